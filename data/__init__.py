@@ -1,0 +1,1 @@
+"""What the world tells us: table contracts, readers, quarantine, the sample marketplace, importers of public data."""

@@ -1,0 +1,229 @@
+"""The input contract, version 1: every table and column a marketplace may hand over, declared once.
+
+Validation, empty tables, the table list of `data/README.md` and the sample marketplace all derive from it.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+VERSION = 1
+Kind = Literal["text", "integer", "number", "day", "truth"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: what it holds and what a value must satisfy.
+
+    `choices` closes a text column; `minimum` and `maximum` are inclusive.
+    """
+
+    name: str
+    kind: Kind
+    meaning: str
+    required: bool = False
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The row's values of `columns`, unless one is missing, must be a key (or part of one) in `table`."""
+
+    columns: tuple[str, ...]
+    table: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: its columns, its key, what it refers to.
+
+    `one_of` names columns of which at least one must be given.
+    """
+
+    name: str
+    meaning: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    required: bool = False
+    references: tuple[Reference, ...] = ()
+    one_of: tuple[str, ...] = ()
+
+    @property
+    def timed(self) -> bool:
+        """Whether the rows are events."""
+        return any(column.name == "happened_on" for column in self.columns)
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The names of all columns, in order."""
+        return tuple(column.name for column in self.columns)
+
+
+def _id(name: str, meaning: str) -> Column:
+    return Column(name, "text", meaning, required=True)
+
+
+def _choice(name: str, meaning: str, *choices: str, required: bool = False) -> Column:
+    return Column(name, "text", meaning, required, choices)
+
+
+SUPPLIER_ID = _id("supplier_id", "the supplier")
+SKU_ID = _id("sku_id", "the product")
+MARKET = _id("market", "where it is sold; with sku_id the key of a score")
+HAPPENED_ON = Column("happened_on", "day", "the day it happened", required=True)
+KNOWN_ON = Column("known_on", "day", "the first day the marketplace could know it; where absent, happened_on")
+OF_SUPPLIER = Reference(("supplier_id",), "suppliers")
+OF_SKU = Reference(("sku_id", "market"), "skus")
+
+
+SUPPLIERS = Table(
+    "suppliers", "Who sells. Country and size are kept for the fairness report and are no features.",
+    (
+        SUPPLIER_ID,
+        Column("onboarded_on", "day", "the day the supplier joined", required=True),
+        Column("country", "text", "ISO 3166 code of its seat"),
+        _choice("kind", "what the supplier is", "manufacturer", "trader", "brand"),
+    ),
+    key=("supplier_id",), required=True,
+)  # fmt: skip
+
+SKUS = Table(
+    "skus", "What is sold: one row per SKU and market.",
+    (
+        SKU_ID, MARKET, SUPPLIER_ID,
+        _id("category", "the product category, in the marketplace's own words"),
+        Column("listed_on", "day", "the day the listing went live", required=True),
+        Column("factory_id", "text", "the factory that makes it"),
+        Column("title", "text", "the listing's title"),
+        Column("brand", "text", "the brand"),
+        Column("price_eur", "number", "the price in euros", minimum=0),
+        Column("age_grade_months", "integer", "the youngest age it is for, in months", minimum=0, maximum=1200),
+        _choice("battery", "which battery it holds", "none", "button", "li_ion", "other"),
+        Column("mains_powered", "truth", "whether it plugs into the mains"),
+        Column("radio", "truth", "whether it sends radio waves"),
+        Column("skin_contact", "truth", "whether it touches skin in use"),
+        Column("food_contact", "truth", "whether it touches food in use"),
+        Column("responsible_person", "truth", "whether a responsible person for the market is named"),
+    ),
+    key=("sku_id", "market"), required=True, references=(OF_SUPPLIER,),
+)  # fmt: skip
+
+LAB_TESTS = Table(
+    "lab_tests", "Laboratory tests. Independent samples become labels; supplier-provided ones are golden samples.",
+    (
+        _id("test_id", "the test"), SKU_ID, MARKET,
+        Column("happened_on", "day", "the day the sample was drawn", required=True),
+        Column("known_on", "day", "the day the report was issued", required=True),
+        _choice("result", "what the laboratory found", "pass", "fail", "inconclusive", required=True),
+        _choice("origin", "where the sample came from", "mystery_shopper", "warehouse", "customs", "complaint",
+                "supplier_provided", required=True),
+        _choice("strategy", "why it was tested", "random", "model", "rule", "mandatory", "follow_up"),
+        Column("propensity", "number", "the probability with which it was chosen for testing", minimum=0, maximum=1),
+        Column("package", "text", "which test package"),
+        Column("lab_id", "text", "the laboratory"),
+        _choice("severity", "of a failure", "minor", "major", "critical"),
+        Column("hazard", "text", "what a failure endangers"),
+        Column("cost_eur", "number", "what the test cost in euros", minimum=0),
+    ),
+    key=("test_id",), required=True, references=(OF_SKU,),
+)  # fmt: skip
+
+CERTIFICATES = Table(
+    "certificates", "Certificates, one row per change of status; claimed is not verified.",
+    (
+        _id("certificate_id", "the certificate"), SUPPLIER_ID, HAPPENED_ON, KNOWN_ON,
+        _choice("status", "its status from this day on", "claimed", "confirmed", "out_of_scope", "denied",
+                "withdrawn", "expired", required=True),
+        Column("sku_id", "text", "the product it covers; where absent, the supplier's whole range"),
+        Column("scheme", "text", "the scheme, such as CPC or RED"),
+        Column("issuer", "text", "who issued it"),
+        Column("expires_on", "day", "its last day"),
+    ),
+    key=("certificate_id", "happened_on", "status"), references=(OF_SUPPLIER, Reference(("sku_id",), "skus")),
+)  # fmt: skip
+
+AUDITS = Table(
+    "audits", "Factory audits with their counts of findings.",
+    (
+        _id("audit_id", "the audit"), SUPPLIER_ID, HAPPENED_ON, KNOWN_ON,
+        Column("factory_id", "text", "the factory audited"),
+        Column("announced", "truth", "whether the visit was announced"),
+        Column("critical", "integer", "critical findings", minimum=0),
+        Column("major", "integer", "major findings", minimum=0),
+        Column("minor", "integer", "minor findings", minimum=0),
+    ),
+    key=("audit_id",), references=(OF_SUPPLIER,),
+)  # fmt: skip
+
+RETURNS = Table(
+    "returns", "Goods sent back or refunded.",
+    (
+        _id("return_id", "the return"), SKU_ID, MARKET, HAPPENED_ON, KNOWN_ON,
+        Column("units", "integer", "units returned; where absent, one", minimum=1),
+        _choice("reason", "the buyer's reason", "size_fit", "not_as_described", "defective", "damaged_in_transit",
+                "safety_concern", "allergic_reaction", "counterfeit_suspected", "changed_mind", "other"),
+    ),
+    key=("return_id",), references=(OF_SKU,),
+)  # fmt: skip
+
+REVIEWS = Table(
+    "reviews", "What buyers wrote.",
+    (
+        _id("review_id", "the review"), SKU_ID, MARKET, HAPPENED_ON, KNOWN_ON,
+        Column("rating", "integer", "stars", minimum=1, maximum=5),
+        Column("text", "text", "the words"),
+        Column("language", "text", "ISO 639 code of the words"),
+        Column("verified", "truth", "whether the purchase is verified"),
+    ),
+    key=("review_id",), references=(OF_SKU,),
+)  # fmt: skip
+
+ORDERS = Table(
+    "orders", "Units sold per SKU, market and day.",
+    (
+        SKU_ID, MARKET, Column("happened_on", "day", "the day of sale", required=True),
+        Column("units", "integer", "units sold", required=True, minimum=0),
+    ),
+    key=("sku_id", "market", "happened_on"), references=(OF_SKU,),
+)  # fmt: skip
+
+HOLDS = Table(
+    "holds", "Goods or suppliers held by an authority.",
+    (
+        _id("hold_id", "the hold"), HAPPENED_ON, KNOWN_ON,
+        Column("sku_id", "text", "the product held"),
+        Column("supplier_id", "text", "the supplier held"),
+        Column("market", "text", "where"),
+        Column("authority", "text", "by whom"),
+        Column("kind", "text", "which kind of hold"),
+    ),
+    key=("hold_id",), references=(OF_SUPPLIER, Reference(("sku_id",), "skus")), one_of=("sku_id", "supplier_id"),
+)  # fmt: skip
+
+INCIDENTS = Table(
+    "incidents", "Harm or near misses reported by consumers, hospitals or authorities.",
+    (
+        _id("incident_id", "the incident"), SKU_ID, MARKET, HAPPENED_ON, KNOWN_ON,
+        Column("hazard", "text", "what endangered"),
+        Column("injury_severity", "integer", "0 none, 1 minor, 2 medical, 3 hospital, 4 fatal", minimum=0, maximum=4),
+    ),
+    key=("incident_id",), references=(OF_SKU,),
+)  # fmt: skip
+
+REMEDIATIONS = Table(
+    "remediations", "Corrective actions a supplier owes.",
+    (
+        _id("remediation_id", "the corrective action"), SUPPLIER_ID,
+        Column("happened_on", "day", "the day it was opened", required=True), KNOWN_ON,
+        Column("due_on", "day", "the day it is due"),
+        Column("verified_on", "day", "the day it was verified; not known before that day"),
+        Column("effective", "truth", "whether it worked; not known before verified_on"),
+    ),
+    key=("remediation_id",), references=(OF_SUPPLIER,),
+)  # fmt: skip
+
+TABLES: tuple[Table, ...] = (
+    SUPPLIERS, SKUS, LAB_TESTS, CERTIFICATES, AUDITS, RETURNS, REVIEWS, ORDERS, HOLDS, INCIDENTS, REMEDIATIONS,
+)  # fmt: skip
+BY_NAME = {table.name: table for table in TABLES}

@@ -1,0 +1,28 @@
+"""Importers by name: public files of laboratory results turned into contract tables."""
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import cast
+
+from data.importers.counts import ImportCounts
+from data.refusal import Refusal
+
+Importer = Callable[[Path, Path], ImportCounts]
+
+_IMPORTERS = {"nyc-metals": ("data.importers.nyc_metals", "import_nyc_metals")}
+IMPORTER_NAMES = tuple(_IMPORTERS)
+
+
+def importer_named(name: str) -> Importer:
+    """The importer `name`: called with the source file and the folder to write, it says what it wrote.
+
+    Raises Refusal where no importer has this name.
+    """
+    if name not in _IMPORTERS:
+        raise Refusal(f"There is no importer {name!r}. Choose one of: {', '.join(IMPORTER_NAMES)}.")
+    module, function = _IMPORTERS[name]
+    return cast(Importer, getattr(import_module(module), function))
+
+
+__all__ = ["IMPORTER_NAMES", "ImportCounts", "Importer", "importer_named"]

@@ -1,0 +1,149 @@
+"""The samples in the New York City metals file: rows of one product, one per metal, read and grouped."""
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import groupby
+from pathlib import Path
+
+from data.importers.action_levels import Finding
+from data.importers.product_names import plain_words
+from data.refusal import Refusal
+
+COLUMNS = (
+    "ROW_ID", "PRODUCT_TYPE", "PRODUCT_NAME", "METAL", "CONCENTRATION", "UNITS", "MANUFACTURER",
+    "MADE_IN_COUNTRY", "PURCHASE COUNTRY", "COLLECTION_DATE", "INVESTIGATION TYPE",
+)  # fmt: skip
+NOT_DETECTED = -1.0
+CONTROL_TYPE = "QA/QC"
+INVESTIGATIONS = ("A", "C", "S")
+
+
+@dataclass(frozen=True)
+class Product:
+    """What the file says about the product of a row, in the file's words, and when it was collected."""
+
+    product_type: str
+    name: str
+    manufacturer: str
+    made_in: str
+    bought_in: str
+    collected_on: date
+    investigation: str
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One product test: the product, the number of its first row, and one finding per metal and unit."""
+
+    product: Product
+    row_id: int
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """All samples of a file in row order, the rows read, and the rows left out by reason."""
+
+    samples: tuple[Sample, ...]
+    read: int
+    dropped: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class _Row:
+    row_id: int
+    product: Product
+    finding: Finding
+
+
+def read_samples(source: Path) -> Samples:
+    """The samples of the file at `source`; unreadable rows and laboratory controls are counted and left out.
+
+    Raises Refusal where the file is missing, is no such CSV or holds no sample.
+    """
+    dropped: Counter[str] = Counter()
+    rows = []
+    records = _records(source)
+    for record in records:
+        row = _row(record)
+        if isinstance(row, str):
+            dropped[row] += 1
+        else:
+            rows.append(row)
+    rows.sort(key=lambda row: row.row_id)
+    samples = tuple(_grouped(rows))
+    if not samples:
+        raise Refusal(f"{source} holds no readable sample in {len(records):,} rows. Export the file again.")
+    return Samples(samples, len(records), dict(dropped))
+
+
+def _records(source: Path) -> list[dict[str, str]]:
+    if not source.is_file():
+        raise Refusal(f"There is no file {source}. Give the CSV export of the metals file of New York City.")
+    try:
+        with source.open(encoding="utf-8-sig", newline="") as lines:
+            reader = csv.DictReader(lines, restval="")
+            missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
+            if missing:
+                raise Refusal(
+                    f"{source} is not the metals file of New York City: it lacks {', '.join(missing)}. "
+                    f"Give the CSV export with the columns {', '.join(COLUMNS)}."
+                )
+            return [{column: record[column].strip() for column in COLUMNS} for record in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise Refusal(f"{source} can not be read as CSV in UTF-8: {error}. Export the file again as CSV.") from error
+
+
+def _row(record: Mapping[str, str]) -> _Row | str:
+    """The row, or the reason why it is left out."""
+    reason = _reason_to_drop(record)
+    if reason:
+        return reason
+    try:
+        collected_on = datetime.strptime(record["COLLECTION_DATE"][:10], "%m/%d/%Y").date()  # noqa: DTZ007 - a day
+    except ValueError:
+        return "without a readable collection date"
+    try:
+        row_id, concentration = int(record["ROW_ID"]), float(record["CONCENTRATION"])
+    except ValueError:
+        return "without a readable row number or concentration"
+    if concentration < 0 and concentration != NOT_DETECTED or not concentration < float("inf"):
+        return "with an impossible concentration"
+    product = Product(
+        record["PRODUCT_TYPE"], record["PRODUCT_NAME"], record["MANUFACTURER"], record["MADE_IN_COUNTRY"],
+        record["PURCHASE COUNTRY"], collected_on, record["INVESTIGATION TYPE"],
+    )  # fmt: skip
+    found = None if concentration == NOT_DETECTED else concentration
+    return _Row(row_id, product, Finding(record["METAL"], record["UNITS"], found))
+
+
+def _reason_to_drop(record: Mapping[str, str]) -> str:
+    if record["PRODUCT_TYPE"].startswith(CONTROL_TYPE):
+        return "of the laboratory's own quality control"
+    if not (record["PRODUCT_TYPE"] and plain_words(record["PRODUCT_NAME"]) and record["METAL"]):
+        return "without product or metal"
+    if record["INVESTIGATION TYPE"] not in INVESTIGATIONS:
+        return "with an unknown investigation type"
+    return ""
+
+
+def _grouped(rows: Iterable[_Row]) -> Iterator[Sample]:
+    """Consecutive rows of one product are one sample until a metal comes again in the same unit."""
+    for product, same in groupby(rows, key=lambda row: row.product):
+        together: list[_Row] = []
+        measured: set[tuple[str, str]] = set()
+        for row in same:
+            measurement = (row.finding.metal, row.finding.unit)
+            if measurement in measured:
+                yield _sample(product, together)
+                together, measured = [], set()
+            together.append(row)
+            measured.add(measurement)
+        yield _sample(product, together)
+
+
+def _sample(product: Product, rows: Sequence[_Row]) -> Sample:
+    return Sample(product, rows[0].row_id, tuple(row.finding for row in rows))

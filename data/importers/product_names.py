@@ -1,0 +1,30 @@
+"""Names of products and manufacturers, brought to one spelling."""
+
+import re
+import unicodedata
+
+_UNSTATED = re.compile(r"^(unknown|unkown|not (listed|stated|indicated|known|available)|n ?a|none|)($| )")
+_LEGAL_FORM = frozenset(
+    "ltd limited pvt private p inc incorporated co company corp corporation llc plc gmbh pty sa srl spa".split()
+)
+
+
+def plain_words(name: str) -> str:
+    """Lower-case ASCII words separated by single blanks: accents and punctuation gone, `&` read as "and"."""
+    decomposed = unicodedata.normalize("NFKD", name.replace("&", " and "))
+    letters = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
+    return " ".join(re.findall(r"\w+", re.sub(r"['’`.]", "", letters.casefold())))
+
+
+def company(name: str) -> str | None:
+    """The manufacturer behind a spelling, without article and trailing legal form; None where it is not stated.
+
+    "The Himalaya Drug Company" and "Himalaya Drug Co." are one company; different words stay different.
+    """
+    words = plain_words(name)
+    if _UNSTATED.match(words):
+        return None
+    kept = words.removeprefix("the ").split()
+    while len(kept) > 1 and kept[-1] in _LEGAL_FORM:
+        kept.pop()
+    return " ".join(kept)

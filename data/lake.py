@@ -1,0 +1,104 @@
+"""The lake: the accepted rows of one ingest as Parquet, which of them is current, and how to read it."""
+
+import hashlib
+import shutil
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import date
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+from ibis.backends.duckdb import Backend
+
+from data.contract import BY_NAME, VERSION, Table
+from data.engine import connect, literal_path
+from data.refusal import Refusal
+from data.tables import Tables, conformed
+from data.workspace import Workspace, point, pointed, replacing
+
+POINTER = "CURRENT"
+NOTHING, BETWEEN = "\x1e", "\x1f"
+
+
+def open_lake(workspace: Workspace) -> Tables:
+    """The current accepted rows, read lazily; the fingerprint names them.
+
+    Raises Refusal where nothing has been ingested.
+    """
+    fingerprint = pointed(workspace.lake / POINTER)
+    if fingerprint is None or not (workspace.lake / fingerprint).is_dir():
+        raise Refusal(f"There are no tables in {workspace.home}. Run `touchstone ingest DIR` first.")
+    backend = connect(workspace.spill / uuid.uuid4().hex[:12])
+    files = {name: workspace.lake / fingerprint / f"{name}.parquet" for name in BY_NAME}
+    given = {name: backend.read_parquet(literal_path(path)) for name, path in files.items() if path.is_file()}
+    return Tables(backend, given, fingerprint)
+
+
+def latest_known_on(tables: Tables) -> date:
+    """The last day on which anything became known, over all event tables given.
+
+    Raises Refusal where there is not one event.
+    """
+    latest = [tables[name].known_on.max().execute() for name in tables.given if BY_NAME[name].timed]
+    days = [day if type(day) is date else day.date() for day in latest if not pd.isna(day)]
+    if not days:
+        raise Refusal("The tables hold no event, so there is no last known day. Ingest at least one lab test.")
+    return max(days)
+
+
+def fingerprint_of(accepted: Mapping[str, ir.Table]) -> str:
+    """`l-` and 12 hex digits that name this content under this version of the contract, in whatever row order.
+
+    Each row's MD5 enters a sum, so that nothing needs sorting; the sums are hashed with SHA-256.
+    """
+    lines = [f"contract {VERSION}"]
+    for name in sorted(accepted):
+        rows = conformed(accepted[name], BY_NAME[name])
+        words = [rows[column].cast("string").fill_null(NOTHING) for column in rows.columns]
+        digests = rows.select(digest=_md5_number_lower(ibis.literal(BETWEEN).join(words)))
+        # Halves of 32 bits, so that the sum of two thousand million rows fits 64.
+        sums = digests.aggregate(
+            n=digests.count(), low=(digests.digest % 2**32).cast("int64").sum(),
+            high=(digests.digest // 2**32).cast("int64").sum(),
+        ).to_pyarrow().to_pylist()[0]  # fmt: skip
+        lines.append(f"{name} {' '.join(rows.columns)} {sums['n']} {sums['low']} {sums['high']}")
+    return "l-" + hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+
+
+def write_lake(
+    backend: Backend, workspace: Workspace, accepted: Mapping[str, ir.Table], fingerprint: str,
+    written: Callable[[str], None],
+) -> None:  # fmt: skip
+    """Make `accepted` the current lake; the one before stays, older ones go.
+
+    Where this very content is current already, nothing is touched. Until the pointer is replaced, the last act
+    but removal, readers see the lake before. `written` hears the name of each table written.
+    """
+    current = pointed(workspace.lake / POINTER)
+    folder = workspace.lake / fingerprint
+    if current == fingerprint and folder.is_dir():
+        return
+    if not folder.is_dir():
+        with replacing(folder) as attempt:
+            attempt.mkdir()
+            for name, rows in accepted.items():
+                table = BY_NAME[name]
+                ordered = conformed(rows, table).order_by(*reading_order(table))
+                backend.to_parquet(ordered, attempt / f"{name}.parquet", compression="zstd")
+                written(name)
+    point(workspace.lake / POINTER, fingerprint)
+    for old in workspace.lake.iterdir():
+        if old.is_dir() and old.name not in (fingerprint, current):
+            shutil.rmtree(old)
+
+
+def reading_order(table: Table) -> tuple[str, ...]:
+    """The columns a table is sorted by: events by what they happened to, then by day; the key settles ties."""
+    subject = table.references[0].columns if table.timed else ()
+    return tuple(dict.fromkeys((*subject, *(("happened_on",) if table.timed else ()), *table.key)))
+
+
+@ibis.udf.scalar.builtin(name="md5_number_lower", signature=(("string",), "uint64"))
+def _md5_number_lower(text):  # type: ignore[no-untyped-def]
+    """DuckDB's lower 64 bits of the MD5 of a text."""

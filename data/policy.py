@@ -1,0 +1,37 @@
+"""Which dated policy is in force on a day."""
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from data.refusal import Refusal
+
+POLICY_FOLDER = Path(__file__).resolve().parent.parent / "policy"
+
+
+@dataclass(frozen=True)
+class PolicyText:
+    """One policy file: its `version` (day in force and a digest of its text) and its tables."""
+
+    version: str
+    tables: Mapping[str, Any]
+
+
+def policy_in_force(name: str, as_of: date, folder: Path = POLICY_FOLDER) -> PolicyText:
+    """The newest `policy/<name>/<day>.toml` whose day is not after `as_of`.
+
+    Raises Refusal where there is none, or where the file is not TOML.
+    """
+    days = sorted(path for path in (folder / name).glob("*.toml") if path.stem <= as_of.isoformat())
+    if not days:
+        raise Refusal(f"No {name} policy is in force on {as_of}. Add policy/{name}/{as_of}.toml.")
+    text = days[-1].read_bytes()
+    try:
+        tables = tomllib.loads(text.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Refusal(f"Policy {days[-1].name} of {name} is not valid TOML: {error}. Mend the file.") from error
+    return PolicyText(f"{days[-1].stem}-{hashlib.sha256(text).hexdigest()[:8]}", tables)

@@ -1,0 +1,30 @@
+"""What the operator decides through the environment; the one place that reads it."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from data.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The operator's choices: the workspace folder and the MLflow server.
+
+    `tracking_uri` is an MLflow tracking address; None means SQLite inside the workspace.
+    """
+
+    workspace: Workspace
+    tracking_uri: str | None
+
+    @property
+    def tracking_address(self) -> str:
+        """The MLflow tracking address in force."""
+        return self.tracking_uri or f"sqlite:///{self.workspace.mlflow_database}"
+
+
+def read_settings(home: Path | None = None, environment: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from the environment; `home` (the `--home` option) wins over `TOUCHSTONE_HOME`."""
+    folder = home or Path(environment.get("TOUCHSTONE_HOME", "workspace"))
+    return Settings(Workspace(folder.resolve()), environment.get("MLFLOW_TRACKING_URI") or None)

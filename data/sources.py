@@ -1,0 +1,160 @@
+"""The folder a marketplace hands over: which file holds which table, and its rows as they stand."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import ibis
+import ibis.expr.types as ir
+from ibis.backends.duckdb import Backend
+
+from data.contract import TABLES, Table
+from data.engine import literal_path
+from data.refusal import Refusal
+from data.values import READS_AS, readable_as
+
+FORMATS = ("parquet", "csv")
+
+
+@dataclass(frozen=True)
+class Source:
+    """The one file that holds a table."""
+
+    table: Table
+    path: Path
+
+    @property
+    def rejects(self) -> str:
+        """The name of the DuckDB table that collects lines which are not CSV."""
+        return f"rejects_{self.table.name}"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A source that can be read: its contract columns as stored, `row_number` from 1, and the columns left out."""
+
+    rows: ir.Table
+    ignored: tuple[str, ...]
+
+
+def find_sources(folder: Path) -> tuple[Source, ...]:
+    """One source per contract table the folder holds, in the contract's order (parents first).
+
+    Raises Refusal where there is no folder, a table is given twice, or a required table is missing.
+    """
+    if not folder.is_dir():
+        what = "is a file, not a folder" if folder.exists() else "does not exist"
+        raise Refusal(
+            f"{folder} {what}. Give the folder that holds {_names(_files_of(TABLES[0]), 'or')} and the others."
+        )
+    found, missing = [], []
+    for table in TABLES:
+        paths = [folder / name for name in _files_of(table) if (folder / name).exists()]
+        if len(paths) > 1:
+            raise Refusal(
+                f"Table {table.name} is given twice in {folder}: {_names([p.name for p in paths])}. Remove one."
+            )
+        if paths:
+            found.append(Source(table, paths[0]))
+        elif table.required:
+            missing.append(table)
+    if missing:
+        held = _names(sorted(path.name for path in folder.iterdir())) or "nothing"
+        files = _names([_names(_files_of(table), "or") for table in missing])
+        raise Refusal(f"Missing from {folder}: {_names([t.name for t in missing])}. It holds {held}. Add {files}.")
+    return tuple(found)
+
+
+def open_source(backend: Backend, source: Source) -> Opened:
+    """The rows of a source, nothing read into memory.
+
+    Raises Refusal where the file cannot be opened, lacks a required column, or stores a column as a type that
+    cannot hold it.
+    """
+    with readable(source):
+        rows = _csv_rows(backend, source) if source.path.suffix == ".csv" else _parquet_rows(backend, source)
+        table = source.table
+        held = [name for name in rows.columns if name != "row_number"]
+        absent = [column.name for column in table.columns if column.required and column.name not in held]
+        if absent:
+            raise Refusal(
+                f"{source.path} lacks the required {_plural(absent, 'column')} {_names(absent)}. "
+                f"It holds {_names(held)}. Add or rename."
+            )
+        _refuse_impossible_types(rows, source)
+        kept = [name for name in table.column_names if name in held]
+        return Opened(rows.select("row_number", *kept), tuple(sorted(set(held) - set(kept))))
+
+
+@contextmanager
+def readable(source: Source) -> Iterator[None]:
+    """Turn what DuckDB says about an unreadable file into a Refusal that names the file."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException:
+        raise
+    except duckdb.Error as error:
+        said = " ".join(str(error).split("Possible")[0].split("LINE 1:")[0].split()).rstrip(".")
+        kind = "CSV" if source.path.suffix == ".csv" else "Parquet"
+        raise Refusal(f"{source.path} cannot be read as {kind}: {said}. Write the file again.") from error
+
+
+def _files_of(table: Table) -> tuple[str, ...]:
+    return tuple(f"{table.name}.{suffix}" for suffix in FORMATS)
+
+
+def _parquet_rows(backend: Backend, source: Source) -> ir.Table:
+    if source.path.is_dir():
+        raise Refusal(f"{source.path} is a folder. Give the table as one Parquet file.")
+    rows = backend.read_parquet(literal_path(source.path), file_row_number=True, binary_as_string=True)
+    return rows.mutate(row_number=rows.file_row_number + 1).drop("file_row_number")
+
+
+def _csv_rows(backend: Backend, source: Source) -> ir.Table:
+    names = _header(source.path)
+    rows = backend.read_csv(
+        literal_path(source.path),
+        auto_detect=False, header=True, delim=",", quote='"', escape='"',
+        columns=dict.fromkeys(names, "VARCHAR"),
+        store_rejects=True, rejects_table=source.rejects, rejects_scan=f"{source.rejects}_scan", rejects_limit=0,
+    )  # fmt: skip
+    return rows.mutate(row_number=ibis.row_number() + 1)
+
+
+def _header(path: Path) -> list[str]:
+    try:
+        # Rows that are not UTF-8 are for the quarantine; only the header must be.
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
+            names = [name.strip() for name in next(csv.reader(text), [])]
+        "".join(names).encode()
+    except (UnicodeError, OSError, csv.Error) as error:
+        raise Refusal(f"{path} cannot be read as CSV: {error}. Write it as UTF-8 text with a header.") from error
+    if not any(names):
+        raise Refusal(f"{path} has no header. Its first line must name the columns, separated by commas.")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise Refusal(f"{path} names the {_plural(twice, 'column')} {_names(twice)} twice. Rename or remove one.")
+    return names
+
+
+def _refuse_impossible_types(rows: ir.Table, source: Source) -> None:
+    for column in source.table.columns:
+        if column.name not in rows.columns or readable_as(rows[column.name].type(), column.kind):
+            continue
+        # A column without a single value carries no type: pyarrow and pandas store any.
+        if rows[column.name].count().execute():
+            raise Refusal(
+                f"Column {column.name} of {source.path} is stored as {rows[column.name].type()}, which cannot hold "
+                f"{READS_AS[column.kind]}. Store it as {READS_AS[column.kind]} or as text."
+            )
+
+
+def _names(names: Sequence[str], conjunction: str = "and") -> str:
+    return f" {conjunction} ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _plural(names: Sequence[str], noun: str) -> str:
+    return noun if len(names) == 1 else f"{noun}s"

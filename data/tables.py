@@ -1,0 +1,68 @@
+"""The contract's tables as Ibis expressions, wherever they are kept."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+from ibis.backends import BaseBackend
+
+from data.contract import BY_NAME, TABLES, Table
+
+IBIS_TYPE = {"text": "string", "integer": "int64", "number": "float64", "day": "date", "truth": "boolean"}
+
+
+def schema_of(table: Table) -> ibis.Schema:
+    """The Ibis schema of a contract table as the lake keeps it: every column, and `known_on` for every event."""
+    columns = {column.name: IBIS_TYPE[column.kind] for column in table.columns}
+    if table.timed:
+        columns.setdefault("known_on", "date")
+    return ibis.schema(columns)
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The accepted rows of a marketplace.
+
+    `given` holds the tables that exist; `fingerprint` names this exact content; `backend` is where the
+    expressions run.
+    """
+
+    backend: BaseBackend
+    given: Mapping[str, ir.Table]
+    fingerprint: str
+
+    def __getitem__(self, name: str) -> ir.Table:
+        """The table `name`, empty where the marketplace has none."""
+        if name in self.given:
+            return self.given[name]
+        return ibis.memtable([], schema=schema_of(BY_NAME[name]))
+
+    def has(self, name: str) -> bool:
+        """Whether the marketplace keeps this table at all."""
+        return name in self.given
+
+
+def tables_from_frames(frames: Mapping[str, Any], backend: BaseBackend | None = None) -> Tables:
+    """Tables held in memory (pandas or pyarrow), with the contract's types; what tests and small inputs use.
+
+    Columns the frame lacks come out missing; `known_on` is filled with `happened_on`.
+    """
+    backend = backend or ibis.duckdb.connect()
+    given = {}
+    for table in TABLES:
+        if table.name in frames:
+            loaded = backend.create_table(f"given_{table.name}", frames[table.name], overwrite=True)
+            given[table.name] = conformed(loaded, table)
+    return Tables(backend, given, "in-memory")
+
+
+def conformed(loaded: ir.Table, table: Table) -> ir.Table:
+    """The columns of `table` in the contract's types and order; absent ones are missing."""
+    columns = {}
+    for name, dtype in schema_of(table).items():
+        columns[name] = (loaded[name] if name in loaded.columns else ibis.null(dtype)).cast(dtype)
+    if table.timed:
+        columns["known_on"] = ibis.coalesce(columns["known_on"], columns["happened_on"])
+    return loaded.select(**columns)

@@ -1,0 +1,101 @@
+"""Where runtime files live, and how one replaces another without ever being half there."""
+
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folder that holds everything Touchstone writes (default `./workspace`)."""
+
+    home: Path
+
+    @property
+    def lake(self) -> Path:
+        """Accepted rows: `lake/<fingerprint>/<table>.parquet`, and `lake/CURRENT` naming the fingerprint."""
+        return self.home / "lake"
+
+    @property
+    def quarantine(self) -> Path:
+        """Refused rows: `quarantine/<table>.parquet`."""
+        return self.home / "quarantine"
+
+    @property
+    def staging(self) -> Path:
+        """What an ingest works on until its lake is in place; the next ingest clears what a killed one left."""
+        return self.home / ".ingest"
+
+    @property
+    def spill(self) -> Path:
+        """Where DuckDB puts what does not fit into memory, one folder per connection."""
+        return self.home / ".spill"
+
+    @property
+    def models(self) -> Path:
+        """Artefacts by version, and `models/CHAMPION` naming the one that scores."""
+        return self.home / "models"
+
+    @property
+    def plans(self) -> Path:
+        """Sampling plans."""
+        return self.home / "plans"
+
+    @property
+    def reports(self) -> Path:
+        """Reports for people."""
+        return self.home / "reports"
+
+    @property
+    def mlflow_database(self) -> Path:
+        """The embedded MLflow store."""
+        return self.home / "mlflow.db"
+
+    def snapshot(self, as_of: date) -> Path:
+        """The features of the whole catalogue on one day."""
+        return self.home / "snapshots" / f"as_of={as_of.isoformat()}"
+
+    def scores(self, as_of: date) -> Path:
+        """The scores of the whole catalogue on one day."""
+        return self.home / "scores" / f"as_of={as_of.isoformat()}"
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """Yield a path beside `target` to write a file or folder to; on success it takes the target's place.
+
+    On an error nothing remains of the attempt and `target` is untouched. A file is replaced atomically. A
+    folder that already exists is moved aside first, so a crash between the two renames leaves the previous
+    folder under a hidden name; where even that matters, write a new folder and replace a pointer file.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    attempt = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}"
+    try:
+        yield attempt
+        if target.is_dir():
+            aside = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}"
+            target.replace(aside)
+            attempt.replace(target)
+            shutil.rmtree(aside)
+        else:
+            attempt.replace(target)
+    finally:
+        if attempt.is_dir():
+            shutil.rmtree(attempt)
+        else:
+            attempt.unlink(missing_ok=True)
+
+
+def point(pointer: Path, name: str) -> None:
+    """Make the file `pointer` name `name`, atomically."""
+    with replacing(pointer) as attempt:
+        attempt.write_text(name + "\n", encoding="utf-8")
+
+
+def pointed(pointer: Path) -> str | None:
+    """The name that the file `pointer` holds, or None where there is no such file."""
+    return pointer.read_text(encoding="utf-8").strip() if pointer.is_file() else None

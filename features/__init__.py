@@ -1,0 +1,1 @@
+"""What one SKU looks like on one day."""

@@ -1,0 +1,41 @@
+"""Laboratory tests as each entity sees them: independent ones decide, supplier-provided ones are only compared."""
+
+from typing import TYPE_CHECKING
+
+from features.feature import KEYS, Entity
+from features.source import Events
+from features.titles import title_key
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+    from data.tables import Tables
+
+
+def listed(tables: "Tables") -> "ir.Table":
+    """The SKUs with the keys of every entity they belong to."""
+    skus = tables["skus"]
+    return skus.select("sku_id", "market", "supplier_id", "factory_id", "category", title_key=title_key(skus.title))
+
+
+def decided_tests(tables: "Tables") -> "ir.Table":
+    """Tests with a clear result: `independent` and `given` (supplier-provided) tests, `failed`, `severity`.
+
+    Why, by whom and with which package a test was ordered stays behind: that would tell the officer's suspicion.
+    """
+    tests = tables["lab_tests"].filter(lambda test: test.result.isin(["pass", "fail"]))
+    given = tests.origin == "supplier_provided"
+    facts = tests.select(
+        "sku_id", "market", "happened_on", "known_on", "severity",
+        given=given, independent=~given, failed=tests.result == "fail",
+    )  # fmt: skip
+    return facts.inner_join(listed(tables), ["sku_id", "market"])
+
+
+def _tests_of(entity: Entity) -> Events:
+    keys = KEYS[entity]
+    facts = ("happened_on", "known_on", "severity", "given", "independent", "failed")
+    return Events(f"tests of the {entity}", ("lab_tests",), keys, lambda tables: decided_tests(tables)[[*keys, *facts]])
+
+
+TESTS_OF: dict[Entity, Events] = {entity: _tests_of(entity) for entity in KEYS}

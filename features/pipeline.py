@@ -1,0 +1,71 @@
+"""What SKUs look like on given days: entity tables, and their join for a spine of (sku_id, market, as_of)."""
+
+import re
+from collections.abc import Mapping
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from data.contract import TABLES
+from data.tables import Tables, schema_of
+from features.catalogue import CATALOGUE, FEATURE_NAMES
+from features.feature import KEYS, Entity
+from features.laboratory import listed
+from features.reference import Reference
+from features.source import joined, measured
+
+SPINE_SCHEMA = ibis.schema({"sku_id": "string", "market": "string", "as_of": "date"})
+
+
+def entity_tables(tables: Tables, spine: ir.Table, reference: Reference) -> Mapping[Entity, ir.Table]:
+    """One table per entity, one row per (entity key, as_of) that the spine needs, features as float64.
+
+    The key columns are KEYS[entity] and `as_of`; the sku table also carries the keys of the other entities
+    (`supplier_id`, `factory_id`, `category`, `title_key`).
+    """
+    days = spine.select("sku_id", "market", "as_of").distinct()
+    placed = joined(days, listed(tables), ("sku_id", "market"))
+    found: dict[Entity, ir.Table] = {}
+    for entity, keys in KEYS.items():
+        declared = [feature for feature in CATALOGUE if feature.entity == entity]
+        if entity == "sku":
+            own = measured(days, tables, reference, declared)
+            found[entity] = joined(placed, own, (*keys, "as_of"))
+        else:
+            present = placed.drop_null(list(keys))
+            found[entity] = measured(present.select(*keys, "as_of").distinct(), tables, reference, declared)
+    return found
+
+
+def feature_table(tables: Tables, spine: ir.Table, reference: Reference) -> ir.Table:
+    """The spine's columns and every feature of FEATURE_NAMES as float64, NULL where missing; a row per spine row.
+
+    `spine` holds at least sku_id, market and as_of (a date); only rows known before as_of are looked at.
+    """
+    found = entity_tables(tables, spine, reference)
+    wide = joined(spine, found["sku"], (*KEYS["sku"], "as_of"))
+    for entity, keys in KEYS.items():
+        if entity != "sku":
+            wide = joined(wide, found[entity], (*keys, "as_of"))
+    return wide.select(*spine.columns, *FEATURE_NAMES)
+
+
+def feature_frame(tables: Tables, spine_frame: pd.DataFrame, reference: Reference) -> pd.DataFrame:
+    """`feature_table` for a frame of (sku_id, market, as_of), in its row order, features as float64 with NaN."""
+    numbered = spine_frame.loc[:, list(SPINE_SCHEMA.names)].reset_index(drop=True)
+    numbered = numbered.assign(as_of=pd.to_datetime(numbered["as_of"]).dt.date, row_number=range(len(numbered)))
+    spine = ibis.memtable(numbered, schema=ibis.schema({**SPINE_SCHEMA, "row_number": "int64"}))
+    arrow = tables.backend.to_pyarrow(feature_table(tables, spine, reference).order_by("row_number"))
+    frame: pd.DataFrame = arrow.drop_columns(["row_number"]).to_pandas()
+    return frame.astype(dict.fromkeys(FEATURE_NAMES, "float64"))
+
+
+def compiled_sql() -> str:
+    """The DuckDB SQL of all features over empty tables of the contract and an untrained reference."""
+    given = {table.name: ibis.table(schema_of(table), name=table.name) for table in TABLES}
+    tables = Tables(ibis.duckdb.connect(), given, "empty")
+    spine = ibis.table(SPINE_SCHEMA, name="spine")
+    sql = str(ibis.to_sql(feature_table(tables, spine, Reference.untrained()), dialect="duckdb"))
+    # Ibis gives tables in memory a new random name each time; the version must not depend on it.
+    return re.sub(r"ibis_\w*memtable_\w+", "learned", sql)

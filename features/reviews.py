@@ -1,0 +1,165 @@
+"""What buyers write: ratings, and the hazards that the words speak of."""
+
+from typing import TYPE_CHECKING, Final
+
+from features.feature import Entity, Feature
+from features.laboratory import listed
+from features.lexicon import any_hazard_pattern, hazard_terms
+from features.measures import count, share, smoothed, total, within
+from features.reference import Reference
+from features.source import Events
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+    from data.tables import Tables
+
+GROUP: Final = "review text"
+NO_REVIEW = "No review of this product is known from the last year."
+NOT_KEPT = "Reviews are not kept."
+
+
+def read_reviews(tables: "Tables") -> "ir.Table":
+    """Reviews with `hazard` (the words speak of any) and one column per hazard of the lexicon."""
+    reviews = tables["reviews"]
+    text = reviews.text.lower().fill_null("")
+    found = reviews.select(
+        "review_id", "sku_id", "market", "happened_on", "known_on", "rating", "verified",
+        words=text, hazard=text.re_search(any_hazard_pattern()),
+    )  # fmt: skip
+    # The single hazards are sought only where some hazard was found: one search for most reviews instead of eight.
+    single = {term.hazard: found.hazard.ifelse(found.words.re_search(term.pattern), False) for term in hazard_terms()}
+    return found.mutate(**single).drop("words")
+
+
+def _of_suppliers(tables: "Tables") -> "ir.Table":
+    reviews = read_reviews(tables)[["review_id", "sku_id", "market", "happened_on", "known_on", "rating", "hazard"]]
+    return reviews.inner_join(listed(tables)[["sku_id", "market", "supplier_id"]], ["sku_id", "market"])[
+        ["review_id", "supplier_id", "happened_on", "known_on", "rating", "hazard"]
+    ]
+
+
+OF_SKU = Events("reviews of the SKU", ("reviews",), ("sku_id", "market"), read_reviews)
+OF_SUPPLIER = Events("reviews of the supplier", ("reviews",), ("supplier_id",), _of_suppliers)
+SOURCE: dict[Entity, Events] = {"sku": OF_SKU, "supplier": OF_SUPPLIER}
+WHAT: dict[Entity, str] = {"sku": "this product", "supplier": "this supplier's products"}
+
+
+def _written(seen: "ir.Table", window_days: int) -> "ir.BooleanValue":
+    return seen.review_id.notnull() & within(seen, window_days)
+
+
+def _rated(seen: "ir.Table", window_days: int) -> "ir.BooleanValue":
+    return seen.rating.notnull() & within(seen, window_days)
+
+
+def _mean_rating(seen: "ir.Table", rated: "ir.BooleanValue") -> "ir.Value":
+    return share(total(seen.rating, rated), count(rated))
+
+
+def _rating_trend(seen: "ir.Table", _: Reference) -> "ir.Value":
+    recent, before = _rated(seen, 90), _rated(seen, 365) & ~within(seen, 90)
+    return _mean_rating(seen, recent) - _mean_rating(seen, before)
+
+
+def _low_rating_rate(entity: Entity) -> Feature:
+    def rate(seen: "ir.Table", reference: Reference) -> "ir.Value":
+        rated = _rated(seen, 365)
+        return smoothed(count(rated & (seen.rating <= 2)), count(rated), reference.prior("low_rating"))
+
+    return Feature(
+        name=f"{entity}_low_rating_rate",
+        meaning=f"share of ratings of {WHAT[entity]} in the last year with 1 or 2 stars, shrunk to the usual share",
+        unit="share", group=GROUP, entity=entity, direction=0,
+        sentence=f"Ratings of {WHAT[entity]} in the last year point to {{value}} with 1 or 2 stars.", missing=NOT_KEPT,
+        source=SOURCE[entity], value=rate,
+    )  # fmt: skip
+
+
+def _hazard_rate(entity: Entity, hazard: str, meaning: str) -> Feature:
+    def rate(seen: "ir.Table", reference: Reference) -> "ir.Value":
+        written = _written(seen, 365)
+        return smoothed(count(written & seen[hazard]), count(written), reference.prior("hazard_review"))
+
+    return Feature(
+        name=f"{entity}_{hazard}_review_rate",
+        meaning=f"share of reviews of {WHAT[entity]} in the last year that speak of {meaning}, shrunk",
+        unit="share", group=GROUP, entity=entity, direction=1,
+        sentence=f"Reviews of {WHAT[entity]} in the last year point to {{value}} speaking of {meaning}.",
+        missing=NOT_KEPT,
+        source=SOURCE[entity], value=rate,
+    )  # fmt: skip
+
+
+def _hazard_reviews(window_days: int) -> Feature:
+    return Feature(
+        name=f"sku_hazard_reviews_{window_days}",
+        meaning=f"reviews of this product in the last {window_days} days that speak of a hazard",
+        unit="count", group=GROUP, entity="sku", direction=1,
+        sentence=f"{{value}} reviews of this product in the last {window_days} days speak of a hazard.",
+        missing=NOT_KEPT,
+        source=OF_SKU, value=lambda seen, _: count(_written(seen, window_days) & seen.hazard),
+    )  # fmt: skip
+
+
+def _verified_share(seen: "ir.Table", _: Reference) -> "ir.Value":
+    told = _written(seen, 365) & seen.verified.notnull()
+    return share(count(told & seen.verified), count(told))
+
+
+FEATURES: tuple[Feature, ...] = (
+    Feature(
+        name="sku_reviews_365",
+        meaning="reviews of this product in the last year",
+        unit="count", group=GROUP, entity="sku", direction=0,
+        sentence="{value} reviews of this product were written in the last year.", missing=NOT_KEPT,
+        source=OF_SKU, value=lambda seen, _: count(_written(seen, 365)),
+    ),
+    Feature(
+        name="sku_rating_mean",
+        meaning="mean rating of this product in the last year",
+        unit="stars", group=GROUP, entity="sku", direction=0,
+        sentence="Buyers rated this product {value} on average in the last year.", missing=NO_REVIEW,
+        source=OF_SKU, value=lambda seen, _: _mean_rating(seen, _rated(seen, 365)),
+    ),
+    Feature(
+        name="sku_rating_trend",
+        meaning="mean rating of the last 90 days minus that of the rest of the last year",
+        unit="stars", group=GROUP, entity="sku", direction=0,
+        sentence="The mean rating of the last 90 days differs by {value} from that of the months before.",
+        missing="There are too few ratings of this product for a trend.",
+        source=OF_SKU, value=_rating_trend,
+    ),
+    _low_rating_rate("sku"),
+    Feature(
+        name="sku_five_star_share",
+        meaning="share of ratings of this product in the last year with 5 stars",
+        unit="share", group=GROUP, entity="sku", direction=0,
+        sentence="{value} of this product's ratings in the last year have 5 stars.", missing=NO_REVIEW,
+        source=OF_SKU,
+        value=lambda seen, _: share(count(_rated(seen, 365) & (seen.rating == 5)), count(_rated(seen, 365))),
+    ),
+    Feature(
+        name="sku_verified_share",
+        meaning="share of reviews of this product in the last year whose purchase is verified",
+        unit="share", group=GROUP, entity="sku", direction=0,
+        sentence="{value} of this product's reviews in the last year come from a verified purchase.",
+        missing=NO_REVIEW,
+        source=OF_SKU, value=_verified_share,
+    ),
+    _hazard_reviews(365),
+    _hazard_reviews(90),
+    _hazard_reviews(30),
+    Feature(
+        name="sku_five_star_hazard_reviews",
+        meaning="reviews of this product in the last year with 5 stars that speak of a hazard",
+        unit="count", group=GROUP, entity="sku", direction=0,
+        sentence="{value} reviews of this product in the last year give 5 stars and speak of a hazard.",
+        missing=NOT_KEPT,
+        source=OF_SKU, value=lambda seen, _: count(_written(seen, 365) & seen.hazard & (seen.rating == 5)),
+    ),
+    _hazard_rate("sku", "hazard", "a hazard"),
+    *(_hazard_rate("sku", terms.hazard, terms.meaning) for terms in hazard_terms()),
+    _low_rating_rate("supplier"),
+    _hazard_rate("supplier", "hazard", "a hazard"),
+)  # fmt: skip

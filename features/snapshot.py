@@ -1,0 +1,154 @@
+"""The features of the whole catalogue on one day, read from memory-mapped files without any database."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from data.refusal import Refusal
+from features.entity_file import EntityFile
+from features.key_index import HASHES_FILE, ROWS_FILE, KeyIndex
+
+FORMAT = 1
+STATEMENT = "snapshot.json"
+SKU = "sku"
+KEY_COLUMNS = ("sku_id", "market", "supplier_id", "category")
+
+
+@dataclass(frozen=True)
+class SnapshotStatement:
+    """What `snapshot.json` says of a snapshot; it is written last, so a snapshot without it is half-written.
+
+    `entities` holds the feature names of each file in the order of their columns, the SKU file first and the
+    others in the order of its links; `bytes` the size of every file.
+    """
+
+    as_of: date
+    feature_version: str
+    fingerprint: str
+    reference_digest: str
+    rows: int
+    feature_names: tuple[str, ...]
+    entities: Mapping[str, tuple[str, ...]]
+    bytes: Mapping[str, int]
+
+    def write(self, folder: Path) -> None:
+        """Write `snapshot.json` into `folder`."""
+        record = {"format": FORMAT, **vars(self), "as_of": self.as_of.isoformat()}
+        (folder / STATEMENT).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def file_names(entities: Sequence[str]) -> tuple[str, ...]:
+    """Every file of a snapshot but `snapshot.json`."""
+    return (*(f"{name}.arrow" for name in entities), HASHES_FILE, ROWS_FILE)
+
+
+class Snapshot:
+    """One row per (sku_id, market) of the catalogue, sorted by both; a row number is a position."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._statement = _read_statement(folder)
+        files = {name: EntityFile(folder / f"{name}.arrow") for name in self._statement.entities}
+        self._skus = files.pop(SKU)
+        self._linked = tuple(files.values())
+        place = {name: number for number, name in enumerate(self._statement.feature_names)}
+        self._places = [np.array([place[name] for name in names], dtype=np.intp)
+                        for names in self._statement.entities.values()]  # fmt: skip
+        self._index = KeyIndex(folder, self._is_at)
+
+    def __len__(self) -> int:
+        return self._statement.rows
+
+    @property
+    def as_of(self) -> date:
+        """The day: nothing known on it or later is in here."""
+        return self._statement.as_of
+
+    @property
+    def feature_version(self) -> str:
+        """The version of the feature catalogue."""
+        return self._statement.feature_version
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The columns of the matrix."""
+        return self._statement.feature_names
+
+    @property
+    def fingerprint(self) -> str:
+        """The content of the lake that it was computed from."""
+        return self._statement.fingerprint
+
+    @property
+    def reference_digest(self) -> str:
+        """The learned tables that it was computed with."""
+        return self._statement.reference_digest
+
+    def keys(self, start: int, stop: int) -> pa.Table:
+        """sku_id, market, supplier_id and category of the rows start..stop."""
+        return self._skus.columns(KEY_COLUMNS, start, min(stop, len(self)))
+
+    def category(self, position: int) -> str:
+        """The category of one row."""
+        return str(self._skus.text("category", position))
+
+    def matrix(self, start: int, stop: int) -> NDArray[np.float64]:
+        """The features of the rows start..stop, C order, (rows, feature_names), NaN = missing."""
+        return self.matrix_at(np.arange(start, min(stop, len(self)), dtype=np.int64))
+
+    def matrix_at(self, positions: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The features of the rows at `positions`, which must all exist; -1 (unknown) raises IndexError."""
+        if len(positions) and not (positions.min() >= 0 and positions.max() < len(self)):
+            raise IndexError(f"Positions run from 0 to {len(self) - 1}, got {positions.min()} to {positions.max()}.")
+        matrix = np.empty((len(positions), len(self.feature_names)))
+        matrix[:, self._places[0]] = self._skus.features(positions)
+        links = self._skus.links(positions)
+        for number, linked in enumerate(self._linked):
+            matrix[:, self._places[number + 1]] = linked.features(links[:, number])
+        return matrix
+
+    def find(self, sku_ids: Sequence[str], markets: Sequence[str]) -> NDArray[np.int64]:
+        """The position of each (sku_id, market), -1 where the catalogue has none."""
+        return self._index.find(sku_ids, markets)
+
+    def _is_at(self, row: int, sku_id: str, market: str) -> bool:
+        return self._skus.text("sku_id", row) == sku_id and self._skus.text("market", row) == market
+
+
+def open_snapshot(folder: Path) -> Snapshot:
+    """The snapshot in `folder`; Refusal where it is absent, half-written, cut short or of another format."""
+    return Snapshot(folder)
+
+
+def _read_statement(folder: Path) -> SnapshotStatement:
+    path = folder / STATEMENT
+    if not path.is_file():
+        raise Refusal(f"There is no complete snapshot in {folder}: {STATEMENT} is missing. Run `touchstone score`.")
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found = record.pop("format")
+        record["as_of"] = date.fromisoformat(record["as_of"])
+        record["feature_names"] = tuple(record["feature_names"])
+        record["entities"] = {name: tuple(features) for name, features in record["entities"].items()}
+        statement = SnapshotStatement(**record)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Refusal(
+            f"{path} is not a snapshot statement ({error}). Run `touchstone score` to write it anew."
+        ) from error
+    if found != FORMAT:
+        raise Refusal(
+            f"{path} has format {found}, this version reads {FORMAT}. Run `touchstone score` to write it anew."
+        )
+    for name, size in statement.bytes.items():
+        if not (folder / name).is_file() or (folder / name).stat().st_size != size:
+            raise Refusal(
+                f"{folder / name} is not whole ({size} bytes expected). Run `touchstone score` to write it anew."
+            )
+    return statement

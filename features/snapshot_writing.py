@@ -1,0 +1,155 @@
+"""How the features of the whole catalogue on one day reach the disk, with memory bounded whatever its size."""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pyarrow as pa
+
+from data.progress import Advance, Progress
+from data.refusal import Refusal
+from data.tables import Tables
+from data.workspace import replacing
+from features.catalogue import CATALOGUE, FEATURE_NAMES, feature_version
+from features.entity_file import NO_ROW, EntityFile, Piece, write_entity_file
+from features.feature import KEYS, Entity
+from features.key_index import write_key_index
+from features.pipeline import entity_tables
+from features.reference import Reference
+from features.snapshot import KEY_COLUMNS, SKU, SnapshotStatement, file_names
+
+ROWS_PER_BATCH = 65_536
+ROW = "row_number"
+
+
+def catalogue_on(tables: Tables, as_of: date) -> ir.Table:
+    """The spine of the whole catalogue: every (sku_id, market) listed by `as_of`."""
+    skus = tables["skus"]
+    return skus.filter(skus.listed_on <= as_of).select("sku_id", "market").mutate(as_of=ibis.literal(as_of))
+
+
+def reference_digest(reference: Reference) -> str:
+    """`r-` and 12 hex digits that name what the reference holds for the pipeline, however it is stored."""
+    read = {name: reference[name].to_pydict() for name in ("rates", "categories", "title_words")}
+    return "r-" + hashlib.sha256(json.dumps(read, sort_keys=True).encode("utf-8")).hexdigest()[:12]
+
+
+def snapshot_name(tables: Tables, as_of: date, reference: Reference) -> str:
+    """`s-` and 12 hex digits that name what a snapshot is made of: day, lake, feature catalogue and reference."""
+    made_of = (as_of.isoformat(), tables.fingerprint, feature_version(), reference_digest(reference))
+    return "s-" + hashlib.sha256("\n".join(made_of).encode("utf-8")).hexdigest()[:12]
+
+
+def write_snapshot(tables: Tables, as_of: date, reference: Reference, folder: Path, progress: Progress) -> None:
+    """Write the snapshot of `as_of` as `folder`, all or nothing.
+
+    Raises Refusal where the catalogue has no SKU by that day.
+    """
+    spine = catalogue_on(tables, as_of)
+    rows = int(tables.backend.execute(spine.count()))
+    if not rows:
+        raise Refusal(
+            f"No SKU is listed by {as_of}, so there is nothing to score. Ingest a catalogue or take a later day."
+        )
+    found = entity_tables(tables, spine, reference)
+    names = {entity: tuple(f.name for f in CATALOGUE if f.entity == entity) for entity in KEYS}
+    linked = tuple(entity for entity in KEYS if entity != SKU and names[entity])
+    with (
+        replacing(folder) as attempt,
+        _kept(tables, {entity: _numbered(found[entity], KEYS[entity]) for entity in linked}) as kept,
+        progress.step("Features of the catalogue", rows, "SKUs") as advance,
+    ):
+        attempt.mkdir()
+        for entity in linked:
+            pieces = _pieces(tables, kept[entity].order_by(ROW), KEYS[entity], names[entity])
+            write_entity_file(attempt / f"{entity}.arrow", pieces)
+        skus = _linked(found[SKU], kept).order_by(list(KEYS[SKU]))
+        pieces = _pieces(tables, skus, KEY_COLUMNS, names[SKU], tuple(map(_link, linked)))
+        write_entity_file(attempt / f"{SKU}.arrow", _counted(pieces, advance))
+        _finish(attempt, SnapshotStatement(
+            as_of, feature_version(), tables.fingerprint, reference_digest(reference), rows, FEATURE_NAMES,
+            {entity: names[entity] for entity in (SKU, *linked)}, {},
+        ))  # fmt: skip
+
+
+def _numbered(entity: ir.Table, keys: Sequence[str]) -> ir.Table:
+    """The entity's rows with their number in the order of its file."""
+    return entity.mutate(ibis.row_number().over(order_by=list(keys)).name(ROW))
+
+
+@contextmanager
+def _kept(tables: Tables, expressions: dict[Entity, ir.Table]) -> Iterator[dict[Entity, ir.Table]]:
+    """Each expression computed once into a temporary table, dropped at the end."""
+    kept: dict[Entity, ir.Table] = {}
+    names = {entity: f"snapshot_{entity}_{uuid.uuid4().hex[:8]}" for entity in expressions}
+    try:
+        for entity, expression in expressions.items():
+            kept[entity] = tables.backend.create_table(names[entity], expression, temp=True)
+        yield kept
+    finally:
+        for entity in kept:
+            tables.backend.drop_table(names[entity], force=True)
+
+
+def _link(entity: Entity) -> str:
+    return f"{ROW}_{entity}"
+
+
+def _linked(skus: ir.Table, kept: dict[Entity, ir.Table]) -> ir.Table:
+    """The SKU rows with the number of the row they belong to in every other file."""
+    for entity, rows in kept.items():
+        keys = KEYS[entity]
+        numbers = rows.select(**{f"{entity}_{key}": rows[key] for key in keys}, **{_link(entity): rows[ROW]})
+        skus = skus.left_join(numbers, [skus[key] == numbers[f"{entity}_{key}"] for key in keys])
+        skus = skus.drop(*(f"{entity}_{key}" for key in keys))
+    return skus
+
+
+def _pieces(
+    tables: Tables, rows: ir.Table, texts: Sequence[str], features: Sequence[str], links: Sequence[str] = ()
+) -> Iterator[Piece]:
+    """The rows in the order they come, as pieces for an entity file; one empty piece where there are none."""
+    chosen = rows.select(*texts, *features, *links)
+    batches = tables.backend.to_pyarrow_batches(chosen, chunk_size=ROWS_PER_BATCH)
+    empty = True
+    for batch in batches:
+        empty = False
+        yield _piece(pa.Table.from_batches([batch]), texts, features, links)
+    if empty:
+        yield _piece(chosen.schema().to_pyarrow().empty_table(), texts, features, links)
+
+
+def _piece(rows: pa.Table, texts: Sequence[str], features: Sequence[str], links: Sequence[str]) -> Piece:
+    numbers = np.full((rows.num_rows, len(features)), np.nan)
+    for place, name in enumerate(features):
+        numbers[:, place] = rows[name].to_numpy()
+    linked = np.full((rows.num_rows, len(links)), NO_ROW, dtype=np.int32)
+    for place, name in enumerate(links):
+        linked[:, place] = rows[name].fill_null(NO_ROW).to_numpy()
+    return Piece(rows.select(list(texts)), numbers, linked)
+
+
+def _counted(pieces: Iterator[Piece], advance: Advance) -> Iterator[Piece]:
+    for piece in pieces:
+        yield piece
+        advance(piece.texts.num_rows)
+
+
+def _finish(attempt: Path, statement: SnapshotStatement) -> None:
+    """Index the keys and, last of all, state what the snapshot holds."""
+    skus = EntityFile(attempt / f"{SKU}.arrow")
+    if len(skus) != statement.rows:
+        raise AssertionError(f"{len(skus)} rows of features for {statement.rows} SKUs: an entity has two rows a day.")
+    starts = range(0, statement.rows, ROWS_PER_BATCH)
+    keys = (skus.columns(KEYS[SKU], start, min(start + ROWS_PER_BATCH, statement.rows)) for start in starts)
+    write_key_index(attempt, ((key["sku_id"].to_pylist(), key["market"].to_pylist()) for key in keys), statement.rows)
+    sizes = {name: (attempt / name).stat().st_size for name in file_names(tuple(statement.entities))}
+    replace(statement, bytes=sizes).write(attempt)

@@ -1,0 +1,1 @@
+"""What we may conclude from features, and how sure we are."""

@@ -1,0 +1,61 @@
+"""How a feature's value reads in a sentence."""
+
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from features.feature import Feature, Unit
+
+
+def quantity(unit: Unit, value: float) -> str:
+    """`value` in words, by its unit: 0.12 of unit share is "12 %"."""
+    return "beyond measure" if math.isinf(value) else IN_WORDS.get(unit, _number)(value)
+
+
+def fact_of(feature: Feature, value: float) -> str:
+    """The feature's sentence with the value in its place, or its sentence for an unknown value (NaN)."""
+    if math.isnan(value):
+        return feature.missing
+    return feature.sentence.replace("{value}", quantity(feature.unit, value))
+
+
+def _percent(share: float) -> str:
+    percent = 100.0 * share
+    return "less than 1 %" if 0.0 < percent < 0.5 else f"{percent:,.0f} %"
+
+
+def _number(value: float) -> str:
+    """At most one decimal from 1 on, else two figures."""
+    if abs(value) >= 1.0 or value == 0.0:
+        return f"{round(value, 1):,g}"
+    return f"{value:.2g}"
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}" if value.is_integer() else _number(value)
+
+
+def _whole(value: float, one: str) -> str:
+    return f"{value:,.0f} {one if round(value) == 1 else one + 's'}"
+
+
+def _euro(value: float) -> str:
+    return f"EUR {value:,.2f}"
+
+
+IN_WORDS: Mapping[str, Callable[[float], str]] = MappingProxyType(
+    {
+        "share": _percent,
+        "share points": lambda value: f"{_number(100.0 * value)} points",
+        "count": _count,
+        "days": lambda value: _whole(value, "day"),
+        "months": lambda value: _whole(value, "month"),
+        "EUR": _euro,
+        "log EUR": lambda value: _euro(math.exp(value)),
+        "yes/no": lambda value: "yes" if value >= 0.5 else "no",
+        "stars": lambda value: f"{_number(value)} stars",
+        "per 1,000 units": lambda value: f"{_number(value)} per 1,000 units",
+        "standard deviations": lambda value: f"{_number(value)} standard deviations",
+    }
+)
+"""Words for the units that need more than the number."""

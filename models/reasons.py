@@ -1,0 +1,148 @@
+"""Why a score is as high as it is: the strongest features, and what each says in plain words."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from features.catalogue import BY_NAME
+from features.feature import Feature
+from models.artefact import Artefact
+from models.phrases import fact_of, quantity
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+STORED_REASONS = 5
+TOLD_REASONS = 4
+"""No more than four are told (US Regulation B, comment 9(b)(2)-1)."""
+
+REASONS_TYPE = pa.list_(pa.struct([("feature", pa.string()), ("value", pa.float64()), ("contribution", pa.float64())]))
+"""The `reasons` of a score row; `contribution` is in log-odds, an unknown `value` is null."""
+
+
+def top_reasons(contributions: Floats, k: int = STORED_REASONS) -> Integers:
+    """Columns of the `k` largest absolute contributions per row, largest first, ties in feature order.
+
+    (rows, features) to (rows, min(k, features)).
+    """
+    size = np.abs(contributions)
+    rows = np.arange(len(size))
+    top = np.empty((len(size), min(k, size.shape[1])), dtype=np.int64)
+    # k passes of argmax beat a sort, and argmax takes the first of equals.
+    for place in range(top.shape[1]):
+        top[:, place] = size.argmax(axis=1)
+        size[rows, top[:, place]] = -1.0
+    return top
+
+
+def reasons_array(matrix: Floats, contributions: Floats, top: Integers, feature_names: Sequence[str]) -> pa.ListArray:
+    """The `reasons` column of score rows, of REASONS_TYPE; a feature that contributed nothing is no reason.
+
+    `matrix` and `contributions` are (rows, features), `top` the columns from `top_reasons`.
+    """
+    contribution = np.take_along_axis(contributions, top, axis=1)
+    told = contribution != 0.0
+    offsets = np.concatenate([[0], np.cumsum(told.sum(axis=1))]).astype(np.int32)
+    value = np.take_along_axis(np.asarray(matrix, dtype=float), top, axis=1)[told]
+    reasons = pa.StructArray.from_arrays(
+        [
+            pa.array(list(feature_names), pa.string()).take(pa.array(top[told])),
+            pa.array(value, pa.float64(), mask=np.isnan(value)),
+            pa.array(contribution[told], pa.float64()),
+        ],
+        fields=list(REASONS_TYPE.value_type),
+    )
+    return pa.ListArray.from_arrays(pa.array(offsets), reasons, type=REASONS_TYPE)
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One reason in words and numbers.
+
+    `fact` is what is known of the SKU, `comparison` what is typical in its category (empty where unknown), `effect`
+    the direction and size; `points` is the change of the predicted failure rate in percentage points, `value` NaN
+    where unknown.
+    """
+
+    feature: str
+    group: str
+    value: float
+    points: float
+    fact: str
+    comparison: str
+    effect: str
+
+    @property
+    def sentence(self) -> str:
+        """Fact, comparison and effect in one line."""
+        return " ".join(part for part in (self.fact, self.comparison, self.effect) if part)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a row stands: its category and its margin (raw log-odds)."""
+
+    category: str
+    margin: float
+
+
+class Narrator:
+    """Tells the reasons of one model's scores in words."""
+
+    def __init__(self, artefact: Artefact) -> None:
+        self._artefact = artefact
+        self._norms = norms_of(artefact)
+
+    def tell(self, place: Place, values: Floats, contributions: Floats, most: int = TOLD_REASONS) -> tuple[Reason, ...]:
+        """At most `most` (never more than four) reasons of one row, strongest first.
+
+        `values` and `contributions` are (features,) in the artefact's order.
+        """
+        strongest = top_reasons(contributions[None, :], min(most, TOLD_REASONS))[0]
+        told = [int(column) for column in strongest if contributions[column] != 0.0]
+        return tuple(self._reason(place, column, values, contributions) for column in told)
+
+    def _reason(self, place: Place, column: int, values: Floats, contributions: Floats) -> Reason:
+        feature = BY_NAME[self._artefact.feature_names[column]]
+        points = self._points(place.margin, float(contributions[column]))
+        return Reason(
+            feature=feature.name, group=feature.group, value=float(values[column]), points=points,
+            fact=fact_of(feature, float(values[column])),
+            comparison=comparison_of(feature, float(values[column]), place.category, self._norms),
+            effect=effect_of(points, float(contributions[column])),
+        )  # fmt: skip
+
+    def _points(self, margin: float, contribution: float) -> float:
+        """Percentage points between the probability and what it would be without this contribution."""
+        with_it, without = self._artefact.calibration.p_fail(np.array([margin, margin - contribution]))
+        return 100.0 * float(with_it - without)
+
+
+def norms_of(artefact: Artefact) -> Mapping[tuple[str, str], float]:
+    """The median of each feature in each category: (category, feature) to value."""
+    norms = artefact.reference["norms"].to_pydict()
+    keys = zip(norms["category"], norms["feature"], strict=True)
+    return {
+        key: median
+        for key, median in zip(keys, norms["median"], strict=True)
+        if median is not None and np.isfinite(median)
+    }
+
+
+def comparison_of(feature: Feature, value: float, category: str, norms: Mapping[tuple[str, str], float]) -> str:
+    """What is typical in the category; empty where the value or the norm is unknown."""
+    norm = norms.get((category, feature.name))
+    if norm is None or np.isnan(value):
+        return ""
+    return f"Typical for {category.replace('_', ' ')}: {quantity(feature.unit, norm)}."
+
+
+def effect_of(points: float, contribution: float) -> str:
+    """Direction (the sign of the contribution) and size (in points) as a sentence."""
+    verb = "raises" if contribution > 0 else "lowers"
+    size = round(abs(points))
+    amount = "less than 1 point" if size < 1 else f"about {size} point{'s' if size > 1 else ''}"
+    return f"This {verb} the predicted failure rate by {amount}."

@@ -1,0 +1,130 @@
+"""The engine: exact contributions of a model's features to the raw margin, for one row or millions."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.treeshap.assembly import assemble
+from models.treeshap.dump import read_dump
+from models.treeshap.program import Listing
+from models.treeshap.runs import explain_rows, explain_top, memory_for
+from models.treeshap.walk import ROWS
+
+Precision = Literal["float64", "float32"]
+
+
+class Contributions(NamedTuple):
+    """Contributions (n, features) to the raw margin and the base value: base + sum of a row = its margin."""
+
+    values: NDArray[np.floating]
+    base_value: float
+
+
+class Top(NamedTuple):
+    """The k largest contributions of each row by size: features (n, k), contributions (n, k), and the margins (n,)."""
+
+    features: NDArray[np.int32]
+    values: NDArray[np.floating]
+    margin: NDArray[np.float64]
+
+
+def compile_model(dump: Mapping[str, Any], precision: Precision = "float64") -> "Engine":
+    """The engine of a LightGBM booster, from `booster.dump_model()`.
+
+    Raises:
+        UnsupportedModel: the model cannot be explained exactly (linear trees, several outputs).
+        ValueError: an unknown precision.
+    """
+    if precision not in ("float64", "float32"):
+        raise ValueError(f"The precision is 'float64' or 'float32', got {precision!r}.")
+    forest = read_dump(dump)
+    return Engine(assemble(forest, np.dtype(precision).type), forest.n_features, np.dtype(precision))
+
+
+class Engine:
+    """Path-dependent SHAP contributions of one model.
+
+    A row's answer depends on that row alone: not on its neighbours, their order, their number, or the threads.
+    """
+
+    def __init__(self, listing: Listing, n_features: int, precision: "np.dtype[Any]") -> None:
+        self._listing = listing
+        self._precision = precision
+        self.n_features = n_features
+        self.base_value = listing.base_value
+
+    def contributions(self, matrix: NDArray[np.float64], threads: int = 1) -> Contributions:
+        """Contributions of every feature; `matrix` is (n, features), float64, row by row, NaN where missing.
+
+        Raises:
+            ValueError: the matrix has another shape, type or order, or `threads` is below 1.
+        """
+        self._check(matrix, threads)
+        values = np.empty((len(matrix), self.n_features), dtype=self._precision)
+
+        def explain(start: int, stop: int) -> None:
+            memory = memory_for(self._listing, self.n_features)
+            explain_rows(self._listing.program, memory, matrix[start:stop], values[start:stop])
+
+        _in_threads(explain, len(matrix), threads)
+        return Contributions(values, self.base_value)
+
+    def margin(self, matrix: NDArray[np.float64], threads: int = 1) -> NDArray[np.float64]:
+        """Raw margins (n,): the base value plus the sum of a row's contributions. Raises as `contributions`."""
+        return self.top(matrix, 0, threads).margin
+
+    def top(self, matrix: NDArray[np.float64], k: int, threads: int = 1) -> Top:
+        """The k largest contributions of each row, largest size first, equal sizes by feature; k = 0 gives margins only.
+
+        Never holds (n, features) values in memory.
+
+        Raises:
+            ValueError: as `contributions`, or k is not between 0 and the number of features.
+        """
+        self._check(matrix, threads)
+        if not 0 <= k <= self.n_features:
+            raise ValueError(f"k is between 0 and the {self.n_features} features of the model, got {k}.")
+        features = np.empty((len(matrix), k), dtype=np.int32)
+        values = np.empty((len(matrix), k), dtype=self._precision)
+        margin = np.empty(len(matrix), dtype=np.float64)
+
+        def explain(start: int, stop: int) -> None:
+            rows = slice(start, stop)
+            memory = memory_for(self._listing, self.n_features)
+            program, base = self._listing.program, self.base_value
+            explain_top(program, memory, base, matrix[rows], features[rows], values[rows], margin[rows])
+
+        _in_threads(explain, len(matrix), threads)
+        return Top(features, values, margin)
+
+    def _check(self, matrix: NDArray[np.float64], threads: int) -> None:
+        if threads < 1:
+            raise ValueError(f"Threads are counted from 1, got {threads}.")
+        if not isinstance(matrix, np.ndarray) or matrix.ndim != 2 or matrix.shape[1] != self.n_features:
+            raise ValueError(
+                f"The matrix has one row per SKU and {self.n_features} columns, got shape {np.shape(matrix)}. "
+                "Pass the features in the order of the model."
+            )
+        if matrix.dtype != np.float64 or not matrix.flags.c_contiguous:
+            raise ValueError(
+                f"The matrix is float64 and stored row by row, got {matrix.dtype} with C order "
+                f"{matrix.flags.c_contiguous}. Convert it with np.ascontiguousarray(matrix, dtype=np.float64)."
+            )
+
+
+def _in_threads(explain: Callable[[int, int], None], rows: int, threads: int) -> None:
+    """Call `explain(start, stop)` for consecutive shares of the rows, one thread each.
+
+    The threads live for one call only, so that a server may fork before and after.
+    """
+    share = max(ROWS, -(-rows // threads))
+    starts = range(0, rows, share)
+    if len(starts) <= 1:
+        explain(0, rows)
+        return
+    with ThreadPoolExecutor(max_workers=len(starts)) as pool:
+        for done in [pool.submit(explain, start, min(rows, start + share)) for start in starts]:
+            done.result()

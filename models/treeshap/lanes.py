@@ -1,0 +1,170 @@
+"""Lanes: one SIMD value of many float lanes inside numba code, so that vectorisation is written down and not hoped for.
+
+LLVM splits a wide value over whatever registers the machine has (AVX-512, AVX2, SSE2, NEON); the source stays the same.
+A set of lanes is named by the bits of an unsigned integer, lane 0 being bit 0.
+Source: numba's extension interface, https://numba.readthedocs.io/en/stable/extending/index.html.
+"""
+
+import operator
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import intrinsic, lower_builtin, models, register_model
+
+
+class LanesType(types.Type):  # type: ignore[misc]  # numba publishes no types
+    """The numba type of `width` lanes of one float type."""
+
+    def __init__(self, element: Any, width: int) -> None:
+        self.element, self.width = element, width
+        super().__init__(name=f"Lanes({element}, {width})")
+
+
+@register_model(LanesType)  # type: ignore[untyped-decorator]
+class LanesModel(models.PrimitiveModel):  # type: ignore[misc]
+    """Lanes are an LLVM vector in registers and in memory."""
+
+    def __init__(self, manager: Any, lanes: LanesType) -> None:
+        element = manager.lookup(lanes.element).get_value_type()
+        super().__init__(manager, lanes, ir.VectorType(element, lanes.width))
+
+
+class _SameLanes(AbstractTemplate):  # type: ignore[misc]
+    """Lane by lane arithmetic takes two values of the same lanes."""
+
+    def generic(self, args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
+        """The signature for two equal lane types; None for all others."""
+        if len(args) == 2 and not kws and isinstance(args[0], LanesType) and args[0] == args[1]:
+            return signature(args[0], *args)
+        return None
+
+
+def _declare(operation: Any, instruction: str) -> None:
+    infer_global(operation)(type(f"Lanes_{operation.__name__}", (_SameLanes,), {"key": operation}))
+
+    @lower_builtin(operation, LanesType, LanesType)  # type: ignore[untyped-decorator]
+    def lower(_context: Any, builder: Any, _sig: Any, args: Any) -> Any:
+        return getattr(builder, instruction)(*args)
+
+
+_declare(operator.add, "fadd")
+_declare(operator.sub, "fsub")
+_declare(operator.mul, "fmul")
+_declare(operator.truediv, "fdiv")
+
+
+def _address(context: Any, builder: Any, array_type: Any, arguments: Any, vector: Any) -> Any:
+    array, offset = arguments
+    data = cgutils.create_struct_proxy(array_type)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [offset]), vector.as_pointer())
+
+
+def _size(array_type: Any) -> int:
+    return int(array_type.dtype.bitwidth // 8)
+
+
+def _splat(builder: Any, scalar: Any, width: int) -> Any:
+    vector = ir.VectorType(scalar.type, width)
+    first = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, ir.Constant(ir.IntType(32), 0))
+    order = ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width)
+    return builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), order)
+
+
+def _selection(builder: Any, bits: Any, width: int) -> Any:
+    narrow = builder.trunc(bits, ir.IntType(width)) if bits.type.width > width else bits
+    return builder.bitcast(narrow, ir.VectorType(ir.IntType(1), width))
+
+
+@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
+def load(_typing: Any, array: Any, _offset: Any, width: Any) -> Any:
+    """Lanes `load(array, offset, width)`: `width` neighbours of a flat float array from `offset` on, unchecked."""
+    lanes = LanesType(array.dtype, width.literal_value)
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        vector = context.get_value_type(sig.return_type)
+        return builder.load(_address(context, builder, sig.args[0], args[:2], vector), align=_size(sig.args[0]))
+
+    return lanes(array, types.intp, width), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def store(_typing: Any, array: Any, _offset: Any, lanes: Any) -> Any:
+    """`store(array, offset, lanes)`: write the lanes to a flat float array from `offset` on, unchecked."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        address = _address(context, builder, sig.args[0], args[:2], args[2].type)
+        builder.store(args[2], address, align=_size(sig.args[0]))
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, lanes), generate
+
+
+@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
+def splat(_typing: Any, scalar: Any, width: Any) -> Any:
+    """Lanes `splat(scalar, width)`: the same float in every lane."""
+    lanes = LanesType(scalar, width.literal_value)
+
+    def generate(_context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _splat(builder, args[0], sig.return_type.width)
+
+    return lanes(scalar, width), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def where(_typing: Any, bits: Any, lanes: Any, others: Any) -> Any:
+    """Lanes `where(bits, lanes, others)`: the first value in the lanes whose bit is 1, the second elsewhere."""
+
+    def generate(_context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.select(_selection(builder, args[0], sig.return_type.width), args[1], args[2])
+
+    return lanes(bits, lanes, others), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def multiply_add(_typing: Any, a: Any, b: Any, c: Any) -> Any:
+    """Lanes `multiply_add(a, b, c)` = a·b + c, rounded once where the machine can."""
+
+    def generate(_context: Any, builder: Any, _sig: Any, args: Any) -> Any:
+        vector = args[0].type
+        suffix = f"v{vector.count}f{32 if isinstance(vector.element, ir.FloatType) else 64}"
+        function_type = ir.FunctionType(vector, [vector] * 3)
+        function = cgutils.get_or_insert_function(builder.module, function_type, f"llvm.fmuladd.{suffix}")
+        return builder.call(function, args)
+
+    return a(a, b, c), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def ordered_sum(_typing: Any, lanes: Any) -> Any:
+    """Scalar `ordered_sum(lanes)`: 0 + lane 0 + lane 1 + ..., rounded in this order."""
+
+    def generate(_context: Any, builder: Any, _sig: Any, args: Any) -> Any:
+        total = ir.Constant(args[0].type.element, 0.0)
+        for lane in range(args[0].type.count):
+            total = builder.fadd(total, builder.extract_element(args[0], ir.Constant(ir.IntType(32), lane)))
+        return total
+
+    return lanes.element(lanes), generate
+
+
+@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
+def bits_within(_typing: Any, codes: Any, _offset: Any, low: Any, span: Any, width: Any) -> Any:
+    """Bits `bits_within(codes, offset, low, span, width)`: which neighbours from `offset` on are in low .. low + span.
+
+    Unsigned arithmetic wraps around, so one comparison tests both ends.
+    """
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        lanes = sig.args[4].literal_value
+        element = context.get_value_type(sig.args[0].dtype)
+        vector = ir.VectorType(element, lanes)
+        address = _address(context, builder, sig.args[0], args[:2], vector)
+        found = builder.load(address, align=_size(sig.args[0]))
+        low_lanes, span_lanes = (_splat(builder, builder.trunc(args[place], element), lanes) for place in (2, 3))
+        inside = builder.icmp_unsigned("<=", builder.sub(found, low_lanes), span_lanes)
+        bits = builder.bitcast(inside, ir.IntType(lanes))
+        return bits if lanes == 64 else builder.zext(bits, ir.IntType(64))
+
+    return types.uint64(codes, types.intp, types.uint64, types.uint64, width), generate

@@ -1,0 +1,86 @@
+"""The program of a model: its trees as flat arrays of steps that the kernels walk.
+
+Notation, at a split of feature i whose two children are called first and second: z is the first child's share of the
+cover, o tells whether the row goes to the first child, p a point of the quadrature.
+
+    factor      f = p·o + (1 - p)·z                     (the second child's is 1 - f)
+    way down    C_first = C·f, C_second = C - C_first   (C of the root: the weight of p)
+    way up      G = G_second + f·(G_first - G_second)   (G of a leaf: its value)
+    feature     φ_i += (o - z) · Σ_p C·(G_first - G_second)
+
+Where feature i was split on before, let z' be the product of its earlier shares. For a row that passed all of those
+splits, F = p + (1 - p)·z' replaces 1: f = (p·o + (1 - p)·z'·z) / F, and the sum over p gets the weight z' / F². For a row that
+failed one, f = z and nothing is added. No factor is ever divided out, so a share may be as small as 0.
+Source: quadrature of the Owen integral as in Quadrature-TreeSHAP, arXiv 2605.04497.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.treeshap.columns import Columns
+
+POINTS = 8  # quadrature points of one walk through a tree; a tree that needs more is walked again
+DOWN, UP, TWIG = range(3)  # TWIG: both children are leaves, so the way down is the way up
+
+
+class Steps(NamedTuple):
+    """What to do, one entry per step. Slots are places on the kernel's stack; slot -1 is a leaf."""
+
+    kinds: NDArray[np.int32]
+    here: NDArray[np.int32]
+    first: NDArray[np.int32]
+    second: NDArray[np.int32]
+    test: NDArray[np.int32]
+    feature: NDArray[np.int32]
+    repeated: NDArray[np.int32]
+    numbers: NDArray[np.floating]
+
+
+# Columns of Steps.numbers.
+SHARE, OTHER_SHARE, EARLIER_SHARE, SECOND_VALUE, DIFFERENCE = range(5)
+
+
+class Tests(NamedTuple):
+    """Which rows go to a split's first child: code - low <= span (unsigned) for numbers, `table` for categories.
+
+    `table` is the start in `tables` of the answers by code, or -1; `flip` is 1 when the first child is the right one.
+    `earlier` is the closest test above on the same feature, counted within the tree, or -1; `earlier_first` whether the
+    path left it to its first child.
+    """
+
+    column: NDArray[np.int32]
+    low: NDArray[np.int32]
+    span: NDArray[np.int32]
+    table: NDArray[np.int64]
+    flip: NDArray[np.int32]
+    earlier: NDArray[np.int32]
+    earlier_first: NDArray[np.int32]
+
+
+class Program(NamedTuple):
+    """All that the kernels read. Tree t owns steps, tests and points from `*_start[t]` to `*_start[t + 1]`."""
+
+    columns: Columns
+    steps: Steps
+    tests: Tests
+    tables: NDArray[np.uint8]
+    step_start: NDArray[np.int64]
+    test_start: NDArray[np.int64]
+    point_start: NDArray[np.int64]
+    point_count: NDArray[np.int64]
+    points: NDArray[np.floating]
+    complements: NDArray[np.floating]
+    weights: NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A program with what the engine needs to run it: the base value and the sizes of the kernel's memory."""
+
+    program: Program
+    base_value: float
+    slots: int
+    most_tests: int

@@ -1,0 +1,1 @@
+"""What to test next, with which probability, and what the results say about the whole catalogue."""

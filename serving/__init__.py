@@ -1,0 +1,1 @@
+"""How a conclusion leaves the house: service, batch scoring, stores."""

@@ -1,0 +1,88 @@
+"""Which scores the service answers from: one immutable record, named by one pointer file."""
+
+import hashlib
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.refusal import Refusal
+from data.workspace import Workspace, point, pointed, replacing
+
+RECORD_FILE = "publication.json"
+RANKS_FILE = "ranks.npy"
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A scored catalogue as a whole: the model, the snapshot and the day that belong together.
+
+    `snapshot` and `scores` are folders below the workspace, `fingerprint` the content of the lake.
+    """
+
+    as_of: date
+    model_version: str
+    feature_version: str
+    policy_version: str
+    fingerprint: str
+    snapshot: str
+    scores: str
+
+
+def publications(workspace: Workspace) -> Path:
+    """The folder of all publications and of `CURRENT`, which names the one in service."""
+    return workspace.home / "publications"
+
+
+def published_name(workspace: Workspace) -> str | None:
+    """The name of the publication in service, or None before the first."""
+    return pointed(publications(workspace) / "CURRENT")
+
+
+def read_publication(workspace: Workspace, name: str) -> tuple[Publication, NDArray[np.int64]]:
+    """The publication `name` and the rank of every row of its snapshot, memory-mapped.
+
+    Raises Refusal where it is missing or broken.
+    """
+    folder = publications(workspace) / name
+    try:
+        record = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
+        ranks = np.load(folder / RANKS_FILE, mmap_mode="r", allow_pickle=False)
+        return Publication(**{**record, "as_of": date.fromisoformat(record["as_of"])}), ranks
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Refusal(f"The publication {folder} cannot be read: {error}. Run `touchstone score`.") from error
+
+
+def publish(workspace: Workspace, publication: Publication, ranks: NDArray[np.int64]) -> None:
+    """Put `publication` into service, unless a later day of the same lake is there already.
+
+    Only it and its predecessor are kept: a service may still be opening that one.
+    """
+    before = published_name(workspace)
+    if before is not None and _is_later_day(workspace, before, publication):
+        return
+    record = json.dumps({**asdict(publication), "as_of": publication.as_of.isoformat()}, indent=1) + "\n"
+    name = "p-" + hashlib.sha256(record.encode("utf-8") + ranks.tobytes()).hexdigest()[:12]
+    home = publications(workspace)
+    if not (home / name).is_dir():
+        with replacing(home / name) as attempt:
+            attempt.mkdir()
+            np.save(attempt / RANKS_FILE, ranks)
+            (attempt / RECORD_FILE).write_text(record, encoding="utf-8")
+    point(home / "CURRENT", name)
+    for folder in home.iterdir():
+        if folder.is_dir() and folder.name not in (name, before):
+            shutil.rmtree(folder)
+
+
+def _is_later_day(workspace: Workspace, name: str, publication: Publication) -> bool:
+    """Whether the publication `name` is of the same lake and a later day; a broken one is not."""
+    try:
+        present, _ = read_publication(workspace, name)
+    except Refusal:
+        return False
+    return present.fingerprint == publication.fingerprint and present.as_of > publication.as_of

@@ -1,0 +1,1 @@
+"""What we promise: one folder per room, laws before examples."""

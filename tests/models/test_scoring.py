@@ -1,0 +1,146 @@
+"""A row's score is its own: exact, alone or in company, and its contributions add up."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import shap
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from data.refusal import Refusal
+from features.catalogue import FEATURE_NAMES
+from models.artefact import Artefact
+from models.scoring import Scorer, Scores
+from tests.models.worlds import tiny_matrix
+
+WIDTH = len(FEATURE_NAMES)
+NAMES = ("margin", "contributions", "p_fail", "p_low", "p_high")
+ANY_MATRIX = st.integers(1, 8).flatmap(
+    lambda rows: arrays(float, (rows, WIDTH), elements=st.floats(allow_nan=True, allow_infinity=True, width=64))
+)
+
+
+@pytest.fixture(scope="module")
+def scorer(artefact: Artefact) -> Scorer:
+    """The small model, loaded."""
+    return Scorer(artefact)
+
+
+def taken(scores: Scores, rows: object) -> list[np.ndarray]:
+    """All per-row arrays of `scores` at `rows`."""
+    return [getattr(scores, name)[rows] for name in NAMES]
+
+
+@settings(max_examples=60, deadline=None)
+@given(matrix=ANY_MATRIX)
+def test_contributions_and_base_value_sum_to_the_margin(scorer: Scorer, matrix: np.ndarray) -> None:
+    scores = scorer.score(matrix)
+    assert np.abs(scores.contributions.sum(axis=1) + scores.base_value - scores.margin).max() < 1e-9
+
+
+@settings(max_examples=40, deadline=None)
+@given(matrix=ANY_MATRIX)
+def test_the_interval_holds_the_probability_inside_0_and_1(scorer: Scorer, matrix: np.ndarray) -> None:
+    scores = scorer.score(matrix)
+    assert (scores.p_low > 0).all()
+    assert (scores.p_low <= scores.p_fail).all()
+    assert (scores.p_fail <= scores.p_high).all()
+    assert (scores.p_high < 1).all()
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**16), rows=st.integers(2, 40))
+def test_permuting_the_rows_permutes_the_scores(scorer: Scorer, seed: int, rows: int) -> None:
+    matrix = tiny_matrix(rows, seed)
+    order = np.random.default_rng(seed).permutation(rows)
+    for moved, stayed in zip(
+        taken(scorer.score(matrix[order]), slice(None)), taken(scorer.score(matrix), order), strict=True
+    ):
+        assert np.array_equal(moved, stayed)
+
+
+def test_a_row_alone_scores_as_in_company(scorer: Scorer) -> None:
+    matrix = tiny_matrix(700, seed=4)
+    together = scorer.score(matrix)
+    for row in (0, 1, 255, 256, 699):
+        alone = scorer.score(matrix[row : row + 1])
+        for one, many in zip(taken(alone, 0), taken(together, row), strict=True):
+            assert np.array_equal(one, many)
+
+
+def test_threads_change_nothing(artefact: Artefact, scorer: Scorer) -> None:
+    matrix = tiny_matrix(300, seed=8)
+    for one, two in zip(
+        taken(scorer.score(matrix), slice(None)), taken(Scorer(artefact, threads=2).score(matrix), slice(None)),
+        strict=True,
+    ):  # fmt: skip
+        assert np.array_equal(one, two)
+
+
+def test_contributions_are_those_of_the_shap_library(artefact: Artefact, scorer: Scorer) -> None:
+    import lightgbm
+
+    matrix = tiny_matrix(60, seed=2)
+    explainer = shap.TreeExplainer(
+        lightgbm.Booster(model_str=artefact.booster_text), feature_perturbation="tree_path_dependent"
+    )
+    scores = scorer.score(matrix)
+    assert np.abs(explainer(matrix).values - scores.contributions).max() < 1e-9
+
+
+def test_margin_and_probabilities_are_the_same_with_and_without_explanation(scorer: Scorer) -> None:
+    matrix = tiny_matrix(30, seed=3)
+    scores, plain = scorer.score(matrix), scorer.probabilities(matrix)
+    for name in ("margin", "p_fail", "p_low", "p_high"):
+        assert np.array_equal(getattr(scores, name), getattr(plain, name))
+    assert np.array_equal(scorer.margin(matrix), scores.margin)
+
+
+def test_a_higher_margin_never_has_a_lower_probability(scorer: Scorer) -> None:
+    scores = scorer.score(tiny_matrix(500, seed=6))
+    order = np.argsort(scores.margin)
+    for curve in (scores.p_fail, scores.p_low, scores.p_high):
+        assert (np.diff(curve[order]) >= 0).all()
+
+
+def test_no_rows_give_no_scores_and_the_same_base_value(scorer: Scorer) -> None:
+    none, one = scorer.score(tiny_matrix(0, seed=1)), scorer.score(tiny_matrix(1, seed=1))
+    assert none.contributions.shape == (0, WIDTH)
+    assert len(none.margin) == len(none.p_fail) == len(none.p_low) == len(none.p_high) == 0
+    assert none.base_value == one.base_value
+
+
+def test_a_row_of_which_nothing_is_known_is_scored(scorer: Scorer) -> None:
+    assert np.isfinite(scorer.score(np.full((1, WIDTH), np.nan)).p_fail).all()
+
+
+def test_other_memory_layouts_score_the_same(scorer: Scorer) -> None:
+    matrix = tiny_matrix(20, seed=7)
+    wide = np.zeros((20, WIDTH + 5))
+    wide[:, 2 : WIDTH + 2] = matrix
+    for layout in (np.asfortranarray(matrix), wide[:, 2 : WIDTH + 2]):
+        assert np.array_equal(scorer.score(layout).contributions, scorer.score(matrix).contributions)
+
+
+@pytest.mark.parametrize("shape", [(3, WIDTH + 1), (3, WIDTH - 1), (WIDTH,), (0, 0), (1, 1, WIDTH)])
+def test_a_matrix_of_another_shape_is_refused(scorer: Scorer, artefact: Artefact, shape: tuple[int, ...]) -> None:
+    message = f"Model {artefact.version} reads rows of {WIDTH} features, but was given an array of shape {shape}."
+    with pytest.raises(Refusal, match=re.escape(message)):
+        scorer.score(np.zeros(shape))
+
+
+def test_a_booster_with_other_features_is_refused(artefact: Artefact) -> None:
+    names = (artefact.feature_names[1], artefact.feature_names[0], *artefact.feature_names[2:])
+    with pytest.raises(Refusal, match="reads other features than features.json names"):
+        Scorer(replace(artefact, feature_names=names))
+
+
+def test_a_model_file_that_asks_for_early_stopping_is_scored_in_full(artefact: Artefact, scorer: Scorer) -> None:
+    asked = artefact.booster_text.replace("[seed:", "[pred_early_stop: 1]\n[pred_early_stop_margin: 0]\n[seed:")
+    assert asked != artefact.booster_text
+    matrix = tiny_matrix(100, seed=9)
+    hasty = Scorer(replace(artefact, booster_text=asked))
+    assert np.array_equal(hasty.margin(matrix), scorer.margin(matrix))

@@ -1,0 +1,91 @@
+"""Small models with everything a real one has, for the tests of this room and of those above it."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from data.workspace import Workspace
+from features.catalogue import FEATURE_NAMES, feature_version
+from features.reference import Reference
+from models.artefact import Artefact, ArtefactParts, read_artefact, write_artefact
+from models.calibration import Calibration, fit_calibration
+from models.champion import crown, keep_model
+
+Floats = NDArray[np.float64]
+
+CATEGORIES = ("toys_3_plus", "chargers", "jewellery")
+
+
+def tiny_matrix(rows: int, seed: int) -> Floats:
+    """Feature values (rows, features), about one in seven of them missing."""
+    draw = np.random.default_rng(seed)
+    matrix = draw.normal(size=(rows, len(FEATURE_NAMES)))
+    matrix[draw.random(matrix.shape) < 0.15] = np.nan
+    return matrix
+
+
+def tiny_outcomes(matrix: Floats, seed: int) -> NDArray[np.bool_]:
+    """Failures that depend on the first six features."""
+    known = np.nan_to_num(matrix[:, :6])
+    logit = known @ np.array([0.9, -0.7, 0.5, 0.4, -0.3, 0.3]) + 0.6 * known[:, 0] * known[:, 1] - 1.2
+    return np.asarray(np.random.default_rng(seed).random(len(matrix)) < 1.0 / (1.0 + np.exp(-logit)))
+
+
+def tiny_booster_text(seed: int) -> str:
+    """A booster of 20 small trees on random values of FEATURE_NAMES."""
+    import lightgbm
+
+    matrix = tiny_matrix(1200, seed)
+    data = lightgbm.Dataset(matrix, tiny_outcomes(matrix, seed).astype(float), feature_name=list(FEATURE_NAMES))
+    recipe = {
+        "objective": "binary", "num_leaves": 8, "learning_rate": 0.2, "min_data_in_leaf": 20, "verbosity": -1,
+        "seed": seed, "num_threads": 1, "deterministic": True,
+    }  # fmt: skip
+    return str(lightgbm.train(recipe, data, num_boost_round=20).model_to_string())
+
+
+def tiny_calibration(seed: int) -> Calibration:
+    """A calibration learned from 400 simulated labels."""
+    draw = np.random.default_rng(seed)
+    margin = draw.normal(-1.2, 1.0, 400)
+    failed = draw.random(400) < 1.0 / (1.0 + np.exp(-0.8 * margin))
+    return fit_calibration(margin, failed, draw.integers(0, 40, 400), np.arange(400) // 100, seed=seed)
+
+
+def tiny_reference() -> Reference:
+    """The untrained reference and a median of every feature for each of CATEGORIES."""
+    rows = [
+        {"category": category, "feature": feature, "median": 0.1 * number}
+        for number, category in enumerate(CATEGORIES)
+        for feature in FEATURE_NAMES
+    ]
+    return Reference({**Reference.untrained().tables, "norms": pa.Table.from_pylist(rows)})
+
+
+def tiny_parts(seed: int = 0) -> ArtefactParts:
+    """All parts of a small model; another seed gives another model."""
+    return ArtefactParts(
+        booster_text=tiny_booster_text(seed),
+        calibration=tiny_calibration(seed),
+        feature_names=FEATURE_NAMES,
+        feature_version=feature_version(),
+        reference=tiny_reference(),
+        recipe_text=f"seed = {seed}\n",
+        metrics={"auc": {"value": 0.75, "low": 0.7, "high": 0.8}, "n": 400},
+        card="# A tiny model\n\nTrained on 1,200 random rows.\n",
+    )
+
+
+def tiny_artefact(folder: Path, seed: int = 0) -> Artefact:
+    """A small model written to `folder` and read back."""
+    write_artefact(tiny_parts(seed), folder)
+    return read_artefact(folder)
+
+
+def tiny_champion(workspace: Workspace, seed: int = 0) -> str:
+    """Crown a small model in the workspace and return its version."""
+    version = keep_model(workspace, tiny_parts(seed))
+    crown(workspace, version)
+    return version

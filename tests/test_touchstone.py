@@ -1,0 +1,66 @@
+"""The front door: one sentence and exit code 1 for bad input, help without waiting."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from touchstone import main
+
+COMMANDS = ("sample-data", "import", "ingest", "train", "models", "score", "allocate", "explain", "serve", "demo")
+
+
+def touchstone(home: Path, *words: str) -> Result:
+    """Run the command line in this process on the workspace `home`."""
+    return CliRunner().invoke(main, ["--home", str(home), *words])
+
+
+def refused(result: Result) -> str:
+    """The one sentence of a refused call; fails where there is a traceback, another exit code or more lines."""
+    assert result.exit_code == 1, result.output
+    assert isinstance(result.exception, SystemExit)
+    lines = result.output.strip().splitlines()
+    message = [line for line in lines if line.startswith("Error: ")]
+    assert len(message) == 1, result.output
+    return message[0]
+
+
+def test_help_loads_no_heavy_library() -> None:
+    """`touchstone --help` answers at once because it imports nothing but the command line."""
+    heavy = "numpy pandas ibis duckdb lightgbm mlflow bentoml shap sklearn pyarrow numba rich"
+    script = f"import sys, touchstone; print([m for m in {heavy.split()!r} if m in sys.modules])"
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"
+
+
+def test_help_names_every_command(tmp_path: Path) -> None:
+    """The commands of the house are all at the front door."""
+    shown = touchstone(tmp_path, "--help")
+    assert shown.exit_code == 0
+    assert not [command for command in COMMANDS if command not in shown.output]
+
+
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
+    """Ingest says which folder it looked for and leaves no workspace behind."""
+    home = tmp_path / "home"
+    assert "nowhere" in refused(touchstone(home, "ingest", str(tmp_path / "nowhere")))
+    assert not home.exists()
+
+
+@pytest.mark.parametrize("command", [("train",), ("score",)])
+def test_work_without_a_lake_is_refused(tmp_path: Path, command: tuple[str, ...]) -> None:
+    """Training and scoring say that nothing has been ingested and what to run."""
+    assert "touchstone ingest" in refused(touchstone(tmp_path, *command))
+
+
+@pytest.mark.parametrize("command", [("allocate", "--budget", "100"), ("explain", "K1", "EU")])
+def test_work_without_scores_is_refused(tmp_path: Path, command: tuple[str, ...]) -> None:
+    """Plans and explanations say that nothing has been scored and what to run."""
+    assert "touchstone score" in refused(touchstone(tmp_path, *command))
+
+
+def test_an_unknown_option_is_a_usage_error(tmp_path: Path) -> None:
+    """Usage errors keep exit code 2."""
+    assert touchstone(tmp_path, "score", "--nonsense").exit_code == 2

@@ -1,0 +1,1 @@
+"""How a conclusion is earned: examples, splits, fit, evaluation, comparison, MLflow, replay."""

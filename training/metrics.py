@@ -1,0 +1,125 @@
+"""How good a ranking and its probabilities were: skills on weighted rows, for many weightings at once.
+
+Every skill takes `weights` of shape (r, n) and answers with r values: one row of ones gives the skill itself, one row
+per bootstrap replicate gives its spread. Tied scores share their places evenly, as if ties were broken at random, so
+no skill depends on the order of the rows.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Truths = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Failures by rank: what is needed to score an order under many weightings.
+
+    `order` lists the rows from the riskiest to the safest; `starts` are the places where a new score begins.
+    """
+
+    order: npt.NDArray[np.int64]
+    starts: npt.NDArray[np.int64]
+    failed: Truths
+
+    def tallies(self, weights: Floats) -> tuple[Floats, Floats]:
+        """Weight of failures and weight of all rows for each distinct score, riskiest first: two (r, s)."""
+        ranked = weights[:, self.order]
+        failures = np.add.reduceat(ranked * self.failed[self.order], self.starts, axis=1)
+        return failures, np.add.reduceat(ranked, self.starts, axis=1)
+
+
+def ranking(score: Floats, failed: Truths) -> Ranking:
+    """The ranking by `score` (n), higher is riskier, against what happened (n)."""
+    order = np.argsort(-score, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(score[order]) != 0])
+    return Ranking(order, starts, failed)
+
+
+def auc(ranks: Ranking, weights: Floats) -> Floats:
+    """Area under the ROC curve: the probability that a failure ranks above a pass, a tie counting half.
+
+    NaN where a weighting holds one class only.
+    """
+    failures, rows = ranks.tallies(weights)
+    passes = rows - failures
+    above = np.cumsum(failures, axis=1) - failures / 2
+    pairs = failures.sum(axis=1) * passes.sum(axis=1)
+    return _ratio((above * passes).sum(axis=1), pairs)
+
+
+def average_precision(ranks: Ranking, weights: Floats) -> Floats:
+    """Precision averaged over the failures in order of rank, as scikit-learn's `average_precision_score`.
+
+    NaN where a weighting holds no failure.
+    """
+    failures, rows = ranks.tallies(weights)
+    precision = _ratio(np.cumsum(failures, axis=1), np.cumsum(rows, axis=1), otherwise=0.0)
+    return _ratio((failures * precision).sum(axis=1), failures.sum(axis=1))
+
+
+def rate_of_riskiest(ranks: Ranking, weights: Floats, share: float) -> Floats:
+    """Fail rate among the riskiest `share` (above 0, at most 1) of the rows."""
+    failures, rows = ranks.tallies(weights)
+    wanted = share * rows.sum(axis=1, keepdims=True)
+    before = np.cumsum(rows, axis=1) - rows
+    taken = np.clip(_ratio(wanted - before, rows, otherwise=0.0), 0.0, 1.0)
+    return _ratio((failures * taken).sum(axis=1), wanted[:, 0])
+
+
+def brier(p_fail: Floats, failed: Truths, weights: Floats) -> Floats:
+    """Mean squared distance between probability and outcome (0 is best)."""
+    return _ratio((weights * (p_fail - failed) ** 2).sum(axis=1), weights.sum(axis=1))
+
+
+def log_loss(p_fail: Floats, failed: Truths, weights: Floats) -> Floats:
+    """Mean surprise in nats (0 is best); probabilities are kept 1e-6 away from 0 and 1."""
+    likely = np.clip(np.where(failed, p_fail, 1 - p_fail), 1e-6, 1.0)
+    return _ratio((weights * -np.log(likely)).sum(axis=1), weights.sum(axis=1))
+
+
+def base_rate(failed: Truths, weights: Floats) -> Floats:
+    """Share of rows that failed."""
+    return _ratio((weights * failed).sum(axis=1), weights.sum(axis=1))
+
+
+def expected_per_observed(p_fail: Floats, failed: Truths, weights: Floats) -> Floats:
+    """Failures expected by the probabilities per failure observed: above 1 is too alarmed; NaN without failures."""
+    return _ratio((weights * p_fail).sum(axis=1), (weights * failed).sum(axis=1))
+
+
+def calibration_line(p_fail: Floats, failed: Truths, weights: Floats, steps: int = 30) -> tuple[Floats, Floats]:
+    """Slope and intercept of the outcome's log-odds on the probability's log-odds: 1 and 0 when calibrated.
+
+    Cox, Biometrika 45 (1958) 562. Newton's method with a ridge of 1e-6; NaN where a weighting holds one class only
+    or all probabilities are equal.
+    """
+    odds = logit(p_fail)
+    slope, intercept = np.ones(len(weights)), np.zeros(len(weights))
+    for _ in range(steps):
+        fitted = 1 / (1 + np.exp(-np.clip(slope[:, None] * odds + intercept[:, None], -30, 30)))
+        miss = weights * (failed - fitted)
+        bend = weights * fitted * (1 - fitted)
+        ss, si, ii = (bend * odds**2).sum(1) + 1e-6, (bend * odds).sum(1), bend.sum(1) + 1e-6
+        by_slope, by_intercept = (miss * odds).sum(1), miss.sum(1)
+        determinant = ss * ii - si**2
+        slope = slope + np.clip((ii * by_slope - si * by_intercept) / determinant, -2, 2)
+        intercept = intercept + np.clip((ss * by_intercept - si * by_slope) / determinant, -2, 2)
+    failures = (weights * failed).sum(1)
+    known = (failures > 0) & (failures < weights.sum(1)) & (np.ptp(odds) > 0)
+    return np.where(known, slope, np.nan), np.where(known, intercept, np.nan)
+
+
+def logit(p_fail: Floats) -> Floats:
+    """Log-odds of probabilities kept 1e-6 away from 0 and 1."""
+    kept = np.clip(p_fail, 1e-6, 1 - 1e-6)
+    return np.asarray(np.log(kept / (1 - kept)), dtype=np.float64)
+
+
+def _ratio(above: Floats, below: Floats, otherwise: float = np.nan) -> Floats:
+    result = np.full(np.broadcast(above, below).shape, otherwise)
+    np.divide(above, below, out=result, where=below > 0)
+    return result

@@ -1,0 +1,121 @@
+"""Which labels teach, which calibrate and which judge: divided by the day they were known, and by supplier."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from data.refusal import Refusal
+from training.recipe import SplitRecipe
+
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Row numbers of three consecutive periods.
+
+    `train` was known before `calibration_from`; `calibration` was drawn from then on and known before `test_from`;
+    `test` was drawn from `test_from` on. A test drawn before a border and reported after it belongs to no period.
+    """
+
+    train: Rows
+    calibration: Rows
+    test: Rows
+    calibration_from: date
+    test_from: date
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Row numbers to fit on and to validate on."""
+
+    fit: Rows
+    validation: Rows
+
+
+def split_by_time(labels: pd.DataFrame, test_from: date | None, recipe: SplitRecipe) -> Split:
+    """Divide `labels` (as_of, known_on, failed) at `test_from`, or at the day the recipe's shares ask for.
+
+    Raises Refusal for too few labels, one class only, or no test in the test period.
+    """
+    _refuse_poor_labels(labels["failed"], "the tables hold", recipe.minimum_labels)
+    drawn, known = labels["as_of"], labels["known_on"]
+    test_from = test_from or default_test_from(labels, recipe)
+    border = pd.Timestamp(test_from)
+    test = np.flatnonzero(drawn >= border)
+    if len(test) == 0:
+        raise Refusal(
+            f"No independent test was drawn on or after {test_from}; the last one was drawn on "
+            f"{drawn.max():%Y-%m-%d}. Choose an earlier --test-from."
+        )
+    before = labels[known < border]
+    _refuse_poor_labels(before["failed"], f"known before {test_from} there are", recipe.minimum_labels)
+    start = _day_at(before["as_of"], 1 - recipe.calibration_share)
+    train = np.flatnonzero(known < start)
+    calibration = np.flatnonzero((drawn >= start) & (known < border))
+    for period, rows in (("to train on", train), ("to calibrate on", calibration)):
+        if labels["failed"].iloc[rows].nunique() < 2:
+            raise Refusal(
+                f"The labels {period} before {test_from} do not hold both passes and failures: {len(rows)} labels. "
+                "Choose a later --test-from."
+            )
+    return Split(train, calibration, test, start.date(), test_from)
+
+
+def default_test_from(labels: pd.DataFrame, recipe: SplitRecipe) -> date:
+    """The day from which the latest `test_share` of the labels, and at least `test_days` days, were drawn."""
+    drawn = labels["as_of"]
+    longest = pd.Timestamp(drawn.max()) - timedelta(days=recipe.test_days - 1)
+    return min(_day_at(drawn, 1 - recipe.test_share), longest).date()
+
+
+def validation_folds(labels: pd.DataFrame, recipe: SplitRecipe) -> tuple[Fold, ...]:
+    """Folds inside the training labels: fit on the earlier days of some groups, validate on the later days of others.
+
+    A fold fits on labels known before the validation period of groups it does not validate on; every late label is
+    validated on once. Folds that would lack a class on either side are left out.
+    """
+    start = _day_at(labels["as_of"], 1 - recipe.validation_share)
+    failed = labels["failed"].to_numpy()
+    early, late = (labels["known_on"] < start).to_numpy(), (labels["as_of"] >= start).to_numpy()
+    part = group_parts(labels["group"].tolist(), recipe.folds)
+    folds = [
+        Fold(np.flatnonzero(early & (part != number)), np.flatnonzero(late & (part == number)))
+        for number in range(recipe.folds)
+    ]
+    return tuple(
+        fold for fold in folds if len(np.unique(failed[fold.fit])) == 2 and len(np.unique(failed[fold.validation])) == 2
+    )
+
+
+def group_parts(groups: Sequence[str], parts: int) -> Rows:
+    """A part number (0 .. parts-1) for each row: whole groups, the largest first, each to the smallest part."""
+    names, position, sizes = np.unique(np.asarray(groups, dtype=str), return_inverse=True, return_counts=True)
+    load, part_of = np.zeros(parts, dtype=np.int64), np.zeros(len(names), dtype=np.int64)
+    for group in np.argsort(-sizes, kind="stable"):
+        part_of[group] = np.argmin(load)
+        load[part_of[group]] += sizes[group]
+    return part_of[position]
+
+
+def _day_at(days: "pd.Series[pd.Timestamp]", share: float) -> pd.Timestamp:
+    ordered = days.sort_values()
+    return pd.Timestamp(ordered.iloc[min(int(share * len(ordered)), len(ordered) - 1)])
+
+
+def _refuse_poor_labels(failed: "pd.Series[bool]", where: str, minimum: int) -> None:
+    if len(failed) < minimum:
+        raise Refusal(
+            f"Training needs at least {minimum} independent tests with a clear result, and {where} {len(failed)}. "
+            "Bring more lab_tests or choose a later --test-from."
+        )
+    if failed.nunique() < 2:
+        result = "failed" if failed.iloc[0] else "passed"
+        raise Refusal(
+            f"Training needs both passes and failures, and all {len(failed)} labels {result}. "
+            "Bring lab_tests with the other result."
+        )
