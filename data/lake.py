@@ -8,7 +8,6 @@ from datetime import date
 
 import ibis
 import ibis.expr.types as ir
-import pandas as pd
 from ibis.backends.duckdb import Backend
 
 from data.contract import BY_NAME, VERSION, Table
@@ -40,8 +39,8 @@ def latest_known_on(tables: Tables) -> date:
 
     Raises Refusal where there is not one event.
     """
-    latest = [tables[name].known_on.max().execute() for name in tables.given if BY_NAME[name].timed]
-    days = [day if type(day) is date else day.date() for day in latest if not pd.isna(day)]
+    latest = [tables[name].known_on.max().to_pyarrow().as_py() for name in tables.given if BY_NAME[name].timed]
+    days = [day for day in latest if day is not None]
     if not days:
         raise Refusal("The tables hold no event, so there is no last known day. Ingest at least one lab test.")
     return max(days)

@@ -145,7 +145,7 @@ def _refuse_impossible_types(rows: ir.Table, source: Source) -> None:
         if column.name not in rows.columns or readable_as(rows[column.name].type(), column.kind):
             continue
         # A column without a single value carries no type: pyarrow and pandas store any.
-        if rows[column.name].count().execute():
+        if rows[column.name].count().to_pyarrow().as_py():
             raise Refusal(
                 f"Column {column.name} of {source.path} is stored as {rows[column.name].type()}, which cannot hold "
                 f"{READS_AS[column.kind]}. Store it as {READS_AS[column.kind]} or as text."

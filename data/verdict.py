@@ -47,7 +47,9 @@ def judge(backend: Backend, source: Source, parents: Mapping[str, ir.Table], tod
     """
     table, bench = source.table, _Bench(backend, staging, source.table.name)
     opened = open_source(backend, source)
-    checked = resolved(typed(opened.rows, table), table, parents)
+    # A view: Ibis would otherwise write the reading of each value once for every rule about it.
+    values = backend.create_view(f"typed_{table.name}", typed(opened.rows, table))
+    checked = resolved(values, table, parents)
     checked = checked.mutate(broken_rules=_broken(row_rules(checked, table, today)))
     with readable(source):
         rows = bench.keep("rows", checked.select("row_number", *table.column_names, "broken_rules"))
@@ -77,10 +79,12 @@ class _Bench:
 
 
 def _count(name: str, ignored: tuple[str, ...], rows: ir.Table, bad: ir.Table, lines: ir.Table) -> TableCount:
-    read, rejected, unreadable = (int(each.count().execute()) for each in (rows, bad, lines))
-    named = bad.select(rule=bad.broken_rules.unnest()).union(lines.select(rule=lines.broken_rules.unnest()))
-    tally = named.group_by("rule").aggregate(broken_by=named.count()).order_by(ibis.desc("broken_by"), "rule")
-    rules = {row["rule"]: int(row["broken_by"]) for row in tally.to_pyarrow().to_pylist()}
+    read, rejected, unreadable = (int(each.count().to_pyarrow().as_py()) for each in (rows, bad, lines))
+    rules: dict[str, int] = {}
+    if rejected or unreadable:
+        named = bad.select(rule=bad.broken_rules.unnest()).union(lines.select(rule=lines.broken_rules.unnest()))
+        tally = named.group_by("rule").aggregate(broken_by=named.count()).order_by(ibis.desc("broken_by"), "rule")
+        rules = {row["rule"]: int(row["broken_by"]) for row in tally.to_pyarrow().to_pylist()}
     return TableCount(name, read + unreadable, read - rejected, rejected + unreadable, rules, ignored)
 
 

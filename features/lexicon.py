@@ -28,11 +28,6 @@ def hazard_terms() -> tuple[HazardTerms, ...]:
     )
 
 
-def any_hazard_pattern() -> str:
-    """The regular expression that finds any hazard."""
-    return "|".join(terms.pattern for terms in hazard_terms())
-
-
 def _pattern(words: list[str], phrases: list[str]) -> str:
     # Letters before and after are excluded by class: \b knows ASCII letters only in RE2, on which DuckDB runs.
     whole = "|".join(re.escape(word.rstrip("*")).replace(r"\ ", " ") + (r"\p{L}*" if word.endswith("*") else "")

@@ -25,8 +25,8 @@ WHY = {
 
 
 def matured(seen: "ir.Table", window_days: int) -> "ir.BooleanValue":
-    """Whether a day of the window lies at least 30 days back, so that most returns of its sales have arrived."""
-    return within(seen, window_days) & (seen.age_days >= MATURITY_DAYS)
+    """Whether the day lies in the window moved back by 30 days, so that most returns of its sales have arrived."""
+    return within(seen, window_days + MATURITY_DAYS) & (seen.age_days >= MATURITY_DAYS)
 
 
 def _rate(entity: Entity, kind: str, window_days: int) -> Feature:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,7 @@ from features.key_index import HASHES_FILE, ROWS_FILE, KeyIndex
 
 FORMAT = 1
 STATEMENT = "snapshot.json"
-SKU = "sku"
+SKU: Final = "sku"
 KEY_COLUMNS = ("sku_id", "market", "supplier_id", "category")
 
 

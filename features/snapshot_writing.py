@@ -54,14 +54,14 @@ def write_snapshot(tables: Tables, as_of: date, reference: Reference, folder: Pa
     Raises Refusal where the catalogue has no SKU by that day.
     """
     spine = catalogue_on(tables, as_of)
-    rows = int(tables.backend.execute(spine.count()))
+    rows = int(tables.backend.to_pyarrow(spine.count()).as_py())
     if not rows:
         raise Refusal(
             f"No SKU is listed by {as_of}, so there is nothing to score. Ingest a catalogue or take a later day."
         )
     found = entity_tables(tables, spine, reference)
     names = {entity: tuple(f.name for f in CATALOGUE if f.entity == entity) for entity in KEYS}
-    linked = tuple(entity for entity in KEYS if entity != SKU and names[entity])
+    linked = tuple(entity for entity in KEYS if entity != "sku" and names[entity])
     with (
         replacing(folder) as attempt,
         _kept(tables, {entity: _numbered(found[entity], KEYS[entity]) for entity in linked}) as kept,
@@ -76,7 +76,7 @@ def write_snapshot(tables: Tables, as_of: date, reference: Reference, folder: Pa
         write_entity_file(attempt / f"{SKU}.arrow", _counted(pieces, advance))
         _finish(attempt, SnapshotStatement(
             as_of, feature_version(), tables.fingerprint, reference_digest(reference), rows, FEATURE_NAMES,
-            {entity: names[entity] for entity in (SKU, *linked)}, {},
+            {SKU: names[SKU], **{entity: names[entity] for entity in linked}}, {},
         ))  # fmt: skip
 
 

@@ -151,8 +151,11 @@ def _text(path: Path) -> str:
         raise Refusal(f"{path} cannot be read as text: {error}. Restore it from a copy or train again.") from error
 
 
-def _json(path: Path) -> Any:
+def _json(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(_text(path))
+        given = json.loads(_text(path))
     except ValueError as error:
         raise Refusal(f"{path} is not JSON: {error}. Restore it from a copy or train again.") from error
+    if not isinstance(given, dict):
+        raise Refusal(f"{path} must hold a JSON object. Restore it from a copy or train again.")
+    return given

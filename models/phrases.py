@@ -6,6 +6,9 @@ from types import MappingProxyType
 
 from features.feature import Feature, Unit
 
+LARGEST_LOG = math.log(1e12)
+"""Prices are said up to a trillion."""
+
 
 def quantity(unit: Unit, value: float) -> str:
     """`value` in words, by its unit: 0.12 of unit share is "12 %"."""
@@ -25,10 +28,10 @@ def _percent(share: float) -> str:
 
 
 def _number(value: float) -> str:
-    """At most one decimal from 1 on, else two figures."""
+    """At most one decimal from 1 on, else two figures; never in scientific notation."""
     if abs(value) >= 1.0 or value == 0.0:
-        return f"{round(value, 1):,g}"
-    return f"{value:.2g}"
+        return f"{value:,.1f}".removesuffix(".0")
+    return f"{value:.2g}" if abs(value) >= 0.005 else "almost 0"
 
 
 def _count(value: float) -> str:
@@ -51,8 +54,10 @@ IN_WORDS: Mapping[str, Callable[[float], str]] = MappingProxyType(
         "days": lambda value: _whole(value, "day"),
         "months": lambda value: _whole(value, "month"),
         "EUR": _euro,
-        "log EUR": lambda value: _euro(math.exp(value)),
+        "log EUR": lambda value: _euro(math.exp(min(value, LARGEST_LOG))),
         "yes/no": lambda value: "yes" if value >= 0.5 else "no",
+        "ratio": lambda value: f"{_number(value)} times",
+        "points": lambda value: f"{_number(value)} points",
         "stars": lambda value: f"{_number(value)} stars",
         "per 1,000 units": lambda value: f"{_number(value)} per 1,000 units",
         "standard deviations": lambda value: f"{_number(value)} standard deviations",

@@ -82,7 +82,7 @@ class Scorer:
         return len(self._artefact.feature_names)
 
     def _checked(self, matrix: Floats) -> Floats:
-        rows = np.asarray(matrix, dtype=float)
+        rows = np.ascontiguousarray(matrix, dtype=float)
         if rows.ndim != 2 or rows.shape[1] != self._width:
             raise Refusal(
                 f"Model {self._artefact.version} reads rows of {self._width} features, but was given an array of shape "

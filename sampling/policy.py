@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from math import isfinite
+from math import ceil, isfinite
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,10 @@ MAX_SHARPNESS = 16
 
 @dataclass(frozen=True)
 class Package:
-    """One test package: its fee in euros and the units of goods it uses up."""
+    """One test package: its fee in euro cents and the units of goods it uses up."""
 
     name: str
-    cost_eur: float
+    cost_cents: int
     units: int
 
 
@@ -67,8 +67,10 @@ def sampling_policy(text: PolicyText) -> SamplingPolicy:
 def _package(row: Mapping[str, Any]) -> Package:
     cost_eur = float(row["cost_eur"])
     if not (isfinite(cost_eur) and cost_eur > 0):
-        raise Refusal(f"Test package {row['name']!r} costs {cost_eur} euros. Set a positive fee in the sampling policy.")
-    return Package(str(row["name"]), cost_eur, int(row["units"]))
+        raise Refusal(
+            f"Test package {row['name']!r} costs {cost_eur} euros. Set a positive fee in the sampling policy."
+        )
+    return Package(str(row["name"]), ceil(round(cost_eur * 100, 6)), int(row["units"]))
 
 
 def _by_category(rows: list[Mapping[str, Any]], packages: Mapping[str, Package]) -> dict[str, Package]:

@@ -11,10 +11,10 @@ from sampling.chance import Floats, Integers
 
 @dataclass(frozen=True)
 class Stratum:
-    """The SKUs tested with one package: its cost in euros and their `p_fail`, highest first."""
+    """The SKUs tested with one package: its cost in euro cents and their `p_fail`, highest first."""
 
     package: str
-    cost_eur: float
+    cost_cents: int
     p_fail: Floats
 
     @property
@@ -25,10 +25,10 @@ class Stratum:
 
 @dataclass(frozen=True)
 class Sizes:
-    """Tests per stratum, and the part of them that is spread evenly.
+    """Tests per stratum, and how many of them are spread evenly over its SKUs (a fraction).
 
-    `roving` is the probability of each stratum to receive the one test that chance places; all zero where every
-    stratum has tests of its own.
+    `roving` is the probability of each stratum to receive the one test that chance places, all zero where every
+    stratum has tests of its own; such a test is spread evenly.
     """
 
     tests: Integers
@@ -36,44 +36,47 @@ class Sizes:
     roving: Floats
 
 
-def sizes(strata: Sequence[Stratum], budget_eur: float, random_share: float) -> Sizes:
+def sizes(strata: Sequence[Stratum], budget_cents: int, random_share: float) -> Sizes:
     """Share a budget among strata.
 
     The random share is spread evenly over all SKUs, rounded up to at least one test in each stratum; what is left
-    goes where it is expected to find most failures per euro. Where the budget is too small for one test in each
-    stratum, one test is placed by chance instead, in proportion to the number of SKUs, and its dearest price is
-    set aside. Raises Refusal where a single test of some stratum costs more than the budget: its SKUs could
-    never be drawn.
+    goes where most failures per euro are expected. Where the budget is too small for that, one test is placed by
+    chance, in proportion to the number of SKUs, and the dearest package's price is set aside for it. Raises
+    Refusal where one test of some stratum costs more than the budget: its SKUs could never be drawn.
     """
-    cost = np.array([stratum.cost_eur for stratum in strata])
-    units = np.array([stratum.units for stratum in strata])
+    cost = _costs(strata)
+    units = np.array([stratum.units for stratum in strata], dtype=np.int64)
     dearest = int(np.argmax(cost))
-    if cost[dearest] > budget_eur:
+    if cost[dearest] > budget_cents:
         raise Refusal(
-            f"A budget of {budget_eur:,.2f} euros does not buy one test {strata[dearest].package!r} "
-            f"({cost[dearest]:,.2f} euros), so some SKUs could never be drawn. Give at least that much, name a "
+            f"A budget of {budget_cents / 100:,.2f} euros does not buy one test {strata[dearest].package!r} "
+            f"({cost[dearest] / 100:,.2f} euros), so some SKUs could never be drawn. Give at least that much, name a "
             "cheaper package in the sampling policy, or leave those categories out."
         )
-    random_tests = np.minimum(random_share * budget_eur * units / float(cost @ units), units)
-    least = np.minimum(np.maximum(np.ceil(random_tests), 1), units).astype(np.int64)
-    if float(cost @ least) <= budget_eur:
-        tests = least + _by_value(strata, least, budget_eur - float(cost @ least))
+    random_tests = np.minimum(random_share * budget_cents / float(cost @ units), 1.0) * units
+    least = np.maximum(np.ceil(random_tests), 1).astype(np.int64)
+    spent = int(cost @ least)
+    if spent <= budget_cents:
+        tests = least + _by_value(strata, units - least, budget_cents - spent)
         return Sizes(tests, random_tests, np.zeros(len(strata)))
-    none = np.zeros(len(strata), dtype=np.int64)
-    tests = np.minimum(_by_value(strata, none, budget_eur - cost[dearest]), units - 1)
-    return Sizes(tests, np.ones(len(strata)), units / units.sum())
+    tests = _by_value(strata, units - 1, budget_cents - int(cost[dearest]))
+    return Sizes(tests, np.zeros(len(strata)), units / units.sum())
 
 
-def _by_value(strata: Sequence[Stratum], taken: Integers, money_eur: float) -> Integers:
-    """Tests on top of those `taken`, by expected failures per euro, as long as the money lasts."""
-    cost = np.array([stratum.cost_eur for stratum in strata])
-    reach = [min(stratum.units - int(had), int(money_eur // stratum.cost_eur)) for stratum, had in zip(strata, taken, strict=True)]
-    value = np.concatenate([stratum.p_fail[:wanted] / stratum.cost_eur for stratum, wanted in zip(strata, reach, strict=True)])
-    code = np.repeat(np.arange(len(strata)), reach)
-    best = np.argsort(-value, kind="stable")
-    affordable = np.cumsum(cost[code[best]]) <= money_eur
-    tests = np.bincount(code[best][affordable], minlength=len(strata)).astype(np.int64)
-    left_eur = money_eur - float(cost @ tests)
-    for stratum in code[best][~affordable]:
-        ...
+def _costs(strata: Sequence[Stratum]) -> Integers:
+    return np.array([stratum.cost_cents for stratum in strata], dtype=np.int64)
+
+
+def _by_value(strata: Sequence[Stratum], room: Integers, money_cents: int) -> Integers:
+    """Tests by expected failures per euro while the money lasts, at most `room` in each stratum."""
+    cost = _costs(strata)
+    reach = np.minimum(room, money_cents // cost)
+    value = np.concatenate([s.p_fail[:wanted] / s.cost_cents for s, wanted in zip(strata, reach, strict=True)])
+    code = np.repeat(np.arange(len(strata)), reach)[np.argsort(-value, kind="stable")]
+    tests = np.zeros(len(strata), dtype=np.int64)
+    while len(code := code[cost[code] <= money_cents]):
+        bought = int(np.searchsorted(np.cumsum(cost[code]), money_cents, side="right"))
+        tests += np.bincount(code[:bought], minlength=len(strata))
+        money_cents -= int(cost[code[:bought]].sum())
+        code = code[bought:]
     return tests

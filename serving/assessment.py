@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from features.snapshot import Snapshot
 from models.artefact import Artefact, require_feature_version
-from models.policy import bands_in_force
+from models.policy import Bands
 from models.reasons import REASONS_TYPE, reasons_array, top_reasons
 from models.scoring import Probabilities, Scorer, Scores
 
@@ -23,16 +23,16 @@ SCORE_SCHEMA = pa.schema([
 
 
 class Assessor:
-    """One model and the policy of one day, ready to write score rows; the day is the snapshot's.
+    """One model and one policy, ready to write score rows; the day is the snapshot's.
 
-    Raises Refusal where the model reads other features than the snapshot holds, or no policy is in force.
+    Raises Refusal where the model reads other features than the snapshot holds.
     """
 
-    def __init__(self, artefact: Artefact, snapshot: Snapshot, threads: int = 1) -> None:
+    def __init__(self, artefact: Artefact, snapshot: Snapshot, bands: Bands, threads: int = 1) -> None:
         require_feature_version(artefact, snapshot.feature_version)
         self._artefact = artefact
         self._scorer = Scorer(artefact, threads)
-        self._bands = bands_in_force(snapshot.as_of)
+        self._bands = bands
         self._as_of = snapshot.as_of
 
     @property

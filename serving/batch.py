@@ -17,6 +17,7 @@ from features.catalogue import feature_version
 from features.snapshot import Snapshot, open_snapshot
 from features.snapshot_writing import snapshot_name, write_snapshot
 from models.artefact import Artefact, require_feature_version
+from models.policy import bands_in_force
 from serving.assessment import SCORE_SCHEMA, Assessor
 from serving.publication import Publication, publish
 
@@ -35,11 +36,12 @@ def score_catalogue(
 
     Memory holds one part and the margin of every SKU (8 bytes each). The folder appears whole or not at all;
     then the service answers from it, unless it already answers for a later day of the same lake. Raises Refusal
-    where the catalogue is empty or the model reads other features.
+    where the catalogue is empty, the model reads other features or no policy is in force.
     """
     require_feature_version(artefact, feature_version())
+    bands = bands_in_force(as_of)
     snapshot = _snapshot(workspace, tables, artefact, as_of, progress)
-    assessor = Assessor(artefact, snapshot, threads=os.cpu_count() or 1)
+    assessor = Assessor(artefact, snapshot, bands, threads=os.cpu_count() or 1)
     folder = workspace.scores(as_of)
     with replacing(folder) as attempt, progress.step("Scores with reasons", len(snapshot), "SKUs") as advance:
         attempt.mkdir()
@@ -50,9 +52,10 @@ def score_catalogue(
                 attempt / f"{number:05}.arrow", snapshot, assessor, range(start, stop)
             )
             advance(stop - start)
-        ranks = ranks_of(margins, artefact.calibration.p_fail(margins))
+        p_fail = artefact.calibration.p_fail(margins)
+        ranks = ranks_of(margins, p_fail)
         _write_parts(attempt, ranks)
-    publish(workspace, _publication(workspace, snapshot, artefact, assessor.policy_version), ranks)
+    publish(workspace, _publication(workspace, snapshot, artefact, bands.version), ranks, p_fail)
     return folder
 
 

@@ -15,6 +15,10 @@ from data.workspace import Workspace, point, pointed, replacing
 
 RECORD_FILE = "publication.json"
 RANKS_FILE = "ranks.npy"
+P_FAIL_FILE = "p_fail.npy"
+
+Ranks = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -43,8 +47,8 @@ def published_name(workspace: Workspace) -> str | None:
     return pointed(publications(workspace) / "CURRENT")
 
 
-def read_publication(workspace: Workspace, name: str) -> tuple[Publication, NDArray[np.int64]]:
-    """The publication `name` and the rank of every row of its snapshot, memory-mapped.
+def read_publication(workspace: Workspace, name: str) -> tuple[Publication, Ranks, Floats]:
+    """The publication `name`, and rank and p_fail of every row of its snapshot, memory-mapped.
 
     Raises Refusal where it is missing or broken.
     """
@@ -52,26 +56,29 @@ def read_publication(workspace: Workspace, name: str) -> tuple[Publication, NDAr
     try:
         record = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
         ranks = np.load(folder / RANKS_FILE, mmap_mode="r", allow_pickle=False)
-        return Publication(**{**record, "as_of": date.fromisoformat(record["as_of"])}), ranks
+        p_fail = np.load(folder / P_FAIL_FILE, mmap_mode="r", allow_pickle=False)
+        return Publication(**{**record, "as_of": date.fromisoformat(record["as_of"])}), ranks, p_fail
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Refusal(f"The publication {folder} cannot be read: {error}. Run `touchstone score`.") from error
 
 
-def publish(workspace: Workspace, publication: Publication, ranks: NDArray[np.int64]) -> None:
+def publish(workspace: Workspace, publication: Publication, ranks: Ranks, p_fail: Floats) -> None:
     """Put `publication` into service, unless a later day of the same lake is there already.
 
+    `ranks` and `p_fail` have an entry for every row of the snapshot.
     Only it and its predecessor are kept: a service may still be opening that one.
     """
     before = published_name(workspace)
     if before is not None and _is_later_day(workspace, before, publication):
         return
     record = json.dumps({**asdict(publication), "as_of": publication.as_of.isoformat()}, indent=1) + "\n"
-    name = "p-" + hashlib.sha256(record.encode("utf-8") + ranks.tobytes()).hexdigest()[:12]
+    name = "p-" + hashlib.sha256(record.encode("utf-8") + ranks.tobytes() + p_fail.tobytes()).hexdigest()[:12]
     home = publications(workspace)
     if not (home / name).is_dir():
         with replacing(home / name) as attempt:
             attempt.mkdir()
             np.save(attempt / RANKS_FILE, ranks)
+            np.save(attempt / P_FAIL_FILE, p_fail)
             (attempt / RECORD_FILE).write_text(record, encoding="utf-8")
     point(home / "CURRENT", name)
     for folder in home.iterdir():
@@ -82,7 +89,7 @@ def publish(workspace: Workspace, publication: Publication, ranks: NDArray[np.in
 def _is_later_day(workspace: Workspace, name: str, publication: Publication) -> bool:
     """Whether the publication `name` is of the same lake and a later day; a broken one is not."""
     try:
-        present, _ = read_publication(workspace, name)
+        present, _, _ = read_publication(workspace, name)
     except Refusal:
         return False
     return present.fingerprint == publication.fingerprint and present.as_of > publication.as_of

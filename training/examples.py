@@ -9,16 +9,18 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from data.tables import Tables
+from features.titles import title_key
 
 EVALUATION_ONLY = ("propensity", "strategy")
+"""Columns that tell why a SKU was tested: for judging a model, never for teaching it."""
 
 
 def examples(tables: Tables, until: date | None = None) -> pd.DataFrame:
     """One row per independent test that passed or failed and, where `until` is given, was known before that day.
 
     Columns: test_id, sku_id, market, as_of (the day the sample was drawn, datetime64), known_on, failed (bool),
-    supplier_id, category, title and price_eur of the SKU, group (SKUs of one supplier, or of one factory under one
-    title, share it), and propensity and strategy, which only evaluation may use. Sorted by day and test.
+    severity; supplier_id, factory_id, category and title_key of the SKU; group (see `near_duplicate_groups`); and
+    the columns of EVALUATION_ONLY. Sorted by day and test, so the order of the rows of the tables does not matter.
     """
     tests, skus = tables["lab_tests"], tables["skus"]
     labelled = tests.filter(tests.origin != "supplier_provided", tests.result.isin(["pass", "fail"]))
@@ -26,32 +28,27 @@ def examples(tables: Tables, until: date | None = None) -> pd.DataFrame:
         labelled = labelled.filter(labelled.known_on < ibis.date(until.isoformat()))
     joined = labelled.join(skus, ["sku_id", "market"])
     rows = joined.select(
-        "test_id", "sku_id", "market", "known_on", "supplier_id", "category", "factory_id", "title", "price_eur",
-        "propensity", "strategy", as_of=joined.happened_on, failed=joined.result == "fail",
+        "test_id", "sku_id", "market", "known_on", "severity", "supplier_id", "factory_id", "category",
+        *EVALUATION_ONLY,
+        title_key=title_key(joined.title), as_of=joined.happened_on, failed=joined.result == "fail",
     )  # fmt: skip
-    frame = pd.DataFrame(tables.backend.to_pandas(rows))
-    frame["as_of"] = pd.to_datetime(frame["as_of"]).astype("datetime64[us]")
-    frame["known_on"] = pd.to_datetime(frame["known_on"]).astype("datetime64[us]")
+    frame: pd.DataFrame = tables.backend.to_pyarrow(rows).to_pandas()
+    for day in ("as_of", "known_on"):
+        frame[day] = pd.to_datetime(frame[day]).astype("datetime64[us]")
     frame["failed"] = frame["failed"].astype(bool)
     frame = frame.sort_values(["as_of", "test_id"], ignore_index=True)
     frame["group"] = near_duplicate_groups(frame)
-    return frame.drop(columns="factory_id")
-
-
-def plain_title(titles: "pd.Series[str]") -> "pd.Series[str]":
-    """Titles in lower case with single spaces between their letters and digits; missing stays missing."""
-    words = titles.astype("string").str.lower().str.replace(r"[\W_]+", " ", regex=True).str.strip()
-    return words.mask(words == "")
+    return frame
 
 
 def near_duplicate_groups(skus: pd.DataFrame) -> "pd.Series[str]":
-    """For each row the first supplier_id of all suppliers it is tied to.
+    """For each row (supplier_id, factory_id, title_key) the first supplier_id of all suppliers it is tied to.
 
     Rows are tied when they share a supplier, or both a factory and a title (the same product sold under another
     account); ties pass on. Rows without factory or title are tied by supplier alone.
     """
     suppliers, position = np.unique(skus["supplier_id"].to_numpy(dtype=str), return_inverse=True)
-    twin = skus["factory_id"].astype("string") + "\n" + plain_title(skus["title"])
+    twin = skus["factory_id"].astype("string") + "\n" + skus["title_key"].astype("string")
     code = pd.factorize(twin)[0]
     tied = code >= 0
     size = len(suppliers) + int(code.max(initial=-1)) + 1

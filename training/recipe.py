@@ -3,7 +3,7 @@
 import hashlib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -77,6 +77,14 @@ class Recipe:
     def digest(self) -> str:
         """The SHA-256 of the text, in hexadecimal digits."""
         return hashlib.sha256(self.text.encode("utf-8")).hexdigest()
+
+    def flat(self) -> Mapping[str, str]:
+        """Every choice by its path, such as `trees.leaves`, as text."""
+        nested = {key: value for key, value in asdict(self).items() if key != "text"}
+        sections = {name: section for name, section in nested.items() if isinstance(section, dict)}
+        flat = {name: value for name, value in nested.items() if name not in sections}
+        flat |= {f"{name}.{key}": value for name, section in sections.items() for key, value in section.items()}
+        return {key: str(value) for key, value in flat.items()}
 
 
 Section = TypeVar("Section", SplitRecipe, TreeRecipe, TitleRecipe, EvaluationRecipe)

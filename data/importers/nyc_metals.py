@@ -99,7 +99,7 @@ def _suppliers(tests: Iterable[_Test]) -> Sequence[Record]:
     by_supplier: dict[str, list[_Test]] = defaultdict(list)
     for test in tests:
         by_supplier[test.supplier_id].append(test)
-    records = []
+    records: list[Record] = []
     for supplier_id, own in by_supplier.items():
         countries = {test.made_in for test in own} - {None}
         records.append({

@@ -103,14 +103,14 @@ def _row(record: Mapping[str, str]) -> _Row | str:
     if reason:
         return reason
     try:
-        collected_on = datetime.strptime(record["COLLECTION_DATE"][:10], "%m/%d/%Y").date()  # noqa: DTZ007 - a day
+        collected_on = datetime.strptime(record["COLLECTION_DATE"][:10], "%m/%d/%Y").date()
     except ValueError:
         return "without a readable collection date"
     try:
         row_id, concentration = int(record["ROW_ID"]), float(record["CONCENTRATION"])
     except ValueError:
         return "without a readable row number or concentration"
-    if concentration < 0 and concentration != NOT_DETECTED or not concentration < float("inf"):
+    if (concentration < 0 and concentration != NOT_DETECTED) or not concentration < float("inf"):
         return "with an impossible concentration"
     product = Product(
         record["PRODUCT_TYPE"], record["PRODUCT_NAME"], record["MANUFACTURER"], record["MADE_IN_COUNTRY"],

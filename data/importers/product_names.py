@@ -4,16 +4,18 @@ import re
 import unicodedata
 
 _UNSTATED = re.compile(r"^(unknown|unkown|not (listed|stated|indicated|known|available)|n ?a|none|)($| )")
-_LEGAL_FORM = frozenset(
-    "ltd limited pvt private p inc incorporated co company corp corporation llc plc gmbh pty sa srl spa".split()
-)
+_LEGAL_FORM = frozenset({
+    "ltd", "limited", "pvt", "private", "p", "inc", "incorporated", "co", "company", "corp", "corporation", "llc",
+    "plc", "gmbh", "pty", "sa", "srl", "spa",
+})  # fmt: skip
+_APOSTROPHES_AND_STOPS = re.compile("['\u2019`.]")
 
 
 def plain_words(name: str) -> str:
     """Lower-case ASCII words separated by single blanks: accents and punctuation gone, `&` read as "and"."""
     decomposed = unicodedata.normalize("NFKD", name.replace("&", " and "))
     letters = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
-    return " ".join(re.findall(r"\w+", re.sub(r"['’`.]", "", letters.casefold())))
+    return " ".join(re.findall(r"\w+", _APOSTROPHES_AND_STOPS.sub("", letters.casefold())))
 
 
 def company(name: str) -> str | None:

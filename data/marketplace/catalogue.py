@@ -47,6 +47,8 @@ def _product_facts(world: World, product: Integers, rng: np.random.Generator) ->
     category = made.category[product]
     size = len(product)
     nothing = pa.scalar(None, pa.string())
+    carries = branded(made, world.suppliers)[product]
+    owner = brand_owner(world.suppliers, made.supplier[product])
     known_factory = pa.array(rng.random(size) >= UNKNOWN_FACTORY)
     battery = np.array([list(c.battery.values()) for c in categories()])
     facts = {
@@ -54,7 +56,7 @@ def _product_facts(world: World, product: Integers, rng: np.random.Generator) ->
         "category": pa.array([c.name for c in categories()]).take(pa.array(category)),
         "factory_id": pc.if_else(known_factory, factory_ids(made.factory[product], world.seed), nothing),
         "title": titles(world, product),
-        "brand": pc.if_else(pa.array(branded(made, world.suppliers)[product]), brands(brand_owner(world.suppliers, made.supplier[product])), nothing),
+        "brand": pc.if_else(pa.array(carries), brands(owner), nothing),
         "price_eur": made.price_eur[product],
         "age_grade_months": _age_grades(category, rng),
         "battery": pa.array(BATTERIES).take(

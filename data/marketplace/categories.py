@@ -60,13 +60,17 @@ def _declared() -> dict[str, Any]:
     return tomllib.loads((Path(__file__).parent / "categories.toml").read_text(encoding="utf-8"))
 
 
+def _category(declared: dict[str, Any]) -> Category:
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in declared.items()
+    }
+    return Category(**values)
+
+
 @lru_cache(maxsize=1)
 def categories() -> tuple[Category, ...]:
     """All categories, in the order of the file; a category's code is its position."""
-    return tuple(
-        Category(**{name: tuple(value) if isinstance(value, list) else value for name, value in declared.items()})
-        for declared in _declared()["category"]
-    )
+    return tuple(_category(declared) for declared in _declared()["category"])
 
 
 @lru_cache(maxsize=1)
@@ -75,14 +79,12 @@ def hazards() -> tuple[Hazard, ...]:
     return tuple(Hazard(name, **declared) for name, declared in _declared()["hazards"].items())
 
 
-def per_category(values: Mapping[str, float] | list[float]) -> npt.NDArray[np.float64]:
-    """One number per category code, from a list in category order or a mapping by category name."""
-    if isinstance(values, Mapping):
-        values = [values[category.name] for category in categories()]
+def per_category(values: list[float]) -> npt.NDArray[np.float64]:
+    """One number per category code, from a list in category order."""
     return np.array(values, dtype=np.float64)
 
 
 def hazard_mix() -> npt.NDArray[np.float64]:
     """The hazard mix of technical failures: category codes by hazard codes, rows sum to one."""
     mix = np.array([[category.hazards.get(hazard.name, 0.0) for hazard in hazards()] for category in categories()])
-    return mix / mix.sum(axis=1, keepdims=True)
+    return np.asarray(mix / mix.sum(axis=1, keepdims=True))

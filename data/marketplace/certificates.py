@@ -41,13 +41,13 @@ def certificates_table(world: World, products: Integers, sku_ids: pa.Array, chun
     verdict = np.where(outcome == WITHDRAWN, verdict + rng.integers(30, 300, size), verdict)
     until = world.period.until
     decided = checked & (reached | fooled)
-    events = [
-        (np.arange(size)[claimed <= until], CLAIMED, claimed),
+    events: list[tuple[Integers, Integers, Integers]] = [
+        (np.flatnonzero(claimed <= until), np.full(size, CLAIMED), claimed),
         (np.flatnonzero(decided & (verdict <= until)), outcome, verdict),
-        (np.flatnonzero((expires <= until) & (expires > verdict)), EXPIRED, expires),
+        (np.flatnonzero((expires <= until) & (expires > verdict)), np.full(size, EXPIRED), expires),
     ]
     which = np.concatenate([entries for entries, _, _ in events])
-    status = np.concatenate([np.broadcast_to(code, size)[entries] for entries, code, _ in events])
+    status = np.concatenate([codes[entries] for entries, codes, _ in events])
     day = np.concatenate([days[entries] for entries, _, days in events])
     known = np.where(status == CLAIMED, day, np.minimum(day + rng.integers(0, 8, len(day)), until))
     return pa.table({
@@ -71,7 +71,7 @@ def _schemes(category: Integers, design: Integers) -> pa.Array:
 
 
 def _issuers(rng: np.random.Generator, paper: Integers) -> pa.Array:
-    """The issuer of each paper; forged, unverifiable and withdrawn ones name the last issuers of the list more often."""
+    """The issuer of each paper; doubtful ones name the last issuers of the list more often."""
     doubtful: Truths = paper >= PAPERS.index("unverifiable")
     position = rng.random(len(paper)) ** np.where(doubtful, 0.5, 1.3)
     return pa.array(ISSUERS).take(pa.array((position * len(ISSUERS)).astype(np.int64)))

@@ -39,8 +39,8 @@ class Period:
     @cached_property
     def demand(self) -> Floats:
         """Cumulative demand, ordinary and seasonal goods by day: `demand[s, d]` is what was asked before day d."""
-        months = (np.arange(self.start, self.until + 1).astype("datetime64[D]").astype("datetime64[M]")).astype(int) % 12
-        holidays = months >= 10
+        days = np.arange(self.start, self.until + 1).astype("datetime64[D]")
+        holidays = days.astype("datetime64[M]").astype(np.int64) % 12 >= 10
         daily = np.stack([np.where(holidays, 1.25, 1.0), np.where(holidays, 2.5, 1.0)])
         return np.concatenate([np.zeros((2, 1)), np.cumsum(daily, axis=1)], axis=1)
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from data.marketplace.catalogue import sku_ids
 from data.marketplace.categories import MARKETS
@@ -35,14 +36,13 @@ def holds_table(world: World, drawn: Draws) -> pa.Table:
     supplier = np.concatenate([np.zeros(len(row), dtype=np.int64), suspended])
     kept = pa.array(rng.permutation(np.flatnonzero(known <= world.period.until)))
     nothing = pa.scalar(None, pa.string())
-    choose = pa.compute.if_else
     table = pa.table({
         "hold_id": identifiers("H", np.arange(len(happened)), world.seed),
         "happened_on": written_days(happened),
         "known_on": written_days(known),
-        "sku_id": choose(pa.array(~of_supplier), sku_ids(world, named), nothing),
-        "supplier_id": choose(pa.array(of_supplier), supplier_ids(supplier, world.seed), nothing),
-        "market": choose(pa.array(~of_supplier), pa.array(MARKETS).take(pa.array(market)), nothing),
+        "sku_id": pc.if_else(pa.array(~of_supplier), sku_ids(world, named), nothing),
+        "supplier_id": pc.if_else(pa.array(of_supplier), supplier_ids(supplier, world.seed), nothing),
+        "market": pc.if_else(pa.array(~of_supplier), pa.array(MARKETS).take(pa.array(market)), nothing),
         "authority": pa.array(AUTHORITIES).take(pa.array(authority)),
         "kind": pa.array(KINDS).take(pa.array(kind)),
     })  # fmt: skip

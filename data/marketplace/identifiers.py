@@ -5,6 +5,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 DIGITS = 10
+# Numbers a chunk of listings may use for its events: 4096 chunks fit below 2**40.
+NUMBER_SPAN = 1 << 28
 _BITS = np.uint64(4 * DIGITS)
 _MASK = np.uint64((1 << (4 * DIGITS)) - 1)
 _ODD = np.uint64(0x9E3779B97F4A7C15 & ((1 << (4 * DIGITS)) - 1))

@@ -8,7 +8,7 @@ from data.marketplace.categories import hazards
 from data.marketplace.compliance import World
 from data.marketplace.days import written_days
 from data.marketplace.draws import pick, stream
-from data.marketplace.identifiers import identifiers
+from data.marketplace.identifiers import NUMBER_SPAN, identifiers
 from data.marketplace.orders import Sales
 from data.marketplace.products import CRITICAL
 
@@ -17,7 +17,6 @@ REPORTED = 0.05
 SEVERITY_SHARES = ((0.62, 0.30, 0.06, 0.02, 0.0), (0.42, 0.34, 0.15, 0.085, 0.005))
 # Consumers report 42 days after the purchase at the median, some after more than a year.
 DELAY_MEDIAN_DAYS, DELAY_LOG_SD = 42.0, 1.2
-NUMBER_SPAN = 1 << 32
 
 
 def incidents_table(world: World, sales: Sales, chunk: int) -> pa.Table:

@@ -12,7 +12,7 @@ from data.marketplace.suppliers import Suppliers
 
 MARKETS_PER_PRODUCT = (0.70, 0.20, 0.10)
 COMMON_FATE = 0.85
-DAILY_UNITS = 0.10
+DAILY_UNITS = 0.16
 EU, UK = MARKETS.index("EU"), MARKETS.index("UK")
 
 
@@ -44,9 +44,7 @@ def products_needed(skus: int, seed: int) -> Integers:
     return markets
 
 
-def draw_listings(
-    markets: Integers, products: Products, suppliers: Suppliers, period: Period, seed: int
-) -> Listings:
+def draw_listings(markets: Integers, products: Products, suppliers: Suppliers, period: Period, seed: int) -> Listings:
     """The listings of `products`, `markets` many each."""
     from scipy.special import ndtr
 

@@ -12,7 +12,7 @@ from data.marketplace.days import written_days
 from data.marketplace.draws import Integers, stream
 
 ROWS_SCALE, ROWS_POWER, ROWS_LIMIT = 1.25, 0.55, 400
-HARM_PER_UNIT, BACKGROUND_PER_UNIT = 0.045, 0.00015
+HARM_PER_UNIT, BACKGROUND_PER_UNIT = 0.06, 0.0005
 
 
 @dataclass(frozen=True)

@@ -115,4 +115,4 @@ def _with_copies(rng: np.random.Generator, drawn: Products, suppliers: Suppliers
 def branded(products: Products, suppliers: Suppliers) -> Truths:
     """Whether each product carries a brand: always a brand owner's, sometimes another's."""
     kind = suppliers.kind[products.supplier]
-    return (kind == 2) | (products.design % 10 < 3)
+    return np.asarray((kind == 2) | (products.design % 10 < 3))

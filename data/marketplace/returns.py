@@ -8,7 +8,7 @@ from data.marketplace.categories import categories, hazards, per_category
 from data.marketplace.compliance import World
 from data.marketplace.days import written_days
 from data.marketplace.draws import Integers, choose, stream
-from data.marketplace.identifiers import identifiers
+from data.marketplace.identifiers import NUMBER_SPAN, identifiers
 from data.marketplace.orders import Sales
 
 REASONS = (
@@ -18,9 +18,8 @@ REASONS = (
 ORDINARY = (0.02, 0.26, 0.22, 0.16, 0.002, 0.001, 0.012, 0.24, 0.085)
 WORN = (0.42, 0.22, 0.08, 0.06, 0.0005, 0.0015, 0.008, 0.16, 0.05)
 WORN_CATEGORIES = ("apparel_adult", "apparel_children")
-UNITS_PER_RETURN = 2.6
+UNITS_PER_RETURN = 3.2
 HARMED_WHO_RETURN = 0.35
-NUMBER_SPAN = 1 << 32
 
 
 def returns_table(world: World, sales: Sales, chunk: int) -> pa.Table:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from data.marketplace.categories import categories, per_category
-from data.marketplace.compliance import ORIGINS, World, p_fail_before, p_fail_given
+from data.marketplace.compliance import World, p_fail_before, p_fail_given
 from data.marketplace.days import NEVER
 from data.marketplace.draws import Floats, Integers, Truths, logistic, pick, stream
 
@@ -13,10 +13,11 @@ STRATEGIES = ("random", "model", "rule", "mandatory", "follow_up")
 RANDOM, MODEL, RULE, MANDATORY, FOLLOW_UP = range(5)
 MYSTERY, WAREHOUSE, CUSTOMS, COMPLAINT, SUPPLIED = range(5)
 ROUND_DAYS = 30
-TESTED_A_MONTH = 0.0140
-RANDOM_SHARE = 0.135
-MANDATORY_SHARE, FOLLOW_UP_SHARE, GOLDEN_SHARE = 0.03, 0.30, 0.11
+TESTED_A_MONTH = 0.0275
+RANDOM_SHARE = 0.130
+MANDATORY_SHARE, FOLLOW_UP_SHARE, GOLDEN_SHARE = 0.05, 0.20, 0.09
 INCONCLUSIVE = 0.02
+HUNCH = 0.8
 ORIGIN_SHARES = {RANDOM: (0.7, 0.3, 0.0, 0.0), MODEL: (0.6, 0.25, 0.08, 0.07)}
 
 
@@ -44,7 +45,7 @@ class Draws:
 
 @dataclass(frozen=True)
 class Remediations:
-    """Corrective actions: per supplier and product the day opened, the day verified (or NEVER) and whether it worked."""
+    """Corrective actions: the supplier and product, the days opened and verified (or NEVER), whether it worked."""
 
     supplier: Integers
     product: Integers
@@ -64,8 +65,9 @@ class History:
 
 @dataclass
 class _Knowledge:
-    """What an officer knows when a round starts: failures per supplier and product, and who was tested of late."""
+    """What an officer has when a round starts: a hunch per listing, failures and the last test per product."""
 
+    hunch: Floats
     supplier_failures: Floats
     product_failures: Floats
     last_tested: Integers
@@ -81,15 +83,17 @@ def testing_history(world: World) -> History:
     rng = stream(world.seed, "tests")
     history = History(np.full(len(world.products), NEVER))
     knowledge = _Knowledge(
-        np.zeros(len(world.suppliers)), np.zeros(len(world.products)), np.full(len(world.listings), -NEVER)
+        hunch=rng.standard_normal(len(world.listings)) * HUNCH,
+        supplier_failures=np.zeros(len(world.suppliers)),
+        product_failures=np.zeros(len(world.products)),
+        last_tested=np.full(len(world.products), -NEVER),
     )
-    hunch = rng.standard_normal(len(world.listings)) * 0.8
     for first in range(world.period.start, world.period.until + 1, ROUND_DAYS):
         last = min(first + ROUND_DAYS - 1, world.period.until)
         for earlier in history.draws:
             _learn(world, knowledge, earlier, first)
-        drawn = _round(rng, world, knowledge, history, hunch, (first, last))
-        knowledge.last_tested[drawn.row] = drawn.day
+        drawn = _round(rng, world, knowledge, history, (first, last))
+        knowledge.last_tested[world.listings.product[drawn.row]] = drawn.day
         history.draws.append(drawn)
         _remediate(rng, world, history, drawn)
     golden = _golden_samples(rng, world, history)
@@ -106,7 +110,11 @@ def _learn(world: World, knowledge: _Knowledge, drawn: Draws, today: int) -> Non
 
 
 def _round(
-    rng: np.random.Generator, world: World, knowledge: _Knowledge, history: History, hunch: Floats, days: tuple[int, int]
+    rng: np.random.Generator,
+    world: World,
+    knowledge: _Knowledge,
+    history: History,
+    days: tuple[int, int],
 ) -> Draws:
     """One month: a random share, a targeted share, the mandatory first tests and the follow-ups."""
     first, last = days
@@ -114,7 +122,7 @@ def _round(
     listed = world.listings.listed < first
     size = max(1, int(listed.sum()))
     at_random = TESTED_A_MONTH * RANDOM_SHARE * month
-    targeted = _targeted(world, knowledge, hunch, first) * listed
+    targeted = _targeted(world, knowledge, first) * listed
     targeted *= TESTED_A_MONTH * (1 - RANDOM_SHARE) * month * size / max(targeted.sum(), 1e-9)
     targeted = np.minimum(targeted, 0.4)
     chance = rng.random(len(listed))
@@ -138,21 +146,21 @@ def _round(
     return _tested(rng, world, history, (rows, day, strategy, propensity, origin))
 
 
-def _targeted(world: World, knowledge: _Knowledge, hunch: Floats, today: int) -> Floats:
+def _targeted(world: World, knowledge: _Knowledge, today: int) -> Floats:
     """The relative propensity of each listing: suspicion, price, category risk and failures known so far."""
     rows = np.arange(len(world.listings))
     quarter = int(world.period.quarter_of(np.array(today)))
     product = world.listings.product
     risk = per_category([category.prevalence["technical"] for category in categories()])
     failures = np.minimum(knowledge.supplier_failures[world.products.supplier[product]], 3)
-    rest = np.where(today - knowledge.last_tested < 365, -1.2, 0.0)
+    rest = np.where(today - knowledge.last_tested[product] < 365, -2.5, 0.0)
     return np.asarray(np.exp(
-        0.30 * (world.margin(rows, quarter) + 2)
-        + hunch
+        0.25 * (world.margin(rows, quarter) + 2)
+        + knowledge.hunch
         + 1.2 * risk[world.products.category[product]]
         + 0.15 * np.log(world.products.price_eur[product] / 10)
         + 0.30 * failures
-        + 0.20 * np.minimum(knowledge.product_failures[product], 2)
+        + 0.10 * np.minimum(knowledge.product_failures[product], 2)
         + rest
     ))  # fmt: skip
 
@@ -220,6 +228,3 @@ def _remediate(rng: np.random.Generator, world: World, history: History, drawn: 
     mended = effective & (verified <= world.period.until)
     np.minimum.at(history.mended_on, product[mended], verified[mended])
     history.remediations.append(Remediations(supplier, product, opened, verified, effective))
-
-
-assert ORIGINS[SUPPLIED] == "supplier_provided"

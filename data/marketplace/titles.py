@@ -11,7 +11,16 @@ from data.marketplace.products import branded
 from data.marketplace.suppliers import brand_owner
 
 PLAIN = ("tested", "premium", "certified", "original", "quality", "safe")
-RISKY = ("unbranded", "cheap", "no name", "factory direct", "hot sale 2025", "wholesale lot", "replica", "super low price")
+RISKY = (
+    "unbranded",
+    "cheap",
+    "no name",
+    "factory direct",
+    "hot sale 2025",
+    "wholesale lot",
+    "replica",
+    "super low price",
+)
 SYLLABLES = ("no", "va", "ri", "ka", "lu", "mo", "ten", "zi", "bel", "or", "ty", "sa")
 
 
@@ -29,15 +38,16 @@ def titles(world: World, products: Integers) -> pa.Array:
     design = made.design[products]
     leaning = _leaning(world, products)
     first, second = (design >> 4) % 1000 / 1000, (design >> 14) % 1000 / 1000
-    risky = first < logistic(-1.6 + 0.55 * leaning)
+    risky = first < logistic(-1.8 + 0.9 * leaning)
     plain = ~risky & (first > 0.75)
     opening = np.where(risky, len(PLAIN) + (design >> 24) % len(RISKY), (design >> 24) % len(PLAIN))
     category = made.category[products]
-    material = np.where(second < logistic(-0.7 + 0.5 * leaning), 1, 0)
-    carries = branded(made, world.suppliers)[products] & (made.factory[products] >= 0)
+    material = np.where(second < logistic(-0.8 + 0.8 * leaning), 1, 0)
+    carries = branded(made, world.suppliers)[products]
+    owner = brand_owner(world.suppliers, made.supplier[products])
     words = [
         pa.array(PLAIN + RISKY).take(pa.array(opening, mask=~(risky | plain))),
-        pc.if_else(pa.array(carries), brands(brand_owner(world.suppliers, made.supplier[products])), pa.scalar(None, pa.string())),
+        pc.if_else(pa.array(carries), brands(owner), pa.scalar(None, pa.string())),
         _word([[*category.nouns] for category in categories()], category, design >> 30),
         _word(
             [[*plain, *bad] for plain, bad in ((c.plain_materials, c.risky_materials) for c in categories())],

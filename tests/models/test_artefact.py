@@ -43,11 +43,13 @@ def folder(artefact: Artefact, tmp_path: Path) -> Path:
 
 
 def test_an_artefact_holds_exactly_the_files_of_its_contract(folder: Path) -> None:
+    """An artefact holds exactly the files of its contract."""
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert found == {*FILES, "SHA256SUMS"}
 
 
 def test_a_round_trip_differs_by_nothing(parts: ArtefactParts, tmp_path: Path) -> None:
+    """A round trip differs by nothing."""
     version = write_artefact(parts, tmp_path / "model")
     read = read_artefact(tmp_path / "model")
     for name in ("booster_text", "calibration", "feature_names", "feature_version", "recipe_text", "metrics", "card"):
@@ -58,6 +60,7 @@ def test_a_round_trip_differs_by_nothing(parts: ArtefactParts, tmp_path: Path) -
 
 
 def test_scores_before_and_after_a_round_trip_differ_by_zero(parts: ArtefactParts, tmp_path: Path) -> None:
+    """Scores before and after a round trip differ by zero."""
     version = write_artefact(parts, tmp_path / "model")
     unwritten = Artefact(**vars(parts), version=version)
     matrix = tiny_matrix(200, seed=5)
@@ -71,6 +74,7 @@ def test_scores_before_and_after_a_round_trip_differ_by_zero(parts: ArtefactPart
 def test_any_text_and_any_finite_metric_survive(
     parts: ArtefactParts, tmp_path_factory: pytest.TempPathFactory, card: str, recipe: str, metric: float
 ) -> None:
+    """Any text and any finite metric survive."""
     folder = tmp_path_factory.mktemp("any") / "model"
     write_artefact(replace(parts, card=card, recipe_text=recipe, metrics={"auc": metric}), folder)
     read = read_artefact(folder)
@@ -78,17 +82,20 @@ def test_any_text_and_any_finite_metric_survive(
 
 
 def test_equal_parts_give_an_equal_version_and_another_card_another(parts: ArtefactParts, tmp_path: Path) -> None:
+    """Equal parts give an equal version and another card another."""
     first, second = (write_artefact(parts, tmp_path / name) for name in ("one", "two"))
     other = write_artefact(replace(parts, card="# Another"), tmp_path / "three")
     assert first == second != other
 
 
 def test_the_version_is_the_digest_of_the_checksums(folder: Path) -> None:
+    """The version is the digest of the checksums."""
     digest = hashlib.sha256((folder / "SHA256SUMS").read_bytes()).hexdigest()
     assert read_artefact(folder).version == f"m-{digest[:12]}"
 
 
 def test_the_checksums_are_those_of_the_sha256sum_program(folder: Path) -> None:
+    """The checksums are those of the sha256sum program."""
     for line in (folder / "SHA256SUMS").read_text(encoding="utf-8").splitlines():
         digest, name = line.split("  ")
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
@@ -96,6 +103,7 @@ def test_the_checksums_are_those_of_the_sha256sum_program(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", FILES)
 def test_one_changed_byte_is_refused_with_the_name_of_its_file(folder: Path, name: str) -> None:
+    """One changed byte is refused with the name of its file."""
     content = bytearray((folder / name).read_bytes())
     content[len(content) // 2] ^= 1
     (folder / name).write_bytes(content)
@@ -105,6 +113,7 @@ def test_one_changed_byte_is_refused_with_the_name_of_its_file(folder: Path, nam
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_truncated_file_is_refused_with_its_name(folder: Path, name: str) -> None:
+    """A truncated file is refused with its name."""
     (folder / name).write_bytes((folder / name).read_bytes()[:-1])
     with pytest.raises(Refusal, match=f"{name} has changed"):
         read_artefact(folder)
@@ -112,6 +121,7 @@ def test_a_truncated_file_is_refused_with_its_name(folder: Path, name: str) -> N
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_missing_file_is_refused_with_its_name(folder: Path, name: str) -> None:
+    """A missing file is refused with its name."""
     (folder / name).unlink()
     with pytest.raises(Refusal, match=f"{name} is missing"):
         read_artefact(folder)
@@ -119,6 +129,7 @@ def test_a_missing_file_is_refused_with_its_name(folder: Path, name: str) -> Non
 
 @pytest.mark.parametrize("name", ["notes.txt", "reference/more.parquet", ".hidden", "deep/SHA256SUMS"])
 def test_an_extra_file_is_refused_with_its_name(folder: Path, name: str) -> None:
+    """An extra file is refused with its name."""
     (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_text("more", encoding="utf-8")
     with pytest.raises(Refusal, match=f"{name} is unexpected"):
@@ -126,6 +137,7 @@ def test_an_extra_file_is_refused_with_its_name(folder: Path, name: str) -> None
 
 
 def test_every_wrong_file_is_named_at_once(folder: Path) -> None:
+    """Every wrong file is named at once."""
     (folder / "card.md").unlink()
     (folder / "recipe.toml").write_text("seed = 9", encoding="utf-8")
     (folder / "notes.txt").write_text("", encoding="utf-8")
@@ -135,13 +147,15 @@ def test_every_wrong_file_is_named_at_once(folder: Path) -> None:
 
 @pytest.mark.parametrize("sums", ["", "no checksums here\n", "\x00\xff"])
 def test_broken_checksums_are_refused(folder: Path, sums: str) -> None:
+    """Broken checksums are refused."""
     (folder / "SHA256SUMS").write_text(sums, encoding="utf-8")
     with pytest.raises(Refusal, match="is not a list of checksums"):
         read_artefact(folder)
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Refusal, match="There is no model in .*nothing: it has no SHA256SUMS"):
+    """A folder without a model is refused."""
+    with pytest.raises(Refusal, match=r"There is no model in .*nothing: it has no SHA256SUMS"):
         read_artefact(tmp_path / "nothing")
 
 
@@ -150,6 +164,7 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_was_always_wrong_is_refused_although_its_checksum_agrees(
     folder: Path, name: str, text: str
 ) -> None:
+    """A file that was always wrong is refused although its checksum agrees."""
     (folder / name).write_text(text, encoding="utf-8")
     sums = [f"{hashlib.sha256((folder / listed).read_bytes()).hexdigest()}  {listed}" for listed in sorted(FILES)]
     (folder / "SHA256SUMS").write_text("\n".join(sums), encoding="utf-8")
@@ -161,6 +176,7 @@ def test_a_file_that_was_always_wrong_is_refused_although_its_checksum_agrees(
 
 
 def test_metrics_that_are_not_numbers_are_refused_and_leave_nothing(parts: ArtefactParts, tmp_path: Path) -> None:
+    """Metrics that are not numbers are refused and leave nothing."""
     with pytest.raises(Refusal, match="metrics of a model must be JSON"):
         write_artefact(replace(parts, metrics={"auc": float("nan")}), tmp_path / "model")
     assert not list(tmp_path.iterdir())
@@ -169,6 +185,7 @@ def test_metrics_that_are_not_numbers_are_refused_and_leave_nothing(parts: Artef
 def test_a_failed_write_leaves_the_previous_model_untouched(
     folder: Path, parts: ArtefactParts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A failed write leaves the previous model untouched."""
     before = read_artefact(folder).version
 
     def full_disk(*_: object) -> None:
@@ -182,11 +199,13 @@ def test_a_failed_write_leaves_the_previous_model_untouched(
 
 
 def test_a_copied_folder_is_the_same_model(folder: Path, tmp_path: Path) -> None:
+    """A copied folder is the same model."""
     shutil.copytree(folder, tmp_path / "copy")
     assert read_artefact(tmp_path / "copy").version == read_artefact(folder).version
 
 
 def test_another_feature_version_is_refused_and_the_same_is_not(artefact: Artefact) -> None:
+    """Another feature version is refused and the same is not."""
     require_feature_version(artefact, artefact.feature_version)
-    with pytest.raises(Refusal, match="was trained on features f-.* but these are f-other. Train again"):
+    with pytest.raises(Refusal, match=r"was trained on features f-.* but these are f-other. Train again"):
         require_feature_version(artefact, "f-other")

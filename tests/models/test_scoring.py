@@ -1,11 +1,11 @@
 """A row's score is its own: exact, alone or in company, and its contributions add up."""
 
 import re
+import warnings
 from dataclasses import replace
 
 import numpy as np
 import pytest
-import shap
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -37,6 +37,7 @@ def taken(scores: Scores, rows: object) -> list[np.ndarray]:
 @settings(max_examples=60, deadline=None)
 @given(matrix=ANY_MATRIX)
 def test_contributions_and_base_value_sum_to_the_margin(scorer: Scorer, matrix: np.ndarray) -> None:
+    """Contributions and base value sum to the margin."""
     scores = scorer.score(matrix)
     assert np.abs(scores.contributions.sum(axis=1) + scores.base_value - scores.margin).max() < 1e-9
 
@@ -44,6 +45,7 @@ def test_contributions_and_base_value_sum_to_the_margin(scorer: Scorer, matrix: 
 @settings(max_examples=40, deadline=None)
 @given(matrix=ANY_MATRIX)
 def test_the_interval_holds_the_probability_inside_0_and_1(scorer: Scorer, matrix: np.ndarray) -> None:
+    """The interval holds the probability inside 0 and 1."""
     scores = scorer.score(matrix)
     assert (scores.p_low > 0).all()
     assert (scores.p_low <= scores.p_fail).all()
@@ -54,6 +56,7 @@ def test_the_interval_holds_the_probability_inside_0_and_1(scorer: Scorer, matri
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**16), rows=st.integers(2, 40))
 def test_permuting_the_rows_permutes_the_scores(scorer: Scorer, seed: int, rows: int) -> None:
+    """Permuting the rows permutes the scores."""
     matrix = tiny_matrix(rows, seed)
     order = np.random.default_rng(seed).permutation(rows)
     for moved, stayed in zip(
@@ -63,6 +66,7 @@ def test_permuting_the_rows_permutes_the_scores(scorer: Scorer, seed: int, rows:
 
 
 def test_a_row_alone_scores_as_in_company(scorer: Scorer) -> None:
+    """A row alone scores as in company."""
     matrix = tiny_matrix(700, seed=4)
     together = scorer.score(matrix)
     for row in (0, 1, 255, 256, 699):
@@ -72,6 +76,7 @@ def test_a_row_alone_scores_as_in_company(scorer: Scorer) -> None:
 
 
 def test_threads_change_nothing(artefact: Artefact, scorer: Scorer) -> None:
+    """Threads change nothing."""
     matrix = tiny_matrix(300, seed=8)
     for one, two in zip(
         taken(scorer.score(matrix), slice(None)), taken(Scorer(artefact, threads=2).score(matrix), slice(None)),
@@ -81,7 +86,13 @@ def test_threads_change_nothing(artefact: Artefact, scorer: Scorer) -> None:
 
 
 def test_contributions_are_those_of_the_shap_library(artefact: Artefact, scorer: Scorer) -> None:
+    """Contributions are those of the shap library."""
     import lightgbm
+
+    with warnings.catch_warnings():
+        # shap asks matplotlib for colours in a way that matplotlib has begun to warn about.
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        import shap
 
     matrix = tiny_matrix(60, seed=2)
     explainer = shap.TreeExplainer(
@@ -92,6 +103,7 @@ def test_contributions_are_those_of_the_shap_library(artefact: Artefact, scorer:
 
 
 def test_margin_and_probabilities_are_the_same_with_and_without_explanation(scorer: Scorer) -> None:
+    """Margin and probabilities are the same with and without explanation."""
     matrix = tiny_matrix(30, seed=3)
     scores, plain = scorer.score(matrix), scorer.probabilities(matrix)
     for name in ("margin", "p_fail", "p_low", "p_high"):
@@ -100,6 +112,7 @@ def test_margin_and_probabilities_are_the_same_with_and_without_explanation(scor
 
 
 def test_a_higher_margin_never_has_a_lower_probability(scorer: Scorer) -> None:
+    """A higher margin never has a lower probability."""
     scores = scorer.score(tiny_matrix(500, seed=6))
     order = np.argsort(scores.margin)
     for curve in (scores.p_fail, scores.p_low, scores.p_high):
@@ -107,6 +120,7 @@ def test_a_higher_margin_never_has_a_lower_probability(scorer: Scorer) -> None:
 
 
 def test_no_rows_give_no_scores_and_the_same_base_value(scorer: Scorer) -> None:
+    """No rows give no scores and the same base value."""
     none, one = scorer.score(tiny_matrix(0, seed=1)), scorer.score(tiny_matrix(1, seed=1))
     assert none.contributions.shape == (0, WIDTH)
     assert len(none.margin) == len(none.p_fail) == len(none.p_low) == len(none.p_high) == 0
@@ -114,10 +128,12 @@ def test_no_rows_give_no_scores_and_the_same_base_value(scorer: Scorer) -> None:
 
 
 def test_a_row_of_which_nothing_is_known_is_scored(scorer: Scorer) -> None:
+    """A row of which nothing is known is scored."""
     assert np.isfinite(scorer.score(np.full((1, WIDTH), np.nan)).p_fail).all()
 
 
 def test_other_memory_layouts_score_the_same(scorer: Scorer) -> None:
+    """Other memory layouts score the same."""
     matrix = tiny_matrix(20, seed=7)
     wide = np.zeros((20, WIDTH + 5))
     wide[:, 2 : WIDTH + 2] = matrix
@@ -127,18 +143,21 @@ def test_other_memory_layouts_score_the_same(scorer: Scorer) -> None:
 
 @pytest.mark.parametrize("shape", [(3, WIDTH + 1), (3, WIDTH - 1), (WIDTH,), (0, 0), (1, 1, WIDTH)])
 def test_a_matrix_of_another_shape_is_refused(scorer: Scorer, artefact: Artefact, shape: tuple[int, ...]) -> None:
+    """A matrix of another shape is refused."""
     message = f"Model {artefact.version} reads rows of {WIDTH} features, but was given an array of shape {shape}."
     with pytest.raises(Refusal, match=re.escape(message)):
         scorer.score(np.zeros(shape))
 
 
 def test_a_booster_with_other_features_is_refused(artefact: Artefact) -> None:
+    """A booster with other features is refused."""
     names = (artefact.feature_names[1], artefact.feature_names[0], *artefact.feature_names[2:])
-    with pytest.raises(Refusal, match="reads other features than features.json names"):
+    with pytest.raises(Refusal, match=r"reads other features than features.json names"):
         Scorer(replace(artefact, feature_names=names))
 
 
 def test_a_model_file_that_asks_for_early_stopping_is_scored_in_full(artefact: Artefact, scorer: Scorer) -> None:
+    """A model file that asks for early stopping is scored in full."""
     asked = artefact.booster_text.replace("[seed:", "[pred_early_stop: 1]\n[pred_early_stop_margin: 0]\n[seed:")
     assert asked != artefact.booster_text
     matrix = tiny_matrix(100, seed=9)

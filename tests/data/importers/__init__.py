@@ -1,0 +1,1 @@
+"""Promises of the importers of public files."""

@@ -1,0 +1,148 @@
+"""What goes over HTTP: the records of requests and answers, and their JSON."""
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MOST_ITEMS = 1_000
+"""So many SKUs a call; more belong into the files that `touchstone score` writes."""
+
+Text = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Item(BaseModel):
+    """A SKU in a market."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"sku_id": "K-000017", "market": "DE"}})
+
+    sku_id: Text
+    market: Text
+
+
+Items = Annotated[list[Item], Field(min_length=1, max_length=MOST_ITEMS, description="the SKUs to score")]
+
+
+class Reason(BaseModel):
+    """What one feature contributed: `value` null where unknown, `contribution` in log-odds, both as a sentence."""
+
+    feature: str
+    value: float | None
+    contribution: float
+    sentence: str
+
+
+class ScoreRow(BaseModel):
+    """A score row; `reasons` is null unless they were asked for."""
+
+    sku_id: str
+    market: str
+    as_of: date
+    p_fail: float
+    p_low: float
+    p_high: float
+    band: str
+    rank: int
+    reasons: list[Reason] | None
+    model_version: str
+    feature_version: str
+    policy_version: str
+
+
+class RefusedItem(BaseModel):
+    """A SKU that got no score, and why."""
+
+    sku_id: str
+    market: str
+    why: str
+
+
+class ScoreAnswer(BaseModel):
+    """Scores in the order asked for, without the refused ones, which follow."""
+
+    scores: list[ScoreRow]
+    refused: list[RefusedItem]
+    model_version: str
+    feature_version: str
+    policy_version: str
+    as_of: date
+
+
+Budget = Annotated[float, Field(description="what the tests may cost in euros, goods not counted")]
+Seed = Annotated[int, Field(ge=0, lt=2**63, description="the same seed and scores give the same plan")]
+
+
+class PlannedTest(BaseModel):
+    """One SKU to test, the probability with which it was drawn, and why: certain, by score or at random."""
+
+    sku_id: str
+    market: str
+    category: str | None
+    stratum: str
+    package: str
+    cost_eur: float
+    units: int
+    p_fail: float
+    inclusion_probability: float
+    random_probability: float
+    reason: str
+
+
+class PlannedStratum(BaseModel):
+    """One stratum of the plan: SKUs it was drawn from, tests drawn and expected, price of one test."""
+
+    stratum: str
+    frame_size: int
+    tests: int
+    expected_tests: float
+    cost_eur: float
+
+
+class PlanAnswer(BaseModel):
+    """A sampling plan; `expected_failures` against what the same money finds at random.
+
+    `policy_version` is the sampling policy's; `probability_sum` adds up over the whole catalogue.
+    """
+
+    round_id: str
+    as_of: date
+    seed: int
+    budget_eur: float
+    cost_eur: float
+    tests: list[PlannedTest]
+    expected_failures: float
+    expected_failures_at_random: float
+    random_share: float
+    probability_sum: float
+    frame_size: int
+    frame_digest: str
+    strata: list[PlannedStratum]
+    model_version: str
+    feature_version: str
+    policy_version: str
+
+
+def error_of(status: int, body: Any) -> Mapping[str, str]:
+    """The one shape of every error, `{"error": sentence}`, from whatever the framework would have said.
+
+    `body` is the framework's answer: JSON, or text where it is none.
+    """
+    if isinstance(body, list) and body:
+        body = body[0]
+    if isinstance(body, Mapping) and isinstance(body.get("detail"), list):
+        return {"error": " ".join(_complaint(error) for error in body["detail"][:5])}
+    said = body.get("error") if isinstance(body, Mapping) else body
+    if status == 404:
+        return {"error": "There is nothing at this address. The addresses are listed at /."}
+    if status == 405:
+        return {"error": "This address does not take this method. The addresses are listed at /."}
+    return {"error": str(said).strip() if said else f"The request was answered with status {status}."}
+
+
+def _complaint(error: Mapping[str, Any]) -> str:
+    """One validation error as a sentence: where, and what was expected."""
+    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.get("loc", ())).lstrip(".")
+    what = re.sub(r"\s+", " ", str(error.get("msg", "is not what was expected"))).rstrip(".")
+    return f"{where or 'The body'}: {what}."

@@ -1,0 +1,149 @@
+"""The publication in service, opened: answers for single SKUs from the memory-mapped snapshot, no database."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from data.refusal import Refusal
+from data.workspace import Workspace
+from features.snapshot import open_snapshot
+from models.artefact import Artefact
+from models.champion import model
+from models.policy import bands_in_force
+from models.reasons import Narrator, Place
+from models.scoring import Scores
+from sampling.plan import allocate
+from sampling.policy import sampling_policy_in_force
+from serving.answers import Item, PlanAnswer, RefusedItem, ScoreAnswer, ScoreRow
+from serving.assessment import Assessor
+from serving.publication import published_name, read_publication
+
+Floats = NDArray[np.float64]
+Told = dict[str, Any]
+
+
+class Published:
+    """A model, its snapshot and its ranks, which were published together.
+
+    Raises Refusal where one of them is missing or broken.
+    """
+
+    def __init__(self, workspace: Workspace, name: str) -> None:
+        self.name = name
+        self.publication, self._ranks, self._p_fail = read_publication(workspace, name)
+        self._artefact: Artefact = model(workspace, self.publication.model_version)
+        self.snapshot = open_snapshot(workspace.home / self.publication.snapshot)
+        if len(self._ranks) != len(self.snapshot):
+            raise Refusal(
+                f"The publication {name} ranks {len(self._ranks)} SKUs, its snapshot holds {len(self.snapshot)}. "
+                "Run `touchstone score`."
+            )
+        self._assessor = Assessor(self._artefact, self.snapshot, bands_in_force(self.publication.as_of))
+        self._narrator = Narrator(self._artefact)
+        self._columns = {name: column for column, name in enumerate(self._artefact.feature_names)}
+
+    def answer(self, items: Sequence[Item], explain: bool) -> ScoreAnswer:
+        """The scores of the known items and, with a sentence each, the unknown ones."""
+        positions = self.snapshot.find([item.sku_id for item in items], [item.market for item in items])
+        known = [item for item, position in zip(items, positions, strict=True) if position >= 0]
+        unknown = [item for item, position in zip(items, positions, strict=True) if position < 0]
+        return ScoreAnswer(
+            scores=self._rows(known, positions[positions >= 0], explain),
+            refused=[self._refused(item) for item in unknown],
+            model_version=self._artefact.version,
+            feature_version=self._artefact.feature_version,
+            policy_version=self._assessor.policy_version,
+            as_of=self.publication.as_of,
+        )
+
+    def candidates(self) -> pa.Table:
+        """What a sampling plan draws from: key, category, p_fail, as_of and versions of every SKU."""
+        rows = len(self.snapshot)
+        repeated = {
+            "as_of": pa.scalar(self.publication.as_of, pa.date32()),
+            "model_version": pa.scalar(self.publication.model_version),
+            "feature_version": pa.scalar(self.publication.feature_version),
+        }
+        candidates = self.snapshot.keys(0, rows).append_column("p_fail", pa.array(self._p_fail))
+        for name, value in repeated.items():
+            candidates = candidates.append_column(name, pa.repeat(value, rows))
+        return candidates
+
+    def plan(self, budget_eur: float, seed: int) -> PlanAnswer:
+        """The sampling plan for a budget; Refusal where the budget or the catalogue does not allow one."""
+        policy = sampling_policy_in_force(self.publication.as_of)
+        plan = allocate(self.candidates(), policy, budget_eur, seed)
+        summary = asdict(plan.summary)
+        return PlanAnswer.model_validate({
+            **summary, "tests": plan.units.to_pylist(), "strata": list(summary["strata"]),
+            "model_version": self.publication.model_version, "feature_version": self.publication.feature_version,
+        })  # fmt: skip
+
+    def _rows(self, items: Sequence[Item], positions: NDArray[np.int64], explain: bool) -> list[ScoreRow]:
+        matrix = self.snapshot.matrix_at(positions)
+        told = self._assessor.score(matrix) if explain else self._assessor.probabilities(matrix)
+        keys = pa.table({"sku_id": [item.sku_id for item in items], "market": [item.market for item in items]})
+        rows = self._assessor.rows(keys, matrix, told, self._ranks[positions]).to_pylist()
+        if isinstance(told, Scores):
+            for number, row in enumerate(rows):
+                place = Place(self.snapshot.category(int(positions[number])), float(told.margin[number]))
+                row["reasons"] = self._told(place, matrix[number], told.contributions[number], row["reasons"])
+        return [ScoreRow.model_validate(row) for row in rows]
+
+    def _told(self, place: Place, values: Floats, contributions: Floats, reasons: list[Told]) -> list[Told]:
+        """The reasons of one row, each with its sentence."""
+        told = []
+        for reason in reasons:
+            column = self._columns[reason["feature"]]
+            alone = np.zeros_like(contributions)
+            alone[column] = contributions[column]
+            (sentence,) = (one.sentence for one in self._narrator.tell(place, values, alone))
+            told.append({**reason, "sentence": sentence})
+        return told
+
+    def _refused(self, item: Item) -> RefusedItem:
+        return RefusedItem(
+            sku_id=item.sku_id,
+            market=item.market,
+            why=f"The catalogue of {self.publication.as_of} has no SKU {item.sku_id!r} in market {item.market!r}. "
+            "Check both, or wait for the next scoring of the catalogue.",
+        )
+
+
+class Desk:
+    """Keeps the publication in service open, and changes to the next one between two requests, never within one."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._lock = threading.Lock()
+        self._open: Published | None = None
+
+    def published(self) -> Published:
+        """The publication to answer this request from; the previous one where the next one is broken.
+
+        Raises Refusal where nothing was published yet, or nothing readable.
+        """
+        name = published_name(self._workspace)
+        present = self._open
+        if name is None:
+            if present is not None:
+                return present
+            raise Refusal(f"No catalogue was scored in {self._workspace.home} yet. Run `touchstone score`.")
+        if present is not None and present.name == name:
+            return present
+        with self._lock:
+            return self._changed_to(name)
+
+    def _changed_to(self, name: str) -> Published:
+        if self._open is None or self._open.name != name:
+            try:
+                self._open = Published(self._workspace, name)
+            except Refusal:
+                if self._open is None:
+                    raise
+        return self._open

@@ -1,0 +1,169 @@
+"""Reasons are the largest contributions, in plain words, and never more than four are told."""
+
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from features.catalogue import BY_NAME, CATALOGUE, FEATURE_NAMES
+from features.feature import Feature
+from models.artefact import Artefact
+from models.curves import Floats
+from models.phrases import fact_of
+from models.reasons import (
+    REASONS_TYPE,
+    Narrator,
+    Place,
+    comparison_of,
+    effect_of,
+    norms_of,
+    reasons_array,
+    top_reasons,
+)
+from models.scoring import Scorer
+from tests.models.worlds import CATEGORIES, tiny_matrix
+
+# Few distinct values, so that ties are common.
+CONTRIBUTIONS = arrays(
+    float,
+    st.tuples(st.integers(0, 8), st.integers(1, 9)),
+    elements=st.sampled_from([-2.0, -1.0, -0.0, 0.0, 0.5, 1.0, 2.0]),
+)
+FORBIDDEN = re.compile(r"\bshap|log-?odds|\bunsafe|\bnan\b|\binf\b|[{}]|  |\.\.|\bNone\b", re.IGNORECASE)
+VALUES = (0.0, 0.004, 0.12, 0.5, 1.0, 2.0, 3.4, 17.0, 365.0, 12345.678, -0.3, -2.0, float("nan"), float("inf"))
+
+
+@settings(max_examples=200)
+@given(contributions=CONTRIBUTIONS, k=st.integers(1, 6))
+def test_reasons_are_the_largest_by_size_with_ties_in_feature_order(contributions: Floats, k: int) -> None:
+    """Reasons are the largest by size with ties in feature order."""
+    expected = np.argsort(-np.abs(contributions), axis=1, kind="stable")[:, :k]
+    assert np.array_equal(top_reasons(contributions, k), expected)
+
+
+@given(contributions=CONTRIBUTIONS)
+def test_choosing_reasons_leaves_the_contributions_as_they_were(contributions: Floats) -> None:
+    """Choosing reasons leaves the contributions as they were."""
+    before = contributions.copy()
+    top_reasons(contributions)
+    assert np.array_equal(before, contributions)
+
+
+@settings(max_examples=100)
+@given(contributions=CONTRIBUTIONS, seed=st.integers(0, 99))
+def test_the_column_of_reasons_says_what_a_loop_over_rows_would(contributions: Floats, seed: int) -> None:
+    """The column of reasons says what a loop over rows would."""
+    draw = np.random.default_rng(seed)
+    matrix = draw.normal(size=contributions.shape)
+    matrix[draw.random(matrix.shape) < 0.3] = np.nan
+    names = [f"feature {column}" for column in range(contributions.shape[1])]
+    top = top_reasons(contributions)
+    expected = [
+        [
+            {
+                "feature": names[column],
+                "value": None if np.isnan(matrix[row, column]) else matrix[row, column],
+                "contribution": contributions[row, column],
+            }
+            for column in top[row]
+            if contributions[row, column] != 0.0
+        ]
+        for row in range(len(contributions))
+    ]
+    column = reasons_array(matrix, contributions, top, names)
+    column.validate(full=True)
+    assert column.type == REASONS_TYPE
+    assert column.to_pylist() == expected
+
+
+def test_the_column_is_the_one_of_a_score_row(artefact: Artefact) -> None:
+    """The column is the one of a score row."""
+    matrix = tiny_matrix(40, seed=1)
+    scores = Scorer(artefact).score(matrix)
+    column = reasons_array(matrix, scores.contributions, top_reasons(scores.contributions), FEATURE_NAMES)
+    assert str(column.type) == "list<item: struct<feature: string, value: double, contribution: double>>"
+    for reasons in column.to_pylist():
+        sizes = [abs(reason["contribution"]) for reason in reasons]
+        assert len(reasons) <= 5
+        assert sizes == sorted(sizes, reverse=True)
+
+
+def test_no_rows_give_an_empty_column() -> None:
+    """No rows give an empty column."""
+    none = np.empty((0, len(FEATURE_NAMES)))
+    assert len(reasons_array(none, none, top_reasons(none), FEATURE_NAMES)) == 0
+
+
+@pytest.mark.parametrize("declared", CATALOGUE, ids=FEATURE_NAMES)
+def test_no_sentence_uses_a_forbidden_word_or_leaves_a_gap(declared: Feature) -> None:
+    """No sentence uses a forbidden word or leaves a gap."""
+    for value in VALUES:
+        comparison = comparison_of(declared, value, "toys_3_plus", {("toys_3_plus", declared.name): 0.12})
+        for told in (fact_of(declared, value), comparison):
+            assert not FORBIDDEN.search(told), told
+            assert told.endswith(".") or not told
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**16), category=st.sampled_from([*CATEGORIES, "never seen"]))
+def test_what_is_told_agrees_in_number_sign_and_order(artefact: Artefact, seed: int, category: str) -> None:
+    """What is told agrees in number sign and order."""
+    matrix = tiny_matrix(3, seed)
+    scores, narrator = Scorer(artefact).score(matrix), Narrator(artefact)
+    for row in range(3):
+        contributions = scores.contributions[row]
+        reasons = narrator.tell(Place(category, float(scores.margin[row])), matrix[row], contributions)
+        assert len(reasons) <= 4
+        for reason in reasons:
+            contribution = contributions[FEATURE_NAMES.index(reason.feature)]
+            assert reason.points * contribution >= 0
+            assert ("raises" in reason.effect) == (contribution > 0)
+            assert bool(reason.comparison) == (category in CATEGORIES and not np.isnan(reason.value))
+            assert not FORBIDDEN.search(reason.sentence), reason.sentence
+        assert [reason.feature for reason in reasons] == [
+            FEATURE_NAMES[column] for column in top_reasons(contributions[None, :], 4)[0] if contributions[column] != 0
+        ]
+
+
+def test_points_are_the_probability_with_the_contribution_less_the_one_without(artefact: Artefact) -> None:
+    """Points are the probability with the contribution less the one without."""
+    contributions = np.zeros(len(FEATURE_NAMES))
+    contributions[0] = 0.8
+    (reason,) = Narrator(artefact).tell(Place("chargers", 0.3), np.zeros(len(FEATURE_NAMES)), contributions)
+    p_with, p_without = artefact.calibration.p_fail(np.array([0.3, -0.5]))
+    assert reason.points == pytest.approx(100 * (p_with - p_without))
+
+
+def test_more_than_four_are_never_told_however_many_are_asked_for(artefact: Artefact) -> None:
+    """More than four are never told however many are asked for."""
+    contributions = np.linspace(0.1, 0.9, len(FEATURE_NAMES))
+    told = Narrator(artefact).tell(Place("chargers", 0.3), np.zeros(len(FEATURE_NAMES)), contributions, most=9)
+    assert len(told) == 4
+
+
+def test_a_reason_reads_as_fact_comparison_and_effect() -> None:
+    """A reason reads as fact comparison and effect."""
+    feature = BY_NAME["supplier_fail_rate"]
+    norms = {("toys_3_plus", "supplier_fail_rate"): 0.12}
+    assert "38 %" in fact_of(feature, 0.375)
+    assert comparison_of(feature, 0.375, "toys_3_plus", norms) == "Typical for toys 3 plus: 12 %."
+    assert effect_of(6.2, 0.4) == "This raises the predicted failure rate by about 6 points."
+    assert effect_of(-1.2, -0.4) == "This lowers the predicted failure rate by about 1 point."
+    assert effect_of(-0.2, -0.4) == "This lowers the predicted failure rate by less than 1 point."
+
+
+def test_an_unknown_value_is_said_to_be_unknown_and_not_compared() -> None:
+    """An unknown value is said to be unknown and not compared."""
+    feature = BY_NAME["supplier_days_since_fail"]
+    assert fact_of(feature, float("nan")) == feature.missing
+    assert comparison_of(feature, float("nan"), "toys", {("toys", feature.name): 30.0}) == ""
+
+
+def test_norms_that_are_not_numbers_are_left_out(artefact: Artefact) -> None:
+    """Norms that are not numbers are left out."""
+    norms = norms_of(artefact)
+    assert len(norms) == len(CATEGORIES) * len(FEATURE_NAMES)
+    assert all(np.isfinite(median) for median in norms.values())

@@ -1,0 +1,32 @@
+"""Candidate tables for the tests of sampling."""
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from sampling.policy import Package, SamplingPolicy
+
+AS_OF = date(2026, 6, 30)
+CHEAP, MIDDLE, DEAR = Package("cheap", 2_500, 1), Package("middle", 14_000, 1), Package("dear", 110_000, 2)
+CATEGORIES = ("jewellery", "textile", "gadget", "unheard of")
+POLICY = SamplingPolicy("test-1", 0.2, 2, CHEAP, {"jewellery": CHEAP, "textile": MIDDLE, "gadget": DEAR})
+
+
+def candidates(p_fail: Any, category: Any, market: Any = "DE") -> pa.Table:
+    """One candidate per `p_fail`; `category` and `market` for each, or one for all."""
+    rows = len(p_fail)
+    return pa.table({
+        "sku_id": [f"S{row:05d}" for row in range(rows)],
+        "market": [market] * rows if isinstance(market, str) else list(market),
+        "category": [category] * rows if isinstance(category, str) else list(category),
+        "p_fail": pa.array([float(p) for p in p_fail], pa.float64()),
+        "as_of": pa.repeat(pa.scalar(AS_OF), rows),
+    })  # fmt: skip
+
+
+def marketplace(rows: int, seed: int = 0) -> pa.Table:
+    """Candidates of all categories in two markets, most of them unlikely to fail."""
+    rng = np.random.default_rng(seed)
+    return candidates(rng.beta(0.6, 4, rows), rng.choice(CATEGORIES, rows), rng.choice(["DE", "US"], rows))

@@ -1,0 +1,81 @@
+"""The learned reference: what features and reasons need to know of the world, fitted on labels before a day."""
+
+from dataclasses import replace
+from datetime import date
+
+import ibis
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from data.tables import Tables
+from features.reference import SCHEMAS, Prior, Reference, rates_table
+from training.metrics import Floats
+from training.rates import fit_rates
+from training.recipe import TitleRecipe
+from training.splits import Rows
+from training.title_words import fit_title_words, out_of_fold_signals
+
+LEARNED_FROM_LABELS = ("title_signal", "category_fail_rate_learned")
+"""Features that look a row's own label up unless they are learned without it."""
+
+
+def fit_reference(tables: Tables, labels: pd.DataFrame, until: date, recipe: TitleRecipe) -> Reference:
+    """Rates, categories and title words from `labels` (all known before `until`); the norms come with the features."""
+    rates = fit_rates(tables, labels, until)
+    titles = [title if isinstance(title, str) else None for title in labels["title_key"]]
+    return Reference({
+        "rates": rates_table(rates),
+        "categories": _categories(tables, labels, until, rates["category_fail"]),
+        "title_words": fit_title_words(titles, labels["failed"].to_numpy(), recipe),
+    })  # fmt: skip
+
+
+def out_of_fold(labels: pd.DataFrame, parts: Rows, reference: Reference, recipe: TitleRecipe) -> pd.DataFrame:
+    """The columns LEARNED_FROM_LABELS for the labels that `reference` was fitted on, each learned without its part.
+
+    `parts` (n) numbers the part that each row's group belongs to. Without this the columns would tell the label.
+    """
+    rates = np.full(len(labels), np.nan)
+    prior = reference.prior("category_fail")
+    for part in np.unique(parts):
+        own = parts == part
+        learned = category_rates(labels[~own], prior)
+        keys = pd.MultiIndex.from_frame(labels.loc[own, ["category", "market"]])
+        rates[own] = learned["fail_rate"].reindex(keys).to_numpy()
+    signals = out_of_fold_signals(labels, parts, recipe)
+    return pd.DataFrame({"title_signal": signals, "category_fail_rate_learned": rates}, index=labels.index)
+
+
+def with_norms(reference: Reference, categories: "pd.Series[str]", features: pd.DataFrame) -> Reference:
+    """`reference` with the median of each feature in each category; medians of nothing are left out."""
+    medians = features.groupby(categories.to_numpy()).median().copy()
+    long = medians.rename_axis("category").reset_index().melt("category", var_name="feature", value_name="median")
+    norms = pa.Table.from_pandas(long.dropna(subset=["median"]), schema=SCHEMAS["norms"], preserve_index=False)
+    return replace(reference, tables={**reference.tables, "norms": norms})
+
+
+def category_rates(labels: pd.DataFrame, prior: Prior) -> pd.DataFrame:
+    """`tests` and smoothed `fail_rate` by (category, market)."""
+    seen = labels.groupby(["category", "market"])["failed"].agg(tests="count", fails="sum")
+    rate = (seen["fails"] + prior.mean * prior.strength) / (seen["tests"] + prior.strength)
+    return pd.DataFrame({"tests": seen["tests"], "fail_rate": rate})
+
+
+def _categories(tables: Tables, labels: pd.DataFrame, until: date, prior: Prior) -> pa.Table:
+    skus = tables["skus"]
+    listed = skus.filter(skus.listed_on < ibis.date(until.isoformat()))
+    log_price = (listed.price_eur > 0).ifelse(listed.price_eur, None).ln()
+    priced = listed.select("sku_id", "category", "market", log_price=log_price)
+    ordered = priced.order_by("category", "market", "log_price").select("category", "market", "log_price")
+    prices: pd.DataFrame = tables.backend.to_pyarrow(ordered).to_pandas()
+    prices["log_price"] = prices["log_price"].astype(float)
+    usual = prices.groupby(["category", "market"])["log_price"].agg(log_price_mean="mean", log_price_sd="std")
+    table = usual.join(category_rates(labels, prior), how="left").reset_index()
+    table["tests"] = table["tests"].fillna(0).astype("int64")
+    return pa.Table.from_pandas(table, schema=SCHEMAS["categories"], preserve_index=False)
+
+
+def matrix_of(features: pd.DataFrame) -> Floats:
+    """The features as one row-major float64 array."""
+    return np.ascontiguousarray(features.to_numpy(dtype=np.float64))
