@@ -1,9 +1,8 @@
-"""The front door: the command line. It asks the clock, reads the settings, calls one room, prints; no logic."""
+"""The front door: the command line. It asks the clock, reads the settings, calls the rooms, prints; no logic."""
 
 import os
 import sys
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +13,15 @@ from data.refusal import Refusal
 from data.settings import Settings, read_settings
 
 if TYPE_CHECKING:
-    from data.tables import Tables
+    from sampling.plan import Plan
 
 REPOSITORY = Path(__file__).resolve().parent
-SAMPLE_UNTIL = datetime(2026, 6, 30, tzinfo=UTC)
 DAY = click.DateTime(["%Y-%m-%d"])
+FOLDER = click.Path(path_type=Path)
 
 
 class FrontDoor(click.Group):
-    """A group of commands that answers a refused input with one sentence and exit code 1."""
+    """A group of commands that answers a refused input with one message and exit code 1."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a Refusal becomes its message."""
@@ -33,9 +32,7 @@ class FrontDoor(click.Group):
 
 
 @click.group(cls=FrontDoor, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.option(
-    "--home", type=click.Path(path_type=Path), help="The workspace folder (default: $TOUCHSTONE_HOME, ./workspace)."
-)
+@click.option("--home", type=FOLDER, help="The workspace folder (default: $TOUCHSTONE_HOME, else ./workspace).")
 @click.pass_context
 def main(context: click.Context, home: Path | None) -> None:
     """Which SKUs would fail a laboratory test, why, and where the next test money should go."""
@@ -43,36 +40,32 @@ def main(context: click.Context, home: Path | None) -> None:
 
 
 @main.command("sample-data")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write the tables to.")
-@click.option(
-    "--skus", default=20_000, show_default=True, type=click.IntRange(100), help="Catalogue rows (SKU and market)."
-)
-@click.option("--days", default=730, show_default=True, type=click.IntRange(180), help="Days of history.")
+@click.option("--out", type=FOLDER, required=True, help="Folder to write the tables to.")
+@click.option("--skus", default=20_000, show_default=True, help="Catalogue rows (SKU and market).")
+@click.option("--days", default=730, show_default=True, help="Days of history, up to 2026-06-30.")
 @click.option("--seed", default=1, show_default=True, help="Same seed, same marketplace.")
-@click.option("--until", type=DAY, default=SAMPLE_UNTIL, show_default="2026-06-30", help="Last day of history.")
-def sample_data(out: Path, skus: int, days: int, seed: int, until: datetime) -> None:
+def sample_data(out: Path, skus: int, days: int, seed: int) -> None:
     """Write a synthetic marketplace: all contract tables, and the truth beside them."""
     from data.marketplace.sample import write_sample
 
-    write_sample(out, skus=skus, days=days, seed=seed, until=until.date(), progress=TerminalProgress())
+    write_sample(out, skus=skus, days=days, seed=seed, progress=TerminalProgress())
     click.echo(f"Wrote a marketplace of {skus:,} SKUs to {out}. Next: touchstone ingest {out}")
 
 
 @main.command("import")
 @click.argument("name")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write the contract tables to.")
+@click.argument("file", type=FOLDER)
+@click.option("--out", type=FOLDER, required=True, help="Folder to write the contract tables to.")
 def import_public(name: str, file: Path, out: Path) -> None:
     """Turn the public data set NAME (such as nyc-metals) in FILE into contract tables."""
-    from data.importers import importer
+    from data.importers import importer_named
 
-    for line in importer(name)(file, out).lines():
-        click.echo(line)
-    click.echo(f"Wrote contract tables to {out}. Next: touchstone ingest {out}")
+    click.echo(str(importer_named(name)(file, out)))
+    click.echo(f"Next: touchstone ingest {out}")
 
 
 @main.command()
-@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("source", type=FOLDER)
 @click.option("--strict", is_flag=True, help="Refuse the whole folder if any row is bad.")
 @click.pass_obj
 def ingest(settings: Settings, source: Path, strict: bool) -> None:
@@ -81,13 +74,13 @@ def ingest(settings: Settings, source: Path, strict: bool) -> None:
 
     counts = ingest_folder(source, settings.workspace, today=_today(), strict=strict, progress=TerminalProgress())
     for count in counts:
-        click.echo(count.line())
+        click.echo(str(count))
 
 
 @main.command()
 @click.option("--recipe", default="default", show_default=True, help="Name in training/recipes, or a TOML file.")
 @click.option(
-    "--test-from", type=DAY, help="Learn from labels known before this day, evaluate on tests drawn from it on."
+    "--test-from", type=DAY, help="Learn from labels known before, evaluate on tests drawn from then on."
 )
 @click.pass_obj
 def train(settings: Settings, recipe: str, test_from: datetime | None) -> None:
@@ -121,9 +114,9 @@ def list_models(settings: Settings) -> None:
 @click.pass_obj
 def show_model(settings: Settings, version: str) -> None:
     """Print the card of model VERSION."""
-    from models.champion import read_model
+    from models.champion import model
 
-    click.echo(read_model(settings.workspace, version).card)
+    click.echo(model(settings.workspace, version).card)
 
 
 @models.command("promote")
@@ -142,8 +135,8 @@ def promote_model(settings: Settings, version: str) -> None:
 @click.pass_obj
 def score(settings: Settings, as_of: datetime | None) -> None:
     """Score the whole catalogue, with intervals and reasons, to Parquet."""
-    folder = _score(settings, as_of)
-    click.echo(f"Wrote scores to {folder}. Next: touchstone allocate --budget 20000, or touchstone serve")
+    folder = _score(settings, as_of.date() if as_of else None)
+    click.echo(f"Scores are in {folder}. Next: touchstone allocate --budget 20000, or touchstone serve")
 
 
 @main.command()
@@ -152,8 +145,11 @@ def score(settings: Settings, as_of: datetime | None) -> None:
 @click.pass_obj
 def allocate(settings: Settings, budget: float, seed: int) -> None:
     """Draw the next round's sampling plan, with known inclusion probabilities, within the budget."""
-    _, text = _allocate(settings, budget, seed)
-    click.echo(text)
+    from serving.summary import plan_summary
+
+    plan, folder = _allocate(settings, budget, seed)
+    click.echo(plan_summary(plan.summary))
+    click.echo(f"The plan is in {folder}.")
 
 
 @main.command()
@@ -162,9 +158,10 @@ def allocate(settings: Settings, budget: float, seed: int) -> None:
 @click.pass_obj
 def explain(settings: Settings, sku_id: str, market: str) -> None:
     """Say in sentences why SKU_ID in MARKET has its score."""
-    from serving.catalogue import open_published
+    from serving.published import published_now
+    from serving.summary import explanation
 
-    click.echo(open_published(settings.workspace).explain(sku_id, market))
+    click.echo(explanation(published_now(settings.workspace), sku_id, market))
 
 
 @main.command()
@@ -177,11 +174,9 @@ def serve(settings: Settings, host: str, port: int) -> None:
 
 
 @main.command()
-@click.option(
-    "--skus", default=20_000, show_default=True, type=click.IntRange(2_000), help="Size of the sample marketplace."
-)
+@click.option("--skus", default=20_000, show_default=True, help="Size of the sample marketplace.")
 @click.option("--budget", default=20_000.0, show_default=True, help="Euros for the first sampling round.")
-@click.option("--seed", default=1, show_default=True)
+@click.option("--seed", default=1, show_default=True, help="Of the marketplace and of the draw.")
 @click.option("--no-serve", is_flag=True, help="Stop after the summary.")
 @click.pass_obj
 def demo(settings: Settings, skus: int, budget: float, seed: int, no_serve: bool) -> None:
@@ -189,24 +184,62 @@ def demo(settings: Settings, skus: int, budget: float, seed: int, no_serve: bool
     from data.ingest import ingest as ingest_folder
     from data.lake import open_lake
     from data.marketplace.sample import write_sample
-    from serving.summary import summary
+    from serving.published import published_now
+    from serving.summary import catalogue_summary, plan_summary
     from training.recipe import read_recipe
     from training.tracking import promote
     from training.train import train as train_model
 
-    settings = settings.at(settings.workspace.home / "demo")
-    progress = TerminalProgress()
-    sample = settings.workspace.home / "sample"
-    write_sample(sample, skus=skus, days=730, seed=seed, until=SAMPLE_UNTIL.date(), progress=progress)
+    settings = settings.inside("demo")
+    progress, sample = TerminalProgress(), settings.workspace.home / "sample"
+    write_sample(sample, skus=skus, days=730, seed=seed, progress=progress)
     ingest_folder(sample, settings.workspace, today=_today(), strict=True, progress=progress)
     report = train_model(open_lake(settings.workspace), settings, read_recipe("default"), None, progress)
     promote(settings, report.version)
     _score(settings, None)
-    plan, _ = _allocate(settings, budget, seed)
-    click.echo(summary(settings.workspace, plan))
+    plan, folder = _allocate(settings, budget, seed)
+    click.echo(catalogue_summary(published_now(settings.workspace)))
+    click.echo(plan_summary(plan.summary))
+    click.echo(f"\nEverything is in {settings.workspace.home}, the plan in {folder}.")
     if not no_serve:
         _serve(settings, "127.0.0.1", 3000)
 
 
+def _score(settings: Settings, as_of: date | None) -> Path:
+    from datetime import timedelta
+
+    from data.lake import latest_known_on, open_lake
+    from models.champion import champion
+    from serving.batch import score_catalogue
+
+    tables, artefact = open_lake(settings.workspace), champion(settings.workspace)
+    as_of = as_of or latest_known_on(tables) + timedelta(days=1)
+    return score_catalogue(settings.workspace, tables, artefact, as_of, TerminalProgress())
+
+
+def _allocate(settings: Settings, budget_eur: float, seed: int) -> tuple["Plan", Path]:
+    from sampling.plan import write_plan
+    from serving.published import published_now
+
+    plan = published_now(settings.workspace).plan(budget_eur, seed)
+    return plan, write_plan(plan, settings.workspace.plans)
+
+
+def _serve(settings: Settings, host: str, port: int) -> None:
+    """Become the service: this process is replaced, so that Ctrl-C reaches it."""
+    from serving.published import published_now
+
+    published_now(settings.workspace)
+    click.echo(f"Serving scores, plans and their documentation on http://{host}:{port} until Ctrl-C.")
+    place = ["--host", host, "--port", str(port), "--working-dir", str(REPOSITORY)]
+    command = [sys.executable, "-m", "bentoml", "serve", "serving.service:Touchstone", *place]
+    environment = os.environ | {"TOUCHSTONE_HOME": str(settings.workspace.home), "BENTOML_DO_NOT_TRACK": "True"}
+    os.execve(sys.executable, command, environment)  # noqa: S606 - our own interpreter, no shell
+
+
 def _today() -> date:
     return datetime.now(UTC).date()
+
+
+if __name__ == "__main__":
+    main()

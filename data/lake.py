@@ -40,7 +40,7 @@ def latest_known_on(tables: Tables) -> date:
     Raises Refusal where there is not one event.
     """
     latest = [tables[name].known_on.max().to_pyarrow().as_py() for name in tables.given if BY_NAME[name].timed]
-    days = [day for day in latest if day is not None]
+    days: list[date] = [day for day in latest if day is not None]
     if not days:
         raise Refusal("The tables hold no event, so there is no last known day. Ingest at least one lab test.")
     return max(days)

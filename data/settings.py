@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from data.workspace import Workspace
@@ -17,6 +17,10 @@ class Settings:
 
     workspace: Workspace
     tracking_uri: str | None
+
+    def inside(self, name: str) -> "Settings":
+        """The same choices with a workspace of their own, the folder `name` inside this one's."""
+        return replace(self, workspace=Workspace(self.workspace.home / name))
 
     @property
     def tracking_address(self) -> str:

@@ -48,7 +48,7 @@ def find_sources(folder: Path) -> tuple[Source, ...]:
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "does not exist"
         raise Refusal(
-            f"{folder} {what}. Give the folder that holds {_names(_files_of(TABLES[0]), 'or')} and the others."
+            f"{folder} {what}. Give the folder that holds {_names(_files_of(TABLES[0]), 'or')} and the other tables."
         )
     found, missing = [], []
     for table in TABLES:

@@ -6,6 +6,7 @@ from typing import Any
 
 import ibis
 import ibis.expr.types as ir
+import pyarrow as pa
 from ibis.backends import BaseBackend
 
 from data.contract import BY_NAME, TABLES, Table
@@ -53,7 +54,10 @@ def tables_from_frames(frames: Mapping[str, Any], backend: BaseBackend | None = 
     given = {}
     for table in TABLES:
         if table.name in frames:
-            loaded = backend.create_table(f"given_{table.name}", frames[table.name], overwrite=True)
+            frame = frames[table.name]
+            # Through Arrow: Ibis 12 asks pandas 3 for an option that pandas has deprecated.
+            rows = frame if isinstance(frame, pa.Table) else pa.Table.from_pandas(frame, preserve_index=False)
+            loaded = backend.create_table(f"given_{table.name}", rows, overwrite=True)
             given[table.name] = conformed(loaded, table)
     return Tables(backend, given, "in-memory")
 

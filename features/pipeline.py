@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
+import pyarrow as pa
 
 from data.contract import TABLES
 from data.tables import Tables, schema_of
@@ -52,13 +53,15 @@ def feature_table(tables: Tables, spine: ir.Table, reference: Reference) -> ir.T
 
 
 def feature_frame(tables: Tables, spine_frame: pd.DataFrame, reference: Reference) -> pd.DataFrame:
-    """`feature_table` for a frame of (sku_id, market, as_of), with its rows, order and index; features float64, NaN missing."""
+    """`feature_table` for a frame of (sku_id, market, as_of), with its order and index; float64, NaN where missing."""
     asked = spine_frame.loc[:, list(SPINE_SCHEMA.names)]
     numbered = asked.assign(as_of=pd.to_datetime(asked["as_of"]).dt.date, row_number=range(len(asked)))
-    spine = ibis.memtable(numbered, schema=ibis.schema({**SPINE_SCHEMA, "row_number": "int64"}))
+    schema = ibis.schema({**SPINE_SCHEMA, "row_number": "int64"})
+    spine = ibis.memtable(pa.Table.from_pandas(numbered, schema=schema.to_pyarrow(), preserve_index=False))
     found = tables.backend.to_pyarrow(feature_table(tables, spine, reference).order_by("row_number"))
     features = found.select(list(FEATURE_NAMES)).to_pandas().set_axis(asked.index)
-    return pd.concat([asked, features.astype("float64")], axis=1)
+    frame: pd.DataFrame = pd.concat([asked, features.astype("float64")], axis=1)
+    return frame
 
 
 def compiled_sql() -> str:

@@ -16,7 +16,7 @@ from models.treeshap.dump import Forest, Split
 
 NO_MISSING, ZERO_MISSING, NAN_MISSING, CATEGORY = range(4)
 _KINDS = {"None": NO_MISSING, "Zero": ZERO_MISSING, "NaN": NAN_MISSING, "category": CATEGORY}
-ZERO_HALF_WIDTH = 1e-35  # LightGBM's kZeroThreshold: |value| up to it is a zero
+ZERO_HALF_WIDTH = float(np.float32(1e-35))  # LightGBM's kZeroThreshold: it reads any |value| up to here as zero
 LARGEST_CATEGORY = 2.0**31 - 1.0
 
 
@@ -89,8 +89,8 @@ def encode(columns, matrix, first_row, rows, width, codes):  # type: ignore[no-u
                 named = known and place < stop - start and columns.values[start + place] == whole
                 code = place + 1 if named else 0
             else:
-                if kind != NAN_MISSING and np.isnan(value):
+                if abs(value) <= ZERO_HALF_WIDTH or (kind != NAN_MISSING and np.isnan(value)):
                     value = 0.0
-                missing = np.isnan(value) or (kind == ZERO_MISSING and abs(value) <= ZERO_HALF_WIDTH)
+                missing = np.isnan(value) or (kind == ZERO_MISSING and value == 0.0)
                 code = 0 if missing else 1 + _count_below(columns.values, start, stop, value)
             codes[column * width + row] = code

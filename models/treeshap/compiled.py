@@ -1,19 +1,35 @@
 """Compilation of kernels: without the interpreter lock, cached on disk where a folder can be written."""
 
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numba
+
+
+def _sources_digest() -> str:
+    digest = hashlib.sha256()
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
+SOURCES = _sources_digest()
 
 
 def compiled(function: Callable[..., Any]) -> Any:
     """Compile a kernel with IEEE arithmetic (no fast-math: it deletes NaN tests) and unchecked indices.
 
     numba caches beside the source or, where that is read-only, in the user's cache folder or `NUMBA_CACHE_DIR`. Where none
-    can be written, the kernel is compiled anew by each process.
+    can be written, each process compiles anew.
     """
     options = {"nogil": True, "error_model": "numpy", "boundscheck": False, "fastmath": False}
     try:
-        return numba.njit(cache=True, **options)(function)
+        kernel = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # numba: "cannot cache function: no locator available"
         return numba.njit(**options)(function)
+    # numba stamps a cache with the age of the kernel's own file only, and would run on with an old copy of a kernel that
+    # was inlined from another file (https://numba.readthedocs.io/en/stable/user/faq.html); so all sources are the stamp.
+    kernel._cache._cache_file._source_stamp = SOURCES
+    return kernel

@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 
 import pandas as pd
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -21,8 +22,8 @@ FEW = settings(
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
 )  # fmt: skip
 PLAUSIBLE = ("s1", "s2", "s9", "k1", "k2", "t1", "DE", "FR", "toy", "pass", "fail", "warehouse", "brand", "2025-01-10",
-             "2025-05-05 12:30:00", "2099-01-01", "infinity", "31/12/2024", "0", "1", "-1", "1.5", "1e400", "nan", "true",
-             "", " ", '"', "a,b", "a\nb")  # fmt: skip
+             "2025-05-05 12:30:00", "2099-01-01", "infinity", "31/12/2024", "0", "1", "-1", "1.5", "1e400", "nan",
+             "true", "", " ", '"', "a,b", "a\nb")  # fmt: skip
 # Carriage returns and NUL are no part of a CSV field here: what is one row then is a matter of opinion.
 GARBAGE = st.one_of(
     st.none(), st.sampled_from(PLAUSIBLE), st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), max_size=8)
@@ -50,6 +51,7 @@ def broken_rules(workspace: Workspace) -> list[list[str]]:
     return [list(rules) for path in workspace.quarantine.iterdir() for rules in pd.read_parquet(path).broken_rules]
 
 
+@pytest.mark.slow
 @FEW
 @given(frames_with_garbage(), st.sampled_from([write_csv, write_parquet]))
 def test_accepted_and_quarantined_rows_are_the_rows_read_and_each_bad_row_names_a_rule(frames, write):  # type: ignore[no-untyped-def]
@@ -66,6 +68,7 @@ def test_accepted_and_quarantined_rows_are_the_rows_read_and_each_bad_row_names_
         tables.backend.disconnect()
 
 
+@pytest.mark.slow
 @FEW
 @given(frames_with_garbage())
 def test_ingesting_the_accepted_rows_alone_quarantines_nothing_and_gives_the_same_lake(frames: Frames) -> None:
@@ -79,6 +82,7 @@ def test_ingesting_the_accepted_rows_alone_quarantines_nothing_and_gives_the_sam
         assert open_lake(again).fingerprint == tables.fingerprint
 
 
+@pytest.mark.slow
 @FEW
 @given(frames_with_garbage(), st.randoms(use_true_random=False))
 def test_permuting_columns_changes_neither_the_lake_nor_the_counts(frames: Frames, random) -> None:  # type: ignore[no-untyped-def]
@@ -91,6 +95,7 @@ def test_permuting_columns_changes_neither_the_lake_nor_the_counts(frames: Frame
         assert open_lake(first).fingerprint == open_lake(second).fingerprint
 
 
+@pytest.mark.slow
 @FEW
 @given(frames_with_garbage())
 def test_csv_and_parquet_of_the_same_values_give_the_same_lake(frames: Frames) -> None:

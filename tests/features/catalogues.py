@@ -30,7 +30,7 @@ def small_catalogue(skus: int = 200, seed: int = 0) -> Tables:
     return tables_from_frames({"suppliers": onboarded, "skus": listings, "lab_tests": _lab_tests(listings, draw)})
 
 
-def _lab_tests(listings: pa.Table, draw: np.random.Generator) -> pd.DataFrame:
+def _lab_tests(listings: pa.Table, draw: np.random.Generator) -> pa.Table:
     tests = max(len(listings) // 3, 1)
     tested = draw.integers(0, len(listings), tests)
     drawn = draw.integers(300, 700, tests)

@@ -20,6 +20,10 @@ Rows = dict[str, list[Row]]
 AS_OF = date(2026, 3, 1)
 SKU_IDS, MARKETS, SUPPLIERS = ("k0", "k1", "k2", "k3"), ("EU", "US"), ("s0", "s1")
 POOLS: Mapping[str, tuple[Any, ...]] = {
+    "sku_id": SKU_IDS,
+    "market": MARKETS,
+    "supplier_id": SUPPLIERS,
+    "certificate_id": tuple(f"c{number}" for number in range(8)),
     "factory_id": ("f0", "f1", None),
     "category": ("toys", "lamps"),
     "title": ("Red CAR 3+", "red car, 3", "Lamp", "", None),
@@ -46,7 +50,7 @@ class SmallWorld:
         self.backend = ibis.duckdb.connect(threads=1)
         self.kept = [table for table in TABLES if table.name not in absent]
         given = {table.name: self.backend.create_table(table.name, schema=schema_of(table)) for table in self.kept}
-        spine = self.backend.create_table("spine", schema=ibis.schema({**SPINE_SCHEMA, "row_number": "int64"}))
+        spine = self.backend.create_table("spine", spine_table([]))
         self.tables = Tables(self.backend, given, "small")
         self.features_of_spine = feature_table(self.tables, spine, REFERENCE).order_by("row_number")
         self.backend.to_pyarrow(self.features_of_spine)
@@ -57,8 +61,7 @@ class SmallWorld:
         for table in self.kept:
             filled = pa.Table.from_pylist(rows.get(table.name, []), schema=schema_of(table).to_pyarrow())
             self.backend.insert(table.name, filled, overwrite=True)
-        numbered = [(*row, number) for number, row in enumerate(spine)]
-        self.backend.insert("spine", pd.DataFrame(numbered, columns=[*SPINE_SCHEMA, "row_number"]), overwrite=True)
+        self.backend.insert("spine", spine_table(spine), overwrite=True)
         cursor = self.backend.raw_sql(self.sql)
         frame: pd.DataFrame = cursor.to_arrow_table().drop_columns(["row_number"]).to_pandas()
         return frame
@@ -66,6 +69,14 @@ class SmallWorld:
     def features_of(self, rows: Mapping[str, list[Row]], as_of: date = AS_OF) -> "pd.Series[Any]":
         """The features of the SKU k0 in the EU, which need not be among the rows' SKUs."""
         return self.features({**catalogue_of_one(), **rows}, [("k0", "EU", as_of)]).iloc[0]
+
+
+def spine_table(spine: list[tuple[str, str, date]]) -> pa.Table:
+    """The spine with its row numbers."""
+    schema = ibis.schema({**SPINE_SCHEMA, "row_number": "int64"}).to_pyarrow()
+    return pa.Table.from_pylist(
+        [dict(zip(schema.names, (*row, number), strict=True)) for number, row in enumerate(spine)], schema=schema
+    )
 
 
 def catalogue_of_one() -> Rows:
@@ -119,12 +130,8 @@ def _random_row(table: Table, generator: np.random.Generator, number: int) -> Ro
 
 
 def _random_value(column: Column, generator: np.random.Generator, number: int) -> Any:
-    if column.name == "certificate_id":
-        return f"c{generator.integers(0, 8)}"
-    if column.name.endswith("_id") and column.name not in ("sku_id", "supplier_id", "factory_id"):
-        return str(number)
-    pools = {**POOLS, "sku_id": SKU_IDS, "market": MARKETS, "supplier_id": SUPPLIERS}
-    pool = pools.get(column.name, column.choices) or ("other",)
+    own_id = column.name.endswith("_id") and column.name not in POOLS
+    pool = (str(number),) if own_id else POOLS.get(column.name, column.choices) or ("other",)
     if not column.required and generator.random() < 0.1:
         return None
     if column.kind == "text":
@@ -133,5 +140,5 @@ def _random_value(column: Column, generator: np.random.Generator, number: int) -
         return AS_OF + timedelta(int(generator.integers(-420, 60)))
     if column.kind == "truth":
         return bool(generator.random() < 0.5)
-    low, high = column.minimum or 0, min(column.maximum or 30, 60)
+    low, high = int(column.minimum or 0), int(min(column.maximum or 30, 60))
     return int(generator.integers(low, high + 1)) if column.kind == "integer" else float(generator.uniform(low, high))

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 import ibis
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from features.catalogue import BY_NAME, CATALOGUE, FEATURE_NAMES
 from features.feature import KEYS
 from features.pipeline import entity_tables, feature_frame
 from features.reference import Reference
-from tests.features.small_world import AS_OF, REFERENCE, Row, Rows, SmallWorld, random_rows, spine_of
+from tests.features.small_world import AS_OF, REFERENCE, Row, Rows, SmallWorld, random_rows, spine_of, spine_table
 
 SEEDS = st.integers(0, 2**32 - 1)
 LAW = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -149,12 +150,12 @@ def test_tables_present_but_empty_count_nothing(world: SmallWorld) -> None:
 def test_a_frame_keeps_its_rows_in_order_twice_asked_or_unknown() -> None:
     """One row out per row in, also for repeated and unknown SKUs."""
     frames = {
-        "suppliers": pd.DataFrame({"supplier_id": ["s0"], "onboarded_on": [date(2024, 1, 1)]}),
-        "skus": pd.DataFrame({"sku_id": ["k0", "k1"], "market": "EU", "supplier_id": "s0", "category": "toys",
-                              "listed_on": [date(2025, 1, 1), date(2025, 1, 11)]}),
-        "lab_tests": pd.DataFrame({"test_id": ["t"], "sku_id": ["k1"], "market": ["EU"], "origin": ["customs"],
-                                   "happened_on": [AS_OF - timedelta(9)], "known_on": [AS_OF - timedelta(2)],
-                                   "result": ["fail"]}),
+        "suppliers": pa.table({"supplier_id": ["s0"], "onboarded_on": [date(2024, 1, 1)]}),
+        "skus": pa.table({"sku_id": ["k0", "k1"], "market": ["EU"] * 2, "supplier_id": ["s0"] * 2,
+                          "category": ["toys"] * 2, "listed_on": [date(2025, 1, 1), date(2025, 1, 11)]}),
+        "lab_tests": pa.table({"test_id": ["t"], "sku_id": ["k1"], "market": ["EU"], "origin": ["customs"],
+                               "happened_on": [AS_OF - timedelta(9)], "known_on": [AS_OF - timedelta(2)],
+                               "result": ["fail"]}),
     }  # fmt: skip
     spine = pd.DataFrame({"sku_id": ["k1", "nobody", "k0", "k1"], "market": "EU", "as_of": AS_OF}, index=[5, 3, 9, 1])
     found = feature_frame(tables_from_frames(frames), spine, Reference.untrained())
@@ -169,11 +170,10 @@ def test_a_frame_keeps_its_rows_in_order_twice_asked_or_unknown() -> None:
 def test_entity_tables_hold_each_key_once_and_the_keys_of_the_others(world: SmallWorld) -> None:
     """What a snapshot writes: one row per entity and day, and in the SKU's row the keys of its other entities."""
     world.features(random_rows(11), [])
-    asked = pd.DataFrame(spine_of(AS_OF) * 2, columns=["sku_id", "market", "as_of"])
-    found = entity_tables(world.tables, ibis.memtable(asked), REFERENCE)
+    found = entity_tables(world.tables, ibis.memtable(spine_table(spine_of(AS_OF) * 2)), REFERENCE)
     assert set(found) == set(KEYS)
     for entity, table in found.items():
-        frame = world.backend.to_pandas(table)
+        frame = world.backend.to_pyarrow(table).to_pandas()
         assert not frame.duplicated([*KEYS[entity], "as_of"]).any()
         assert [c for c in frame.columns if c in BY_NAME] == [f.name for f in CATALOGUE if f.entity == entity]
     assert {"supplier_id", "factory_id", "category", "title_key"} <= set(found["sku"].columns)

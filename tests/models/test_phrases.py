@@ -3,7 +3,7 @@
 from typing import get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.feature import Unit
@@ -33,6 +33,7 @@ def test_every_unit_with_words_of_its_own_is_a_unit_of_the_catalogue() -> None:
     assert set(IN_WORDS) <= set(get_args(Unit))
 
 
+@settings(deadline=None)
 @given(unit=st.sampled_from(get_args(Unit)), value=st.floats(-500.0, 500.0))
 def test_no_value_reads_as_scientific_notation(unit: Unit, value: float) -> None:
     """No value reads as scientific notation."""

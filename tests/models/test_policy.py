@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.refusal import Refusal
@@ -34,6 +34,7 @@ LOW = 'name = "low"\nfloor = 0.0\naction = "none"'
 HIGH = 'name = "high"\nfloor = 0.3\naction = "test"'
 
 
+@settings(deadline=None)
 @given(bands=any_bands(), probabilities=PROBABILITIES)
 def test_more_risk_never_means_a_gentler_band_or_action(bands: Bands, probabilities: list[float]) -> None:
     """More risk never means a gentler band or action."""
@@ -42,6 +43,7 @@ def test_more_risk_never_means_a_gentler_band_or_action(bands: Bands, probabilit
     assert (np.diff([ACTIONS.index(action) for action in bands.action(rising)]) >= 0).all()
 
 
+@settings(deadline=None)
 @given(bands=any_bands(), probabilities=PROBABILITIES)
 def test_a_probability_is_at_or_above_its_floor_and_below_the_next(bands: Bands, probabilities: list[float]) -> None:
     """A probability is at or above its floor and below the next."""

@@ -36,7 +36,7 @@ FORBIDDEN = re.compile(r"\bshap|log-?odds|\bunsafe|\bnan\b|\binf\b|[{}]|  |\.\.|
 VALUES = (0.0, 0.004, 0.12, 0.5, 1.0, 2.0, 3.4, 17.0, 365.0, 12345.678, -0.3, -2.0, float("nan"), float("inf"))
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(contributions=CONTRIBUTIONS, k=st.integers(1, 6))
 def test_reasons_are_the_largest_by_size_with_ties_in_feature_order(contributions: Floats, k: int) -> None:
     """Reasons are the largest by size with ties in feature order."""
@@ -44,6 +44,7 @@ def test_reasons_are_the_largest_by_size_with_ties_in_feature_order(contribution
     assert np.array_equal(top_reasons(contributions, k), expected)
 
 
+@settings(deadline=None)
 @given(contributions=CONTRIBUTIONS)
 def test_choosing_reasons_leaves_the_contributions_as_they_were(contributions: Floats) -> None:
     """Choosing reasons leaves the contributions as they were."""
@@ -52,7 +53,7 @@ def test_choosing_reasons_leaves_the_contributions_as_they_were(contributions: F
     assert np.array_equal(before, contributions)
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(contributions=CONTRIBUTIONS, seed=st.integers(0, 99))
 def test_the_column_of_reasons_says_what_a_loop_over_rows_would(contributions: Floats, seed: int) -> None:
     """The column of reasons says what a loop over rows would."""

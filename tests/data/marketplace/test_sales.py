@@ -30,7 +30,7 @@ def test_toys_and_lights_sell_before_christmas(large: Mapping[str, pd.DataFrame]
     seasonal = {category.name for category in categories() if category.seasonal}
     orders = large["orders"].merge(large["skus"][["sku_id", "market", "category"]], on=["sku_id", "market"])
     days = pd.to_datetime(orders.happened_on)
-    year = orders[(days >= "2025-07-01")]
+    year = orders[(days >= pd.Timestamp(2025, 7, 1))]
     holiday = pd.to_datetime(year.happened_on).dt.month >= 11
     peak = year.assign(holiday=holiday).groupby([year.category.isin(seasonal), "holiday"]).units.sum()
     ratio = {kind: (peak[kind, True] / 61) / (peak[kind, False] / 304) for kind in (True, False)}

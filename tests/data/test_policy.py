@@ -1,0 +1,51 @@
+"""The policy in force is the newest one whose day has come."""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from data.policy import policy_in_force
+from data.refusal import Refusal
+
+
+def written(folder: Path, day: date, text: str) -> None:
+    (folder / "bands").mkdir(exist_ok=True)
+    (folder / "bands" / f"{day}.toml").write_text(text, encoding="utf-8")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
+@given(st.sets(st.dates(date(2020, 1, 1), date(2030, 1, 1)), min_size=1, max_size=5), st.data())
+def test_the_newest_day_not_after_as_of_is_in_force(
+    tmp_path_factory: pytest.TempPathFactory, days: set[date], data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("policy")
+    for day in days:
+        written(folder, day, f'day = "{day}"')
+    as_of = data.draw(st.dates(min(days), date(2031, 1, 1)))
+    assert policy_in_force("bands", as_of, folder).tables["day"] == str(max(day for day in days if day <= as_of))
+
+
+def test_before_the_first_policy_there_is_none(tmp_path: Path) -> None:
+    written(tmp_path, date(2026, 1, 1), "")
+    with pytest.raises(Refusal, match=r"No bands policy is in force on 2025-12-31\. Add policy/bands/2025-12-31\.toml"):
+        policy_in_force("bands", date(2026, 1, 1) - timedelta(days=1), tmp_path)
+
+
+@pytest.mark.parametrize("text", [b"floors = [", b"\xff"])
+def test_a_policy_that_is_no_toml_is_refused(tmp_path: Path, text: bytes) -> None:
+    written(tmp_path, date(2026, 1, 1), "")
+    (tmp_path / "bands" / "2026-01-01.toml").write_bytes(text)
+    with pytest.raises(Refusal, match=r"Policy 2026-01-01\.toml of bands is not valid TOML: .* Mend the file\."):
+        policy_in_force("bands", date(2026, 1, 1), tmp_path)
+
+
+def test_the_version_names_the_day_and_changes_with_the_text(tmp_path: Path) -> None:
+    versions = set()
+    for text in ("a = 1", "a = 2"):
+        written(tmp_path, date(2026, 1, 1), text)
+        versions.add(policy_in_force("bands", date(2026, 6, 1), tmp_path).version)
+    assert len(versions) == 2
+    assert all(version.startswith("2026-01-01-") for version in versions)

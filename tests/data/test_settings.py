@@ -1,0 +1,24 @@
+"""What the operator decides, and which decision wins."""
+
+from pathlib import Path
+
+import pytest
+
+from data.settings import read_settings
+
+
+def test_the_home_option_wins_over_the_environment(tmp_path: Path) -> None:
+    environment = {"TOUCHSTONE_HOME": str(tmp_path / "environment")}
+    assert read_settings(tmp_path / "option", environment).workspace.home == tmp_path / "option"
+    assert read_settings(None, environment).workspace.home == tmp_path / "environment"
+
+
+def test_without_a_choice_the_workspace_is_a_folder_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert read_settings(None, {}).workspace.home == tmp_path / "workspace"
+
+
+def test_mlflow_keeps_its_runs_in_the_workspace_unless_a_server_is_named(tmp_path: Path) -> None:
+    assert read_settings(tmp_path, {}).tracking_address == f"sqlite:///{tmp_path / 'mlflow.db'}"
+    assert read_settings(tmp_path, {"MLFLOW_TRACKING_URI": ""}).tracking_uri is None
+    assert read_settings(tmp_path, {"MLFLOW_TRACKING_URI": "http://x"}).tracking_address == "http://x"

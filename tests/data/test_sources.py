@@ -1,0 +1,115 @@
+"""Files as people write them: CSV with its accidents, Parquet with its types."""
+
+from datetime import date, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data.ingest import TableCount, ingest
+from data.lake import open_lake
+from data.refusal import Refusal
+from data.workspace import Workspace
+from tests.data.small_marketplace import TODAY, good_frames, ingested, quarantined, write_parquet
+
+HEADER = "supplier_id,onboarded_on,country\n"
+
+
+def ingested_suppliers(home: Path, csv: bytes) -> TableCount:
+    """Ingest the good marketplace with this file as its suppliers."""
+    frames = {name: good_frames()[name] for name in ("suppliers", "skus", "lab_tests")}
+    source = write_parquet(frames, home / "source")
+    (source / "suppliers.parquet").unlink()
+    (source / "suppliers.csv").write_bytes(csv)
+    return ingest(source, Workspace(home / "workspace"), TODAY)[0]
+
+
+def lake_column(home: Path, table: str, column: str) -> list[object]:
+    """One column of the lake, in the order of the lake."""
+    values: list[object] = open_lake(Workspace(home / "workspace"))[table][column].to_pyarrow().to_pylist()
+    return values
+
+
+def test_a_byte_order_mark_windows_line_ends_and_spaces_in_the_header_are_no_matter(tmp_path: Path) -> None:
+    csv = b"\xef\xbb\xbfsupplier_id, onboarded_on ,country\r\ns1,2020-01-01,CN\r\ns2,2020-01-01,\r\n"
+    assert ingested_suppliers(tmp_path, csv).accepted == 2
+    assert lake_column(tmp_path, "suppliers", "country") == ["CN", None]
+
+
+def test_quoted_newlines_commas_and_quotes_belong_to_the_value(tmp_path: Path) -> None:
+    csv = (HEADER + 's1,2020-01-01,"a\nb, ""c"""\ns2,2020-01-01,x\n').encode()
+    assert ingested_suppliers(tmp_path, csv).accepted == 2
+    assert lake_column(tmp_path, "suppliers", "country") == ['a\nb, "c"', "x"]
+
+
+def test_lines_that_are_no_csv_are_quarantined_and_the_others_kept(tmp_path: Path) -> None:
+    csv = HEADER.encode() + b"s1,2020-01-01,CN\ns7\ns8,2020-01-01,\xff\ns9,2020-01-01,CN,extra\ns2,2020-01-01,CN\n"
+    count = ingested_suppliers(tmp_path, csv)
+    assert (count.read, count.accepted, count.quarantined) == (5, 2, 3)
+    bad = quarantined(tmp_path, "suppliers")
+    assert bad.line_number.tolist() == [3, 4, 5]
+    assert bad.line[0] == "s7"
+    assert [rules[0] for rules in bad.broken_rules] == [
+        "line is not CSV: missing columns", "line is not CSV: invalid encoding", "line is not CSV: too many columns",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("csv", "sentence"),
+    [
+        (b"", "has no header. Its first line must name the columns, separated by commas."),
+        (b"\n", "has no header."),
+        (b"supplier_id,onboarded_on,supplier_id\n", "names the column supplier_id twice."),
+        ("supplier_id,onboarded_on\n".encode("utf-16"), "Write it as UTF-8 text with a header."),
+        (b"supplier_id;onboarded_on\ns1;2020-01-01\n", "It holds supplier_id;onboarded_on."),
+    ],
+)
+def test_a_csv_without_a_usable_header_is_refused(tmp_path: Path, csv: bytes, sentence: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        ingested_suppliers(tmp_path, csv)
+    assert sentence in str(refused.value)
+
+
+def test_a_quote_that_never_closes_is_refused_or_quarantined_but_never_a_traceback(tmp_path: Path) -> None:
+    csv = (HEADER + 's1,2020-01-01,CN\ns2,2020-01-01,"never closed\ns3,2020-01-01,CN\n').encode()
+    try:
+        count = ingested_suppliers(tmp_path, csv)
+    except Refusal as refused:
+        assert "suppliers.csv cannot be read as CSV" in str(refused)  # noqa: PT017 - either answer is right
+    else:
+        assert count.quarantined >= 1
+
+
+def test_a_parquet_folder_is_refused(tmp_path: Path) -> None:
+    source = write_parquet({n: good_frames()[n] for n in ("suppliers", "lab_tests")}, tmp_path / "source")
+    (source / "skus.parquet").mkdir()
+    with pytest.raises(Refusal, match=r"skus\.parquet is a folder\. Give the table as one Parquet file\."):
+        ingest(source, Workspace(tmp_path / "workspace"), TODAY)
+
+
+def test_stored_types_are_read_as_the_contract_means_them(tmp_path: Path) -> None:
+    frames = good_frames()
+    frames["suppliers"]["supplier_id"] = [1, 2]
+    frames["skus"] = frames["skus"].assign(
+        supplier_id=[1.0, 1.0, 2.0],
+        listed_on=[datetime(2022, 1, 1, 12)] * 3,
+        price_eur=[1.5, np.nan, 2],
+        age_grade_months=[36.0, np.nan, 0.0],
+        radio=pd.Series([True, False, None], dtype=object),
+        mains_powered=[1, 0, 1],
+        title=pd.Series([None] * 3, dtype=object),
+        food_contact=pd.Series([None] * 3, dtype=object),
+    )
+    for name in ("certificates", "audits", "holds", "remediations"):
+        del frames[name]
+    frames["lab_tests"]["happened_on"] = [date(2025, 1, 10)] * 3
+    counts = ingested(frames, tmp_path)
+    assert sum(count.quarantined for count in counts.values()) == 0
+    assert lake_column(tmp_path, "skus", "supplier_id") == ["1", "2", "1"]
+    assert lake_column(tmp_path, "skus", "listed_on") == [date(2022, 1, 1)] * 3
+    assert lake_column(tmp_path, "skus", "price_eur") == [1.5, 2.0, None]
+    assert lake_column(tmp_path, "skus", "age_grade_months") == [36, 0, None]
+    assert lake_column(tmp_path, "skus", "radio") == [True, None, False]
+    assert lake_column(tmp_path, "skus", "mains_powered") == [True, True, False]
+    assert lake_column(tmp_path, "skus", "food_contact") == [None] * 3

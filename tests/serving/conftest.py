@@ -1,0 +1,88 @@
+"""A scored catalogue and a served one, made once for all tests of this room."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from data.progress import SilentProgress
+from data.tables import Tables
+from data.workspace import Workspace
+from models.champion import champion
+from serving.batch import score_catalogue
+from tests.features.catalogues import DAY, small_catalogue
+from tests.models.worlds import tiny_champion
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 90
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A workspace with a crowned model and the scores of `tables`."""
+
+    workspace: Workspace
+    tables: Tables
+    scores: Path
+
+
+def scored_workspace(home: Path, seed: int = 0) -> Scored:
+    """A small catalogue scored by a small champion in a new workspace at `home`."""
+    workspace, tables = Workspace(home.resolve()), small_catalogue(seed=seed)
+    tiny_champion(workspace)
+    scores = score_catalogue(workspace, tables, champion(workspace), DAY, SilentProgress(), rows_per_part=64)
+    return Scored(workspace, tables, scores)
+
+
+@pytest.fixture(scope="session")
+def scored(tmp_path_factory: pytest.TempPathFactory) -> Scored:
+    """A scored catalogue that no test changes."""
+    return scored_workspace(tmp_path_factory.mktemp("scored") / "workspace")
+
+
+@contextmanager
+def serving(served: str, home: Path, folder: Path, environment: dict[str, str]) -> Iterator[httpx.Client]:
+    """`bentoml serve` of an import string, a build folder or a tag, in the working directory `folder`."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "bentoml", "serve", served, "--host", "127.0.0.1", "--port", str(port)]
+    log = home.parent / f"server-{port}.log"
+    told = {**os.environ, "TOUCHSTONE_HOME": str(home), "BENTOML_DO_NOT_TRACK": "true", **environment}
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            command, cwd=folder, env=told, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+                _wait_until_alive(client, server, log)
+                yield client
+        finally:
+            os.killpg(server.pid, signal.SIGTERM)
+            try:
+                server.wait(15)
+            except subprocess.TimeoutExpired:
+                os.killpg(server.pid, signal.SIGKILL)
+                server.wait(15)
+
+
+def _wait_until_alive(client: httpx.Client, server: "subprocess.Popen[Any]", log: Path) -> None:
+    latest = time.monotonic() + START_SECONDS
+    while time.monotonic() < latest and server.poll() is None:
+        try:
+            if client.get("/livez").status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.2)
+    raise AssertionError(f"The server did not start:\n{log.read_text(encoding='utf-8', errors='replace')[-4000:]}")

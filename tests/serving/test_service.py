@@ -1,0 +1,188 @@
+"""What a real server answers over HTTP."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pyarrow.parquet as pq
+import pytest
+
+from data.progress import SilentProgress
+from data.workspace import Workspace
+from models.champion import champion, crown, keep_model
+from sampling.plan import allocate
+from sampling.policy import sampling_policy_in_force
+from serving.batch import score_catalogue
+from serving.published import Desk
+from tests.features.catalogues import DAY
+from tests.models.worlds import tiny_parts
+from tests.serving.conftest import ROOT, Scored, scored_workspace, serving
+
+SERVICE = "serving.service:Touchstone"
+IMAGE_LACKS = ("pandas", "ibis", "duckdb", "sklearn", "mlflow", "shap", "matplotlib", "sqlglot")
+
+
+@pytest.fixture(scope="module")
+def client(scored: Scored, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A client of a server that answers from the scored catalogue."""
+    home = {"BENTOML_HOME": str(tmp_path_factory.mktemp("bentoml"))}
+    with serving(SERVICE, scored.workspace.home, ROOT, home) as client:
+        yield client
+
+
+def rows_of(scored: Scored) -> list[dict[str, object]]:
+    """The score rows of the files as JSON would say them."""
+    rows = [row for path in sorted(scored.scores.iterdir()) for row in pq.read_table(path).to_pylist()]
+    return [{**row, "as_of": row["as_of"].isoformat()} for row in rows]
+
+
+def test_a_score_over_http_equals_the_row_of_the_file(client: httpx.Client, scored: Scored) -> None:
+    """Every SKU gets the numbers, band, rank, versions and reasons of its Parquet row."""
+    rows = rows_of(scored)
+    items = [{"sku_id": row["sku_id"], "market": row["market"]} for row in rows]
+    answer = client.post("/score", json={"items": items, "explain": True}).json()
+    assert answer["refused"] == []
+    for told, row in zip(answer["scores"], rows, strict=True):
+        sentences = [reason.pop("sentence") for reason in told["reasons"]]
+        assert told == row
+        assert all(sentence.endswith(".") for sentence in sentences)
+
+
+def test_without_explain_only_the_reasons_are_left_out(client: httpx.Client, scored: Scored) -> None:
+    """Without `explain` the same row comes back with reasons null."""
+    row = rows_of(scored)[17]
+    answer = client.post("/score", json={"items": [{"sku_id": row["sku_id"], "market": row["market"]}]}).json()
+    assert answer["scores"] == [{**row, "reasons": None}]
+    assert answer["as_of"] == DAY.isoformat()
+    assert {name: answer[name] for name in answer if name.endswith("_version")} == {
+        name: row[name] for name in ("model_version", "feature_version", "policy_version")
+    }
+
+
+def test_an_unknown_sku_is_refused_and_the_others_are_answered(client: httpx.Client) -> None:
+    """One unknown SKU costs the others nothing."""
+    items = [{"sku_id": "K-1", "market": "DE"}, {"sku_id": "K-1", "market": "PL"}, {"sku_id": "K-2", "market": "FR"}]
+    answer = client.post("/score", json={"items": items}).json()
+    assert [(row["sku_id"], row["market"]) for row in answer["scores"]] == [("K-1", "DE"), ("K-2", "FR")]
+    assert [(row["sku_id"], row["market"]) for row in answer["refused"]] == [("K-1", "PL")]
+    assert "has no SKU 'K-1' in market 'PL'" in answer["refused"][0]["why"]
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ('{"items": []}', "at least 1 item"),
+        ('{"items": [' + ",".join(['{"sku_id": "K", "market": "DE"}'] * 1001) + "]}", "at most 1000 items"),
+        ('{"items": [{"sku_id": 7, "market": "DE"}]}', "items[0].sku_id"),
+        ('{"items": [{"sku_id": "K-1"}]}', "items[0].market: Field required"),
+        ('{"items": "K-1"}', "items: Input should be a valid list"),
+        ('{"items": [', "Invalid JSON"),
+        ("[]", "The body: Input should be an object"),
+        ("{}", "items: Field required"),
+    ],
+)
+def test_a_malformed_question_gets_one_error_shape(client: httpx.Client, body: str, sentence: str) -> None:
+    """A malformed question is answered with 400 and {"error": sentence}, nothing else."""
+    answer = client.post("/score", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 400
+    assert list(answer.json()) == ["error"]
+    assert sentence in answer.json()["error"]
+
+
+def test_a_thousand_skus_are_answered_in_one_call(client: httpx.Client) -> None:
+    """1,000 items are within the limit."""
+    answer = client.post("/score", json={"items": [{"sku_id": "K-3", "market": "DE"}] * 1000})
+    assert answer.status_code == 200
+    assert len(answer.json()["scores"]) == 1000
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nothing", 404), ("GET", "/score", 405)])
+def test_a_wrong_address_gets_the_same_error_shape(client: httpx.Client, method: str, path: str, status: int) -> None:
+    """A wrong address is told where the addresses are listed."""
+    answer = client.request(method, path)
+    assert answer.status_code == status
+    assert list(answer.json()) == ["error"]
+
+
+def test_a_plan_over_http_equals_the_plan_of_the_library(client: httpx.Client, scored: Scored) -> None:
+    """The plan for a budget and seed is the one that `allocate` draws from the published scores."""
+    answer = client.post("/allocate", json={"budget_eur": 9000, "seed": 3}).json()
+    candidates = Desk(scored.workspace).published().candidates()
+    plan = allocate(candidates, sampling_policy_in_force(DAY), 9000, 3)
+    assert answer["cost_eur"] == plan.summary.cost_eur <= 9000
+    assert answer["policy_version"] == plan.summary.policy_version
+    assert answer["model_version"] == champion(scored.workspace).version
+    names = list(answer["tests"][0])
+    assert answer["tests"] == plan.units.select(names).to_pylist()
+    assert all(0 < test["inclusion_probability"] <= 1 for test in answer["tests"])
+
+
+@pytest.mark.parametrize("budget", [0, -5])
+def test_a_budget_that_buys_nothing_is_refused(client: httpx.Client, budget: int) -> None:
+    """A budget of zero or less is answered with 400 and the reason."""
+    answer = client.post("/allocate", json={"budget_eur": budget, "seed": 1})
+    assert answer.status_code == 400
+    assert "Give a positive amount" in answer.json()["error"]
+
+
+def test_the_addresses_are_documented(client: httpx.Client) -> None:
+    """The OpenAPI document describes both questions and their answers."""
+    document = client.get("/docs.json").json()
+    assert {"/score", "/allocate"} <= set(document["paths"])
+    assert {"ScoreRow", "RefusedItem", "PlannedTest"} <= set(document["components"]["schemas"])
+    assert client.get("/").status_code == 200
+
+
+def test_the_service_is_ready_with_scores(client: httpx.Client) -> None:
+    """With published scores /readyz says 200."""
+    assert client.get("/readyz").status_code == 200
+
+
+def test_before_the_first_scores_it_says_what_to_do_and_then_answers_by_itself(tmp_path: Path) -> None:
+    """Without scores: 503 with a sentence; when they are published, and again by another model, it moves on."""
+    home = tmp_path / "served" / "workspace"
+    home.mkdir(parents=True)
+    item = {"items": [{"sku_id": "K-1", "market": "DE"}]}
+    with serving(SERVICE, home, ROOT, {"BENTOML_HOME": str(tmp_path)}) as client:
+        for answer in (client.post("/score", json=item), client.get("/readyz")):
+            assert answer.status_code == 503
+            assert "Run `touchstone score`" in answer.json()["error"]
+        made = scored_workspace(tmp_path / "made" / "workspace")
+        shutil.copytree(made.workspace.home, home, dirs_exist_ok=True)
+        assert client.get("/readyz").status_code == 200
+        first = client.post("/score", json=item).json()
+        workspace = Workspace(home)
+        crown(workspace, keep_model(workspace, tiny_parts(seed=1)))
+        score_catalogue(workspace, made.tables, champion(workspace), DAY, SilentProgress())
+        second = client.post("/score", json=item).json()
+    assert second["model_version"] == champion(workspace).version != first["model_version"]
+    assert second["scores"][0]["model_version"] == second["model_version"]
+
+
+def test_the_service_needs_nothing_that_the_image_lacks() -> None:
+    """serving.service imports, and answers are computed, without pandas, Ibis, DuckDB, scikit-learn or MLflow."""
+    block = f"import sys; sys.modules.update(dict.fromkeys({IMAGE_LACKS!r})); import serving.service"
+    told = subprocess.run(
+        [sys.executable, "-c", block], cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ}
+    )
+    assert told.returncode == 0, told.stderr
+
+
+def test_an_answer_needs_nothing_that_the_image_lacks(scored: Scored) -> None:
+    """Scores with reasons and a plan are computed without the libraries that the image lacks."""
+    ask = (
+        f"import sys; sys.modules.update(dict.fromkeys({IMAGE_LACKS!r}))\n"
+        "from pathlib import Path\nfrom data.workspace import Workspace\n"
+        "from serving.answers import Item\nfrom serving.published import Desk\n"
+        "published = Desk(Workspace(Path(sys.argv[1]))).published()\n"
+        "assert published.answer([Item(sku_id='K-1', market='DE')], True).scores[0].reasons\n"
+        "assert published.plan(5000.0, 1).tests\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", ask, str(scored.workspace.home)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert told.returncode == 0, told.stderr

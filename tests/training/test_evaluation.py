@@ -1,0 +1,87 @@
+"""The numbers of `metrics.json`, worked out by hand and against the laws they obey."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from training.bootstrap import supplier_weights
+from training.evaluation import (
+    Claim,
+    Judged,
+    calibration_of,
+    found_in_riskiest,
+    mean_contributions,
+    months_of,
+    platt,
+    sigmoid,
+    skills,
+)
+from training.metrics import ranking
+
+DRAW = np.random.default_rng(1)
+MARGIN = DRAW.normal(-1.5, 1.2, 1000)
+FAILED = DRAW.random(1000) < sigmoid(MARGIN)
+JUDGED = Judged(FAILED, supplier_weights([f"s{number % 90}" for number in range(1000)], 100, 2))
+
+
+def test_every_skill_has_its_interval_around_it() -> None:
+    told = skills(Claim(MARGIN, sigmoid(MARGIN)), JUDGED)
+    for name in ("auc", "average_precision", "brier", "log_loss", "base_rate"):
+        low, high = told[f"{name}_interval"]
+        assert low < told[name] < high
+    assert told["n"] == 1000
+    assert told["failures"] == FAILED.sum()
+    json.dumps(told, allow_nan=False)
+
+
+def test_found_counts_the_failures_among_the_riskiest() -> None:
+    found = found_in_riskiest(ranking(MARGIN, FAILED), JUDGED)
+    order = np.argsort(-MARGIN)
+    for name, depth in (("riskiest_1_percent", 10), ("riskiest_5_percent", 50), ("riskiest_10_percent", 100)):
+        assert found[name]["tests"] == depth
+        assert found[name]["failed"] == pytest.approx(FAILED[order[:depth]].sum())
+        assert found[name]["at_random"] == pytest.approx(depth * FAILED.mean())
+        low, high = found[name]["failed_interval"]
+        assert 0 <= low <= found[name]["failed"] <= high <= depth + 1e-9
+    assert found["riskiest_100"] == found["riskiest_10_percent"]
+
+
+def test_fewer_tests_than_a_hundred_are_all_looked_at() -> None:
+    judged = Judged(FAILED[:40], np.ones((3, 40)))
+    found = found_in_riskiest(ranking(MARGIN[:40], FAILED[:40]), judged)
+    assert found["riskiest_100"]["tests"] == 40
+    assert found["riskiest_100"]["failed"] == FAILED[:40].sum()
+    assert found["riskiest_1_percent"]["tests"] == 1
+
+
+def test_calibration_sees_probabilities_twice_too_high() -> None:
+    told = calibration_of(np.full(1000, 2 * FAILED.mean()), JUDGED)
+    assert told["expected_per_observed"] == pytest.approx(2)
+    assert told["expected"] == pytest.approx(2 * told["observed"])
+    assert told["slope"] is None
+    assert told["slope_interval"] is None
+
+
+def test_platt_brings_a_stretched_margin_back() -> None:
+    told = calibration_of(platt(3 * MARGIN + 2, FAILED, 3 * MARGIN + 2), JUDGED)
+    assert told["slope"] == pytest.approx(1, abs=1e-3)
+    assert told["intercept"] == pytest.approx(0, abs=1e-3)
+
+
+def test_platt_of_equal_margins_is_the_share_that_failed() -> None:
+    assert platt(np.zeros(1000), FAILED, np.zeros(2)) == pytest.approx(FAILED.mean())
+
+
+def test_months_add_up() -> None:
+    days = pd.Series(pd.date_range("2025-01-15", periods=1000, freq="6h"))
+    months = months_of(days, sigmoid(MARGIN), FAILED)
+    assert sum(month["n"] for month in months) == 1000
+    assert sum(month["n"] * month["base_rate"] for month in months) == pytest.approx(FAILED.sum())
+    assert [month["month"] for month in months] == sorted({f"{day:%Y-%m}" for day in days})
+
+
+def test_contributions_are_listed_by_size_whatever_their_sign() -> None:
+    told = mean_contributions(np.array([[0.1, -2.0], [0.3, 1.0]]), ("weak", "strong"))
+    assert list(told.items()) == [("strong", 1.5), ("weak", pytest.approx(0.2))]

@@ -1,0 +1,56 @@
+"""The booster: the same twice, monotone where the catalogue says so, and as long as validation asks for."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.training.worlds import small_recipe
+from training.fit import FEWEST_TREES, choose_trees, fit_booster
+from training.metrics import Floats, Truths
+from training.splits import Fold
+
+NAMES = ("up", "down", "noise")
+DIRECTIONS = (1, -1, 0)
+
+
+def world(count: int, seed: int) -> tuple[Floats, Truths]:
+    """Rows whose failures rise with the first column and fall with the second, some values missing."""
+    draw = np.random.default_rng(seed)
+    matrix = draw.normal(size=(count, 3))
+    failed = draw.random(count) < 1 / (1 + np.exp(1 - matrix[:, 0] + matrix[:, 1]))
+    matrix[draw.random(matrix.shape) < 0.1] = np.nan
+    return matrix, failed
+
+
+def test_the_same_rows_recipe_and_seed_give_the_same_text_byte_for_byte() -> None:
+    matrix, failed = world(600, 1)
+    texts = {fit_booster(matrix, failed, NAMES, DIRECTIONS, small_recipe(), 30).model_to_string() for _ in range(2)}
+    assert len(texts) == 1
+    other = fit_booster(matrix, failed, NAMES, DIRECTIONS, small_recipe(seed="5"), 30).model_to_string()
+    assert other not in texts
+
+
+@given(st.integers(0, 1000), st.floats(0, 3))
+@settings(max_examples=25, deadline=None)
+def test_more_of_a_rising_feature_never_lowers_the_margin(seed: int, step: float) -> None:
+    booster = fit_booster(*world(600, 2), NAMES, DIRECTIONS, small_recipe(), 40)
+    rows = np.random.default_rng(seed).normal(size=(20, 3))
+    margin = booster.predict(rows, raw_score=True)
+    assert (booster.predict(rows + [step, 0, 0], raw_score=True) >= margin).all()
+    assert (booster.predict(rows + [0, step, 0], raw_score=True) <= margin).all()
+
+
+def test_noise_asks_for_few_trees_and_signal_for_more() -> None:
+    recipe = small_recipe(most="120", learning_rate="0.1")
+    matrix, failed = world(1200, 3)
+    fold = Fold(np.arange(800), np.arange(800, 1200))
+    shuffled = np.random.default_rng(4).permutation(failed)
+    trees, losses = choose_trees(matrix, failed, [fold], DIRECTIONS, recipe)
+    assert losses[trees - 1] == losses.min()
+    assert choose_trees(matrix, shuffled, [fold], DIRECTIONS, recipe)[0] < trees
+
+
+def test_without_folds_the_recipe_decides() -> None:
+    matrix, failed = world(300, 5)
+    assert choose_trees(matrix, failed, [], DIRECTIONS, small_recipe(most="100"))[0] == 20
+    assert choose_trees(matrix, failed, [], DIRECTIONS, small_recipe(most="20"))[0] == FEWEST_TREES

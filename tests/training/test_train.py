@@ -1,0 +1,180 @@
+"""One training from tables to a registered model, on a small marketplace and a real MLflow store."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow.tracking import MlflowClient
+
+from data.progress import SilentProgress
+from data.refusal import Refusal
+from data.settings import Settings
+from data.workspace import Workspace
+from features.catalogue import FEATURE_NAMES
+from models.artefact import read_artefact
+from models.champion import champion, champion_version
+from models.scoring import Scorer
+from tests.training.worlds import market_frames, small_recipe, tables_of
+from training import earning
+from training.card import card_of
+from training.examples import examples
+from training.splits import split_by_time
+from training.tracking import list_models, promote
+from training.train import TrainingReport, train
+
+# MLflow 3 still asks SQLAlchemy 2.1 for a loader that it deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
+
+
+def settings_of(home: Path) -> Settings:
+    """A workspace with the embedded MLflow store."""
+    return Settings(Workspace(home), None)
+
+
+def trained(home: Path, frames: Mapping[str, pd.DataFrame], **changes: str) -> TrainingReport:
+    """A training of the small recipe in `home`."""
+    return train(tables_of(frames), settings_of(home), small_recipe(**changes), None, SilentProgress())
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace in which one model was trained."""
+    return tmp_path_factory.mktemp("workspace")
+
+
+@pytest.fixture(scope="module")
+def report(home: Path) -> TrainingReport:
+    """The first training in the workspace."""
+    return trained(home, market_frames())
+
+
+def test_the_first_model_is_champion_and_challenger(home: Path, report: TrainingReport) -> None:
+    assert report.promoted
+    assert champion(Workspace(home)).version == report.version
+    client = MlflowClient(settings_of(home).tracking_address)
+    for alias in ("champion", "challenger"):
+        assert client.get_model_version_by_alias("touchstone", alias).tags["version"] == report.version
+
+
+def test_the_registered_artefact_is_the_verified_folder(home: Path, report: TrainingReport) -> None:
+    client = MlflowClient(settings_of(home).tracking_address)
+    source = client.get_model_version_by_alias("touchstone", "champion").source
+    assert read_artefact(Path(source.removeprefix("file://"))) == read_artefact(report.folder)
+
+
+def test_the_run_holds_params_metrics_plots_and_the_fingerprint(home: Path, report: TrainingReport) -> None:
+    client = MlflowClient(settings_of(home).tracking_address)
+    run = client.get_run(client.get_model_version_by_alias("touchstone", "champion").run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["auc"] == pytest.approx(report.metrics["auc"])
+    assert run.data.metrics["baselines/supplier_rate/auc_low"] <= run.data.metrics["baselines/supplier_rate/auc"]
+    assert run.data.params["trees.leaves"] == str(small_recipe().trees.leaves)
+    assert run.data.tags["data_fingerprint"] == "in-memory"
+    assert run.inputs.dataset_inputs[0].dataset.digest == "in-memory"
+    plots = {file.path for file in client.list_artifacts(run.info.run_id, "plots")}
+    assert plots == {"plots/reliability.png", "plots/gain.png", "plots/contributions.png"}
+
+
+def test_metrics_hold_every_skill_with_interval_for_the_model_and_each_baseline(report: TrainingReport) -> None:
+    metrics = json.loads((report.folder / "metrics.json").read_text(encoding="utf-8"))
+    claims = {"model": metrics, **metrics["baselines"]}
+    assert set(claims) == {"model", "random", "supplier_rate", "category_market_rate", "logistic_regression"}
+    for skills in claims.values():
+        for name in ("auc", "average_precision", "brier", "base_rate"):
+            low, high = skills[f"{name}_interval"]
+            assert low <= skills[name] <= high
+        assert skills["n"] == metrics["data"]["test"]["n"]
+
+
+def test_the_model_learned_what_decides(report: TrainingReport) -> None:
+    assert report.metrics["auc"] > 0.65
+    assert report.metrics["auc"] > report.metrics["baselines"]["random"]["auc"]
+
+
+def test_contributions_of_the_artefact_sum_to_its_margin(report: TrainingReport) -> None:
+    matrix = np.random.default_rng(1).normal(size=(50, len(FEATURE_NAMES)))
+    scores = Scorer(read_artefact(report.folder)).score(matrix)
+    assert np.abs(scores.contributions.sum(axis=1) + scores.base_value - scores.margin).max() < 1e-9
+
+
+def test_the_same_training_gives_the_same_version_whatever_the_order_of_rows(
+    tmp_path: Path, report: TrainingReport
+) -> None:
+    shuffled = {name: frame.sample(frac=1, random_state=5) for name, frame in market_frames().items()}
+    assert trained(tmp_path, shuffled).version == report.version
+
+
+def test_a_second_model_waits_as_challenger_until_it_is_promoted(home: Path, report: TrainingReport) -> None:
+    second = trained(home, market_frames(), seed="77")
+    assert not second.promoted
+    assert champion_version(Workspace(home)) == report.version
+    lines = list_models(settings_of(home))
+    assert [line.split()[:2] for line in lines[:2]] == [[second.version, "challenger"], [report.version, "champion"]]
+    promote(settings_of(home), second.version)
+    assert champion_version(Workspace(home)) == second.version
+    promote(settings_of(home), report.version)
+
+
+def test_what_was_never_registered_is_not_promoted(tmp_path: Path, report: TrainingReport) -> None:
+    other = settings_of(tmp_path)
+    with pytest.raises(Refusal, match="There is no model m-000000000000"):
+        promote(other, "m-000000000000")
+    other.workspace.models.mkdir()
+    (other.workspace.models / report.version).symlink_to(report.folder)
+    with pytest.raises(Refusal, match=f"Model {report.version} is not registered"):
+        promote(other, report.version)
+    assert champion_version(other.workspace) is None
+
+
+@pytest.mark.parametrize("tests", [0, 150])
+def test_a_refused_training_writes_nothing(tmp_path: Path, tests: int) -> None:
+    frames = market_frames()
+    frames["lab_tests"] = frames["lab_tests"].iloc[:tests]
+    with pytest.raises(Refusal, match="at least 200 independent tests"):
+        trained(tmp_path, frames)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_labels_of_the_test_period_teach_nothing(tmp_path: Path) -> None:
+    """Flipping them changes what is measured, and neither trees nor calibration nor learned tables."""
+    frames = market_frames()
+    split = split_by_time(examples(tables_of(frames)), None, small_recipe().split)
+    tests = frames["lab_tests"]
+    late = pd.to_datetime(tests["happened_on"]) >= pd.Timestamp(split.test_from)
+    other = tests.assign(result=np.where(late, np.where(tests["result"] == "fail", "pass", "fail"), tests["result"]))
+    first = read_artefact(trained(tmp_path / "first", frames).folder)
+    second = read_artefact(trained(tmp_path / "second", {**frames, "lab_tests": other}).folder)
+    assert first.booster_text == second.booster_text
+    assert first.calibration == second.calibration
+    assert all(first.reference[name].equals(second.reference[name]) for name in first.reference.tables)
+    assert first.metrics["auc"] != second.metrics["auc"]
+
+
+def test_a_feature_from_the_future_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted into the features, the label itself lifts the AUC above what any honest model reaches here."""
+    labels = examples(tables_of(market_frames()))
+    honest = earning.feature_frame
+
+    def leaking(*asked: Any) -> pd.DataFrame:
+        return honest(*asked).assign(sku_tests=labels["failed"].to_numpy(float))
+
+    monkeypatch.setattr(earning, "feature_frame", leaking)
+    recipe = small_recipe()
+    split = split_by_time(labels, None, recipe.split)
+    study = earning.studied(tables_of(market_frames()), labels, split, recipe, SilentProgress())
+    earned = earning.earn(study, recipe, SilentProgress())
+    margin = earned.margin(study.matrix(split.test))
+    assert margin[study.failed(split.test)].min() > np.median(margin)
+
+
+def test_the_card_says_the_numbers_in_words(report: TrainingReport) -> None:
+    card = card_of(report.metrics)
+    hundred = report.metrics["found"]["riskiest_100"]
+    assert f"Of the 100 riskiest of {hundred['of']:,} tests: {hundred['failed']:.0f} failed (" in card
+    assert f"at random {hundred['at_random']:.0f}." in card
+    assert (report.folder / "card.md").read_text(encoding="utf-8") == card
+    assert report.version in report.text()
