@@ -22,16 +22,18 @@ class PolicyText:
 
 
 def policy_in_force(name: str, as_of: date, folder: Path = POLICY_FOLDER) -> PolicyText:
-    """The newest `policy/<name>/<day>.toml` whose day is not after `as_of`.
+    """The newest `policy/<name>/<day>.toml` whose day is not after `as_of`; for days before the first, the first.
 
-    Raises Refusal where there is none, or where the file is not TOML.
+    So the past can be scored again, and the version says by which policy. Raises Refusal where there is none, or
+    where the file is not TOML.
     """
-    days = sorted(path for path in (folder / name).glob("*.toml") if path.stem <= as_of.isoformat())
-    if not days:
-        raise Refusal(f"No {name} policy is in force on {as_of}. Add policy/{name}/{as_of}.toml.")
-    text = days[-1].read_bytes()
+    files = sorted((folder / name).glob("*.toml"))
+    if not files:
+        raise Refusal(f"There is no {name} policy. Add policy/{name}/{as_of}.toml.")
+    chosen = max((path for path in files if path.stem <= as_of.isoformat()), default=files[0])
+    text = chosen.read_bytes()
     try:
         tables = tomllib.loads(text.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Refusal(f"Policy {days[-1].name} of {name} is not valid TOML: {error}. Mend the file.") from error
-    return PolicyText(f"{days[-1].stem}-{hashlib.sha256(text).hexdigest()[:8]}", tables)
+        raise Refusal(f"Policy {chosen.name} of {name} is not valid TOML: {error}. Mend the file.") from error
+    return PolicyText(f"{chosen.stem}-{hashlib.sha256(text).hexdigest()[:8]}", tables)

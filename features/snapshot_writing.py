@@ -64,8 +64,8 @@ def write_snapshot(tables: Tables, as_of: date, reference: Reference, folder: Pa
     linked = tuple(entity for entity in KEYS if entity != "sku" and names[entity])
     with (
         replacing(folder) as attempt,
-        _kept(tables, {entity: _numbered(found[entity], KEYS[entity]) for entity in linked}) as kept,
         progress.step("Features of the catalogue", rows, "SKUs") as advance,
+        _kept(tables, {entity: _numbered(found[entity], KEYS[entity]) for entity in linked}) as kept,
     ):
         attempt.mkdir()
         for entity in linked:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -99,11 +99,6 @@ def read_artefact(folder: Path) -> Artefact:
         card=texts["card.md"],
         version=_version(sums),
     )
-
-
-def parts_of(artefact: Artefact) -> ArtefactParts:
-    """The artefact without its version, ready to be written elsewhere."""
-    return ArtefactParts(**{field.name: getattr(artefact, field.name) for field in fields(ArtefactParts)})
 
 
 def require_feature_version(artefact: Artefact, feature_version: str) -> None:

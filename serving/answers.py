@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import date
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from sampling.plan import Plan
 
 MOST_ITEMS = 1_000
 """So many SKUs a call; more belong into the files that `touchstone score` writes."""
@@ -124,6 +127,12 @@ class PlanAnswer(BaseModel):
     policy_version: str
 
 
+def plan_answer(plan: Plan, model_version: str, feature_version: str) -> PlanAnswer:
+    """A plan as the service says it."""
+    summary = {**asdict(plan.summary), "tests": plan.units.to_pylist()}
+    return PlanAnswer.model_validate({**summary, "model_version": model_version, "feature_version": feature_version})
+
+
 def error_of(status: int, body: Any) -> Mapping[str, str]:
     """The one shape of every error, `{"error": sentence}`, from whatever the framework would have said.
 
@@ -131,18 +140,24 @@ def error_of(status: int, body: Any) -> Mapping[str, str]:
     """
     if isinstance(body, list) and body:
         body = body[0]
-    if isinstance(body, Mapping) and isinstance(body.get("detail"), list):
-        return {"error": " ".join(_complaint(error) for error in body["detail"][:5])}
-    said = body.get("error") if isinstance(body, Mapping) else body
     if status == 404:
         return {"error": "There is nothing at this address. The addresses are listed at /."}
     if status == 405:
         return {"error": "This address does not take this method. The addresses are listed at /."}
-    return {"error": str(said).strip() if said else f"The request was answered with status {status}."}
+    said = _said(body) if isinstance(body, Mapping) else body
+    return {"error": str(said or "").strip() or f"The request was answered with status {status}."}
+
+
+def _said(body: Mapping[str, Any]) -> Any:
+    """The complaints of a validation, else the framework's own words."""
+    detail = body.get("detail")
+    complaints = [error for error in detail if isinstance(error, Mapping)] if isinstance(detail, list) else []
+    return " ".join(map(_complaint, complaints[:5])) or body.get("error")
 
 
 def _complaint(error: Mapping[str, Any]) -> str:
     """One validation error as a sentence: where, and what was expected."""
-    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.get("loc", ())).lstrip(".")
+    path = error.get("loc") or ()
+    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
     what = re.sub(r"\s+", " ", str(error.get("msg", "is not what was expected"))).rstrip(".")
     return f"{where or 'The body'}: {what}."

@@ -1,8 +1,6 @@
 """The publication in service, opened: answers for single SKUs from the memory-mapped snapshot, no database."""
 
-import threading
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -17,9 +15,9 @@ from models.champion import model
 from models.policy import bands_in_force
 from models.reasons import Narrator, Place
 from models.scoring import Scores
-from sampling.plan import allocate
+from sampling.plan import Plan, allocate
 from sampling.policy import sampling_policy_in_force
-from serving.answers import Item, PlanAnswer, RefusedItem, ScoreAnswer, ScoreRow
+from serving.answers import Item, RefusedItem, ScoreAnswer, ScoreRow
 from serving.assessment import Assessor
 from serving.publication import published_name, read_publication
 
@@ -30,12 +28,13 @@ Told = dict[str, Any]
 class Published:
     """A model, its snapshot and its ranks, which were published together.
 
+    `p_fail` has an entry per row of the snapshot; `metrics` is what training measured.
     Raises Refusal where one of them is missing or broken.
     """
 
     def __init__(self, workspace: Workspace, name: str) -> None:
         self.name = name
-        self.publication, self._ranks, self._p_fail = read_publication(workspace, name)
+        self.publication, self._ranks, self.p_fail = read_publication(workspace, name)
         self._artefact: Artefact = model(workspace, self.publication.model_version)
         self.snapshot = open_snapshot(workspace.home / self.publication.snapshot)
         if len(self._ranks) != len(self.snapshot):
@@ -44,6 +43,7 @@ class Published:
                 "Run `touchstone score`."
             )
         self._assessor = Assessor(self._artefact, self.snapshot, bands_in_force(self.publication.as_of))
+        self.metrics = self._artefact.metrics
         self._narrator = Narrator(self._artefact)
         self._columns = {name: column for column, name in enumerate(self._artefact.feature_names)}
 
@@ -61,6 +61,21 @@ class Published:
             as_of=self.publication.as_of,
         )
 
+    def score_row(self, item: Item) -> ScoreRow:
+        """The score of one SKU with its reasons; Refusal where the catalogue does not know it."""
+        answer = self.answer([item], explain=True)
+        if answer.refused:
+            raise Refusal(answer.refused[0].why)
+        return answer.scores[0]
+
+    def riskiest(self, most: int) -> list[ScoreRow]:
+        """The SKUs of rank 1 to `most`, with their reasons."""
+        positions = np.flatnonzero(self._ranks <= most)
+        positions = positions[np.argsort(self._ranks[positions])]
+        keys = [self.snapshot.keys(position, position + 1).to_pylist()[0] for position in positions.tolist()]
+        items = [Item(sku_id=key["sku_id"], market=key["market"]) for key in keys]
+        return self._rows(items, positions, explain=True)
+
     def candidates(self) -> pa.Table:
         """What a sampling plan draws from: key, category, p_fail, as_of and versions of every SKU."""
         rows = len(self.snapshot)
@@ -69,20 +84,15 @@ class Published:
             "model_version": pa.scalar(self.publication.model_version),
             "feature_version": pa.scalar(self.publication.feature_version),
         }
-        candidates = self.snapshot.keys(0, rows).append_column("p_fail", pa.array(self._p_fail))
+        candidates = self.snapshot.keys(0, rows).append_column("p_fail", pa.array(self.p_fail))
         for name, value in repeated.items():
             candidates = candidates.append_column(name, pa.repeat(value, rows))
         return candidates
 
-    def plan(self, budget_eur: float, seed: int) -> PlanAnswer:
+    def plan(self, budget_eur: float, seed: int) -> Plan:
         """The sampling plan for a budget; Refusal where the budget or the catalogue does not allow one."""
         policy = sampling_policy_in_force(self.publication.as_of)
-        plan = allocate(self.candidates(), policy, budget_eur, seed)
-        summary = asdict(plan.summary)
-        return PlanAnswer.model_validate({
-            **summary, "tests": plan.units.to_pylist(), "strata": list(summary["strata"]),
-            "model_version": self.publication.model_version, "feature_version": self.publication.feature_version,
-        })  # fmt: skip
+        return allocate(self.candidates(), policy, budget_eur, seed)
 
     def _rows(self, items: Sequence[Item], positions: NDArray[np.int64], explain: bool) -> list[ScoreRow]:
         matrix = self.snapshot.matrix_at(positions)
@@ -115,35 +125,9 @@ class Published:
         )
 
 
-class Desk:
-    """Keeps the publication in service open, and changes to the next one between two requests, never within one."""
-
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
-        self._lock = threading.Lock()
-        self._open: Published | None = None
-
-    def published(self) -> Published:
-        """The publication to answer this request from; the previous one where the next one is broken.
-
-        Raises Refusal where nothing was published yet, or nothing readable.
-        """
-        name = published_name(self._workspace)
-        present = self._open
-        if name is None:
-            if present is not None:
-                return present
-            raise Refusal(f"No catalogue was scored in {self._workspace.home} yet. Run `touchstone score`.")
-        if present is not None and present.name == name:
-            return present
-        with self._lock:
-            return self._changed_to(name)
-
-    def _changed_to(self, name: str) -> Published:
-        if self._open is None or self._open.name != name:
-            try:
-                self._open = Published(self._workspace, name)
-            except Refusal:
-                if self._open is None:
-                    raise
-        return self._open
+def published_now(workspace: Workspace) -> Published:
+    """The publication in service; Refusal where nothing was published yet, or it is broken."""
+    name = published_name(workspace)
+    if name is None:
+        raise Refusal(f"No catalogue was scored in {workspace.home} yet. Run `touchstone score`.")
+    return Published(workspace, name)

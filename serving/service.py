@@ -10,9 +10,10 @@ from starlette.responses import JSONResponse
 
 from data.refusal import Refusal
 from data.settings import read_settings
-from serving.answers import Budget, Items, PlanAnswer, ScoreAnswer, Seed
+from serving.answers import Budget, Items, PlanAnswer, ScoreAnswer, Seed, plan_answer
+from serving.desk import Desk
 from serving.error_shape import ErrorShape
-from serving.published import Desk, Published
+from serving.published import Published
 
 REQUEST_SECONDS = 60
 THREADS = 4
@@ -53,7 +54,7 @@ class Touchstone:
     @bentoml.api(route="/allocate", output_spec=PlanAnswer)  # type: ignore[untyped-decorator]
     def allocate(self, budget_eur: Budget, seed: Seed) -> Any:
         """Which SKUs to test next for a budget, each with the probability with which it was drawn."""
-        return self._answer(lambda published: published.plan(budget_eur, seed))
+        return self._answer(lambda published: _planned(published, budget_eur, seed))
 
     def _answer(self, question: Callable[[Published], Any]) -> Any:
         try:
@@ -64,6 +65,11 @@ class Touchstone:
             return question(published)
         except Refusal as refusal:
             return JSONResponse({"error": str(refusal)}, status_code=400)
+
+
+def _planned(published: Published, budget_eur: float, seed: int) -> PlanAnswer:
+    scored = published.publication
+    return plan_answer(published.plan(budget_eur, seed), scored.model_version, scored.feature_version)
 
 
 Touchstone.add_asgi_middleware(ErrorShape)  # type: ignore[attr-defined]

@@ -5,11 +5,13 @@ from typing import Any
 
 from training.baselines import BASELINES
 
+SHOWN_FEATURES = 10
 NAMES = {"model": "the model", **{name: name.replace("_", " ") for name in BASELINES}}
 
 
 def card_of(metrics: Mapping[str, Any]) -> str:
     """The card (Markdown) of a model with these metrics."""
+    strongest = sorted(metrics["contributions"].items(), key=lambda named: -named[1])
     return "\n\n".join([
         "# Model card",
         _use(),
@@ -18,7 +20,7 @@ def card_of(metrics: Mapping[str, Any]) -> str:
         _beside_baselines(metrics),
         _calibration(metrics),
         "## What the scores are made of\n\nMean absolute contribution in log-odds, strongest first: "
-        + ", ".join(f"{name} {size:.2f}" for name, size in list(metrics["contributions"].items())[:10]) + ".",
+        + ", ".join(f"{name} {size:.2f}" for name, size in strongest[:SHOWN_FEATURES]) + ".",
     ]) + "\n"  # fmt: skip
 
 

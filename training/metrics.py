@@ -98,7 +98,7 @@ def calibration_line(p_fail: Floats, failed: Truths, weights: Floats, steps: int
     or all probabilities are equal.
     """
     odds = logit(p_fail)
-    slope, intercept = np.ones(len(weights)), np.zeros(len(weights))
+    slope, intercept = np.zeros(len(weights)), logit(base_rate(failed, weights))
     for _ in range(steps):
         fitted = 1 / (1 + np.exp(-np.clip(slope[:, None] * odds + intercept[:, None], -30, 30)))
         miss = weights * (failed - fitted)

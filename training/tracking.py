@@ -119,7 +119,8 @@ def _register(client: MlflowClient, run: Any, tracked: Tracked) -> None:
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    registered = client.create_model_version(
+    known = [each for each in _registered(client) if each.tags.get(VERSION_TAG) == tracked.version]
+    registered = known[0] if known else client.create_model_version(
         NAME, source=f"{run.artifact_uri}/artefact", run_id=run.run_id, tags={VERSION_TAG: tracked.version},
         description=description(tracked.metrics),
     )  # fmt: skip

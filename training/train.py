@@ -16,7 +16,6 @@ from models.champion import keep_model, model_folder
 from training.card import card_of, found_lines
 from training.earning import Earned, Study, earn, studied
 from training.examples import examples
-from training.metrics import Floats
 from training.plots import draw_plots
 from training.recipe import Recipe
 from training.report import Evaluation, evaluated
@@ -92,7 +91,10 @@ def _logged(settings: Settings, recipe: Recipe, evaluation: Evaluation, version:
 
     with tempfile.TemporaryDirectory() as folder:
         plots = Path(folder)
-        p_fail: Mapping[str, Floats] = {"before calibration": evaluation.raw_p_fail, "after": evaluation.p_fail}
+        p_fail: Mapping[str, Floats] = {
+            "before calibration": evaluation.raw_p_fail,
+            "after calibration": evaluation.p_fail,
+        }
         draw_plots(evaluation.margins, p_fail, evaluation.failed, evaluation.metrics["contributions"], plots)
         kept = model_folder(settings.workspace, version)
         return track(settings, recipe, Tracked(version, kept, plots, evaluation.metrics, fingerprint))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.treeshap.columns import CATEGORY, NAN_MISSING, NO_MISSING, ZERO_MISSING, Columns, columns_of, kind_of
 from models.treeshap.dump import Forest, Leaf, Split, Tree
-from models.treeshap.program import DOWN, POINTS, TWIG, UP, Listing, Program, Steps, Tests
+from models.treeshap.program import DOWN, TWIG, UP, Listing, Program, Steps, Tests
 from models.treeshap.quadrature import rule_for
 
 
@@ -55,6 +55,7 @@ def assemble(forest: Forest, precision: type[np.floating]) -> Listing:
 
     Raises:
         ValueError: from numpy, when a path tests more distinct features than a quadrature can be built for.
+
     """
     draft = Draft(columns_of(forest))
     step_start, test_start, distinct = [0], [0], []
@@ -65,12 +66,12 @@ def assemble(forest: Forest, precision: type[np.floating]) -> Listing:
     rules = {d: rule_for(d) for d in sorted(set(distinct)) if d > 0}
     sizes = {d: len(rule.points) for d, rule in rules.items()}
     offsets = dict(zip(sizes, np.cumsum([0, *sizes.values()]), strict=False))
-    steps = np.array(draft.steps, dtype=np.int32).reshape(-1, 7).T.copy()
-    tests = np.array(draft.tests, dtype=np.int64).reshape(-1, 7).T
+    steps = np.array(draft.steps, dtype=np.int32).reshape(-1, len(Steps._fields) - 1).T.copy()
+    tests = np.array(draft.tests, dtype=np.int64).reshape(-1, len(Tests._fields)).T.copy()
     program = Program(
         columns=draft.columns,
-        steps=Steps(*steps, numbers=np.array(draft.numbers, dtype=precision).reshape(-1, 5)),
-        tests=Tests(*(t.astype(np.int64 if name == "table" else np.int32) for name, t in zip(Tests._fields, tests, strict=True))),
+        steps=Steps(np.array(draft.numbers, dtype=precision).reshape(-1, 5), *steps),
+        tests=Tests(*tests),
         tables=np.concatenate([np.zeros(0, np.uint8), *draft.tables]),
         step_start=np.array(step_start, dtype=np.int64),
         test_start=np.array(test_start, dtype=np.int64),

@@ -24,9 +24,9 @@ def compiled(function: Callable[..., Any]) -> Any:
     numba caches beside the source or, where that is read-only, in the user's cache folder or `NUMBA_CACHE_DIR`. Where none
     can be written, each process compiles anew.
     """
-    options = {"nogil": True, "error_model": "numpy", "boundscheck": False, "fastmath": False}
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "boundscheck": False, "fastmath": False}
     try:
-        kernel = numba.njit(cache=True, **options)(function)
+        kernel: Any = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # numba: "cannot cache function: no locator available"
         return numba.njit(**options)(function)
     # numba stamps a cache with the age of the kernel's own file only, and would run on with an old copy of a kernel that

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 MISSING_TYPES = ("None", "Zero", "NaN")
+DUMPED_INFINITY = 1e300  # LightGBM's AvoidInf: a dump writes thresholds beyond it as it, the booster holds infinity
 
 
 class UnsupportedModel(ValueError):  # noqa: N818 - it says what the model is, and is caught as a ValueError
@@ -46,14 +47,18 @@ class Tree:
 
 @dataclass(frozen=True)
 class Forest:
-    """All trees of a single-output booster; the margin of a row is the sum of its leaves."""
+    """All trees of a single-output booster.
+
+    The raw margin of a row is the sum of its leaves, also where the booster averages (random forest): LightGBM divides
+    in `predict`, and neither in its raw score nor in its contributions.
+    """
 
     trees: tuple[Tree, ...]
     n_features: int
 
 
 def read_dump(dump: Mapping[str, Any]) -> Forest:
-    """Read `booster.dump_model()`; leaf values of an averaging booster (random forest) are divided by the trees.
+    """Read `booster.dump_model()`.
 
     Raises:
         UnsupportedModel: several outputs per row, linear trees, or values that are not finite.
@@ -70,25 +75,23 @@ def read_dump(dump: Mapping[str, Any]) -> Forest:
             f"Models with several outputs are not explained: this one grows {outputs} trees per iteration. "
             "Train one binary or regression model per class."
         )
-    described = dump["tree_info"]
-    scale = 1.0 / len(described) if dump.get("average_output") and described else 1.0
-    trees = tuple(_read_tree(entry["tree_structure"], position, scale) for position, entry in enumerate(described))
+    trees = tuple(_read_tree(entry["tree_structure"], at) for at, entry in enumerate(dump["tree_info"]))
     return Forest(trees, int(dump["max_feature_idx"]) + 1)
 
 
-def _read_tree(root: Mapping[str, Any], position: int, scale: float) -> Tree:
+def _read_tree(root: Mapping[str, Any], position: int) -> Tree:
     described: list[Mapping[str, Any]] = [root]
     nodes: list[Split | Leaf] = []
     for node in described:  # grows while it is read: no recursion, so that depth has no limit
         if "split_feature" not in node:
-            nodes.append(_read_leaf(node, position, scale))
+            nodes.append(_read_leaf(node, position))
             continue
         nodes.append(_read_split(node, position, len(described)))
         described.extend((node["left_child"], node["right_child"]))
     return Tree(tuple(nodes))
 
 
-def _read_leaf(node: Mapping[str, Any], position: int, scale: float) -> Leaf:
+def _read_leaf(node: Mapping[str, Any], position: int) -> Leaf:
     if "leaf_coeff" in node or "leaf_const" in node:
         raise UnsupportedModel(
             f"Linear trees have no exact path-dependent contributions here: tree {position} has a linear leaf. "
@@ -97,7 +100,7 @@ def _read_leaf(node: Mapping[str, Any], position: int, scale: float) -> Leaf:
     value = float(node["leaf_value"])
     if not math.isfinite(value):
         raise UnsupportedModel(f"A leaf value must be finite: tree {position} has a leaf of {value}. Train again.")
-    return Leaf(value * scale, float(node.get("leaf_count", 0)))
+    return Leaf(value, float(node.get("leaf_count", 0)))
 
 
 def _read_split(node: Mapping[str, Any], position: int, left: int) -> Split:
@@ -110,6 +113,8 @@ def _read_split(node: Mapping[str, Any], position: int, left: int) -> Split:
     categorical = decision == "=="
     categories = tuple(sorted({int(c) for c in str(node["threshold"]).split("||")})) if categorical else ()
     threshold = 0.0 if categorical else float(node["threshold"])
+    if abs(threshold) >= DUMPED_INFINITY:
+        threshold = math.copysign(math.inf, threshold)
     if math.isnan(threshold):
         raise UnsupportedModel(f"A threshold must be a number: tree {position} has a split at NaN. Train again.")
     return Split(

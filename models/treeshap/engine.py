@@ -37,6 +37,7 @@ def compile_model(dump: Mapping[str, Any], precision: Precision = "float64") -> 
     Raises:
         UnsupportedModel: the model cannot be explained exactly (linear trees, several outputs).
         ValueError: an unknown precision.
+
     """
     if precision not in ("float64", "float32"):
         raise ValueError(f"The precision is 'float64' or 'float32', got {precision!r}.")
@@ -61,6 +62,7 @@ class Engine:
 
         Raises:
             ValueError: the matrix has another shape, type or order, or `threads` is below 1.
+
         """
         self._check(matrix, threads)
         values = np.empty((len(matrix), self.n_features), dtype=self._precision)
@@ -83,6 +85,7 @@ class Engine:
 
         Raises:
             ValueError: as `contributions`, or k is not between 0 and the number of features.
+
         """
         self._check(matrix, threads)
         if not 0 <= k <= self.n_features:

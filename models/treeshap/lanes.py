@@ -6,12 +6,21 @@ Source: numba's extension interface, https://numba.readthedocs.io/en/stable/exte
 """
 
 import operator
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
+
+
+# numba publishes no types for these.
+_struct_proxy: Any = cgutils.create_struct_proxy
+_function_named: Any = cgutils.get_or_insert_function
+_register_model: Any = register_model
+_lower_builtin: Any = lower_builtin
+_infer_global: Any = infer_global
 
 
 class LanesType(types.Type):  # type: ignore[misc]  # numba publishes no types
@@ -22,7 +31,7 @@ class LanesType(types.Type):  # type: ignore[misc]  # numba publishes no types
         super().__init__(name=f"Lanes({element}, {width})")
 
 
-@register_model(LanesType)  # type: ignore[untyped-decorator]
+@_register_model(LanesType)
 class LanesModel(models.PrimitiveModel):  # type: ignore[misc]
     """Lanes are an LLVM vector in registers and in memory."""
 
@@ -42,9 +51,9 @@ class _SameLanes(AbstractTemplate):  # type: ignore[misc]
 
 
 def _declare(operation: Any, instruction: str) -> None:
-    infer_global(operation)(type(f"Lanes_{operation.__name__}", (_SameLanes,), {"key": operation}))
+    _infer_global(operation)(type(f"Lanes_{operation.__name__}", (_SameLanes,), {"key": operation}))
 
-    @lower_builtin(operation, LanesType, LanesType)  # type: ignore[untyped-decorator]
+    @_lower_builtin(operation, LanesType, LanesType)
     def lower(_context: Any, builder: Any, _sig: Any, args: Any) -> Any:
         return getattr(builder, instruction)(*args)
 
@@ -55,9 +64,14 @@ _declare(operator.mul, "fmul")
 _declare(operator.truediv, "fdiv")
 
 
+def _operation(typing: Callable[..., Any]) -> Any:
+    """An operation that writes its own LLVM instructions; widths reach it as literals."""
+    return intrinsic(prefer_literal=True)(typing)
+
+
 def _address(context: Any, builder: Any, array_type: Any, arguments: Any, vector: Any) -> Any:
     array, offset = arguments
-    data = cgutils.create_struct_proxy(array_type)(context, builder, array).data
+    data = _struct_proxy(array_type)(context, builder, array).data
     return builder.bitcast(builder.gep(data, [offset]), vector.as_pointer())
 
 
@@ -77,7 +91,7 @@ def _selection(builder: Any, bits: Any, width: int) -> Any:
     return builder.bitcast(narrow, ir.VectorType(ir.IntType(1), width))
 
 
-@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
+@_operation
 def load(_typing: Any, array: Any, _offset: Any, width: Any) -> Any:
     """Lanes `load(array, offset, width)`: `width` neighbours of a flat float array from `offset` on, unchecked."""
     lanes = LanesType(array.dtype, width.literal_value)
@@ -89,7 +103,7 @@ def load(_typing: Any, array: Any, _offset: Any, width: Any) -> Any:
     return lanes(array, types.intp, width), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_operation
 def store(_typing: Any, array: Any, _offset: Any, lanes: Any) -> Any:
     """`store(array, offset, lanes)`: write the lanes to a flat float array from `offset` on, unchecked."""
 
@@ -101,7 +115,7 @@ def store(_typing: Any, array: Any, _offset: Any, lanes: Any) -> Any:
     return types.void(array, types.intp, lanes), generate
 
 
-@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
+@_operation
 def splat(_typing: Any, scalar: Any, width: Any) -> Any:
     """Lanes `splat(scalar, width)`: the same float in every lane."""
     lanes = LanesType(scalar, width.literal_value)
@@ -112,7 +126,7 @@ def splat(_typing: Any, scalar: Any, width: Any) -> Any:
     return lanes(scalar, width), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_operation
 def where(_typing: Any, bits: Any, lanes: Any, others: Any) -> Any:
     """Lanes `where(bits, lanes, others)`: the first value in the lanes whose bit is 1, the second elsewhere."""
 
@@ -122,7 +136,7 @@ def where(_typing: Any, bits: Any, lanes: Any, others: Any) -> Any:
     return lanes(bits, lanes, others), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_operation
 def multiply_add(_typing: Any, a: Any, b: Any, c: Any) -> Any:
     """Lanes `multiply_add(a, b, c)` = a·b + c, rounded once where the machine can."""
 
@@ -130,13 +144,13 @@ def multiply_add(_typing: Any, a: Any, b: Any, c: Any) -> Any:
         vector = args[0].type
         suffix = f"v{vector.count}f{32 if isinstance(vector.element, ir.FloatType) else 64}"
         function_type = ir.FunctionType(vector, [vector] * 3)
-        function = cgutils.get_or_insert_function(builder.module, function_type, f"llvm.fmuladd.{suffix}")
+        function = _function_named(builder.module, function_type, f"llvm.fmuladd.{suffix}")
         return builder.call(function, args)
 
     return a(a, b, c), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_operation
 def ordered_sum(_typing: Any, lanes: Any) -> Any:
     """Scalar `ordered_sum(lanes)`: 0 + lane 0 + lane 1 + ..., rounded in this order."""
 
@@ -149,7 +163,7 @@ def ordered_sum(_typing: Any, lanes: Any) -> Any:
     return lanes.element(lanes), generate
 
 
-@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
+@_operation
 def bits_within(_typing: Any, codes: Any, _offset: Any, low: Any, span: Any, width: Any) -> Any:
     """Bits `bits_within(codes, offset, low, span, width)`: which neighbours from `offset` on are in low .. low + span.
 

@@ -29,6 +29,7 @@ DOWN, UP, TWIG = range(3)  # TWIG: both children are leaves, so the way down is 
 class Steps(NamedTuple):
     """What to do, one entry per step. Slots are places on the kernel's stack; slot -1 is a leaf."""
 
+    numbers: NDArray[np.floating]
     kinds: NDArray[np.int32]
     here: NDArray[np.int32]
     first: NDArray[np.int32]
@@ -36,7 +37,6 @@ class Steps(NamedTuple):
     test: NDArray[np.int32]
     feature: NDArray[np.int32]
     repeated: NDArray[np.int32]
-    numbers: NDArray[np.floating]
 
 
 # Columns of Steps.numbers.
@@ -51,13 +51,13 @@ class Tests(NamedTuple):
     path left it to its first child.
     """
 
-    column: NDArray[np.int32]
-    low: NDArray[np.int32]
-    span: NDArray[np.int32]
+    column: NDArray[np.int64]
+    low: NDArray[np.int64]
+    span: NDArray[np.int64]
     table: NDArray[np.int64]
-    flip: NDArray[np.int32]
-    earlier: NDArray[np.int32]
-    earlier_first: NDArray[np.int32]
+    flip: NDArray[np.int64]
+    earlier: NDArray[np.int64]
+    earlier_first: NDArray[np.int64]
 
 
 class Program(NamedTuple):

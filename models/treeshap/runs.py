@@ -1,48 +1,12 @@
 """Runs over many rows: tile after tile, with all contributions written out or only the largest of each row."""
 
-from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
-
 from models.treeshap.columns import encode
 from models.treeshap.compiled import compiled
-from models.treeshap.program import POINTS, Listing
-from models.treeshap.walk import ROWS, walk_row, walk_tile
+from models.treeshap.memory import ROWS
+from models.treeshap.row import walk_row
+from models.treeshap.tile import walk_tile
 
 FEW_ROWS = 5  # up to here, rows one by one are faster than a tile that is mostly empty
-CACHE_LINE_BYTES = 64
-
-
-class Memory(NamedTuple):
-    """What one thread writes to; its size depends on the model and never on the number of rows."""
-
-    codes: NDArray[np.unsignedinteger]
-    stack: NDArray[np.floating]
-    taken: NDArray[np.uint64]
-    valid: NDArray[np.uint64]
-    phi: NDArray[np.floating]
-
-
-def memory_for(listing: Listing, n_features: int) -> Memory:
-    """Memory for one thread that runs a program."""
-    program = listing.program
-    precision = program.points.dtype
-    return Memory(
-        codes=np.zeros(max(1, len(program.columns.features)) * ROWS, dtype=program.columns.code_type()),
-        stack=_aligned(listing.slots * POINTS * ROWS, precision),
-        taken=np.zeros(max(1, listing.most_tests), dtype=np.uint64),
-        valid=np.zeros(max(1, listing.most_tests), dtype=np.uint64),
-        phi=_aligned(n_features * ROWS, precision),
-    )
-
-
-def _aligned(size: int, precision: "np.dtype[np.floating]") -> NDArray[np.floating]:
-    # A vector that crosses a cache line costs two reads.
-    spare = CACHE_LINE_BYTES // precision.itemsize
-    memory = np.zeros(size + spare, dtype=precision)
-    first = -(memory.ctypes.data // precision.itemsize) % spare
-    return memory[first : first + size]
 
 
 @compiled
@@ -51,11 +15,11 @@ def _explain_next(program, memory, matrix, start):  # type: ignore[no-untyped-de
     memory.phi[:] = 0.0
     if matrix.shape[0] - start <= FEW_ROWS:
         encode(program.columns, matrix, start, 1, 1, memory.codes)
-        walk_row(program, memory.codes, memory.stack, memory.taken, memory.valid, memory.phi)
+        walk_row(program, memory)
         return 1, 1
     rows = min(ROWS, matrix.shape[0] - start)
     encode(program.columns, matrix, start, rows, ROWS, memory.codes)
-    walk_tile(program, memory.codes, memory.stack, memory.taken, memory.valid, memory.phi)
+    walk_tile(program, memory)
     return rows, ROWS
 
 

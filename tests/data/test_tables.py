@@ -16,7 +16,7 @@ def test_a_table_has_every_contract_column_whether_given_or_not(table: Table) ->
 
 
 def test_where_known_on_is_absent_it_is_the_day_it_happened() -> None:
-    frame = good_frames()["returns"].assign(known_on=[None, "2025-02-28", None])
+    frame = good_frames()["returns"].assign(known_on=pd.Series([None, "2025-02-28", None], dtype=object))
     rows = tables_from_frames({"returns": frame})["returns"].order_by("return_id").known_on.to_pyarrow().to_pylist()
     assert [str(day) for day in rows] == ["2025-01-10", "2025-02-28", "2025-03-10"]
 

@@ -14,13 +14,12 @@ from data.refusal import Refusal
 from models.artefact import (
     Artefact,
     ArtefactParts,
-    parts_of,
     read_artefact,
     require_feature_version,
     write_artefact,
 )
 from models.scoring import Scorer
-from tests.models.worlds import tiny_matrix, tiny_parts
+from tests.models.worlds import parts_of, tiny_matrix, tiny_parts
 
 FILES = (
     "booster.txt", "calibration.json", "features.json", "recipe.toml", "metrics.json", "card.md",

@@ -8,7 +8,7 @@ import pytest
 
 from data.refusal import Refusal
 from data.workspace import Workspace, point
-from models.artefact import Artefact, parts_of
+from models.artefact import Artefact
 from models.champion import (
     champion,
     champion_version,
@@ -18,6 +18,7 @@ from models.champion import (
     model_folder,
     model_versions,
 )
+from tests.models.worlds import parts_of
 
 
 @pytest.fixture

@@ -19,8 +19,9 @@ from models.phrases import IN_WORDS, quantity
         ("EUR", 12.5, "EUR 12.50"), ("log EUR", 2.302585093, "EUR 10.00"), ("stars", 3.44, "3.4 stars"),
         ("per 1,000 units", 4.0, "4 per 1,000 units"), ("standard deviations", -1.5, "-1.5 standard deviations"),
         ("yes/no", 1.0, "yes"), ("yes/no", 0.0, "no"), ("log-odds", 1.234, "1.2"), ("ratio", 0.123, "0.12 times"),
-        ("points", 1250.0, "1,250 points"), 
-        ("ratio", 1234567.0, "1,234,567 times"), ("log-odds", 1e-5, "almost 0"), ("days", float("inf"), "beyond measure"),
+        ("points", 1250.0, "1,250 points"),
+        ("ratio", 1234567.0, "1,234,567 times"), ("log-odds", 1e-5, "almost 0"),
+        ("days", float("inf"), "beyond measure"),
     ],
 )  # fmt: skip
 def test_a_value_reads_by_its_unit(unit: Unit, value: float, words: str) -> None:

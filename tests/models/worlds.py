@@ -1,5 +1,6 @@
 """Small models with everything a real one has, for the tests of this room and of those above it."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -89,3 +90,8 @@ def tiny_champion(workspace: Workspace, seed: int = 0) -> str:
     version = keep_model(workspace, tiny_parts(seed))
     crown(workspace, version)
     return version
+
+
+def parts_of(artefact: Artefact) -> ArtefactParts:
+    """The artefact without its version, ready to be written elsewhere."""
+    return ArtefactParts(**{field.name: getattr(artefact, field.name) for field in fields(ArtefactParts)})

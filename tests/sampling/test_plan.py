@@ -23,6 +23,8 @@ from tests.sampling.frames import AS_OF, CATEGORIES, DEAR, POLICY, candidates, m
 ROOT = Path(__file__).resolve().parents[2]
 PROBABILITIES = st.floats(0, 1, allow_subnormal=False)
 SEEDS = st.integers(0, 2**62)
+# Below one test of each package (1,265 euros in all): one test is placed by chance.
+SCARCE_EUR = 1_250.0
 UNTIMED = settings(deadline=None)
 BUDGETS = st.floats(DEAR.cost_cents / 100, 60_000)
 ROWS = st.lists(
@@ -92,7 +94,7 @@ def test_the_order_of_the_candidates_changes_nothing(
     assert plan.summary == again.summary
 
 
-@pytest.mark.parametrize("budget_eur", [20_000.0, 1_400.0], ids=["ample", "one test placed by chance"])
+@pytest.mark.parametrize("budget_eur", [20_000.0, SCARCE_EUR], ids=["ample", "one test placed by chance"])
 def test_inclusion_frequencies_over_seeds_are_the_probabilities(budget_eur: float) -> None:
     """Chi-square over the SKUs expected more than five times; the rare ones as one group."""
     _, draws = _redrawn(marketplace(240), budget_eur, redraws=2_000)
@@ -109,7 +111,7 @@ def test_inclusion_frequencies_over_seeds_are_the_probabilities(budget_eur: floa
     assert abs(rare_times - rare_expected) <= 4 * np.sqrt(rare_expected) + 1e-9
 
 
-@pytest.mark.parametrize("budget_eur", [20_000.0, 1_400.0], ids=["ample", "one test placed by chance"])
+@pytest.mark.parametrize("budget_eur", [20_000.0, SCARCE_EUR], ids=["ample", "one test placed by chance"])
 def test_weighting_by_the_probabilities_estimates_the_prevalence_without_bias(budget_eur: float) -> None:
     """Weighting by the probabilities estimates the prevalence without bias."""
     frame, draws = _redrawn(marketplace(240, seed=1), budget_eur, redraws=2_000)
@@ -119,6 +121,15 @@ def test_weighting_by_the_probabilities_estimates_the_prevalence_without_bias(bu
     assert abs(np.mean(estimates) - failed.mean()) < 4 * error
     naive = np.mean([failed[draw.taken].mean() for draw in draws])
     assert naive > failed.mean() + 4 * error
+
+
+def test_a_test_placed_by_chance_stays_within_the_budget_whichever_stratum_it_falls_on() -> None:
+    """A test placed by chance stays within the budget, whichever stratum it falls on."""
+    _, draws = _redrawn(marketplace(240), SCARCE_EUR, redraws=200)
+    assert np.any(draws[0].expected_tests % 1 > 0), "no test is placed by chance"
+    costs = [sum(draw.packages[code].cost_cents for code in draw.stratum[draw.taken]) for draw in draws]
+    assert max(costs) <= 100 * SCARCE_EUR
+    assert len(set(costs)) > 2
 
 
 def test_tests_per_stratum_are_the_same_in_every_draw_of_an_ample_budget() -> None:

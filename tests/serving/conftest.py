@@ -68,12 +68,18 @@ def serving(served: str, home: Path, folder: Path, environment: dict[str, str]) 
                 _wait_until_alive(client, server, log)
                 yield client
         finally:
-            os.killpg(server.pid, signal.SIGTERM)
-            try:
-                server.wait(15)
-            except subprocess.TimeoutExpired:
-                os.killpg(server.pid, signal.SIGKILL)
-                server.wait(15)
+            _stop(server)
+
+
+def _stop(server: "subprocess.Popen[Any]") -> None:
+    """End the server and its workers, which share its process group."""
+    if server.poll() is None:
+        os.killpg(server.pid, signal.SIGTERM)
+        try:
+            server.wait(15)
+        except subprocess.TimeoutExpired:
+            os.killpg(server.pid, signal.SIGKILL)
+            server.wait(15)
 
 
 def _wait_until_alive(client: httpx.Client, server: "subprocess.Popen[Any]", log: Path) -> None:

@@ -1,0 +1,214 @@
+"""Examples that no random booster is sure to reach: odd trees, odd covers, odd values, and what is refused."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import lightgbm
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from models.treeshap import UnsupportedModel, compile_model
+from models.treeshap import compiled as compiled_module
+from models.treeshap.columns import encode
+from models.treeshap.quadrature import rule_for
+from models.treeshap.walk import walk_tile
+from tests.models.boosters import Matrix, contributions_by_lightgbm, grow, on_the_edges
+
+
+def assert_equals_lightgbm(booster: lightgbm.Booster, rows: Matrix) -> None:
+    """Contributions and base value, to 1e-9."""
+    expected = contributions_by_lightgbm(booster, rows)
+    explained = compile_model(booster.dump_model()).contributions(rows)
+    assert_allclose(explained.values, expected[:, :-1], rtol=0, atol=1e-9)
+    assert_allclose(explained.base_value, expected[0, -1], rtol=0, atol=1e-9)
+
+
+def leaf(value: float, cover: int) -> dict[str, Any]:
+    """A leaf of a hand-made dump."""
+    return {"leaf_value": value, "leaf_count": cover}
+
+
+def split(feature: int, left: dict[str, Any], right: dict[str, Any], threshold: float = 0.0) -> dict[str, Any]:
+    """A numerical split of a hand-made dump."""
+    cover = sum(child.get("internal_count", child.get("leaf_count", 0)) for child in (left, right))
+    test = {"split_feature": feature, "threshold": threshold, "decision_type": "<=", "missing_type": "NaN"}
+    return {**test, "default_left": True, "internal_count": cover, "left_child": left, "right_child": right}
+
+
+def dump_of(root: dict[str, Any], features: int) -> dict[str, Any]:
+    """A dump of one tree."""
+    return {"num_tree_per_iteration": 1, "max_feature_idx": features - 1, "tree_info": [{"tree_structure": root}]}
+
+
+def chain(features: int) -> dict[str, Any]:
+    """A tree that tests one more feature on each level."""
+    root = split(features - 1, leaf(1.0, 1), leaf(-1.0, 1))
+    for feature in reversed(range(features - 1)):
+        root = split(feature, leaf(0.5 * feature, 1), root)
+    return root
+
+
+def test_a_chain_of_70_distinct_features_equals_lightgbm() -> None:
+    """35 quadrature points: more than one walk through the tree."""
+    rng = np.random.default_rng(3)
+    matrix = np.tril(np.ones((71, 70)))[rng.integers(0, 71, 600)] + rng.normal(size=(600, 70)) * 0.01
+    booster = grow(matrix, matrix.sum(axis=1) ** 3, [], trees=3, num_leaves=70, max_bin=4)
+    points = np.concatenate([matrix, rng.choice([0.0, 1.0], (40, 70))])
+    assert_equals_lightgbm(booster, points)
+
+
+def test_a_chain_of_300_features_sums_to_its_leaf() -> None:
+    engine = compile_model(dump_of(chain(300), 300))
+    rows = np.random.default_rng(0).choice([-1.0, 1.0], (70, 300))
+    first_left = np.argmax(rows <= 0, axis=1)
+    assert_allclose(engine.margin(rows), np.where(first_left == 299, 1.0, 0.5 * first_left), atol=1e-9)
+
+
+def test_a_tree_deeper_than_the_recursion_limit_is_explained() -> None:
+    root = leaf(1.0, 1)
+    for level in range(3_000):  # 250 thresholds a feature
+        root = split(level % 12, leaf(float(level), 1), root, threshold=-float(level // 12))
+    rows = np.ones((2, 12))
+    rows[1, 11] = np.nan
+    explained = compile_model(dump_of(root, 12)).contributions(rows)
+    assert_allclose(explained.base_value + explained.values.sum(axis=1), [1.0, 2999.0], rtol=0, atol=1e-9)
+
+
+def test_a_model_of_single_leaves_gives_zeros_and_its_value_as_base() -> None:
+    booster = grow(np.zeros((30, 2)), np.full(30, 2.5), [], min_data_in_leaf=1000)
+    engine = compile_model(booster.dump_model())
+    explained = engine.contributions(np.ones((3, 2)))
+    assert_array_equal(explained.values, 0.0)
+    assert explained.base_value == pytest.approx(2.5)
+    assert_allclose(engine.margin(np.ones((3, 2))), 2.5)
+
+
+def test_no_row_gives_an_empty_answer() -> None:
+    engine = compile_model(dump_of(chain(3), 3))
+    assert engine.contributions(np.empty((0, 3))).values.shape == (0, 3)
+    assert engine.top(np.empty((0, 3)), 2, threads=2).features.shape == (0, 2)
+
+
+def test_covers_of_zero_rows_give_finite_contributions_that_sum_to_the_margin() -> None:
+    """LightGBM divides by the cover and answers NaN; a share of 0 is its limit, and 0 of 0 rows are halves."""
+    empty = split(1, leaf(3.0, 0), split(0, leaf(5.0, 0), leaf(7.0, 0), threshold=2.0))
+    engine = compile_model(dump_of(split(0, leaf(1.0, 10), empty), 2))
+    explained = engine.contributions(np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [3.0, 1.0]]))
+    assert explained.base_value == 1.0
+    assert_allclose(1.0 + explained.values.sum(axis=1), [1.0, 3.0, 5.0, 7.0], atol=1e-12)
+    assert_array_equal(explained.values[0], 0.0)
+
+
+def test_a_tiny_cover_beside_a_huge_one_equals_the_limit() -> None:
+    engine = compile_model(dump_of(split(0, leaf(1.0, 10**12), split(1, leaf(0.0, 1), leaf(8.0, 10**9))), 2))
+    explained = engine.contributions(np.array([[1.0, -1.0]]))
+    assert_allclose(explained.base_value + explained.values.sum(), 0.0, atol=1e-9)
+
+
+@pytest.mark.parametrize("bins", [254, 255, 256, 700])
+def test_many_thresholds_of_one_feature_equal_lightgbm(bins: int) -> None:
+    rng = np.random.default_rng(bins)
+    matrix = rng.normal(size=(2_000, 2))
+    booster = grow(matrix, rng.normal(size=2_000), [], trees=4, num_leaves=bins, max_bin=bins)
+    assert_equals_lightgbm(booster, on_the_edges(booster, matrix, [], rng))
+
+
+def test_more_than_1023_categories_equal_lightgbm() -> None:
+    rng = np.random.default_rng(5)
+    matrix = np.column_stack([rng.integers(0, 1_500, 6_000), rng.normal(size=6_000)]).astype(float)
+    booster = grow(matrix, np.sin(matrix[:, 0]) + rng.normal(size=6_000), [0], max_bin=2_000, max_cat_threshold=1_000)
+    assert_equals_lightgbm(booster, on_the_edges(booster, matrix, [0], rng))
+
+
+def test_splits_of_one_feature_may_treat_missing_values_differently() -> None:
+    """Training goes on from a first booster with other settings."""
+    rng = np.random.default_rng(8)
+    matrix = rng.normal(size=(300, 2))
+    matrix[::3] = np.nan
+    matrix[::5] = 0.0
+    target = rng.normal(size=300)
+    settings = {"objective": "regression", "verbose": -1, "min_data_in_leaf": 1}
+    first = lightgbm.train(settings, lightgbm.Dataset(matrix, target), 3)
+    zeros = lightgbm.Dataset(matrix, target, params={"zero_as_missing": True})
+    booster = lightgbm.train({**settings, "zero_as_missing": True}, zeros, 3, init_model=first)
+    text = str(booster.dump_model())
+    assert "'NaN'" in text
+    assert "'Zero'" in text
+    assert_equals_lightgbm(booster, on_the_edges(booster, matrix, [], rng))
+
+
+@pytest.mark.parametrize("points", range(1, 40))
+def test_the_quadrature_is_exact_for_the_highest_degree_it_promises(points: int) -> None:
+    rule = rule_for(2 * points)
+    assert len(rule.points) == points
+    degree = 2 * points - 1
+    assert np.sum(rule.weights * rule.points**degree) == pytest.approx(1 / (degree + 1), rel=1e-12)
+    assert_allclose(rule.points + rule.complements, 1.0, rtol=1e-15)
+
+
+def test_linear_trees_are_refused_with_a_sentence() -> None:
+    rng = np.random.default_rng(0)
+    matrix = rng.normal(size=(100, 2))
+    booster = grow(matrix, matrix[:, 0], [], linear_tree=True)
+    with pytest.raises(UnsupportedModel, match="tree 0 has a linear leaf. Train with linear_tree=false"):
+        compile_model(booster.dump_model())
+
+
+def test_several_outputs_are_refused_with_a_sentence() -> None:
+    rng = np.random.default_rng(0)
+    booster = grow(rng.normal(size=(90, 2)), np.arange(90) % 3, [], objective="multiclass", num_class=3)
+    with pytest.raises(UnsupportedModel, match="grows 3 trees per iteration"):
+        compile_model(booster.dump_model())
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"decision_type": "<"}, "has a split '<' with missing type 'NaN'"),
+        ({"missing_type": "Some"}, "missing type 'Some'"),
+        ({"threshold": float("nan")}, "a split at NaN"),
+        ({"left_child": leaf(float("inf"), 1)}, "a leaf of inf"),
+    ],
+)
+def test_an_unknown_split_is_refused_with_a_sentence(change: dict[str, Any], sentence: str) -> None:
+    dump = copy.deepcopy(dump_of(chain(2), 2))
+    dump["tree_info"][0]["tree_structure"] |= change
+    with pytest.raises(UnsupportedModel, match=sentence):
+        compile_model(dump)
+
+
+def test_a_dictionary_that_is_no_dump_is_refused() -> None:
+    with pytest.raises(UnsupportedModel, match=r"booster.dump_model\(\)"):
+        compile_model({"trees": []})
+
+
+def test_a_wrong_matrix_precision_or_count_is_refused_with_a_sentence() -> None:
+    engine = compile_model(dump_of(chain(3), 3))
+    rows = np.zeros((4, 3))
+    with pytest.raises(ValueError, match=r"3 columns, got shape \(4, 2\)"):
+        engine.contributions(np.zeros((4, 2)))
+    with pytest.raises(ValueError, match="got float32"):
+        engine.margin(rows.astype(np.float32))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="row by row"):
+        engine.margin(np.asfortranarray(rows))
+    with pytest.raises(ValueError, match="counted from 1, got 0"):
+        engine.margin(rows, threads=0)
+    with pytest.raises(ValueError, match="between 0 and the 3 features of the model, got 4"):
+        engine.top(rows, 4)
+    with pytest.raises(ValueError, match="'float64' or 'float32', got 'half'"):
+        compile_model(dump_of(chain(3), 3), "half")  # type: ignore[arg-type]
+
+
+def test_a_cached_kernel_is_out_of_date_when_any_source_of_the_package_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Numba alone would look at the kernel's own file only."""
+    assert {kernel._cache._cache_file._source_stamp for kernel in (encode, walk_tile)} == {compiled_module.SOURCES}
+    for name in ("a.py", "b.py"):
+        (tmp_path / name).write_text("before", encoding="utf-8")
+    monkeypatch.setattr(compiled_module, "__file__", str(tmp_path / "a.py"))
+    before = compiled_module._sources_digest()
+    (tmp_path / "b.py").write_text("after", encoding="utf-8")
+    assert compiled_module._sources_digest() != before

@@ -1,0 +1,111 @@
+"""The service stays with a whole publication and moves on only to a whole one."""
+
+from pathlib import Path
+
+import pytest
+
+from data.progress import SilentProgress
+from data.refusal import Refusal
+from data.workspace import Workspace, point
+from models.champion import champion, crown, keep_model
+from serving.answers import Item
+from serving.batch import score_catalogue
+from serving.desk import Desk
+from serving.publication import publications, published_name
+from serving.published import published_now
+from tests.features.catalogues import DAY
+from tests.models.worlds import tiny_parts
+from tests.serving.conftest import Scored, scored_workspace
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Scored:
+    """A scored workspace that a test may change."""
+    return scored_workspace(tmp_path / "workspace")
+
+
+def scored_again(own: Scored) -> str:
+    """Crown another model, score with it and return its version."""
+    version = keep_model(own.workspace, tiny_parts(seed=1))
+    crown(own.workspace, version)
+    score_catalogue(own.workspace, own.tables, champion(own.workspace), DAY, SilentProgress())
+    return version
+
+
+def test_nothing_published_is_said_with_what_to_do(tmp_path: Path) -> None:
+    """Before the first scores the desk says to run `touchstone score`."""
+    with pytest.raises(Refusal, match="Run `touchstone score`"):
+        Desk(Workspace(tmp_path)).published()
+
+
+def test_it_moves_on_to_the_next_publication(own: Scored) -> None:
+    """After the next scoring the desk answers by the new model, and not before."""
+    desk = Desk(own.workspace)
+    first = desk.published()
+    assert desk.published() is first
+    version = scored_again(own)
+    assert desk.published().publication.model_version == version
+
+
+def test_a_publication_that_was_opened_keeps_answering_after_the_next(own: Scored) -> None:
+    """An answer in progress is wholly of the old publication, even when the old one has left the disk."""
+    first = published_now(own.workspace)
+    before = first.answer([Item(sku_id="K-1", market="DE")], explain=True)
+    scored_again(own)
+    assert first.answer([Item(sku_id="K-1", market="DE")], explain=True) == before
+
+
+@pytest.mark.parametrize("broken", ["publication.json", "ranks.npy", "p_fail.npy"])
+def test_it_stays_while_the_next_publication_is_broken(own: Scored, broken: str) -> None:
+    """A file of the next publication cut short leaves the present one in service; a new start refuses."""
+    desk = Desk(own.workspace)
+    first = desk.published()
+    scored_again(own)
+    path = publications(own.workspace) / str(published_name(own.workspace)) / broken
+    path.write_bytes(path.read_bytes()[:20])
+    assert desk.published() is first
+    with pytest.raises(Refusal, match="cannot be read"):
+        Desk(own.workspace).published()
+
+
+def test_it_stays_while_the_next_model_was_tampered_with(own: Scored) -> None:
+    """A changed model file is never served."""
+    desk = Desk(own.workspace)
+    first = desk.published()
+    version = scored_again(own)
+    booster = own.workspace.models / version / "booster.txt"
+    booster.write_text(booster.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    assert desk.published() is first
+    with pytest.raises(Refusal, match=r"booster\.txt has changed"):
+        Desk(own.workspace).published()
+
+
+def test_a_pointer_to_nothing_is_refused(own: Scored) -> None:
+    """A pointer that names no publication is a sentence, not a crash."""
+    point(publications(own.workspace) / "CURRENT", "p-000000000000")
+    with pytest.raises(Refusal, match="p-000000000000 cannot be read"):
+        Desk(own.workspace).published()
+
+
+def test_only_the_present_and_the_previous_publication_are_kept(own: Scored) -> None:
+    """Publishing three times leaves two publications."""
+    names = [str(published_name(own.workspace))]
+    scored_again(own)
+    names.append(str(published_name(own.workspace)))
+    score_catalogue(own.workspace, own.tables, champion(own.workspace), DAY.replace(day=11), SilentProgress())
+    names.append(str(published_name(own.workspace)))
+    kept = {path.name for path in publications(own.workspace).iterdir() if path.is_dir()}
+    assert kept == set(names[1:])
+
+
+def test_the_riskiest_are_the_first_ranks_with_their_reasons(own: Scored) -> None:
+    """The riskiest five are ranks 1 to 5 and each comes with reasons."""
+    riskiest = published_now(own.workspace).riskiest(5)
+    assert [row.rank for row in riskiest] == [1, 2, 3, 4, 5]
+    assert all(row.reasons for row in riskiest)
+
+
+def test_an_unknown_sku_is_refused_by_name(own: Scored) -> None:
+    """Asking for one unknown SKU names it."""
+    with pytest.raises(Refusal, match="no SKU 'nope' in market 'DE'"):
+        published_now(own.workspace).score_row(Item(sku_id="nope", market="DE"))

@@ -1,0 +1,61 @@
+"""On the sample marketplace, whose truth is known: the model is good, and not too good to be true."""
+
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from data.contract import BY_NAME
+from data.marketplace.sample import write_sample
+from data.progress import SilentProgress
+from data.tables import Tables, tables_from_frames
+from training import metrics
+from training.earning import earn, studied
+from training.examples import examples
+from training.metrics import Floats, Truths
+from training.recipe import read_recipe
+from training.splits import split_by_time
+
+pytestmark = pytest.mark.slow
+ROOM_FOR_CHANCE = 0.01
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sample marketplace of 8,000 SKUs over two years."""
+    folder = tmp_path_factory.mktemp("sample")
+    write_sample(folder, skus=8000, days=730, seed=1, until=date(2026, 6, 30), progress=SilentProgress())
+    return folder
+
+
+def tables_in(folder: Path) -> Tables:
+    """The contract tables of a folder; the truth stays behind."""
+    return tables_from_frames({
+        path.stem: pq.read_table(path) for path in folder.glob("*.parquet") if path.stem in BY_NAME
+    })  # fmt: skip
+
+
+def auc_of(score: Floats, failed: Truths) -> float:
+    """The AUC of one ranking."""
+    return float(metrics.auc(metrics.ranking(score, failed), np.ones((1, len(failed))))[0])
+
+
+def test_the_model_ranks_between_good_and_all_knowing(sample: Path) -> None:
+    """Above the AUC of the true probabilities there is only luck or a leak."""
+    tables, recipe = tables_in(sample), read_recipe()
+    labels = examples(tables)
+    split = split_by_time(labels, None, recipe.split)
+    study = studied(tables, labels, split, recipe, SilentProgress())
+    earned = earn(study, recipe, SilentProgress())
+    truth = pd.read_parquet(sample / "truth_tests.parquet").set_index("test_id")["p_fail"]
+    known = truth.reindex(labels["test_id"].iloc[split.test]).to_numpy(np.float64)
+    assert not np.isnan(known).any()
+    margin, failed = earned.margin(study.matrix(split.test)), study.failed(split.test)
+    assert auc_of(margin, failed) >= 0.70
+    assert auc_of(margin, failed) <= auc_of(known, failed) + ROOM_FOR_CHANCE
+    p_fail = earned.calibration.p_fail(margin)
+    assert 0.75 < metrics.expected_per_observed(p_fail, failed, np.ones((1, len(failed))))[0] < 1.35
+    assert np.corrcoef(known, p_fail)[0, 1] > 0.3
