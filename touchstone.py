@@ -79,9 +79,7 @@ def ingest(settings: Settings, source: Path, strict: bool) -> None:
 
 @main.command()
 @click.option("--recipe", default="default", show_default=True, help="Name in training/recipes, or a TOML file.")
-@click.option(
-    "--test-from", type=DAY, help="Learn from labels known before, evaluate on tests drawn from then on."
-)
+@click.option("--test-from", type=DAY, help="Learn from labels known before, evaluate on tests drawn from then on.")
 @click.pass_obj
 def train(settings: Settings, recipe: str, test_from: datetime | None) -> None:
     """Train and calibrate a model, compare it with its baselines, register it in MLflow."""

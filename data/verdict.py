@@ -29,6 +29,15 @@ class TableCount:
     rules: Mapping[str, int]
     ignored: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        """Say it in a line, and one more for each rule broken and for columns nobody reads."""
+        lines = [
+            f"{self.table:<13}{self.read:>12,} read {self.accepted:>12,} accepted {self.quarantined:>9,} quarantined"
+        ]
+        lines += [f"{'':<13}{rows:>12,} {rule}" for rule, rows in self.rules.items()]
+        lines += [f"{'':<13}not in the contract, left out: {', '.join(self.ignored)}"] if self.ignored else []
+        return "\n".join(lines)
+
 
 @dataclass(frozen=True)
 class Verdict:

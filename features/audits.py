@@ -61,7 +61,7 @@ def _critical(entity: Entity) -> Feature:
         name=f"{entity}_audit_critical_365",
         meaning=f"critical findings of audits {WHERE[entity]} in the last year",
         unit="count", group=GROUP, entity=entity, direction=1,
-        sentence=f"{{value}} critical findings were made by audits {WHERE[entity]} in the last year.",
+        sentence=f"{{value}} critical finding[s] [was|were] made by audits {WHERE[entity]} in the last year.",
         missing=f"Audits {WHERE[entity]} cannot be looked up.",
         source=AUDITS_OF[entity], value=lambda seen, _: total(seen.critical, within(seen, 365)),
     )  # fmt: skip

@@ -56,7 +56,7 @@ FEATURES: tuple[Feature, ...] = (
         name="category_tests_365",
         meaning="independent tests of this category in this market in the last year",
         unit="count", group=GROUP, entity="category", direction=0,
-        sentence="{value} independent tests of this category in this market are known from the last year.",
+        sentence="{value} independent test[s] of this category in this market [is|are] known from the last year.",
         missing="Tests of this category in this market cannot be looked up.",
         source=TESTS_OF["category"], value=lambda seen, _: count(seen.independent & within(seen, 365)),
     ),

@@ -28,7 +28,7 @@ def _units(window_days: int) -> Feature:
         name=f"sku_units_{window_days}",
         meaning=f"units of this product sold in this market in the last {window_days} days",
         unit="count", group=GROUP, entity="sku", direction=0,
-        sentence=f"{{value}} units of this product were sold in this market in the last {window_days} days.",
+        sentence=f"{{value}} unit[s] of this product [was|were] sold in this market in the last {window_days} days.",
         missing=MISSING,
         source=ORDERS_OF_SKU, value=lambda seen, _: total(seen.units, within(seen, window_days)),
     )  # fmt: skip

@@ -103,7 +103,7 @@ FEATURES: tuple[Feature, ...] = (
         name="title_length",
         meaning="different words in the title",
         unit="count", group=GROUP, entity="title", direction=0,
-        sentence="The title has {value} different words.", missing="The listing has no title.",
+        sentence="The title has {value} different word[s].", missing="The listing has no title.",
         source=TITLE, value=lambda seen, _: seen.words,
     ),
     Feature(

@@ -51,7 +51,7 @@ def _safety_returns(window_days: int) -> Feature:
         name=f"sku_safety_returns_{window_days}",
         meaning=f"units of this product returned {WHY['safety_return']} in the last {window_days} days",
         unit="count", group=GROUP, entity="sku", direction=1,
-        sentence=f"{{value}} units of this product came back {WHY['safety_return']} in the last {window_days} days.",
+        sentence=f"{{value}} unit[s] of this product came back {WHY['safety_return']} in the last {window_days} days.",
         missing="Sales and returns of this product are not kept.",
         source=RETURNS_OF_SKU, value=lambda seen, _: total(seen.safety, within(seen, window_days)),
     )  # fmt: skip

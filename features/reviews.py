@@ -97,7 +97,7 @@ def _hazard_reviews(window_days: int) -> Feature:
         name=f"sku_hazard_reviews_{window_days}",
         meaning=f"reviews of this product in the last {window_days} days that speak of a hazard",
         unit="count", group=GROUP, entity="sku", direction=1,
-        sentence=f"{{value}} reviews of this product in the last {window_days} days speak of a hazard.",
+        sentence=f"{{value}} review[s] of this product in the last {window_days} days [speaks|speak] of a hazard.",
         missing=NOT_KEPT,
         source=OF_SKU, value=lambda seen, _: count(_written(seen, window_days) & seen.hazard),
     )  # fmt: skip
@@ -113,7 +113,7 @@ FEATURES: tuple[Feature, ...] = (
         name="sku_reviews_365",
         meaning="reviews of this product in the last year",
         unit="count", group=GROUP, entity="sku", direction=0,
-        sentence="{value} reviews of this product were written in the last year.", missing=NOT_KEPT,
+        sentence="{value} review[s] of this product [was|were] written in the last year.", missing=NOT_KEPT,
         source=OF_SKU, value=lambda seen, _: count(_written(seen, 365)),
     ),
     Feature(
@@ -155,7 +155,7 @@ FEATURES: tuple[Feature, ...] = (
         name="sku_five_star_hazard_reviews",
         meaning="reviews of this product in the last year with 5 stars that speak of a hazard",
         unit="count", group=GROUP, entity="sku", direction=0,
-        sentence="{value} reviews of this product in the last year give 5 stars and speak of a hazard.",
+        sentence="In the last year {value} review[s] of this product gave 5 stars and told of a hazard.",
         missing=NOT_KEPT,
         source=OF_SKU, value=lambda seen, _: count(_written(seen, 365) & seen.hazard & (seen.rating == 5)),
     ),

@@ -14,7 +14,7 @@ GROUP: Final = "supplier history"
 SEVERITY_POINTS = {"minor": 1, "major": 5, "critical": 25}
 WHOSE: dict[Entity, str] = {
     "supplier": "this supplier's products", "factory": "products of this factory", "sku": "this product",
-    "title": "products with this title, whoever sells them",
+    "title": "products with this title from all sellers",
 }  # fmt: skip
 
 
@@ -43,7 +43,7 @@ def _fails(entity: Entity, window_days: int) -> Feature:
         name=f"{entity}_fails_{window_days}",
         meaning=f"independent tests of {WHOSE[entity]} that failed in the last {window_days} days",
         unit="count", group=GROUP, entity=entity, direction=1,
-        sentence=f"{{value}} independent tests of {WHOSE[entity]} failed in the last {window_days} days.",
+        sentence=f"{{value}} independent test[s] of {WHOSE[entity]} failed in the last {window_days} days.",
         missing=f"Failed tests of {WHOSE[entity]} cannot be looked up.",
         source=TESTS_OF[entity], value=lambda seen, _: count(_failed(seen) & within(seen, window_days)),
     )  # fmt: skip
@@ -54,7 +54,7 @@ def _tests(entity: Entity) -> Feature:
         name=f"{entity}_tests",
         meaning=f"independent tests of {WHOSE[entity]} whose result is known",
         unit="count", group=GROUP, entity=entity, direction=0,
-        sentence=f"{{value}} independent tests of {WHOSE[entity]} are known.",
+        sentence=f"{{value}} independent test[s] of {WHOSE[entity]} [is|are] known.",
         missing=f"Tests of {WHOSE[entity]} cannot be looked up.",
         source=TESTS_OF[entity], value=lambda seen, _: count(seen.independent),
     )  # fmt: skip
@@ -130,7 +130,7 @@ _GIVEN_FAILS = Feature(
     name="supplier_given_fails",
     meaning="samples this supplier handed in itself that failed all the same",
     unit="count", group=GROUP, entity="supplier", direction=1,
-    sentence="{value} samples that this supplier handed in itself failed.",
+    sentence="{value} sample[s] that this supplier handed in itself failed.",
     missing="Samples handed in by this supplier cannot be looked up.",
     source=TESTS_OF["supplier"], value=lambda seen, _: count(seen.given & seen.failed),
 )  # fmt: skip

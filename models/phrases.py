@@ -1,10 +1,14 @@
 """How a feature's value reads in a sentence."""
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from features.feature import Feature, Unit
+
+NUMBERED = re.compile(r"\[(?:(?P<one>\w+)\|)?(?P<many>\w+)\]")
+"""`[s]` and `[was|were]` in a sentence: what follows the number one, and what follows any other."""
 
 LARGEST_LOG = math.log(1e12)
 """Prices are said up to a trillion."""
@@ -19,7 +23,10 @@ def fact_of(feature: Feature, value: float) -> str:
     """The feature's sentence with the value in its place, or its sentence for an unknown value (NaN)."""
     if math.isnan(value):
         return feature.missing
-    return feature.sentence.replace("{value}", quantity(feature.unit, value))
+    said = quantity(feature.unit, value)
+    return NUMBERED.sub(lambda forms: (forms["one"] or "") if said == "1" else forms["many"], feature.sentence).replace(
+        "{value}", said
+    )
 
 
 def _percent(share: float) -> str:

@@ -49,16 +49,13 @@ def explanation(published: Published, sku_id: str, market: str) -> str:
 def _held_out(published: Published) -> str:
     """The failures among the riskiest held-out tests against random ones."""
     metrics = published.metrics
-    found = (
-        metrics["found"]["riskiest_100"]
-        if "riskiest_100" in metrics["found"]
-        else metrics["found"]["riskiest_10_percent"]
-    )
+    depths = metrics["found"]
+    found = depths.get("riskiest_100", depths["riskiest_10_percent"])
     low, high = found["failed_interval"]
     return _wrapped(
         f"Held-out tests, drawn from {metrics['data']['test_from']} on: of the {found['tests']:,} riskiest of "
-        f"{found['of']:,}, {found['failed']:,.0f} failed ({low:,.0f} to {high:,.0f}); at random {found['at_random']:,.0f}. "
-        f"AUC {metrics['auc']:.3f}."
+        f"{found['of']:,}, {found['failed']:,.0f} failed ({low:,.0f} to {high:,.0f}); at random "
+        f"{found['at_random']:,.0f}. AUC {metrics['auc']:.3f}."
     )
 
 

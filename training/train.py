@@ -91,7 +91,7 @@ def _logged(settings: Settings, recipe: Recipe, evaluation: Evaluation, version:
 
     with tempfile.TemporaryDirectory() as folder:
         plots = Path(folder)
-        p_fail: Mapping[str, Floats] = {
+        p_fail = {
             "before calibration": evaluation.raw_p_fail,
             "after calibration": evaluation.p_fail,
         }

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from models.treeshap.assembly import assemble
 from models.treeshap.dump import read_dump
+from models.treeshap.memory import ROWS, memory_for
 from models.treeshap.program import Listing
-from models.treeshap.runs import explain_rows, explain_top, memory_for
-from models.treeshap.walk import ROWS
+from models.treeshap.runs import explain_rows, explain_top
 
 Precision = Literal["float64", "float32"]
 

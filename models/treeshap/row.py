@@ -62,9 +62,42 @@ def _walk(program, memory, rule, tree):  # type: ignore[no-untyped-def]
         factor, weight = _factor(program, memory, rule, at)
         above = load(stack, steps.here[at] * POINTS, POINTS)
         if steps.kinds[at] != DOWN:
-            _come_up(program, memory, at, factor, above * weight)
+            _come_up(program, memory, at, factor, weight)
             continue
         below = above * factor
         store(stack, steps.first[at] * POINTS, below)
         if steps.second[at] >= 0:
             store(stack, steps.second[at] * POINTS, above - below)
+
+
+@compiled
+def _factor(program, memory, rule, at):  # type: ignore[no-untyped-def]
+    """The factor f and the weight of the sum at every point (see program.py)."""
+    steps = program.steps
+    share, earlier = steps.numbers[at, SHARE], steps.numbers[at, EARLIER_SHARE]
+    p, rest = load(rule, 0, POINTS), load(rule, POINTS, POINTS)
+    bits = memory.taken[steps.test[at]]
+    if steps.repeated[at] == 0:
+        stay = rest * splat(share, POINTS)
+        return where(bits, stay + p, stay), splat(earlier, POINTS)
+    whole = p + rest * splat(earlier, POINTS)
+    stay = rest * splat(earlier * share, POINTS) / whole
+    factor = where(memory.valid[steps.test[at]], where(bits, stay + p / whole, stay), splat(share, POINTS))
+    return factor, splat(earlier, POINTS) / (whole * whole)
+
+
+@compiled
+def _come_up(program, memory, at, factor, weight):  # type: ignore[no-untyped-def]
+    """Replace C by G, and add the feature's part of the contributions."""
+    steps, stack, test = program.steps, memory.stack, program.steps.test[at]
+    share, other = steps.numbers[at, SHARE], steps.numbers[at, OTHER_SHARE]
+    value = splat(steps.numbers[at, SECOND_VALUE], POINTS)
+    gap = splat(steps.numbers[at, DIFFERENCE], POINTS)
+    if steps.kinds[at] != TWIG:
+        if steps.second[at] >= 0:
+            value = load(stack, steps.second[at] * POINTS, POINTS)
+        gap = load(stack, steps.first[at] * POINTS, POINTS) - value
+    total = ordered_sum(load(stack, steps.here[at] * POINTS, POINTS) * gap * weight)
+    store(stack, steps.here[at] * POINTS, multiply_add(factor, gap, value))
+    if memory.valid[test] != 0:
+        memory.phi[steps.feature[at]] += total * (other if memory.taken[test] != 0 else -share)

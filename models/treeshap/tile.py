@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from models.treeshap.compiled import compiled
+from models.treeshap.compiled import compiled, inlined
 from models.treeshap.lanes import bits_within, load, multiply_add, splat, store, where
 from models.treeshap.memory import ROWS
 from models.treeshap.program import DIFFERENCE, DOWN, EARLIER_SHARE, OTHER_SHARE, POINTS, SECOND_VALUE, SHARE, TWIG
 
+TILE = POINTS * ROWS  # floats of one slot
 ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
@@ -56,59 +57,66 @@ def _walk(program, memory, tree, start):  # type: ignore[no-untyped-def]
             _come_up(program, memory, at, point, count)
 
 
-@compiled
-def _factor(program, memory, at, point):  # type: ignore[no-untyped-def]
-    """The factor f at one point, by row, and the weight of the sum (see program.py)."""
-    steps = program.steps
+@inlined
+def _facts(program, memory, at):  # type: ignore[no-untyped-def]
+    """What is the same at all points; read once, because the compiler must take any store for a change of it."""
+    steps, test = program.steps, program.steps.test[at]
     share, earlier = steps.numbers[at, SHARE], steps.numbers[at, EARLIER_SHARE]
-    p, rest = program.points[point], program.complements[point]
-    bits = memory.taken[steps.test[at]]
-    if steps.repeated[at] == 0:
+    return steps.repeated[at] != 0, share, earlier, memory.taken[test], memory.valid[test]
+
+
+@inlined
+def _factor(facts, p, rest):  # type: ignore[no-untyped-def]
+    """The factor f at point p, by row, and the weight of the sum (see program.py)."""
+    repeated, share, earlier, taken, valid = facts
+    if not repeated:
         stay = rest * share
-        return where(bits, splat(stay + p, ROWS), splat(stay, ROWS)), earlier
+        return where(taken, splat(stay + p, ROWS), splat(stay, ROWS)), earlier
     whole = p + rest * earlier
     stay = rest * (earlier * share) / whole
-    factor = where(bits, splat(stay + p / whole, ROWS), splat(stay, ROWS))
-    return where(memory.valid[steps.test[at]], factor, splat(share, ROWS)), earlier / (whole * whole)
+    factor = where(taken, splat(stay + p / whole, ROWS), splat(stay, ROWS))
+    return where(valid, factor, splat(share, ROWS)), earlier / (whole * whole)
 
 
-@compiled
+@inlined
 def _go_down(program, memory, at, point, count):  # type: ignore[no-untyped-def]
     """Give C to the children that are not leaves."""
     steps, stack = program.steps, memory.stack
-    here, first, second = steps.here[at], steps.first[at], steps.second[at]
+    here, first, second = steps.here[at] * TILE, steps.first[at] * TILE, steps.second[at] * TILE
+    facts = _facts(program, memory, at)
     for q in range(count):
-        factor, _ = _factor(program, memory, at, point + q)
-        above = load(stack, (here * POINTS + q) * ROWS, ROWS)
+        factor, _ = _factor(facts, program.points[point + q], program.complements[point + q])
+        above = load(stack, here + q * ROWS, ROWS)
         below = above * factor
-        store(stack, (first * POINTS + q) * ROWS, below)
+        store(stack, first + q * ROWS, below)
         if second >= 0:
-            store(stack, (second * POINTS + q) * ROWS, above - below)
+            store(stack, second + q * ROWS, above - below)
 
 
-@compiled
+@inlined
 def _come_up(program, memory, at, point, count):  # type: ignore[no-untyped-def]
     """Replace C by G, and add the feature's part of the contributions."""
-    steps, stack, test = program.steps, memory.stack, program.steps.test[at]
-    here, first, second = steps.here[at], steps.first[at], steps.second[at]
-    share, other = steps.numbers[at, SHARE], steps.numbers[at, OTHER_SHARE]
+    steps, stack, kind = program.steps, memory.stack, program.steps.kinds[at]
+    here, first, second = steps.here[at] * TILE, steps.first[at] * TILE, steps.second[at] * TILE
+    numbers = steps.numbers[at]
+    other, second_value, difference = numbers[OTHER_SHARE], numbers[SECOND_VALUE], numbers[DIFFERENCE]
+    facts = _facts(program, memory, at)
+    repeated, share, _, taken, valid = facts
     zero = share - share
     total = splat(zero, ROWS)
     for q in range(count):
-        factor, weight = _factor(program, memory, at, point + q)
-        above = load(stack, (here * POINTS + q) * ROWS, ROWS)
-        value = splat(steps.numbers[at, SECOND_VALUE], ROWS)
-        gap = splat(steps.numbers[at, DIFFERENCE], ROWS)
-        if steps.kinds[at] != TWIG:
+        factor, weight = _factor(facts, program.points[point + q], program.complements[point + q])
+        above = load(stack, here + q * ROWS, ROWS)
+        value, gap = splat(second_value, ROWS), splat(difference, ROWS)
+        if kind != TWIG:
             if second >= 0:
-                value = load(stack, (second * POINTS + q) * ROWS, ROWS)
-            gap = load(stack, (first * POINTS + q) * ROWS, ROWS) - value
+                value = load(stack, second + q * ROWS, ROWS)
+            gap = load(stack, first + q * ROWS, ROWS) - value
         term = above * gap
-        if steps.repeated[at] != 0:
+        if repeated:
             term = term * splat(weight, ROWS)
         total = total + term
-        store(stack, (here * POINTS + q) * ROWS, multiply_add(factor, gap, value))
-    size = where(memory.taken[test], splat(other, ROWS), splat(-share, ROWS))
-    size = where(memory.valid[test], size, splat(zero, ROWS))
+        store(stack, here + q * ROWS, multiply_add(factor, gap, value))
+    size = where(valid, where(taken, splat(other, ROWS), splat(-share, ROWS)), splat(zero, ROWS))
     place = steps.feature[at] * ROWS
     store(memory.phi, place, load(memory.phi, place, ROWS) + total * size)

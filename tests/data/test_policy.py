@@ -28,10 +28,16 @@ def test_the_newest_day_not_after_as_of_is_in_force(
     assert policy_in_force("bands", as_of, folder).tables["day"] == str(max(day for day in days if day <= as_of))
 
 
-def test_before_the_first_policy_there_is_none(tmp_path: Path) -> None:
-    written(tmp_path, date(2026, 1, 1), "")
-    with pytest.raises(Refusal, match=r"No bands policy is in force on 2025-12-31\. Add policy/bands/2025-12-31\.toml"):
-        policy_in_force("bands", date(2026, 1, 1) - timedelta(days=1), tmp_path)
+def test_the_first_policy_also_covers_the_days_before_it(tmp_path: Path) -> None:
+    written(tmp_path, date(2026, 1, 1), "first = true")
+    written(tmp_path, date(2026, 2, 1), "first = false")
+    before = policy_in_force("bands", date(2026, 1, 1) - timedelta(days=1), tmp_path)
+    assert before == policy_in_force("bands", date(2026, 1, 1), tmp_path)
+
+
+def test_without_any_policy_the_day_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match=r"There is no bands policy\. Add policy/bands/2025-12-31\.toml"):
+        policy_in_force("bands", date(2025, 12, 31), tmp_path)
 
 
 @pytest.mark.parametrize("text", [b"floors = [", b"\xff"])

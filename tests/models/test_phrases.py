@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from features.catalogue import BY_NAME, CATALOGUE
 from features.feature import Unit
-from models.phrases import IN_WORDS, quantity
+from models.phrases import IN_WORDS, fact_of, quantity
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,20 @@ from models.phrases import IN_WORDS, quantity
 def test_a_value_reads_by_its_unit(unit: Unit, value: float, words: str) -> None:
     """A value reads by its unit."""
     assert quantity(unit, value) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(1.0, "1 certificate of this product is"), (3.0, "3 certificates of this product are")]
+)
+def test_a_fact_agrees_with_its_number(value: float, words: str) -> None:
+    """One certificate is confirmed, three are."""
+    assert fact_of(BY_NAME["sku_certificates_confirmed"], value).startswith(words)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, 2.5])
+def test_no_fact_shows_its_markup(value: float) -> None:
+    """Every sentence of the catalogue reads as plain words."""
+    assert not [feature.name for feature in CATALOGUE if set("[]{}|") & set(fact_of(feature, value))]
 
 
 def test_every_unit_with_words_of_its_own_is_a_unit_of_the_catalogue() -> None:

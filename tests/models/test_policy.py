@@ -77,12 +77,6 @@ def test_the_newest_policy_that_is_not_after_the_day_is_in_force(tmp_path: Path)
     assert bands_in_force(date(2026, 5, 1), tmp_path).names == ("low", "high")
 
 
-def test_a_day_before_every_policy_is_refused() -> None:
-    """A day before every policy is refused."""
-    with pytest.raises(Refusal, match=r"No bands policy is in force on 1999-01-01. Add policy/bands/1999-01-01.toml"):
-        bands_in_force(date(1999, 1, 1))
-
-
 @pytest.mark.parametrize("action", ["remove", "pause", "suspend", "None", ""])
 def test_a_score_alone_never_removes_or_pauses(tmp_path: Path, action: str) -> None:
     """A score alone never removes or pauses."""

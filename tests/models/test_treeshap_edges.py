@@ -13,7 +13,7 @@ from models.treeshap import UnsupportedModel, compile_model
 from models.treeshap import compiled as compiled_module
 from models.treeshap.columns import encode
 from models.treeshap.quadrature import rule_for
-from models.treeshap.walk import walk_tile
+from models.treeshap.tile import walk_tile
 from tests.models.boosters import Matrix, contributions_by_lightgbm, grow, on_the_edges
 
 

@@ -16,10 +16,10 @@ from training.title_words import fit_title_words, out_of_fold_signals, title_sig
 RECIPE = small_recipe().title
 
 
-def titled(count: int, seed: int, words: tuple[str, ...] = WORDS) -> pd.DataFrame:
-    """Labels with titles of three of the `words`, failing more under the word magnet."""
+def titled(count: int, seed: int) -> pd.DataFrame:
+    """Labels with titles of three words, failing more under the word magnet."""
     draw = np.random.default_rng(seed)
-    titles = [" ".join(draw.choice(words, 3, replace=False)) for _ in range(count)]
+    titles = [" ".join(draw.choice(WORDS, 3, replace=False)) for _ in range(count)]
     failed = draw.random(count) < np.where(["magnet" in title for title in titles], 0.6, 0.1)
     group = [f"s{number}" for number in draw.integers(40, size=count)]
     return pd.DataFrame({"title_key": titles, "failed": failed, "group": group})
@@ -44,14 +44,16 @@ def test_a_row_s_out_of_fold_signal_does_not_depend_on_its_own_label(row: int, s
 
 
 def test_a_row_s_out_of_fold_signal_does_not_depend_on_labels_of_its_title_under_other_suppliers() -> None:
-    labels = titled(400, 2, WORDS[:4])
+    labels = titled(400, 2)
+    labels.loc[:30, "title_key"] = "red magnet kit"
     parts = group_parts(labels["group"].tolist(), 4)
-    twins = labels["title_key"] == labels.loc[parts == 0, "title_key"].mode()[0]
+    twins = (labels["title_key"] == "red magnet kit").to_numpy()
     flipped = labels.assign(failed=labels["failed"] ^ (twins & (parts != 0)))
     before, after = (out_of_fold_signals(each, parts, RECIPE) for each in (labels, flipped))
-    asked = twins.to_numpy() & (parts == 0)
-    assert flipped["failed"].ne(labels["failed"]).any()
+    asked = twins & (parts == 0)
+    assert not np.isnan(before[asked]).any()
     assert np.array_equal(before[asked], after[asked])
+    assert not np.array_equal(before[~twins], after[~twins], equal_nan=True)
 
 
 def test_signals_are_those_of_the_feature_to_the_last_bit() -> None:
