@@ -183,7 +183,7 @@ FEATURES: tuple[Feature, ...] = (
         name="supplier_certificates_refuted_365",
         meaning="certificates of this supplier denied, withdrawn or found to cover something else in the last year",
         unit="count", group=GROUP, entity="supplier", direction=1,
-        sentence="In the last year {value} certificate[s] of this supplier [was|were] denied, withdrawn or out of scope.",
+        sentence="{value} certificate[s] of this supplier [was|were] refuted by [its|their] issuer in the last year.",
         missing="This supplier's certificates cannot be looked up.",
         source=OF_SUPPLIER, value=lambda seen, _: count(_refuted(seen) & within(seen, 365)),
     ),

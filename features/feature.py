@@ -35,7 +35,8 @@ class Feature:
 
     `direction` is the expected effect of a higher value on failing: +1 more, -1 less, 0 either; training turns
     it into a monotone constraint. `sentence` is what a reason shows, with `{value}` in its place and `[s]` or
-    `[is|are]` where the words follow the number; `missing` is shown where the value is unknown. `value` is the expression over the rows of `source`.
+    `[is|are]` where the words follow the number; `missing` is shown where the value is unknown. `value` is the
+    expression over the rows of `source`.
     """
 
     name: str

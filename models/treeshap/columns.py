@@ -64,33 +64,45 @@ def columns_of(forest: Forest) -> Columns:
 
 
 @compiled
-def _count_below(values, start, stop, value):  # type: ignore[no-untyped-def]
-    # Without branches: the processor cannot mispredict what it does not guess.
-    base, remaining = start, stop - start
-    while remaining > 1:
-        half = remaining >> 1
-        base += half if values[base + half - 1] < value else 0
-        remaining -= half
-    return base - start + (1 if values[base] < value else 0)
+def encode(columns, matrix, start, rows, memory):  # type: ignore[no-untyped-def]
+    """Write the codes of `rows` rows from `start` on to `memory.codes[column · rows + row]`; beyond the last, its own."""
+    last = matrix.shape[0] - 1
+    for column in range(columns.features.size):
+        feature, kind = columns.features[column], columns.kinds[column]
+        for row in range(rows):
+            memory.sought[row] = _as_lightgbm_reads(matrix[min(start + row, last), feature], kind)
+        first, size = columns.starts[column], columns.starts[column + 1] - columns.starts[column]
+        _count_below(columns.values, first, size, rows, memory)
+        for row in range(rows):
+            value, place = memory.sought[row], memory.places[row]
+            if kind == CATEGORY:
+                named = place < size and columns.values[first + min(place, size - 1)] == value
+            else:
+                named = not np.isnan(value)
+            memory.codes[column * rows + row] = place + 1 if named else 0
 
 
 @compiled
-def encode(columns, matrix, first_row, rows, width, codes):  # type: ignore[no-untyped-def]
-    """Write the codes of `rows` rows from `first_row` on to `codes[column · width + row]`."""
-    for column in range(columns.features.size):
-        feature, kind = columns.features[column], columns.kinds[column]
-        start, stop = columns.starts[column], columns.starts[column + 1]
+def _as_lightgbm_reads(value, kind):  # type: ignore[no-untyped-def]
+    """The number that is compared: NaN if missing, categories without fraction, and tiny numbers as zero."""
+    if kind == CATEGORY:
+        whole = np.trunc(value)
+        return whole if 0.0 <= whole <= LARGEST_CATEGORY else np.nan
+    if abs(value) <= ZERO_HALF_WIDTH or (np.isnan(value) and kind != NAN_MISSING):
+        value = 0.0
+    return np.nan if kind == ZERO_MISSING and value == 0.0 else value
+
+
+@compiled
+def _count_below(values, first, size, rows, memory):  # type: ignore[no-untyped-def]
+    """Binary searches of all rows step by step, so that none waits for a wrongly guessed branch of its own."""
+    sought, places = memory.sought, memory.places
+    for row in range(rows):
+        places[row] = 0
+    while size > 1:
+        half = size >> 1
         for row in range(rows):
-            value = matrix[first_row + row, feature]
-            if kind == CATEGORY:
-                whole = np.trunc(value)
-                known = whole >= 0.0 and whole <= LARGEST_CATEGORY  # False for NaN
-                place = _count_below(columns.values, start, stop, whole) if known else 0
-                named = known and place < stop - start and columns.values[start + place] == whole
-                code = place + 1 if named else 0
-            else:
-                if abs(value) <= ZERO_HALF_WIDTH or (kind != NAN_MISSING and np.isnan(value)):
-                    value = 0.0
-                missing = np.isnan(value) or (kind == ZERO_MISSING and value == 0.0)
-                code = 0 if missing else 1 + _count_below(columns.values, start, stop, value)
-            codes[column * width + row] = code
+            places[row] += half * (values[first + places[row] + half - 1] < sought[row])
+        size -= half
+    for row in range(rows):
+        places[row] += values[first + places[row]] < sought[row]

@@ -14,6 +14,8 @@ CACHE_LINE_BYTES = 64
 class Memory(NamedTuple):
     """What one thread writes to; its size depends on the model and never on the number of rows."""
 
+    sought: NDArray[np.float64]
+    places: NDArray[np.int64]
     codes: NDArray[np.unsignedinteger]
     stack: NDArray[np.floating]
     taken: NDArray[np.uint64]
@@ -26,6 +28,8 @@ def memory_for(listing: Listing, n_features: int) -> Memory:
     program = listing.program
     precision = program.points.dtype
     return Memory(
+        sought=np.zeros(ROWS),
+        places=np.zeros(ROWS, dtype=np.int64),
         codes=np.zeros(max(1, len(program.columns.features)) * ROWS, dtype=program.columns.code_type()),
         stack=_aligned(listing.slots * POINTS * ROWS, precision),
         taken=np.zeros(max(1, listing.most_tests), dtype=np.uint64),

@@ -14,13 +14,12 @@ def _explain_next(program, memory, matrix, start):  # type: ignore[no-untyped-de
     """Fill `memory.phi` for the next rows; return their number and the distance between two features in `phi`."""
     memory.phi[:] = 0.0
     if matrix.shape[0] - start <= FEW_ROWS:
-        encode(program.columns, matrix, start, 1, 1, memory.codes)
+        encode(program.columns, matrix, start, 1, memory)
         walk_row(program, memory)
         return 1, 1
-    rows = min(ROWS, matrix.shape[0] - start)
-    encode(program.columns, matrix, start, rows, ROWS, memory.codes)
+    encode(program.columns, matrix, start, ROWS, memory)
     walk_tile(program, memory)
-    return rows, ROWS
+    return min(ROWS, matrix.shape[0] - start), ROWS
 
 
 @compiled
