@@ -1,0 +1,212 @@
+"""Contributions: the engine against LightGBM, shap and other public engines, on the same model, rows and threads.
+
+Run with `python -m benchmarks.explain`.
+"""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import lightgbm
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from benchmarks.report import interleaved_medians, machine, table, versions, write_report
+from models.treeshap import compile_model
+
+FEATURES, CATEGORICAL = 100, range(90, 100)
+START = """
+import json, sys, time
+import lightgbm, numpy
+booster = lightgbm.Booster(model_file=sys.argv[1])
+started = time.perf_counter()
+from models.treeshap import compile_model
+engine = compile_model(booster.dump_model())
+rows = numpy.zeros((40, booster.num_feature()))
+engine.top(rows[:1], 5), engine.top(rows, 5), engine.contributions(rows[:1])
+print(time.perf_counter() - started)
+"""
+
+
+@dataclass(frozen=True)
+class Size:
+    """A model's size, and the rows on which the slow and the fast engines are timed."""
+
+    name: str
+    trees: int
+    leaves: int
+    oracle_rows: int
+    rows: int
+    rounds: int
+
+
+SIZES = (Size("A", 300, 31, 300, 8_192, 7), Size("B", 600, 127, 40, 1_024, 5))
+
+
+def rows_of(count: int, seed: int) -> NDArray[np.float64]:
+    """Rows of 90 normal features and 10 with 20 categories; 5 % of the values are missing."""
+    rng = np.random.default_rng(seed)
+    matrix = rng.normal(size=(count, FEATURES))
+    matrix[:, CATEGORICAL] = rng.integers(0, 20, (count, len(CATEGORICAL)))
+    matrix[rng.random(matrix.shape) < 0.05] = np.nan
+    return matrix
+
+
+def grow(size: Size) -> lightgbm.Booster:
+    """A model of unlimited depth on an outcome with interactions, waves and categories."""
+    matrix = rows_of(30_000, seed=0)
+    known = np.nan_to_num(matrix)
+    rng = np.random.default_rng(1)
+    score = known[:, 0] * known[:, 1] + np.sin(3 * known[:, 2]) + 2 * (known[:, 90] == 3)
+    score += known[:, 3:40] @ rng.normal(size=37) * 0.3 + rng.normal(size=len(known))
+    settings = {"objective": "binary", "num_leaves": size.leaves, "learning_rate": 0.05, "verbose": -1}
+    dataset = lightgbm.Dataset(matrix, (score > 0).astype(float), categorical_feature=list(CATEGORICAL))
+    return lightgbm.train(settings, dataset, size.trees)
+
+
+def measure(size: Size, booster: lightgbm.Booster) -> dict[str, Any]:
+    """Microseconds per row of every engine by threads, their ratios to LightGBM, differences and latencies."""
+    rows = rows_of(size.rows, seed=2)
+    few = rows[: size.oracle_rows]
+    engines = {p: compile_model(booster.dump_model(), p) for p in ("float64", "float32")}  # type: ignore[arg-type]
+    expected = np.asarray(booster.predict(few, pred_contrib=True))
+    exact = engines["float64"].contributions(few)
+    result: dict[str, Any] = {
+        "difference": {
+            **{p: _difference(engine.contributions(few).values, expected) for p, engine in engines.items()},
+            "base value": float(np.abs(expected[:, -1] - exact.base_value).max()),
+            "margin": float(np.abs(engines["float64"].margin(few) - booster.predict(few, raw_score=True)).max()),
+        }
+    }
+    for threads in (1, 2):
+        contestants: dict[str, tuple[int, Callable[[], object]]] = {
+            "LightGBM pred_contrib": (
+                len(few),
+                lambda threads=threads: booster.predict(few, pred_contrib=True, num_threads=threads),
+            )
+        }
+        for precision, engine in engines.items():
+            contestants[f"treeshap {precision}"] = (
+                len(rows),
+                lambda engine=engine, threads=threads: engine.contributions(rows, threads),
+            )
+            contestants[f"treeshap {precision}, top 5 only"] = (
+                len(rows),
+                lambda engine=engine, threads=threads: engine.top(rows, 5, threads),
+            )
+        if threads == 1:
+            _add_peers(contestants, booster, few, expected, result["difference"])
+        seconds = interleaved_medians({name: run for name, (_, run) in contestants.items()}, size.rounds)
+        result[f"us_per_row_{threads}"] = {n: 1e6 * s / contestants[n][0] for n, s in seconds.items()}
+    for count in (1, 10, 100):
+        some = rows[:count]
+        seconds = interleaved_medians(
+            {
+                "LightGBM pred_contrib": lambda some=some: booster.predict(some, pred_contrib=True, num_threads=1),
+                "treeshap float64": lambda some=some: engines["float64"].top(some, 5),
+            },
+            21 if count < 100 else 5,
+        )
+        result[f"ms_{count}"] = {name: 1e3 * taken for name, taken in seconds.items()}
+    result["start_seconds"] = start_seconds(booster)
+    return result
+
+
+def _difference(values: NDArray[np.floating], expected: NDArray[np.float64]) -> float:
+    return float(np.abs(values - expected[:, :FEATURES]).max())
+
+
+def _add_peers(
+    contestants: dict[str, tuple[int, Callable[[], object]]],
+    booster: lightgbm.Booster,
+    few: NDArray[np.float64],
+    expected: NDArray[np.float64],
+    differences: dict[str, Any],
+) -> None:
+    """shap hands LightGBM models to LightGBM; woodelf where it is installed and accepts the model."""
+    import shap
+
+    explainer = shap.TreeExplainer(booster, feature_perturbation="tree_path_dependent")
+    contestants["shap.TreeExplainer"] = (len(few), lambda: explainer.shap_values(few, check_additivity=False))
+    differences["shap.TreeExplainer"] = _difference(np.asarray(explainer.shap_values(few)), expected)
+    if find_spec("woodelf") is None:
+        differences["woodelf"] = "not installed"
+        return
+    from woodelf import calculate_path_dependent_shap  # type: ignore[import-not-found]
+
+    frame = pd.DataFrame(few, columns=booster.feature_name())
+    try:
+        calculate_path_dependent_shap(booster, frame)
+    except Exception as refusal:  # noqa: BLE001 - whatever it says is the finding
+        differences["woodelf"] = f"{type(refusal).__name__}: {str(refusal)[:200]}"
+        return
+    contestants["woodelf"] = (len(few), lambda: calculate_path_dependent_shap(booster, frame))
+
+
+def start_seconds(booster: lightgbm.Booster) -> float:
+    """Seconds in a new process from the import of the engine to its first answers, with compiled code on disk."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "booster.txt"
+        booster.save_model(path)
+        command = [sys.executable, "-c", START, str(path)]
+        taken = [
+            float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)  # noqa: S603 - our own code
+            for _ in range(3)
+        ]
+    return sorted(taken)[1]
+
+
+def section(size: Size, result: dict[str, Any]) -> str:
+    """The Markdown section of one model."""
+    lightgbm_us = {threads: result[f"us_per_row_{threads}"]["LightGBM pred_contrib"] for threads in (1, 2)}
+    lines = []
+    for name, one in result["us_per_row_1"].items():
+        two = result["us_per_row_2"].get(name)
+        more = (f"{two:,.1f}", f"{lightgbm_us[2] / two:.0f}×") if two else ("", "")
+        lines.append((name, f"{one:,.1f}", f"{lightgbm_us[1] / one:.0f}×", *more))
+    latency = [
+        (n, *(f"{result[f'ms_{n}'][engine]:.2f}" for engine in ("LightGBM pred_contrib", "treeshap float64")))
+        for n in (1, 10, 100)
+    ]
+    differences = "; ".join(
+        f"{name} {value if isinstance(value, str) else format(value, '.1e')}"
+        for name, value in result["difference"].items()
+    )
+    return "\n\n".join(
+        [
+            f"## {size.name}: {size.trees} trees × {size.leaves} leaves, depth unlimited",
+            table(("engine", "µs/row, 1 thread", "ratio", "µs/row, 2 threads", "ratio"), lines),
+            table(("rows", "LightGBM, ms", "treeshap float64 with top 5, ms"), latency),
+            f"Largest absolute differences from LightGBM: {differences}.",
+            f"From import to the first answers in a new process, compiled code on disk: {result['start_seconds']:.2f} s.",
+        ]
+    )
+
+
+def main() -> None:
+    """Measure both models and write the report."""
+    measured: dict[str, Any] = {
+        "machine": machine(),
+        "versions": versions("lightgbm", "shap", "numba", "numpy"),
+        "models": {},
+    }
+    sections = [
+        "Exact path-dependent contributions of the same rows; 100 features, of which 10 categorical, 5 % missing. Medians of "
+        "interleaved rounds in one run; ratios are to LightGBM with as many threads. LightGBM and its peers explain "
+        "fewer rows in a round, since their time per row does not depend on the number."
+    ]
+    for size in SIZES:
+        measured["models"][size.name] = measure(size, grow(size))
+        sections.append(section(size, measured["models"][size.name]))
+    page = write_report("explain", "Explaining", measured, sections)
+    sys.stdout.write(page.read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()
