@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test test-fast lint lock clean
+.PHONY: setup setup-spark demo test test-fast lint lock clean
 
 setup: $(VENV)/installed
 
@@ -13,6 +13,10 @@ $(VENV)/installed: requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
+
+# Spark beside the rest, for `touchstone score --engine spark`; it needs Java 17.
+setup-spark: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation --requirement requirements-spark.lock
 
 demo: setup
 	$(BIN)/touchstone demo
@@ -32,12 +36,14 @@ lint: setup
 bench-%: setup
 	$(BIN)/python -m benchmarks.$*
 
-# Needs uv; writes both lock files for every supported Python and platform, without index addresses.
+# Needs uv; writes the lock files for every supported Python and platform, without index addresses.
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
 		pyproject.toml --group dev --output-file requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
 		--group bento --constraint requirements.lock --output-file requirements-bento.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
+		--group spark --constraint requirements.lock --output-file requirements-spark.lock
 
 clean:
 	rm -rf $(VENV) workspace build *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ FOLDER = click.Path(path_type=Path)
 
 
 class FrontDoor(click.Group):
-    """A group of commands that answers a refused input with one message and exit code 1."""
+    """A group of commands that answers a refused input, or a file it cannot use, with one message and exit code 1."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a Refusal becomes its message."""
@@ -29,6 +29,11 @@ class FrontDoor(click.Group):
             return super().invoke(ctx)
         except Refusal as refusal:
             raise click.ClickException(str(refusal)) from refusal
+        except OSError as error:
+            if error.strerror is None:
+                raise
+            place = error.filename or "A file"
+            raise click.ClickException(f"{place} cannot be used: {error.strerror}. Name another or mend it.") from error
 
 
 @click.group(cls=FrontDoor, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -130,10 +135,20 @@ def promote_model(settings: Settings, version: str) -> None:
 
 @main.command()
 @click.option("--as-of", type=DAY, help="Score as of this day (default: the day after the newest row).")
+@click.option("--engine", type=click.Choice(["duckdb", "spark"]), default="duckdb", show_default=True)
+@click.option("--master", help="Spark's master: local[2], spark://HOST:7077, yarn (default: local[*]).")
 @click.pass_obj
-def score(settings: Settings, as_of: datetime | None) -> None:
+def score(settings: Settings, as_of: datetime | None, engine: str, master: str | None) -> None:
     """Score the whole catalogue, with intervals and reasons, to Parquet."""
-    folder = _score(settings, as_of.date() if as_of else None)
+    if master and engine != "spark":
+        raise click.UsageError("--master belongs to --engine spark.")
+    day = as_of.date() if as_of else None
+    if day and day > _today() + timedelta(days=1):
+        raise Refusal(f"{day} lies in the future. Score as of tomorrow at the latest.")
+    if engine == "spark":
+        click.echo(f"Scores are in {_score_on_spark(settings, day, master or 'local[*]')}.")
+        return
+    folder = _score(settings, day)
     click.echo(f"Scores are in {folder}. Next: touchstone allocate --budget 20000, or touchstone serve")
 
 
@@ -164,7 +179,7 @@ def explain(settings: Settings, sku_id: str, market: str) -> None:
 
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=3000, show_default=True)
+@click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535))
 @click.pass_obj
 def serve(settings: Settings, host: str, port: int) -> None:
     """Serve the published scores, and plans, over HTTP until Ctrl-C."""
@@ -204,8 +219,6 @@ def demo(settings: Settings, skus: int, budget: float, seed: int, no_serve: bool
 
 
 def _score(settings: Settings, as_of: date | None) -> Path:
-    from datetime import timedelta
-
     from data.lake import latest_known_on, open_lake
     from models.champion import champion
     from serving.batch import score_catalogue
@@ -213,6 +226,15 @@ def _score(settings: Settings, as_of: date | None) -> Path:
     tables, artefact = open_lake(settings.workspace), champion(settings.workspace)
     as_of = as_of or latest_known_on(tables) + timedelta(days=1)
     return score_catalogue(settings.workspace, tables, artefact, as_of, TerminalProgress())
+
+
+def _score_on_spark(settings: Settings, as_of: date | None, master: str) -> Path:
+    from models.champion import champion
+    from serving.spark import score_on_spark, spark_session
+
+    artefact = champion(settings.workspace)
+    with spark_session(master, settings.worker_python) as session:
+        return score_on_spark(session, settings.workspace, artefact, as_of, TerminalProgress())
 
 
 def _allocate(settings: Settings, budget_eur: float, seed: int) -> tuple["Plan", Path]:
@@ -228,11 +250,21 @@ def _serve(settings: Settings, host: str, port: int) -> None:
     from serving.published import published_now
 
     published_now(settings.workspace)
+    _refuse_taken(host, port)
     click.echo(f"Serving scores, plans and their documentation on http://{host}:{port} until Ctrl-C.")
     place = ["--host", host, "--port", str(port), "--working-dir", str(REPOSITORY)]
     command = [sys.executable, "-m", "bentoml", "serve", "serving.service:Touchstone", *place]
     environment = os.environ | {"TOUCHSTONE_HOME": str(settings.workspace.home), "BENTOML_DO_NOT_TRACK": "True"}
     os.execve(sys.executable, command, environment)  # noqa: S606 - our own interpreter, no shell
+
+
+def _refuse_taken(host: str, port: int) -> None:
+    import socket
+
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as error:
+        raise Refusal(f"{host}:{port} cannot be served on: {error.strerror}. Give another --host or --port.") from error
 
 
 def _today() -> date:

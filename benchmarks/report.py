@@ -1,4 +1,4 @@
-"""Reports of benchmarks: interleaved timings, and results as JSON and as a Markdown page with the machine they ran on."""
+"""Reports of benchmarks: interleaved medians, and results as JSON and as a Markdown page with the machine."""
 
 import json
 import os

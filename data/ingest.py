@@ -94,7 +94,7 @@ def _publish_quarantine(workspace: Workspace) -> None:
 
 
 def _megabytes(source: Source) -> int:
-    return max(1, source.path.stat().st_size // 1_000_000)
+    return max(1, sum(path.stat().st_size for path in source.files) // 1_000_000)
 
 
 @contextmanager

@@ -5,7 +5,9 @@ import shutil
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import date
+from pathlib import Path
 
+import duckdb
 import ibis
 import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
@@ -23,15 +25,27 @@ NOTHING, BETWEEN = "\x1e", "\x1f"
 def open_lake(workspace: Workspace) -> Tables:
     """The current accepted rows, read lazily; the fingerprint names them.
 
+    Raises Refusal where nothing has been ingested, or a file is damaged.
+    """
+    folder = current_lake(workspace)
+    backend = connect(workspace.spill / uuid.uuid4().hex[:12])
+    files = {name: folder / f"{name}.parquet" for name in BY_NAME}
+    try:
+        given = {name: backend.read_parquet(literal_path(path)) for name, path in files.items() if path.is_file()}
+    except duckdb.Error as error:
+        raise Refusal(f"The lake in {folder} is damaged: {error}. Remove it and run `touchstone ingest`.") from error
+    return Tables(backend, given, folder.name)
+
+
+def current_lake(workspace: Workspace) -> Path:
+    """The folder of the current accepted rows, `<table>.parquet`; its name is their fingerprint.
+
     Raises Refusal where nothing has been ingested.
     """
     fingerprint = pointed(workspace.lake / POINTER)
     if fingerprint is None or not (workspace.lake / fingerprint).is_dir():
         raise Refusal(f"There are no tables in {workspace.home}. Run `touchstone ingest DIR` first.")
-    backend = connect(workspace.spill / uuid.uuid4().hex[:12])
-    files = {name: workspace.lake / fingerprint / f"{name}.parquet" for name in BY_NAME}
-    given = {name: backend.read_parquet(literal_path(path)) for name, path in files.items() if path.is_file()}
-    return Tables(backend, given, fingerprint)
+    return workspace.lake / fingerprint
 
 
 def latest_known_on(tables: Tables) -> date:
@@ -54,15 +68,21 @@ def fingerprint_of(accepted: Mapping[str, ir.Table]) -> str:
     lines = [f"contract {VERSION}"]
     for name in sorted(accepted):
         rows = conformed(accepted[name], BY_NAME[name])
-        words = [rows[column].cast("string").fill_null(NOTHING) for column in rows.columns]
-        digests = rows.select(digest=_md5_number_lower(ibis.literal(BETWEEN).join(words)))
-        # Halves of 32 bits, so that the sum of two thousand million rows fits 64.
-        sums = digests.aggregate(
-            n=digests.count(), low=(digests.digest % 2**32).cast("int64").sum(),
-            high=(digests.digest // 2**32).cast("int64").sum(),
-        ).to_pyarrow().to_pylist()[0]  # fmt: skip
+        sums = content_sums(rows).to_pyarrow().to_pylist()[0]
         lines.append(f"{name} {' '.join(rows.columns)} {sums['n']} {sums['low']} {sums['high']}")
     return "l-" + hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+
+
+def content_sums(rows: ir.Table, *, by: str | None = None) -> ir.Table:
+    """What `rows` hold in whatever order, per value of `by`: their number `n`, `low` and `high`, sums of their MD5."""
+    words = [rows[column].cast("string").fill_null(NOTHING) for column in rows.columns]
+    groups = [by] if by else []
+    digests = rows.select(*groups, digest=_md5_number_lower(ibis.literal(BETWEEN).join(words)))
+    # Halves of 32 bits, so that the sum of two thousand million rows fits 64.
+    return digests.aggregate(
+        by=groups, n=digests.count(), low=(digests.digest % 2**32).cast("int64").sum(),
+        high=(digests.digest // 2**32).cast("int64").sum(),
+    )  # fmt: skip
 
 
 def write_lake(

@@ -10,13 +10,15 @@ from data.workspace import Workspace
 
 @dataclass(frozen=True)
 class Settings:
-    """The operator's choices: the workspace folder and the MLflow server.
+    """The operator's choices: the workspace folder, the MLflow server, the Python of Spark's workers.
 
-    `tracking_uri` is an MLflow tracking address; None means SQLite inside the workspace.
+    `tracking_uri` is an MLflow tracking address; None means SQLite inside the workspace. `worker_python` is a path on
+    the workers; None means the driver's own.
     """
 
     workspace: Workspace
     tracking_uri: str | None
+    worker_python: str | None = None
 
     def inside(self, name: str) -> "Settings":
         """The same choices with a workspace of their own, the folder `name` inside this one's."""
@@ -31,4 +33,5 @@ class Settings:
 def read_settings(home: Path | None = None, environment: Mapping[str, str] = os.environ) -> Settings:
     """Settings from the environment; `home` (the `--home` option) wins over `TOUCHSTONE_HOME`."""
     folder = home or Path(environment.get("TOUCHSTONE_HOME", "workspace"))
-    return Settings(Workspace(folder.resolve()), environment.get("MLFLOW_TRACKING_URI") or None)
+    tracking_uri = environment.get("MLFLOW_TRACKING_URI") or None
+    return Settings(Workspace(folder.resolve()), tracking_uri, environment.get("PYSPARK_PYTHON") or None)

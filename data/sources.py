@@ -17,14 +17,23 @@ from data.refusal import Refusal
 from data.values import READS_AS, readable_as
 
 FORMATS = ("parquet", "csv")
+DAY = "day"
 
 
 @dataclass(frozen=True)
 class Source:
-    """The one file that holds a table."""
+    """The one file that holds a table, or the folder of its Parquet files."""
 
     table: Table
     path: Path
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file, or the Parquet files below the folder in the order of their paths; hidden ones are not read."""
+        if not self.path.is_dir():
+            return (self.path,)
+        found = sorted(self.path.rglob("*.parquet"))
+        return tuple(p for p in found if not any(part[0] in "._" for part in p.relative_to(self.path).parts))
 
     @property
     def rejects(self) -> str:
@@ -103,14 +112,33 @@ def readable(source: Source) -> Iterator[None]:
 
 
 def _files_of(table: Table) -> tuple[str, ...]:
-    return tuple(f"{table.name}.{suffix}" for suffix in FORMATS)
+    return (*(f"{table.name}.{suffix}" for suffix in FORMATS), table.name)
 
 
 def _parquet_rows(backend: Backend, source: Source) -> ir.Table:
     if source.path.is_dir():
-        raise Refusal(f"{source.path} is a folder. Give the table as one Parquet file.")
+        return _partitioned_rows(backend, source)
     rows = backend.read_parquet(literal_path(source.path), file_row_number=True, binary_as_string=True)
     return rows.mutate(row_number=rows.file_row_number + 1).drop("file_row_number")
+
+
+def _partitioned_rows(backend: Backend, source: Source) -> ir.Table:
+    """The rows of all files, numbered in the order of their paths; columns named in paths (`day=...`) are added.
+
+    Where no column is called happened_on, `day` is taken for it.
+    """
+    if source.path.suffix:
+        raise Refusal(
+            f"{source.path} is a folder. Give the table as one Parquet file, or name the folder {source.table.name}."
+        )
+    files = [literal_path(path) for path in source.files]
+    if not files:
+        raise Refusal(f"{source.path} holds no Parquet file. Put the files of {source.table.name} there.")
+    hive = all("=" in path.parent.name for path in source.files)
+    rows = backend.read_parquet(files, hive_partitioning=hive, union_by_name=True, binary_as_string=True)
+    if source.table.timed and "happened_on" not in rows.columns and DAY in rows.columns:
+        rows = rows.rename(happened_on=DAY)
+    return rows.mutate(row_number=ibis.row_number() + 1)
 
 
 def _csv_rows(backend: Backend, source: Source) -> ir.Table:

@@ -36,6 +36,11 @@ class Workspace:
         return self.home / ".spill"
 
     @property
+    def partials(self) -> Path:
+        """Results kept per day of events, `partials/<table>/<day>-<digest>/`; safe to delete."""
+        return self.home / "partials"
+
+    @property
     def models(self) -> Path:
         """Artefacts by version, and `models/CHAMPION` naming the one that scores."""
         return self.home / "models"

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from features.feature import Feature
 from features.measures import count, days_since_last, share, smoothed, within
+from features.prepared import shared
 from features.reference import Reference
 from features.source import Events
 
@@ -18,6 +19,7 @@ GRAVITY = {"claimed": 0, "confirmed": 1, "expired": 2, "out_of_scope": 3, "withd
 REFUTED = ["denied", "out_of_scope", "withdrawn"]
 
 
+@shared
 def statuses(tables: "Tables") -> "ir.Table":
     """Every status of every certificate, with `superseded_on`: the first day a later status of it was known.
 
@@ -36,6 +38,7 @@ def statuses(tables: "Tables") -> "ir.Table":
     )
 
 
+@shared
 def reuses(tables: "Tables") -> "ir.Table":
     """Pairs of a SKU and another SKU (`other_sku_id`) that names the same certificate, known once both are."""
     import ibis

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from features.feature import KEYS, Entity
+from features.prepared import shared
 from features.source import Events
 from features.titles import title_key
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from data.tables import Tables
 
 
+@shared
 def listed(tables: "Tables") -> "ir.Table":
     """The SKUs with the keys of every entity they belong to."""
     skus = tables["skus"]

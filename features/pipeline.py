@@ -25,18 +25,19 @@ def entity_tables(tables: Tables, spine: ir.Table, reference: Reference) -> Mapp
     The key columns are KEYS[entity] and `as_of`; the sku table also carries the keys of the other entities
     (`supplier_id`, `factory_id`, `category`, `title_key`).
     """
+    return {entity: entity_table(entity, tables, spine, reference) for entity in KEYS}
+
+
+def entity_table(entity: Entity, tables: Tables, spine: ir.Table, reference: Reference) -> ir.Table:
+    """The table of one entity, as in `entity_tables`."""
+    keys = KEYS[entity]
+    declared = [feature for feature in CATALOGUE if feature.entity == entity]
     days = spine.select("sku_id", "market", "as_of").distinct()
     placed = joined(days, listed(tables), ("sku_id", "market"))
-    found: dict[Entity, ir.Table] = {}
-    for entity, keys in KEYS.items():
-        declared = [feature for feature in CATALOGUE if feature.entity == entity]
-        if entity == "sku":
-            own = measured(days, tables, reference, declared)
-            found[entity] = joined(placed, own, (*keys, "as_of"))
-        else:
-            present = placed.drop_null(list(keys))
-            found[entity] = measured(present.select(*keys, "as_of").distinct(), tables, reference, declared)
-    return found
+    if entity == "sku":
+        return joined(placed, measured(days, tables, reference, declared), (*keys, "as_of"))
+    present = placed.drop_null(list(keys)).select(*keys, "as_of").distinct()
+    return measured(present, tables, reference, declared)
 
 
 def feature_table(tables: Tables, spine: ir.Table, reference: Reference) -> ir.Table:
@@ -44,7 +45,11 @@ def feature_table(tables: Tables, spine: ir.Table, reference: Reference) -> ir.T
 
     `spine` holds at least sku_id, market and as_of (a date); only rows known before as_of are looked at.
     """
-    found = entity_tables(tables, spine, reference)
+    return gathered(spine, entity_tables(tables, spine, reference))
+
+
+def gathered(spine: ir.Table, found: Mapping[Entity, ir.Table]) -> ir.Table:
+    """The columns of the spine and every feature, from the entity tables of its days; a row per spine row."""
     wide = joined(spine, found["sku"], (*KEYS["sku"], "as_of"))
     for entity, keys in KEYS.items():
         if entity != "sku":

@@ -6,6 +6,7 @@ from features.feature import Entity, Feature
 from features.laboratory import listed
 from features.lexicon import hazard_terms
 from features.measures import count, share, smoothed, total, within
+from features.prepared import shared
 from features.reference import Reference
 from features.source import Events
 
@@ -19,6 +20,7 @@ NO_REVIEW = "No review of this product is known from the last year."
 NOT_KEPT = "Reviews are not kept."
 
 
+@shared
 def read_reviews(tables: "Tables") -> "ir.Table":
     """Reviews with `hazard` (the words speak of any) and one column per hazard of the lexicon."""
     import ibis

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -61,7 +62,8 @@ class Snapshot:
         place = {name: number for number, name in enumerate(self._statement.feature_names)}
         self._places = [np.array([place[name] for name in names], dtype=np.intp)
                         for names in self._statement.entities.values()]  # fmt: skip
-        self._index = KeyIndex(folder, self._is_at)
+        # Not a method of this snapshot: in a cycle, the mapped files would outlive their last use.
+        self._index = KeyIndex(folder, partial(_is_at, self._skus))
 
     def __len__(self) -> int:
         return self._statement.rows
@@ -118,8 +120,9 @@ class Snapshot:
         """The position of each (sku_id, market), -1 where the catalogue has none."""
         return self._index.find(sku_ids, markets)
 
-    def _is_at(self, row: int, sku_id: str, market: str) -> bool:
-        return self._skus.text("sku_id", row) == sku_id and self._skus.text("market", row) == market
+
+def _is_at(skus: EntityFile, row: int, sku_id: str, market: str) -> bool:
+    return skus.text("sku_id", row) == sku_id and skus.text("market", row) == market
 
 
 def open_snapshot(folder: Path) -> Snapshot:

@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
+from itertools import chain
 from pathlib import Path
 
 import ibis
@@ -19,15 +19,23 @@ from data.refusal import Refusal
 from data.tables import Tables
 from data.workspace import replacing
 from features.catalogue import CATALOGUE, FEATURE_NAMES, feature_version
+from features.certificates import reuses, statuses
 from features.entity_file import NO_ROW, EntityFile, Piece, write_entity_file
 from features.feature import KEYS, Entity
 from features.key_index import write_key_index
-from features.pipeline import entity_tables
+from features.laboratory import listed
+from features.pipeline import entity_table
+from features.prepared import SkuSpan, kept, of_span, prepared
 from features.reference import Reference
+from features.review_partials import with_read_reviews
+from features.reviews import read_reviews
+from features.sales import of_suppliers, owned_sales
 from features.snapshot import KEY_COLUMNS, SKU, SnapshotStatement, file_names
 
 ROWS_PER_BATCH = 65_536
+SKUS_PER_SPAN = 1_000_000
 ROW = "row_number"
+SHARED = (listed, read_reviews, statuses, reuses)
 
 
 def catalogue_on(tables: Tables, as_of: date) -> ir.Table:
@@ -48,31 +56,34 @@ def snapshot_name(tables: Tables, as_of: date, reference: Reference) -> str:
     return "s-" + hashlib.sha256("\n".join(made_of).encode("utf-8")).hexdigest()[:12]
 
 
-def write_snapshot(tables: Tables, as_of: date, reference: Reference, folder: Path, progress: Progress) -> None:
+def write_snapshot(
+    tables: Tables, as_of: date, reference: Reference, folder: Path, progress: Progress, partials: Path | None = None
+) -> None:
     """Write the snapshot of `as_of` as `folder`, all or nothing.
 
+    Reviews read for an earlier snapshot are taken from the folder `partials`, where there is one.
     Raises Refusal where the catalogue has no SKU by that day.
     """
-    spine = catalogue_on(tables, as_of)
-    rows = int(tables.backend.to_pyarrow(spine.count()).as_py())
+    rows = int(tables.backend.to_pyarrow(catalogue_on(tables, as_of).count()).as_py())
     if not rows:
         raise Refusal(
             f"No SKU is listed by {as_of}, so there is nothing to score. Ingest a catalogue or take a later day."
         )
-    found = entity_tables(tables, spine, reference)
     names = {entity: tuple(f.name for f in CATALOGUE if f.entity == entity) for entity in KEYS}
-    linked = tuple(entity for entity in KEYS if entity != "sku" and names[entity])
+    linked = tuple(entity for entity in KEYS if entity != SKU and names[entity])
     with (
         replacing(folder) as attempt,
         progress.step("Features of the catalogue", rows, "SKUs") as advance,
-        _kept(tables, {entity: _numbered(found[entity], KEYS[entity]) for entity in linked}) as kept,
+        prepared(with_read_reviews(tables, partials / "reviews") if partials else tables, SHARED) as ready,
+        _linked_entities(ready, as_of, reference, linked) as found,
     ):
         attempt.mkdir()
         for entity in linked:
-            pieces = _pieces(tables, kept[entity].order_by(ROW), KEYS[entity], names[entity])
+            pieces = _pieces(tables, found[entity].order_by(ROW), KEYS[entity], names[entity])
             write_entity_file(attempt / f"{entity}.arrow", pieces)
-        skus = _linked(found[SKU], kept).order_by(list(KEYS[SKU]))
-        pieces = _pieces(tables, skus, KEY_COLUMNS, names[SKU], tuple(map(_link, linked)))
+        skus = _sku_tables(ready, as_of, reference, found)
+        links = tuple(map(_link, linked))
+        pieces = chain.from_iterable(_pieces(tables, each, KEY_COLUMNS, names[SKU], links) for each in skus)
         write_entity_file(attempt / f"{SKU}.arrow", _counted(pieces, advance))
         _finish(attempt, SnapshotStatement(
             as_of, feature_version(), tables.fingerprint, reference_digest(reference), rows, FEATURE_NAMES,
@@ -80,32 +91,49 @@ def write_snapshot(tables: Tables, as_of: date, reference: Reference, folder: Pa
         ))  # fmt: skip
 
 
+@contextmanager
+def _linked_entities(
+    ready: Tables, as_of: date, reference: Reference, entities: Sequence[Entity]
+) -> Iterator[Mapping[Entity, ir.Table]]:
+    """The features of every supplier, factory..., each row with its number in the order of its file."""
+    spine = catalogue_on(ready, as_of)
+    # One day only: adding up by day first would cost more than it saves.
+    of_one_day = replace(ready, given={**ready.given, of_suppliers.__name__: owned_sales(ready)})
+    tables = {entity: entity_table(entity, of_one_day, spine, reference) for entity in entities}
+    with kept(ready, {entity: _numbered(table, KEYS[entity]) for entity, table in tables.items()}) as found:
+        yield found
+
+
+def _sku_tables(
+    ready: Tables, as_of: date, reference: Reference, linked: Mapping[Entity, ir.Table]
+) -> Iterator[ir.Table]:
+    """The features of all SKUs in the order of the file, span by span, so that no join or sort outgrows the memory."""
+    for span in _spans(catalogue_on(ready, as_of), ready):
+        own = of_span(ready, span, SHARED)
+        skus = entity_table(SKU, own, catalogue_on(own, as_of), reference)
+        yield _linked(skus, linked).order_by(list(KEYS[SKU]))
+
+
+def _spans(catalogue: ir.Table, tables: Tables) -> list[SkuSpan]:
+    """Spans of about SKUS_PER_SPAN rows that hold the whole catalogue; all markets of a SKU lie in one span."""
+    numbered = catalogue.select("sku_id", place=ibis.row_number().over(order_by="sku_id"))
+    firsts = numbered.filter(numbered.place % SKUS_PER_SPAN == 0).select("sku_id").distinct().order_by("sku_id")
+    found = tables.backend.to_pyarrow(firsts)["sku_id"].to_pylist()
+    return [SkuSpan(first, stop) for first, stop in zip(found, [*found[1:], None], strict=True)]
+
+
 def _numbered(entity: ir.Table, keys: Sequence[str]) -> ir.Table:
     """The entity's rows with their number in the order of its file."""
     return entity.mutate(ibis.row_number().over(order_by=list(keys)).name(ROW))
-
-
-@contextmanager
-def _kept(tables: Tables, expressions: dict[Entity, ir.Table]) -> Iterator[dict[Entity, ir.Table]]:
-    """Each expression computed once into a temporary table, dropped at the end."""
-    kept: dict[Entity, ir.Table] = {}
-    names = {entity: f"snapshot_{entity}_{uuid.uuid4().hex[:8]}" for entity in expressions}
-    try:
-        for entity, expression in expressions.items():
-            kept[entity] = tables.backend.create_table(names[entity], expression, temp=True)
-        yield kept
-    finally:
-        for entity in kept:
-            tables.backend.drop_table(names[entity], force=True)
 
 
 def _link(entity: Entity) -> str:
     return f"{ROW}_{entity}"
 
 
-def _linked(skus: ir.Table, kept: dict[Entity, ir.Table]) -> ir.Table:
+def _linked(skus: ir.Table, found: Mapping[Entity, ir.Table]) -> ir.Table:
     """The SKU rows with the number of the row they belong to in every other file."""
-    for entity, rows in kept.items():
+    for entity, rows in found.items():
         keys = KEYS[entity]
         numbers = rows.select(**{f"{entity}_{key}": rows[key] for key in keys}, **{_link(entity): rows[ROW]})
         skus = skus.left_join(numbers, [skus[key] == numbers[f"{entity}_{key}"] for key in keys])

@@ -1,7 +1,8 @@
 """Why a score is as high as it is: the strongest features, and what each says in plain words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ from models.phrases import fact_of, quantity
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Columns = NDArray[np.integer[Any]]
 
 STORED_REASONS = 5
 TOLD_REASONS = 4
@@ -38,20 +40,19 @@ def top_reasons(contributions: Floats, k: int = STORED_REASONS) -> Integers:
     return top
 
 
-def reasons_array(matrix: Floats, contributions: Floats, top: Integers, feature_names: Sequence[str]) -> pa.ListArray:
+def reasons_array(values: Floats, strongest: Columns, contributions: Floats, feature_names: pa.Array) -> pa.ListArray:
     """The `reasons` column of score rows, of REASONS_TYPE; a feature that contributed nothing is no reason.
 
-    `matrix` and `contributions` are (rows, features), `top` the columns from `top_reasons`.
+    `strongest` are the columns of the reasons, `values` what the row has there (NaN = unknown) and `contributions`
+    what they add, all (rows, reasons) in the order of the reasons; `feature_names` are the names by column.
     """
-    contribution = np.take_along_axis(contributions, top, axis=1)
-    told = contribution != 0.0
+    told = contributions != 0.0
     offsets = np.concatenate([[0], np.cumsum(told.sum(axis=1))]).astype(np.int32)
-    value = np.take_along_axis(np.asarray(matrix, dtype=float), top, axis=1)[told]
     reasons = pa.StructArray.from_arrays(
         [
-            pa.array(list(feature_names), pa.string()).take(pa.array(top[told])),
-            pa.array(value, pa.float64(), mask=np.isnan(value)),
-            pa.array(contribution[told], pa.float64()),
+            feature_names.take(pa.array(strongest[told])),
+            pa.array(values[told], pa.float64(), from_pandas=True),
+            pa.array(contributions[told], pa.float64()),
         ],
         fields=list(REASONS_TYPE.value_type),
     )
@@ -103,16 +104,18 @@ class Narrator:
         """
         strongest = top_reasons(contributions[None, :], min(most, TOLD_REASONS))[0]
         told = [int(column) for column in strongest if contributions[column] != 0.0]
-        return tuple(self._reason(place, column, values, contributions) for column in told)
+        names = self._artefact.feature_names
+        return tuple(
+            self.reason(place, names[column], float(values[column]), float(contributions[column])) for column in told
+        )
 
-    def _reason(self, place: Place, column: int, values: Floats, contributions: Floats) -> Reason:
-        feature = BY_NAME[self._artefact.feature_names[column]]
-        points = self._points(place.margin, float(contributions[column]))
+    def reason(self, place: Place, name: str, value: float, contribution: float) -> Reason:
+        """One reason: a feature's value (NaN = unknown) and its contribution in log-odds, in words."""
+        feature, points = BY_NAME[name], self._points(place.margin, contribution)
         return Reason(
-            feature=feature.name, group=feature.group, value=float(values[column]), points=points,
-            fact=fact_of(feature, float(values[column])),
-            comparison=comparison_of(feature, float(values[column]), place.category, self._norms),
-            effect=effect_of(points, float(contributions[column])),
+            feature=name, group=feature.group, value=value, points=points, fact=fact_of(feature, value),
+            comparison=comparison_of(feature, value, place.category, self._norms),
+            effect=effect_of(points, contribution),
         )  # fmt: skip
 
     def _points(self, margin: float, contribution: float) -> float:

@@ -1,5 +1,6 @@
 """What the model says of each row: margin, calibrated probability with interval, and what each feature contributed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,8 +9,14 @@ from numpy.typing import NDArray
 
 from data.refusal import Refusal
 from models.artefact import Artefact
+from models.treeshap import Engine, UnsupportedModel, compile_model
 
 Floats = NDArray[np.float64]
+Columns = NDArray[np.int32]
+
+TOLERANCE = 1e-9
+CHECKED_ROWS = 12
+"""More than the engine takes one by one, so that the check runs both of its ways through a tree."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +30,19 @@ class Probabilities:
 
 
 @dataclass(frozen=True)
+class Explained(Probabilities):
+    """Probabilities with the strongest contributions, largest size first, equal sizes in feature order.
+
+    `strongest` (rows, k) are columns of the matrix and `contributions` (rows, k) what each adds to the margin.
+    """
+
+    strongest: Columns
+    contributions: Floats
+
+
+@dataclass(frozen=True)
 class Scores(Probabilities):
-    """Probabilities with their explanation.
+    """Probabilities with their whole explanation.
 
     `contributions` (rows, features) are path-dependent Shapley values in log-odds (Lundberg et al. 2020, DOI
     10.1038/s42256-019-0138-9); each row's sum and `base_value` make its margin.
@@ -35,13 +53,16 @@ class Scores(Probabilities):
 
 
 class Scorer:
-    """A verified artefact, loaded once and ready to score matrices on `threads` threads."""
+    """A verified artefact, loaded once and ready to score matrices on `threads` threads.
+
+    A row's scores are the same bits alone and in any company, with or without explanation. Raises Refusal where the
+    booster cannot be read or explained, or where the engine and LightGBM disagree on it.
+    """
 
     def __init__(self, artefact: Artefact, threads: int = 1) -> None:
         self._artefact = artefact
         self._threads = threads
-        self._booster = _load(artefact)
-        self._base_value = float(_explain(self._booster, np.full((1, self._width), np.nan), threads)[0, -1])
+        self._engine = _engine(artefact)
 
     @property
     def artefact(self) -> Artefact:
@@ -50,45 +71,53 @@ class Scorer:
 
     def margin(self, matrix: Floats) -> Floats:
         """Raw log-odds per row of a matrix (rows, features) in the order of the artefact's feature names."""
-        rows = self._checked(matrix)
-        if not len(rows):
-            return np.empty(0)
-        # pred_early_stop changes margins by whole units of log-odds; a model file must not switch it on.
-        margin = self._booster.predict(rows, raw_score=True, num_threads=self._threads, pred_early_stop=False)
-        return np.asarray(margin, dtype=float)
+        return self._engine.margin(self._checked(matrix), self._threads)
 
     def probabilities(self, matrix: Floats) -> Probabilities:
         """Probabilities per row, without explanation; NaN is an unknown value.
 
         Raises Refusal where the matrix does not have one column per feature.
         """
-        margin = self.margin(matrix)
-        return Probabilities(
-            margin, self._artefact.calibration.p_fail(margin), *self._artefact.calibration.interval(margin)
-        )
+        return Probabilities(*self._calibrated(self.margin(matrix)))
+
+    def explain(self, matrix: Floats, k: int) -> Explained:
+        """Probabilities per row and its `k` strongest contributions, all that is kept. Raises as `probabilities`."""
+        top = self._engine.top(self._checked(matrix), min(k, self._engine.n_features), self._threads)
+        return Explained(*self._calibrated(top.margin), top.features, np.asarray(top.values, dtype=np.float64))
 
     def score(self, matrix: Floats) -> Scores:
-        """Probabilities per row and the contribution of every feature; NaN is an unknown value.
+        """Probabilities per row and the contribution of every feature. Raises as `probabilities`."""
+        values, base_value = self._engine.contributions(self._checked(matrix), self._threads)
+        contributions = np.asarray(values, dtype=np.float64)
+        # Added one after another, as the engine does: a pairwise sum would differ in the last bit.
+        margin = base_value + np.add.accumulate(contributions, axis=1)[:, -1]
+        return Scores(*self._calibrated(margin), contributions, base_value)
 
-        A row's scores do not depend on the other rows. Raises Refusal as `probabilities`.
-        """
-        rows = self._checked(matrix)
-        told = self.probabilities(rows)
-        contributions = _explain(self._booster, rows, self._threads)[:, :-1]
-        return Scores(told.margin, told.p_fail, told.p_low, told.p_high, contributions, self._base_value)
-
-    @property
-    def _width(self) -> int:
-        return len(self._artefact.feature_names)
+    def _calibrated(self, margin: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+        calibration = self._artefact.calibration
+        return margin, calibration.p_fail(margin), *calibration.interval(margin)
 
     def _checked(self, matrix: Floats) -> Floats:
-        rows = np.ascontiguousarray(matrix, dtype=float)
-        if rows.ndim != 2 or rows.shape[1] != self._width:
+        rows = np.ascontiguousarray(matrix, dtype=np.float64)
+        if rows.ndim != 2 or rows.shape[1] != self._engine.n_features:
             raise Refusal(
-                f"Model {self._artefact.version} reads rows of {self._width} features, but was given an array of shape "
-                f"{rows.shape}. Build the features with version {self._artefact.feature_version}."
+                f"Model {self._artefact.version} reads rows of {self._engine.n_features} features, but was given an "
+                f"array of shape {rows.shape}. Build the features with version {self._artefact.feature_version}."
             )
         return rows
+
+
+def _engine(artefact: Artefact) -> Engine:
+    """The artefact's booster, compiled and held against LightGBM."""
+    booster = _load(artefact)
+    dump = booster.dump_model()
+    try:
+        engine = compile_model(dump)
+    except UnsupportedModel as error:
+        raise Refusal(f"Model {artefact.version} cannot be explained: {error} Train again.") from error
+    matrix = _likely_rows(dump["feature_infos"], artefact.feature_names)
+    _require_agreement(artefact.version, engine, booster, matrix)
+    return engine
 
 
 def _load(artefact: Artefact) -> Any:
@@ -107,9 +136,26 @@ def _load(artefact: Artefact) -> Any:
     return booster
 
 
-def _explain(booster: Any, matrix: Floats, threads: int) -> Floats:
-    """Contributions of the features and, in the last column, the base value: (rows, features + 1)."""
-    if not len(matrix):
-        return np.empty((0, matrix.shape[1] + 1))
-    explained = booster.predict(matrix, pred_contrib=True, num_threads=threads, pred_early_stop=False)
-    return np.asarray(explained, dtype=float)
+def _likely_rows(ranges: Mapping[str, Mapping[str, Any]], feature_names: tuple[str, ...]) -> Floats:
+    """Rows from within the range of each feature that the booster was trained on, the first of them unknown."""
+    draw = np.random.default_rng(0)
+    matrix = np.full((CHECKED_ROWS, len(feature_names)), np.nan)
+    for column, name in enumerate(feature_names):
+        seen = ranges.get(name, {"min_value": 0.0, "max_value": 1.0})
+        matrix[1:, column] = draw.uniform(seen["min_value"], seen["max_value"], CHECKED_ROWS - 1)
+    matrix[draw.random(matrix.shape) < 0.1] = np.nan
+    return matrix
+
+
+def _require_agreement(version: str, engine: Engine, booster: Any, matrix: Floats) -> None:
+    """Raise Refusal where a contribution or the base value differs from LightGBM's by more than the tolerance."""
+    # pred_early_stop changes margins by whole units of log-odds; a model file must not switch it on.
+    expected = np.asarray(booster.predict(matrix, pred_contrib=True, num_threads=1, pred_early_stop=False))
+    together, alone = engine.contributions(matrix), engine.contributions(matrix[:1])
+    found = np.column_stack([together.values, np.full(len(matrix), together.base_value)])
+    apart = max(np.abs(found - expected).max(), np.abs(alone.values - expected[:1, :-1]).max())
+    if not apart <= TOLERANCE:
+        raise Refusal(
+            f"The explanations of model {version} differ from LightGBM's by {apart:.1e} (at most {TOLERANCE:.0e} is "
+            "allowed), so its scores would be wrong. Train again, or report the model's booster.txt as a defect."
+        )

@@ -16,6 +16,7 @@ from sampling.draw import Draw, drawn
 from sampling.frame import VERSIONS, Frame, frame_of
 from sampling.policy import SamplingPolicy
 
+LARGEST_BUDGET_EUR = 1e12  # its cents are whole numbers that both int64 and float64 hold
 CERTAIN, BY_SCORE, AT_RANDOM = "certain", "score", "random"
 
 
@@ -80,6 +81,8 @@ def allocate(
     """
     if not (isfinite(budget_eur) and budget_eur > 0):
         raise Refusal(f"A budget of {budget_eur} euros buys nothing. Give a positive amount.")
+    if budget_eur > LARGEST_BUDGET_EUR:
+        raise Refusal(f"A budget of {budget_eur:g} euros is more than {LARGEST_BUDGET_EUR:g}. Give a smaller amount.")
     if not 0 <= seed < 2**63:
         raise Refusal(f"Seed {seed} can not be kept in a plan. Give a whole number from 0 to 2**63 - 1.")
     frame = frame_of(candidates, in_test)

@@ -1,18 +1,20 @@
 """The score row: what the house says of one SKU, in the file and over HTTP alike."""
 
 from datetime import date
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from features.snapshot import Snapshot
-from models.artefact import Artefact, require_feature_version
+from models.artefact import Artefact
 from models.policy import Bands
-from models.reasons import REASONS_TYPE, reasons_array, top_reasons
-from models.scoring import Probabilities, Scorer, Scores
+from models.reasons import REASONS_TYPE, STORED_REASONS, reasons_array
+from models.scoring import Explained, Probabilities, Scorer
 
 Floats = NDArray[np.float64]
+Ranks = NDArray[np.int64]
+RowsT = TypeVar("RowsT", pa.RecordBatch, pa.Table)
 
 SCORE_SCHEMA = pa.schema([
     ("sku_id", pa.string()), ("market", pa.string()), ("as_of", pa.date32()),
@@ -21,61 +23,79 @@ SCORE_SCHEMA = pa.schema([
     ("model_version", pa.string()), ("feature_version", pa.string()), ("policy_version", pa.string()),
 ])  # fmt: skip
 
+UNRANKED_SCHEMA = SCORE_SCHEMA.append(pa.field("margin", pa.float64()))
+"""Score rows whose rank is still 0, with the margin that decides between equal probabilities."""
+
+RANK = SCORE_SCHEMA.get_field_index("rank")
+
 
 class Assessor:
-    """One model and one policy, ready to write score rows; the day is the snapshot's.
+    """One model, one policy and one day, ready to write score rows on `threads` threads.
 
-    Raises Refusal where the model reads other features than the snapshot holds.
+    The matrices must hold the features of the artefact's feature version. Raises Refusal as `Scorer`.
     """
 
-    def __init__(self, artefact: Artefact, snapshot: Snapshot, bands: Bands, threads: int = 1) -> None:
-        require_feature_version(artefact, snapshot.feature_version)
-        self._artefact = artefact
+    def __init__(self, artefact: Artefact, as_of: date, bands: Bands, threads: int = 1) -> None:
+        self.as_of = as_of
+        self.policy_version = bands.version
         self._scorer = Scorer(artefact, threads)
         self._bands = bands
-        self._as_of = snapshot.as_of
+        self._feature_names = pa.array(list(artefact.feature_names), pa.string())
 
-    @property
-    def as_of(self) -> date:
-        """The day the scores are for."""
-        return self._as_of
-
-    @property
-    def policy_version(self) -> str:
-        """The version of the bands."""
-        return self._bands.version
-
-    def score(self, matrix: Floats) -> Scores:
-        """Probabilities and contributions of each row of `matrix` (rows, features)."""
-        return self._scorer.score(matrix)
+    def told(self, matrix: Floats) -> Explained:
+        """Probabilities and the strongest contributions of each row of `matrix` (rows, features)."""
+        return self._scorer.explain(matrix, STORED_REASONS)
 
     def probabilities(self, matrix: Floats) -> Probabilities:
         """Probabilities of each row of `matrix`, without explanation."""
         return self._scorer.probabilities(matrix)
 
-    def rows(self, keys: pa.Table, matrix: Floats, told: Probabilities, ranks: NDArray[np.int64]) -> pa.Table:
-        """Score rows in SCORE_SCHEMA; `reasons` is null where `told` holds no contributions.
+    def rows(self, keys: pa.RecordBatch, matrix: Floats, told: Probabilities) -> pa.RecordBatch:
+        """Score rows in SCORE_SCHEMA, their rank 0; `reasons` is null where `told` explains nothing.
 
-        `keys` has sku_id and market, one row per row of `matrix`, `told` and `ranks`.
+        `keys` has sku_id and market, one row per row of `matrix` and `told`.
         """
-        rows = len(matrix)
+        count, artefact = len(matrix), self._scorer.artefact
         columns = {
-            "sku_id": keys["sku_id"], "market": keys["market"], "as_of": _repeated(self._as_of, rows, pa.date32()),
-            "p_fail": told.p_fail, "p_low": told.p_low, "p_high": told.p_high,
-            "band": pa.array(self._bands.band(told.p_fail).tolist(), pa.string()), "rank": ranks,
-            "reasons": self._reasons(matrix, told),
-            "model_version": _repeated(self._artefact.version, rows, pa.string()),
-            "feature_version": _repeated(self._artefact.feature_version, rows, pa.string()),
-            "policy_version": _repeated(self._bands.version, rows, pa.string()),
+            "sku_id": keys["sku_id"], "market": keys["market"], "as_of": _repeated(self.as_of, count, pa.date32()),
+            "p_fail": pa.array(told.p_fail), "p_low": pa.array(told.p_low), "p_high": pa.array(told.p_high),
+            "band": pa.array(self._bands.names, pa.string()).take(pa.array(self._bands.rank(told.p_fail))),
+            "rank": _repeated(0, count, pa.int64()), "reasons": self._reasons(matrix, told),
+            "model_version": _repeated(artefact.version, count, pa.string()),
+            "feature_version": _repeated(artefact.feature_version, count, pa.string()),
+            "policy_version": _repeated(self.policy_version, count, pa.string()),
         }  # fmt: skip
-        return pa.table(columns, schema=SCORE_SCHEMA)
+        return pa.RecordBatch.from_arrays([columns[name] for name in SCORE_SCHEMA.names], schema=SCORE_SCHEMA)
 
     def _reasons(self, matrix: Floats, told: Probabilities) -> pa.Array:
-        if not isinstance(told, Scores):
+        if not isinstance(told, Explained):
             return pa.nulls(len(matrix), REASONS_TYPE)
-        top = top_reasons(told.contributions)
-        return reasons_array(matrix, told.contributions, top, self._artefact.feature_names)
+        values = np.take_along_axis(matrix, told.strongest, axis=1)
+        return reasons_array(values, told.strongest, told.contributions, self._feature_names)
 
 
-def _repeated(value: object, rows: int, kind: pa.DataType) -> pa.Array:
-    return pa.repeat(pa.scalar(value, kind), rows)
+def assess(assessor: Assessor, keys: pa.RecordBatch, matrix: Floats) -> pa.RecordBatch:
+    """Unranked score rows with reasons: keys (sku_id, market) and features in, UNRANKED_SCHEMA out.
+
+    A row's answer depends on that row alone, so any engine may call this on any share of the catalogue.
+    """
+    told = assessor.told(matrix)
+    return pa.RecordBatch.from_arrays(
+        [*assessor.rows(keys, matrix, told).columns, pa.array(told.margin)], schema=UNRANKED_SCHEMA
+    )
+
+
+def ranked(rows: RowsT, ranks: Ranks) -> RowsT:
+    """The score rows in SCORE_SCHEMA with their ranks."""
+    return rows.select(SCORE_SCHEMA.names).set_column(RANK, SCORE_SCHEMA.field(RANK), pa.array(ranks))
+
+
+def ranks_of(margins: Floats, p_fail: Floats) -> Ranks:
+    """1 = riskiest: by p_fail, then by margin, equals in catalogue order."""
+    ranks = np.empty(len(margins), dtype=np.int64)
+    ranks[np.lexsort((-margins, -p_fail))] = np.arange(1, len(margins) + 1)
+    return ranks
+
+
+def _repeated(value: object, count: int, kind: pa.DataType) -> pa.Array:
+    return pa.repeat(pa.scalar(value, kind), count)

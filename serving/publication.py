@@ -72,7 +72,10 @@ def publish(workspace: Workspace, publication: Publication, ranks: Ranks, p_fail
     if before is not None and _is_later_day(workspace, before, publication):
         return
     record = json.dumps({**asdict(publication), "as_of": publication.as_of.isoformat()}, indent=1) + "\n"
-    name = "p-" + hashlib.sha256(record.encode("utf-8") + ranks.tobytes() + p_fail.tobytes()).hexdigest()[:12]
+    digest = hashlib.sha256(record.encode("utf-8"))
+    for column in (ranks, p_fail):
+        digest.update(np.ascontiguousarray(column).data)
+    name = f"p-{digest.hexdigest()[:12]}"
     home = publications(workspace)
     if not (home / name).is_dir():
         with replacing(home / name) as attempt:

@@ -10,15 +10,14 @@ from numpy.typing import NDArray
 from data.refusal import Refusal
 from data.workspace import Workspace
 from features.snapshot import open_snapshot
-from models.artefact import Artefact
+from models.artefact import Artefact, require_feature_version
 from models.champion import model
 from models.policy import bands_in_force
 from models.reasons import Narrator, Place
-from models.scoring import Scores
 from sampling.plan import Plan, allocate
 from sampling.policy import sampling_policy_in_force
 from serving.answers import Item, RefusedItem, ScoreAnswer, ScoreRow
-from serving.assessment import Assessor
+from serving.assessment import SCORE_SCHEMA, Assessor, ranked
 from serving.publication import published_name, read_publication
 
 Floats = NDArray[np.float64]
@@ -42,10 +41,10 @@ class Published:
                 f"The publication {name} ranks {len(self._ranks)} SKUs, its snapshot holds {len(self.snapshot)}. "
                 "Run `touchstone score`."
             )
-        self._assessor = Assessor(self._artefact, self.snapshot, bands_in_force(self.publication.as_of))
+        require_feature_version(self._artefact, self.snapshot.feature_version)
+        self._assessor = Assessor(self._artefact, self.publication.as_of, bands_in_force(self.publication.as_of))
         self.metrics = self._artefact.metrics
         self._narrator = Narrator(self._artefact)
-        self._columns = {name: column for column, name in enumerate(self._artefact.feature_names)}
 
     def answer(self, items: Sequence[Item], explain: bool) -> ScoreAnswer:
         """The scores of the known items and, with a sentence each, the unknown ones."""
@@ -96,25 +95,21 @@ class Published:
 
     def _rows(self, items: Sequence[Item], positions: NDArray[np.int64], explain: bool) -> list[ScoreRow]:
         matrix = self.snapshot.matrix_at(positions)
-        told = self._assessor.score(matrix) if explain else self._assessor.probabilities(matrix)
-        keys = pa.table({"sku_id": [item.sku_id for item in items], "market": [item.market for item in items]})
-        rows = self._assessor.rows(keys, matrix, told, self._ranks[positions]).to_pylist()
-        if isinstance(told, Scores):
+        told = self._assessor.told(matrix) if explain else self._assessor.probabilities(matrix)
+        keys = pa.record_batch({"sku_id": [item.sku_id for item in items], "market": [item.market for item in items]},
+                               schema=pa.schema(list(SCORE_SCHEMA)[:2]))  # fmt: skip
+        rows = ranked(self._assessor.rows(keys, matrix, told), self._ranks[positions]).to_pylist()
+        if explain:
             for number, row in enumerate(rows):
                 place = Place(self.snapshot.category(int(positions[number])), float(told.margin[number]))
-                row["reasons"] = self._told(place, matrix[number], told.contributions[number], row["reasons"])
+                row["reasons"] = [self._told(place, reason) for reason in row["reasons"]]
         return [ScoreRow.model_validate(row) for row in rows]
 
-    def _told(self, place: Place, values: Floats, contributions: Floats, reasons: list[Told]) -> list[Told]:
-        """The reasons of one row, each with its sentence."""
-        told = []
-        for reason in reasons:
-            column = self._columns[reason["feature"]]
-            alone = np.zeros_like(contributions)
-            alone[column] = contributions[column]
-            (sentence,) = (one.sentence for one in self._narrator.tell(place, values, alone))
-            told.append({**reason, "sentence": sentence})
-        return told
+    def _told(self, place: Place, reason: Told) -> Told:
+        """A reason of a score row with its sentence."""
+        value = float("nan") if reason["value"] is None else reason["value"]
+        told = self._narrator.reason(place, reason["feature"], value, reason["contribution"])
+        return {**reason, "sentence": told.sentence}
 
     def _refused(self, item: Item) -> RefusedItem:
         return RefusedItem(

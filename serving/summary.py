@@ -36,7 +36,7 @@ def plan_summary(plan: PlanSummary) -> str:
 
 def explanation(published: Published, sku_id: str, market: str) -> str:
     """The score of one SKU and its reasons as sentences; Refusal where the catalogue does not know it."""
-    row = published.score_row(Item(sku_id=sku_id, market=market))
+    row = published.score_row(Item.model_construct(sku_id=sku_id, market=market))
     reasons = [f"- {reason.sentence}" for reason in row.reasons or ()]
     return "\n".join([
         f"{sku_id} in {market} as of {row.as_of}: about {10 * row.p_fail:.0f} in 10 such SKUs fail when tested "

@@ -1,5 +1,6 @@
 """The front door: one sentence and exit code 1 for bad input, help without waiting."""
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from touchstone import main
+from data.refusal import Refusal
+from touchstone import _refuse_taken, main
 
 COMMANDS = ("sample-data", "import", "ingest", "train", "models", "score", "allocate", "explain", "serve", "demo")
 
@@ -64,3 +66,33 @@ def test_work_without_scores_is_refused(tmp_path: Path, command: tuple[str, ...]
 def test_an_unknown_option_is_a_usage_error(tmp_path: Path) -> None:
     """Usage errors keep exit code 2."""
     assert touchstone(tmp_path, "score", "--nonsense").exit_code == 2
+
+
+def test_a_master_without_spark_is_a_usage_error(tmp_path: Path) -> None:
+    """`--master` without `--engine spark` is refused as usage, exit code 2."""
+    result = touchstone(tmp_path, "score", "--master", "local[2]")
+    assert result.exit_code == 2
+    assert "--engine spark" in result.output
+
+
+def test_a_workspace_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    """A file in the place of the workspace gets a sentence, not a traceback."""
+    home = tmp_path / "file"
+    home.write_text("not a folder", encoding="utf-8")
+    (tmp_path / "tables").mkdir()
+    for table in ("suppliers", "skus", "lab_tests"):
+        (tmp_path / "tables" / f"{table}.csv").write_text("x\n", encoding="utf-8")
+    assert "file" in refused(touchstone(home, "ingest", str(tmp_path / "tables")))
+
+
+def test_a_day_in_the_future_is_not_scored(tmp_path: Path) -> None:
+    """A typo in the year does not publish scores that no later day could replace."""
+    assert "9999-12-31 lies in the future" in refused(touchstone(tmp_path, "score", "--as-of", "9999-12-31"))
+
+
+def test_a_taken_port_is_refused() -> None:
+    """The service says which address it cannot have before it says that it serves."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(Refusal, match=f"127.0.0.1:{port} cannot be served on"):
+            _refuse_taken("127.0.0.1", port)

@@ -46,7 +46,8 @@ def beta_prior(hits: Floats, trials: Floats, rate: str) -> Prior:
     The strength follows from the correlation inside entities that the spread of their shares shows (analysis of
     variance estimator; Kleinman, J. Am. Stat. Assoc. 68 (1973) 46), kept between WEAKEST and STRONGEST.
     """
-    hits, trials = hits[trials > 0], trials[trials > 0]
+    order = np.lexsort((hits, trials))  # DuckDB groups in any order, and sums of floats depend on it
+    hits, trials = hits[order][trials[order] > 0], trials[order][trials[order] > 0]
     if (trials > 1).sum() < FEWEST_GROUPS:
         return UNTRAINED_RATES[rate]
     total = trials.sum()

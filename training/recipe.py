@@ -99,7 +99,10 @@ def read_recipe(name: str = "default") -> Recipe:
     if not path.is_file():
         known = ", ".join(sorted(each.stem for each in RECIPES.glob("*.toml")))
         raise Refusal(f"There is no recipe {name!r}. Choose one of {known}, or give the path of a TOML file.")
-    return recipe_from_text(path.read_text(encoding="utf-8"))
+    try:
+        return recipe_from_text(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise Refusal(f"The recipe {path} is not UTF-8 text: {error}. Mend the file.") from error
 
 
 def recipe_from_text(text: str) -> Recipe:

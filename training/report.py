@@ -8,6 +8,7 @@ import numpy as np
 
 from features.catalogue import FEATURE_NAMES
 from models.coverage import interval_coverage
+from models.treeshap import compile_model
 from training.baselines import baseline_margins
 from training.bootstrap import supplier_weights
 from training.earning import Earned, Study
@@ -50,14 +51,14 @@ def evaluated(study: Study, earned: Earned, recipe: Recipe, fingerprint: str) ->
     margin = earned.margin(matrix)
     p_fail, raw = earned.calibration.p_fail(margin), sigmoid(margin)
     claims = _baselines(study)
-    explained = np.asarray(earned.booster.predict(matrix, pred_contrib=True), dtype=np.float64)
+    explained = np.asarray(compile_model(earned.booster.dump_model()).contributions(matrix).values, dtype=np.float64)
     metrics = {
         **skills(Claim(margin, p_fail), judged),
         "baselines": {name: skills(claim, judged) for name, claim in claims.items()},
         "calibration": {"before": calibration_of(raw, judged), "after": calibration_of(p_fail, judged)},
         "interval_coverage": _coverage(margin, judged.failed, earned),
         "months": months_of(tests["as_of"], p_fail, judged.failed),
-        "contributions": mean_contributions(explained[:, :-1], FEATURE_NAMES),
+        "contributions": mean_contributions(explained, FEATURE_NAMES),
         "data": _data(study, earned, recipe, fingerprint),
     }
     margins = {"model": margin, **{name: claim.margin for name, claim in claims.items()}}

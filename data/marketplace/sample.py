@@ -32,7 +32,7 @@ from data.refusal import Refusal
 from data.workspace import replacing
 
 CHUNK = 100_000
-FEWEST_SKUS, FEWEST_DAYS = 100, 180
+FEWEST_SKUS, FEWEST_DAYS, MOST_DAYS = 100, 180, 3_650
 LAST_DAY = date(2026, 6, 30)
 TRUTHS = ("truth", "truth_tests")
 ARROW_TYPE = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "day": pa.date32(),
@@ -136,6 +136,8 @@ def _check(out: Path, skus: int, days: int, seed: int) -> None:
         raise Refusal(f"A sample marketplace needs at least {FEWEST_SKUS} SKUs, got {skus}. Ask for more.")
     if days < FEWEST_DAYS:
         raise Refusal(f"A sample marketplace needs at least {FEWEST_DAYS} days, got {days}. Ask for more.")
+    if days > MOST_DAYS:
+        raise Refusal(f"A sample marketplace has at most {MOST_DAYS} days, got {days}. Ask for fewer.")
     if seed < 0:
         raise Refusal(f"A seed must not be negative, got {seed}. Give 0 or more.")
     ours = {f"{name}.parquet" for name in (*(table.name for table in TABLES), *TRUTHS)}

@@ -65,7 +65,10 @@ def columns_of(forest: Forest) -> Columns:
 
 @compiled
 def encode(columns, matrix, start, rows, memory):  # type: ignore[no-untyped-def]
-    """Write the codes of `rows` rows from `start` on to `memory.codes[column · rows + row]`; beyond the last, its own."""
+    """Write the codes of `rows` rows from `start` on to `memory.codes[column · rows + row]`.
+
+    Where the matrix ends before, its last row fills the rest.
+    """
     last = matrix.shape[0] - 1
     for column in range(columns.features.size):
         feature, kind = columns.features[column], columns.kinds[column]

@@ -29,14 +29,14 @@ def inlined(function: Callable[..., Any]) -> Any:
 def compiled(function: Callable[..., Any]) -> Any:
     """Compile a kernel with IEEE arithmetic (no fast-math: it deletes NaN tests) and unchecked indices.
 
-    numba caches beside the source or, where that is read-only, in the user's cache folder or `NUMBA_CACHE_DIR`. Where none
-    can be written, each process compiles anew.
+    numba caches beside the source or, where that is read-only, in the user's cache folder or `NUMBA_CACHE_DIR`. Where
+    none can be written, each process compiles anew.
     """
     try:
         kernel: Any = numba.njit(cache=True, **_OPTIONS)(function)
     except RuntimeError:  # numba: "cannot cache function: no locator available"
         return numba.njit(**_OPTIONS)(function)
-    # numba stamps a cache with the age of the kernel's own file only, and would run on with an old copy of a kernel that
-    # was inlined from another file (https://numba.readthedocs.io/en/stable/user/faq.html); so all sources are the stamp.
+    # numba stamps a cache with the age of the kernel's own file only, and would run on with an old copy of what was
+    # inlined from another (https://numba.readthedocs.io/en/stable/user/faq.html); so all sources are the stamp.
     kernel._cache._cache_file._source_stamp = SOURCES
     return kernel

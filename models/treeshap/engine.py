@@ -79,7 +79,7 @@ class Engine:
         return self.top(matrix, 0, threads).margin
 
     def top(self, matrix: NDArray[np.float64], k: int, threads: int = 1) -> Top:
-        """The k largest contributions of each row, largest size first, equal sizes by feature; k = 0 gives margins only.
+        """The k largest contributions of each row, largest size first, equal sizes by feature; k = 0: margins only.
 
         Never holds (n, features) values in memory.
 
@@ -90,18 +90,19 @@ class Engine:
         self._check(matrix, threads)
         if not 0 <= k <= self.n_features:
             raise ValueError(f"k is between 0 and the {self.n_features} features of the model, got {k}.")
-        features = np.empty((len(matrix), k), dtype=np.int32)
-        values = np.empty((len(matrix), k), dtype=self._precision)
-        margin = np.empty(len(matrix), dtype=np.float64)
+        top = Top(
+            features=np.empty((len(matrix), k), dtype=np.int32),
+            values=np.empty((len(matrix), k), dtype=self._precision),
+            margin=np.empty(len(matrix), dtype=np.float64),
+        )
 
         def explain(start: int, stop: int) -> None:
-            rows = slice(start, stop)
             memory = memory_for(self._listing, self.n_features)
-            program, base = self._listing.program, self.base_value
-            explain_top(program, memory, base, matrix[rows], features[rows], values[rows], margin[rows])
+            some = Top(top.features[start:stop], top.values[start:stop], top.margin[start:stop])
+            explain_top(self._listing.program, memory, matrix[start:stop], self.base_value, some)
 
         _in_threads(explain, len(matrix), threads)
-        return Top(features, values, margin)
+        return top
 
     def _check(self, matrix: NDArray[np.float64], threads: int) -> None:
         if threads < 1:

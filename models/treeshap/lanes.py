@@ -9,11 +9,10 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import cgutils, types
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
-
 
 # numba publishes no types for these.
 _struct_proxy: Any = cgutils.create_struct_proxy
@@ -21,9 +20,10 @@ _function_named: Any = cgutils.get_or_insert_function
 _register_model: Any = register_model
 _lower_builtin: Any = lower_builtin
 _infer_global: Any = infer_global
+_signature: Any = signature
 
 
-class LanesType(types.Type):  # type: ignore[misc]  # numba publishes no types
+class LanesType(types.Type):
     """The numba type of `width` lanes of one float type."""
 
     def __init__(self, element: Any, width: int) -> None:
@@ -32,30 +32,31 @@ class LanesType(types.Type):  # type: ignore[misc]  # numba publishes no types
 
 
 @_register_model(LanesType)
-class LanesModel(models.PrimitiveModel):  # type: ignore[misc]
+class LanesModel(models.PrimitiveModel):
     """Lanes are an LLVM vector in registers and in memory."""
 
     def __init__(self, manager: Any, lanes: LanesType) -> None:
         element = manager.lookup(lanes.element).get_value_type()
-        super().__init__(manager, lanes, ir.VectorType(element, lanes.width))
+        super().__init__(manager, lanes, ir.VectorType(element, lanes.width))  # type: ignore[no-untyped-call]
 
 
-class _SameLanes(AbstractTemplate):  # type: ignore[misc]
+class _SameLanes(AbstractTemplate):
     """Lane by lane arithmetic takes two values of the same lanes."""
 
     def generic(self, args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
         """The signature for two equal lane types; None for all others."""
         if len(args) == 2 and not kws and isinstance(args[0], LanesType) and args[0] == args[1]:
-            return signature(args[0], *args)
+            return _signature(args[0], *args)
         return None
 
 
 def _declare(operation: Any, instruction: str) -> None:
     _infer_global(operation)(type(f"Lanes_{operation.__name__}", (_SameLanes,), {"key": operation}))
 
-    @_lower_builtin(operation, LanesType, LanesType)
     def lower(_context: Any, builder: Any, _sig: Any, args: Any) -> Any:
         return getattr(builder, instruction)(*args)
+
+    _lower_builtin(operation, LanesType, LanesType)(lower)
 
 
 _declare(operator.add, "fadd")
@@ -164,7 +165,7 @@ def ordered_sum(_typing: Any, lanes: Any) -> Any:
 
 
 @_operation
-def bits_within(_typing: Any, codes: Any, _offset: Any, low: Any, span: Any, width: Any) -> Any:
+def bits_within(_typing: Any, codes: Any, _offset: Any, _low: Any, _span: Any, width: Any) -> Any:
     """Bits `bits_within(codes, offset, low, span, width)`: which neighbours from `offset` on are in low .. low + span.
 
     Unsigned arithmetic wraps around, so one comparison tests both ends.

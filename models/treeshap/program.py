@@ -9,8 +9,8 @@ cover, o tells whether the row goes to the first child, p a point of the quadrat
     feature     φ_i += (o - z) · Σ_p C·(G_first - G_second)
 
 Where feature i was split on before, let z' be the product of its earlier shares. For a row that passed all of those
-splits, F = p + (1 - p)·z' replaces 1: f = (p·o + (1 - p)·z'·z) / F, and the sum over p gets the weight z' / F². For a row that
-failed one, f = z and nothing is added. No factor is ever divided out, so a share may be as small as 0.
+splits, F = p + (1 - p)·z' replaces 1: f = (p·o + (1 - p)·z'·z) / F, and the sum over p gets the weight z' / F². For a
+row that failed one, f = z and nothing is added. No factor is ever divided out, so a share may be as small as 0.
 Source: quadrature of the Owen integral as in Quadrature-TreeSHAP, arXiv 2605.04497.
 """
 

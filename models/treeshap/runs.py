@@ -35,27 +35,27 @@ def explain_rows(program, memory, matrix, values):  # type: ignore[no-untyped-de
 
 
 @compiled
-def explain_top(program, memory, base_value, matrix, features, values, margin):  # type: ignore[no-untyped-def]
-    """Write the largest contributions of each row to `features` and `values` (n, k), and the margins."""
-    n_features, k = matrix.shape[1], features.shape[1]
+def explain_top(program, memory, matrix, base_value, top):  # type: ignore[no-untyped-def]
+    """Fill `top.features` and `top.values` (n, k) with each row's largest contributions, and `top.margin`."""
     start = 0
     while start < matrix.shape[0]:
         rows, width = _explain_next(program, memory, matrix, start)
         for row in range(rows):
             total = 0.0
-            for feature in range(n_features):
+            for feature in range(matrix.shape[1]):
                 total += memory.phi[feature * width + row]
-            margin[start + row] = base_value + total
-            _select(memory.phi, row, width, features[start + row], values[start + row], n_features, k)
+            top.margin[start + row] = base_value + total
+            phi = memory.phi[row : matrix.shape[1] * width : width]
+            _select(phi, top.features[start + row], top.values[start + row])
         start += rows
 
 
 @compiled
-def _select(phi, row, width, features, values, n_features, k):  # type: ignore[no-untyped-def]
-    """Insert by size; strictly larger moves ahead, so equal sizes stay in the order of the features."""
-    held = 0
-    for feature in range(n_features):
-        value = phi[feature * width + row]
+def _select(phi, features, values):  # type: ignore[no-untyped-def]
+    """Insert by size; only what is strictly larger moves ahead, so equal sizes stay in the order of the features."""
+    held, k = 0, features.size
+    for feature in range(phi.size):
+        value = phi[feature]
         if held == k and (k == 0 or abs(value) <= abs(values[k - 1])):
             continue
         place = held if held < k else k - 1

@@ -13,7 +13,7 @@ ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 @compiled
 def walk_tile(program, memory):  # type: ignore[no-untyped-def]
-    """Add every tree's contributions to `memory.phi[feature · ROWS + row]`, from `memory.codes[column · ROWS + row]`."""
+    """Add all contributions to `memory.phi[feature · ROWS + row]`, from `memory.codes[column · ROWS + row]`."""
     for tree in range(program.point_count.size):
         if program.point_count[tree] > 0:
             _answer(program, memory, tree)

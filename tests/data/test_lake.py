@@ -64,3 +64,12 @@ def test_the_latest_day_known_is_taken_over_all_event_tables() -> None:
 def test_without_events_there_is_no_latest_day() -> None:
     with pytest.raises(Refusal, match="hold no event"):
         latest_known_on(tables_from_frames({"suppliers": good_frames()["suppliers"]}))
+
+
+def test_a_damaged_file_of_the_lake_is_named(tmp_path: Path) -> None:
+    ingested(good_frames(), tmp_path)
+    workspace = Workspace(tmp_path / "workspace")
+    (file,) = workspace.lake.glob("*/skus.parquet")
+    file.write_bytes(file.read_bytes()[:-20])
+    with pytest.raises(Refusal, match=r"The lake in .* is damaged: .*skus\.parquet.* run `touchstone ingest`"):
+        open_lake(workspace)

@@ -22,3 +22,10 @@ def test_mlflow_keeps_its_runs_in_the_workspace_unless_a_server_is_named(tmp_pat
     assert read_settings(tmp_path, {}).tracking_address == f"sqlite:///{tmp_path / 'mlflow.db'}"
     assert read_settings(tmp_path, {"MLFLOW_TRACKING_URI": ""}).tracking_uri is None
     assert read_settings(tmp_path, {"MLFLOW_TRACKING_URI": "http://x"}).tracking_address == "http://x"
+
+
+def test_the_python_of_spark_workers_is_the_drivers_unless_named(tmp_path: Path) -> None:
+    """PYSPARK_PYTHON names the interpreter of the workers; empty or absent, it is left to the driver."""
+    assert read_settings(tmp_path, {"PYSPARK_PYTHON": "/opt/python"}).worker_python == "/opt/python"
+    assert read_settings(tmp_path, {"PYSPARK_PYTHON": ""}).worker_python is None
+    assert read_settings(tmp_path, {}).worker_python is None

@@ -84,7 +84,32 @@ def test_a_quote_that_never_closes_is_refused_or_quarantined_but_never_a_traceba
 def test_a_parquet_folder_is_refused(tmp_path: Path) -> None:
     source = write_parquet({n: good_frames()[n] for n in ("suppliers", "lab_tests")}, tmp_path / "source")
     (source / "skus.parquet").mkdir()
-    with pytest.raises(Refusal, match=r"skus\.parquet is a folder\. Give the table as one Parquet file\."):
+    with pytest.raises(Refusal, match=r"skus\.parquet is a folder\. Give the table as one Parquet file, or name"):
+        ingest(source, Workspace(tmp_path / "workspace"), TODAY)
+
+
+@pytest.mark.parametrize("column", ["happened_on", "day"])
+def test_a_table_in_a_folder_of_days_is_the_table_in_one_file(tmp_path: Path, column: str) -> None:
+    """The day may stand in the path alone; the lake's fingerprint is the same."""
+    source = write_parquet(good_frames(), tmp_path / "whole")
+    orders = pd.read_parquet(source / "orders.parquet")
+    ingest(source, Workspace(tmp_path / "one"), TODAY)
+    (source / "orders.parquet").unlink()
+    for day, rows in orders.groupby("happened_on"):
+        folder = source / "orders" / f"{column}={pd.Timestamp(str(day)).date()}"
+        folder.mkdir(parents=True)
+        rows.drop(columns="happened_on").to_parquet(folder / "part-0.parquet", index=False)
+    ingest(source, Workspace(tmp_path / "many"), TODAY)
+    assert len(orders) > 1
+    whole, parted = (open_lake(Workspace(tmp_path / home)) for home in ("one", "many"))
+    assert whole.fingerprint == parted.fingerprint
+
+
+def test_an_empty_table_folder_is_refused(tmp_path: Path) -> None:
+    """A folder without Parquet files holds no table."""
+    source = write_parquet({n: good_frames()[n] for n in ("suppliers", "skus", "lab_tests")}, tmp_path / "source")
+    (source / "orders").mkdir()
+    with pytest.raises(Refusal, match=r"orders holds no Parquet file\. Put the files of orders there\."):
         ingest(source, Workspace(tmp_path / "workspace"), TODAY)
 
 

@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -74,7 +75,8 @@ def test_the_column_of_reasons_says_what_a_loop_over_rows_would(contributions: F
         ]
         for row in range(len(contributions))
     ]
-    column = reasons_array(matrix, contributions, top, names)
+    values, strongest = (np.take_along_axis(each, top, axis=1) for each in (matrix, contributions))
+    column = reasons_array(values, top, strongest, pa.array(names, pa.string()))
     column.validate(full=True)
     assert column.type == REASONS_TYPE
     assert column.to_pylist() == expected
@@ -83,8 +85,9 @@ def test_the_column_of_reasons_says_what_a_loop_over_rows_would(contributions: F
 def test_the_column_is_the_one_of_a_score_row(artefact: Artefact) -> None:
     """The column is the one of a score row."""
     matrix = tiny_matrix(40, seed=1)
-    scores = Scorer(artefact).score(matrix)
-    column = reasons_array(matrix, scores.contributions, top_reasons(scores.contributions), FEATURE_NAMES)
+    told = Scorer(artefact).explain(matrix, 5)
+    values = np.take_along_axis(matrix, told.strongest, axis=1)
+    column = reasons_array(values, told.strongest, told.contributions, pa.array(FEATURE_NAMES))
     assert str(column.type) == "list<item: struct<feature: string, value: double, contribution: double>>"
     for reasons in column.to_pylist():
         sizes = [abs(reason["contribution"]) for reason in reasons]
@@ -94,8 +97,8 @@ def test_the_column_is_the_one_of_a_score_row(artefact: Artefact) -> None:
 
 def test_no_rows_give_an_empty_column() -> None:
     """No rows give an empty column."""
-    none = np.empty((0, len(FEATURE_NAMES)))
-    assert len(reasons_array(none, none, top_reasons(none), FEATURE_NAMES)) == 0
+    none = np.empty((0, 5))
+    assert len(reasons_array(none, none.astype(np.int32), none, pa.array(FEATURE_NAMES))) == 0
 
 
 @pytest.mark.parametrize("declared", CATALOGUE, ids=FEATURE_NAMES)

@@ -13,8 +13,10 @@ from hypothesis.extra.numpy import arrays
 from data.refusal import Refusal
 from features.catalogue import FEATURE_NAMES
 from models.artefact import Artefact
+from models.reasons import top_reasons
 from models.scoring import Scorer, Scores
-from tests.models.worlds import tiny_matrix
+from models.treeshap import Contributions, Engine
+from tests.models.worlds import tiny_matrix, tiny_outcomes
 
 WIDTH = len(FEATURE_NAMES)
 NAMES = ("margin", "contributions", "p_fail", "p_low", "p_high")
@@ -163,3 +165,57 @@ def test_a_model_file_that_asks_for_early_stopping_is_scored_in_full(artefact: A
     matrix = tiny_matrix(100, seed=9)
     hasty = Scorer(replace(artefact, booster_text=asked))
     assert np.array_equal(hasty.margin(matrix), scorer.margin(matrix))
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**16), rows=st.integers(1, 40), k=st.integers(0, 7))
+def test_the_strongest_contributions_are_the_largest_of_all_to_the_bit(
+    scorer: Scorer, seed: int, rows: int, k: int
+) -> None:
+    """The strongest contributions are the largest of all, and every number is the same to the bit."""
+    matrix = tiny_matrix(rows, seed)
+    whole, told = scorer.score(matrix), scorer.explain(matrix, k)
+    assert np.array_equal(told.strongest, top_reasons(whole.contributions, k))
+    assert np.array_equal(told.contributions, np.take_along_axis(whole.contributions, told.strongest, axis=1))
+    for name in ("margin", "p_fail", "p_low", "p_high"):
+        assert np.array_equal(getattr(told, name), getattr(whole, name))
+
+
+def test_scores_are_those_of_lightgbm(artefact: Artefact, scorer: Scorer) -> None:
+    """Margins and contributions are LightGBM's to 1e-9."""
+    import lightgbm
+
+    matrix, booster = tiny_matrix(200, seed=5), lightgbm.Booster(model_str=artefact.booster_text)
+    scores = scorer.score(matrix)
+    explained = np.asarray(booster.predict(matrix, pred_contrib=True))
+    assert np.abs(scores.contributions - explained[:, :-1]).max() < 1e-9
+    assert np.abs(scores.base_value - explained[:, -1]).max() < 1e-9
+    assert np.abs(scores.margin - np.asarray(booster.predict(matrix, raw_score=True))).max() < 1e-9
+
+
+def test_a_model_that_the_engine_explains_otherwise_is_refused(
+    artefact: Artefact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that engine and LightGBM explain differently is refused when it is loaded."""
+    explain = Engine.contributions
+
+    def off(engine: Engine, matrix: np.ndarray, threads: int = 1) -> Contributions:
+        told = explain(engine, matrix, threads)
+        return Contributions(told.values + 2e-9, told.base_value)
+
+    monkeypatch.setattr(Engine, "contributions", off)
+    with pytest.raises(Refusal, match=r"differ from LightGBM's by 2\.0e-09"):
+        Scorer(artefact)
+
+
+def test_a_linear_tree_is_refused(artefact: Artefact) -> None:
+    """A model that cannot be explained exactly is refused with a sentence."""
+    import lightgbm
+
+    matrix = tiny_matrix(300, seed=1)
+    data = lightgbm.Dataset(
+        matrix, tiny_outcomes(matrix, 1).astype(float), feature_name=list(FEATURE_NAMES), params={"linear_tree": True}
+    )
+    booster = lightgbm.train({"objective": "binary", "linear_tree": True, "verbosity": -1}, data, 3)
+    with pytest.raises(Refusal, match="cannot be explained"):
+        Scorer(replace(artefact, booster_text=booster.model_to_string()))

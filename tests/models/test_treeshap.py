@@ -45,7 +45,7 @@ def test_contributions_equal_those_of_the_algorithm_of_shap(grown: Grown) -> Non
 @given(grown=grown_boosters(), precision=st.sampled_from(["float64", "float32"]))
 def test_contributions_and_base_value_sum_to_the_raw_margin(grown: Grown, precision: str) -> None:
     """To 1e-9 in float64 and to 1e-5 of the margins' size in float32."""
-    raw = grown.booster.predict(grown.rows, raw_score=True)
+    raw = np.asarray(grown.booster.predict(grown.rows, raw_score=True))
     engine = compile_model(grown.booster.dump_model(), precision)  # type: ignore[arg-type]
     explained = engine.contributions(grown.rows)
     tolerance = 1e-9 if precision == "float64" else 1e-5 * max(1.0, float(np.abs(explained.values).max(initial=0.0)))

@@ -152,13 +152,13 @@ def test_linear_trees_are_refused_with_a_sentence() -> None:
     rng = np.random.default_rng(0)
     matrix = rng.normal(size=(100, 2))
     booster = grow(matrix, matrix[:, 0], [], linear_tree=True)
-    with pytest.raises(UnsupportedModel, match="tree 0 has a linear leaf. Train with linear_tree=false"):
+    with pytest.raises(UnsupportedModel, match=r"tree 0 has a linear leaf\. Train with linear_tree=false"):
         compile_model(booster.dump_model())
 
 
 def test_several_outputs_are_refused_with_a_sentence() -> None:
     rng = np.random.default_rng(0)
-    booster = grow(rng.normal(size=(90, 2)), np.arange(90) % 3, [], objective="multiclass", num_class=3)
+    booster = grow(rng.normal(size=(90, 2)), np.arange(90.0) % 3, [], objective="multiclass", num_class=3)
     with pytest.raises(UnsupportedModel, match="grows 3 trees per iteration"):
         compile_model(booster.dump_model())
 
@@ -190,7 +190,7 @@ def test_a_wrong_matrix_precision_or_count_is_refused_with_a_sentence() -> None:
     with pytest.raises(ValueError, match=r"3 columns, got shape \(4, 2\)"):
         engine.contributions(np.zeros((4, 2)))
     with pytest.raises(ValueError, match="got float32"):
-        engine.margin(rows.astype(np.float32))  # type: ignore[arg-type]
+        engine.margin(rows.astype(np.float32))
     with pytest.raises(ValueError, match="row by row"):
         engine.margin(np.asfortranarray(rows))
     with pytest.raises(ValueError, match="counted from 1, got 0"):
@@ -212,3 +212,10 @@ def test_a_cached_kernel_is_out_of_date_when_any_source_of_the_package_changes(
     before = compiled_module._sources_digest()
     (tmp_path / "b.py").write_text("after", encoding="utf-8")
     assert compiled_module._sources_digest() != before
+
+
+def test_a_kernel_is_compiled_also_where_no_cache_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("numba.core.caching.CacheImpl._locator_classes", [])
+    double = compiled_module.compiled(lambda number: 2 * number)
+    assert double(21) == 42
+    assert double.stats.cache_path is None

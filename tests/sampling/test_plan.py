@@ -212,6 +212,13 @@ def test_a_budget_that_is_no_positive_amount_is_refused(budget_eur: float) -> No
         allocate(marketplace(10), POLICY, budget_eur, seed=0)
 
 
+def test_a_budget_whose_cents_no_whole_number_holds_is_refused() -> None:
+    """A budget whose cents no whole number holds is refused, and the largest one buys the whole catalogue."""
+    with pytest.raises(Refusal, match="Give a smaller amount"):
+        allocate(marketplace(10), POLICY, 1e300, seed=0)
+    assert allocate(marketplace(10), POLICY, 1e12, seed=0).summary.tests == 10
+
+
 def test_a_budget_below_one_test_of_some_sku_is_refused() -> None:
     """A budget below one test of some SKU is refused."""
     with pytest.raises(Refusal, match=r"1,099\.99 euros does not buy one test 'dear' \(1,100\.00 euros\)"):

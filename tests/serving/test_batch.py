@@ -1,9 +1,6 @@
 """Every SKU of the catalogue is scored exactly once, the same whatever the size of a part."""
 
 import shutil
-import signal
-import subprocess
-import sys
 from dataclasses import replace
 from datetime import date
 from itertools import pairwise
@@ -24,13 +21,14 @@ from features.snapshot import open_snapshot
 from models.champion import champion
 from models.policy import bands_in_force
 from models.scoring import Scorer
-from serving import batch
-from serving.assessment import SCORE_SCHEMA, Assessor
-from serving.batch import ranks_of, score_catalogue
+from serving.answers import Item
+from serving.assessment import SCORE_SCHEMA, Assessor, assess, ranked, ranks_of
+from serving.batch import score_catalogue
 from serving.publication import published_name, read_publication
+from serving.published import published_now
 from tests.features.catalogues import DAY, small_catalogue
 from tests.models.worlds import tiny_champion
-from tests.serving.conftest import ROOT, Scored, scored_workspace
+from tests.serving.conftest import Scored, scored_workspace
 
 
 def parts_of(folder: Path) -> pa.Table:
@@ -86,12 +84,12 @@ def test_a_row_equals_the_same_sku_scored_alone(scored: Scored) -> None:
     """A row equals the same SKU scored alone."""
     publication, ranks, _ = read_publication(scored.workspace, str(published_name(scored.workspace)))
     snapshot = open_snapshot(scored.workspace.home / publication.snapshot)
-    assessor = Assessor(champion(scored.workspace), snapshot, bands_in_force(DAY))
+    assessor = Assessor(champion(scored.workspace), DAY, bands_in_force(DAY))
     rows = parts_of(scored.scores)
     for position in (0, 63, 64, 150, 199):
         matrix = snapshot.matrix_at(np.array([position]))
-        keys = snapshot.keys(position, position + 1)
-        alone = assessor.rows(keys, matrix, assessor.score(matrix), ranks[[position]])
+        (keys,) = snapshot.keys(position, position + 1).to_batches()
+        alone = ranked(assess(assessor, keys, matrix), ranks[[position]])
         assert alone.to_pylist() == rows.slice(position, 1).to_pylist()
 
 
@@ -129,57 +127,6 @@ def test_an_empty_catalogue_is_refused(tmp_path: Path) -> None:
     assert published_name(workspace) is None
 
 
-def test_a_failure_in_the_middle_leaves_the_previous_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error in the third part leaves scores and publication as they were, and nothing beside them."""
-    scored = scored_workspace(tmp_path / "workspace")
-    before, published = parts_of(scored.scores), published_name(scored.workspace)
-    write = batch._write_unranked
-
-    def full_disk(path: Path, *rest: object) -> object:
-        if path.name == "00002.arrow":
-            raise OSError("No space left on device")
-        return write(path, *rest)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(batch, "_write_unranked", full_disk)
-    with pytest.raises(OSError, match="No space"):
-        score_catalogue(
-            scored.workspace, scored.tables, champion(scored.workspace), DAY, SilentProgress(), rows_per_part=50
-        )
-    assert parts_of(scored.scores).equals(before)
-    assert published_name(scored.workspace) == published
-    assert [path.name for path in scored.scores.parent.iterdir()] == [scored.scores.name]
-
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from data.progress import SilentProgress
-from data.workspace import Workspace
-from models.champion import champion
-from serving import batch
-from tests.features.catalogues import DAY, small_catalogue
-write = batch._write_unranked
-def killed(path, *rest):
-    if path.name == "00002.arrow":
-        os.kill(os.getpid(), signal.SIGKILL)
-    return write(path, *rest)
-batch._write_unranked = killed
-workspace = Workspace(Path(sys.argv[1]))
-batch.score_catalogue(workspace, small_catalogue(), champion(workspace), DAY, SilentProgress(), 50)
-"""
-
-
-def test_kill_9_in_the_middle_leaves_the_previous_scores(tmp_path: Path) -> None:
-    """After kill -9 in the third part the previous scores are there, and scoring again succeeds."""
-    scored = scored_workspace(tmp_path / "workspace")
-    before = parts_of(scored.scores)
-    killed = subprocess.run([sys.executable, "-c", KILLED, str(scored.workspace.home)], cwd=ROOT, check=False)
-    assert killed.returncode == -signal.SIGKILL
-    assert parts_of(scored.scores).equals(before)
-    again = score_catalogue(scored.workspace, scored.tables, champion(scored.workspace), DAY, SilentProgress(), 64)
-    assert parts_of(again).equals(before)
-
-
 def test_scoring_an_earlier_day_leaves_the_later_one_in_service(tmp_path: Path) -> None:
     """Scoring a past day writes its file; the service stays with the newest day of the same lake."""
     scored = scored_workspace(tmp_path / "workspace")
@@ -188,3 +135,17 @@ def test_scoring_an_earlier_day_leaves_the_later_one_in_service(tmp_path: Path) 
     folder = score_catalogue(scored.workspace, scored.tables, champion(scored.workspace), earlier, SilentProgress())
     assert set(parts_of(folder)["as_of"].to_pylist()) == {earlier}
     assert published_name(scored.workspace) == published
+
+
+def test_the_service_answers_what_the_file_says_to_the_bit(scored: Scored) -> None:
+    """Every row asked over HTTP, alone or with others, is the row of the file to the bit."""
+    published, rows = published_now(scored.workspace), parts_of(scored.scores).to_pylist()
+    items = [Item(sku_id=row["sku_id"], market=row["market"]) for row in rows]
+    together = published.answer(items, explain=True).scores
+    for row, told in zip(rows, together, strict=True):
+        answer = told.model_dump()
+        for reason in answer["reasons"]:
+            del reason["sentence"]
+        assert {name: answer[name] for name in row} == row
+    for number in (0, 77, 199):
+        assert published.score_row(items[number]) == together[number]

@@ -30,3 +30,11 @@ def test_entities_that_fail_always_or_never_make_the_weakest_prior() -> None:
 def test_too_few_entities_keep_the_untrained_prior() -> None:
     assert beta_prior(np.ones(9), np.full(9, 5.0), "return") == UNTRAINED_RATES["return"]
     assert beta_prior(np.empty(0), np.empty(0), "return") == UNTRAINED_RATES["return"]
+
+
+def test_the_order_of_entities_does_not_change_one_bit_of_a_prior() -> None:
+    draw = np.random.default_rng(11)
+    trials = draw.integers(1, 900, size=500).astype(float)
+    hits = np.floor(trials * draw.uniform(0, 0.4, size=500))
+    fitted = {beta_prior(hits[order], trials[order], "return") for order in map(draw.permutation, [500] * 20)}
+    assert len(fitted) == 1

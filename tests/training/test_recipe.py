@@ -54,3 +54,10 @@ def test_unknown_and_missing_keys_are_named() -> None:
 def test_an_unknown_recipe_is_refused_with_the_known_ones() -> None:
     with pytest.raises(Refusal, match="There is no recipe 'nobody'"):
         read_recipe("nobody")
+
+
+def test_a_recipe_that_is_no_text_is_refused_by_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "garbled.toml"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(Refusal, match=r"garbled\.toml is not UTF-8 text"):
+        read_recipe(str(path))

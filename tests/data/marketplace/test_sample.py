@@ -103,10 +103,15 @@ def test_the_order_of_rows_tells_nothing_about_results(large: Mapping[str, pd.Da
 
 @pytest.mark.parametrize(
     ("given", "sentence"),
-    [({"skus": 5}, "at least 100 SKUs, got 5"), ({"days": 30}, "at least 180 days, got 30"), ({"seed": -1}, "got -1")],
+    [
+        ({"skus": 5}, "at least 100 SKUs, got 5"),
+        ({"days": 30}, "at least 180 days, got 30"),
+        ({"seed": -1}, "got -1"),
+        ({"days": 10_000_000}, "at most 3650 days, got 10000000"),
+    ],
 )
 def test_a_marketplace_that_cannot_be_is_refused(tmp_path: Path, given: dict[str, int], sentence: str) -> None:
-    """Too few SKUs or days, or a negative seed."""
+    """Too few SKUs, too few or too many days, or a negative seed."""
     with pytest.raises(Refusal, match=sentence):
         write_small(tmp_path / "out", **given)
     assert not (tmp_path / "out").exists()

@@ -1,0 +1,72 @@
+"""A snapshot of as many SKUs as wanted, made of the rows of a real one, in the format on disk."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.catalogue import CATALOGUE
+from features.entity_file import NO_ROW, EntityFile, Piece, write_entity_file
+from features.feature import KEYS
+from features.key_index import write_key_index
+from features.snapshot import KEY_COLUMNS, SKU, Snapshot, SnapshotStatement, file_names, open_snapshot
+
+SHARED = ("category",)
+"""Entities of which a larger catalogue has no more."""
+
+
+@dataclass(frozen=True)
+class BigSnapshot:
+    """`rows` SKUs drawn from `source` with replacement, with new keys, and as many more suppliers and factories."""
+
+    source: Path
+    rows: int
+    seed: int
+
+    def write(self, folder: Path) -> Snapshot:
+        """Write it as `folder` and open it."""
+        folder.mkdir(parents=True)
+        snapshot = open_snapshot(self.source)
+        names = {entity: tuple(f.name for f in CATALOGUE if f.entity == entity) for entity in KEYS}
+        linked = tuple(entity for entity in KEYS if entity != SKU and names[entity])
+        copies = -(-self.rows // len(snapshot))
+        files = {name: EntityFile(self.source / f"{name}.arrow") for name in (SKU, *linked)}
+        for name in linked:
+            pieces = _copied(files[name], KEYS[name], 1 if name in SHARED else copies)
+            write_entity_file(folder / f"{name}.arrow", pieces)
+        shifts = np.array([0 if name in SHARED else len(files[name]) for name in linked], dtype=np.int32)
+        write_entity_file(folder / f"{SKU}.arrow", self._skus(files[SKU], shifts))
+        self._index(folder)
+        entities: dict[str, tuple[str, ...]] = {SKU: names[SKU], **{name: names[name] for name in linked}}
+        sizes = {name: (folder / name).stat().st_size for name in file_names(tuple(entities))}
+        SnapshotStatement(
+            snapshot.as_of, snapshot.feature_version, f"l-{self.rows:012x}", snapshot.reference_digest, self.rows,
+            snapshot.feature_names, entities, sizes,
+        ).write(folder)  # fmt: skip
+        return open_snapshot(folder)
+
+    def _skus(self, file: EntityFile, shifts: "np.ndarray[tuple[int], np.dtype[np.int32]]") -> Iterator[Piece]:
+        """Copy after copy of drawn rows, each linked to its own copy of the other entities."""
+        draw = np.random.default_rng(self.seed)
+        for copy, start in enumerate(range(0, self.rows, len(file))):
+            drawn = draw.integers(0, len(file), min(len(file), self.rows - start))
+            texts = file.columns(KEY_COLUMNS, 0, len(file)).take(pa.array(drawn))
+            numbers = pc.utf8_lpad(pc.cast(pa.array(np.arange(start, start + len(drawn))), pa.string()), 9, "0")
+            named = texts.set_column(0, "sku_id", pc.binary_join_element_wise("SKU", numbers, "-"))
+            links = file.links(drawn)
+            yield Piece(named, file.features(drawn), np.where(links == NO_ROW, NO_ROW, links + copy * shifts))
+
+    def _index(self, folder: Path) -> None:
+        skus, step = EntityFile(folder / f"{SKU}.arrow"), 65_536
+        pieces = (skus.columns(KEY_COLUMNS, at, min(at + step, self.rows)) for at in range(0, self.rows, step))
+        keys = ((piece["sku_id"].to_pylist(), piece["market"].to_pylist()) for piece in pieces)
+        write_key_index(folder, keys, self.rows)
+
+
+def _copied(file: EntityFile, texts: Sequence[str], times: int) -> Iterator[Piece]:
+    rows = np.arange(len(file))
+    for _ in range(times):
+        yield Piece(file.columns(texts, 0, len(file)), file.features(rows), file.links(rows))

@@ -1,0 +1,158 @@
+"""The whole catalogue scored from a ready snapshot: time per stage, peak memory and linearity, beside LightGBM.
+
+Run with `python -m benchmarks.catalogue [SKUs ...]`; without numbers 100 thousand, 1 and 10 million.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from datetime import date
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import lightgbm
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from benchmarks.big_snapshot import BigSnapshot
+from benchmarks.report import interleaved_medians, machine, table, versions, write_report
+from data.ingest import ingest
+from data.lake import open_lake
+from data.marketplace.sample import write_sample
+from data.progress import SilentProgress
+from data.workspace import Workspace
+from features.reference import Reference
+from features.snapshot import Snapshot, open_snapshot
+from features.snapshot_writing import write_snapshot
+from models.artefact import Artefact, ArtefactParts
+from models.calibration import fit_calibration
+from models.champion import crown, keep_model, model
+from models.policy import bands_in_force
+from models.reasons import top_reasons
+from models.scoring import Explained
+from serving.assessment import Assessor, assess
+
+SIZES = (100_000, 1_000_000, 10_000_000)
+AS_OF = date(2026, 7, 1)
+SAMPLE_SKUS, SAMPLE_DAYS = 20_000, 730
+TREES, LEAVES = 300, 31
+PEER_ROWS = 2_000
+STAGES = ("gather", "explain", "calibrate", "rows and reasons", "staging", "ranks", "Parquet")
+
+
+def sample_snapshot(workspace: Workspace) -> Path:
+    """The snapshot of a sample marketplace."""
+    sample, folder = workspace.home / "sample", workspace.snapshot(AS_OF) / "sample"
+    write_sample(sample, SAMPLE_SKUS, SAMPLE_DAYS, seed=1)
+    ingest(sample, workspace, AS_OF)
+    write_snapshot(open_lake(workspace), AS_OF, Reference.untrained(), folder, SilentProgress())
+    return folder
+
+
+def grow(snapshot: Snapshot) -> ArtefactParts:
+    """A model of TREES x LEAVES on all features, for failures simulated from a dozen of them: its size counts here."""
+    draw = np.random.default_rng(1)
+    matrix = snapshot.matrix(0, len(snapshot))
+    spread = np.nan_to_num((matrix - np.nanmean(matrix, axis=0)) / (np.nanstd(matrix, axis=0) + 1e-9))
+    logit = spread @ (draw.normal(size=matrix.shape[1]) * (draw.random(matrix.shape[1]) < 0.3)) * 0.4 - 1.5
+    failed = (draw.random(len(matrix)) < 1.0 / (1.0 + np.exp(-logit))).astype(np.float64)
+    recipe = {"objective": "binary", "num_leaves": LEAVES, "learning_rate": 0.05, "verbosity": -1, "seed": 1,
+              "num_threads": 2, "deterministic": True}  # fmt: skip
+    names = list(snapshot.feature_names)
+    booster = lightgbm.train(recipe, lightgbm.Dataset(matrix, failed, feature_name=names), TREES)
+    margin = np.asarray(booster.predict(matrix, raw_score=True))
+    return ArtefactParts(
+        booster_text=booster.model_to_string(), calibration=fit_calibration(margin[:5_000], failed[:5_000]),
+        feature_names=snapshot.feature_names, feature_version=snapshot.feature_version,
+        reference=Reference.untrained(), recipe_text="", metrics={}, card="A model for measuring.\n",
+    )  # fmt: skip
+
+
+def scored(workspace: Workspace, folder: Path) -> dict[str, Any]:
+    """Score the snapshot in `folder` in a process of its own: seconds, bytes, peak memory and CPU per stage."""
+    command = [sys.executable, "-m", "benchmarks.catalogue_run", str(workspace.home), str(folder)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own code
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+def beside_lightgbm(artefact: Artefact, snapshot: Snapshot) -> dict[str, float]:
+    """Microseconds per score row with reasons on two threads, with the engine and with LightGBM's contributions."""
+    assessor = Assessor(artefact, snapshot.as_of, bands_in_force(snapshot.as_of), threads=2)
+    booster = lightgbm.Booster(model_str=artefact.booster_text)
+    matrix = snapshot.matrix(0, PEER_ROWS)
+    (keys,) = snapshot.keys(0, PEER_ROWS).combine_chunks().to_batches()
+    seconds = interleaved_medians({
+        "engine": partial(assess, assessor, keys, matrix),
+        "LightGBM pred_contrib": partial(_lightgbm_rows, assessor, booster, keys, matrix),
+    }, rounds=3)  # fmt: skip
+    return {name: 1e6 * taken / PEER_ROWS for name, taken in seconds.items()}
+
+
+def _lightgbm_rows(
+    assessor: Assessor, booster: lightgbm.Booster, keys: pa.RecordBatch, matrix: NDArray[np.float64]
+) -> pa.RecordBatch:
+    contributions = np.asarray(booster.predict(matrix, pred_contrib=True, num_threads=2))[:, :-1]
+    top, told = top_reasons(contributions), assessor.probabilities(matrix)
+    strongest = np.take_along_axis(contributions, top, axis=1)
+    return assessor.rows(
+        keys, matrix, Explained(told.margin, told.p_fail, told.p_low, told.p_high, top.astype(np.int32), strongest)
+    )
+
+
+def sections(measured: dict[str, Any]) -> list[str]:
+    """The page: what was done, the sizes, the stages and the peer."""
+    runs, peer = measured["runs"], measured["us_per_row"]
+    sizes = [
+        (f"{run['skus']:,}", f"{run['seconds']:.1f}", f"{run['skus'] / run['seconds']:,.0f}",
+         f"{1e6 * run['seconds'] / run['skus']:.1f}", f"{run['peak_gib']:.2f}", f"{run['parquet_bytes_per_sku']:.0f}")
+        for run in runs
+    ]  # fmt: skip
+    stages = [
+        (f"{run['skus']:,}", *(f"{1e6 * run['cpu_seconds'][stage] / run['skus']:.2f}" for stage in STAGES))
+        for run in runs
+    ]
+    return [
+        f"`touchstone score` with the features ready: snapshot to Parquet with interval and five reasons, on "
+        f"{measured['threads']} threads. The model has {TREES} trees x {LEAVES} leaves on {measured['features']} "
+        "features and was fitted to simulated failures; the snapshots are rows drawn from that of a sample marketplace "
+        f"of {SAMPLE_SKUS:,} SKUs, with as many more suppliers and factories. Each size is a process of its own; "
+        "memory is its peak resident set, mapped files included.",
+        table(("SKUs", "seconds", "SKUs/s", "µs/SKU", "peak GiB", "Parquet bytes/SKU"), sizes),
+        "CPU time per SKU and stage in µs (both threads added up; the rest is starting and publishing):",
+        table(("SKUs", *STAGES), stages),
+        f"The same rows with LightGBM's own contributions: {peer['LightGBM pred_contrib']:,.0f} µs/SKU against "
+        f"{peer['engine']:.1f}, {peer['LightGBM pred_contrib'] / peer['engine']:.0f}x ({PEER_ROWS:,} rows, 2 threads, "
+        "medians of interleaved rounds, without gathering and files).",
+    ]
+
+
+def main() -> None:
+    """Measure every size and write the report."""
+    wanted = tuple(map(int, sys.argv[1:])) or SIZES
+    with tempfile.TemporaryDirectory() as home:
+        workspace = Workspace(Path(home).resolve())
+        sample = sample_snapshot(workspace)
+        version = keep_model(workspace, grow(open_snapshot(sample)))
+        crown(workspace, version)
+        runs = []
+        for skus in wanted:
+            folder = workspace.snapshot(AS_OF) / f"big-{skus}"
+            snapshot = BigSnapshot(sample, skus, seed=1).write(folder)
+            runs.append({"skus": skus, **scored(workspace, folder)})
+            sys.stderr.write(f"{runs[-1]}\n")
+        measured = {
+            "machine": machine(), "versions": versions("lightgbm", "numba", "numpy", "pyarrow"), "runs": runs,
+            "threads": runs[0]["threads"], "features": len(snapshot.feature_names),
+            "us_per_row": beside_lightgbm(model(workspace, version), snapshot),
+        }  # fmt: skip
+        del snapshot
+    page = write_report("catalogue", "Scoring the whole catalogue", measured, sections(measured))
+    sys.stdout.write(page.read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""Features: the pipeline at size, the next day's work, and the same features in pandas.
+
+Run with `python -m benchmarks.features [SKUS ...]` (default 100,000 and 1,000,000; 10,000,000 needs 10 GB of disk).
+"""
+
+import json
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+
+from benchmarks.big_marketplace import AS_OF, write_big_marketplace
+from benchmarks.pandas_features import PEER_FEATURES, features_in_pandas
+from benchmarks.report import interleaved_medians, machine, table, versions, write_report
+from data.lake import open_lake
+from data.progress import SilentProgress
+from data.tables import Tables
+from data.workspace import Workspace
+from features.catalogue import BY_NAME, FEATURE_NAMES
+from features.reference import Reference
+from features.snapshot_writing import catalogue_on, write_snapshot
+from features.source import measured
+
+SIZES = (100_000, 1_000_000)
+PEER_SKUS, ROUNDS, AGREEMENT = 200_000, 3, 1e-9
+
+
+def snapshot_seconds(home: Path, day: int) -> dict[str, float]:
+    """Seconds and peak GiB of this process for the snapshot of AS_OF + `day`; reviews read earlier are reused."""
+    workspace = Workspace(home)
+    started = time.perf_counter()
+    as_of = AS_OF + timedelta(day)
+    write_snapshot(open_lake(workspace), as_of, Reference.untrained(), workspace.snapshot(as_of), SilentProgress(),
+                   workspace.partials)  # fmt: skip
+    seconds = time.perf_counter() - started
+    return {"seconds": seconds, "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
+
+
+def measure_size(home: Path, skus: int) -> dict[str, Any]:
+    """Full and next-day snapshot of one size, each in a process of its own."""
+    counts = write_big_marketplace(home, skus)
+    events = sum(rows for name, rows in counts.items() if name not in ("skus", "suppliers"))
+    found: dict[str, Any] = {"skus": skus, "events": events, "reviews": counts["reviews"]}
+    for name, day in (("full", 0), ("next_day", 1)):
+        if name == "next_day":
+            _add_a_day_of_reviews(home)
+        command = [sys.executable, "-m", "benchmarks.features", "--snapshot", str(home), str(day)]
+        told = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - this very program
+        found[name] = json.loads(told.stdout.splitlines()[-1])
+    return found
+
+
+def _add_a_day_of_reviews(home: Path) -> None:
+    """A two-hundredth of the reviews once more, as of the day AS_OF."""
+    tables = open_lake(Workspace(home))
+    reviews = tables["reviews"]
+    new = reviews.filter(reviews.review_id.hash().abs() % 200 == 0).mutate(
+        review_id=reviews.review_id + "-new", happened_on=ibis.literal(AS_OF), known_on=ibis.literal(AS_OF)
+    )
+    path = Workspace(home).lake / tables.fingerprint / "reviews.parquet"
+    both = reviews.union(new.select(*reviews.columns)).order_by("sku_id", "market", "happened_on", "review_id")
+    tables.backend.to_parquet(both, path.with_suffix(".new"), compression="zstd")
+    path.with_suffix(".new").replace(path)
+
+
+def peer_expression(tables: Tables) -> ir.Table:
+    """The features that pandas computes too, of every SKU on AS_OF."""
+    days = catalogue_on(tables, AS_OF)
+    return measured(days, tables, Reference.untrained(), [BY_NAME[name] for name in PEER_FEATURES])
+
+
+def against_pandas(home: Path, skus: int) -> dict[str, Any]:
+    """Both sides from the same Parquet files to a frame in memory: medians of interleaved runs, and the difference."""
+    write_big_marketplace(home, skus)
+    tables = open_lake(Workspace(home))
+    lake = Workspace(home).lake / tables.fingerprint
+
+    def ours() -> pd.DataFrame:
+        frame: pd.DataFrame = tables.backend.to_pyarrow(peer_expression(tables)).to_pandas()
+        return frame
+
+    seconds = interleaved_medians({"touchstone": ours, "pandas": lambda: features_in_pandas(lake, AS_OF)}, ROUNDS)
+    keys = ["sku_id", "market"]
+    found, expected = (frame.set_index(keys).sort_index() for frame in (ours(), features_in_pandas(lake, AS_OF)))
+    names = list(PEER_FEATURES)
+    if not found.index.equals(expected.index):
+        raise AssertionError("Pandas and the pipeline answered different SKUs.")
+    np.testing.assert_allclose(found[names], expected[names], rtol=0, atol=AGREEMENT)
+    difference = float(np.nanmax(np.abs(found[names].to_numpy(float) - expected[names].to_numpy(float))))
+    return {"skus": skus, "features": len(names), "seconds": seconds, "largest_difference": difference,
+            "ratio": seconds["pandas"] / seconds["touchstone"]}  # fmt: skip
+
+
+def report(sizes: list[dict[str, Any]], peer: dict[str, Any]) -> Path:
+    """Write the page."""
+    rows = [
+        [f"{size['skus']:,}", f"{size['events']:,}", *(f"{size[kind][key]:.1f}" for kind in ("full", "next_day")
+         for key in ("seconds", "peak_gib"))] for size in sizes
+    ]  # fmt: skip
+    columns = ["SKUs", "events", "full s", "peak GiB", "next day s", "peak GiB"]
+    against = (
+        f"{peer['features']} of the {len(FEATURE_NAMES)} features, {peer['skus']:,} SKUs: pandas "
+        f"{peer['seconds']['pandas']:.1f} s, the pipeline {peer['seconds']['touchstone']:.1f} s: {peer['ratio']:.1f} "
+        f"times. Medians of {ROUNDS} interleaved runs, Parquet files to a frame in memory; the largest difference of "
+        f"any value is {peer['largest_difference']:.1e}. pandas computes: {', '.join(PEER_FEATURES)}."
+    )
+    sections = [
+        "A snapshot of the whole catalogue: all features of all SKUs on one day, from the lake to the files on disk. "
+        "The next day brings a two-hundredth more reviews, all on one new day; only their words are searched, all "
+        "other features are computed in full.",
+        table(columns, rows), "## Against pandas", against,
+    ]  # fmt: skip
+    about = {"machine": machine(), "versions": versions("duckdb", "ibis-framework", "pandas", "pyarrow")}
+    return write_report("features", "Features at size", {**about, "sizes": sizes, "pandas": peer}, sections)
+
+
+def main(arguments: list[str]) -> None:
+    """Measure and report; or, as a process of its own, write one snapshot."""
+    if arguments[:1] == ["--snapshot"]:
+        print(json.dumps(snapshot_seconds(Path(arguments[1]), int(arguments[2]))))
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        peer = against_pandas(Path(scratch) / "peer", PEER_SKUS)
+        shutil.rmtree(Path(scratch) / "peer")
+        sizes = []
+        for skus in [int(text) for text in arguments] or SIZES:
+            home = Path(scratch) / str(skus)
+            sizes.append(measure_size(home, skus))
+            shutil.rmtree(home)
+    print(report(sizes, peer))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,125 @@
+"""The files of a scored catalogue: each part scored on its own, then all ranked, then written as Parquet."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from data.progress import Advance, Progress
+from features.snapshot import Snapshot, open_snapshot
+from serving.assessment import UNRANKED_SCHEMA, Assessor, assess, ranked, ranks_of
+from serving.staging import Staging, finishing
+
+Floats = NDArray[np.float64]
+Ranks = NDArray[np.int64]
+
+ROWS_PER_BATCH = 8_192
+"""Rows explained at once, for a matrix of a few megabytes per thread."""
+
+DICTIONARIES = [
+    "market", "as_of", "p_low", "p_high", "band", "model_version", "feature_version", "policy_version",
+    "reasons.list.element.feature", "reasons.list.element.value",
+]  # fmt: skip
+"""Columns of few distinct values; the others would only lose time on a dictionary that they outgrow."""
+
+STATISTICS = ["sku_id", "market", "as_of", "p_fail", "band", "rank"]
+"""What a reader may filter by."""
+
+_LZ4 = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+
+
+@dataclass(frozen=True)
+class CatalogueScores:
+    """How a snapshot becomes the files in `staging`: parts of `rows_per_part` rows, `threads` of them at a time.
+
+    What lies finished in `staging` is not done again; the files are the same bytes either way. Memory holds a few
+    batches per thread and 32 bytes per SKU.
+    """
+
+    snapshot: Snapshot
+    assessor: Assessor
+    staging: Staging
+    rows_per_part: int
+    threads: int
+
+    def write(self, progress: Progress) -> tuple[Ranks, Floats]:
+        """Write every part, and return rank and p_fail of every row of the snapshot."""
+        self._write_all("Scores with reasons", self.staging.unranked, self._write_unranked, progress)
+        margins, p_fail = self._margins()
+        ranks = ranks_of(margins, p_fail)
+        del margins
+        self._write_all("Ranks and files", self.staging.part, lambda number: self._write_part(number, ranks), progress)
+        return ranks, p_fail
+
+    def _rows(self, number: int) -> range:
+        start = number * self.rows_per_part
+        return range(start, min(start + self.rows_per_part, len(self.snapshot)))
+
+    @property
+    def _numbers(self) -> range:
+        return range(-(-len(self.snapshot) // self.rows_per_part))
+
+    def _write_all(
+        self, title: str, path: Callable[[int], Path], write: Callable[[int], None], progress: Progress
+    ) -> None:
+        """Call `write` for every part that has no file yet."""
+        missing = [number for number in self._numbers if not path(number).exists()]
+
+        def count(number: int) -> int:
+            write(number)
+            return len(self._rows(number))
+
+        with progress.step(title, sum(len(self._rows(number)) for number in missing), "SKUs") as advance:
+            _for_each(count, missing, self.threads, advance)
+
+    def _write_unranked(self, number: int) -> None:
+        # Opened for each part, so that the file's pages do not stay in memory when the part is done.
+        rows, snapshot = self._rows(number), open_snapshot(self.snapshot.folder)
+        with (
+            finishing(self.staging.unranked(number)) as attempt,
+            pa.ipc.new_file(str(attempt), UNRANKED_SCHEMA, options=_LZ4) as writer,
+        ):
+            for start in range(rows.start, rows.stop, ROWS_PER_BATCH):
+                stop = min(start + ROWS_PER_BATCH, rows.stop)
+                (keys,) = snapshot.keys(start, stop).combine_chunks().to_batches()
+                writer.write_batch(assess(self.assessor, keys, snapshot.matrix(start, stop)))
+
+    def _margins(self) -> tuple[Floats, Floats]:
+        """Margin and p_fail of every row, read back so that a resumed run ranks what an unbroken one does."""
+        margins, p_fail = np.empty(len(self.snapshot)), np.empty(len(self.snapshot))
+        fields = [UNRANKED_SCHEMA.get_field_index(name) for name in ("margin", "p_fail")]
+        options = pa.ipc.IpcReadOptions(included_fields=fields, use_threads=False)
+        for number in self._numbers:
+            rows = self._rows(number)
+            with pa.memory_map(str(self.staging.unranked(number))) as source:
+                read = pa.ipc.open_file(source, options=options).read_all()
+                margins[rows.start : rows.stop] = read["margin"].to_numpy()
+                p_fail[rows.start : rows.stop] = read["p_fail"].to_numpy()
+        return margins, p_fail
+
+    def _write_part(self, number: int, ranks: Ranks) -> None:
+        options = pa.ipc.IpcReadOptions(use_threads=False)
+        with pa.OSFile(str(self.staging.unranked(number))) as source, finishing(self.staging.part(number)) as attempt:
+            rows = pa.ipc.open_file(source, options=options).read_all()
+            of_part = self._rows(number)
+            pq.write_table(
+                ranked(rows, ranks[of_part.start : of_part.stop]), attempt,
+                compression="zstd", compression_level=1, use_dictionary=DICTIONARIES, write_statistics=STATISTICS,
+            )  # fmt: skip
+
+
+def _for_each(count: Callable[[int], int], numbers: Sequence[int], threads: int, advance: Advance) -> None:
+    """Call `count` for each number on `threads` threads; after an error those that wait are dropped."""
+    with ThreadPoolExecutor(threads) as pool:
+        running = [pool.submit(count, number) for number in numbers]
+        try:
+            for done in as_completed(running):
+                advance(done.result())
+        finally:
+            for waiting in running:
+                waiting.cancel()
