@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import duckdb
 import ibis
 from ibis.backends.duckdb import Backend
 
@@ -27,3 +28,8 @@ def connect(spill: Path) -> Backend:
 def literal_path(path: Path) -> str:
     """`path` as DuckDB reads it when no character of it is meant as a wildcard."""
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path))
+
+
+def complaint(error: duckdb.Error) -> str:
+    """What DuckDB says is wrong, in one line, without the query it was asked and its own advice."""
+    return " ".join(str(error).split("Possible")[0].split("LINE 1:")[0].split()).rstrip(".")

@@ -13,7 +13,7 @@ import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
 from data.contract import BY_NAME, VERSION, Table
-from data.engine import connect, literal_path
+from data.engine import complaint, connect, literal_path
 from data.refusal import Refusal
 from data.tables import Tables, conformed
 from data.workspace import Workspace, point, pointed, replacing
@@ -33,7 +33,7 @@ def open_lake(workspace: Workspace) -> Tables:
     try:
         given = {name: backend.read_parquet(literal_path(path)) for name, path in files.items() if path.is_file()}
     except duckdb.Error as error:
-        raise Refusal(f"The lake in {folder} is damaged: {error}. Remove it and run `touchstone ingest`.") from error
+        raise Refusal(f"The lake in {folder} is damaged: {complaint(error)}. Remove it and ingest again.") from error
     return Tables(backend, given, folder.name)
 
 

@@ -12,7 +12,7 @@ import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
 from data.contract import TABLES, Table
-from data.engine import literal_path
+from data.engine import complaint, literal_path
 from data.refusal import Refusal
 from data.values import READS_AS, readable_as
 
@@ -106,9 +106,8 @@ def readable(source: Source) -> Iterator[None]:
     except duckdb.OutOfMemoryException:
         raise
     except duckdb.Error as error:
-        said = " ".join(str(error).split("Possible")[0].split("LINE 1:")[0].split()).rstrip(".")
         kind = "CSV" if source.path.suffix == ".csv" else "Parquet"
-        raise Refusal(f"{source.path} cannot be read as {kind}: {said}. Write the file again.") from error
+        raise Refusal(f"{source.path} cannot be read as {kind}: {complaint(error)}. Write the file again.") from error
 
 
 def _files_of(table: Table) -> tuple[str, ...]:

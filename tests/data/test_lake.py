@@ -71,5 +71,5 @@ def test_a_damaged_file_of_the_lake_is_named(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "workspace")
     (file,) = workspace.lake.glob("*/skus.parquet")
     file.write_bytes(file.read_bytes()[:-20])
-    with pytest.raises(Refusal, match=r"The lake in .* is damaged: .*skus\.parquet.* run `touchstone ingest`"):
+    with pytest.raises(Refusal, match=r"The lake in .* is damaged: .*skus\.parquet'?\. Remove it and ingest again\.$"):
         open_lake(workspace)
