@@ -140,6 +140,8 @@ def promote_model(settings: Settings, version: str) -> None:
 @click.pass_obj
 def score(settings: Settings, as_of: datetime | None, engine: str, master: str | None) -> None:
     """Score the whole catalogue, with intervals and reasons, to Parquet."""
+    from serving.publication import day_in_service
+
     if master and engine != "spark":
         raise click.UsageError("--master belongs to --engine spark.")
     day = as_of.date() if as_of else None
@@ -149,7 +151,9 @@ def score(settings: Settings, as_of: datetime | None, engine: str, master: str |
         click.echo(f"Scores are in {_score_on_spark(settings, day, master or 'local[*]')}.")
         return
     folder = _score(settings, day)
-    click.echo(f"Scores are in {folder}. Next: touchstone allocate --budget 20000, or touchstone serve")
+    in_service = day_in_service(settings.workspace)
+    click.echo(f"Scores are in {folder}; in service are those of {in_service}.")
+    click.echo("Next: touchstone allocate --budget 20000, or touchstone serve")
 
 
 @main.command()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from data.refusal import Refusal
 from data.workspace import Workspace, point, pointed, replacing
+from features.snapshot import open_snapshot
 
 RECORD_FILE = "publication.json"
 RANKS_FILE = "ranks.npy"
@@ -62,6 +63,12 @@ def read_publication(workspace: Workspace, name: str) -> tuple[Publication, Rank
         raise Refusal(f"The publication {folder} cannot be read: {error}. Run `touchstone score`.") from error
 
 
+def day_in_service(workspace: Workspace) -> date | None:
+    """The day the service answers for, or None before the first publication; Refusal where it is broken."""
+    name = published_name(workspace)
+    return None if name is None else read_publication(workspace, name)[0].as_of
+
+
 def publish(workspace: Workspace, publication: Publication, ranks: Ranks, p_fail: Floats) -> None:
     """Put `publication` into service, unless a later day of the same lake is there already.
 
@@ -90,9 +97,10 @@ def publish(workspace: Workspace, publication: Publication, ranks: Ranks, p_fail
 
 
 def _is_later_day(workspace: Workspace, name: str, publication: Publication) -> bool:
-    """Whether the publication `name` is of the same lake and a later day; a broken one is not."""
+    """Whether the publication `name` is of the same lake and a later day; one that cannot be opened is not."""
     try:
         present, _, _ = read_publication(workspace, name)
+        open_snapshot(workspace.home / present.snapshot)
     except Refusal:
         return False
     return present.fingerprint == publication.fingerprint and present.as_of > publication.as_of

@@ -12,11 +12,7 @@ import pyarrow.parquet as pq
 from data.workspace import replacing
 from models.artefact import read_artefact
 from models.policy import bands_in_force
-from serving.assessment import RANK, SCORE_SCHEMA, Assessor
-
-MARGIN = "margin"
-UNRANKED_SCHEMA = SCORE_SCHEMA.append(pa.field(MARGIN, pa.float64()))
-"""Score rows whose rank is still 0, with the margin that decides between equal probabilities."""
+from serving.assessment import RANK, SCORE_SCHEMA, Assessor, assess
 
 
 def score_batches(batches: Iterable[pa.RecordBatch], model: Path, as_of: date) -> Iterator[pa.RecordBatch]:
@@ -29,9 +25,7 @@ def score_batches(batches: Iterable[pa.RecordBatch], model: Path, as_of: date) -
         matrix = np.empty((batch.num_rows, len(feature_names)))
         for place, name in enumerate(feature_names):
             matrix[:, place] = batch.column(name).to_numpy(zero_copy_only=False)
-        told = assessor.told(matrix)
-        rows = assessor.rows(batch.select(["sku_id", "market"]), matrix, told)
-        yield pa.RecordBatch.from_arrays([*rows.columns, pa.array(told.margin)], schema=UNRANKED_SCHEMA)
+        yield assess(assessor, batch.select(["sku_id", "market"]), matrix)
 
 
 def write_ranked(source: Path, target: Path, ranked_before: int) -> int:
