@@ -56,9 +56,7 @@ def find_sources(folder: Path) -> tuple[Source, ...]:
     """
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "does not exist"
-        raise Refusal(
-            f"{folder} {what}. Give the folder that holds {_names(_files_of(TABLES[0]), 'or')} and the other tables."
-        )
+        raise Refusal(f"{folder} {what}. Give the folder that holds {_advised(TABLES[0])} and the other tables.")
     found, missing = [], []
     for table in TABLES:
         paths = [folder / name for name in _files_of(table) if (folder / name).exists()]
@@ -72,7 +70,7 @@ def find_sources(folder: Path) -> tuple[Source, ...]:
             missing.append(table)
     if missing:
         held = _names(sorted(path.name for path in folder.iterdir())) or "nothing"
-        files = _names([_names(_files_of(table), "or") for table in missing])
+        files = _names([_advised(table) for table in missing])
         raise Refusal(f"Missing from {folder}: {_names([t.name for t in missing])}. It holds {held}. Add {files}.")
     return tuple(found)
 
@@ -112,6 +110,11 @@ def readable(source: Source) -> Iterator[None]:
 
 def _files_of(table: Table) -> tuple[str, ...]:
     return (*(f"{table.name}.{suffix}" for suffix in FORMATS), table.name)
+
+
+def _advised(table: Table) -> str:
+    """The two plain ways to give a table."""
+    return _names([f"{table.name}.{suffix}" for suffix in FORMATS], "or")
 
 
 def _parquet_rows(backend: Backend, source: Source) -> ir.Table:
