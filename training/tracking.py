@@ -36,7 +36,7 @@ class Tracked:
 def track(settings: Settings, recipe: Recipe, tracked: Tracked) -> bool:
     """Log a run, register the model as challenger, and crown it when there is no champion yet.
 
-    The run ends as failed when logging breaks off. Returns whether the model was crowned.
+    The run ends as failed when logging breaks off. Returns whether the model is the champion now.
     """
     client = _client(settings)
     run = client.create_run(_experiment(client, settings), run_name=tracked.version)
@@ -47,8 +47,9 @@ def track(settings: Settings, recipe: Recipe, tracked: Tracked) -> bool:
         client.set_terminated(run.info.run_id, "FAILED")
         raise
     client.set_terminated(run.info.run_id)
-    if champion_version(settings.workspace) is not None:
-        return False
+    champion = champion_version(settings.workspace)
+    if champion is not None:
+        return champion == tracked.version
     promote(settings, tracked.version)
     return True
 

@@ -24,7 +24,7 @@ from training.splits import split_by_time
 
 @dataclass(frozen=True)
 class TrainingReport:
-    """A model that was trained: its version, its metrics, its folder, and whether it became the champion."""
+    """A model that was trained: its version, its metrics, its folder, and whether it is the champion now."""
 
     version: str
     metrics: Mapping[str, Any]

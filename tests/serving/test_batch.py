@@ -24,7 +24,7 @@ from models.scoring import Scorer
 from serving.answers import Item
 from serving.assessment import SCORE_SCHEMA, Assessor, assess, ranked, ranks_of
 from serving.batch import score_catalogue
-from serving.publication import published_name, read_publication
+from serving.publication import day_in_service, published_name, read_publication
 from serving.published import published_now
 from tests.features.catalogues import DAY, small_catalogue
 from tests.models.worlds import tiny_champion
@@ -135,6 +135,16 @@ def test_scoring_an_earlier_day_leaves_the_later_one_in_service(tmp_path: Path) 
     folder = score_catalogue(scored.workspace, scored.tables, champion(scored.workspace), earlier, SilentProgress())
     assert set(parts_of(folder)["as_of"].to_pylist()) == {earlier}
     assert published_name(scored.workspace) == published
+
+
+def test_a_later_day_whose_snapshot_is_broken_gives_way(tmp_path: Path) -> None:
+    """What nobody can open does not keep an earlier day of the same lake out of service."""
+    scored = scored_workspace(tmp_path / "workspace")
+    assert day_in_service(scored.workspace) == DAY
+    shutil.rmtree(published_now(scored.workspace).snapshot.folder)
+    earlier = date(2026, 1, 5)
+    score_catalogue(scored.workspace, scored.tables, champion(scored.workspace), earlier, SilentProgress())
+    assert day_in_service(scored.workspace) == earlier
 
 
 def test_the_service_answers_what_the_file_says_to_the_bit(scored: Scored) -> None:

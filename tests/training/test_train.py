@@ -106,7 +106,9 @@ def test_contributions_of_the_artefact_sum_to_its_margin(report: TrainingReport)
 def test_the_same_training_gives_the_same_model_whatever_the_order_of_rows(home: Path, report: TrainingReport) -> None:
     """Down to the checksums, so it is registered once."""
     shuffled = {name: frame.sample(frac=1, random_state=5) for name, frame in market_frames().items()}
-    assert trained(home, shuffled).version == report.version
+    again = trained(home, shuffled)
+    assert again.version == report.version
+    assert again.promoted, "it is the champion still"
     assert [line.split()[0] for line in list_models(settings_of(home))].count(report.version) == 1
 
 
