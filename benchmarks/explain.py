@@ -222,7 +222,7 @@ def main() -> None:
         "Exact path-dependent contributions of the same rows; 100 features, of which 10 categorical, 5 % missing. "
         "Medians of interleaved rounds in one run; ratios are to LightGBM with as many threads. LightGBM and its peers "
         "explain fewer rows in a round, since their time per row does not depend on the number. shap "
-        "hands LightGBM models to LightGBM; woodelf takes no categorical splits; fasttreeshap needs numpy below 2."
+        "hands LightGBM models to LightGBM; woodelf takes no categorical splits; fasttreeshap did not install."
     ]
     for size in SIZES:
         measured["models"][size.name] = measure(size, grow(size))

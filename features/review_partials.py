@@ -80,6 +80,7 @@ def _read(tables: Tables, days: list[date], wanted: Mapping[date, str], folder: 
 
 def _remove_superseded(folder: Path, wanted: Mapping[date, str]) -> None:
     """Remove every folder of a day that is not the wanted one."""
+    current = set(wanted.values())
     for path in folder.iterdir() if folder.is_dir() else ():
-        if path.name not in set(wanted.values()) and not path.name.startswith("."):
+        if path.name not in current and not path.name.startswith("."):
             shutil.rmtree(path)
