@@ -9,9 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from data.refusal import Refusal
-from touchstone import _refuse_taken, main
-
-COMMANDS = ("sample-data", "import", "ingest", "train", "models", "score", "allocate", "explain", "serve", "demo")
+from serving.commands import refuse_taken
+from touchstone import COMMANDS, main
 
 
 def touchstone(home: Path, *words: str) -> Result:
@@ -37,11 +36,20 @@ def test_help_loads_no_heavy_library() -> None:
     assert shown.stdout.strip() == "[]"
 
 
-def test_help_names_every_command(tmp_path: Path) -> None:
-    """The commands of the house are all at the front door."""
+def test_help_tells_of_every_command(tmp_path: Path) -> None:
+    """The commands of the house are all at the front door, each with a sentence."""
     shown = touchstone(tmp_path, "--help")
     assert shown.exit_code == 0
-    assert not [command for command in COMMANDS if command not in shown.output]
+    lines = [line.split() for line in shown.output.partition("Commands:")[2].splitlines() if line.strip()]
+    assert [words[0] for words in lines if len(words) > 1 and words[0] in COMMANDS] == list(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_of_its_own(tmp_path: Path, command: str) -> None:
+    """Each name leads to a command in its room."""
+    shown = touchstone(tmp_path, command, "--help")
+    assert shown.exit_code == 0
+    assert shown.output.startswith("Usage: ")
 
 
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
@@ -95,4 +103,4 @@ def test_a_taken_port_is_refused() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(Refusal, match=f"127.0.0.1:{port} cannot be served on"):
-            _refuse_taken("127.0.0.1", port)
+            refuse_taken("127.0.0.1", port)

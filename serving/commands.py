@@ -1,0 +1,128 @@
+"""The commands that score the catalogue, explain, plan the next tests, and serve."""
+
+import os
+import sys
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from data.command_line import DAY, Call
+from data.progress import TerminalProgress
+from data.refusal import Refusal
+from data.settings import Settings
+
+if TYPE_CHECKING:
+    from sampling.plan import Plan
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@click.command()
+@click.option("--as-of", type=DAY, help="Score as of this day (default: the day after the newest row).")
+@click.option("--engine", type=click.Choice(["duckdb", "spark"]), default="duckdb", show_default=True)
+@click.option("--master", help="Spark's master: local[2], spark://HOST:7077, yarn (default: local[*]).")
+@click.pass_obj
+def score(call: Call, as_of: datetime | None, engine: str, master: str | None) -> None:
+    """Score the whole catalogue, with intervals and reasons, to Parquet."""
+    from serving.publication import day_in_service
+
+    if master and engine != "spark":
+        raise click.UsageError("--master belongs to --engine spark.")
+    day = as_of.date() if as_of else None
+    if day and day > call.today + timedelta(days=1):
+        raise Refusal(f"{day} lies in the future. Score as of tomorrow at the latest.")
+    if engine == "spark":
+        click.echo(f"Scores are in {_score_on_spark(call.settings, day, master or 'local[*]')}.")
+        return
+    folder = score_day(call.settings, day)
+    in_service = day_in_service(call.settings.workspace)
+    click.echo(f"Scores are in {folder}; in service are those of {in_service}.")
+    click.echo("Next: touchstone allocate --budget 20000, or touchstone serve")
+
+
+@click.command()
+@click.option("--budget", type=float, required=True, help="Euros to spend in this round.")
+@click.option("--seed", default=1, show_default=True, help="Same seed and scores, same plan.")
+@click.pass_obj
+def allocate(call: Call, budget: float, seed: int) -> None:
+    """Draw the next round's sampling plan, with known inclusion probabilities, within the budget."""
+    from serving.summary import plan_summary
+
+    plan, folder = plan_round(call.settings, budget, seed)
+    click.echo(plan_summary(plan.summary))
+    click.echo(f"The plan is in {folder}.")
+
+
+@click.command()
+@click.argument("sku_id")
+@click.argument("market")
+@click.pass_obj
+def explain(call: Call, sku_id: str, market: str) -> None:
+    """Say in sentences why SKU_ID in MARKET has its score."""
+    from serving.published import published_now
+    from serving.summary import explanation
+
+    click.echo(explanation(published_now(call.settings.workspace), sku_id, market))
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535))
+@click.pass_obj
+def serve(call: Call, host: str, port: int) -> None:
+    """Serve the published scores, and plans, over HTTP until Ctrl-C."""
+    serve_published(call.settings, host, port)
+
+
+def score_day(settings: Settings, as_of: date | None) -> Path:
+    """Score the catalogue with the champion, as of the day after the newest row where no day is given."""
+    from data.lake import latest_known_on, open_lake
+    from models.champion import champion
+    from serving.batch import score_catalogue
+
+    tables, artefact = open_lake(settings.workspace), champion(settings.workspace)
+    as_of = as_of or latest_known_on(tables) + timedelta(days=1)
+    return score_catalogue(settings.workspace, tables, artefact, as_of, TerminalProgress())
+
+
+def _score_on_spark(settings: Settings, as_of: date | None, master: str) -> Path:
+    from models.champion import champion
+    from serving.spark import score_on_spark, spark_session
+
+    artefact = champion(settings.workspace)
+    with spark_session(master, settings.worker_python) as session:
+        return score_on_spark(session, settings.workspace, artefact, as_of, TerminalProgress())
+
+
+def plan_round(settings: Settings, budget_eur: float, seed: int) -> "tuple[Plan, Path]":
+    """Plan a round from the scores in service; the plan, and the folder it was written to."""
+    from sampling.plan import write_plan
+    from serving.published import published_now
+
+    plan = published_now(settings.workspace).plan(budget_eur, seed)
+    return plan, write_plan(plan, settings.workspace.plans)
+
+
+def serve_published(settings: Settings, host: str, port: int) -> None:
+    """Become the service: this process is replaced, so that Ctrl-C reaches it."""
+    from serving.published import published_now
+
+    published_now(settings.workspace)
+    refuse_taken(host, port)
+    click.echo(f"Serving scores, plans and their documentation on http://{host}:{port} until Ctrl-C.")
+    place = ["--host", host, "--port", str(port), "--working-dir", str(REPOSITORY)]
+    command = [sys.executable, "-m", "bentoml", "serve", "serving.service:Touchstone", *place]
+    environment = os.environ | {"TOUCHSTONE_HOME": str(settings.workspace.home), "BENTOML_DO_NOT_TRACK": "True"}
+    os.execve(sys.executable, command, environment)  # noqa: S606 - our own interpreter, no shell
+
+
+def refuse_taken(host: str, port: int) -> None:
+    """Raise Refusal where the address cannot be listened on."""
+    import socket
+
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as error:
+        raise Refusal(f"{host}:{port} cannot be served on: {error.strerror}. Give another --host or --port.") from error
