@@ -20,6 +20,7 @@ COMMANDS = {
     "score": "serving.commands:score",
     "allocate": "serving.commands:allocate",
     "explain": "serving.commands:explain",
+    "ledger": "data.commands:ledger",
     "serve": "serving.commands:serve",
     "demo": "touchstone:demo",
 }

@@ -1,4 +1,4 @@
-"""The commands that bring tables in."""
+"""The commands that bring tables in, and those that read the ledger."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import click
 
 from data.command_line import FOLDER, Call
 from data.progress import TerminalProgress
+from data.refusal import Refusal
 
 
 @click.command()
@@ -46,3 +47,40 @@ def ingest(call: Call, source: Path, strict: bool) -> None:
     )
     for count in counts:
         click.echo(str(count))
+
+
+@click.group()
+def ledger() -> None:
+    """Read and verify the record of every decision, plan and promotion."""
+
+
+@ledger.command("show")
+@click.option("--subject", help="Only rows about this SKU, model or round.")
+@click.pass_obj
+def show_ledger(call: Call, subject: str | None) -> None:
+    """Print the rows, oldest first."""
+    from data.ledger import rows
+    from data.state.database import open_state
+
+    for row in rows(open_state(call.settings.database_address), subject):
+        click.echo(f"{row.number:>6}  {row.recorded_at[:19]}Z  {row.actor}  {row.action}  {row.subject}  {row.content}")
+
+
+@ledger.command("verify")
+@click.option("--head", metavar="NUMBER:HASH", help="A row noted earlier: also show that the end was not cut off.")
+@click.pass_obj
+def verify_ledger(call: Call, head: str | None) -> None:
+    """Check that no row was changed, removed or inserted."""
+    from data.ledger import verified
+    from data.state.database import open_state
+
+    number, _, digest = (head or "0:").partition(":")
+    if not number.isdecimal():
+        raise Refusal(f"--head {head!r} names no row. Give NUMBER:HASH as an earlier verify printed it.")
+    newest = verified(open_state(call.settings.database_address), (int(number), digest) if head else None)
+    if newest is None:
+        click.echo("The ledger is empty.")
+    else:
+        click.echo(
+            f"The ledger is whole: {newest.number:,} rows. Note its head elsewhere: {newest.number}:{newest.hash}"
+        )

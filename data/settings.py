@@ -10,15 +10,16 @@ from data.workspace import Workspace
 
 @dataclass(frozen=True)
 class Settings:
-    """The operator's choices: the workspace folder, the MLflow server, the Python of Spark's workers.
+    """The operator's choices: the workspace folder, the MLflow server, the Python of Spark's workers, the database.
 
-    `tracking_uri` is an MLflow tracking address; None means SQLite inside the workspace. `worker_python` is a path on
-    the workers; None means the driver's own.
+    `tracking_uri` is an MLflow tracking address and `database_url` a SQLAlchemy address; None means SQLite inside the
+    workspace. `worker_python` is a path on the workers; None means the driver's own.
     """
 
     workspace: Workspace
     tracking_uri: str | None
     worker_python: str | None = None
+    database_url: str | None = None
 
     def inside(self, name: str) -> "Settings":
         """The same choices with a workspace of their own, the folder `name` inside this one's."""
@@ -29,9 +30,16 @@ class Settings:
         """The MLflow tracking address in force."""
         return self.tracking_uri or f"sqlite:///{self.workspace.mlflow_database}"
 
+    @property
+    def database_address(self) -> str:
+        """The address of the database of the state in force."""
+        return self.database_url or f"sqlite:///{self.workspace.database}"
+
 
 def read_settings(home: Path | None = None, environment: Mapping[str, str] = os.environ) -> Settings:
     """Settings from the environment; `home` (the `--home` option) wins over `TOUCHSTONE_HOME`."""
     folder = home or Path(environment.get("TOUCHSTONE_HOME", "workspace"))
     tracking_uri = environment.get("MLFLOW_TRACKING_URI") or None
-    return Settings(Workspace(folder.resolve()), tracking_uri, environment.get("PYSPARK_PYTHON") or None)
+    worker_python = environment.get("PYSPARK_PYTHON") or None
+    database_url = environment.get("TOUCHSTONE_DATABASE_URL") or None
+    return Settings(Workspace(folder.resolve()), tracking_uri, worker_python, database_url)

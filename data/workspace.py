@@ -56,6 +56,21 @@ class Workspace:
         return self.home / "reports"
 
     @property
+    def database(self) -> Path:
+        """The embedded database of the state: the ledger."""
+        return self.home / "touchstone.db"
+
+    @property
+    def tuning_database(self) -> Path:
+        """The trials of every search for a recipe."""
+        return self.home / "tuning.db"
+
+    @property
+    def recipes(self) -> Path:
+        """Recipes that a search found."""
+        return self.home / "recipes"
+
+    @property
     def mlflow_database(self) -> Path:
         """The embedded MLflow store."""
         return self.home / "mlflow.db"

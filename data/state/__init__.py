@@ -1,0 +1,1 @@
+"""What the house itself has decided: the ledger, in SQLite or PostgreSQL."""

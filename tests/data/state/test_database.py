@@ -1,0 +1,75 @@
+"""The database is at the newest migration, says what is wrong, and loses nothing."""
+
+import threading
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from data.refusal import Refusal
+from data.state import database
+from data.state.database import open_state, reading, writing
+from data.state.schema import LEDGER, METADATA
+
+
+def test_migrations_lead_to_the_schema(state: sa.Engine) -> None:
+    """What the migrations built is what the code believes."""
+    with reading(state) as connection:
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+
+
+def test_opening_twice_at_once_migrates_once(address: str) -> None:
+    """Several workers may start on an empty database."""
+    engines: list[sa.Engine] = []
+    workers = [threading.Thread(target=lambda: engines.append(open_state(address))) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert len(engines) == 4
+    for engine in engines:
+        engine.dispose()
+
+
+def test_a_newer_database_is_refused(state: sa.Engine, address: str) -> None:
+    """An older program does not write into what it does not understand."""
+    with writing(state) as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(Refusal, match=r"revision 9999.*newer"):
+        open_state(address)
+
+
+def test_what_fails_halfway_is_not_written(state: sa.Engine) -> None:
+    """A transaction is whole or not there."""
+    row = {column.name: "x" for column in LEDGER.c if column.name != "number"}
+    with pytest.raises(Refusal, match="changed my mind"), writing(state) as connection:  # noqa: PT012 - as it happens
+        connection.execute(sa.insert(LEDGER).values(number=1, **row))
+        raise Refusal("changed my mind")
+    with reading(state) as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(LEDGER)).scalar_one() == 0
+
+
+def test_a_locked_database_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waiting ends with a sentence that names the file."""
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.1)
+    one, other = (open_state(f"sqlite:///{tmp_path / 'state.db'}") for _ in range(2))
+    with writing(one), pytest.raises(Refusal, match=r"state\.db cannot be used: database is locked"), writing(other):
+        pass
+    one.dispose()
+    other.dispose()
+
+
+def test_a_server_that_is_gone_is_said_without_its_password() -> None:
+    """The address is named, the secret is not."""
+    with pytest.raises(Refusal, match="cannot be used") as refused:
+        open_state("postgresql://touchstone:secret@127.0.0.1:1/nowhere")
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("wrong", ["mysql://host/name", "no address"])
+def test_an_unusable_address_is_refused(wrong: str) -> None:
+    """Only SQLite and PostgreSQL are promised."""
+    with pytest.raises(Refusal, match=r"address|Mend TOUCHSTONE_DATABASE_URL"):
+        open_state(wrong)
