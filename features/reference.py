@@ -18,6 +18,10 @@ SCHEMAS: Mapping[str, pa.Schema] = {
     ]),
     "title_words": pa.schema([("word", pa.string()), ("weight", pa.float64())]),
     "norms": pa.schema([("category", pa.string()), ("feature", pa.string()), ("median", pa.float64())]),
+    "frame": pa.schema([
+        ("feature", pa.string()), ("bin", pa.int64()), ("upper", pa.float64()), ("trained", pa.float64()),
+        ("catalogue", pa.float64()),
+    ]),
 }  # fmt: skip
 
 
@@ -53,8 +57,9 @@ class Reference:
     """The learned tables by name; those that training did not write are empty.
 
     `rates` (rate, prior_mean, prior_strength; the names of UNTRAINED_RATES), `categories` (category, market,
-    tests, fail_rate, log_price_mean, log_price_sd), `title_words` (word, weight), `norms` (category, feature,
-    median; read by reasons, not by the pipeline).
+    tests, fail_rate, log_price_mean, log_price_sd), `title_words` (word, weight); read by reasons and monitoring,
+    not by the pipeline: `norms` (category, feature, median), `frame` (feature, bin, upper, trained, catalogue: the
+    bins of each feature with the share of the training labels and of the catalogue in each).
     """
 
     tables: Mapping[str, pa.Table]

@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from data.refusal import Refusal
 from models.curves import FITS, LOGIT_BOUND, Curve, Floats, Integers, bins_of, tally
+from models.prior_shift import PriorShift
 
 LEVEL = 0.8
 """The nominal level of every interval for `p_fail` (stored with each calibration)."""
@@ -32,7 +34,8 @@ class Calibration:
     score in a coming period: it holds the uncertainty of the curve and the drift between periods, not the luck of
     a single test. `kind` is platt, beta or isotonic; `labels`, `failed`, `suppliers` and `periods` count what it was
     learned from; `drift_sd` is the standard deviation (in log-odds) of a coming period around the curve, and
-    `log_loss` the cross-validated loss of each candidate.
+    `log_loss` the cross-validated loss of each candidate. `shift` is what was added for the catalogue, None where the
+    curve speaks of the tested.
     """
 
     kind: str
@@ -47,6 +50,7 @@ class Calibration:
     periods: int
     drift_sd: float
     log_loss: Mapping[str, float]
+    shift: PriorShift | None = None
 
     def __post_init__(self) -> None:
         """Refuse curves that fall, cross or leave (0, 1)."""
@@ -78,6 +82,19 @@ class Calibration:
         low, high = _read(margin, self.knots, self.low), _read(margin, self.knots, self.high)
         return np.minimum(low, p), np.maximum(high, p)
 
+    def for_catalogue(self, shift: PriorShift) -> "Calibration":
+        """The curve of the whole catalogue, not only of the tested; the interval holds the shift's uncertainty too."""
+        logit, lower, upper = (
+            np.log(curve) - np.log1p(-curve) for curve in map(np.asarray, (self.p, self.low, self.high))
+        )
+        moved, room = shift.shifted(logit), NormalDist().inv_cdf((1.0 + self.level) / 2.0) * shift.sd(logit)
+        below = moved - np.hypot((logit - lower) * (1.0 + shift.slope), room)
+        above = moved + np.hypot((upper - logit) * (1.0 + shift.slope), room)
+        # The room grows away from the centre, and an end may not fall: it is kept the wider.
+        ends = (np.minimum.accumulate(below[::-1])[::-1], moved, np.maximum.accumulate(above))
+        low, p, high = (_listed(_probability(curve)) for curve in ends)
+        return replace(self, p=p, low=low, high=high, shift=shift)
+
     def to_json(self) -> str:
         """The calibration as JSON; every number comes back bit for bit."""
         return json.dumps({**asdict(self), "log_loss": dict(self.log_loss)}, indent=1, allow_nan=False) + "\n"
@@ -88,7 +105,9 @@ class Calibration:
         try:
             given = json.loads(text)
             curves = {name: tuple(map(float, given[name])) for name in ("knots", "p", "low", "high")}
-            return Calibration(**{**{field.name: given[field.name] for field in fields(Calibration)}, **curves})
+            shift = given["shift"] and PriorShift(**given["shift"])
+            every = {field.name: given[field.name] for field in fields(Calibration)}
+            return Calibration(**{**every, **curves, "shift": shift})
         except (ValueError, KeyError, TypeError) as error:
             raise Refusal(f"This is not a calibration: {error!r}. Restore calibration.json or train again.") from error
 

@@ -4,51 +4,56 @@ from collections.abc import Mapping
 from typing import Any
 
 from training.baselines import BASELINES
+from training.card_findings import budget_line, cold_start, found_lines, groups, more_line, periods, replay_line, told
 
 SHOWN_FEATURES = 10
 NAMES = {"model": "the model", **{name: name.replace("_", " ") for name in BASELINES}}
+Measured = Mapping[str, Any]
 
 
-def card_of(metrics: Mapping[str, Any]) -> str:
+def card_of(metrics: Measured) -> str:
     """The card (Markdown) of a model with these metrics."""
-    strongest = sorted(metrics["contributions"].items(), key=lambda named: -named[1])
-    return "\n\n".join([
-        "# Model card",
-        _use(),
-        _data(metrics),
-        "## What it finds\n\n" + "\n".join(f"- {line}" for line in found_lines(metrics)),
-        _beside_baselines(metrics),
-        _calibration(metrics),
-        "## What the scores are made of\n\nMean absolute contribution in log-odds, strongest first: "
-        + ", ".join(f"{name} {size:.2f}" for name, size in strongest[:SHOWN_FEATURES]) + ".",
-    ]) + "\n"  # fmt: skip
+    sections = (
+        "# Model card", _use(metrics), _data(metrics),
+        _found(metrics),
+        _beside_baselines(metrics), _catalogue(metrics), _calibration(metrics), periods(metrics), cold_start(metrics),
+        groups(metrics), _reasons(metrics), _testers(metrics), _validity(metrics),
+    )  # fmt: skip
+    return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def found_lines(metrics: Mapping[str, Any]) -> list[str]:
-    """One sentence for each depth: how many failures the riskiest tests held, and how many random ones would."""
-    return [
-        f"Of the {depth['tests']:,} riskiest of {depth['of']:,} tests: {_count(depth['failed'])} failed"
-        f"{_range(depth['failed_interval'])}; at random {_count(depth['at_random'])}."
-        for depth in sorted(metrics["found"].values(), key=lambda depth: int(depth["tests"]))
-    ]
-
-
-def _use() -> str:
+def _use(metrics: Measured) -> str:
     return (
-        "Says for each SKU and market how likely an independent laboratory test would fail, and why, to decide what "
-        "to test next and what a person should look at. It does not establish that a product is unsafe: no seller "
-        "should be sanctioned on a score alone.\n\n"
-        "It learns from tested SKUs, which were not chosen at random. It cannot see what no table tells: a changed "
-        "component, a batch, a forged report nobody checked. Supplier country and size are not used."
+        "**Intended use.** Says for each SKU and market how likely an independent laboratory test would fail, and why, "
+        "to decide what to test next and what a person should look at.\n\n"
+        "**Not for.** It does not establish that a product is unsafe and is no safety certificate: no seller should be "
+        "sanctioned on a score alone, no authority should act on one.\n\n"
+        "**What it cannot see.** A changed component, a batch, a forged report nobody checked; chemicals that no "
+        "customer notices, unless tests found them before. It learns from tested SKUs, and most were chosen by "
+        "suspicion. A new supplier with a new factory and a new product is scored by its category, market and listing, "
+        "and little else. Supplier country and size are not used."
+        f"{_uncorrected(metrics)}"
     )
 
 
-def _data(metrics: Mapping[str, Any]) -> str:
-    data = metrics["data"]
+def _uncorrected(metrics: Measured) -> str:
+    if metrics["catalogue"]["logged"]["n"]:
+        return ""
     return (
-        "## Data\n\nA label is an independent test (samples handed in by the supplier do not count) that passed or "
-        "failed; inconclusive ones are left out.\n\n"
-        "| part | tests | failed | days |\n|---|--:|--:|---|\n"
+        " No test tells its propensity, so the probabilities could not be corrected for how tests were chosen: they "
+        "are those of tested SKUs, not of the catalogue."
+    )
+
+
+def _data(metrics: Measured) -> str:
+    data, rule = metrics["data"], metrics["data"]["labels"]
+    return (
+        "## Data\n\nA label is an independent test that passed or failed, from "
+        f"{', '.join(origin.replace('_', ' ') for origin in rule['origins'])}; samples handed in by the supplier do "
+        "not count, inconclusive ones are left out."
+        + ("" if rule["least_severity"] == "minor"
+           else f" A failure milder than {rule['least_severity']} counts as passed.")
+        + "\n\n| part | tests | failed | days |\n|---|--:|--:|---|\n"
         + "\n".join(
             f"| {part} | {data[part]['n']:,} | {data[part]['base_rate']:.1%} | "
             f"{data[part]['first_day']} to {data[part]['last_day']} |"
@@ -56,34 +61,79 @@ def _data(metrics: Mapping[str, Any]) -> str:
         )
         + f"\n\nTraining used what was known before {data['calibration_from']}, calibration what was known before "
         f"{data['test_from']}; features of every test used what was known before its own day. Tables: fingerprint "
-        f"`{data['fingerprint']}`. Recipe: `{data['recipe']}`, {data['trees']} trees."
-    )
-
-
-def _beside_baselines(metrics: Mapping[str, Any]) -> str:
-    rows = [("model", metrics), *metrics["baselines"].items()]
-    return (
-        "## Beside simpler rankings\n\nWith 95 % intervals over suppliers.\n\n"
-        "| ranking | AUC | average precision | Brier | failed of the riskiest 10 % |\n|---|---|---|---|---|\n"
-        + "\n".join(
-            f"| {NAMES[name]} | {_told(skills, 'auc')} | {_told(skills, 'average_precision')} | "
-            f"{_told(skills, 'brier')} | {_of_tenth(skills)} |"
-            for name, skills in rows
-        )
-        + "\n\n" + "\n".join(f"- {NAMES[name]}: {meaning}" for name, meaning in BASELINES.items())
+        f"`{data['fingerprint']}`, known until {data['known_until']}. Recipe: "
+        f"`{data['recipe']}`, {data['trees']} trees."
     )  # fmt: skip
 
 
-def _calibration(metrics: Mapping[str, Any]) -> str:
+def _found(metrics: Measured) -> str:
+    lines = (
+        *found_lines(metrics), budget_line(metrics["budget"]), replay_line(metrics["replay"]),
+        more_line(metrics["learning_curve"]),
+    )  # fmt: skip
+    return "## What it finds\n\n" + "\n".join(f"- {line}" for line in lines if line)
+
+
+def _beside_baselines(metrics: Measured) -> str:
+    rows = [("model", metrics), *metrics["baselines"].items()]
+    return (
+        "## Beside simpler rankings\n\nOn the tests as they were chosen, with 95 % intervals over suppliers.\n\n"
+        "| ranking | AUC | average precision | Brier | failed of the budget's tests |\n|---|---|---|---|---|\n"
+        + "\n".join(
+            f"| {NAMES[name]} | {told(skills, 'auc')} | {told(skills, 'average_precision')} | "
+            f"{told(skills, 'brier')} | {told(skills['budget'], 'failed', 0)} of {skills['budget']['tests']:,} |"
+            for name, skills in rows
+        )
+        + "\n\n" + "\n".join(f"- {NAMES[name]}: {meaning}" for name, meaning in BASELINES.items())
+        + _beside_champion(metrics.get("champion"))
+    )  # fmt: skip
+
+
+def _beside_champion(champion: Measured | None) -> str:
+    if champion is None:
+        return ""
+    if "incomparable" in champion:
+        return f"\n\nBeside the champion: {champion['incomparable']}."
+    return (
+        f"\n\nBeside the champion {champion['version']} on {champion['n']:,} tests from {champion['from']} on that "
+        f"neither learned from: of the {champion['tests']:,} riskiest {champion['found']:.0f} failed, of the "
+        f"champion's {champion['found_by_champion']:.0f}; difference in AUC {told(champion, 'auc_gain')}."
+    )
+
+
+def _catalogue(metrics: Measured) -> str:
+    strata = metrics["catalogue"]
+    rows = [
+        (name, strata[key], strata[key]["claims"][claim])
+        for key, name, claim in (
+            ("targeted", "tests as chosen", "uncorrected"), ("random", "random tests", "corrected"),
+            ("logged", "tests weighted to the catalogue", "corrected"),
+        )
+        if strata[key]["n"]
+    ]  # fmt: skip
+    return (
+        "## Of the tested and of the catalogue\n\nTests follow suspicion, so the tested fail more often than the "
+        "catalogue would. The last two rows count each test 1 / propensity times, and judge the probabilities that are "
+        "corrected for the catalogue: those that scores tell.\n\n"
+        "| | tests | share that fails | AUC | slope | expected per observed |\n|---|--:|---|---|---|---|\n"
+        + "\n".join(
+            f"| {name} | {each['n']:,} | {told(each, 'base_rate')} | {told(claim, 'auc')} | "
+            f"{told(claim, 'slope', 2)} | {told(claim, 'expected_per_observed', 2)} |"
+            for name, each, claim in rows
+        )
+    )
+
+
+def _calibration(metrics: Measured) -> str:
     before, after = metrics["calibration"]["before"], metrics["calibration"]["after"]
     coverage = metrics["interval_coverage"]
     return (
-        f"## Do the probabilities hold\n\n{after['observed']:,} tests failed; the calibrated probabilities expected "
-        f"{after['expected']:.0f}, the raw ones {before['expected']:.0f}.\n\n"
+        f"## Do the probabilities hold\n\nOf the tests as chosen {after['observed']:,} failed; the calibrated "
+        f"probabilities expected {after['expected']:.0f}, the raw ones {before['expected']:.0f}.\n\n"
         "| | slope | intercept | expected per observed |\n|---|---|---|---|\n"
         + "\n".join(
-            f"| {name} | {_told(line, 'slope', 2)} | {_told(line, 'intercept', 2)} | "
-            f"{_told(line, 'expected_per_observed', 2)} |"
+            f"| {name} | {told(line, 'slope', 2)} | {told(line, 'intercept', 2)} | "
+            f"{told(line, 'expected_per_observed', 2)} |"
             for name, line in (("before calibration", before), ("after calibration", after))
         )
         + f"\n\nThe {coverage['level']:.0%} intervals held the realised share in {coverage['covered']} of "
@@ -91,23 +141,29 @@ def _calibration(metrics: Mapping[str, Any]) -> str:
     )
 
 
-def _of_tenth(skills: Mapping[str, Any]) -> str:
-    tenth = skills["found"]["riskiest_10_percent"]
-    return f"{_count(tenth['failed'])} of {tenth['tests']:,}{_range(tenth['failed_interval'])}"
-
-
-def _told(skills: Mapping[str, Any], name: str, digits: int = 3) -> str:
-    value, interval = skills[name], skills[f"{name}_interval"]
-    if value is None:
-        return "not defined"
-    return f"{value:.{digits}f}" + (
-        "" if interval is None else f" ({interval[0]:.{digits}f} to {interval[1]:.{digits}f})"
+def _reasons(metrics: Measured) -> str:
+    strongest = sorted(metrics["contributions"].items(), key=lambda named: -named[1])
+    gate = metrics["gate"]
+    return (
+        "## What the scores are made of\n\nMean absolute contribution in log-odds, strongest first: "
+        + ", ".join(f"{name} {size:.2f}" for name, size in strongest[:SHOWN_FEATURES])
+        + f".\n\nContributions sum to the margin within {gate['contribution_gap']:.0e}. Trained with another seed, the "
+        f"top four reasons of a SKU share {gate['reason_jaccard']:.2f} with these (mean Jaccard similarity)."
     )
 
 
-def _range(interval: list[float] | None) -> str:
-    return "" if interval is None else f" ({_count(interval[0])} to {_count(interval[1])})"
+def _testers(metrics: Measured) -> str:
+    tester = metrics["tester"]
+    if not tester["counted"]:
+        return ""
+    return (
+        f"## Laboratories\n\nThe {tester['labs']} laboratories differ beyond chance (p = {tester['p_value']:.3f}); "
+        "what each adds was taken out of training, and scores speak of the average laboratory."
+    )
 
 
-def _count(number: float) -> str:
-    return f"{number:,.0f}"
+def _validity(metrics: Measured) -> str:
+    return (
+        f"## Approval\n\nExpires on {metrics['data']['expires_on']}, or when `touchstone monitor` asks for a new "
+        "model. Whoever promoted it is named by `touchstone models show`."
+    )

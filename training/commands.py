@@ -1,10 +1,13 @@
 """The commands that earn a model, and decide which one is in force."""
 
-from datetime import datetime
+import time
+from datetime import UTC, datetime
+from getpass import getuser
+from pathlib import Path
 
 import click
 
-from data.command_line import DAY, Call
+from data.command_line import DAY, FOLDER, Call
 from data.progress import TerminalProgress
 
 
@@ -19,8 +22,32 @@ def train(call: Call, recipe: str, test_from: datetime | None) -> None:
     from training.train import train as train_model
 
     settings, day = call.settings, test_from.date() if test_from else None
-    report = train_model(open_lake(settings.workspace), settings, read_recipe(recipe), day, TerminalProgress())
+    tables, progress = open_lake(settings.workspace), TerminalProgress()
+    report = train_model(tables, settings, read_recipe(recipe), day, progress, datetime.now(UTC))
     click.echo(report.text())
+
+
+@click.command()
+@click.option("--recipe", default="default", show_default=True, help="Name in training/recipes, or a TOML file.")
+@click.option("--test-from", type=DAY, help="Tests known from this day on are not looked at (default: as in train).")
+@click.option("--trials", type=click.IntRange(1), default=40, show_default=True, help="In all, earlier ones too.")
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), default=20.0, show_default=True, help="At most.")
+@click.option("--out", type=FOLDER, help="The recipe to write (default: WORKSPACE/recipes/NAME-tuned.toml).")
+@click.pass_obj
+def tune(call: Call, recipe: str, test_from: datetime | None, trials: int, minutes: float, out: Path | None) -> None:
+    """Search for a better recipe on periods before the test, and write it as a file for `train --recipe`.
+
+    A search that was broken off goes on where it stopped.
+    """
+    from data.lake import open_lake
+    from training.recipe import read_recipe
+    from training.tune import Ask, tuned_recipe
+    from training.tuning import Limits
+
+    end = time.monotonic() + 60 * minutes
+    limits = Limits(trials, lambda: time.monotonic() > end)
+    ask = Ask(read_recipe(recipe), test_from.date() if test_from else None, limits, out)
+    click.echo(tuned_recipe(open_lake(call.settings.workspace), call.settings, ask, TerminalProgress()))
 
 
 @click.group()
@@ -42,18 +69,69 @@ def list_models(call: Call) -> None:
 @click.argument("version")
 @click.pass_obj
 def show_model(call: Call, version: str) -> None:
-    """Print the card of model VERSION."""
+    """Print the card of model VERSION, and who promoted it."""
     from models.champion import model
+    from training.promotion import approvals
 
     click.echo(model(call.settings.workspace, version).card)
+    for line in approvals(call.settings, version):
+        click.echo(line)
 
 
 @models.command("promote")
 @click.argument("version")
+@click.option("--force", is_flag=True, help="Promote it although a rule does not hold; needs --why.")
+@click.option("--why", default="", help="The reason, for the ledger.")
+@click.option(
+    "--by", default=getuser, show_default="the system's user", help="Who approves, for the ledger and the card."
+)
 @click.pass_obj
-def promote_model(call: Call, version: str) -> None:
-    """Make model VERSION the champion that scores."""
-    from training.tracking import promote
+def promote_model(call: Call, version: str, force: bool, why: str, by: str) -> None:
+    """Make model VERSION the champion that scores, if every rule of promotion holds."""
+    from training.promotion import promote
+    from training.succession import Decision
 
-    promote(call.settings, version)
+    for verdict in promote(call.settings, version, Decision(by, datetime.now(UTC), why, force)):
+        click.echo(f"  {'ok ' if verdict.holds else 'NO '}  {verdict.rule}: {verdict.told}.")
     click.echo(f"Champion is now {version}. Next: touchstone score")
+
+
+@models.command("rollback")
+@click.option("--why", default="", help="The reason, for the ledger.")
+@click.option("--by", default=getuser, show_default="the system's user", help="Who decides, for the ledger.")
+@click.pass_obj
+def rollback_model(call: Call, why: str, by: str) -> None:
+    """Make the champion before the present one the champion again."""
+    from training.promotion import rollback
+    from training.succession import Decision
+
+    click.echo(
+        f"Champion is again {rollback(call.settings, Decision(by, datetime.now(UTC), why))}. Next: touchstone score"
+    )
+
+
+@click.command()
+@click.option("--as-of", type=DAY, help="Look at this day (default: the day after the newest row).")
+@click.pass_context
+def monitor(context: click.Context, as_of: datetime | None) -> None:
+    """Compare catalogue and new labels with the champion's training; exit code 1 when policy asks for a new model."""
+    from data.lake import open_lake
+    from training.monitor import monitor as watch
+
+    settings = context.obj.settings
+    report = watch(open_lake(settings.workspace), settings, as_of.date() if as_of else None, TerminalProgress())
+    click.echo(report.text())
+    context.exit(1 if report.broken else 0)
+
+
+@click.command()
+@click.option("--recipe", help="Name in training/recipes, or a TOML file (default: the champion's own).")
+@click.pass_obj
+def retrain(call: Call, recipe: str | None) -> None:
+    """Monitor the champion; train a new model when policy asks for it, and promote it when every rule holds."""
+    from data.lake import open_lake
+    from training.recipe import read_recipe
+    from training.retrain import retrain as renewed
+
+    tables, chosen = open_lake(call.settings.workspace), read_recipe(recipe) if recipe else None
+    click.echo(renewed(tables, call.settings, chosen, TerminalProgress(), datetime.now(UTC)).text())

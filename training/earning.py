@@ -1,6 +1,6 @@
 """From labels to a calibrated booster: features without leaks, trees, calibration."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import lightgbm as lgb
 import numpy as np
@@ -12,11 +12,16 @@ from features.catalogue import CATALOGUE, FEATURE_NAMES
 from features.pipeline import feature_frame
 from features.reference import Reference
 from models.calibration import Calibration, fit_calibration
-from training.fit import choose_trees, fit_booster
+from training.cross_fit import cross_margins
+from training.evaluation import platt
+from training.fit import Lesson, choose_trees, fit_booster
 from training.metrics import Floats, Truths
+from training.prior_shift import fitted_shift
 from training.recipe import Recipe
 from training.reference_fit import fit_reference, matrix_of, out_of_fold, with_norms
+from training.selection import logged_stratum, training_weights
 from training.splits import Rows, Split, group_parts, validation_folds
+from training.tester import LabEffects, lab_effects
 
 DIRECTIONS = tuple(feature.direction for feature in CATALOGUE)
 
@@ -45,12 +50,20 @@ class Study:
 
 @dataclass(frozen=True)
 class Earned:
-    """A booster with its calibration, and how many trees the validation folds asked for."""
+    """A booster with its calibration, and how many trees the validation folds asked for.
+
+    `calibration` speaks of the catalogue, `uncorrected` of the tested; they are the same where no propensity was
+    logged. `tester` is what laboratories add to the outcome and is in neither of them; `lab_blind` is the booster that
+    was not told the laboratories, which is `booster` itself unless they count.
+    """
 
     booster: lgb.Booster
     calibration: Calibration
     trees: int
     validation_losses: Floats
+    uncorrected: Calibration
+    tester: LabEffects
+    lab_blind: lgb.Booster
 
     def margin(self, matrix: Floats) -> Floats:
         """Raw log-odds of the rows."""
@@ -63,7 +76,7 @@ def studied(tables: Tables, labels: pd.DataFrame, split: Split, recipe: Recipe, 
     with progress.step("Learning rates and title words", len(taught), "labels") as advance:
         reference = fit_reference(tables, taught, split.calibration_from, recipe.title)
         parts = group_parts(taught["group"].tolist(), recipe.split.folds)
-        blind = out_of_fold(taught, parts, reference, recipe.title)
+        blind = out_of_fold(taught, parts, reference.prior("category_fail"), recipe.title)
         advance(len(taught))
     with progress.step("Features", len(labels), "tests") as advance:
         spine = labels[["sku_id", "market", "as_of"]]
@@ -75,19 +88,57 @@ def studied(tables: Tables, labels: pd.DataFrame, split: Split, recipe: Recipe, 
 
 
 def earn(study: Study, recipe: Recipe, progress: Progress) -> Earned:
-    """Choose the number of trees on the validation folds, fit on the training rows, calibrate on the later slice."""
-    train, later = study.split.train, study.split.calibration
-    matrix, failed = study.matrix(train), study.failed(train)
-    folds = validation_folds(study.labels.iloc[train].reset_index(drop=True), recipe.split)
-    with progress.step("Fitting", len(folds) + 2, "fits") as advance:
-        trees, losses = choose_trees(matrix, failed, folds, DIRECTIONS, recipe)
+    """Choose the number of trees on the validation folds, fit on the training rows, calibrate on the later slice.
+
+    Where laboratories count, the booster is fitted net of them, and calibrated for the average one.
+    """
+    taught = study.labels.iloc[study.split.train]
+    lesson = lesson_of(taught, study.matrix(study.split.train), recipe)
+    folds = validation_folds(taught.reset_index(drop=True), recipe.split)
+    with progress.step("Fitting", len(folds) + 3, "fits") as advance:
+        trees, losses = choose_trees(lesson, folds, DIRECTIONS, recipe)
         advance(len(folds))
-        booster = fit_booster(matrix, failed, FEATURE_NAMES, DIRECTIONS, recipe, trees)
+        booster = lab_blind = fit_booster(lesson, FEATURE_NAMES, DIRECTIONS, recipe, trees)
         advance(1)
-        margin = np.asarray(booster.predict(study.matrix(later), raw_score=True), dtype=np.float64)
-        calibration = calibrated(margin, study.labels.iloc[later], recipe.seed)
+        unseen = cross_margins(lesson, taught["group"].tolist(), DIRECTIONS, recipe, trees)
+        tester = lab_effects(unseen, taught)
+        if tester.counted:
+            lesson = replace(lesson, offset=tester.offset(taught["lab_id"]))
+            booster = fit_booster(lesson, FEATURE_NAMES, DIRECTIONS, recipe, trees)
+            unseen = cross_margins(lesson, taught["group"].tolist(), DIRECTIONS, recipe, trees)
         advance(1)
-    return Earned(booster, calibration, trees, losses)
+        later = np.asarray(booster.predict(study.matrix(study.split.calibration), raw_score=True), dtype=np.float64)
+        of_tested, calibration = _calibrations(study, (unseen, later), tester, recipe)
+        advance(1)
+    return Earned(booster, calibration, trees, losses, of_tested, tester, lab_blind)
+
+
+def _calibrations(
+    study: Study, margins: tuple[Floats, Floats], tester: LabEffects, recipe: Recipe
+) -> tuple[Calibration, Calibration]:
+    """The calibration for the tested and for the catalogue, at the average laboratory.
+
+    `margins` are those of the training rows, by boosters that did not see them, and of the calibration rows. All of
+    them tell how far the tested are from the catalogue at the same score; the level comes from the calibration rows.
+    """
+    taught, later = (study.labels.iloc[rows] for rows in (study.split.train, study.split.calibration))
+    unseen, known = (margin + tester.offset(labels["lab_id"])
+                     for margin, labels in zip(margins, (taught, later), strict=True))  # fmt: skip
+    told = calibrated(known, later, recipe.seed)
+    p_fail = np.concatenate([platt(unseen, taught["failed"].to_numpy(), unseen), told.p_fail(known)])
+    weighed = pd.concat([taught, later])
+    shift = fitted_shift(p_fail, weighed["failed"].to_numpy(), logged_stratum(weighed))
+    of_tested = tester.averaged(told)
+    return of_tested, of_tested if shift is None else of_tested.for_catalogue(shift)
+
+
+def lesson_of(labels: pd.DataFrame, matrix: Floats, recipe: Recipe) -> Lesson:
+    """The labels and their features (n, f) as rows that teach, weighed as the recipe says."""
+    failed = labels["failed"].to_numpy()
+    weights = np.where(failed, recipe.weights.failure_weight, 1.0)
+    if recipe.weights.propensity:
+        weights = weights * training_weights(labels)
+    return Lesson(matrix, failed, None if (weights == 1).all() else weights)
 
 
 def calibrated(margin: Floats, labels: pd.DataFrame, seed: int) -> Calibration:

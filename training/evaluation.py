@@ -11,6 +11,7 @@ import pandas as pd
 from training import metrics
 from training.bootstrap import Skill, skill
 from training.metrics import Floats, Truths
+from training.recipe_sections import EvaluationRecipe
 
 RISKIEST_SHARES = (0.01, 0.05, 0.10)
 RISKIEST_TESTS = 100
@@ -18,10 +19,18 @@ RISKIEST_TESTS = 100
 
 @dataclass(frozen=True)
 class Judged:
-    """Tests with their outcomes: `failed` (n) and bootstrap `weights` (1 + replicates, n)."""
+    """Tests with their outcomes: `failed` (n) and bootstrap `weights` (1 + replicates, n).
+
+    `budget` is how many of them the laboratory could test; 0 leaves the question out.
+    """
 
     failed: Truths
     weights: Floats
+    budget: int = 0
+
+    def __getitem__(self, rows: npt.NDArray[np.bool_]) -> "Judged":
+        """These tests alone (a mask of n)."""
+        return Judged(self.failed[rows], self.weights[:, rows], self.budget)
 
 
 @dataclass(frozen=True)
@@ -30,6 +39,15 @@ class Claim:
 
     margin: Floats
     p_fail: Floats
+
+    def __getitem__(self, rows: npt.NDArray[np.bool_]) -> "Claim":
+        """What it said of these tests alone (a mask of n)."""
+        return Claim(self.margin[rows], self.p_fail[rows])
+
+
+def budget_tests(labels: pd.DataFrame, recipe: EvaluationRecipe) -> int:
+    """How many tests like `labels` (cost_eur where known) the laboratory's budget for a round pays for, at least 1."""
+    return max(1, int(recipe.budget_eur / float(labels["cost_eur"].fillna(recipe.test_eur).mean())))
 
 
 def skills(claim: Claim, judged: Judged) -> dict[str, Any]:
@@ -46,7 +64,27 @@ def skills(claim: Claim, judged: Judged) -> dict[str, Any]:
     told: dict[str, Any] = {"n": len(judged.failed), "failures": int(judged.failed.sum())}
     for name, values in named.items():
         told |= numbers(name, skill(values))
-    return told | {"found": found_in_riskiest(ranks, judged)}
+    slope, intercept = metrics.calibration_line(claim.p_fail, judged.failed, weights)
+    told |= numbers("slope", skill(slope)) | numbers("intercept", skill(intercept))
+    told |= {"found": found_in_riskiest(ranks, judged)}
+    return told | ({"budget": found_by_budget(ranks, judged)} if judged.budget else {})
+
+
+def found_by_budget(ranks: metrics.Ranking, judged: Judged) -> dict[str, Any]:
+    """Failures among the riskiest tests that the budget pays for, beside random tests and perfect hindsight.
+
+    `failed` of the riskiest `tests` failed, `lift` times as many as the `at_random`; hindsight (the `oracle`) would
+    have found `oracle` failures with as many tests.
+    """
+    count, failures = len(judged.failed), int(judged.failed.sum())
+    tests = min(judged.budget, count)
+    rate = metrics.rate_of_riskiest(ranks, judged.weights, tests / count)
+    return {
+        "tests": tests, "of": count, **numbers("failed", skill(rate, scale=tests)),
+        "at_random": tests * failures / count, "oracle": min(tests, failures),
+        **numbers("lift", skill(metrics.lift_of_riskiest(ranks, judged.weights, tests / count))),
+        **numbers("share_of_oracle", skill(metrics.share_of_oracle(ranks, judged.weights, tests / count))),
+    }  # fmt: skip
 
 
 def found_in_riskiest(ranks: metrics.Ranking, judged: Judged) -> dict[str, Any]:

@@ -1,59 +1,109 @@
 """The booster: gradient-boosted trees on the margin (log-odds) of failing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import lightgbm as lgb
 import numpy as np
 
-from training.metrics import Floats, Truths
+from training.metrics import Floats, Truths, logit
 from training.recipe import Recipe
-from training.splits import Fold
+from training.splits import Fold, Rows
 
 FEWEST_TREES = 10
 
 
-def fit_booster(matrix: Floats, failed: Truths, names: Sequence[str], directions: Sequence[int], recipe: Recipe,
-                trees: int) -> lgb.Booster:  # fmt: skip
-    """A booster of `trees` trees on `matrix` (n, f; NaN = missing) and `failed` (n).
+@dataclass(frozen=True)
+class Lesson:
+    """Rows that teach: `matrix` (n, f; NaN = missing) and `failed` (n).
 
-    `directions` (f) are the monotone constraints: 1 rises with failing, -1 falls, 0 free. The same rows, recipe and
-    number of trees give the same text, byte for byte.
+    `weights` (n; None = alike) say how much each weighs; `offset` (n; None = 0) is the part of its margin that the
+    trees need not explain, and that a booster does not predict.
     """
-    rows = lgb.Dataset(matrix, label=failed.astype(np.float64), feature_name=list(names), free_raw_data=True)
-    return lgb.train(_parameters(directions, recipe), rows, num_boost_round=trees)
+
+    matrix: Floats
+    failed: Truths
+    weights: Floats | None = None
+    offset: Floats | None = None
+
+    def __getitem__(self, rows: Rows) -> "Lesson":
+        """The lesson of these rows alone."""
+        weights, offset = (None if each is None else each[rows] for each in (self.weights, self.offset))
+        return Lesson(self.matrix[rows], self.failed[rows], weights, offset)
+
+    def dataset(self, **options: Any) -> lgb.Dataset:
+        """The rows as LightGBM reads them."""
+        label = self.failed.astype(np.float64)
+        return lgb.Dataset(self.matrix, label=label, weight=self.weights, init_score=self.offset, **options)
 
 
-def choose_trees(matrix: Floats, failed: Truths, folds: Sequence[Fold], directions: Sequence[int],
-                 recipe: Recipe) -> tuple[int, Floats]:  # fmt: skip
+def fit_booster(
+    lesson: Lesson, names: Sequence[str], directions: Sequence[int], recipe: Recipe, trees: int
+) -> lgb.Booster:
+    """A booster of `trees` trees on the rows of the lesson, its features called `names` (f).
+
+    `directions` (f) are what the recipe's constraints hold it to: 1 rises with failing, -1 falls, 0 free. The same
+    rows, recipe and number of trees give the same text, byte for byte.
+    """
+    start = _start(lesson)
+    if lesson.offset is not None:
+        lesson = replace(lesson, offset=lesson.offset + start)
+    rows = lesson.dataset(feature_name=list(names), free_raw_data=True)
+    booster = lgb.train(_parameters(directions, recipe), rows, num_boost_round=trees)
+    return booster if lesson.offset is None else _raised(booster, start)
+
+
+def choose_trees(
+    lesson: Lesson, folds: Sequence[Fold], directions: Sequence[int], recipe: Recipe
+) -> tuple[int, Floats]:
     """The number of trees with the lowest log loss over all validation rows, and the loss after each tree.
 
     Without folds it is a fifth of the most that the recipe allows, and the losses are empty.
     """
     if not folds:
         return max(FEWEST_TREES, recipe.trees.most // 5), np.empty(0)
-    curves = [_losses(matrix, failed, fold, directions, recipe) for fold in folds]
+    curves = [loss_curve(lesson[fold.fit], lesson[fold.validation], directions, recipe) for fold in folds]
+    trees, losses = fewest_losses(curves, [len(fold.validation) for fold in folds])
+    return max(FEWEST_TREES, trees), losses
+
+
+def fewest_losses(curves: Sequence[Floats], sizes: Sequence[int]) -> tuple[int, Floats]:
+    """The number of trees at which the mean of the curves, weighted by their `sizes`, is lowest, and that mean."""
     length = min(len(curve) for curve in curves)
-    sizes = [len(fold.validation) for fold in folds]
     pooled = np.average([curve[:length] for curve in curves], axis=0, weights=sizes)
-    return max(FEWEST_TREES, int(np.argmin(pooled)) + 1), pooled
+    return int(np.argmin(pooled)) + 1, pooled
 
 
-def _losses(matrix: Floats, failed: Truths, fold: Fold, directions: Sequence[int], recipe: Recipe) -> Floats:
-    labels = failed.astype(np.float64)
-    fitted = lgb.Dataset(matrix[fold.fit], label=labels[fold.fit])
-    judged = lgb.Dataset(matrix[fold.validation], label=labels[fold.validation], reference=fitted)
+def loss_curve(taught: Lesson, judged: Lesson, directions: Sequence[int], recipe: Recipe) -> Floats:
+    """The log loss on `judged` after each of the recipe's most trees, fitted on `taught`."""
+    fitted = taught.dataset()
     record: dict[str, dict[str, list[float]]] = {}
     lgb.train(
         {**_parameters(directions, recipe), "metric": "binary_logloss"}, fitted,
-        num_boost_round=recipe.trees.most, valid_sets=[judged], valid_names=["validation"],
+        num_boost_round=recipe.trees.most, valid_sets=[judged.dataset(reference=fitted)], valid_names=["validation"],
         callbacks=[lgb.record_evaluation(record)],
     )  # fmt: skip
     return np.asarray(record["validation"]["binary_logloss"])
 
 
+def _start(lesson: Lesson) -> float:
+    """The log-odds that all rows begin with."""
+    return float(logit(np.array([np.average(lesson.failed, weights=lesson.weights)]))[0])
+
+
+def _raised(booster: lgb.Booster, by: float) -> lgb.Booster:
+    """The booster with `by` in its first tree, where LightGBM keeps the start of lessons without an offset."""
+    for leaf in range(int(booster.dump_model(num_iteration=1)["tree_info"][0]["num_leaves"])):
+        booster.set_leaf_output(0, leaf, booster.get_leaf_output(0, leaf) + by)
+    return booster
+
+
 def _parameters(directions: Sequence[int], recipe: Recipe) -> dict[str, Any]:
     trees = recipe.trees
+    constraints: Mapping[str, Any] = {
+        "monotone_constraints": list(directions), "monotone_constraints_method": "intermediate",
+    } if recipe.constraints.monotone else {}  # fmt: skip
     return {
         "objective": "binary",
         "learning_rate": trees.learning_rate,
@@ -63,8 +113,7 @@ def _parameters(directions: Sequence[int], recipe: Recipe) -> dict[str, Any]:
         "feature_fraction": trees.feature_share,
         "bagging_fraction": trees.row_share,
         "bagging_freq": 1 if trees.row_share < 1 else 0,
-        "monotone_constraints": list(directions),
-        "monotone_constraints_method": "intermediate",
+        **constraints,
         "seed": recipe.seed % 2**31,
         "deterministic": True,
         "force_row_wise": True,

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Truths = npt.NDArray[np.bool_]
+SETTLED = 1e-10
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,17 @@ def rate_of_riskiest(ranks: Ranking, weights: Floats, share: float) -> Floats:
     return _ratio((failures * taken).sum(axis=1), wanted[:, 0])
 
 
+def lift_of_riskiest(ranks: Ranking, weights: Floats, share: float) -> Floats:
+    """How many times as often the riskiest `share` of the rows fail as all of them; NaN without failures."""
+    return _ratio(rate_of_riskiest(ranks, weights, share), base_rate(ranks.failed, weights))
+
+
+def share_of_oracle(ranks: Ranking, weights: Floats, share: float) -> Floats:
+    """Failures among the riskiest `share` of the rows, of those that hindsight would have put there."""
+    best = np.minimum(base_rate(ranks.failed, weights), share) / share
+    return _ratio(rate_of_riskiest(ranks, weights, share), best)
+
+
 def brier(p_fail: Floats, failed: Truths, weights: Floats) -> Floats:
     """Mean squared distance between probability and outcome (0 is best)."""
     return _ratio((weights * (p_fail - failed) ** 2).sum(axis=1), weights.sum(axis=1))
@@ -106,8 +118,11 @@ def calibration_line(p_fail: Floats, failed: Truths, weights: Floats, steps: int
         ss, si, ii = (bend * odds**2).sum(1) + 1e-6, (bend * odds).sum(1), bend.sum(1) + 1e-6
         by_slope, by_intercept = (miss * odds).sum(1), miss.sum(1)
         determinant = ss * ii - si**2
-        slope = slope + np.clip((ii * by_slope - si * by_intercept) / determinant, -2, 2)
-        intercept = intercept + np.clip((ss * by_intercept - si * by_slope) / determinant, -2, 2)
+        step = np.clip((ii * by_slope - si * by_intercept) / determinant, -2, 2)
+        rise = np.clip((ss * by_intercept - si * by_slope) / determinant, -2, 2)
+        slope, intercept = slope + step, intercept + rise
+        if max(np.abs(step).max(), np.abs(rise).max()) < SETTLED:
+            break
     failures = (weights * failed).sum(1)
     known = (failures > 0) & (failures < weights.sum(1)) & (np.ptp(odds) > 0)
     return np.where(known, slope, np.nan), np.where(known, intercept, np.nan)

@@ -31,13 +31,20 @@ def fit_rates(tables: Tables, labels: pd.DataFrame, until: date) -> Mapping[str,
 
     A rate for which fewer than FEWEST_GROUPS entities were seen twice keeps its untrained prior.
     """
-    fitted = {rate: _of_labels(labels, rate, keys) for rate, keys in ENTITY_KEYS.items()}
+    fitted = {rate: label_prior(labels, rate) for rate in ENTITY_KEYS}
     critical = labels.assign(failed=labels["failed"] & (labels["severity"] == "critical"))
-    fitted["critical_fail"] = _of_labels(critical, "critical_fail", ("supplier_id",))
+    fitted["critical_fail"] = label_prior(critical, "critical_fail")
     for rate, counted in _counted(tables, until).items():
         tallies = tables.backend.to_pyarrow(counted).to_pandas()
         fitted[rate] = beta_prior(tallies["hits"].to_numpy(float), tallies["trials"].to_numpy(float), rate)
     return fitted
+
+
+def label_prior(labels: pd.DataFrame, rate: str) -> Prior:
+    """The prior of a rate that the labels alone tell: that of an entity of ENTITY_KEYS, or of the supplier."""
+    keys = list(ENTITY_KEYS.get(rate, ("supplier_id",)))
+    by_entity = labels.dropna(subset=keys).groupby(keys)["failed"].agg(["sum", "count"])
+    return beta_prior(by_entity["sum"].to_numpy(float), by_entity["count"].to_numpy(float), rate)
 
 
 def beta_prior(hits: Floats, trials: Floats, rate: str) -> Prior:
@@ -56,11 +63,6 @@ def beta_prior(hits: Floats, trials: Floats, rate: str) -> Prior:
     correlation = (spread - (len(trials) - 1)) / float(((1 - trials / total) * (trials - 1)).sum())
     strength = 1 / correlation - 1 if correlation > 0 else STRONGEST
     return Prior(mean, float(np.clip(strength, WEAKEST, STRONGEST)))
-
-
-def _of_labels(labels: pd.DataFrame, rate: str, keys: tuple[str, ...]) -> Prior:
-    by_entity = labels.dropna(subset=list(keys)).groupby(list(keys))["failed"].agg(["sum", "count"])
-    return beta_prior(by_entity["sum"].to_numpy(float), by_entity["count"].to_numpy(float), rate)
 
 
 def _counted(tables: Tables, until: date) -> Mapping[str, ir.Table]:

@@ -1,64 +1,30 @@
 """A recipe: every choice that turns labels into a model, as one TOML file."""
 
 import hashlib
+import json
+import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from data.refusal import Refusal
+from training.recipe_sections import (
+    AuditRecipe,
+    ConstraintRecipe,
+    EvaluationRecipe,
+    LabelRecipe,
+    OneOf,
+    RollingRecipe,
+    SplitRecipe,
+    TitleRecipe,
+    TreeRecipe,
+    WeightRecipe,
+    Within,
+)
 
 RECIPES = Path(__file__).resolve().parent / "recipes"
-
-
-@dataclass(frozen=True)
-class SplitRecipe:
-    """How labels are divided by time, and by supplier inside the training part.
-
-    Shares are of labels; `test_days` is the shortest test period chosen when none is asked for.
-    """
-
-    test_share: float
-    test_days: int
-    calibration_share: float
-    folds: int
-    validation_share: float
-    minimum_labels: int
-
-
-@dataclass(frozen=True)
-class TreeRecipe:
-    """How LightGBM grows its trees.
-
-    Up to `most` trees are tried; `smallest_leaf` counts labels; `feature_share` and `row_share` are drawn anew for
-    every tree.
-    """
-
-    most: int
-    leaves: int
-    learning_rate: float
-    smallest_leaf: int
-    ridge: float
-    feature_share: float
-    row_share: float
-    threads: int
-
-
-@dataclass(frozen=True)
-class TitleRecipe:
-    """How the words of a title get their weights: L2 penalty, and which words are kept."""
-
-    ridge: float
-    fewest_titles: int
-    most_words: int
-
-
-@dataclass(frozen=True)
-class EvaluationRecipe:
-    """How the model is judged: bootstrap `replicates`."""
-
-    replicates: int
 
 
 @dataclass(frozen=True)
@@ -67,10 +33,15 @@ class Recipe:
 
     name: str
     seed: int
+    labels: LabelRecipe
     split: SplitRecipe
+    rolling: RollingRecipe
     trees: TreeRecipe
+    constraints: ConstraintRecipe
+    weights: WeightRecipe
     title: TitleRecipe
     evaluation: EvaluationRecipe
+    audit: AuditRecipe
     text: str
 
     @property
@@ -80,14 +51,23 @@ class Recipe:
 
     def flat(self) -> Mapping[str, str]:
         """Every choice by its path, such as `trees.leaves`, as text."""
-        nested = {key: value for key, value in asdict(self).items() if key != "text"}
-        sections = {name: section for name, section in nested.items() if isinstance(section, dict)}
-        flat = {name: value for name, value in nested.items() if name not in sections}
-        flat |= {f"{name}.{key}": value for name, section in sections.items() for key, value in section.items()}
-        return {key: str(value) for key, value in flat.items()}
+        flat: dict[str, str] = {}
+        for name, value in asdict(self).items():
+            if isinstance(value, dict):
+                flat |= {f"{name}.{key}": str(each) for key, each in value.items()}
+            elif name != "text":
+                flat[name] = str(value)
+        return flat
 
+    def replaced(self, choices: Mapping[str, object]) -> "Recipe":
+        """The recipe with other values for choices by their path, such as `trees.leaves`; its comments stay.
 
-Section = TypeVar("Section", SplitRecipe, TreeRecipe, TitleRecipe, EvaluationRecipe)
+        Raises Refusal as `read_recipe` does, and for a choice that the text does not state on a line of its own.
+        """
+        text = self.text
+        for path, value in choices.items():
+            text = _with_line(text, path, value)
+        return recipe_from_text(text)
 
 
 def read_recipe(name: str = "default") -> Recipe:
@@ -111,65 +91,65 @@ def recipe_from_text(text: str) -> Recipe:
         given = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise Refusal(f"The recipe is not valid TOML: {error}. Mend the file.") from error
-    _expect("the recipe", given, {"name", "seed", "split", "trees", "title", "evaluation"})
-    if not isinstance(given["name"], str):
-        raise Refusal(f"The recipe's name must be a text, got {given['name']!r}. Put it in quotes.")
-    recipe = Recipe(
-        name=given["name"],
-        seed=_number("seed", given["seed"], int),
-        split=_section(SplitRecipe, "split", given),
-        trees=_section(TreeRecipe, "trees", given),
-        title=_section(TitleRecipe, "title", given),
-        evaluation=_section(EvaluationRecipe, "evaluation", given),
-        text=text,
-    )
-    return _checked(recipe)
-
-
-def _section(record: type[Section], name: str, given: Mapping[str, Any]) -> Section:
-    values = given[name]
-    if not isinstance(values, dict):
-        raise Refusal(f"[{name}] of the recipe must be a section, got {values!r}. Write it as a TOML table.")
-    kinds: dict[str, Any] = {field.name: field.type for field in fields(record)}
-    _expect(f"[{name}] of the recipe", values, set(kinds))
-    return record(**{key: _number(f"{name}.{key}", values[key], kind) for key, kind in kinds.items()})
-
-
-def _expect(where: str, given: Mapping[str, Any], names: set[str]) -> None:
-    if set(given) != names:
-        missing, unknown = sorted(names - set(given)), sorted(set(given) - names)
-        raise Refusal(f"{where[0].upper()}{where[1:]} lacks {missing} and has unknown {unknown}. Mend the file.")
-
-
-def _number(name: str, value: object, kind: type) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int if kind is int else int | float):
-        raise Refusal(f"{name} of the recipe must be a number ({kind.__name__}), got {value!r}. Mend the file.")
-    return kind(value)
-
-
-def _checked(recipe: Recipe) -> Recipe:
-    shares = {
-        "split.test_share": recipe.split.test_share,
-        "split.calibration_share": recipe.split.calibration_share,
-        "split.validation_share": recipe.split.validation_share,
-        "trees.feature_share": recipe.trees.feature_share,
-        "trees.row_share": recipe.trees.row_share,
-    }
-    for name, share in shares.items():
-        if not 0 < share <= 1 or (name.startswith("split") and share >= 1):
-            raise Refusal(f"{name} of the recipe must be a share between 0 and 1, got {share}. Mend the file.")
-    positive = {
-        "split.test_days": recipe.split.test_days, "trees.most": recipe.trees.most,
-        "trees.learning_rate": recipe.trees.learning_rate,
-        "trees.smallest_leaf": recipe.trees.smallest_leaf, "trees.threads": recipe.trees.threads,
-        "title.ridge": recipe.title.ridge, "title.fewest_titles": recipe.title.fewest_titles,
-        "title.most_words": recipe.title.most_words, "split.minimum_labels": recipe.split.minimum_labels,
-        "evaluation.replicates": recipe.evaluation.replicates,
-        "trees.leaves above one": recipe.trees.leaves - 1, "split.folds above one": recipe.split.folds - 1,
-    }  # fmt: skip
-    for name, value in positive.items():
-        if value <= 0:
-            raise Refusal(f"{name} of the recipe must be above 0, got {value}. Mend the file.")
-    if recipe.trees.ridge < 0:
-        raise Refusal(f"trees.ridge of the recipe must not be negative, got {recipe.trees.ridge}. Mend the file.")
+    recipe = _read(Recipe, "", {**given, "text": text})
+    assert isinstance(recipe, Recipe)
     return recipe
+
+
+def _read(record: type, name: str, given: object) -> object:
+    """The record whose fields a TOML table states, each checked against its annotation."""
+    where = f"[{name}] of the recipe" if name else "The recipe"
+    if not isinstance(given, dict):
+        raise Refusal(f"{where} must be a section, got {given!r}. Write it as a TOML table.")
+    kinds = get_type_hints(record, include_extras=True)
+    names = [field.name for field in fields(record)]
+    if set(given) != set(names):
+        missing, unknown = sorted(set(names) - set(given)), sorted(set(given) - set(names))
+        raise Refusal(f"{where} lacks {missing} and has unknown {unknown}. Mend the file.")
+    values = {
+        key: (_read if is_dataclass(kinds[key]) else _value)(kinds[key], f"{name}.{key}".strip("."), given[key])
+        for key in names
+    }
+    return record(**values)
+
+
+def _value(kind: Any, name: str, given: object) -> object:
+    """One choice in its type and range."""
+    plain, limits = (get_args(kind)[0], get_args(kind)[1:]) if get_origin(kind) is Annotated else (kind, ())
+    value = _typed(plain, name, given)
+    for limit in limits:
+        inside = (
+            limit.least <= value <= limit.most if isinstance(limit, Within)
+            else isinstance(limit, OneOf) and {*([value] if isinstance(value, str) else value)} <= {*limit.names}
+        )  # fmt: skip
+        if not inside:
+            raise Refusal(f"{name} of the recipe must be {limit}, got {given!r}. Mend the file.")
+    return value
+
+
+def _typed(kind: Any, name: str, given: object) -> Any:
+    words = {int: "a whole number", float: "a number", bool: "true or false", str: "a text in quotes"}
+    if get_origin(kind) is tuple:
+        if isinstance(given, list) and given and all(isinstance(each, str) for each in given):
+            return tuple(given)
+        raise Refusal(f"{name} of the recipe must be a list of texts, got {given!r}. Mend the file.")
+    accepted = (int, float) if kind is float else kind
+    if not isinstance(given, accepted) or (isinstance(given, bool) and kind is not bool):
+        raise Refusal(f"{name} of the recipe must be {words[kind]}, got {given!r}. Mend the file.")
+    return kind(given)
+
+
+def _with_line(text: str, path: str, value: object) -> str:
+    """The TOML text with another value on the line of one choice."""
+    section, _, key = path.rpartition(".")
+    current, lines, found = "", text.splitlines(keepends=True), False
+    for number, line in enumerate(lines):
+        header = re.match(r"\[(\w+)\]", line)
+        current = header.group(1) if header else current
+        stated = re.match(rf"({key}\s*=\s*)(\"[^\"]*\"|\[[^\]]*\]|[^\s#]+)", line)
+        if stated and current == section:
+            lines[number] = stated.group(1) + json.dumps(value) + line[stated.end() :]
+            found = True
+    if not found:
+        raise Refusal(f"The recipe does not state {path}. Choose another value to replace.")
+    return "".join(lines)

@@ -12,9 +12,9 @@ from data.tables import Tables
 from features.reference import SCHEMAS, Prior, Reference, rates_table
 from training.metrics import Floats
 from training.rates import fit_rates
-from training.recipe import TitleRecipe
+from training.recipe_sections import TitleRecipe
 from training.splits import Rows
-from training.title_words import fit_title_words, out_of_fold_signals
+from training.title_words import fit_title_words, out_of_fold_signals, texts_of, title_signals
 
 LEARNED_FROM_LABELS = ("title_signal", "category_fail_rate_learned")
 """Features that look a row's own label up unless they are learned without it."""
@@ -23,28 +23,39 @@ LEARNED_FROM_LABELS = ("title_signal", "category_fail_rate_learned")
 def fit_reference(tables: Tables, labels: pd.DataFrame, until: date, recipe: TitleRecipe) -> Reference:
     """Rates, categories and title words from `labels` (all known before `until`); the norms come with the features."""
     rates = fit_rates(tables, labels, until)
-    titles = [title if isinstance(title, str) else None for title in labels["title_key"]]
     return Reference({
         "rates": rates_table(rates),
         "categories": _categories(tables, labels, until, rates["category_fail"]),
-        "title_words": fit_title_words(titles, labels["failed"].to_numpy(), recipe),
+        "title_words": fit_title_words(texts_of(labels["title_key"]), labels["failed"].to_numpy(), recipe),
     })  # fmt: skip
 
 
-def out_of_fold(labels: pd.DataFrame, parts: Rows, reference: Reference, recipe: TitleRecipe) -> pd.DataFrame:
-    """The columns LEARNED_FROM_LABELS for the labels that `reference` was fitted on, each learned without its part.
+def out_of_fold(labels: pd.DataFrame, parts: Rows, prior: Prior, recipe: TitleRecipe) -> pd.DataFrame:
+    """The columns LEARNED_FROM_LABELS for labels that teach, each learned without its part.
 
-    `parts` (n) numbers the part that each row's group belongs to. Without this the columns would tell the label.
+    `parts` (n) numbers the part that each row's group belongs to, `prior` is that of a category's fail rate. Without
+    this the columns would tell the label.
     """
     rates = np.full(len(labels), np.nan)
-    prior = reference.prior("category_fail")
     for part in np.unique(parts):
         own = parts == part
-        learned = category_rates(labels[~own], prior)
-        keys = pd.MultiIndex.from_frame(labels.loc[own, ["category", "market"]])
-        rates[own] = learned["fail_rate"].reindex(keys).to_numpy()
+        rates[own] = _rates_of(labels[own], category_rates(labels[~own], prior))
     signals = out_of_fold_signals(labels, parts, recipe)
     return pd.DataFrame({"title_signal": signals, "category_fail_rate_learned": rates}, index=labels.index)
+
+
+def looked_up(asked: pd.DataFrame, labels: pd.DataFrame, prior: Prior, recipe: TitleRecipe) -> pd.DataFrame:
+    """The columns LEARNED_FROM_LABELS for the rows `asked`, learned from `labels`, as scoring would look them up."""
+    words = fit_title_words(texts_of(labels["title_key"]), labels["failed"].to_numpy(), recipe)
+    return pd.DataFrame({
+        "title_signal": title_signals(texts_of(asked["title_key"]), words),
+        "category_fail_rate_learned": _rates_of(asked, category_rates(labels, prior)),
+    }, index=asked.index)  # fmt: skip
+
+
+def _rates_of(asked: pd.DataFrame, learned: pd.DataFrame) -> Floats:
+    keys = pd.MultiIndex.from_frame(asked[["category", "market"]])
+    return np.asarray(learned["fail_rate"].reindex(keys), dtype=np.float64)
 
 
 def with_norms(reference: Reference, categories: "pd.Series[str]", features: pd.DataFrame) -> Reference:

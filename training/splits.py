@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from data.refusal import Refusal
-from training.recipe import SplitRecipe
+from training.recipe_sections import SplitRecipe
 
 Rows = npt.NDArray[np.int64]
 
@@ -54,8 +54,8 @@ def split_by_time(labels: pd.DataFrame, test_from: date | None, recipe: SplitRec
         )
     before = labels[known < border]
     _refuse_poor_labels(before["failed"], f"known before {test_from} there are", recipe.minimum_labels)
-    start = _day_at(before["as_of"], 1 - recipe.calibration_share)
-    train = np.flatnonzero(known < start)
+    start = day_at(before["as_of"], 1 - recipe.calibration_share)
+    train = np.flatnonzero((known < start) & taught_since(drawn, start, recipe))
     calibration = np.flatnonzero((drawn >= start) & (known < border))
     for period, rows in (("to train on", train), ("to calibrate on", calibration)):
         if labels["failed"].iloc[rows].nunique() < 2:
@@ -66,11 +66,16 @@ def split_by_time(labels: pd.DataFrame, test_from: date | None, recipe: SplitRec
     return Split(train, calibration, test, start.date(), test_from)
 
 
+def taught_since(drawn: "pd.Series[pd.Timestamp]", until: pd.Timestamp, recipe: SplitRecipe) -> "pd.Series[bool]":
+    """Which days are recent enough to teach a model that knows what was known before `until`."""
+    return drawn >= (until - timedelta(days=recipe.window_days) if recipe.window_days else drawn.min())
+
+
 def default_test_from(labels: pd.DataFrame, recipe: SplitRecipe) -> date:
     """The day from which the latest `test_share` of the labels, and at least `test_days` days, were drawn."""
     drawn = labels["as_of"]
     longest = pd.Timestamp(drawn.max()) - timedelta(days=recipe.test_days - 1)
-    return min(_day_at(drawn, 1 - recipe.test_share), longest).date()
+    return min(day_at(drawn, 1 - recipe.test_share), longest).date()
 
 
 def validation_folds(labels: pd.DataFrame, recipe: SplitRecipe) -> tuple[Fold, ...]:
@@ -79,7 +84,7 @@ def validation_folds(labels: pd.DataFrame, recipe: SplitRecipe) -> tuple[Fold, .
     A fold fits on labels known before the validation period of groups it does not validate on; every late label is
     validated on once. Folds that would lack a class on either side are left out.
     """
-    start = _day_at(labels["as_of"], 1 - recipe.validation_share)
+    start = day_at(labels["as_of"], 1 - recipe.validation_share)
     failed = labels["failed"].to_numpy()
     early, late = (labels["known_on"] < start).to_numpy(), (labels["as_of"] >= start).to_numpy()
     part = group_parts(labels["group"].tolist(), recipe.folds)
@@ -102,7 +107,8 @@ def group_parts(groups: Sequence[str], parts: int) -> Rows:
     return part_of[position]
 
 
-def _day_at(days: "pd.Series[pd.Timestamp]", share: float) -> pd.Timestamp:
+def day_at(days: "pd.Series[pd.Timestamp]", share: float) -> pd.Timestamp:
+    """The day before which `share` of the days lie."""
     ordered = days.sort_values()
     return pd.Timestamp(ordered.iloc[min(int(share * len(ordered)), len(ordered) - 1)])
 

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from features.reference import SCHEMAS
 from features.titles import MILLION
 from training.metrics import Floats, Truths
-from training.recipe import TitleRecipe
+from training.recipe_sections import TitleRecipe
 
 
 def fit_title_words(titles: Sequence[str | None], failed: Truths, recipe: TitleRecipe) -> pa.Table:
@@ -49,12 +49,13 @@ def out_of_fold_signals(labels: pd.DataFrame, parts: "np.typing.NDArray[np.int64
     for part in np.unique(parts):
         own = parts == part
         others = ~own & ~titles.isin(titles[own].dropna()).to_numpy()
-        learned = fit_title_words(_listed(titles[others]), failed[others], recipe)
-        signals[own] = title_signals(_listed(titles[own]), learned)
+        learned = fit_title_words(texts_of(titles[others]), failed[others], recipe)
+        signals[own] = title_signals(texts_of(titles[own]), learned)
     return signals
 
 
-def _listed(titles: "pd.Series[str]") -> list[str | None]:
+def texts_of(titles: "pd.Series[str]") -> list[str | None]:
+    """Title keys as texts, None where there is none."""
     return [title if isinstance(title, str) else None for title in titles]
 
 

@@ -3,8 +3,11 @@
 import numpy as np
 import pandas as pd
 
+from tests.training.worlds import small_recipe
 from training.baselines import BASELINES, baseline_margins
 from training.metrics import Truths
+
+RECIPE = small_recipe()
 
 
 def world(count: int) -> tuple[pd.DataFrame, Truths]:
@@ -20,22 +23,23 @@ def world(count: int) -> tuple[pd.DataFrame, Truths]:
 
 def test_every_baseline_ranks_every_row() -> None:
     features, failed = world(300)
-    margins = baseline_margins(features, failed, features)
+    margins = baseline_margins(features, failed, features, RECIPE, 20)
     assert tuple(margins) == tuple(BASELINES)
     assert all(np.isfinite(margin).all() and len(margin) == 300 for margin in margins.values())
 
 
 def test_rates_rank_by_the_rate_alone_and_an_unknown_rate_is_the_base_rate() -> None:
     features, failed = world(300)
-    margins = baseline_margins(features, failed, features)
+    margins = baseline_margins(features, failed, features, RECIPE, 20)
     order = np.argsort(features["supplier_fail_rate"])
     assert (np.diff(margins["supplier_rate"][order]) > 0).all()
     unknown = margins["category_market_rate"][features["category_fail_rate_learned"].isna()]
     assert np.allclose(1 / (1 + np.exp(-unknown)), failed.mean())
 
 
-def test_random_knows_nothing_and_logistic_regression_finds_the_telling_column() -> None:
+def test_random_knows_nothing_and_what_is_fitted_finds_the_telling_column() -> None:
     features, failed = world(300)
-    margins = baseline_margins(features.iloc[:200], failed[:200], features.iloc[200:])
+    margins = baseline_margins(features.iloc[:200], failed[:200], features.iloc[200:], RECIPE, 20)
     assert np.ptp(margins["random"]) == 0
-    assert margins["logistic_regression"][failed[200:]].mean() > margins["logistic_regression"][~failed[200:]].mean()
+    for name in ("logistic_regression", "unconstrained"):
+        assert margins[name][failed[200:]].mean() > margins[name][~failed[200:]].mean()

@@ -1,6 +1,7 @@
 """The numbers of `metrics.json`, worked out by hand and against the laws they obey."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from training.bootstrap import supplier_weights
 from training.evaluation import (
     Claim,
     Judged,
+    budget_tests,
     calibration_of,
     found_in_riskiest,
     mean_contributions,
@@ -19,6 +21,7 @@ from training.evaluation import (
     skills,
 )
 from training.metrics import ranking
+from training.recipe import read_recipe
 
 DRAW = np.random.default_rng(1)
 MARGIN = DRAW.normal(-1.5, 1.2, 1000)
@@ -85,3 +88,45 @@ def test_months_add_up() -> None:
 def test_contributions_are_listed_by_size_whatever_their_sign() -> None:
     told = mean_contributions(np.array([[0.1, -2.0], [0.3, 1.0]]), ("weak", "strong"))
     assert list(told.items()) == [("strong", 1.5), ("weak", pytest.approx(0.2))]
+
+
+def test_the_budget_finds_what_its_depth_finds_and_never_more_than_hindsight() -> None:
+    judged = replace(JUDGED, budget=100)
+    told = skills(Claim(MARGIN, sigmoid(MARGIN)), judged)
+    budget = told["budget"]
+    assert budget["failed"] == told["found"]["riskiest_100"]["failed"]
+    assert budget["oracle"] == min(100, FAILED.sum())
+    assert budget["share_of_oracle"] == pytest.approx(budget["failed"] / budget["oracle"])
+    assert budget["lift"] == pytest.approx(budget["failed"] / budget["at_random"])
+    assert budget["lift_interval"][0] > 1
+    assert "budget" not in skills(Claim(MARGIN, sigmoid(MARGIN)), JUDGED)
+
+
+def test_a_budget_above_all_tests_looks_at_all() -> None:
+    judged = replace(JUDGED, budget=5000)
+    budget = skills(Claim(MARGIN, sigmoid(MARGIN)), judged)["budget"]
+    assert (budget["tests"], budget["of"], budget["failed"]) == (1000, 1000, pytest.approx(FAILED.sum()))
+    assert budget["share_of_oracle"] == pytest.approx(1)
+
+
+def test_skills_tell_slope_and_intercept_as_the_calibration_does() -> None:
+    told, line = skills(Claim(MARGIN, sigmoid(MARGIN)), JUDGED), calibration_of(sigmoid(MARGIN), JUDGED)
+    assert {name: told[name] for name in ("slope", "intercept_interval")} == {
+        name: line[name] for name in ("slope", "intercept_interval")
+    }
+
+
+def test_masked_tests_are_judged_as_if_alone() -> None:
+    mask = np.median(MARGIN) < MARGIN
+    alone = Judged(FAILED[mask], JUDGED.weights[:, mask])
+    claim = Claim(MARGIN, sigmoid(MARGIN))
+    assert skills(claim[mask], JUDGED[mask]) == skills(Claim(MARGIN[mask], sigmoid(MARGIN[mask])), alone)
+
+
+def test_the_budget_pays_for_as_many_tests_as_their_mean_price_allows() -> None:
+    recipe = read_recipe().evaluation
+    dear = pd.DataFrame({"cost_eur": [recipe.budget_eur / 10, recipe.budget_eur / 10]})
+    assert budget_tests(dear, recipe) == 10
+    unknown = pd.DataFrame({"cost_eur": [np.nan, np.nan]})
+    assert budget_tests(unknown, recipe) == int(recipe.budget_eur / recipe.test_eur)
+    assert budget_tests(dear * 1000, recipe) == 1

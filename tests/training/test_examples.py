@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.training.worlds import market_frames, tables_of
 from training.examples import examples, near_duplicate_groups
+from training.recipe_sections import LabelRecipe
 
 
 def test_only_independent_tests_with_a_clear_result_are_labels() -> None:
@@ -55,3 +56,30 @@ def test_a_missing_factory_or_title_ties_nobody() -> None:
     skus = pd.DataFrame({"supplier_id": ["a", "b", "c", "d"], "factory_id": [None, None, "f", "f"],
                          "title_key": ["x", "x", np.nan, np.nan]})  # fmt: skip
     assert near_duplicate_groups(skus).tolist() == ["a", "b", "c", "d"]
+
+
+def test_the_label_rule_chooses_origins_and_forgives_milder_failures() -> None:
+    frames = market_frames(300)
+    tests = frames["lab_tests"]
+    severities = pd.Series(np.resize(np.array(["minor", "major", None], dtype=object), len(tests)))
+    tests["severity"] = severities.where(tests["result"] == "fail", None)
+    rule = LabelRecipe(least_severity="major", origins=("warehouse",))
+    labels = examples(tables_of(frames), rule=rule).set_index("test_id")
+    told = tests.set_index("test_id").loc[labels.index]
+    assert set(told["origin"]) == {"warehouse"}
+    assert len(labels) == (tests["origin"] == "warehouse").sum()
+    assert (labels["failed"] == (told["result"] == "fail") & (told["severity"] != "minor")).all()
+    assert labels.loc[(told["result"] == "fail") & told["severity"].isna(), "failed"].all(), "unknown severity counts"
+
+
+def test_the_same_product_sold_under_another_account_is_one_group() -> None:
+    frames = market_frames(300)
+    skus = frames["skus"]
+    hopped = skus.iloc[:1].assign(sku_id="k999", supplier_id="s999")
+    suppliers = pd.concat([frames["suppliers"], frames["suppliers"].iloc[:1].assign(supplier_id="s999")])
+    test = frames["lab_tests"].iloc[:1].assign(test_id="t999", sku_id="k999", market=hopped["market"].iloc[0])
+    own = test.assign(test_id="t998", sku_id=skus["sku_id"].iloc[0])
+    tests = pd.concat([frames["lab_tests"], test, own])
+    labels = examples(tables_of({"suppliers": suppliers, "skus": pd.concat([skus, hopped]), "lab_tests": tests}))
+    group = labels.set_index("test_id")["group"]
+    assert group["t999"] == group["t998"]

@@ -104,3 +104,18 @@ def test_one_class_has_no_auc_and_no_calibration_line() -> None:
 def test_expected_per_observed_counts_failures() -> None:
     told = metrics.expected_per_observed(np.array([0.5, 0.5, 1.0]), np.array([True, False, False]), np.ones((1, 3)))
     assert told[0] == pytest.approx(2.0)
+
+
+@given(rankings(), st.floats(0.05, 1.0))
+def test_no_ranking_finds_more_than_hindsight_and_lift_times_base_rate_is_the_rate(
+    given: tuple[Floats, Truths, Floats], share: float
+) -> None:
+    score, failed, weights = given
+    ranks, rows = metrics.ranking(score, failed), weights[None]
+    part = metrics.share_of_oracle(ranks, rows, share)[0]
+    assert -1e-9 <= part <= 1 + 1e-9
+    best = metrics.ranking(failed.astype(np.float64), failed)
+    assert metrics.share_of_oracle(best, rows, share)[0] == pytest.approx(1)
+    rate = metrics.rate_of_riskiest(ranks, rows, share)[0]
+    assert metrics.lift_of_riskiest(ranks, rows, share)[0] * metrics.base_rate(failed, rows)[0] == pytest.approx(rate)
+    assert metrics.lift_of_riskiest(ranks, rows, 1.0)[0] == pytest.approx(1)

@@ -43,7 +43,7 @@ def test_out_of_fold_columns_do_not_depend_on_the_labels_of_their_part() -> None
     parts = group_parts(labels["group"].tolist(), 4)
     reference = fit_reference(tables, labels, UNTIL, RECIPE)
     flipped = labels.assign(failed=labels["failed"] ^ (parts == 1))
-    before, after = (out_of_fold(each, parts, reference, RECIPE) for each in (labels, flipped))
+    before, after = (out_of_fold(each, parts, reference.prior("category_fail"), RECIPE) for each in (labels, flipped))
     pd.testing.assert_frame_equal(before[parts == 1], after[parts == 1])
     assert (before[parts != 1] != after[parts != 1]).any().all()
 

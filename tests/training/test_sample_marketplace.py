@@ -13,7 +13,7 @@ from data.marketplace.sample import write_sample
 from data.progress import SilentProgress
 from data.tables import Tables, tables_from_frames
 from training import metrics
-from training.earning import earn, studied
+from training.earning import Earned, Study, earn, studied
 from training.examples import examples
 from training.metrics import Floats, Truths
 from training.recipe import read_recipe
@@ -43,19 +43,35 @@ def auc_of(score: Floats, failed: Truths) -> float:
     return float(metrics.auc(metrics.ranking(score, failed), np.ones((1, len(failed))))[0])
 
 
-def test_the_model_ranks_between_good_and_all_knowing(sample: Path) -> None:
-    """Above the AUC of the true probabilities there is only luck or a leak."""
+@pytest.fixture(scope="module")
+def study(sample: Path) -> Study:
+    """Its labels with their features."""
     tables, recipe = tables_in(sample), read_recipe()
     labels = examples(tables)
-    split = split_by_time(labels, None, recipe.split)
-    study = studied(tables, labels, split, recipe, SilentProgress())
-    earned = earn(study, recipe, SilentProgress())
+    return studied(tables, labels, split_by_time(labels, None, recipe.split), recipe, SilentProgress())
+
+
+@pytest.fixture(scope="module")
+def earned(study: Study) -> Earned:
+    """The model of the default recipe."""
+    return earn(study, read_recipe(), SilentProgress())
+
+
+def test_the_model_ranks_between_good_and_all_knowing(sample: Path, study: Study, earned: Earned) -> None:
+    """Above the AUC of the true probabilities there is only luck or a leak."""
+    test = study.split.test
     truth = pd.read_parquet(sample / "truth_tests.parquet").set_index("test_id")["p_fail"]
-    known = truth.reindex(labels["test_id"].iloc[split.test]).to_numpy(np.float64)
+    known = truth.reindex(study.labels["test_id"].iloc[test]).to_numpy(np.float64)
     assert not np.isnan(known).any()
-    margin, failed = earned.margin(study.matrix(split.test)), study.failed(split.test)
+    margin, failed = earned.margin(study.matrix(test)), study.failed(test)
     assert auc_of(margin, failed) >= 0.70
     assert auc_of(margin, failed) <= auc_of(known, failed) + ROOM_FOR_CHANCE
-    p_fail = earned.calibration.p_fail(margin)
+    p_fail = earned.uncorrected.p_fail(margin)
     assert 0.75 < metrics.expected_per_observed(p_fail, failed, np.ones((1, len(failed))))[0] < 1.35
     assert np.corrcoef(known, p_fail)[0, 1] > 0.3
+
+
+def test_suspicion_saw_what_the_score_does_not(earned: Earned) -> None:
+    """So at the same score the catalogue fails less often than the tested; over twenty times the SKUs by 0.16."""
+    assert earned.calibration.shift is not None
+    assert -0.6 < earned.calibration.shift.intercept < -0.02

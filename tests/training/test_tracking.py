@@ -1,6 +1,16 @@
 """What goes into MLflow: flat names and numbers."""
 
-from training.tracking import description, flat_metrics
+import logging
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+from data.settings import Settings
+from data.workspace import Workspace
+from tests.training.worlds import small_recipe
+from training.tracking import TUNING, description, flat_metrics, tuning
 
 
 def test_metrics_are_told_flat_with_the_ends_of_their_intervals() -> None:
@@ -20,3 +30,29 @@ def test_a_model_is_described_in_one_line() -> None:
         "data": {"test_from": "2026-01-02"},
     }
     assert description(metrics) == "AUC 0.751 (0.700 to 0.800) on 1,234 tests from 2026-01-02, 20.0% failed"
+
+
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
+def test_a_search_is_one_run_with_its_trials_below_it_and_is_taken_up_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings(Workspace(tmp_path), None)
+    with caplog.at_level(logging.INFO), tuning(settings, small_recipe(), "first") as search:
+        search.log_trial(0, {"trees.leaves": 7}, 0.5, steps=[0.6, 0.5])
+        search.log_best({"trees.leaves": 7}, 0.5)
+    assert [record for record in caplog.records if record.levelno < logging.WARNING] == []
+    with suppress(ZeroDivisionError), tuning(settings, small_recipe(), "first") as search:
+        search.log_trial(1, {"trees.leaves": 9}, None)
+        raise ZeroDivisionError
+    client = MlflowClient(settings.tracking_address)
+    experiment = client.get_experiment_by_name(TUNING)
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    assert [run.info.status for run in parents] == ["FAILED"]
+    assert parents[0].data.metrics["best_value"] == 0.5
+    trials = {run.info.run_name: run for run in runs if "mlflow.parentRunId" in run.data.tags}
+    assert {run.data.tags["mlflow.parentRunId"] for run in trials.values()} == {parents[0].info.run_id}
+    assert trials["trial 0"].data.metrics["value"] == 0.5
+    assert trials["trial 1"].data.tags["pruned"] == "true"
+    assert [point.value for point in client.get_metric_history(trials["trial 0"].info.run_id, "so_far")] == [0.6, 0.5]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,17 @@ from models.champion import champion, champion_version
 from models.scoring import Scorer
 from tests.training.worlds import market_frames, small_recipe, tables_of
 from training import earning
+from training.baselines import BASELINES
 from training.card import card_of
 from training.examples import examples
+from training.monitor import monitor
+from training.promotion import promote, rollback
 from training.splits import split_by_time
-from training.tracking import list_models, promote
+from training.succession import Decision
+from training.tracking import list_models
 from training.train import TrainingReport, train
+
+NOW = datetime(2026, 7, 1, tzinfo=UTC)
 
 # MLflow 3 still asks SQLAlchemy 2.1 for a loader that it deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
@@ -37,8 +44,9 @@ def settings_of(home: Path) -> Settings:
 
 
 def trained(home: Path, frames: Mapping[str, pd.DataFrame], **changes: str) -> TrainingReport:
-    """A training of the small recipe in `home`."""
-    return train(tables_of(frames), settings_of(home), small_recipe(**changes), None, SilentProgress())
+    """A training of the small recipe in `home`, validated on one earlier period."""
+    recipe = small_recipe(periods="1", **changes)
+    return train(tables_of(frames), settings_of(home), recipe, None, SilentProgress(), NOW)
 
 
 @pytest.fixture(scope="module")
@@ -75,16 +83,20 @@ def test_the_run_holds_params_metrics_plots_and_the_fingerprint(home: Path, repo
     assert run.data.metrics["baselines/supplier_rate/auc_low"] <= run.data.metrics["baselines/supplier_rate/auc"]
     assert run.data.params["trees.leaves"] == str(small_recipe().trees.leaves)
     assert run.data.tags["data_fingerprint"] == "in-memory"
+    assert len(run.data.tags["code"]) >= 5
     assert run.inputs is not None
-    assert run.inputs.dataset_inputs[0].dataset.digest == "in-memory"
-    plots = {file.path for file in client.list_artifacts(run.info.run_id, "plots")}
-    assert plots == {"plots/reliability.png", "plots/gain.png", "plots/contributions.png"}
+    assert {each.dataset.digest for each in run.inputs.dataset_inputs} == {"in-memory"}
+    assert len(run.inputs.dataset_inputs) == 3
+    files = {file.path for file in client.list_artifacts(run.info.run_id)}
+    assert files == {"artefact", "plots", "card.html"}
+    plots = {Path(file.path).stem for file in client.list_artifacts(run.info.run_id, "plots")}
+    assert plots >= {"reliability", "gain", "lift", "beeswarm", "dependence", "drift", "periods"}
 
 
 def test_metrics_hold_every_skill_with_interval_for_the_model_and_each_baseline(report: TrainingReport) -> None:
     metrics = json.loads((report.folder / "metrics.json").read_text(encoding="utf-8"))
     claims = {"model": metrics, **metrics["baselines"]}
-    assert set(claims) == {"model", "random", "supplier_rate", "category_market_rate", "logistic_regression"}
+    assert set(claims) == {"model", *BASELINES}
     for skills in claims.values():
         for name in ("auc", "average_precision", "brier", "base_rate"):
             low, high = skills[f"{name}_interval"]
@@ -107,31 +119,96 @@ def test_the_same_training_gives_the_same_model_whatever_the_order_of_rows(home:
     """Down to the checksums, so it is registered once."""
     shuffled = {name: frame.sample(frac=1, random_state=5) for name, frame in market_frames().items()}
     again = trained(home, shuffled)
+    booster = [(each.folder / "booster.txt").read_bytes() for each in (report, again)]
+    assert booster[0] == booster[1]
     assert again.version == report.version
     assert again.promoted, "it is the champion still"
     assert [line.split()[0] for line in list_models(settings_of(home))].count(report.version) == 1
 
 
-def test_a_second_model_waits_as_challenger_until_it_is_promoted(home: Path, report: TrainingReport) -> None:
-    second = trained(home, market_frames(), seed="77")
-    assert not second.promoted
+@pytest.fixture(scope="module")
+def challenger(home: Path, report: TrainingReport) -> TrainingReport:
+    """A second training, with another seed."""
+    assert report.promoted
+    return trained(home, market_frames(), seed="77")
+
+
+def test_a_second_model_waits_as_challenger_compared_with_the_champion(
+    home: Path, report: TrainingReport, challenger: TrainingReport
+) -> None:
+    assert not challenger.promoted
     assert champion_version(Workspace(home)) == report.version
-    lines = list_models(settings_of(home))
-    assert [line.split()[:2] for line in lines[:2]] == [[second.version, "challenger"], [report.version, "champion"]]
-    promote(settings_of(home), second.version)
-    assert champion_version(Workspace(home)) == second.version
-    promote(settings_of(home), report.version)
+    lines = [line.split()[:2] for line in list_models(settings_of(home))]
+    assert lines == [[challenger.version, "challenger"], [report.version, "champion"]]
+    beside = challenger.metrics["champion"]
+    assert (beside["version"], beside["n"]) == (report.version, challenger.metrics["data"]["test"]["n"])
+    assert beside["found"] == challenger.metrics["budget"]["failed"], "the same rows, features and ranking"
+    assert beside["found_by_champion"] == report.metrics["budget"]["failed"]
+    assert {verdict.rule for verdict in challenger.verdicts} >= {"findings", "groups"}
+
+
+def test_a_promotion_and_its_rollback_move_the_alias_and_renew_the_card(
+    home: Path, report: TrainingReport, challenger: TrainingReport
+) -> None:
+    settings, client = settings_of(home), MlflowClient(settings_of(home).tracking_address)
+    promote(settings, challenger.version, Decision("ann", NOW, "to see it work", force=True))
+    named = client.get_model_version_by_alias("touchstone", "champion")
+    assert named.tags["version"] == champion_version(settings.workspace) == challenger.version
+    assert (named.tags["promotion.approver"], named.tags["promotion.why"]) == ("ann", "to see it work")
+    assert "Promoted on 2026-07-01 by ann" in challenger.page.read_text(encoding="utf-8")
+    assert rollback(settings, Decision("bob", NOW)) == report.version
+    assert client.get_model_version_by_alias("touchstone", "champion").tags["version"] == report.version
+    assert {line.split()[0] for line in list_models(settings)} == {report.version, challenger.version}, "both stay"
+
+
+def test_the_watch_finds_no_fault_on_the_day_of_training_and_logs_what_it_saw(
+    home: Path, report: TrainingReport
+) -> None:
+    seen = monitor(tables_of(market_frames()), settings_of(home), None, SilentProgress())
+    assert seen.watch.version == report.version
+    assert max(each.psi for each in seen.watch.moved) == 0.0
+    assert seen.broken == ()
+    assert len(seen.watch.tests) == 0
+    told = json.loads((seen.page.parent / "monitor.json").read_text(encoding="utf-8"))
+    assert [rule["holds"] for rule in told["rules"]] == [True] * len(seen.verdicts)
+    assert "No new model is asked for." in seen.page.read_text(encoding="utf-8")
+    client = MlflowClient(settings_of(home).tracking_address)
+    experiment = client.get_experiment_by_name("touchstone monitoring")
+    assert experiment is not None
+    assert [run.data.tags["version"] for run in client.search_runs([experiment.experiment_id])] == [report.version]
+
+
+def test_the_watch_asks_for_a_new_model_when_what_it_knows_is_old_and_labels_have_come(
+    home: Path, report: TrainingReport
+) -> None:
+    frames = market_frames()
+    last = date.fromisoformat(report.metrics["data"]["known_until"])
+    later = frames["lab_tests"].tail(300).assign(
+        test_id=lambda rows: "n" + rows["test_id"], happened_on=last + timedelta(days=200),
+        known_on=last + timedelta(days=300), result="pass",
+    )  # fmt: skip
+    tables = tables_of({**frames, "lab_tests": pd.concat([frames["lab_tests"], later], ignore_index=True)})
+    seen = monitor(tables, settings_of(home), None, SilentProgress())
+    assert {"age", "new labels", "label delay"} <= {verdict.rule for verdict in seen.broken}
+    assert len(seen.watch.tests) == 300
+    assert seen.watch.report_days == 100
+    assert "ask for a new model" in seen.page.read_text(encoding="utf-8")
 
 
 def test_what_was_never_registered_is_not_promoted(tmp_path: Path, report: TrainingReport) -> None:
     other = settings_of(tmp_path)
     with pytest.raises(Refusal, match="There is no model m-000000000000"):
-        promote(other, "m-000000000000")
+        promote(other, "m-000000000000", Decision("ann", NOW))
     other.workspace.models.mkdir()
     (other.workspace.models / report.version).symlink_to(report.folder)
     with pytest.raises(Refusal, match=f"Model {report.version} is not registered"):
-        promote(other, report.version)
+        promote(other, report.version, Decision("ann", NOW))
     assert champion_version(other.workspace) is None
+
+
+def test_listing_models_of_a_new_workspace_creates_nothing(tmp_path: Path) -> None:
+    assert list_models(settings_of(tmp_path)) == ()
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("tests", [1, 150])
@@ -184,6 +261,7 @@ def test_the_card_says_the_numbers_in_words(report: TrainingReport) -> None:
     card = card_of(report.metrics)
     hundred = report.metrics["found"]["riskiest_100"]
     assert f"Of the 100 riskiest of {hundred['of']:,} tests: {hundred['failed']:.0f} failed (" in card
+    assert f"Expires on {report.metrics['data']['expires_on']}" in card
     assert f"at random {hundred['at_random']:.0f}." in card
     assert (report.folder / "card.md").read_text(encoding="utf-8") == card
     assert report.version in report.text()

@@ -1,0 +1,113 @@
+"""Which group a seller and a test belong to in the fairness report; never a feature."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+from pathlib import Path
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from data.policy import POLICY_FOLDER, policy_in_force
+from data.refusal import Refusal
+from data.tables import Tables
+
+DIMENSIONS = ("country", "size_band", "tenure", "review_language")
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class FairnessPolicy:
+    """Where size bands (SKUs listed) and tenure bands (days since onboarding) begin, and what is too few to tell."""
+
+    version: str
+    fewest_tests: int
+    fewest_outcomes: int
+    fewest_sellers: int
+    size_edges_skus: tuple[int, ...]
+    tenure_edges_days: tuple[int, ...]
+
+
+def fairness_policy_in_force(as_of: date, folder: Path = POLICY_FOLDER) -> FairnessPolicy:
+    """The fairness policy of a day. Raises Refusal where there is none or where it lacks a whole number it needs."""
+    text = policy_in_force("fairness", as_of, folder)
+    try:
+        fewest = [text.tables[f"fewest_{what}"] for what in ("tests", "outcomes", "sellers")]
+        edges = [text.tables[name] for name in ("size_edges_skus", "tenure_edges_days")]
+        sound = all(type(number) is int and number > 0 for number in (*fewest, *edges[0], *edges[1]))
+        if not sound or any(sorted(set(each)) != each for each in edges):
+            raise ValueError(f"{[*fewest, *edges]}, which must be whole numbers above 0, edges rising")
+    except (KeyError, TypeError, ValueError) as error:
+        raise Refusal(f"Fairness policy {text.version} lacks or garbles {error}. Mend the file.") from error
+    return FairnessPolicy(text.version, *fewest, *(tuple(each) for each in edges))
+
+
+def groups_of(tables: Tables, labels: pd.DataFrame, policy: FairnessPolicy | None = None) -> pd.DataFrame:
+    """The group of every label (index of `labels`) in each of DIMENSIONS, as it was known on the label's day.
+
+    `labels` has sku_id, market, supplier_id and as_of. The review language is the one most reviews of the SKU in its
+    market are written in. What no table tells is `unknown`. Without a policy, that of the last label's day is used.
+    """
+    if labels.empty:
+        return pd.DataFrame(columns=list(DIMENSIONS), index=labels.index, dtype=object)
+    policy = policy or fairness_policy_in_force(labels["as_of"].max().date())
+    asked = labels[["supplier_id", "sku_id", "market", "as_of"]].reset_index(drop=True)
+    return _grouped(tables, asked, ["sku_id", "market"], policy).set_axis(labels.index)
+
+
+def sellers_of(tables: Tables, as_of: date, policy: FairnessPolicy) -> pd.DataFrame:
+    """The group of every supplier (index supplier_id) with a SKU listed by `as_of` in each of DIMENSIONS."""
+    skus = tables["skus"]
+    listed = skus.filter(skus.listed_on < ibis.date(as_of.isoformat())).select("supplier_id").distinct()
+    asked = tables.backend.to_pyarrow(listed.order_by("supplier_id")).to_pandas()
+    asked["as_of"] = pd.Timestamp(as_of).as_unit("us")
+    return _grouped(tables, asked, ["supplier_id"], policy).set_axis(pd.Index(asked["supplier_id"]))
+
+
+def _grouped(tables: Tables, asked: pd.DataFrame, reviewed: list[str], policy: FairnessPolicy) -> pd.DataFrame:
+    """The groups of rows (supplier_id, as_of, and the columns by which their reviews are found), in their order."""
+    # Through Arrow: Ibis 12 asks pandas 3 for an option that pandas has deprecated.
+    numbered = pa.Table.from_pandas(asked.assign(row=np.arange(len(asked))), preserve_index=False)
+    spine = ibis.memtable(numbered).mutate(as_of=lambda rows: rows.as_of.cast("date"))
+    of_supplier = tables["suppliers"].select("supplier_id", "country", "onboarded_on")
+    told = spine.left_join(of_supplier, "supplier_id").left_join(_sizes(tables, spine), "row")
+    told = told.left_join(_languages(tables, spine, reviewed), "row").select(
+        "row", "country", "skus", "language", days=told.as_of.delta(told.onboarded_on, unit="day")
+    )
+    frame = tables.backend.to_pyarrow(told).to_pandas().sort_values("row", ignore_index=True)
+    return pd.DataFrame({
+        "country": frame["country"].fillna(UNKNOWN),
+        "size_band": _band(frame["skus"].fillna(0), policy.size_edges_skus, "SKUs"),
+        "tenure": _band(frame["days"], policy.tenure_edges_days, "days"),
+        "review_language": frame["language"].fillna(UNKNOWN),
+    })  # fmt: skip
+
+
+def _sizes(tables: Tables, spine: ir.Table) -> ir.Table:
+    """How many SKUs the supplier of each row had listed before its day."""
+    skus = tables["skus"].select("supplier_id", "sku_id", "listed_on")
+    listed = spine.select("row", "supplier_id", "as_of").inner_join(skus, "supplier_id")
+    return listed.filter(listed.listed_on < listed.as_of).group_by("row").agg(skus=lambda rows: rows.sku_id.nunique())
+
+
+def _languages(tables: Tables, spine: ir.Table, by: list[str]) -> ir.Table:
+    """The language of most reviews known before each row's day, the first by name where two are as frequent."""
+    reviews = tables["reviews"]
+    if "supplier_id" in by:
+        reviews = reviews.inner_join(tables["skus"].select("sku_id", "market", "supplier_id"), ["sku_id", "market"])
+    reviews = reviews.select(*by, "language", "known_on").drop_null("language")
+    read = spine.select("row", *by, "as_of").inner_join(reviews, by)
+    counted = read.filter(read.known_on < read.as_of).group_by("row", "language").agg(reviews=lambda rows: rows.count())
+    place = ibis.row_number().over(group_by="row", order_by=[counted.reviews.desc(), counted.language])
+    return counted.mutate(place=place).filter(lambda rows: rows.place == 0).select("row", "language")
+
+
+def _band(amount: "pd.Series[float]", edges: Sequence[int], unit: str) -> "pd.Series[str]":
+    between = [f"{low} to {high - 1} {unit}" for low, high in pairwise(edges)]
+    names = np.array([f"under {edges[0]} {unit}", *between, f"{edges[-1]} {unit} or more"], dtype=object)
+    banded = names[np.searchsorted(np.asarray(edges), amount.fillna(0).to_numpy(np.float64), side="right")]
+    return pd.Series(banded, index=amount.index).where(amount.notna(), UNKNOWN)

@@ -1,0 +1,99 @@
+"""Which model was champion after which, decided by whom and why, as the ledger tells it."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import sqlalchemy as sa
+
+from data import ledger
+from data.settings import Settings
+from data.state.database import open_state
+
+SUBJECT = "champion"
+"""The subject under which the ledger keeps every succession."""
+
+Act = Literal["promote", "rollback"]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Who decided, when and why; `force` is a decision against the rules."""
+
+    by: str
+    at: datetime
+    why: str = ""
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class Succession:
+    """`version` took the place of `previous` by an act of promote or rollback, on the ISO day `on`.
+
+    `broken` names the rules that did not hold, `policy` the version of the rules, None where none was asked.
+    """
+
+    act: Act
+    version: str
+    previous: str | None
+    on: str
+    by: str
+    why: str
+    broken: tuple[str, ...]
+    policy: str | None
+
+
+def successions(settings: Settings) -> tuple[Succession, ...]:
+    """Every succession in the ledger, the oldest first."""
+    with _ledger(settings) as engine, closing(ledger.rows(engine, SUBJECT)) as rows:
+        return tuple(_succession(row) for row in rows)
+
+
+def succeed(
+    settings: Settings, act: Act, version: str, previous: str | None, decision: Decision,
+    rules: tuple[tuple[str, ...], str | None] = ((), None),
+) -> Succession:  # fmt: skip
+    """Record a succession in the ledger; `rules` are the names of the broken ones and the version of all."""
+    broken, policy = rules
+    content = {"previous": previous, "why": decision.why, "force": decision.force, "broken": list(broken)}
+    versions = ledger.Versions(model=version, policy=policy)
+    with _ledger(settings) as engine:
+        return _succession(
+            ledger.record(engine, ledger.Deed(decision.by, act, SUBJECT, content, versions), decision.at)
+        )
+
+
+def reigns(lines: Sequence[Succession]) -> tuple[str, ...]:
+    """The champions that a rollback steps back through, the present one last.
+
+    A promotion adds one, a rollback takes the last away: what was rolled back is not come back to.
+    """
+    standing: list[str] = []
+    for line in lines:
+        if line.act == "rollback":
+            standing = standing[:-1]
+        elif not standing and line.previous is not None:
+            standing = [line.previous]
+        if standing[-1:] != [line.version]:
+            standing.append(line.version)
+    return tuple(standing)
+
+
+def _succession(row: ledger.Row) -> Succession:
+    told = json.loads(row.content)
+    return Succession(
+        "rollback" if row.action == "rollback" else "promote", row.model_version or "", told["previous"],
+        row.recorded_at[:10], row.actor, told["why"], tuple(told["broken"]), row.policy_version,
+    )  # fmt: skip
+
+
+@contextmanager
+def _ledger(settings: Settings) -> Iterator[sa.Engine]:
+    engine = open_state(settings.database_address)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
