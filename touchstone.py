@@ -16,9 +16,15 @@ COMMANDS = {
     "import": "data.commands:import_public",
     "ingest": "data.commands:ingest",
     "train": "training.commands:train",
+    "tune": "training.commands:tune",
     "models": "training.commands:models",
+    "monitor": "training.commands:monitor",
+    "retrain": "training.commands:retrain",
     "score": "serving.commands:score",
     "allocate": "serving.commands:allocate",
+    "results": "sampling.commands:results",
+    "estimate": "sampling.commands:estimate",
+    "replay": "training.replay.commands:replay",
     "explain": "serving.commands:explain",
     "ledger": "data.commands:ledger",
     "serve": "serving.commands:serve",
@@ -78,15 +84,13 @@ def demo(call: Call, skus: int, budget: float, seed: int, no_serve: bool) -> Non
     from serving.published import published_now
     from serving.summary import catalogue_summary, plan_summary
     from training.recipe import read_recipe
-    from training.tracking import promote
     from training.train import train
 
     settings = call.settings.inside("demo")
     progress, sample = TerminalProgress(), settings.workspace.home / "sample"
     write_sample(sample, skus=skus, days=730, seed=seed, progress=progress)
     ingest(sample, settings.workspace, today=call.today, strict=True, progress=progress)
-    report = train(open_lake(settings.workspace), settings, read_recipe("default"), None, progress)
-    promote(settings, report.version)
+    train(open_lake(settings.workspace), settings, read_recipe("default"), None, progress, datetime.now(UTC))
     score_day(settings, None)
     plan, folder = plan_round(settings, budget, seed)
     click.echo(catalogue_summary(published_now(settings.workspace)))

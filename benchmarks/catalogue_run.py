@@ -76,7 +76,7 @@ def main() -> None:
     rows = sum(pq.read_metadata(path).num_rows for path in scores.iterdir())
     size = sum(path.stat().st_size for path in scores.iterdir())
     json.dump({
-        "seconds": seconds, "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        "scoring_seconds": seconds, "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
         "cpu_seconds": cpu, "parquet_bytes_per_sku": size / rows, "threads": os.cpu_count(), "arrow": pa.__version__,
     }, sys.stdout)  # fmt: skip
 

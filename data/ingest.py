@@ -36,7 +36,7 @@ def ingest(
     """
     progress = progress or SilentProgress()
     sources = find_sources(source)
-    with _alone(workspace), _connected(workspace) as backend:
+    with alone(workspace), connected(workspace) as backend:
         counts, accepted = _judge_all(backend, sources, workspace, today, progress)
         _publish_quarantine(workspace)
         _refuse_hopeless(counts, sources, workspace, strict)
@@ -98,7 +98,7 @@ def _megabytes(source: Source) -> int:
 
 
 @contextmanager
-def _alone(workspace: Workspace) -> Iterator[None]:
+def alone(workspace: Workspace) -> Iterator[None]:
     """Hold the workspace for one ingest; the system lets go of it even when the process is killed."""
     workspace.home.mkdir(parents=True, exist_ok=True)
     with (workspace.home / ".ingest.lock").open("w") as lock:
@@ -110,7 +110,7 @@ def _alone(workspace: Workspace) -> Iterator[None]:
 
 
 @contextmanager
-def _connected(workspace: Workspace) -> Iterator[Backend]:
+def connected(workspace: Workspace) -> Iterator[Backend]:
     shutil.rmtree(workspace.staging, ignore_errors=True)
     workspace.staging.mkdir()
     backend = connect(workspace.staging / "spill")

@@ -12,9 +12,10 @@ import ibis
 import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
-from data.contract import BY_NAME, VERSION, Table
+from data.contract import BY_NAME, LAB_TESTS, VERSION, Table
 from data.engine import complaint, connect, literal_path
 from data.refusal import Refusal
+from data.results import result_files, results_digest
 from data.tables import Tables, conformed
 from data.workspace import Workspace, point, pointed, replacing
 
@@ -23,7 +24,7 @@ NOTHING, BETWEEN = "\x1e", "\x1f"
 
 
 def open_lake(workspace: Workspace) -> Tables:
-    """The current accepted rows, read lazily; the fingerprint names them.
+    """The current accepted rows, read lazily, with the laboratory results handed in since; the fingerprint names them.
 
     Raises Refusal where nothing has been ingested, or a file is damaged.
     """
@@ -34,7 +35,19 @@ def open_lake(workspace: Workspace) -> Tables:
         given = {name: backend.read_parquet(literal_path(path)) for name, path in files.items() if path.is_file()}
     except duckdb.Error as error:
         raise Refusal(f"The lake in {folder} is damaged: {complaint(error)}. Remove it and ingest again.") from error
-    return Tables(backend, given, folder.name)
+    handed_in = results_digest(workspace)
+    if not handed_in:
+        return Tables(backend, given, folder.name)
+    given[LAB_TESTS.name] = _with_results(backend, given, workspace)
+    return Tables(backend, given, "l-" + hashlib.sha256(f"{folder.name} {handed_in}".encode()).hexdigest()[:12])
+
+
+def _with_results(backend: Backend, given: Mapping[str, ir.Table], workspace: Workspace) -> ir.Table:
+    """The ingested lab tests and the accepted results of known SKUs; a test that is in both counts once."""
+    ingested = conformed(given[LAB_TESTS.name], LAB_TESTS)
+    results = backend.read_parquet([literal_path(path) for path in result_files(workspace)])
+    results = conformed(results, LAB_TESTS).distinct(on="test_id").semi_join(given["skus"], ["sku_id", "market"])
+    return ingested.union(results.anti_join(ingested, "test_id"))
 
 
 def current_lake(workspace: Workspace) -> Path:

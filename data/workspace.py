@@ -51,6 +51,11 @@ class Workspace:
         return self.home / "plans"
 
     @property
+    def results(self) -> Path:
+        """Accepted laboratory results, one file per hand-in."""
+        return self.home / "results"
+
+    @property
     def reports(self) -> Path:
         """Reports for people."""
         return self.home / "reports"
@@ -69,6 +74,14 @@ class Workspace:
     def recipes(self) -> Path:
         """Recipes that a search found."""
         return self.home / "recipes"
+
+    def model_report(self, version: str) -> Path:
+        """The card of one model and its pictures."""
+        return self.reports / "models" / version
+
+    def monitor_report(self, as_of: date) -> Path:
+        """What the watch over the champion found on one day."""
+        return self.reports / "monitor" / f"as_of={as_of.isoformat()}"
 
     @property
     def mlflow_database(self) -> Path:

@@ -61,6 +61,15 @@ class EntityFile:
             gathered[chosen] = self._features[batch][within]
         return gathered
 
+    def feature(self, column: int, rows: NDArray[np.int32] | None = None) -> NDArray[np.float64]:
+        """One feature of `rows` (NaN for row -1), or of all rows."""
+        values = np.concatenate([block[:, column] for block in self._features])
+        return values if rows is None else np.append(values, np.nan)[rows]
+
+    def link(self, column: int) -> NDArray[np.int32]:
+        """The row of every row in one linked file, -1 where it has none."""
+        return np.concatenate([block[:, column] for block in self._links])
+
     def links(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.int32]:
         """The row numbers in the linked files, (len(rows), linked files)."""
         gathered = np.full((len(rows), self._links[0].shape[1]), NO_ROW, dtype=np.int32)

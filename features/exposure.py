@@ -15,12 +15,12 @@ MISSING = "Units sold are not kept."
 
 
 def _sold(seen: "ir.Table") -> "ir.BooleanValue":
-    return seen.units > 0
+    return seen.sold > 0
 
 
 def _growth(seen: "ir.Table", _: Reference) -> "ir.Value":
     recent, before = within(seen, 90), within(seen, 180) & ~within(seen, 90)
-    return (total(seen.units, recent) + 1) / (total(seen.units, before) + 1)
+    return (total(seen.sold, recent) + 1) / (total(seen.sold, before) + 1)
 
 
 def _units(window_days: int) -> Feature:
@@ -30,7 +30,7 @@ def _units(window_days: int) -> Feature:
         unit="count", group=GROUP, entity="sku", direction=0,
         sentence=f"{{value}} unit[s] of this product [was|were] sold in this market in the last {window_days} days.",
         missing=MISSING,
-        source=ORDERS_OF_SKU, value=lambda seen, _: total(seen.units, within(seen, window_days)),
+        source=ORDERS_OF_SKU, value=lambda seen, _: total(seen.sold, within(seen, window_days)),
     )  # fmt: skip
 
 

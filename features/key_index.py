@@ -1,7 +1,7 @@
 """Where in the catalogue a (sku_id, market) stands: a sorted hash index on disk."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,21 +12,17 @@ from features.entity_file import NO_ROW
 
 HASHES_FILE = "sku_index_hash.npy"
 ROWS_FILE = "sku_index_row.npy"
+BETWEEN = "\x1f"
 
 
 def key_hash(sku_id: str, market: str) -> int:
     """The lower 64 bits of the MD5 of both texts; a key, not a safeguard."""
-    digest = hashlib.md5(f"{sku_id}\x1f{market}".encode(), usedforsecurity=False).digest()
+    digest = hashlib.md5(f"{sku_id}{BETWEEN}{market}".encode(), usedforsecurity=False).digest()
     return int.from_bytes(digest[8:], "little")
 
 
-def write_key_index(folder: Path, keys: Iterable[tuple[Sequence[str], Sequence[str]]], rows: int) -> None:
-    """Index `rows` keys, which come in pieces in row order."""
-    hashes = np.empty(rows, dtype=np.uint64)
-    at = 0
-    for sku_ids, markets in keys:
-        hashes[at : at + len(sku_ids)] = [key_hash(*key) for key in zip(sku_ids, markets, strict=True)]
-        at += len(sku_ids)
+def write_key_index(folder: Path, hashes: NDArray[np.uint64]) -> None:
+    """Index the keys of all rows, given by their `key_hash` in row order."""
     order = np.argsort(hashes, kind="stable")
     np.save(folder / HASHES_FILE, hashes[order])
     np.save(folder / ROWS_FILE, order)

@@ -20,6 +20,7 @@ def listed(tables: "Tables") -> "ir.Table":
     return skus.select("sku_id", "market", "supplier_id", "factory_id", "category", title_key=title_key(skus.title))
 
 
+@shared
 def decided_tests(tables: "Tables") -> "ir.Table":
     """Tests with a clear result: `independent` and `given` (supplier-provided) tests, `failed`, `severity`.
 
@@ -35,9 +36,7 @@ def decided_tests(tables: "Tables") -> "ir.Table":
 
 
 def _tests_of(entity: Entity) -> Events:
-    keys = KEYS[entity]
-    facts = ("happened_on", "known_on", "severity", "given", "independent", "failed")
-    return Events(f"tests of the {entity}", ("lab_tests",), keys, lambda tables: decided_tests(tables)[[*keys, *facts]])
+    return Events(f"tests of the {entity}", ("lab_tests",), KEYS[entity], decided_tests)
 
 
 TESTS_OF: dict[Entity, Events] = {entity: _tests_of(entity) for entity in KEYS}

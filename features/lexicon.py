@@ -28,9 +28,21 @@ def hazard_terms() -> tuple[HazardTerms, ...]:
     )
 
 
+@cache
+def any_term() -> str:
+    """A pattern without regard to whole words: text that it does not find in, no hazard's pattern finds in either."""
+    lexicon = tomllib.loads(LEXICON.read_text(encoding="utf-8"))
+    return "|".join(
+        _literal(term) for terms in lexicon.values() for term in dict.fromkeys((*terms["words"], *terms["phrases"]))
+    )
+
+
+def _literal(term: str) -> str:
+    return re.escape(term.rstrip("*")).replace(r"\ ", " ")
+
+
 def _pattern(words: list[str], phrases: list[str]) -> str:
     # Letters before and after are excluded by class: \b knows ASCII letters only in RE2, on which DuckDB runs.
-    whole = "|".join(re.escape(word.rstrip("*")).replace(r"\ ", " ") + (r"\p{L}*" if word.endswith("*") else "")
-                     for word in words)  # fmt: skip
+    whole = "|".join(_literal(word) + (r"\p{L}*" if word.endswith("*") else "") for word in words)
     anywhere = "|".join(re.escape(phrase) for phrase in phrases)
     return rf"(?:^|[^\p{{L}}])(?:{whole})(?:[^\p{{L}}]|$)|{anywhere}"

@@ -15,10 +15,14 @@ if TYPE_CHECKING:
     from data.tables import Tables
 
 GROUP: Final = "listing"
+READ = (
+    "listed_on", "brand", "price_eur", "age_grade_months", "battery", "mains_powered", "radio", "skin_contact",
+    "food_contact", "responsible_person",
+)  # fmt: skip
 
 
 def _listing(days: "ir.Table", tables: "Tables", reference: Reference) -> "ir.Table":
-    listing = joined(days, tables["skus"], ("sku_id", "market"))
+    listing = joined(days, tables["skus"].select("sku_id", "market", "category", *READ), ("sku_id", "market"))
     return learned_of_category(listing, tables, reference)
 
 

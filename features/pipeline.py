@@ -1,6 +1,5 @@
 """What SKUs look like on given days: entity tables, and their join for a spine of (sku_id, market, as_of)."""
 
-import re
 from collections.abc import Mapping
 
 import ibis
@@ -8,14 +7,17 @@ import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
 
-from data.contract import TABLES
-from data.tables import Tables, schema_of
+from data.tables import Tables
 from features.catalogue import CATALOGUE, FEATURE_NAMES
+from features.certificates import reuses, statuses
 from features.feature import KEYS, Entity
 from features.laboratory import listed
 from features.reference import Reference
+from features.reviews import read_reviews
 from features.source import joined, measured
 
+SHARED = (listed, read_reviews, statuses, reuses)
+"""Rows that several entities read alike: an engine that computes entity by entity does well to keep them."""
 SPINE_SCHEMA = ibis.schema({"sku_id": "string", "market": "string", "as_of": "date"})
 
 
@@ -67,13 +69,3 @@ def feature_frame(tables: Tables, spine_frame: pd.DataFrame, reference: Referenc
     features = found.select(list(FEATURE_NAMES)).to_pandas().set_axis(asked.index)
     frame: pd.DataFrame = pd.concat([asked, features.astype("float64")], axis=1)
     return frame
-
-
-def compiled_sql() -> str:
-    """The DuckDB SQL of all features over empty tables of the contract and an untrained reference."""
-    given = {table.name: ibis.table(schema_of(table), name=table.name) for table in TABLES}
-    tables = Tables(ibis.duckdb.connect(), given, "empty")
-    spine = ibis.table(SPINE_SCHEMA, name="spine")
-    sql = str(ibis.to_sql(feature_table(tables, spine, Reference.untrained()), dialect="duckdb"))
-    # Ibis gives tables in memory and unnested columns a new random name each time; the version must not depend on it.
-    return re.sub(r"_[a-z0-9]{26}\b", "", sql)

@@ -1,9 +1,8 @@
 """Rows that several sources read alike: computed where they are asked for, or once for a whole snapshot."""
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from functools import wraps
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,18 +13,6 @@ if TYPE_CHECKING:
 
 Name = TypeVar("Name", bound=str)
 Rows = Callable[["Tables"], "ir.Table"]
-
-# A SKU's own features read nothing in these tables but rows with its sku_id; `certificates` is not among them, since
-# a status may be superseded by a row that names another SKU.
-OWN_TO_A_SKU = ("skus", "orders", "returns", "reviews", "lab_tests", "incidents", "holds")
-
-
-@dataclass(frozen=True)
-class SkuSpan:
-    """The SKUs from `first` on, up to but without `stop`; no stop is no end."""
-
-    first: str
-    stop: str | None
 
 
 def shared(rows: Rows) -> Rows:
@@ -51,20 +38,3 @@ def kept(tables: "Tables", expressions: Mapping[Name, "ir.Table"]) -> Iterator[M
     finally:
         for name in found:
             tables.backend.drop_table(names[name], force=True)
-
-
-@contextmanager
-def prepared(tables: "Tables", rows: Sequence[Rows]) -> Iterator["Tables"]:
-    """The tables with each of `rows`, functions under `shared`, computed once where its contract tables are given."""
-    with kept(tables, {each.__name__: each(tables) for each in rows if not tables.has(each.__name__)}) as found:
-        yield replace(tables, given={**tables.given, **found})
-
-
-def of_span(tables: "Tables", span: SkuSpan, own: Sequence[Rows]) -> "Tables":
-    """The tables with only the rows that the features of the span's SKUs read; `own` are also filtered by sku_id."""
-    given = dict(tables.given)
-    for name in (*OWN_TO_A_SKU, *(rows.__name__ for rows in own)):
-        if name in given:
-            from_first = given[name].filter(given[name].sku_id >= span.first)
-            given[name] = from_first if span.stop is None else from_first.filter(from_first.sku_id < span.stop)
-    return replace(tables, given=given)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from features.feature import Entity, Feature
 from features.laboratory import listed
-from features.lexicon import hazard_terms
+from features.lexicon import any_term, hazard_terms
 from features.measures import count, share, smoothed, total, within
 from features.prepared import shared
 from features.reference import Reference
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from data.tables import Tables
 
 GROUP: Final = "review text"
+WINDOW_DAYS = 365
 NO_REVIEW = "No review of this product is known from the last year."
 NOT_KEPT = "Reviews are not kept."
 
@@ -27,29 +28,28 @@ def read_reviews(tables: "Tables") -> "ir.Table":
 
     reviews = tables["reviews"]
     text = reviews.text.lower().fill_null("")
-    # One search per hazard: a single pattern for all outgrows the automaton of RE2 and is ten times slower.
+    # The words alone are one quick automaton, which few reviews pass. Then one search per hazard: whole words of all
+    # hazards in a single pattern outgrow the automaton of RE2.
+    suspect = text.re_search(any_term())
     found = reviews.select(
         "review_id", "sku_id", "market", "happened_on", "known_on", "rating", "verified",
-        **{terms.hazard: text.re_search(terms.pattern) for terms in hazard_terms()},
+        **{terms.hazard: suspect.ifelse(text.re_search(terms.pattern), False) for terms in hazard_terms()},
     )  # fmt: skip
     return found.mutate(hazard=ibis.or_(*(found[terms.hazard] for terms in hazard_terms())))
 
 
-def _of_suppliers(tables: "Tables") -> "ir.Table":
-    reviews = read_reviews(tables)[["review_id", "sku_id", "market", "happened_on", "known_on", "rating", "hazard"]]
-    return reviews.inner_join(listed(tables)[["sku_id", "market", "supplier_id"]], ["sku_id", "market"])[
-        ["review_id", "supplier_id", "happened_on", "known_on", "rating", "hazard"]
-    ]
+@shared
+def reviews_of_suppliers(tables: "Tables") -> "ir.Table":
+    """Reviews with the supplier of the SKU."""
+    owners = listed(tables)[["sku_id", "market", "supplier_id"]]
+    reviews = read_reviews(tables)[["sku_id", "market", "happened_on", "known_on", "rating", "hazard"]]
+    return reviews.inner_join(owners, ["sku_id", "market"])
 
 
 OF_SKU = Events("reviews of the SKU", ("reviews",), ("sku_id", "market"), read_reviews)
-OF_SUPPLIER = Events("reviews of the supplier", ("reviews",), ("supplier_id",), _of_suppliers)
+OF_SUPPLIER = Events("reviews of the supplier", ("reviews",), ("supplier_id",), reviews_of_suppliers)
 SOURCE: dict[Entity, Events] = {"sku": OF_SKU, "supplier": OF_SUPPLIER}
 WHAT: dict[Entity, str] = {"sku": "this product", "supplier": "this supplier's products"}
-
-
-def _written(seen: "ir.Table", window_days: int) -> "ir.BooleanValue":
-    return seen.review_id.notnull() & within(seen, window_days)
 
 
 def _rated(seen: "ir.Table", window_days: int) -> "ir.BooleanValue":
@@ -61,13 +61,13 @@ def _mean_rating(seen: "ir.Table", rated: "ir.BooleanValue") -> "ir.Value":
 
 
 def _rating_trend(seen: "ir.Table", _: Reference) -> "ir.Value":
-    recent, before = _rated(seen, 90), _rated(seen, 365) & ~within(seen, 90)
+    recent, before = _rated(seen, 90), _rated(seen, WINDOW_DAYS) & ~within(seen, 90)
     return _mean_rating(seen, recent) - _mean_rating(seen, before)
 
 
 def _low_rating_rate(entity: Entity) -> Feature:
     def rate(seen: "ir.Table", reference: Reference) -> "ir.Value":
-        rated = _rated(seen, 365)
+        rated = _rated(seen, WINDOW_DAYS)
         return smoothed(count(rated & (seen.rating <= 2)), count(rated), reference.prior("low_rating"))
 
     return Feature(
@@ -81,7 +81,7 @@ def _low_rating_rate(entity: Entity) -> Feature:
 
 def _hazard_rate(entity: Entity, hazard: str, meaning: str) -> Feature:
     def rate(seen: "ir.Table", reference: Reference) -> "ir.Value":
-        written = _written(seen, 365)
+        written = within(seen, WINDOW_DAYS)
         return smoothed(count(written & seen[hazard]), count(written), reference.prior("hazard_review"))
 
     return Feature(
@@ -101,13 +101,18 @@ def _hazard_reviews(window_days: int) -> Feature:
         unit="count", group=GROUP, entity="sku", direction=1,
         sentence=f"{{value}} review[s] of this product in the last {window_days} days [speaks|speak] of a hazard.",
         missing=NOT_KEPT,
-        source=OF_SKU, value=lambda seen, _: count(_written(seen, window_days) & seen.hazard),
+        source=OF_SKU, value=lambda seen, _: count(within(seen, window_days) & seen.hazard),
     )  # fmt: skip
 
 
 def _verified_share(seen: "ir.Table", _: Reference) -> "ir.Value":
-    told = _written(seen, 365) & seen.verified.notnull()
+    told = within(seen, WINDOW_DAYS) & seen.verified.notnull()
     return share(count(told & seen.verified), count(told))
+
+
+def _five_star_share(seen: "ir.Table", _: Reference) -> "ir.Value":
+    rated = _rated(seen, WINDOW_DAYS)
+    return share(count(rated & (seen.rating == 5)), count(rated))
 
 
 FEATURES: tuple[Feature, ...] = (
@@ -116,14 +121,14 @@ FEATURES: tuple[Feature, ...] = (
         meaning="reviews of this product in the last year",
         unit="count", group=GROUP, entity="sku", direction=0,
         sentence="{value} review[s] of this product [was|were] written in the last year.", missing=NOT_KEPT,
-        source=OF_SKU, value=lambda seen, _: count(_written(seen, 365)),
+        source=OF_SKU, value=lambda seen, _: count(within(seen, WINDOW_DAYS)),
     ),
     Feature(
         name="sku_rating_mean",
         meaning="mean rating of this product in the last year",
         unit="stars", group=GROUP, entity="sku", direction=0,
         sentence="Buyers rated this product {value} on average in the last year.", missing=NO_REVIEW,
-        source=OF_SKU, value=lambda seen, _: _mean_rating(seen, _rated(seen, 365)),
+        source=OF_SKU, value=lambda seen, _: _mean_rating(seen, _rated(seen, WINDOW_DAYS)),
     ),
     Feature(
         name="sku_rating_trend",
@@ -140,7 +145,7 @@ FEATURES: tuple[Feature, ...] = (
         unit="share", group=GROUP, entity="sku", direction=0,
         sentence="{value} of this product's ratings in the last year have 5 stars.", missing=NO_REVIEW,
         source=OF_SKU,
-        value=lambda seen, _: share(count(_rated(seen, 365) & (seen.rating == 5)), count(_rated(seen, 365))),
+        value=_five_star_share,
     ),
     Feature(
         name="sku_verified_share",
@@ -159,7 +164,7 @@ FEATURES: tuple[Feature, ...] = (
         unit="count", group=GROUP, entity="sku", direction=0,
         sentence="In the last year {value} review[s] of this product gave 5 stars and told of a hazard.",
         missing=NOT_KEPT,
-        source=OF_SKU, value=lambda seen, _: count(_written(seen, 365) & seen.hazard & (seen.rating == 5)),
+        source=OF_SKU, value=lambda seen, _: count(within(seen, WINDOW_DAYS) & seen.hazard & (seen.rating == 5)),
     ),
     _hazard_rate("sku", "hazard", "a hazard"),
     *(_hazard_rate("sku", terms.hazard, terms.meaning) for terms in hazard_terms()),

@@ -116,6 +116,14 @@ class Snapshot:
             matrix[:, self._places[number + 1]] = linked.features(links[:, number])
         return matrix
 
+    def feature(self, name: str) -> NDArray[np.float64]:
+        """One feature of every row, NaN = missing; all missing where the snapshot has no such feature."""
+        for number, names in enumerate(self._statement.entities.values()):
+            if name in names:
+                file = self._skus if number == 0 else self._linked[number - 1]
+                return file.feature(names.index(name), None if number == 0 else self._skus.link(number - 1))
+        return np.full(len(self), np.nan)
+
     def find(self, sku_ids: Sequence[str], markets: Sequence[str]) -> NDArray[np.int64]:
         """The position of each (sku_id, market), -1 where the catalogue has none."""
         return self._index.find(sku_ids, markets)

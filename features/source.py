@@ -1,6 +1,6 @@
 """Where a feature's rows come from: events known before a day, or the facts of the entity itself."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
     from data.tables import Tables
     from features.feature import Feature
+    from features.morning import Morning
+    from features.places import Places
+
+NOBODY = -1
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,7 @@ class Events:
     """Events joined to an entity's days: `entity LEFT JOIN events ON keys AND known_on < as_of GROUP BY entity, as_of`.
 
     `rows` yields the columns of `on`, `happened_on`, `known_on` and facts. `needs` are the contract tables without
-    which the features are missing. All features of one source come from one pass over its events.
+    which the features are missing. All features over the same rows come from one pass over them.
     """
 
     name: str
@@ -36,8 +40,19 @@ class Events:
         same = [days[key] == events[f"event_{key}"] for key in self.on]
         seen = days.left_join(events, [*same, events.known_on < days.as_of])
         seen = seen.mutate(age_days=seen.as_of.delta(seen.happened_on, unit="day"))
-        values = {feature.name: feature.value(seen, reference).cast("float64") for feature in features}
-        return seen.group_by(list(days.columns)).aggregate(**values)
+        return seen.group_by(list(days.columns)).aggregate(**_values(seen, reference, features))
+
+    def measured_on(self, morning: "Morning", places: "Places", features: "Sequence[Feature]") -> "ir.Table":
+        """The `features` of every place that has seen an event, and those of one that has seen none at place NOBODY.
+
+        One day needs no join by day: events known before it are grouped by place, which gives the same values.
+        """
+        events = self.rows(morning.tables)
+        placed = places.found_in(events, self.on)
+        known = placed.filter(placed.known_on < morning.as_of)
+        seen = known.union(_nothing(known, places.column))
+        seen = seen.mutate(as_of=morning.day, age_days=morning.day.delta(seen.happened_on, unit="day"))
+        return seen.group_by(places.column).aggregate(**_values(seen, morning.reference, features))
 
 
 @dataclass(frozen=True)
@@ -56,25 +71,37 @@ class Facts:
     ) -> "ir.Table":
         """The `features` of every row of `days` (entity keys and as_of, each pair once)."""
         seen = self.rows(days, tables, reference)
-        values = {feature.name: feature.value(seen, reference).cast("float64") for feature in features}
-        return seen.select(*days.columns, **values)
+        return seen.select(*days.columns, **_values(seen, reference, features))
+
+    def measured_on(self, morning: "Morning", places: "Places", features: "Sequence[Feature]") -> "ir.Table":
+        """The `features` of every place."""
+        seen = self.rows(places.rows.mutate(as_of=morning.day), morning.tables, morning.reference)
+        return seen.select(places.column, **_values(seen, morning.reference, features))
 
 
 Source = Events | Facts
+
+
+def passes(features: "Sequence[Feature]", tables: "Tables") -> "Mapping[Source, list[Feature]]":
+    """The features whose tables are kept, by a source that all of them can be asked from in one pass."""
+    found: dict[object, tuple[Source, list[Feature]]] = {}
+    for feature in features:
+        source = feature.source
+        if all(tables.has(name) for name in source.needs):
+            same = (source.rows, source.on) if isinstance(source, Events) else source
+            found.setdefault(same, (source, []))[1].append(feature)
+    return dict(found.values())
 
 
 def measured(days: "ir.Table", tables: "Tables", reference: Reference, features: "Sequence[Feature]") -> "ir.Table":
     """`days` with all `features` of one entity, each source asked once; missing where a source's table is absent."""
     import ibis
 
-    sources = dict.fromkeys(feature.source for feature in features)
-    known = [source for source in sources if all(tables.has(name) for name in source.needs)]
-    parts = [
-        source.measured(days, tables, reference, [feature for feature in features if feature.source == source])
-        for source in known
-    ]
+    known = passes(features, tables)
+    parts = [source.measured(days, tables, reference, asked) for source, asked in known.items()]
     wide = reduce(lambda left, right: joined(left, right, days.columns), parts, days)
-    absent = {f.name: ibis.null("float64") for f in features if f.source not in known}
+    found = {feature.name for asked in known.values() for feature in asked}
+    absent = {feature.name: ibis.null("float64") for feature in features if feature.name not in found}
     return wide.mutate(**absent).select(*days.columns, *(feature.name for feature in features))
 
 
@@ -84,4 +111,19 @@ def joined(left: "ir.Table", right: "ir.Table", keys: Sequence[str]) -> "ir.Tabl
     Columns are named one by one: Ibis drops columns in an order that changes from run to run.
     """
     added = [column for column in right.columns if column not in left.columns]
+    if not added:
+        return left
     return left.left_join(right.select(*keys, *added), list(keys)).select(*left.columns, *added)
+
+
+def _values(seen: "ir.Table", reference: Reference, features: "Sequence[Feature]") -> "dict[str, ir.Value]":
+    return {feature.name: feature.value(seen, reference).cast("float64") for feature in features}
+
+
+def _nothing(events: "ir.Table", column: str) -> "ir.Table":
+    """One row in the columns of `events` that tells nothing, at place NOBODY."""
+    import ibis
+
+    row = ibis.range(NOBODY, NOBODY + 1).unnest().cast(events[column].type()).name(column).as_table()
+    return row.select(**{name: row[name] if name == column else ibis.null(dtype)
+                         for name, dtype in events.schema().items()})  # fmt: skip

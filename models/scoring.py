@@ -1,21 +1,20 @@
 """What the model says of each row: margin, calibrated probability with interval, and what each feature contributed."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data.refusal import Refusal
 from models.artefact import Artefact
+from models.lightgbm_library import contributions_by_lightgbm
 from models.treeshap import Engine, UnsupportedModel, compile_model
 
 Floats = NDArray[np.float64]
 Columns = NDArray[np.int32]
 
 TOLERANCE = 1e-9
-CHECKED_ROWS = 12
+CHECKED_ROWS = 7
 """More than the engine takes one by one, so that the check runs both of its ways through a tree."""
 
 
@@ -109,53 +108,41 @@ class Scorer:
 
 def _engine(artefact: Artefact) -> Engine:
     """The artefact's booster, compiled and held against LightGBM."""
-    booster = _load(artefact)
-    dump = booster.dump_model()
     try:
-        engine = compile_model(dump)
+        engine = compile_model(artefact.booster_text)
     except UnsupportedModel as error:
         raise Refusal(f"Model {artefact.version} cannot be explained: {error} Train again.") from error
-    matrix = _likely_rows(dump["feature_infos"], artefact.feature_names)
-    _require_agreement(artefact.version, engine, booster, matrix)
+    if engine.feature_names != artefact.feature_names:
+        raise Refusal(
+            f"The booster of {artefact.version} reads other features than features.json names "
+            f"({engine.n_features} against {len(artefact.feature_names)}, or in another order). Train again."
+        )
+    _require_agreement(artefact, engine)
     return engine
 
 
-def _load(artefact: Artefact) -> Any:
-    """The booster; Refusal where LightGBM cannot read it or its columns are not the artefact's features."""
-    import lightgbm
-
-    try:
-        booster = lightgbm.Booster(model_str=artefact.booster_text)
-    except lightgbm.basic.LightGBMError as error:
-        raise Refusal(f"LightGBM cannot read the booster of {artefact.version}: {error}. Train again.") from error
-    if tuple(booster.feature_name()) != artefact.feature_names:
-        raise Refusal(
-            f"The booster of {artefact.version} reads other features than features.json names "
-            f"({booster.num_feature()} against {len(artefact.feature_names)}, or in another order). Train again."
-        )
-    return booster
-
-
-def _likely_rows(ranges: Mapping[str, Mapping[str, Any]], feature_names: tuple[str, ...]) -> Floats:
-    """Rows from within the range of each feature that the booster was trained on, the first of them unknown."""
+def _telling_rows(engine: Engine) -> Floats:
+    """Rows on, below and above the values that the model's splits test, some of them unknown."""
     draw = np.random.default_rng(0)
-    matrix = np.full((CHECKED_ROWS, len(feature_names)), np.nan)
-    for column, name in enumerate(feature_names):
-        seen = ranges.get(name, {"min_value": 0.0, "max_value": 1.0})
-        matrix[1:, column] = draw.uniform(seen["min_value"], seen["max_value"], CHECKED_ROWS - 1)
+    matrix = np.full((CHECKED_ROWS, engine.n_features), np.nan)
+    for feature, tested in engine.tested_values().items():
+        known = np.clip(tested, -1e300, 1e300)
+        moved = draw.normal(size=CHECKED_ROWS) * np.ptp(known) * draw.integers(0, 2, CHECKED_ROWS)
+        matrix[:, feature] = draw.choice(known, CHECKED_ROWS) + moved
     matrix[draw.random(matrix.shape) < 0.1] = np.nan
     return matrix
 
 
-def _require_agreement(version: str, engine: Engine, booster: Any, matrix: Floats) -> None:
+def _require_agreement(artefact: Artefact, engine: Engine) -> None:
     """Raise Refusal where a contribution or the base value differs from LightGBM's by more than the tolerance."""
-    # pred_early_stop changes margins by whole units of log-odds; a model file must not switch it on.
-    expected = np.asarray(booster.predict(matrix, pred_contrib=True, num_threads=1, pred_early_stop=False))
+    matrix = _telling_rows(engine)
+    expected = contributions_by_lightgbm(artefact.booster_text, matrix)
     together, alone = engine.contributions(matrix), engine.contributions(matrix[:1])
     found = np.column_stack([together.values, np.full(len(matrix), together.base_value)])
     apart = max(np.abs(found - expected).max(), np.abs(alone.values - expected[:1, :-1]).max())
     if not apart <= TOLERANCE:
         raise Refusal(
-            f"The explanations of model {version} differ from LightGBM's by {apart:.1e} (at most {TOLERANCE:.0e} is "
-            "allowed), so its scores would be wrong. Train again, or report the model's booster.txt as a defect."
+            f"The explanations of model {artefact.version} differ from LightGBM's by {apart:.1e} (at most "
+            f"{TOLERANCE:.0e} is allowed), so its scores would be wrong. Train again, or report the model's "
+            "booster.txt as a defect."
         )

@@ -78,40 +78,61 @@ Seed = Annotated[int, Field(ge=0, lt=2**63, description="the same seed and score
 
 
 class PlannedTest(BaseModel):
-    """One SKU to test, the probability with which it was drawn, and why: certain, by score or at random."""
+    """One SKU to test, where and by when, the probability with which it was drawn, and why.
+
+    `reason` is certainty, quota (a minimum asks for it), priced (worth its money) or floor (exploration).
+    """
 
     sku_id: str
     market: str
     category: str | None
-    stratum: str
+    supplier_id: str | None
+    stratum: int
     package: str
+    method: str
+    lab_id: str | None
     cost_eur: float
     units: int
+    sensitivity: float
+    due_on: date
     p_fail: float
+    expected_value: float
     inclusion_probability: float
-    random_probability: float
+    floor_probability: float
     reason: str
 
 
-class PlannedStratum(BaseModel):
-    """One stratum of the plan: SKUs it was drawn from, tests drawn and expected, price of one test."""
+class PlannedPackage(BaseModel):
+    """One test package of the plan: SKUs it is for, tests drawn and expected, price of one test."""
 
-    stratum: str
+    package: str
     frame_size: int
     tests: int
     expected_tests: float
     cost_eur: float
 
 
+class PlannedMinimum(BaseModel):
+    """A statutory minimum: tests asked for, those that can not be met, what the last of them costs in value."""
+
+    category: str | None
+    market: str
+    tests: int
+    unmet: int
+    cost: float
+
+
 class PlanAnswer(BaseModel):
     """A sampling plan; `expected_failures` against what the same money finds at random.
 
-    `policy_version` is the sampling policy's; `probability_sum` adds up over the whole catalogue.
+    `policy_version` is the sampling policy's; `probability_sum` adds up over the whole catalogue, `waiting` counts the
+    SKUs that no limit left room for. The worth of 1,000 euros or a slot more is in units of `value`.
     """
 
     round_id: str
     as_of: date
     seed: int
+    seal: str
     budget_eur: float
     cost_eur: float
     tests: list[PlannedTest]
@@ -121,7 +142,15 @@ class PlanAnswer(BaseModel):
     probability_sum: float
     frame_size: int
     frame_digest: str
-    strata: list[PlannedStratum]
+    in_test: int
+    waiting: int
+    value: float
+    best_value: float
+    anticipated_error: float
+    worth_of_1000_eur: float
+    worth_of_slot: dict[str, float]
+    minimums: list[PlannedMinimum]
+    packages: list[PlannedPackage]
     model_version: str
     feature_version: str
     policy_version: str

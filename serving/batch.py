@@ -10,9 +10,9 @@ from data.progress import Progress
 from data.refusal import Refusal
 from data.tables import Tables
 from data.workspace import Workspace
-from features.catalogue import feature_version
 from features.snapshot import Snapshot, open_snapshot
 from features.snapshot_writing import snapshot_name, write_snapshot
+from features.version import feature_version
 from models.artefact import Artefact, require_feature_version
 from models.policy import bands_in_force
 from serving.assessment import Assessor

@@ -1,6 +1,7 @@
 """The commands that score the catalogue, explain, plan the next tests, and serve."""
 
 import os
+import secrets
 import sys
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -43,14 +44,26 @@ def score(call: Call, as_of: datetime | None, engine: str, master: str | None) -
 
 
 @click.command()
-@click.option("--budget", type=float, required=True, help="Euros to spend in this round.")
-@click.option("--seed", default=1, show_default=True, help="Same seed and scores, same plan.")
+@click.option("--budget", type=float, help="Euros to spend in this round.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Draw with this seed (default: a sealed or new one).")
+@click.option("--seal", is_flag=True, help="Only choose the next round's seed and print its seal, to publish it.")
 @click.pass_obj
-def allocate(call: Call, budget: float, seed: int) -> None:
-    """Draw the next round's sampling plan, with known inclusion probabilities, within the budget."""
+def allocate(call: Call, budget: float | None, seed: int | None, seal: bool) -> None:
+    """Draw the next round's sampling plan, with known inclusion probabilities, within the budget and every limit."""
+    from sampling.seal import Sealed, forget_sealed, keep_sealed, kept_sealed
     from serving.summary import plan_summary
 
-    plan, folder = plan_round(call.settings, budget, seed)
+    plans = call.settings.workspace.plans
+    fresh = Sealed(secrets.randbits(62), secrets.token_hex(16))
+    if seal:
+        keep_sealed(fresh, plans)
+        click.echo(f"{fresh.seal}\nPublish this seal; the next `touchstone allocate` without --seed opens it.")
+        return
+    if budget is None:
+        raise click.UsageError("Give --budget, or --seal.")
+    chosen = Sealed(seed, "") if seed is not None else kept_sealed(plans) or fresh
+    plan, folder = plan_round(call.settings, budget, chosen.seed, chosen.nonce)
+    forget_sealed(plans)
     click.echo(plan_summary(plan.summary))
     click.echo(f"The plan is in {folder}.")
 
@@ -96,12 +109,12 @@ def _score_on_spark(settings: Settings, as_of: date | None, master: str) -> Path
         return score_on_spark(session, settings.workspace, artefact, as_of, TerminalProgress())
 
 
-def plan_round(settings: Settings, budget_eur: float, seed: int) -> "tuple[Plan, Path]":
+def plan_round(settings: Settings, budget_eur: float, seed: int, nonce: str = "") -> "tuple[Plan, Path]":
     """Plan a round from the scores in service; the plan, and the folder it was written to."""
-    from sampling.plan import write_plan
+    from sampling.rounds import write_plan
     from serving.published import published_now
 
-    plan = published_now(settings.workspace).plan(budget_eur, seed)
+    plan = published_now(settings.workspace).plan(budget_eur, seed, nonce)
     return plan, write_plan(plan, settings.workspace.plans)
 
 

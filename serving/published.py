@@ -16,12 +16,23 @@ from models.policy import bands_in_force
 from models.reasons import Narrator, Place
 from sampling.plan import Plan, allocate
 from sampling.policy import sampling_policy_in_force
+from sampling.rounds import in_progress
+from sampling.seal import Sealed
 from serving.answers import Item, RefusedItem, ScoreAnswer, ScoreRow
 from serving.assessment import SCORE_SCHEMA, Assessor, ranked
 from serving.publication import published_name, read_publication
 
 Floats = NDArray[np.float64]
 Told = dict[str, Any]
+
+# What a plan needs to know of a SKU, by the feature that says it.
+_TOLD = {
+    "exposure": "sku_units_90",
+    "supplier_tests": "supplier_tests",
+    "cell_tests": "category_tests_365",
+    "days_since_test": "sku_days_since_test",
+    "days_since_fail": "sku_days_since_fail",
+}
 
 
 class Published:
@@ -32,7 +43,7 @@ class Published:
     """
 
     def __init__(self, workspace: Workspace, name: str) -> None:
-        self.name = name
+        self.name, self._workspace = name, workspace
         self.publication, self._ranks, self.p_fail = read_publication(workspace, name)
         self._artefact: Artefact = model(workspace, self.publication.model_version)
         self.snapshot = open_snapshot(workspace.home / self.publication.snapshot)
@@ -76,22 +87,29 @@ class Published:
         return self._rows(items, positions, explain=True)
 
     def candidates(self) -> pa.Table:
-        """What a sampling plan draws from: key, category, p_fail, as_of and versions of every SKU."""
+        """What a sampling plan draws from: every SKU with its key, category, supplier, p_fail, sales and tests."""
         rows = len(self.snapshot)
+        candidates = self.snapshot.keys(0, rows).append_column("p_fail", pa.array(self.p_fail))
+        for name, feature in _TOLD.items():
+            candidates = candidates.append_column(name, pa.array(self.snapshot.feature(feature), from_pandas=True))
+        rate, tests = self.snapshot.feature("category_fail_rate_365"), self.snapshot.feature("category_tests_365")
         repeated = {
             "as_of": pa.scalar(self.publication.as_of, pa.date32()),
             "model_version": pa.scalar(self.publication.model_version),
             "feature_version": pa.scalar(self.publication.feature_version),
         }
-        candidates = self.snapshot.keys(0, rows).append_column("p_fail", pa.array(self.p_fail))
+        candidates = candidates.append_column("cell_failures", pa.array(rate * tests, from_pandas=True))
         for name, value in repeated.items():
             candidates = candidates.append_column(name, pa.repeat(value, rows))
         return candidates
 
-    def plan(self, budget_eur: float, seed: int) -> Plan:
-        """The sampling plan for a budget; Refusal where the budget or the catalogue does not allow one."""
-        policy = sampling_policy_in_force(self.publication.as_of)
-        return allocate(self.candidates(), policy, budget_eur, seed)
+    def plan(self, budget_eur: float, seed: int, nonce: str = "") -> Plan:
+        """The sampling plan for a budget, without SKUs in test; Refusal where budget or catalogue do not allow one."""
+        as_of = self.publication.as_of
+        policy = sampling_policy_in_force(as_of)
+        again = Sealed(seed, nonce).round_id(as_of)
+        in_test = in_progress(self._workspace, as_of, policy.grace_days, but=again)
+        return allocate(self.candidates(), policy, budget_eur, seed, in_test, nonce)
 
     def _rows(self, items: Sequence[Item], positions: NDArray[np.int64], explain: bool) -> list[ScoreRow]:
         matrix = self.snapshot.matrix_at(positions)

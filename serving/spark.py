@@ -1,13 +1,14 @@
 """The score of every SKU on a Spark cluster, by the same expressions and the same scorer; nobody else knows Spark."""
 
+import re
 import shutil
 import sys
-import uuid
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,16 +20,17 @@ from data.lake import current_lake, latest_known_on
 from data.progress import Progress
 from data.refusal import Refusal
 from data.tables import Tables
-from data.workspace import Workspace, replacing
-from features.catalogue import feature_version
+from data.workspace import Workspace
 from features.feature import KEYS
-from features.pipeline import entity_table, gathered
+from features.pipeline import SHARED, entity_table, gathered
 from features.reference import Reference
-from features.snapshot_writing import SHARED, catalogue_on
+from features.snapshot_writing import catalogue_on
+from features.version import feature_version
 from models.artefact import Artefact, require_feature_version
 from models.champion import model_folder
 from models.policy import bands_in_force
 from serving.assessment import Assessor
+from serving.staging import Staging, staging_for
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -44,6 +46,8 @@ SHIPPED = (".py", ".toml", ".nbi", ".nbc")
 CODE, MODEL = "touchstone-code", "touchstone-model"
 ROWS_PER_PART = 500_000
 ROWS_TO_WARM = 64
+FINISHED = "_SUCCESS"  # what Spark writes into a folder last of all
+ADDRESS = re.compile(r"[a-z][a-z0-9]+:")
 # Size and place of a cluster belong into its spark-defaults.conf; these decide what is computed.
 SESSION: Mapping[str, str] = {
     "spark.sql.session.timeZone": "UTC",
@@ -95,7 +99,7 @@ def spark_tables(session: "SparkSession", workspace: Workspace) -> Tables:
     folder = current_lake(workspace)
     backend = ibis.pyspark.connect(session)
     files = {name: folder / f"{name}.parquet" for name in BY_NAME}
-    given = {name: backend.read_parquet(path.as_uri()) for name, path in files.items() if path.exists()}
+    given = {name: backend.read_parquet(_address(path)) for name, path in files.items() if path.exists()}
     return Tables(backend, given, folder.name)
 
 
@@ -106,34 +110,40 @@ def score_on_spark(
 
     `as_of` None is the day after the newest row. Rows are those of `batch.score_catalogue`, but ordered by rank. The
     workspace must be the same folder on driver and workers. The folder appears whole or not at all; the service
-    keeps answering from what was published before. Raises Refusal where the catalogue is empty, the model reads
-    other features or no policy is in force.
+    keeps answering from what was published before. A run that is killed is taken up by the next one of the same model,
+    lake, policy and code after its last finished step. Raises Refusal where the workspace is no folder, the catalogue
+    is empty, the model reads other features, no policy is in force or another run is scoring the same day.
     """
+    _require_folder(workspace.home)
     require_feature_version(artefact, feature_version())
     tables = spark_tables(session, workspace)
     as_of = as_of or latest_known_on(tables) + timedelta(days=1)
+    bands, target = bands_in_force(as_of), workspace.scores(as_of)
     # A model that cannot score is refused here, and its kernels are compiled before they are shipped.
-    Assessor(artefact, as_of, bands_in_force(as_of)).told(np.full((ROWS_TO_WARM, len(artefact.feature_names)), np.nan))
+    Assessor(artefact, as_of, bands).told(np.full((ROWS_TO_WARM, len(artefact.feature_names)), np.nan))
     rows = int(tables.backend.to_pyarrow(catalogue_on(tables, as_of).count()).as_py())
     if not rows:
         raise Refusal(f"No SKU is listed by {as_of}, so there is nothing to score. Take a later day.")
-    with _working_folder(workspace) as work:
+    made_of = ("spark", artefact.version, tables.fingerprint, feature_version(), bands.version, str(ROWS_PER_PART))
+    with staging_for(target, made_of) as staging:
+        work = staging.folder / "spark"
+        work.mkdir(exist_ok=True)
         _ship(session, work, model_folder(workspace, artefact.version))
         with progress.step("Features on Spark", rows, "SKUs") as advance:
             wide = features_on_spark(tables, as_of, artefact.reference, work)
             advance(rows)
         with progress.step("Scores with reasons on Spark", rows, "SKUs") as advance:
-            features = session.sql(tables.backend.compile(wide))
-            features.mapInArrow(_scoring(as_of), UNRANKED).write.parquet((work / "unranked").as_uri())
+            scored = session.sql(tables.backend.compile(wide)).mapInArrow(_scoring(as_of), UNRANKED)
+            unranked = _once(work / "unranked", scored.write.parquet)
             advance(rows)
         with progress.step("Ranks on Spark", rows, "SKUs") as advance:
-            unranked = session.read.schema(UNRANKED).parquet((work / "unranked").as_uri())
-            _sorted_by_rank(unranked, -(-rows // ROWS_PER_PART)).write.parquet((work / "sorted").as_uri())
-            with replacing(workspace.scores(as_of)) as attempt:
-                attempt.mkdir()
-                _write_parts(session, work / "sorted", attempt, rows)
+            ordered = _sorted_by_rank(
+                session.read.schema(UNRANKED).parquet(_address(unranked)), -(-rows // ROWS_PER_PART)
+            )
+            _write_parts(session, _once(work / "sorted", ordered.write.parquet), staging, rows)
             advance(rows)
-    return workspace.scores(as_of)
+        staging.publish(target)
+    return target
 
 
 def features_on_spark(tables: Tables, as_of: date, reference: Reference, work: Path) -> "ir.Table":
@@ -154,19 +164,30 @@ def features_on_spark(tables: Tables, as_of: date, reference: Reference, work: P
 
 def _kept(tables: Tables, rows: "ir.Table", folder: Path) -> "ir.Table":
     """The rows, computed once into Parquet files in `folder`."""
-    tables.backend.to_parquet_dir(rows, folder.as_uri())
-    return tables.backend.read_parquet(folder.as_uri())
+    finished = _once(folder, partial(tables.backend.to_parquet_dir, rows))
+    return tables.backend.read_parquet(_address(finished))
 
 
-@contextmanager
-def _working_folder(workspace: Workspace) -> Iterator[Path]:
-    """A folder that driver and workers share, removed at the end."""
-    work = workspace.home / ".spark" / uuid.uuid4().hex[:12]
-    work.mkdir(parents=True)
-    try:
-        yield work
-    finally:
-        shutil.rmtree(work)
+def _once(folder: Path, write: "Callable[[str], object]") -> Path:
+    """The folder, written by Spark at the address that `write` is given, unless a killed run has finished it."""
+    if not (folder / FINISHED).exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        write(_address(folder))
+    return folder
+
+
+def _address(path: Path) -> str:
+    # Hadoop takes a path as it is: as_uri() would have it look for a folder named as_of%3D...
+    return f"file://{path}"
+
+
+def _require_folder(home: Path) -> None:
+    scheme = next((part for part in home.parts if ADDRESS.fullmatch(part)), None)
+    if scheme:
+        raise Refusal(
+            f"The workspace {home} is an address ({scheme}//...) and must be a folder that driver and workers share: "
+            "scores are put in place by renaming. Mount the bucket or a network file system and give its path."
+        )
 
 
 def _ship(session: "SparkSession", work: Path, model: Path) -> None:
@@ -210,21 +231,21 @@ def _sorted_by_rank(unranked: "DataFrame", parts: int) -> "DataFrame":
     return unranked.repartitionByRange(parts, *order).sortWithinPartitions(*order)
 
 
-def _write_parts(session: "SparkSession", ordered: Path, target: Path, rows: int) -> None:
-    """Turn the sorted files of `ordered` into ranked parts in `target`, each on a worker of its own choice."""
+def _write_parts(session: "SparkSession", ordered: Path, staging: Staging, rows: int) -> None:
+    """Turn the sorted files of `ordered` into ranked parts, each on a worker of its own choice."""
     files = sorted(ordered.glob("part-*.parquet"))
     counts = [int(pq.read_metadata(path).num_rows) for path in files]
     if sum(counts) != rows:
         raise AssertionError(f"{sum(counts)} score rows for {rows} SKUs: an entity has two rows a day.")
     jobs, before = [], 0
     for number, (path, count) in enumerate(zip(files, counts, strict=True)):
-        jobs.append((str(path), str(target / f"part-{number:05}.parquet"), before))
+        jobs.append((str(path), str(staging.part(number)), before))
         before += count
     session.sparkContext.parallelize(jobs, len(jobs)).foreach(_ranking())
-    written = sum(int(pq.read_metadata(path).num_rows) for path in target.glob("part-*.parquet"))
+    written = sum(int(pq.read_metadata(path).num_rows) for path in staging.parts.glob("part-*.parquet"))
     if written != rows:
         raise Refusal(
-            f"The workers wrote {written} of {rows} rows to {target}. Put the workspace where all can see it."
+            f"The workers wrote {written} of {rows} rows to {staging.parts}. Put the workspace where all can see it."
         )
 
 

@@ -7,9 +7,12 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from data.refusal import Refusal
+
+ROOMS = ("data", "features", "models", "serving")
 
 
 @dataclass(frozen=True)
@@ -47,14 +50,23 @@ class Staging:
         shutil.rmtree(self.folder)
 
 
+@cache
+def code_version() -> str:
+    """12 hex digits that name the sources of this room and of those that it may import for a score."""
+    digest, home = hashlib.sha256(), Path(__file__).resolve().parent.parent
+    for source in sorted(path for room in ROOMS for path in (home / room).rglob("*.py")):
+        digest.update(source.relative_to(home).as_posix().encode("utf-8") + source.read_bytes())
+    return digest.hexdigest()[:12]
+
+
 @contextmanager
 def staging_for(target: Path, made_of: tuple[str, ...]) -> Iterator[Staging]:
     """The staging folder of the work that `made_of` names; what is left of any other work for `target` is cleared.
 
-    An error or a killed process leaves the finished files for the next run. Raises Refusal where another process
-    is scoring for the same target.
+    Work of other code is other work. An error or a killed process leaves the finished files for the next run. Raises
+    Refusal where another process is scoring for the same target.
     """
-    name = hashlib.sha256("\n".join(made_of).encode("utf-8")).hexdigest()[:12]
+    name = hashlib.sha256("\n".join((*made_of, code_version())).encode("utf-8")).hexdigest()[:12]
     target.parent.mkdir(parents=True, exist_ok=True)
     with (target.parent / f".{target.name}.lock").open("w") as lock:
         try:

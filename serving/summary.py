@@ -26,12 +26,22 @@ def catalogue_summary(published: Published) -> str:
 
 
 def plan_summary(plan: PlanSummary) -> str:
-    """What a plan buys."""
-    return _wrapped(
+    """What a plan buys, what it could not do, and what more would buy."""
+    bought = (
         f"EUR {plan.budget_eur:,.0f} buys {plan.tests:,} tests for EUR {plan.cost_eur:,.0f}, "
-        f"{plan.random_share:.0%} of them drawn at random: about {plan.expected_failures:,.0f} failures found, against "
+        f"{plan.random_share:.0%} of the money explores: about {plan.expected_failures:,.0f} failures found, against "
         f"{plan.expected_failures_at_random:,.0f} if all money were drawn at random."
     )
+    share = 100 * plan.worth_of_1000_eur / plan.value if plan.value else 0.0
+    lines = [_wrapped(bought), f"EUR 1,000 more would add {share:.1f} % to its value."]
+    lines += [
+        f"Minimum not met: {short.tests - short.unmet} of {short.tests} tests of {short.category} in {short.market}."
+        for short in plan.minimums
+        if short.unmet
+    ]
+    if plan.waiting:
+        lines.append(f"{plan.waiting:,} SKUs wait for another round: no limit left room for their package.")
+    return "\n".join(lines)
 
 
 def explanation(published: Published, sku_id: str, market: str) -> str:

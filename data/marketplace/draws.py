@@ -9,7 +9,7 @@ Truths = npt.NDArray[np.bool_]
 
 STREAMS = (
     "suppliers", "products", "listings", "tests", "certificates", "audits", "holds", "identifiers", "orders", "returns",
-    "reviews", "incidents",
+    "reviews", "incidents", "living", "delisted", "hopping",
 )  # fmt: skip
 
 

@@ -1,53 +1,51 @@
 """Assembly: from the trees of a forest to the program that the kernels walk."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.treeshap.columns import CATEGORY, NAN_MISSING, NO_MISSING, ZERO_MISSING, Columns, columns_of, kind_of
-from models.treeshap.dump import Forest, Leaf, Split, Tree
+from models.treeshap.columns import Coded, columns_of
+from models.treeshap.compiled import compiled
+from models.treeshap.model_file import NO_MISSING, Floats, Forest, Ints
 from models.treeshap.program import DOWN, TWIG, UP, Listing, Program, Steps, Tests
 from models.treeshap.quadrature import rule_for
 
 
-class Passed(NamedTuple):
-    """A feature on the way from the root: its last test, which way the path left it, and the product of its shares."""
+class Branches(NamedTuple):
+    """The children of each split in the order in which they are walked: inner nodes before leaves.
 
-    test: int
-    to_first: int
-    share: float
+    Children are named as in `Splits`; `shares` and `other_shares` are theirs of the cover, halves where no training row
+    arrived.
+    """
 
-
-class Visit(NamedTuple):
-    """A split that is to be written: on the way down or, when `leaving`, on the way up."""
-
-    node: int
-    depth: int
-    slot: int
-    passed: Mapping[int, Passed]
-    weight: float
-    leaving: tuple[tuple[int, ...], tuple[float, ...]] | None
+    first: Ints
+    second: Ints
+    flipped: NDArray[np.bool_]
+    shares: Floats
+    other_shares: Floats
 
 
-@dataclass
-class Draft:
-    """The lists that grow into the arrays of a program."""
+class Walk(NamedTuple):
+    """Where a walk through all trees leads: an entry per test, then per step, per leaf and per tree.
 
-    columns: Columns
-    steps: list[tuple[int, ...]] = field(default_factory=list)
-    numbers: list[tuple[float, ...]] = field(default_factory=list)
-    tests: list[tuple[int, ...]] = field(default_factory=list)
-    tables: list[NDArray[np.uint8]] = field(default_factory=list)
-    table_size: int = 0
-    base_terms: list[float] = field(default_factory=list)
-    deepest: int = 0
+    `splits` is the split of each test, `depths` its level, `heres` its slot; `earlier` is the closest test above on the
+    same feature, counted within the tree, or -1, with `earlier_first` and the product of its shares. `reach` is the
+    part of the rows that arrive at a leaf if every feature is unknown, `distinct` the most features on a path.
+    """
 
-    def __post_init__(self) -> None:
-        self.places = self.columns.places()
+    splits: Ints
+    depths: Ints
+    heres: Ints
+    earlier: Ints
+    earlier_first: Ints
+    earlier_shares: Floats
+    step_kinds: Ints
+    step_tests: Ints
+    step_start: Ints
+    reach: Floats
+    distinct: Ints
 
 
 def assemble(forest: Forest, precision: type[np.floating]) -> Listing:
@@ -57,114 +55,140 @@ def assemble(forest: Forest, precision: type[np.floating]) -> Listing:
         ValueError: from numpy, when a path tests more distinct features than a quadrature can be built for.
 
     """
-    draft = Draft(columns_of(forest))
-    step_start, test_start, distinct = [0], [0], []
-    for tree in forest.trees:
-        distinct.append(_write_tree(draft, tree))
-        step_start.append(len(draft.steps))
-        test_start.append(len(draft.tests))
-    rules = {d: rule_for(d) for d in sorted(set(distinct)) if d > 0}
+    branches, coded = _branches(forest), columns_of(forest)
+    walk = _walked(forest, branches)
+    rules = {int(d): rule_for(int(d)) for d in np.unique(walk.distinct) if d > 0}
     sizes = {d: len(rule.points) for d, rule in rules.items()}
     offsets = dict(zip(sizes, np.cumsum([0, *sizes.values()]), strict=False))
-    steps = np.array(draft.steps, dtype=np.int32).reshape(-1, len(Steps._fields) - 1).T.copy()
-    tests = np.array(draft.tests, dtype=np.int64).reshape(-1, len(Tests._fields)).T.copy()
     program = Program(
-        columns=draft.columns,
-        steps=Steps(np.array(draft.numbers, dtype=precision).reshape(-1, 5), *steps),
-        tests=Tests(*tests),
-        tables=np.concatenate([np.zeros(0, np.uint8), *draft.tables]),
-        step_start=np.array(step_start, dtype=np.int64),
-        test_start=np.array(test_start, dtype=np.int64),
-        point_start=np.array([offsets.get(d, 0) for d in distinct], dtype=np.int64),
-        point_count=np.array([sizes.get(d, 0) for d in distinct], dtype=np.int64),
+        columns=coded.columns,
+        steps=_steps(forest, branches, walk, precision),
+        tests=_tests(forest, branches, walk, coded),
+        tables=coded.tables,
+        step_start=walk.step_start,
+        test_start=forest.split_start,
+        point_start=np.array([offsets.get(d, 0) for d in walk.distinct.tolist()], dtype=np.int64),
+        point_count=np.array([sizes.get(d, 0) for d in walk.distinct.tolist()], dtype=np.int64),
         **{
             name: np.concatenate([np.zeros(0), *(getattr(rule, name) for rule in rules.values())]).astype(precision)
             for name in ("points", "complements", "weights")
         },
     )
-    return Listing(program, math.fsum(draft.base_terms), 2 * draft.deepest + 3, int(np.diff(test_start).max(initial=0)))
-
-
-def _write_tree(draft: Draft, tree: Tree) -> int:
-    """Write one tree in the order of its walk; return the most distinct features on a path."""
-    most, first_test = 0, len(draft.tests)
-    waiting = [Visit(node=0, depth=0, slot=0, passed={}, weight=1.0, leaving=None)]
-    while waiting:
-        visit = waiting.pop()
-        node = tree.nodes[visit.node]
-        if visit.leaving is not None:
-            draft.steps.append(visit.leaving[0])
-            draft.numbers.append(visit.leaving[1])
-        elif isinstance(node, Leaf):
-            draft.base_terms.append(node.value * visit.weight)
-            most = max(most, len(visit.passed))
-        else:
-            waiting.extend(_write_split(draft, tree, visit, first_test))
-    return most
-
-
-def _write_split(draft: Draft, tree: Tree, visit: Visit, first_test: int) -> list[Visit]:
-    """Write the test and the way down of one split; return what is to be visited after it, last first."""
-    split = tree.nodes[visit.node]
-    assert isinstance(split, Split)
-    draft.deepest = max(draft.deepest, visit.depth)
-    flip = isinstance(tree.nodes[split.left], Leaf) and not isinstance(tree.nodes[split.right], Leaf)
-    places = (split.right, split.left) if flip else (split.left, split.right)
-    first, second = (tree.nodes[place] for place in places)
-    shares = _shares(first, second)
-    earlier = visit.passed.get(split.feature)
-    test = len(draft.tests) - first_test
-    _write_test(draft, split, flip, earlier)
-    slots = tuple(
-        -1 if isinstance(child, Leaf) else 2 * visit.depth + side for side, child in enumerate((first, second), start=1)
+    return Listing(
+        program=program,
+        base_value=math.fsum(forest.leaf_values * walk.reach),
+        slots=2 * int(walk.depths.max(initial=0)) + 3,
+        most_tests=int(np.diff(forest.split_start).max(initial=0)),
     )
-    values = [child.value if isinstance(child, Leaf) else 0.0 for child in (first, second)]
-    earlier_share = earlier.share if earlier else 1.0
-    numbers = (*shares, earlier_share, values[1], values[0] - values[1])
-    rest = (visit.slot, *slots, test, split.feature, int(earlier is not None))
-    after = []
-    if slots[0] == -1:
-        draft.steps.append((TWIG, *rest))
-        draft.numbers.append(numbers)
-    else:
-        draft.steps.append((DOWN, *rest))
-        draft.numbers.append(numbers)
-        after.append(visit._replace(leaving=((UP, *rest), numbers)))
-    for side in (1, 0):
-        passed = Passed(test, 1 - side, earlier_share * shares[side])
-        after.append(
-            Visit(
-                node=places[side],
-                depth=visit.depth + 1,
-                slot=slots[side],
-                passed={**visit.passed, split.feature: passed},
-                weight=visit.weight * shares[side],
-                leaving=None,
-            )
-        )
-    return after
 
 
-def _shares(first: Split | Leaf, second: Split | Leaf) -> tuple[float, float]:
-    """Both children's shares of the cover; halves where no training row arrived."""
-    cover = first.cover + second.cover
-    return (first.cover / cover, second.cover / cover) if cover > 0.0 else (0.5, 0.5)
+def _branches(forest: Forest) -> Branches:
+    splits = forest.splits
+    flipped = (splits.left < 0) & (splits.right >= 0)
+    first, second = np.where(flipped, (splits.right, splits.left), (splits.left, splits.right))
+    covers = np.concatenate([forest.split_covers, forest.leaf_covers[::-1]])  # ~leaf counts from the end
+    of_first, of_second = covers[first], covers[second]
+    whole = of_first + of_second
+    met = whole > 0.0
+    shares, other_shares = (np.where(met, part / np.where(met, whole, 1.0), 0.5) for part in (of_first, of_second))
+    return Branches(first, second, flipped, shares, other_shares)
 
 
-def _write_test(draft: Draft, split: Split, flip: bool, earlier: Passed | None) -> None:
-    kind = kind_of(split)
-    column = draft.places[split.feature, kind]
-    values = draft.columns.values[draft.columns.starts[column] : draft.columns.starts[column + 1]]
-    low, span, table = 0, 0, -1
-    if kind == CATEGORY:
-        answers = np.zeros(len(values) + 1, dtype=np.uint8)
-        answers[1 + np.searchsorted(values, np.array(split.categories, dtype=np.float64))] = 1
-        table = draft.table_size
-        draft.tables.append(answers)
-        draft.table_size += len(answers)
-    else:
-        missing_goes_left = split.default_left and kind in (ZERO_MISSING, NAN_MISSING) and kind != NO_MISSING
-        low = 0 if missing_goes_left else 1
-        span = int(np.searchsorted(values, split.threshold)) + 1 - low
-    way = (earlier.test, earlier.to_first) if earlier else (-1, 0)
-    draft.tests.append((column, low, span, table, int(flip), *way))
+def _walked(forest: Forest, branches: Branches) -> Walk:
+    tests, trees = len(branches.first), len(forest.split_start) - 1
+    steps = tests + int(np.count_nonzero(branches.first >= 0))
+
+    def ints(size: int) -> Ints:
+        return np.zeros(size, dtype=np.int64)
+
+    walk = Walk(
+        splits=ints(tests), depths=ints(tests), heres=ints(tests), earlier=ints(tests), earlier_first=ints(tests),
+        earlier_shares=np.zeros(tests), step_kinds=ints(steps), step_tests=ints(steps), step_start=ints(trees + 1),
+        reach=np.ones(len(forest.leaf_values)), distinct=ints(trees),
+    )  # fmt: skip
+    _walk_all(forest.split_start, forest.splits.features, branches, len(forest.feature_names), walk)
+    return walk
+
+
+@compiled
+def _walk_all(split_start, features, branches, n_features, walk):  # type: ignore[no-untyped-def]
+    """Fill `walk`, tree by tree in preorder, with a stack of the path from the root instead of recursion."""
+    size = np.max(np.diff(split_start)) + 1
+    path, turns, tests = (np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(size, np.int64))
+    weights = np.ones(size)
+    # The closest test above on each feature, how the path left it, and the product of its shares.
+    latest, left_first, passed = np.full(n_features, -1), np.zeros(n_features, np.int64), np.ones(n_features)
+    test, step = 0, 0
+    for tree in range(walk.distinct.size):
+        depth, distinct = 0, 0
+        path[0], turns[0] = split_start[tree], 0
+        if split_start[tree] == split_start[tree + 1]:
+            depth = -1
+        while depth >= 0:
+            split, turn = path[depth], turns[depth]
+            feature, twig = features[split], branches.first[split] < 0
+            if turn == 0:
+                tests[depth] = test
+                walk.splits[test], walk.depths[test] = split, depth
+                walk.heres[test] = 2 * (depth - 1) + turns[depth - 1] if depth else 0
+                walk.earlier[test], walk.earlier_first[test] = latest[feature], left_first[feature]
+                walk.earlier_shares[test] = passed[feature]
+                distinct += latest[feature] < 0
+                walk.step_kinds[step], walk.step_tests[step] = TWIG if twig else DOWN, test
+                test, step = test + 1, step + 1
+            at = tests[depth]
+            turns[depth] += 1
+            if turn == 2:
+                if not twig:
+                    walk.step_kinds[step], walk.step_tests[step] = UP, at
+                    step += 1
+                latest[feature], left_first[feature] = walk.earlier[at], walk.earlier_first[at]
+                passed[feature] = walk.earlier_shares[at]
+                distinct -= latest[feature] < 0
+                depth -= 1
+                continue
+            share = branches.other_shares[split] if turn else branches.shares[split]
+            child = branches.second[split] if turn else branches.first[split]
+            latest[feature], left_first[feature] = at - split_start[tree], 1 - turn
+            passed[feature] = walk.earlier_shares[at] * share
+            if child < 0:
+                walk.reach[~child] = weights[depth] * share
+                walk.distinct[tree] = max(walk.distinct[tree], distinct)
+            else:
+                depth += 1
+                path[depth], turns[depth], weights[depth] = child, 0, weights[depth - 1] * share
+        walk.step_start[tree + 1] = step
+
+
+def _steps(forest: Forest, branches: Branches, walk: Walk, precision: type[np.floating]) -> Steps:
+    test = walk.step_tests
+    split, depth = walk.splits[test], walk.depths[test]
+    first, second = branches.first[split], branches.second[split]
+
+    def value(child: Ints) -> Floats:
+        return np.where(child < 0, forest.leaf_values[~np.minimum(child, -1)], 0.0)
+
+    shares = (branches.shares[split], branches.other_shares[split], walk.earlier_shares[test])
+    numbers = np.column_stack([*shares, value(second), value(first) - value(second)]).astype(precision)
+    tree_start = np.repeat(forest.split_start[:-1], np.diff(walk.step_start))
+    whole = (
+        walk.step_kinds, walk.heres[test],
+        np.where(first < 0, -1, 2 * depth + 1), np.where(second < 0, -1, 2 * depth + 2),
+        test - tree_start, forest.splits.features[split], walk.earlier[test] >= 0,
+    )  # fmt: skip
+    return Steps(np.ascontiguousarray(numbers), *(column.astype(np.int32) for column in whole))
+
+
+def _tests(forest: Forest, branches: Branches, walk: Walk, coded: Coded) -> Tests:
+    splits, split = forest.splits, walk.splits
+    low = np.where(splits.default_left & (splits.kinds != NO_MISSING), 0, 1)
+    numerical = coded.table < 0
+    return Tests(
+        column=coded.column[split],
+        low=np.where(numerical, low, 0)[split],
+        span=np.where(numerical, coded.place + 1 - low, 0)[split],
+        table=coded.table[split],
+        flip=branches.flipped[split].astype(np.int64),
+        earlier=walk.earlier,
+        earlier_first=walk.earlier_first,
+    )

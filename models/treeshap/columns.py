@@ -5,19 +5,17 @@ exactly, in float64; code 0 is a missing value. A categorical column sorts the c
 1 + place, and 0 for all others (unseen, negative, missing).
 """
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.treeshap.compiled import compiled
-from models.treeshap.dump import Forest, Split
+from models.treeshap.model_file import CATEGORY, NAN_MISSING, ZERO_MISSING, Forest
 
-NO_MISSING, ZERO_MISSING, NAN_MISSING, CATEGORY = range(4)
-_KINDS = {"None": NO_MISSING, "Zero": ZERO_MISSING, "NaN": NAN_MISSING, "category": CATEGORY}
 ZERO_HALF_WIDTH = float(np.float32(1e-35))  # LightGBM's kZeroThreshold: it reads any |value| up to here as zero
 LARGEST_CATEGORY = 2.0**31 - 1.0
+KINDS = CATEGORY + 1
 
 
 class Columns(NamedTuple):
@@ -31,36 +29,48 @@ class Columns(NamedTuple):
     starts: NDArray[np.int64]
     values: NDArray[np.float64]
 
-    def places(self) -> dict[tuple[int, int], int]:
-        """The column of each (feature, kind)."""
-        return {(int(f), int(k)): c for c, (f, k) in enumerate(zip(self.features, self.kinds, strict=True))}
-
     def code_type(self) -> type[np.unsignedinteger]:
         """The smallest unsigned type that holds every code."""
         largest = int(np.diff(self.starts).max(initial=0)) + 1
         return np.uint8 if largest <= 0xFF else np.uint16 if largest <= 0xFFFF else np.uint32
 
 
-def kind_of(split: Split) -> int:
-    """The kind of the column that answers a split."""
-    return _KINDS[split.missing]
+class Coded(NamedTuple):
+    """The columns, and for each split its column and the place there of its threshold.
+
+    `table` is the start in `tables` of a categorical split's answers by code, and -1 for a numerical split.
+    """
+
+    columns: Columns
+    column: NDArray[np.int64]
+    place: NDArray[np.int64]
+    table: NDArray[np.int64]
+    tables: NDArray[np.uint8]
 
 
-def columns_of(forest: Forest) -> Columns:
+def columns_of(forest: Forest) -> Coded:
     """The columns of all splits of a forest, by feature and kind."""
-    found: dict[tuple[int, int], set[float]] = {}
-    for tree in forest.trees:
-        for node in tree.nodes:
-            if isinstance(node, Split):
-                values: Iterable[float] = node.categories if node.missing == "category" else (node.threshold,)
-                found.setdefault((node.feature, kind_of(node)), set()).update(map(float, values))
-    keys = sorted(found)
-    return Columns(
-        features=np.array([feature for feature, _ in keys], dtype=np.int64),
-        kinds=np.array([kind for _, kind in keys], dtype=np.int64),
-        starts=np.cumsum([0, *(len(found[key]) for key in keys)], dtype=np.int64),
-        values=np.array([value for key in keys for value in sorted(found[key])], dtype=np.float64),
-    )
+    splits, categories = forest.splits, forest.categories
+    numerical, categorical = np.flatnonzero(splits.kinds != CATEGORY), np.flatnonzero(splits.kinds == CATEGORY)
+    key_of_split = splits.features * KINDS + splits.kinds
+    keys, column = np.unique(key_of_split, return_inverse=True)
+    owners = np.concatenate([numerical, categories.splits])
+    values = np.concatenate([splits.thresholds[numerical], categories.values.astype(np.float64)])
+    order = np.lexsort((values, column[owners]))
+    values, of_column = values[order], column[owners][order]
+    new = np.ones(len(values), dtype=bool)
+    new[1:] = (values[1:] != values[:-1]) | (of_column[1:] != of_column[:-1])
+    starts = np.concatenate([[0], np.cumsum(np.bincount(of_column[new], minlength=len(keys)))])
+    places = np.empty(len(values), dtype=np.int64)
+    places[order] = np.cumsum(new) - 1 - starts[of_column]
+    place = np.zeros(len(column), dtype=np.int64)
+    place[numerical] = places[: len(numerical)]
+    sizes = np.diff(starts)[column[categorical]] + 1
+    table = np.full(len(column), -1, dtype=np.int64)
+    table[categorical] = np.cumsum(sizes) - sizes
+    tables = np.zeros(int(sizes.sum()), dtype=np.uint8)
+    tables[table[categories.splits] + 1 + places[len(numerical) :]] = 1
+    return Coded(Columns(keys // KINDS, keys % KINDS, starts, values[new]), column, place, table, tables)
 
 
 @compiled

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.treeshap.assembly import assemble
-from models.treeshap.dump import read_dump
 from models.treeshap.memory import ROWS, memory_for
+from models.treeshap.model_file import read_model
 from models.treeshap.program import Listing
 from models.treeshap.runs import explain_rows, explain_top
 
@@ -31,18 +31,18 @@ class Top(NamedTuple):
     margin: NDArray[np.float64]
 
 
-def compile_model(dump: Mapping[str, Any], precision: Precision = "float64") -> "Engine":
-    """The engine of a LightGBM booster, from `booster.dump_model()`.
+def compile_model(text: str, precision: Precision = "float64") -> "Engine":
+    """The engine of a LightGBM booster, from `booster.model_to_string()` or the file that `save_model` writes.
 
     Raises:
-        UnsupportedModel: the model cannot be explained exactly (linear trees, several outputs).
+        UnsupportedModel: the model cannot be explained exactly (linear trees, several outputs) or its text is damaged.
         ValueError: an unknown precision.
 
     """
     if precision not in ("float64", "float32"):
         raise ValueError(f"The precision is 'float64' or 'float32', got {precision!r}.")
-    forest = read_dump(dump)
-    return Engine(assemble(forest, np.dtype(precision).type), forest.n_features, np.dtype(precision))
+    forest = read_model(text)
+    return Engine(assemble(forest, np.dtype(precision).type), forest.feature_names, np.dtype(precision))
 
 
 class Engine:
@@ -51,11 +51,20 @@ class Engine:
     A row's answer depends on that row alone: not on its neighbours, their order, their number, or the threads.
     """
 
-    def __init__(self, listing: Listing, n_features: int, precision: "np.dtype[Any]") -> None:
+    def __init__(self, listing: Listing, feature_names: tuple[str, ...], precision: "np.dtype[Any]") -> None:
         self._listing = listing
         self._precision = precision
-        self.n_features = n_features
+        self.feature_names = feature_names
+        self.n_features = len(feature_names)
         self.base_value = listing.base_value
+
+    def tested_values(self) -> Mapping[int, NDArray[np.float64]]:
+        """The thresholds and categories of all splits, by the feature that is tested."""
+        columns = self._listing.program.columns
+        return {
+            int(feature): columns.values[columns.starts[at] : columns.starts[at + 1]]
+            for at, feature in enumerate(columns.features)
+        }
 
     def contributions(self, matrix: NDArray[np.float64], threads: int = 1) -> Contributions:
         """Contributions of every feature; `matrix` is (n, features), float64, row by row, NaN where missing.

@@ -21,6 +21,7 @@ class Memory(NamedTuple):
     taken: NDArray[np.uint64]
     valid: NDArray[np.uint64]
     phi: NDArray[np.floating]
+    sums: NDArray[np.float64]
 
 
 def memory_for(listing: Listing, n_features: int) -> Memory:
@@ -35,6 +36,7 @@ def memory_for(listing: Listing, n_features: int) -> Memory:
         taken=np.zeros(max(1, listing.most_tests), dtype=np.uint64),
         valid=np.zeros(max(1, listing.most_tests), dtype=np.uint64),
         phi=_aligned(n_features * ROWS, precision),
+        sums=np.zeros(n_features * ROWS),
     )
 
 

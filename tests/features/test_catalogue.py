@@ -8,11 +8,11 @@ from typing import get_args
 
 import pytest
 
-from features.catalogue import BY_NAME, CATALOGUE, FEATURE_NAMES, Feature, Group, feature_version
+from features.catalogue import BY_NAME, CATALOGUE, FEATURE_NAMES, Feature, Group
 from features.catalogue_docs import README, with_feature_list
 from features.feature import KEYS, Unit
-from features.pipeline import compiled_sql
 from features.reference import UNTRAINED_RATES
+from features.version import compiled_sql, feature_version
 
 EACH = pytest.mark.parametrize("feature", CATALOGUE, ids=FEATURE_NAMES)
 
@@ -57,7 +57,7 @@ def test_the_compiled_query_never_names_what_must_stay_behind(forbidden: str) ->
 def test_the_version_is_the_same_in_another_process() -> None:
     """Nothing random enters the version."""
     told = subprocess.run(
-        [sys.executable, "-c", "from features.catalogue import feature_version; print(feature_version())"],
+        [sys.executable, "-c", "from features.version import feature_version; print(feature_version())"],
         capture_output=True, text=True, check=True, cwd=Path(__file__).resolve().parents[2],
     )  # fmt: skip
     assert re.fullmatch(r"f-[0-9a-f]{12}", feature_version())

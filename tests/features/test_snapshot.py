@@ -1,5 +1,6 @@
 """A snapshot says of every SKU what the pipeline says, and nothing when it is not whole."""
 
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -12,11 +13,12 @@ from data.progress import SilentProgress
 from data.refusal import Refusal
 from data.tables import Tables
 from features import key_index, snapshot_writing
-from features.catalogue import FEATURE_NAMES, feature_version
+from features.catalogue import FEATURE_NAMES
 from features.pipeline import feature_table
 from features.reference import Reference
 from features.snapshot import Snapshot, open_snapshot
 from features.snapshot_writing import catalogue_on, reference_digest, snapshot_name, write_snapshot
+from features.version import feature_version
 from tests.features.catalogues import DAY, small_catalogue
 
 SKUS = 200
@@ -134,17 +136,21 @@ def test_many_spans_read_like_one(
     tables: Tables, snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Computing a few SKUs at a time changes no value and no place, to the last bit."""
-    monkeypatch.setattr(snapshot_writing, "SKUS_PER_SPAN", 60)
+    monkeypatch.setattr(snapshot_writing, "PLACES_PER_SPAN", 60)
     write_snapshot(tables, DAY, Reference.untrained(), tmp_path / "small spans", SilentProgress())
     other = open_snapshot(tmp_path / "small spans")
     np.testing.assert_array_equal(other.matrix(0, SKUS), snapshot.matrix(0, SKUS))
     assert keys_of(other) == keys_of(snapshot)
 
 
-def test_keys_that_share_a_hash_are_told_apart(tables: Tables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_that_share_a_hash_are_told_apart(
+    folder: Path, snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Keys that share a hash are told apart."""
     monkeypatch.setattr(key_index, "key_hash", lambda sku_id, _market: len(sku_id))
-    write_snapshot(tables, DAY, Reference.untrained(), tmp_path / "collisions", SilentProgress())
+    shutil.copytree(folder, tmp_path / "collisions")
+    hashes = np.array([key_index.key_hash(*key) for key in zip(*keys_of(snapshot), strict=True)], dtype=np.uint64)
+    key_index.write_key_index(tmp_path / "collisions", hashes)
     other = open_snapshot(tmp_path / "collisions")
     np.testing.assert_array_equal(other.find(*keys_of(other)), np.arange(SKUS))
     assert other.find(["K-x"], ["DE"]) == [-1]

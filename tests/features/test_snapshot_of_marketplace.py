@@ -42,7 +42,7 @@ def test_the_snapshot_of_one_day_equals_the_pipeline_over_its_spine(
     tables: Tables, day: date, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The shortcuts of a single day, spans of SKUs and reviews read per day change no feature by a bit."""
-    monkeypatch.setattr(snapshot_writing, "SKUS_PER_SPAN", 170)
+    monkeypatch.setattr(snapshot_writing, "PLACES_PER_SPAN", 170)
     matrix = matrix_of(tables, day, tmp_path / "plain")
     snapshot = open_snapshot(tmp_path / "plain")
     spine = snapshot.keys(0, len(snapshot)).select(["sku_id", "market"]).to_pandas().assign(as_of=day)

@@ -18,7 +18,7 @@ law = settings(max_examples=60, deadline=None)
 def test_contributions_and_base_value_equal_those_of_lightgbm(grown: Grown) -> None:
     """Also on thresholds, at infinities, for unseen categories and for every missing type."""
     expected = contributions_by_lightgbm(grown.booster, grown.rows)
-    explained = compile_model(grown.booster.dump_model()).contributions(grown.rows)
+    explained = compile_model(grown.booster.model_to_string()).contributions(grown.rows)
     assert_allclose(explained.values, expected[:, :-1], rtol=0, atol=1e-9)
     assert_allclose(explained.base_value, expected[:, -1], rtol=0, atol=1e-9)
 
@@ -37,7 +37,7 @@ def test_contributions_equal_those_of_the_algorithm_of_shap(grown: Grown) -> Non
     explainer.model.model_type = "internal"
     explainer.model.model_output = "raw"
     expected = explainer.shap_values(grown.rows, check_additivity=False)
-    explained = compile_model(grown.booster.dump_model()).contributions(grown.rows)
+    explained = compile_model(grown.booster.model_to_string()).contributions(grown.rows)
     assert_allclose(explained.values, expected, rtol=0, atol=1e-9)
 
 
@@ -46,7 +46,7 @@ def test_contributions_equal_those_of_the_algorithm_of_shap(grown: Grown) -> Non
 def test_contributions_and_base_value_sum_to_the_raw_margin(grown: Grown, precision: str) -> None:
     """To 1e-9 in float64 and to 1e-5 of the margins' size in float32."""
     raw = np.asarray(grown.booster.predict(grown.rows, raw_score=True))
-    engine = compile_model(grown.booster.dump_model(), precision)  # type: ignore[arg-type]
+    engine = compile_model(grown.booster.model_to_string(), precision)  # type: ignore[arg-type]
     explained = engine.contributions(grown.rows)
     tolerance = 1e-9 if precision == "float64" else 1e-5 * max(1.0, float(np.abs(explained.values).max(initial=0.0)))
     assert_allclose(explained.base_value + explained.values.sum(axis=1, dtype=np.float64), raw, rtol=0, atol=tolerance)
@@ -56,8 +56,8 @@ def test_contributions_and_base_value_sum_to_the_raw_margin(grown: Grown, precis
 @law
 @given(grown=grown_boosters())
 def test_float32_differs_from_float64_by_less_than_1e_5_of_the_largest_contribution(grown: Grown) -> None:
-    exact = compile_model(grown.booster.dump_model()).contributions(grown.rows).values
-    rounded = compile_model(grown.booster.dump_model(), "float32").contributions(grown.rows).values
+    exact = compile_model(grown.booster.model_to_string()).contributions(grown.rows).values
+    rounded = compile_model(grown.booster.model_to_string(), "float32").contributions(grown.rows).values
     assert rounded.dtype == np.float32
     assert_allclose(rounded, exact, rtol=0, atol=1e-5 * max(1.0, float(np.abs(exact).max())))
 
@@ -66,7 +66,7 @@ def test_float32_differs_from_float64_by_less_than_1e_5_of_the_largest_contribut
 @given(grown=grown_boosters())
 def test_a_feature_that_no_tree_splits_on_gets_exactly_zero(grown: Grown) -> None:
     unused = grown.booster.feature_importance() == 0
-    values = compile_model(grown.booster.dump_model()).contributions(grown.rows).values
+    values = compile_model(grown.booster.model_to_string()).contributions(grown.rows).values
     assert_array_equal(values[:, unused], 0.0)
 
 
@@ -74,7 +74,7 @@ def test_a_feature_that_no_tree_splits_on_gets_exactly_zero(grown: Grown) -> Non
 @given(grown=grown_boosters(), precision=st.sampled_from(["float64", "float32"]), data=st.data())
 def test_a_row_has_the_same_bits_in_any_company(grown: Grown, precision: str, data: st.DataObject) -> None:
     """Alone, shuffled, in a slice of any length, and with any number of threads."""
-    engine = compile_model(grown.booster.dump_model(), precision)  # type: ignore[arg-type]
+    engine = compile_model(grown.booster.model_to_string(), precision)  # type: ignore[arg-type]
     together = engine.contributions(grown.rows).values
     order = np.random.default_rng(data.draw(st.integers(0, 99))).permutation(len(grown.rows))
     assert_array_equal(engine.contributions(grown.rows[order], threads=3).values, together[order])
@@ -90,7 +90,7 @@ def test_a_row_has_the_same_bits_in_any_company(grown: Grown, precision: str, da
 def test_the_top_k_are_the_largest_contributions_and_equal_sizes_come_by_feature(
     grown: Grown, data: st.DataObject
 ) -> None:
-    engine = compile_model(grown.booster.dump_model())
+    engine = compile_model(grown.booster.model_to_string())
     k = data.draw(st.integers(0, engine.n_features))
     values = engine.contributions(grown.rows).values
     top = engine.top(grown.rows, k, threads=data.draw(st.integers(1, 3)))
@@ -103,7 +103,7 @@ def test_the_top_k_are_the_largest_contributions_and_equal_sizes_come_by_feature
 @given(grown=grown_boosters())
 def test_nothing_is_written_to_the_rows(grown: Grown) -> None:
     before = grown.rows.copy()
-    compile_model(grown.booster.dump_model()).contributions(grown.rows)
+    compile_model(grown.booster.model_to_string()).contributions(grown.rows)
     assert_array_equal(before, grown.rows)
 
 

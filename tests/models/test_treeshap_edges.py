@@ -1,8 +1,6 @@
 """Examples that no random booster is sure to reach: odd trees, odd covers, odd values, and what is refused."""
 
-import copy
 from pathlib import Path
-from typing import Any
 
 import lightgbm
 import numpy as np
@@ -15,39 +13,15 @@ from models.treeshap.columns import encode
 from models.treeshap.quadrature import rule_for
 from models.treeshap.tile import walk_tile
 from tests.models.boosters import Matrix, contributions_by_lightgbm, grow, on_the_edges
+from tests.models.model_texts import Leaf, Split, chain, model_text, split
 
 
 def assert_equals_lightgbm(booster: lightgbm.Booster, rows: Matrix) -> None:
     """Contributions and base value, to 1e-9."""
     expected = contributions_by_lightgbm(booster, rows)
-    explained = compile_model(booster.dump_model()).contributions(rows)
+    explained = compile_model(booster.model_to_string()).contributions(rows)
     assert_allclose(explained.values, expected[:, :-1], rtol=0, atol=1e-9)
     assert_allclose(explained.base_value, expected[0, -1], rtol=0, atol=1e-9)
-
-
-def leaf(value: float, cover: int) -> dict[str, Any]:
-    """A leaf of a hand-made dump."""
-    return {"leaf_value": value, "leaf_count": cover}
-
-
-def split(feature: int, left: dict[str, Any], right: dict[str, Any], threshold: float = 0.0) -> dict[str, Any]:
-    """A numerical split of a hand-made dump."""
-    cover = sum(child.get("internal_count", child.get("leaf_count", 0)) for child in (left, right))
-    test = {"split_feature": feature, "threshold": threshold, "decision_type": "<=", "missing_type": "NaN"}
-    return {**test, "default_left": True, "internal_count": cover, "left_child": left, "right_child": right}
-
-
-def dump_of(root: dict[str, Any], features: int) -> dict[str, Any]:
-    """A dump of one tree."""
-    return {"num_tree_per_iteration": 1, "max_feature_idx": features - 1, "tree_info": [{"tree_structure": root}]}
-
-
-def chain(features: int) -> dict[str, Any]:
-    """A tree that tests one more feature on each level."""
-    root = split(features - 1, leaf(1.0, 1), leaf(-1.0, 1))
-    for feature in reversed(range(features - 1)):
-        root = split(feature, leaf(0.5 * feature, 1), root)
-    return root
 
 
 def test_a_chain_of_70_distinct_features_equals_lightgbm() -> None:
@@ -60,25 +34,25 @@ def test_a_chain_of_70_distinct_features_equals_lightgbm() -> None:
 
 
 def test_a_chain_of_300_features_sums_to_its_leaf() -> None:
-    engine = compile_model(dump_of(chain(300), 300))
+    engine = compile_model(model_text(chain(300), 300))
     rows = np.random.default_rng(0).choice([-1.0, 1.0], (70, 300))
     first_left = np.argmax(rows <= 0, axis=1)
     assert_allclose(engine.margin(rows), np.where(first_left == 299, 1.0, 0.5 * first_left), atol=1e-9)
 
 
 def test_a_tree_deeper_than_the_recursion_limit_is_explained() -> None:
-    root = leaf(1.0, 1)
+    root: Split | Leaf = Leaf(1.0, 1)
     for level in range(3_000):  # 250 thresholds a feature
-        root = split(level % 12, leaf(float(level), 1), root, threshold=-float(level // 12))
+        root = split(level % 12, Leaf(float(level), 1), root, threshold=-float(level // 12))
     rows = np.ones((2, 12))
     rows[1, 11] = np.nan
-    explained = compile_model(dump_of(root, 12)).contributions(rows)
+    explained = compile_model(model_text(root, 12)).contributions(rows)
     assert_allclose(explained.base_value + explained.values.sum(axis=1), [1.0, 2999.0], rtol=0, atol=1e-9)
 
 
 def test_a_model_of_single_leaves_gives_zeros_and_its_value_as_base() -> None:
     booster = grow(np.zeros((30, 2)), np.full(30, 2.5), [], min_data_in_leaf=1000)
-    engine = compile_model(booster.dump_model())
+    engine = compile_model(booster.model_to_string())
     explained = engine.contributions(np.ones((3, 2)))
     assert_array_equal(explained.values, 0.0)
     assert explained.base_value == pytest.approx(2.5)
@@ -86,15 +60,15 @@ def test_a_model_of_single_leaves_gives_zeros_and_its_value_as_base() -> None:
 
 
 def test_no_row_gives_an_empty_answer() -> None:
-    engine = compile_model(dump_of(chain(3), 3))
+    engine = compile_model(model_text(chain(3), 3))
     assert engine.contributions(np.empty((0, 3))).values.shape == (0, 3)
     assert engine.top(np.empty((0, 3)), 2, threads=2).features.shape == (0, 2)
 
 
 def test_covers_of_zero_rows_give_finite_contributions_that_sum_to_the_margin() -> None:
     """LightGBM divides by the cover and answers NaN; a share of 0 is its limit, and 0 of 0 rows are halves."""
-    empty = split(1, leaf(3.0, 0), split(0, leaf(5.0, 0), leaf(7.0, 0), threshold=2.0))
-    engine = compile_model(dump_of(split(0, leaf(1.0, 10), empty), 2))
+    empty = split(1, Leaf(3.0, 0), split(0, Leaf(5.0, 0), Leaf(7.0, 0), threshold=2.0))
+    engine = compile_model(model_text(split(0, Leaf(1.0, 10), empty), 2))
     explained = engine.contributions(np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [3.0, 1.0]]))
     assert explained.base_value == 1.0
     assert_allclose(1.0 + explained.values.sum(axis=1), [1.0, 3.0, 5.0, 7.0], atol=1e-12)
@@ -102,7 +76,7 @@ def test_covers_of_zero_rows_give_finite_contributions_that_sum_to_the_margin() 
 
 
 def test_a_tiny_cover_beside_a_huge_one_equals_the_limit() -> None:
-    engine = compile_model(dump_of(split(0, leaf(1.0, 10**12), split(1, leaf(0.0, 1), leaf(8.0, 10**9))), 2))
+    engine = compile_model(model_text(split(0, Leaf(1.0, 10**12), split(1, Leaf(0.0, 1), Leaf(8.0, 10**9))), 2))
     explained = engine.contributions(np.array([[1.0, -1.0]]))
     assert_allclose(explained.base_value + explained.values.sum(), 0.0, atol=1e-9)
 
@@ -152,40 +126,47 @@ def test_linear_trees_are_refused_with_a_sentence() -> None:
     rng = np.random.default_rng(0)
     matrix = rng.normal(size=(100, 2))
     booster = grow(matrix, matrix[:, 0], [], linear_tree=True)
-    with pytest.raises(UnsupportedModel, match=r"tree 0 has a linear leaf\. Train with linear_tree=false"):
-        compile_model(booster.dump_model())
+    with pytest.raises(UnsupportedModel, match=r"tree 0 has linear leaves\. Train with linear_tree=false"):
+        compile_model(booster.model_to_string())
 
 
 def test_several_outputs_are_refused_with_a_sentence() -> None:
     rng = np.random.default_rng(0)
     booster = grow(rng.normal(size=(90, 2)), np.arange(90.0) % 3, [], objective="multiclass", num_class=3)
     with pytest.raises(UnsupportedModel, match="grows 3 trees per iteration"):
-        compile_model(booster.dump_model())
+        compile_model(booster.model_to_string())
 
 
 @pytest.mark.parametrize(
-    ("change", "sentence"),
+    ("change", "to", "sentence"),
     [
-        ({"decision_type": "<"}, "has a split '<' with missing type 'NaN'"),
-        ({"missing_type": "Some"}, "missing type 'Some'"),
-        ({"threshold": float("nan")}, "a split at NaN"),
-        ({"left_child": leaf(float("inf"), 1)}, "a leaf of inf"),
+        ("decision_type=10", "decision_type=14", "missing type beside None, Zero and NaN"),
+        ("threshold=0.0", "threshold=nan", "a leaf or a threshold that is not a number"),
+        ("leaf_value=0.0", "leaf_value=inf", "a leaf or a threshold that is not a number"),
+        ("threshold=0.0", "threshold=", "threshold has 1 numbers where 2 belong"),
+        ("split_feature=0", "split_feature=2", "another feature than its 2"),
+        ("left_child=-1", "left_child=-9", "left_child has a number beyond the tree"),
+        ("left_child=-1", "left_child=-2", "its splits and leaves are no trees"),
+        ("left_child=-1", "left_child=0", "its splits and leaves are no trees"),
+        ("decision_type=10", "decision_type=1", "categorical splits and their sets"),
+        ("leaf_count=", "leaf_counts=", "damaged: 'leaf_count'"),
     ],
 )
-def test_an_unknown_split_is_refused_with_a_sentence(change: dict[str, Any], sentence: str) -> None:
-    dump = copy.deepcopy(dump_of(chain(2), 2))
-    dump["tree_info"][0]["tree_structure"] |= change
+def test_a_damaged_file_is_refused_with_a_sentence(change: str, to: str, sentence: str) -> None:
+    """Whatever could lead a kernel, which does not check, out of its arrays."""
+    whole = model_text(chain(2), 2)
+    assert change in whole
     with pytest.raises(UnsupportedModel, match=sentence):
-        compile_model(dump)
+        compile_model(whole.replace(change, to, 1))
 
 
-def test_a_dictionary_that_is_no_dump_is_refused() -> None:
-    with pytest.raises(UnsupportedModel, match=r"booster.dump_model\(\)"):
-        compile_model({"trees": []})
+def test_a_text_that_is_no_model_file_is_refused() -> None:
+    with pytest.raises(UnsupportedModel, match=r"booster.model_to_string\(\)"):
+        compile_model("tree\nversion=v2\n")
 
 
 def test_a_wrong_matrix_precision_or_count_is_refused_with_a_sentence() -> None:
-    engine = compile_model(dump_of(chain(3), 3))
+    engine = compile_model(model_text(chain(3), 3))
     rows = np.zeros((4, 3))
     with pytest.raises(ValueError, match=r"3 columns, got shape \(4, 2\)"):
         engine.contributions(np.zeros((4, 2)))
@@ -198,7 +179,7 @@ def test_a_wrong_matrix_precision_or_count_is_refused_with_a_sentence() -> None:
     with pytest.raises(ValueError, match="between 0 and the 3 features of the model, got 4"):
         engine.top(rows, 4)
     with pytest.raises(ValueError, match="'float64' or 'float32', got 'half'"):
-        compile_model(dump_of(chain(3), 3), "half")  # type: ignore[arg-type]
+        compile_model(model_text(chain(3), 3), "half")  # type: ignore[arg-type]
 
 
 def test_a_cached_kernel_is_out_of_date_when_any_source_of_the_package_changes(

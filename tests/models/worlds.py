@@ -8,8 +8,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from data.workspace import Workspace
-from features.catalogue import FEATURE_NAMES, feature_version
+from features.catalogue import FEATURE_NAMES
 from features.reference import Reference
+from features.version import feature_version
 from models.artefact import Artefact, ArtefactParts, read_artefact, write_artefact
 from models.calibration import Calibration, fit_calibration
 from models.champion import crown, keep_model

@@ -116,7 +116,8 @@ def test_a_plan_over_http_equals_the_plan_of_the_library(client: httpx.Client, s
     assert answer["policy_version"] == plan.summary.policy_version
     assert answer["model_version"] == champion(scored.workspace).version
     names = list(answer["tests"][0])
-    assert answer["tests"] == plan.units.select(names).to_pylist()
+    tests = [{**test, "due_on": test["due_on"].isoformat()} for test in plan.units.select(names).to_pylist()]
+    assert answer["tests"] == tests
     assert all(0 < test["inclusion_probability"] <= 1 for test in answer["tests"])
 
 

@@ -32,7 +32,7 @@ from tests.models.worlds import tiny_parts
 
 UNTIL = date(2026, 6, 30)
 DAY = date(2026, 7, 1)
-SKUS = 1_000
+SKUS = 400
 TOLERANCE = 1e-9
 TWO_WORKERS = "local-cluster[2,1,1024]"
 # A small run on a small machine: loopback, few partitions, little heap, and no time spent on compiling plans.
@@ -42,6 +42,8 @@ SMALL = {
     "spark.ui.enabled": "false",
     "spark.executor.memory": "1g",
     "spark.sql.shuffle.partitions": "2",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.constraintPropagation.enabled": "false",
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
@@ -61,13 +63,17 @@ needs_spark = pytest.mark.skipif(shutil.which("java") is None, reason="Spark nee
 
 @dataclass(frozen=True)
 class BothWays:
-    """One marketplace, its features and its scores from DuckDB and from Spark, all in catalogue order."""
+    """One marketplace, its features and its scores from DuckDB and from Spark, all in catalogue order.
+
+    `written` names what Spark wrote in a run that was killed before the ranks, and in the run that took it up.
+    """
 
     features: pa.Table
     features_on_spark: pa.Table
     scores: pa.Table
     scores_on_spark: pa.Table
     parts: tuple[Path, ...]
+    written: tuple[tuple[str, ...], tuple[str, ...]]
 
 
 @pytest.fixture(scope="module")
@@ -81,23 +87,44 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> BothWays:
     features = tables.backend.to_pyarrow(feature_table(tables, catalogue_on(tables, DAY), artefact.reference))
     scores = _rows(score_catalogue(workspace, tables, artefact, DAY, SilentProgress()))
     on_spark: list[pa.Table] = []
+    written: list[str] = []
 
     def overheard(compute: Callable[..., Any], *given: Any) -> Any:
         wide = compute(*given)
         on_spark.append(given[0].backend.to_pyarrow(wide))
         return wide
 
+    def noted(once: Callable[..., Path], folder: Path, write: Callable[[str], object]) -> Path:
+        def write_noted(address: str) -> None:
+            written.append(folder.name)
+            write(address)
+
+        return once(folder, write_noted)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
     with pytest.MonkeyPatch.context() as patch, spark.spark_session(TWO_WORKERS, options=SMALL) as session:
+        patch.setattr(spark, "_once", partial(noted, spark._once))
+        with pytest.MonkeyPatch.context() as broken:
+            broken.setattr(spark, "_sorted_by_rank", killed)
+            with pytest.raises(KeyboardInterrupt):
+                spark.score_on_spark(session, workspace, artefact, None, SilentProgress())
+        before = tuple(written)
+        written.clear()
         patch.setattr(spark, "features_on_spark", partial(overheard, spark.features_on_spark))
         folder = spark.score_on_spark(session, workspace, artefact, None, SilentProgress())
     gc.collect()  # here, where Py4J's connections may be closed unasked
     assert folder == workspace.scores(DAY)
-    assert not any((workspace.home / ".spark").iterdir())
-    return BothWays(_ordered(features), _ordered(on_spark[0]), scores, _rows(folder), tuple(sorted(folder.iterdir())))
+    assert not [path for path in folder.parent.iterdir() if path.is_dir() and path != folder]
+    parts = tuple(sorted(folder.iterdir()))
+    return BothWays(
+        _ordered(features), _ordered(on_spark[0]), scores, _rows(folder), parts, (before, tuple(written))
+    )  # fmt: skip
 
 
 def _marketplace(home: Path) -> Workspace:
-    workspace = Workspace(home / "workspace")
+    workspace = Workspace(home / "a workspace of 100%")  # a name that an address would have to quote
     write_sample(home / "sample", skus=SKUS, days=730, seed=5, until=UNTIL, progress=SilentProgress())
     ingest(home / "sample", workspace, today=DAY, strict=True, progress=SilentProgress())
     crown(workspace, keep_model(workspace, replace(tiny_parts(), reference=REFERENCE)))
@@ -173,6 +200,22 @@ def test_parts_on_spark_follow_the_rank(both: BothWays) -> None:
     """Read in the order of their names, the parts hold the ranks 1 to n in order."""
     ranks = [rank for path in both.parts for rank in pq.ParquetFile(path).read()["rank"].to_pylist()]
     assert ranks == list(range(1, SKUS + 1))
+
+
+@pytest.mark.slow
+@needs_spark
+def test_a_killed_run_is_taken_up_after_its_last_finished_step(both: BothWays) -> None:
+    """What the first run wrote is not written again, and what it did not reach is."""
+    before, after = both.written
+    assert before[-1] == "unranked"
+    assert after == ("sorted",)
+
+
+def test_a_workspace_in_an_object_store_is_refused_with_a_sentence() -> None:
+    from serving.spark import score_on_spark
+
+    with pytest.raises(Refusal, match=r"is an address \(s3a://\.\.\.\) and must be a folder"):
+        score_on_spark(None, Workspace(Path("s3a://bucket/home")), None, DAY, SilentProgress())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("counts", [(3, 4, 1), (8,), (1, 0, 7)])

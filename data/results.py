@@ -1,0 +1,35 @@
+"""The laboratory results handed in since the last ingest, as plain Parquet in the workspace."""
+
+import hashlib
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data.contract import LAB_TESTS, OF_SKU, Column, Reference, Table
+from data.workspace import Workspace
+
+RESULTS = Table(
+    "results", "Laboratory results of planned and other tests, as `touchstone results` takes them.",
+    (*LAB_TESTS.columns, Column("round_id", "text", "the round that planned the test; where absent, none")),
+    key=LAB_TESTS.key, references=(OF_SKU, Reference(("round_id", "sku_id", "market"), "planned")),
+)  # fmt: skip
+_ARROW = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "day": pa.date32(), "truth": pa.bool_()}
+SCHEMA = pa.schema([(column.name, _ARROW[column.kind]) for column in RESULTS.columns])
+
+
+def result_files(workspace: Workspace) -> list[Path]:
+    """The files of accepted results; the name of each is a digest of its content."""
+    return sorted(workspace.results.glob("r-*.parquet"))
+
+
+def accepted_results(workspace: Workspace) -> pa.Table:
+    """Every accepted result, in the columns of `RESULTS`, in the order of their tests."""
+    files = [pq.read_table(path, schema=SCHEMA) for path in result_files(workspace)]
+    return pa.concat_tables(files or [SCHEMA.empty_table()]).sort_by("test_id")
+
+
+def results_digest(workspace: Workspace) -> str:
+    """What names the accepted results; empty where there are none."""
+    names = "".join(path.name for path in result_files(workspace))
+    return hashlib.sha256(names.encode()).hexdigest()[:12] if names else ""

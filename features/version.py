@@ -1,0 +1,36 @@
+"""Which features these are: a digest of all that is declared and computed."""
+
+import hashlib
+import json
+import re
+from functools import cache
+
+from features.catalogue import CATALOGUE
+from features.reference import Reference
+
+
+@cache
+def feature_version() -> str:
+    """The version of the features, `f-` and 12 hex digits.
+
+    A digest of every declaration and of the SQL that all features compile to, so it changes when a word or an
+    expression changes, and also when an upgrade of Ibis compiles the same expression differently.
+    """
+    declared = [(f.name, f.meaning, f.unit, f.group, f.entity, f.direction, f.sentence, f.missing) for f in CATALOGUE]
+    return "f-" + hashlib.sha256((json.dumps(declared) + compiled_sql()).encode("utf-8")).hexdigest()[:12]
+
+
+def compiled_sql() -> str:
+    """The DuckDB SQL of all features over empty tables of the contract and an untrained reference."""
+    import ibis
+
+    from data.contract import TABLES
+    from data.tables import Tables, schema_of
+    from features.pipeline import SPINE_SCHEMA, feature_table
+
+    given = {table.name: ibis.table(schema_of(table), name=table.name) for table in TABLES}
+    tables = Tables(ibis.duckdb.connect(), given, "empty")
+    spine = ibis.table(SPINE_SCHEMA, name="spine")
+    sql = str(ibis.to_sql(feature_table(tables, spine, Reference.untrained()), dialect="duckdb"))
+    # Ibis gives tables in memory and unnested columns a new random name each time; the version must not depend on it.
+    return re.sub(r"_[a-z0-9]{26}\b", "", sql)
