@@ -1,56 +1,88 @@
 """Chance that every machine repeats: hashes of keys, and draws with exactly the probabilities they were given.
 
-Probabilities are whole numbers of 2**-40, so their sums are exact and a draw is integer arithmetic.
+Probabilities are whole numbers of 2**-36, so their sums are exact and a draw is integer arithmetic.
 """
 
-from collections.abc import Sequence
 from hashlib import blake2b
 
 import numpy as np
-import numpy.typing as npt
+import pyarrow as pa
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
-Words = npt.NDArray[np.uint64]
-Truths = npt.NDArray[np.bool_]
+from sampling.limits import Floats, Integers, Truths, Words
 
-BITS = 40
+BITS = 36
 ONE = 1 << BITS  # probability 1
-_WORD = (1 << 64) - 1
+_ROWS_AT_ONCE = 1 << 20
 
 
-def key_words(sku_ids: Sequence[str], markets: Sequence[str]) -> Words:
+def key_words(sku_ids: pa.ChunkedArray, markets: pa.ChunkedArray) -> Words:
     """A 64-bit word per (SKU, market) that depends on nothing but the two texts."""
-    digests = b"".join(
-        blake2b(f"{sku_id}\x1f{market}".encode(), digest_size=8).digest()
-        for sku_id, market in zip(sku_ids, markets, strict=True)
-    )
-    return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
+    return mixed(_text_words(sku_ids), 0) ^ mixed(_text_words(markets), 1)
 
 
 def mixed(words: Words, seed: int) -> Words:
     """The words in the order of another seed: splitmix64 (Steele, Lea and Flood, doi 10.1145/2660193.2660195)."""
-    z = words ^ np.uint64(_start(seed))
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
+    return _stirred(words ^ np.uint64(hashed(f"{seed}")))
 
 
-def start_of(seed: int, purpose: str) -> int:
-    """A uniform whole number below `ONE` for one purpose under one seed."""
-    return int.from_bytes(blake2b(f"{seed}\x1f{purpose}".encode(), digest_size=8).digest(), "little") >> (64 - BITS)
+def hashed(text: str) -> int:
+    """A text as a whole number below 2**64."""
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
-def systematic(probabilities: Integers, start: int) -> Truths:
-    """Which units a systematic draw takes, walking them in the order given.
+def uniform(words: Words, seed: int) -> Floats:
+    """A number from [0, 1) per word, under one seed."""
+    return (mixed(words, seed) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
-    `probabilities` are multiples of 2**-40 from 0 to `ONE` that sum to a whole number of `ONE`; exactly that many
-    units are taken, each with its own probability over a uniform `start`, and every run of neighbours gets its
-    expected number rounded down or up (Madow 1949, doi 10.1214/aoms/1177729988).
+
+def systematic(probabilities: Integers, start: Integers, first: Integers) -> Truths:
+    """Which units systematic draws take, walking them in the order given.
+
+    Neighbours form groups, one draw each: `first` is the row where each group begins, `start` its uniform whole number
+    below `ONE`. `probabilities` are multiples of 2**-36 up to `ONE`; every unit is taken with its own probability, and
+    a group gets its sum rounded down or up (Madow 1949, doi 10.1214/aoms/1177729988).
     """
-    reached = (np.cumsum(probabilities) + start) >> BITS
-    return np.diff(reached, prepend=start >> BITS).astype(np.bool_)
+    reached = np.cumsum(probabilities)
+    reached += np.repeat(start - reached[first] + probabilities[first], np.diff(first, append=len(probabilities)))
+    reached >>= BITS
+    taken = np.empty(len(reached), dtype=np.bool_)
+    np.greater(reached[1:], reached[:-1], out=taken[1:])
+    taken[first] = reached[first] > 0
+    return taken
 
 
-def _start(seed: int) -> int:
-    return int.from_bytes(blake2b(str(seed).encode(), digest_size=8).digest(), "little") & _WORD
+def _text_words(column: pa.ChunkedArray) -> Words:
+    """A word per text: its bytes in words of eight, each stirred into the last, and its length."""
+    words = [_hashed_rows(chunk.slice(start, _ROWS_AT_ONCE)) for chunk in column.cast(pa.large_string()).chunks
+             for start in range(0, max(len(chunk), 1), _ROWS_AT_ONCE)]  # fmt: skip
+    return np.concatenate(words) if words else np.empty(0, dtype=np.uint64)
+
+
+def _hashed_rows(texts: pa.Array) -> Words:
+    if not len(texts):
+        return np.empty(0, dtype=np.uint64)
+    _, ends, characters = texts.buffers()
+    bounds = np.frombuffer(ends, dtype=np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    low, high = int(bounds[0]), int(bounds[-1])
+    padded = np.zeros(high - low + 8, dtype=np.uint8)
+    if high > low:
+        padded[: high - low] = np.frombuffer(characters, dtype=np.uint8)[low:high]
+    eights = np.ndarray((high - low + 1,), dtype="<u8", buffer=padded, strides=(1,))
+    begin, length = bounds[:-1] - low, np.diff(bounds)
+    words = _stirred(length.astype(np.uint64))
+    for done in range(0, int(length.max()), 8):
+        rows = np.flatnonzero(length > done)
+        left = np.minimum(length[rows] - done, 8).astype(np.uint64)
+        keep = np.uint64(2**64 - 1) >> (np.uint64(64) - np.uint64(8) * left)
+        words[rows] = _stirred(words[rows] ^ (eights[begin[rows] + done] & keep))
+    return words
+
+
+def _stirred(words: Words) -> Words:
+    z = words + np.uint64(0x9E3779B97F4A7C15)
+    z ^= z >> np.uint64(30)
+    z *= np.uint64(0xBF58476D1CE4E5B9)
+    z ^= z >> np.uint64(27)
+    z *= np.uint64(0x94D049BB133111EB)
+    z ^= z >> np.uint64(31)
+    return z

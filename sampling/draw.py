@@ -1,87 +1,103 @@
-"""A draw of SKUs from a frame: who is taken, and with which probability everyone could have been."""
-
-from dataclasses import dataclass
+"""The draw: fixed sizes, exact probabilities, and no limit broken in any realised sample."""
 
 import numpy as np
 
-from sampling.chance import ONE, Floats, Integers, Truths, mixed, start_of, systematic
-from sampling.frame import Frame
-from sampling.inclusion import inclusion, weights_of
-from sampling.policy import Package, SamplingPolicy
-from sampling.sizes import Stratum, sizes
+from sampling.chance import ONE, hashed, mixed, systematic, uniform
+from sampling.inclusion import Solution
+from sampling.limits import Codes, Integers, Limits, Truths, Units
+
+_HASH_BITS = 20
+_BIN_BITS = 4
+_ROWS_AT_ONCE = 1 << 20
 
 
-@dataclass(frozen=True)
-class Draw:
-    """One draw; all arrays run along the frame.
+def taken(units: Units, solution: Solution, limits: Limits, seed: int) -> Truths:
+    """Which SKUs one draw takes, each with exactly its inclusion probability.
 
-    `stratum` numbers `packages`; `inclusion` is each SKU's probability over all draws, `at_random` the part of it
-    that does not depend on `p_fail`; `expected_tests` are the tests of each stratum, averaged over draws.
+    SKUs are walked by package, cell and supplier, inside by risk stratum and then by a hash under `seed`. Every
+    package, every cell of a package and every supplier that has more SKUs than its cap gets its expected tests rounded
+    down or up; as the sums keep the limits, so does every draw.
     """
-
-    packages: tuple[Package, ...]
-    stratum: Integers
-    inclusion: Floats
-    at_random: Floats
-    taken: Truths
-    expected_tests: Floats
-
-
-@dataclass(frozen=True)
-class _Chances:
-    """Inside one stratum, along its SKUs by falling risk: probabilities in this draw, over all draws, at random."""
-
-    now: Integers
-    overall: Floats
-    at_random: float
+    order, first, (group, supplier) = _walk(units, solution, limits, seed)
+    chance = solution.inclusion[order]
+    fraction = np.add.reduceat(chance, first) & (ONE - 1)
+    up = _rounded_up(group, supplier, fraction, solution, len(limits.options), seed)
+    draw = uniform(np.arange(len(first), dtype=np.uint64), hashed(f"{seed} start"))
+    # A start below `ONE - fraction` rounds the group's sum down, any other rounds it up.
+    high, low = (draw * fraction).astype(np.int64), (draw * (ONE - fraction)).astype(np.int64)
+    picked = np.zeros(len(units), dtype=np.bool_)
+    picked[order] = systematic(chance, np.where(up, ONE - fraction + high, low), first)
+    return picked
 
 
-def drawn(frame: Frame, policy: SamplingPolicy, budget_cents: int, seed: int) -> Draw:
-    """Draw from `frame` with the budget in euro cents; no draw costs more, every SKU has a positive chance."""
-    packages, stratum = _strata(frame, policy)
-    members = [_riskiest_first(frame, np.flatnonzero(stratum == code)) for code in range(len(packages))]
-    strata = [Stratum(p.name, p.cost_cents, frame.p_fail[own]) for p, own in zip(packages, members, strict=True)]
-    allotted = sizes(strata, budget_cents, policy.random_share)
-    reached = np.round(np.cumsum(allotted.roving) * ONE)
-    roving = np.diff(reached, prepend=0.0) / ONE
-    receiver = int(np.searchsorted(reached, start_of(seed, "roving"), side="right"))
-    overall, at_random = np.empty(len(frame)), np.empty(len(frame))
-    taken = np.zeros(len(frame), dtype=np.bool_)
-    for code, own in enumerate(members):
-        chances = _chances(
-            weights_of(frame.p_fail[own], policy.sharpness),
-            int(allotted.tests[code]),
-            float(allotted.random_tests[code]),
-            float(roving[code]),
-            code == receiver,
-        )
-        overall[own], at_random[own] = chances.overall, chances.at_random
-        walk = _walk(frame, own, seed)
-        taken[own[walk]] = systematic(chances.now[walk], start_of(seed, packages[code].name))
-    return Draw(packages, stratum, overall, at_random, taken, allotted.tests + roving)
+def _groups(units: Units, solution: Solution, limits: Limits) -> tuple[Codes, Codes, int]:
+    """The package and cell of each SKU as one number; its supplier, 0 where no draw could exceed the cap; how many."""
+    group = solution.package.astype(np.int32) * len(limits.options) + units.cell.astype(np.int32)
+    if limits.supplier_cap is None:
+        return group, np.zeros(len(units), dtype=np.int32), 1
+    skus = np.bincount(units.supplier + 1)
+    skus[0] = 0
+    large = skus > limits.supplier_cap
+    number = np.where(large, np.cumsum(large), 0).astype(np.int32)
+    return group, number[units.supplier + 1], int(large.sum()) + 1
 
 
-def _strata(frame: Frame, policy: SamplingPolicy) -> tuple[tuple[Package, ...], Integers]:
-    """The packages in use by name, and the number of each SKU's package."""
-    of_category = [policy.package_of(category) for category in frame.categories]
-    packages = tuple(sorted(set(of_category), key=lambda package: package.name))
-    code = np.array([packages.index(package) for package in of_category], dtype=np.int64)
-    return packages, code[frame.category_code]
+def _walk(
+    units: Units, solution: Solution, limits: Limits, seed: int
+) -> tuple[Integers, Integers, tuple[Integers, Codes]]:
+    """The order of the walk, where in it each group begins, and the groups: their package and cell, their supplier."""
+    group, supplier, suppliers = _groups(units, solution, limits)
+    key = np.empty(len(units), dtype=np.uint64)
+    bins, hashing = solution.strata.bin.astype(np.uint64), hashed(f"{seed} order")
+    for begin in range(0, len(units), _ROWS_AT_ONCE):
+        rows = slice(begin, begin + _ROWS_AT_ONCE)
+        part = group[rows].astype(np.uint64) * np.uint64(suppliers) + supplier[rows].astype(np.uint64)
+        part = part << np.uint64(_BIN_BITS) | bins[solution.strata.of_unit[rows]]
+        key[rows] = part << np.uint64(_HASH_BITS) | mixed(units.words[rows], hashing) >> np.uint64(64 - _HASH_BITS)
+    order = np.argsort(key, kind="stable")
+    key >>= np.uint64(_BIN_BITS + _HASH_BITS)
+    key = key[order]
+    first = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
+    heads = order[first]
+    return order, first, (group[heads].astype(np.int64), supplier[heads])
 
 
-def _riskiest_first(frame: Frame, own: Integers) -> Integers:
-    return own[np.argsort(-frame.p_fail[own], kind="stable")]
+def _rounded_up(
+    group: Integers, supplier: Codes, fraction: Integers, solution: Solution, cells: int, seed: int
+) -> Truths:
+    """Which sums of (package and cell, supplier) are rounded up.
+
+    Their fractions flow from the root (node 0) through suppliers to cells of packages, on to packages, to those that
+    share a few tests, and back to the root. Who is in no large supplier comes from the root at once.
+    """
+    from sampling.rounding import rounded
+
+    loose = np.flatnonzero(fraction)
+    flow, group, supplier = fraction[loose], group[loose].astype(np.int32), supplier[loose].astype(np.int32)
+    pairs = int(group.max(initial=-1)) + 1
+    package = np.arange(pairs, dtype=np.int32) // np.int32(cells)
+    packages = int(package.max(initial=-1)) + 1
+    suppliers = int(supplier.max(initial=0)) + 1
+    together, pair_node, supplier_node = 1 + packages, 2 + packages, 1 + packages + pairs
+    shared = np.isin(np.arange(packages), solution.totals.together)
+    of_pair, of_supplier = _sums(group, flow, pairs), _sums(supplier, flow, suppliers)[1:]
+    of_package = _sums(package, of_pair, packages)
+    every = np.arange(1, suppliers, dtype=np.int32) + supplier_node
+    tails = [np.where(supplier > 0, supplier + supplier_node, 0), np.arange(pairs) + pair_node,
+             np.arange(packages) + 1, np.array([together]), np.zeros_like(every)]  # fmt: skip
+    heads = [group + pair_node, package + 1, np.where(shared, together, 0), np.array([0]), every]
+    flows = np.concatenate([flow, of_pair, of_package, [of_package[shared].sum()], of_supplier]) & (ONE - 1)
+    carried = np.flatnonzero(flows)
+    start, end = (np.concatenate(side).astype(np.int32)[carried] for side in (tails, heads))
+    edge_up = np.zeros(len(flows), dtype=np.bool_)
+    edge_up[carried] = rounded(start, end, flows[carried], ONE, hashed(f"{seed} rounding"))
+    up = np.zeros(len(fraction), dtype=np.bool_)
+    up[loose] = edge_up[: len(loose)]
+    return up
 
 
-def _walk(frame: Frame, own: Integers, seed: int) -> Integers:
-    """The order of the systematic draw: by category and market, so that each gets its share, then by chance."""
-    return np.lexsort((mixed(frame.words[own], seed), frame.market_code[own], frame.category_code[own]))
-
-
-def _chances(weights: Floats, tests: int, random_tests: float, roving: float, receives: bool) -> _Chances:
-    chance = inclusion(weights, tests, random_tests)
-    if not roving:
-        return _Chances(chance, chance / ONE, random_tests / len(weights))
-    more = inclusion(weights, tests + 1, 1.0)
-    overall = (1 - roving) * (chance / ONE) + roving * (more / ONE)
-    return _Chances(more if receives else chance, overall, roving / len(weights))
+def _sums(number: Codes, values: Integers, size: int) -> Integers:
+    """The sum of the values of each number; exact, unlike `bincount`."""
+    sums = np.zeros(size, dtype=np.int64)
+    np.add.at(sums, number, values)
+    return sums

@@ -1,6 +1,5 @@
 """The SKUs a round may test: validated, in an order that depends on nothing but their names."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
@@ -10,62 +9,86 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.refusal import Refusal
-from sampling.chance import Floats, Integers, Words, key_words
+from sampling.chance import key_words
+from sampling.limits import Codes, Floats, Integers, Truths, Words
+from sampling.policy import Cell
+from sampling.worth import History
 
 KEY = ("sku_id", "market")
 REQUIRED = (*KEY, "category", "p_fail", "as_of")
 VERSIONS = ("model_version", "feature_version")
-_TYPE = {"p_fail": pa.float64(), "as_of": pa.date32()}
+NUMBERS = ("exposure", "supplier_tests", "cell_tests", "cell_failures", "days_since_test", "days_since_fail")
+OPTIONAL = ("supplier_id", *NUMBERS, *VERSIONS)
+_TYPE = {"p_fail": pa.float64(), "as_of": pa.date32(), **dict.fromkeys(NUMBERS, pa.float64())}
+IN_TEST, LABELLED = "in_test", "labelled"
 
 
 @dataclass(frozen=True)
 class Frame:
-    """Candidates for testing, ordered by `words`, the hash of (sku_id, market).
+    """Candidates for testing, ordered by `words`, the hash of (sku_id, market); all arrays run along them.
 
-    `category_code` and `market_code` number the sorted names; `digest` names this exact content.
+    `rows` are their rows in `table`; `cell` numbers `cells`, the categories and markets; `supplier` is -1 where
+    unknown; `exposure` (units sold in 90 days) is NaN where unknown. `outside` (sku_id, market, category, exposure,
+    why, failed) holds the candidates that are in test or whose result still stands. `digest` names this exact content.
     """
 
     table: pa.Table
+    rows: Integers
     words: Words
     p_fail: Floats
-    categories: tuple[str | None, ...]
-    category_code: Integers
-    market_code: Integers
+    exposure: Floats
+    new_supplier: Truths
+    supplier: Codes
+    cell: Codes
+    cells: tuple[Cell, ...]
+    history: History
     as_of: date
+    outside: pa.Table
     digest: str
 
     def __len__(self) -> int:
         """How many SKUs may be drawn."""
         return len(self.words)
 
+    def column(self, name: str, units: Integers) -> pa.ChunkedArray:
+        """A column of the candidates for some SKUs of the frame; nulls where the candidates have no such column."""
+        if name not in self.table.column_names:
+            return pa.chunked_array([pa.nulls(len(units), _TYPE.get(name, pa.string()))])
+        return self.table[name].take(pa.array(self.rows[units]))
 
-def frame_of(candidates: pa.Table, in_test: pa.Table | None = None) -> Frame:
-    """The frame of a round: the `candidates` (columns `REQUIRED`) without those `in_test` (sku_id, market).
 
-    Raises Refusal where a column is missing, a key is empty or comes twice, a `p_fail` is no probability, the
-    scores are of several days, or nothing is left to test.
+def frame_of(candidates: pa.Table, in_test: pa.Table | None = None, label_valid_days: int = 0) -> Frame:
+    """The frame of a round: the `candidates` without those `in_test` (sku_id, market) or tested lately.
+
+    Candidates have the columns `REQUIRED` and any of `OPTIONAL`. A SKU tested less than `label_valid_days` ago stays
+    out: its result stands. Raises Refusal where a column is missing, a key is empty or comes twice, a `p_fail` is no
+    probability, the scores are of several days, or nothing is left to test.
     """
-    known = _known(candidates, REQUIRED, VERSIONS)
-    words = key_words(*(known[name].to_pylist() for name in KEY))
-    if in_test is not None and len(in_test):
-        waiting = _known(in_test, KEY)
-        free = ~np.isin(words, key_words(*(waiting[name].to_pylist() for name in KEY)))
-        known, words = known.filter(pa.array(free)), words[free]
-    if not len(known):
-        raise Refusal("There is no candidate SKU to test: the table is empty or all are in test. Score first.")
-    _refuse_impossible(known["p_fail"])
+    table = _known(candidates, REQUIRED, OPTIONAL)
+    _refuse_impossible(table["p_fail"])
+    words = key_words(table["sku_id"], table["market"])
     order = np.argsort(words, kind="stable")
     words = words[order]
-    table = known.take(pa.array(order)).combine_chunks()
-    _refuse_repeated(words, table)
+    _refuse_repeated(words, order, table)
+    waiting = _waiting(words, in_test)
+    labelled = ~waiting & (_numbers(table, "days_since_test")[order] < label_valid_days)
+    outside = _outside(table, order, waiting, labelled)
+    cells, cell = _cells(table)
+    history = _history(table, cell, len(cells), order[waiting])
+    if len(outside):
+        inside = ~(waiting | labelled)
+        order, words = order[inside], words[inside]
+    if not len(order):
+        raise Refusal("There is no candidate SKU to test: the table is empty or all are in test. Score first.")
     as_of = _only_day(table["as_of"])
-    p_fail = table["p_fail"].to_numpy()
-    categories, category_code = _numbered(table["category"])
-    markets, market_code = _numbered(table["market"])
-    content = [words.astype("<u8"), p_fail.astype("<f8"), category_code.astype("<i8"), market_code.astype("<i8")]
-    names = repr((as_of.isoformat(), categories, markets)).encode()
-    digest = sha256(b"".join(column.tobytes() for column in content) + names).hexdigest()
-    return Frame(table, words, p_fail, categories, category_code, market_code, as_of, digest)
+    contents = [words, table["p_fail"].to_numpy()[order], _numbers(table, "exposure")[order], cell[order],
+                _suppliers(table)[order]]  # fmt: skip
+    return Frame(
+        table=table, rows=order, words=words, p_fail=contents[1], exposure=contents[2],
+        new_supplier=_numbers(table, "supplier_tests")[order] == 0, supplier=contents[4], cell=contents[3],
+        cells=cells, history=history, as_of=as_of, outside=outside,
+        digest=_digest(contents, (as_of.isoformat(), cells, history.pending.tolist())),
+    )  # fmt: skip
 
 
 def _known(table: pa.Table, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> pa.Table:
@@ -87,8 +110,18 @@ def _known(table: pa.Table, required: tuple[str, ...], optional: tuple[str, ...]
 
 def _refuse_impossible(p_fail: pa.ChunkedArray) -> None:
     possible = pc.and_(pc.greater_equal(p_fail, 0), pc.less_equal(p_fail, 1))
-    if p_fail.null_count or not pc.all(possible).as_py():
+    if p_fail.null_count or not pc.all(possible, min_count=0).as_py():
         raise Refusal("Some candidates have a p_fail that is missing or not between 0 and 1. Score them again.")
+
+
+def _refuse_repeated(in_order: Words, order: Integers, table: pa.Table) -> None:
+    twice = np.flatnonzero(in_order[1:] == in_order[:-1])
+    if len(twice):
+        key = {name: table[name][int(order[twice[0]])].as_py() for name in KEY}
+        raise Refusal(
+            f"SKU {key['sku_id']!r} in market {key['market']!r} is a candidate twice ({len(twice):,} repeats). "
+            "Give one row per SKU and market."
+        )
 
 
 def _only_day(column: pa.ChunkedArray) -> date:
@@ -98,21 +131,77 @@ def _only_day(column: pa.ChunkedArray) -> date:
     return days[0]
 
 
-def _refuse_repeated(words: Words, table: pa.Table) -> None:
-    twice = np.flatnonzero(words[1:] == words[:-1])
-    if len(twice):
-        key = {name: table[name][int(twice[0])].as_py() for name in KEY}
-        raise Refusal(
-            f"SKU {key['sku_id']!r} in market {key['market']!r} is a candidate twice ({len(twice):,} repeats). "
-            "Give one row per SKU and market."
-        )
+def _numbers(table: pa.Table, name: str) -> Floats:
+    """A number per candidate, NaN where it is unknown."""
+    if name not in table.column_names:
+        return np.broadcast_to(np.float64("nan"), len(table))
+    numbers: Floats = pc.fill_null(table[name], float("nan")).to_numpy()
+    return numbers
 
 
-def _numbered(column: pa.ChunkedArray) -> tuple[tuple[str | None, ...], Integers]:
+def _waiting(in_order: Words, in_test: pa.Table | None) -> Truths:
+    waiting = np.zeros(len(in_order), dtype=np.bool_)
+    if in_test is not None and len(in_test) and len(in_order):
+        known = _known(in_test, KEY)
+        words = key_words(known["sku_id"], known["market"])
+        place = np.minimum(np.searchsorted(in_order, words), len(in_order) - 1)
+        waiting[place[in_order[place] == words]] = True
+    return waiting
+
+
+def _numbered(column: pa.ChunkedArray) -> tuple[list[str | None], Codes]:
     """The sorted names of a column, the missing one first, and the number of each row's name."""
     encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
-    names: Sequence[str | None] = encoded.dictionary.to_pylist()
-    by_name = sorted(range(len(names)), key=lambda code: (names[code] is not None, names[code] or ""))
-    rank = np.empty(len(names), dtype=np.int64)
-    rank[by_name] = np.arange(len(names))
-    return tuple(names[code] for code in by_name), rank[encoded.indices.to_numpy()]
+    by_name = pc.array_sort_indices(encoded.dictionary, null_placement="at_start").to_numpy()
+    rank = np.empty(len(by_name), dtype=np.int32)
+    rank[by_name] = np.arange(len(by_name), dtype=np.int32)
+    return encoded.dictionary.take(pa.array(by_name)).to_pylist(), rank[encoded.indices.to_numpy()]
+
+
+def _cells(table: pa.Table) -> tuple[tuple[Cell, ...], Codes]:
+    categories, category = _numbered(table["category"])
+    markets, market = _numbered(table["market"])
+    code = category * len(markets) + market
+    present = np.flatnonzero(np.bincount(code))
+    number = np.zeros(len(categories) * len(markets), dtype=np.int32)
+    number[present] = np.arange(len(present))
+    names = tuple((categories[each // len(markets)], str(markets[each % len(markets)])) for each in present)
+    return names, number[code]
+
+
+def _suppliers(table: pa.Table) -> Codes:
+    if "supplier_id" not in table.column_names:
+        return np.broadcast_to(np.int32(-1), len(table))
+    names, number = _numbered(table["supplier_id"])
+    return number - 1 if names and names[0] is None else number
+
+
+def _history(table: pa.Table, cell: Codes, cells: int, waiting: Integers) -> History:
+    """What is known of each cell's tests; every candidate of a cell says the same, so the largest is taken."""
+    counts = []
+    for name in ("cell_tests", "cell_failures"):
+        most = np.zeros(cells)
+        if name in table.column_names:
+            np.fmax.at(most, cell, _numbers(table, name))
+        counts.append(most)
+    return History(counts[0], counts[1], np.bincount(cell[waiting], minlength=cells).astype(np.float64))
+
+
+def _outside(table: pa.Table, order: Integers, waiting: Truths, labelled: Truths) -> pa.Table:
+    out = np.flatnonzero(waiting | labelled)
+    rows = order[out]
+    failed = _numbers(table, "days_since_fail")[rows] <= _numbers(table, "days_since_test")[rows]
+    return pa.table({
+        **{name: table[name].take(pa.array(rows)) for name in (*KEY, "category")},
+        "exposure": pa.array(_numbers(table, "exposure")[rows], from_pandas=True),
+        "why": pa.array(np.where(waiting[out], IN_TEST, LABELLED), pa.string()),
+        "failed": pa.array(failed, mask=waiting[out]),
+    })  # fmt: skip
+
+
+def _digest(columns: list[np.ndarray], names: object) -> str:
+    content = sha256()
+    for column in columns:
+        content.update(np.ascontiguousarray(column.astype(column.dtype.newbyteorder("<"), copy=False)).data)
+    content.update(repr(names).encode())
+    return content.hexdigest()

@@ -1,43 +1,135 @@
-"""Inclusion probabilities inside one stratum: a uniform floor, and the rest by weight, capped at certainty."""
+"""The inclusion probability of every SKU of a round: strata, programme and whole numbers together."""
+
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sampling.chance import ONE, Floats, Integers
+from sampling.bounds import MARGIN
+from sampling.caps import shares_under_caps
+from sampling.chance import ONE
+from sampling.limits import Codes, Floats, Integers, Knobs, Limits, Units
+from sampling.programme import Optimum, Prices, Programme
+from sampling.strata import Grouping, Strata, bounded, ranked, strata_of, within_totals
+from sampling.tiers import tiered
+from sampling.totals import Demand, Totals, whole_totals
+from sampling.whole_chances import whole_chances
 
-_CERTAIN_FROM = 1 - 1e-6
+_ATTEMPTS = 4
+_SETTLED = 1e-7
+_NEAR_THE_CAP = 0.8
+_MOST_WATCHED = 60
 
 
-def weights_of(p_fail: Floats, sharpness: int) -> Floats:
-    """`p_fail ** sharpness`, by multiplication alone so that every machine gets the same bits; never zero."""
-    positive = np.maximum(p_fail, 1e-9)
-    weights = positive
-    for _ in range(sharpness - 1):
-        weights = weights * positive
-    return weights
+@dataclass(frozen=True)
+class Price:
+    """What the plan gave up and what bounds it.
 
-
-def inclusion(weights: Floats, size: int, random_size: float) -> Integers:
-    """Probabilities in multiples of 2**-40 that sum to exactly `size` tests, `random_size` of them spread evenly.
-
-    `weights` are positive and fall along the units; a larger weight never gets less. With the floor
-    f = random_size / units a unit gets min(1, f + scale * weight), and the scale solves for the sum.
+    `best_value` is the value attainable under the same floors and limits, `value` the plan's; `variance` is the
+    anticipated one of the number of failures, `variance_price` (kappa) the value paid for one unit of it, None where
+    precision came free. `euro`, `slot` and `minimum` say what one more would be worth, in units of value, variance
+    priced in.
     """
-    units = len(weights)
-    if size == 0 or size >= units:
-        return np.full(units, ONE if size else 0, dtype=np.int64)
-    floor = min(random_size, size) / units
-    rest = np.cumsum(weights[::-1])[::-1]
-    scale = np.maximum(size - units * floor - np.arange(units) * (1 - floor), 0.0) / rest
-    certain = int(np.argmax(scale * weights < (1 - floor) * _CERTAIN_FROM))
-    chance = np.full(units, ONE, dtype=np.int64)
-    chance[certain:] = _whole(floor + scale[certain] * weights[certain:], (size - certain) * ONE)
-    return chance
+
+    best_value: float
+    value: float
+    variance: float
+    variance_price: float | None
+    euro: float
+    slot: dict[str, float]
+    minimum: Floats
 
 
-def _whole(probabilities: Floats, total: int) -> Integers:
-    """Multiples of 2**-40 that sum to `total`; what rounding down left goes to the likeliest units first."""
-    chance = np.maximum((probabilities * (1 - 2.0**-40) * ONE).astype(np.int64), 1)
-    each, some = divmod(total - int(chance.sum()), len(chance))
-    chance += each
-    chance[:some] += 1
-    return chance
+@dataclass(frozen=True)
+class Solution:
+    """The plan before the draw; `inclusion` (whole multiples of 2**-36) and `package` run along the SKUs.
+
+    `probability` runs along the strata, `unmet` along the cells: the tests short of a minimum. A SKU that no limit
+    leaves room for has probability 0 and waits for another round.
+    """
+
+    inclusion: Integers
+    package: Codes
+    strata: Strata
+    probability: Floats
+    totals: Totals
+    unmet: Integers
+    price: Price
+
+
+def solved(units: Units, limits: Limits, knobs: Knobs) -> Solution:
+    """Spend the money of `limits` on `units` as `knobs` say; Refusal where it does not buy one test of every kind.
+
+    The least variance that leaves at least (1 - `value_given_up`) of the best attainable value: the optimum of value
+    minus kappa times variance, with the largest kappa that keeps this much. Minimums that can not be met are met as
+    far as possible.
+    """
+    grouping = ranked(units, limits)
+    if any(len(options) > 1 for options in limits.options):
+        grouping = tiered(units, limits, grouping, bounded(strata_of(units, limits, grouping, knobs), limits))
+    for attempt in range(_ATTEMPTS):
+        strata = bounded(strata_of(units, limits, grouping, knobs), limits)
+        programme = Programme(strata, limits)
+        best = programme.most_value()
+        steady = programme.least_variance((1 - knobs.value_given_up) * best.value * (1 - _SETTLED))
+        eased = _within_caps(units, limits, grouping, strata, steady.inclusion)
+        if eased is grouping or attempt + 1 == _ATTEMPTS:
+            break
+        grouping = eased
+    strata, totals = _in_whole_tests(strata, steady, limits)
+    programme = Programme(strata, limits, totals)
+    final = programme.least_variance((1 - knobs.value_given_up) * best.value, 10 * steady.prices.value)
+    inclusion = whole_chances(units, limits, strata, final.inclusion, grouping.share)
+    return Solution(
+        inclusion=inclusion.chances,
+        package=strata.package.astype(np.int16)[strata.of_unit],
+        strata=strata,
+        probability=np.bincount(strata.of_unit, weights=inclusion.chances) / np.bincount(strata.of_unit) / ONE,
+        totals=totals,
+        unmet=inclusion.unmet,
+        price=_price(best, steady.prices, final, programme),
+    )
+
+
+def _in_whole_tests(strata: Strata, optimum: Optimum, limits: Limits) -> tuple[Strata, Totals]:
+    packages = len(limits.packages)
+    tests = np.bincount(strata.package, weights=strata.size * optimum.inclusion, minlength=packages).astype(np.float64)
+    skus = np.bincount(strata.package, weights=strata.size, minlength=packages).astype(np.int64)
+    full = np.array([options[0] for options in limits.options])
+    met = np.floor(np.maximum(limits.least - optimum.unmet, 0) + MARGIN)
+    least = np.bincount(full, weights=met, minlength=packages).astype(np.float64)
+    totals = whole_totals(Demand(tests, skus, least), limits)
+    return within_totals(strata, totals), totals
+
+
+def _within_caps(units: Units, limits: Limits, grouping: Grouping, strata: Strata, inclusion: Floats) -> Grouping:
+    """The grouping that eases suppliers who expect more tests than their cap; the same one where nobody does.
+
+    A few get strata of their own, bounded in the programme; of many, each SKU gets a share of its stratum's
+    probability instead, as the programme would grow too large.
+    """
+    if limits.supplier_cap is None:
+        return grouping
+    chance = inclusion[strata.of_unit] if grouping.share is None else inclusion[strata.of_unit] * grouping.share
+    number = units.supplier + 1
+    tests = np.bincount(number, weights=chance)
+    tests[0] = 0
+    tests[np.bincount(number) <= limits.supplier_cap] = 0
+    tests[grouping.watched[grouping.watched >= 0] + 1] = 0
+    if tests.max() <= limits.supplier_cap - MARGIN:
+        return grouping
+    over = np.flatnonzero(tests > _NEAR_THE_CAP * limits.supplier_cap)
+    if grouping.share is None and len(over) + len(np.unique(grouping.watched)) <= _MOST_WATCHED:
+        return replace(grouping, watched=np.where(np.isin(number, over), units.supplier, grouping.watched))
+    share = shares_under_caps(units, limits, strata.package[strata.of_unit], chance)
+    if share is None or grouping.share is None:
+        return replace(grouping, share=share)
+    return replace(grouping, share=share * grouping.share)
+
+
+def _price(best: Optimum, prices: Prices, final: Optimum, programme: Programme) -> Price:
+    """Prices in units of value; where value is not bounded they are those of value alone."""
+    variance, unit = programme.variance(final.inclusion), prices.value
+    if unit <= 0:
+        return Price(best.value, final.value, variance, None, best.prices.euro, best.prices.slot, best.prices.minimum)
+    slot = {method: price / unit for method, price in prices.slot.items()}
+    return Price(best.value, final.value, variance, 1 / unit, prices.euro / unit, slot, prices.minimum / unit)

@@ -1,30 +1,32 @@
-"""What to test in one round: SKUs drawn within a budget, each with the probability it was drawn with."""
+"""What to test in one round: SKUs drawn within every limit, each with the probability it was drawn with."""
 
-import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
-from math import floor, isfinite
-from pathlib import Path
+from math import floor, isfinite, sqrt
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from data.refusal import Refusal
-from data.workspace import replacing
-from sampling.draw import Draw, drawn
-from sampling.frame import VERSIONS, Frame, frame_of
+from sampling.chance import ONE
+from sampling.draw import taken
+from sampling.frame import IN_TEST, Frame, frame_of
+from sampling.inclusion import Price, Solution, solved
+from sampling.limits import Codes, Floats, Limits, Truths, Units
+from sampling.plan_tables import plan_units, strata_table
 from sampling.policy import SamplingPolicy
+from sampling.seal import Sealed
+from sampling.worth import outcome_variance, value_of
 
 LARGEST_BUDGET_EUR = 1e12  # its cents are whole numbers that both int64 and float64 hold
-CERTAIN, BY_SCORE, AT_RANDOM = "certain", "score", "random"
 
 
 @dataclass(frozen=True)
-class StratumSummary:
-    """One stratum of a plan: SKUs in the frame, tests drawn, tests expected over all draws, price of one test."""
+class PackageSummary:
+    """One package of a plan: SKUs it is for, tests drawn, tests expected over all draws, price of one test."""
 
-    stratum: str
+    package: str
     frame_size: int
     tests: int
     expected_tests: float
@@ -32,17 +34,33 @@ class StratumSummary:
 
 
 @dataclass(frozen=True)
-class PlanSummary:
-    """What a plan buys and what it was drawn from.
+class MinimumSummary:
+    """A statutory minimum: tests asked for, those that can not be met, and what the last of them costs in value."""
 
-    `expected_failures` sums `p_fail` over the drawn SKUs, `expected_failures_at_random` is what the same money
-    finds when every SKU has the same chance; `random_share` is the part of the money that does not follow the
-    score; `probability_sum` is the sum of all inclusion probabilities of the frame.
+    category: str | None
+    market: str
+    tests: int
+    unmet: int
+    cost: float
+
+
+@dataclass(frozen=True)
+class PlanSummary:
+    """What a plan buys, what it was drawn from, and what bounds it.
+
+    `expected_failures` sums `p_fail` over the drawn SKUs, `expected_failures_at_random` is what the same money finds
+    when every SKU has the same chance; `random_share` is the part of the money that explores; `probability_sum` is
+    the sum of all inclusion probabilities of the frame, `waiting` the SKUs that no limit left room for.
+    `best_value` is the value attainable without a price on the variance, `value` the plan's; `anticipated_error` is
+    the standard error of the prevalence that the model expects; `worth_of_1000_eur` and `worth_of_slot` say what one
+    more would be worth, in units of value. `seal` is the hash of seed and nonce, published before the draw.
     """
 
     round_id: str
     as_of: date
     seed: int
+    nonce: str
+    seal: str
     budget_eur: float
     cost_eur: float
     tests: int
@@ -52,32 +70,47 @@ class PlanSummary:
     probability_sum: float
     frame_size: int
     frame_digest: str
+    in_test: int
+    waiting: int
+    value: float
+    best_value: float
+    variance_price: float | None
+    anticipated_error: float
+    worth_of_1000_eur: float
+    worth_of_slot: Mapping[str, float]
+    minimums: tuple[MinimumSummary, ...]
+    packages: tuple[PackageSummary, ...]
     policy_version: str
-    strata: tuple[StratumSummary, ...]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The SKUs to test, and the summary.
+    """The SKUs to test (`units`, one row each), the `strata` of the frame, the `frame` itself, and the summary.
 
-    `units` has one row per drawn SKU and market: sku_id, market, category, stratum, package, cost_eur, units (of
-    goods), p_fail, inclusion_probability, random_probability (its part that ignores the score), reason (certain,
-    score or random), model_version, feature_version, policy_version, as_of, seed, round_id.
+    `stratum` runs along the frame and numbers the strata.
     """
 
     units: pa.Table
+    strata: pa.Table
+    frame: Frame
+    stratum: Codes
     summary: PlanSummary
 
 
 def allocate(
-    candidates: pa.Table, policy: SamplingPolicy, budget_eur: float, seed: int, in_test: pa.Table | None = None
+    candidates: pa.Table,
+    policy: SamplingPolicy,
+    budget_eur: float,
+    seed: int,
+    in_test: pa.Table | None = None,
+    nonce: str = "",
 ) -> Plan:
-    """Draw the SKUs to test next, each with a known positive probability, never for more than `budget_eur`.
+    """Draw the SKUs to test next, each with a known probability, within the budget and every limit of the policy.
 
-    `candidates` are published scores with their category (sku_id, market, category, p_fail, as_of, and versions
-    where known); `in_test` (sku_id, market) are left out because their results are on the way. The same seed and
-    candidates give the same plan on every machine, in whatever order they come. Raises Refusal where the budget
-    or the candidates do not allow a plan.
+    `candidates` are published scores with what `sampling.frame` names; `in_test` (sku_id, market and, where known,
+    method and drawn_on) are left out because their results are on the way, and those drawn for the same weeks take
+    slots. The same seed and candidates give the same plan on every machine, in whatever order they come. Raises
+    Refusal where the budget or the candidates do not allow a plan.
     """
     if not (isfinite(budget_eur) and budget_eur > 0):
         raise Refusal(f"A budget of {budget_eur} euros buys nothing. Give a positive amount.")
@@ -85,88 +118,104 @@ def allocate(
         raise Refusal(f"A budget of {budget_eur:g} euros is more than {LARGEST_BUDGET_EUR:g}. Give a smaller amount.")
     if not 0 <= seed < 2**63:
         raise Refusal(f"Seed {seed} can not be kept in a plan. Give a whole number from 0 to 2**63 - 1.")
-    frame = frame_of(candidates, in_test)
-    draw = drawn(frame, policy, _cents(budget_eur), seed)
-    summary = _summary(frame, draw, policy, budget_eur, seed)
-    return Plan(_units(frame, draw, summary), summary)
-
-
-def write_plan(plan: Plan, folder: Path) -> Path:
-    """Write `plan.parquet` and `plan.json` to `folder/<round id>`, whole or not at all; return that folder.
-
-    Raises Refusal where another plan has this round id: somebody may be testing by it.
-    """
-    target = folder / plan.summary.round_id
-    text = json.dumps(asdict(plan.summary), indent=2, default=date.isoformat) + "\n"
-    written = target / "plan.json"
-    if written.is_file():
-        if written.read_text(encoding="utf-8") == text:
-            return target
-        raise Refusal(f"Round {plan.summary.round_id} already has another plan, in {target}. Give another seed.")
-    with replacing(target) as attempt:
-        attempt.mkdir()
-        pq.write_table(plan.units, attempt / "plan.parquet")
-        (attempt / "plan.json").write_text(text, encoding="utf-8")
-    return target
-
-
-def _cents(budget_eur: float) -> int:
-    return floor(round(budget_eur * 100, 6))
-
-
-def _summary(frame: Frame, draw: Draw, policy: SamplingPolicy, budget_eur: float, seed: int) -> PlanSummary:
-    price_cents = np.array([package.cost_cents for package in draw.packages])
-    in_frame = np.bincount(draw.stratum, minlength=len(price_cents))
-    tests = np.bincount(draw.stratum[draw.taken], minlength=len(price_cents))
-    spent_cents = int(price_cents @ tests)
-    each_cents = price_cents[draw.stratum]
-    strata = tuple(
-        StratumSummary(package.name, int(size), int(bought), float(expected), package.cost_cents / 100)
-        for package, size, bought, expected in zip(draw.packages, in_frame, tests, draw.expected_tests, strict=True)
-    )
-    return PlanSummary(
-        round_id=f"{frame.as_of}-{seed}",
-        as_of=frame.as_of,
-        seed=seed,
-        budget_eur=float(budget_eur),
-        cost_eur=spent_cents / 100,
-        tests=int(tests.sum()),
-        expected_failures=float(frame.p_fail[draw.taken].sum()),
-        expected_failures_at_random=float(frame.p_fail.sum() * spent_cents / (price_cents @ in_frame)),
-        random_share=float(draw.at_random @ each_cents / (draw.inclusion @ each_cents)),
-        probability_sum=float(draw.inclusion.sum()),
-        frame_size=len(frame),
-        frame_digest=frame.digest,
-        policy_version=policy.version,
-        strata=strata,
-    )
-
-
-def _units(frame: Frame, draw: Draw, summary: PlanSummary) -> pa.Table:
-    """The drawn SKUs, dearest chance first."""
-    order = np.lexsort((frame.words, -frame.p_fail, -draw.inclusion))
-    rows = order[draw.taken[order]]
-    packages = [draw.packages[code] for code in draw.stratum[rows]]
-    chance, at_random = draw.inclusion[rows], draw.at_random[rows]
-    known = frame.table.take(pa.array(rows))
-    columns = {
-        **{name: known[name] for name in ("sku_id", "market", "category")},
-        "stratum": pa.array([package.name for package in packages], pa.string()),
-        "package": pa.array([package.name for package in packages], pa.string()),
-        "cost_eur": pa.array([package.cost_cents / 100 for package in packages], pa.float64()),
-        "units": pa.array([package.units for package in packages], pa.int64()),
-        "p_fail": pa.array(frame.p_fail[rows]),
-        "inclusion_probability": pa.array(chance),
-        "random_probability": pa.array(at_random),
-        "reason": pa.array(np.select([chance == 1, 2 * at_random >= chance], [CERTAIN, AT_RANDOM], BY_SCORE).tolist()),
-        **{name: known[name] for name in VERSIONS if name in known.column_names},
-    }
-    for name in VERSIONS:
-        columns.setdefault(name, pa.nulls(len(rows), pa.string()))
+    frame = frame_of(candidates, in_test, policy.label_valid_days)
+    units = units_of(frame, policy)
+    limits = limits_of(frame, policy, budget_eur, in_test)
+    solution = solved(units, limits, policy.knobs)
+    if not solution.inclusion.any():
+        raise Refusal("No laboratory has a free slot for any package of these SKUs. Wait a round, or add laboratories.")
+    drawn = taken(units, solution, limits, seed)
+    summary = _summary(frame, policy, limits, solution, drawn, (budget_eur, Sealed(seed, nonce)))
+    chosen = plan_units(frame, policy, limits, (units, solution), drawn)
     repeated = {
         "policy_version": pa.scalar(summary.policy_version),
         "as_of": pa.scalar(summary.as_of, pa.date32()),
         "seed": pa.scalar(summary.seed, pa.int64()),
         "round_id": pa.scalar(summary.round_id),
     }
-    return pa.table({**columns, **{name: pa.repeat(value, len(rows)) for name, value in repeated.items()}})
+    for name, value in repeated.items():
+        chosen = chosen.append_column(name, pa.repeat(value, len(chosen)))
+    return Plan(chosen, strata_table(frame, limits, solution), frame, solution.strata.of_unit, summary)
+
+
+def units_of(frame: Frame, policy: SamplingPolicy) -> Units:
+    """The frame as a programme sees it: value, variance, cell, supplier."""
+    weights = np.array([policy.severity.get(category or "", 1.0) for category, _ in frame.cells])
+    known = frame.exposure[~np.isnan(frame.exposure)]
+    usual = float(np.median(known)) if len(known) else 1.0
+    sold = np.clip(np.nan_to_num(frame.exposure, nan=usual), 1.0, policy.largest_exposure)
+    weight = weights[frame.cell] * np.sqrt(sold)
+    return Units(
+        value=value_of(frame.p_fail, weight, frame.cell, frame.history, policy.bonus),
+        variance=outcome_variance(frame.p_fail),
+        cell=frame.cell,
+        supplier=frame.supplier,
+        words=frame.words,
+        floor_weight=np.where(frame.new_supplier, policy.new_supplier, 1.0) if frame.new_supplier.any() else None,
+    )
+
+
+def limits_of(frame: Frame, policy: SamplingPolicy, budget_eur: float, in_test: pa.Table | None = None) -> Limits:
+    """What the policy and the budget allow in this round, less the slots of tests drawn for the same weeks."""
+    packages = policy.packages
+    number = {package.name: code for code, package in enumerate(packages)}
+    options = tuple(tuple(number[package.name] for package in policy.options(cell)) for cell in frame.cells)
+    slots = policy.slots()
+    if in_test is not None and {"method", "drawn_on"} <= set(in_test.column_names):
+        for row in in_test.select(["method", "drawn_on"]).to_pylist():
+            if (frame.as_of - row["drawn_on"]).days < 7 * policy.round_weeks and row["method"] in slots:
+                slots[row["method"]] = max(slots[row["method"]] - 1, 0)
+    minimum = np.array([policy.minimums.get(cell, 0) for cell in frame.cells], dtype=np.int64)
+    budget_cents = floor(round(budget_eur * 100, 6))
+    return Limits(packages, options, budget_cents, slots, minimum, policy.supplier_cap)
+
+
+def _summary(
+    frame: Frame,
+    policy: SamplingPolicy,
+    limits: Limits,
+    solution: Solution,
+    drawn: Truths,
+    asked: tuple[float, Sealed],
+) -> PlanSummary:
+    budget_eur, sealed = asked
+    price, chance = solution.price, solution.inclusion / ONE
+    cost = limits.cost_cents[solution.package]
+    spent = int(cost[drawn].sum())
+    floors = np.minimum(solution.strata.floor[solution.strata.of_unit], chance)
+    return PlanSummary(
+        round_id=sealed.round_id(frame.as_of), as_of=frame.as_of,
+        seed=sealed.seed, nonce=sealed.nonce, seal=sealed.seal,
+        budget_eur=float(budget_eur), cost_eur=spent / 100, tests=int(drawn.sum()),
+        expected_failures=float(frame.p_fail[drawn].sum()),
+        expected_failures_at_random=float(frame.p_fail.sum() * spent / cost.sum()),
+        random_share=float(floors @ cost / (chance @ cost)),
+        probability_sum=float(chance.sum()), frame_size=len(frame), frame_digest=frame.digest,
+        in_test=frame.outside["why"].to_pylist().count(IN_TEST), waiting=int((solution.inclusion == 0).sum()),
+        value=price.value, best_value=price.best_value, variance_price=price.variance_price,
+        anticipated_error=sqrt(price.variance) / len(frame), worth_of_1000_eur=1000 * price.euro,
+        worth_of_slot=price.slot, minimums=_minimums(frame, limits, solution, price),
+        packages=_packages(limits, solution, drawn, chance), policy_version=policy.version,
+    )  # fmt: skip
+
+
+def _minimums(frame: Frame, limits: Limits, solution: Solution, price: Price) -> tuple[MinimumSummary, ...]:
+    asked = np.flatnonzero(limits.least)
+    return tuple(
+        MinimumSummary(
+            *frame.cells[cell], int(limits.least[cell]), int(solution.unmet[cell]), float(price.minimum[cell])
+        )
+        for cell in asked
+    )
+
+
+def _packages(limits: Limits, solution: Solution, drawn: Truths, chance: Floats) -> tuple[PackageSummary, ...]:
+    many = len(limits.packages)
+    skus = np.bincount(solution.package, minlength=many)
+    tests = np.bincount(solution.package[drawn], minlength=many)
+    expected = np.bincount(solution.package, weights=chance, minlength=many)
+    return tuple(
+        PackageSummary(package.name, int(skus[k]), int(tests[k]), float(expected[k]), package.cost_cents / 100)
+        for k, package in enumerate(limits.packages)
+        if skus[k]
+    )

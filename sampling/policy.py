@@ -1,7 +1,8 @@
-"""How the money of a round is shared, and what one test of a SKU costs."""
+"""How the money of a round is shared, what one test of a SKU costs, where it is done, and what the law asks for."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from math import ceil, isfinite
 from pathlib import Path
@@ -9,32 +10,83 @@ from typing import Any
 
 from data.policy import POLICY_FOLDER, PolicyText, policy_in_force
 from data.refusal import Refusal
+from sampling.limits import Knobs, Package
 
-MAX_SHARPNESS = 16
+Cell = tuple[str | None, str]
 
 
 @dataclass(frozen=True)
-class Package:
-    """One test package: its fee in euro cents and the units of goods it uses up."""
+class Lab:
+    """One laboratory, and its slots per week by method."""
 
     name: str
-    cost_cents: int
-    units: int
+    slots: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A package for some categories; `markets` is empty where it is for every market."""
+
+    package: Package
+    categories: tuple[str, ...]
+    markets: tuple[str, ...] = ()
+
+    def fits(self, cell: Cell) -> bool:
+        """Whether SKUs of this category and market can be tested with it."""
+        return cell[0] in self.categories and (not self.markets or cell[1] in self.markets)
 
 
 @dataclass(frozen=True)
 class SamplingPolicy:
-    """The packages by category, the share of money drawn at random, and how sharply the rest follows `p_fail`."""
+    """The rules of a round; `policy/sampling/<day>.toml` says what each of them means.
+
+    `default` is the package where no full one fits. `minimums` are tests per category and market, `severity` weights
+    by category, 1 where none is named.
+    """
 
     version: str
-    random_share: float
-    sharpness: int
     default: Package
-    by_category: Mapping[str, Package]
+    offers: tuple[Offer, ...]
+    labs: tuple[Lab, ...] = ()
+    minimums: Mapping[Cell, int] = field(default_factory=dict)
+    severity: Mapping[str, float] = field(default_factory=dict)
+    knobs: Knobs = field(default_factory=Knobs)
+    bonus: float = 1.0
+    new_supplier: float = 1.0
+    largest_exposure: float = 1e4
+    supplier_cap: int | None = None
+    round_weeks: int = 1
+    grace_days: int = 28
+    label_valid_days: int = 0
 
-    def package_of(self, category: str | None) -> Package:
-        """The package a SKU of this category is tested with; the default one where none names the category."""
-        return self.by_category.get(category, self.default) if category is not None else self.default
+    @property
+    def packages(self) -> tuple[Package, ...]:
+        """Every package by name."""
+        every = {offer.package.name: offer.package for offer in self.offers} | {self.default.name: self.default}
+        return tuple(every[name] for name in sorted(every))
+
+    def options(self, cell: Cell) -> tuple[Package, ...]:
+        """The packages for a category and market: the full one, then its screens."""
+        fitting = [offer.package for offer in self.offers if offer.fits(cell)]
+        full = [package for package in fitting if package.sensitivity == 1]
+        if len(full) > 1:
+            raise Refusal(
+                f"The sampling policy names category {cell[0]!r} in market {cell[1]!r} under two packages, "
+                f"{full[0].name!r} and {full[1].name!r}. Keep one."
+            )
+        screens = sorted((p for p in fitting if p.sensitivity < 1), key=lambda package: package.name)
+        return (full[0] if full else self.default, *screens)
+
+    def slots(self) -> dict[str, int]:
+        """The slots of a round by method, over all laboratories; methods of no laboratory are not limited."""
+        total: Counter[str] = Counter()
+        for lab in self.labs:
+            total.update({method: slots * self.round_weeks for method, slots in lab.slots.items()})
+        return dict(total)
+
+    def labs_for(self, method: str) -> tuple[tuple[str, int], ...]:
+        """The laboratories that know a method, and their slots in a round."""
+        return tuple((lab.name, lab.slots[method] * self.round_weeks) for lab in self.labs if method in lab.slots)
 
 
 def sampling_policy_in_force(as_of: date, folder: Path = POLICY_FOLDER) -> SamplingPolicy:
@@ -49,38 +101,59 @@ def sampling_policy(text: PolicyText) -> SamplingPolicy:
     """The sampling policy that a policy file states. Raises Refusal where it states something impossible."""
     tables = text.tables
     try:
-        packages = {row["name"]: _package(row) for row in tables["packages"]}
-        by_category = _by_category(tables["packages"], packages)
-        default = packages[tables["default_package"]]
-        share, sharpness = float(tables["random_share"]), tables["sharpness"]
-    except (KeyError, TypeError, ValueError) as error:
+        policy = _stated(text.version, tables)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Refusal(f"Sampling policy {text.version} lacks or garbles {error}. Mend the file.") from error
-    if not 0 < share <= 1:
-        raise Refusal(f"Sampling policy {text.version} has random_share {share}. Set it above 0 and up to 1.")
-    if type(sharpness) is not int or not 1 <= sharpness <= MAX_SHARPNESS:
-        raise Refusal(
-            f"Sampling policy {text.version} has sharpness {sharpness}. Set a whole number from 1 to {MAX_SHARPNESS}."
-        )
-    return SamplingPolicy(text.version, share, sharpness, default, by_category)
+    knobs = policy.knobs
+    for name, share in (("even", knobs.floor_uniform), ("value_given_up", knobs.value_given_up)):
+        if not 0 < share < 1:
+            raise Refusal(f"Sampling policy {text.version} has {name} {share}. Set it between 0 and 1.")
+    if knobs.floor_neyman < 0 or knobs.floor_uniform + knobs.floor_neyman > 1:
+        raise Refusal(f"Sampling policy {text.version} explores with more than all money. Lower `exploration`.")
+    if policy.supplier_cap is not None and policy.supplier_cap < 1:
+        raise Refusal(f"Sampling policy {text.version} has supplier_cap {policy.supplier_cap}. Set at least 1.")
+    for cell in {(category, market) for offer in policy.offers for category in offer.categories
+                 for market in offer.markets or ("",)}:  # fmt: skip
+        policy.options(cell)
+    return policy
 
 
-def _package(row: Mapping[str, Any]) -> Package:
-    cost_eur = float(row["cost_eur"])
+def _stated(version: str, tables: Mapping[str, Any]) -> SamplingPolicy:
+    offers = tuple(_offer(row) for row in tables["packages"])
+    by_name = {offer.package.name: offer.package for offer in offers}
+    explore = tables["exploration"]
+    return SamplingPolicy(
+        version=version,
+        default=by_name[tables["default_package"]],
+        offers=offers,
+        labs=tuple(
+            Lab(str(row["name"]), {m: int(n) for m, n in row["slots"].items()}) for row in tables.get("labs", ())
+        ),
+        minimums=_minimums(tables.get("minimums", ())),
+        severity={name: float(weight) for name, weight in tables.get("severity", {}).items()},
+        knobs=Knobs(float(explore["even"]), float(explore["by_uncertainty"]), float(explore["value_given_up"])),
+        bonus=float(explore["bonus"]),
+        new_supplier=float(explore["new_supplier"]),
+        largest_exposure=float(tables["largest_exposure"]),
+        supplier_cap=int(tables["supplier_cap"]) if "supplier_cap" in tables else None,
+        round_weeks=int(tables["round_weeks"]),
+        grace_days=int(tables["grace_days"]),
+        label_valid_days=int(tables["label_valid_days"]),
+    )
+
+
+def _offer(row: Mapping[str, Any]) -> Offer:
+    cost_eur, sensitivity = float(row["cost_eur"]), float(row.get("sensitivity", 1))
     if not (isfinite(cost_eur) and cost_eur > 0):
         raise Refusal(
             f"Test package {row['name']!r} costs {cost_eur} euros. Set a positive fee in the sampling policy."
         )
-    return Package(str(row["name"]), ceil(round(cost_eur * 100, 6)), int(row["units"]))
+    if not 0 < sensitivity <= 1:
+        raise Refusal(f"Test package {row['name']!r} has sensitivity {sensitivity}. Set it above 0 and up to 1.")
+    package = Package(str(row["name"]), ceil(round(cost_eur * 100, 6)), int(row["units"]), str(row["method"]),
+                      int(row["turnaround_days"]), sensitivity)  # fmt: skip
+    return Offer(package, tuple(row["categories"]), tuple(row.get("markets", ())))
 
 
-def _by_category(rows: list[Mapping[str, Any]], packages: Mapping[str, Package]) -> dict[str, Package]:
-    by_category: dict[str, Package] = {}
-    for row in rows:
-        for category in row["categories"]:
-            if category in by_category:
-                raise Refusal(
-                    f"The sampling policy names category {category!r} under two packages, "
-                    f"{by_category[category].name!r} and {row['name']!r}. Keep one."
-                )
-            by_category[category] = packages[row["name"]]
-    return by_category
+def _minimums(rows: Sequence[Mapping[str, Any]]) -> dict[Cell, int]:
+    return {(str(row["category"]), str(market)): int(row["tests"]) for row in rows for market in row["markets"]}

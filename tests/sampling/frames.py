@@ -1,4 +1,4 @@
-"""Candidate tables for the tests of sampling."""
+"""Candidate tables and policies for the tests of sampling."""
 
 from datetime import date
 from typing import Any
@@ -6,12 +6,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from sampling.policy import Package, SamplingPolicy
+from sampling.limits import Package
+from sampling.policy import Lab, Offer, SamplingPolicy
 
 AS_OF = date(2026, 6, 30)
-CHEAP, MIDDLE, DEAR = Package("cheap", 2_500, 1), Package("middle", 14_000, 1), Package("dear", 110_000, 2)
+CHEAP = Package("cheap", 2_500, 1, "desk")
+MIDDLE = Package("middle", 14_000, 1, "chemistry")
+DEAR = Package("dear", 110_000, 2, "radio")
 CATEGORIES = ("jewellery", "textile", "gadget", "unheard of")
-POLICY = SamplingPolicy("test-1", 0.2, 2, CHEAP, {"jewellery": CHEAP, "textile": MIDDLE, "gadget": DEAR})
+OFFERS = (Offer(CHEAP, ("jewellery",)), Offer(MIDDLE, ("textile",)), Offer(DEAR, ("gadget",)))
+POLICY = SamplingPolicy("test-1", CHEAP, OFFERS, labs=(Lab("one", {"chemistry": 500}), Lab("two", {"chemistry": 250})))
 
 
 def candidates(p_fail: Any, category: Any, market: Any = "DE") -> pa.Table:

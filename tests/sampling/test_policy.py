@@ -9,38 +9,63 @@ from data.policy import PolicyText
 from data.refusal import Refusal
 from sampling.policy import sampling_policy, sampling_policy_in_force
 
-XRF = {"name": "XRF", "cost_eur": 25.5, "units": 1, "categories": ["jewellery"]}
+XRF = {"name": "XRF", "cost_eur": 25.5, "units": 1, "method": "xrf", "turnaround_days": 3, "categories": ["jewellery"]}
+SCREEN = {**XRF, "name": "screen", "sensitivity": 0.5}
+EXPLORATION = {"even": 0.05, "by_uncertainty": 0.15, "value_given_up": 0.05, "bonus": 1, "new_supplier": 2}
 
 
 def _text(**changes: Any) -> PolicyText:
-    tables = {"random_share": 0.2, "sharpness": 4, "default_package": "XRF", "packages": [XRF]}
+    tables = {
+        "default_package": "XRF", "packages": [XRF], "exploration": EXPLORATION, "round_weeks": 2, "grace_days": 28,
+        "label_valid_days": 91, "largest_exposure": 1000,
+    }  # fmt: skip
     return PolicyText("test-1", {**tables, **changes})
 
 
 def test_the_policy_in_force_prices_every_category_of_the_sample_marketplace() -> None:
-    """The policy in force prices every category of the sample marketplace."""
+    """The policy in force prices every category of the sample marketplace, and knows a laboratory for each."""
     policy = sampling_policy_in_force(date(2026, 6, 30))
     for category in ("toys_under_3", "mains_chargers", "cosmetics", "jewellery", "ppe_alarms", "Food-Spice"):
-        assert policy.package_of(category) is not policy.default
+        packages = policy.options((category, "DE"))
+        assert packages[0] is not policy.default
+        assert all(policy.labs_for(package.method) for package in packages)
 
 
 def test_a_category_nobody_names_gets_the_default_package() -> None:
     """A category nobody names gets the default package."""
     policy = sampling_policy(_text())
-    assert policy.package_of("spaceships") == policy.package_of(None) == policy.default
+    assert policy.options(("spaceships", "DE")) == policy.options((None, "DE")) == (policy.default,)
     assert policy.default.cost_cents == 2_550
+
+
+def test_a_package_of_some_markets_is_for_these_alone_and_screens_follow_the_full_one() -> None:
+    """A package of some markets is for these alone; screens follow the full package."""
+    abroad = {**XRF, "name": "abroad", "markets": ["US"]}
+    policy = sampling_policy(_text(default_package="abroad", packages=[SCREEN, {**XRF, "markets": ["DE"]}, abroad]))
+    names = {market: [package.name for package in policy.options(("jewellery", market))] for market in ("DE", "US")}
+    assert names == {"DE": ["XRF", "screen"], "US": ["abroad", "screen"]}
+
+
+def test_slots_of_a_round_add_up_over_laboratories_and_weeks() -> None:
+    """Slots of a round add up over laboratories and weeks."""
+    labs = [{"name": "a", "slots": {"xrf": 10, "wet": 1}}, {"name": "b", "slots": {"xrf": 5}}]
+    policy = sampling_policy(_text(labs=labs))
+    assert policy.slots() == {"xrf": 30, "wet": 2}
+    assert policy.labs_for("xrf") == (("a", 20), ("b", 10))
 
 
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"random_share": 0}, "random_share 0.0. Set it above 0"),
-        ({"random_share": 1.5}, "random_share 1.5"),
-        ({"sharpness": 0}, "sharpness 0. Set a whole number"),
-        ({"sharpness": 2.5}, "sharpness 2.5"),
+        ({"exploration": {**EXPLORATION, "even": 0}}, "even 0.0. Set it between 0 and 1"),
+        ({"exploration": {**EXPLORATION, "value_given_up": 1}}, "value_given_up 1.0"),
+        ({"exploration": {**EXPLORATION, "by_uncertainty": 0.97}}, "explores with more than all money"),
+        ({"exploration": {}}, "lacks or garbles 'even'"),
+        ({"supplier_cap": 0}, "supplier_cap 0. Set at least 1"),
         ({"default_package": "none"}, "lacks or garbles 'none'"),
         ({"packages": []}, "lacks or garbles 'XRF'"),
         ({"packages": [{**XRF, "cost_eur": 0}]}, "'XRF' costs 0.0 euros"),
+        ({"packages": [{**XRF, "sensitivity": 1.5}]}, "sensitivity 1.5. Set it above 0"),
         ({"packages": [XRF, {**XRF, "name": "other"}]}, "under two packages, 'XRF' and 'other'"),
     ],
 )

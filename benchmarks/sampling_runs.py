@@ -1,0 +1,60 @@
+"""The replays of the sampling benchmark: one file per world and strategy, so that a stopped run goes on."""
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
+from pathlib import Path
+
+from data.marketplace.living_world import SCENARIOS
+from data.workspace import replacing
+from training.replay.contestants import CONTESTANTS
+from training.replay.loop import Round, replayed
+from training.replay.summary import Run
+
+TUNING_SEEDS = (0, 1, 2, 3)
+"""Worlds on which the scenarios and everything else were chosen; no figure of the report comes from them."""
+FRESH_SEEDS = (101, 102, 103, 104, 105, 106, 107)
+ROUNDS, TESTS = 20, 1_000
+
+Task = tuple[str, int, str]
+
+
+def tasks(seeds: Sequence[int], strategies: Sequence[str]) -> list[Task]:
+    """Every scenario, seed and strategy; all strategies of a world before the next world."""
+    return [(scenario, seed, strategy) for seed in seeds for scenario in SCENARIOS for strategy in strategies]
+
+
+def run_all(wanted: Sequence[Task], folder: Path, processes: int) -> None:
+    """Replay what is not in `folder` yet; several of these may run at once on one folder."""
+    open_ = [task for task in wanted if not _file(folder, task).is_file()]
+    folder.mkdir(parents=True, exist_ok=True)
+    with ProcessPoolExecutor(processes) as pool:
+        for done in as_completed([pool.submit(_run, folder, task) for task in open_]):
+            done.result()
+
+
+def runs_in(folder: Path, wanted: Sequence[Task]) -> list[Run]:
+    """The finished replays among `wanted`."""
+    return [_read(_file(folder, task), task) for task in wanted if _file(folder, task).is_file()]
+
+
+def _run(folder: Path, task: Task) -> None:
+    target = _file(folder, task)
+    if target.is_file():
+        return
+    scenario, seed, name = task
+    contestant = CONTESTANTS[name]
+    rounds = replayed(SCENARIOS[scenario], seed, contestant.strategy, (ROUNDS, TESTS), contestant.scored)
+    text = "".join(json.dumps(asdict(each)) + "\n" for each in rounds)
+    with replacing(target) as attempt:
+        attempt.write_text(text, encoding="utf-8")
+
+
+def _read(path: Path, task: Task) -> Run:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return Run(*task, tuple(Round(**json.loads(line)) for line in lines))
+
+
+def _file(folder: Path, task: Task) -> Path:
+    return folder / ("-".join(str(part).replace(" ", "_") for part in task) + ".jsonl")

@@ -1,0 +1,50 @@
+"""The commands that take in what the laboratories found, and say what it means."""
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from data.command_line import DAY, FOLDER, Call
+
+
+@click.command()
+@click.argument("file", type=FOLDER)
+@click.pass_obj
+def results(call: Call, file: Path) -> None:
+    """Take in the laboratory results of FILE (CSV or Parquet: the columns of lab_tests, and round_id)."""
+    from sampling.feedback import receive_results
+    from sampling.rounds import round_status
+
+    workspace = call.settings.workspace
+    intake = receive_results(file, workspace, call.today)
+    click.echo(str(intake.count))
+    click.echo(f"{len(intake.new):,} results are new, {intake.known:,} were known.")
+    if intake.changed:
+        click.echo(
+            f"{intake.changed:,} were known with another content and stay as they were; give them a new test_id."
+        )
+    for round_id in sorted({name for name in intake.new["round_id"].to_pylist() if name}):
+        status = round_status(workspace, round_id)
+        what = "provisional" if status.provisional else "final"
+        click.echo(f"Round {round_id}: {status.received:,} of {status.planned:,} results are in; figures are {what}.")
+
+
+@click.command()
+@click.argument("rounds", nargs=-1)
+@click.option("--last", default=4, show_default=True, help="Without ROUNDS: the newest so many rounds with results.")
+@click.option("--as-of", type=DAY, help="By results known before this day (default: tomorrow).")
+@click.pass_obj
+def estimate(call: Call, rounds: tuple[str, ...], last: int, as_of: datetime | None) -> None:
+    """Estimate how many SKUs of the whole catalogue would fail, from the results of ROUNDS."""
+    from datetime import timedelta
+
+    from sampling.estimate import estimate_text, estimated, latest_rounds, write_estimate
+    from sampling.estimation_policy import estimation_policy_in_force
+
+    workspace = call.settings.workspace
+    day = as_of.date() if as_of else call.today + timedelta(days=1)
+    asked = list(rounds) or latest_rounds(workspace, last)
+    told = estimated(workspace, asked, day, estimation_policy_in_force(day))
+    click.echo(estimate_text(told))
+    click.echo(f"Everything is in {write_estimate(told, workspace.reports)}.")

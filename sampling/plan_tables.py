@@ -1,0 +1,116 @@
+"""The tables of a plan: the SKUs drawn, and the strata of the frame they were drawn from."""
+
+from datetime import date, timedelta
+
+import numpy as np
+import pyarrow as pa
+
+from sampling.chance import ONE
+from sampling.frame import VERSIONS, Frame
+from sampling.inclusion import Solution
+from sampling.limits import Codes, Floats, Integers, Limits, Truths, Units, Words
+from sampling.policy import SamplingPolicy
+from sampling.worth import outcome_variance
+
+CERTAINTY, PRICED, FLOOR, QUOTA = "certainty", "priced", "floor", "quota"
+
+
+def plan_units(
+    frame: Frame, policy: SamplingPolicy, limits: Limits, made: tuple[Units, Solution], drawn: Truths
+) -> pa.Table:
+    """The drawn SKUs, dearest chance first, with why each has its chance, its package and its laboratory.
+
+    `inclusion_probability` is the chance over all draws, `floor_probability` its part that only explores; `reason` is
+    certainty, quota (a minimum asks for it), priced (worth its money) or floor; `due_on` the day to expect its result.
+    """
+    units, solution = made
+    order = np.lexsort((frame.words, -frame.p_fail, -solution.inclusion))
+    rows = order[drawn[order]]
+    packages = [limits.packages[k] for k in solution.package[rows]]
+    stratum = solution.strata.of_unit[rows]
+    weights = np.array([policy.severity.get(category or "", 1.0) for category, _ in frame.cells])
+    sensitivity = np.array([package.sensitivity for package in packages])
+    return pa.table({
+        **{name: frame.column(name, rows) for name in ("sku_id", "market", "category", "supplier_id")},
+        "stratum": pa.array(stratum, pa.int32()),
+        "package": pa.array([package.name for package in packages], pa.string()),
+        "method": pa.array([package.method for package in packages], pa.string()),
+        "lab_id": pa.array(_laboratories(policy, limits, solution.package[rows], frame.words[rows]), pa.string()),
+        "cost_eur": pa.array([package.cost_cents / 100 for package in packages], pa.float64()),
+        "units": pa.array([package.units for package in packages], pa.int64()),
+        "sensitivity": pa.array(sensitivity, pa.float64()),
+        "due_on": pa.array(_due(frame.as_of, [package.turnaround_days for package in packages]), pa.date32()),
+        "p_fail": pa.array(frame.p_fail[rows]),
+        "exposure": pa.array(frame.exposure[rows], from_pandas=True),
+        "severity": pa.array(weights[frame.cell[rows]]),
+        "expected_value": pa.array(units.value[rows] * sensitivity),
+        "inclusion_probability": pa.array(solution.inclusion[rows] / ONE),
+        "floor_probability": pa.array(np.minimum(solution.strata.floor[stratum], solution.inclusion[rows] / ONE)),
+        "reason": pa.array(_reasons(solution, rows), pa.string()),
+        **{name: frame.column(name, rows) for name in VERSIONS},
+    })  # fmt: skip
+
+
+def strata_table(frame: Frame, limits: Limits, solution: Solution) -> pa.Table:
+    """Every stratum of the frame and what an estimate needs of it.
+
+    `skus` SKUs of one category, market and package; `inclusion_sum`, `p_fail_sum` and `exposure` (units sold) are sums
+    over them, `exposure_p_fail` the sum of exposure x p_fail; `variance` and `exposure_variance` are the anticipated
+    variances of the totals of failures and of units sold of failing SKUs. Unknown exposure counts as 0.
+    """
+    strata, chance = solution.strata, solution.inclusion / ONE
+    sold, open_ = np.nan_to_num(frame.exposure), chance > 0
+    spread = np.zeros(len(frame))
+    spread[open_] = outcome_variance(frame.p_fail)[open_] * (1 / chance[open_] - 1)
+
+    def total(values: Floats) -> pa.Array:
+        return pa.array(np.bincount(strata.of_unit, weights=values, minlength=len(strata)))
+
+    cells = [frame.cells[cell] for cell in strata.cell]
+    return pa.table({
+        "stratum": pa.array(np.arange(len(strata)), pa.int32()),
+        "category": pa.array([category for category, _ in cells], pa.string()),
+        "market": pa.array([market for _, market in cells], pa.string()),
+        "package": pa.array([limits.packages[k].name for k in strata.package], pa.string()),
+        "rank_bin": pa.array(strata.bin, pa.int8()),
+        "skus": pa.array(np.bincount(strata.of_unit)),
+        "inclusion": pa.array(solution.probability),
+        "floor": pa.array(strata.floor),
+        "inclusion_sum": total(chance),
+        "p_fail_sum": total(frame.p_fail),
+        "variance": total(spread),
+        "exposure": total(sold),
+        "exposure_p_fail": total(sold * frame.p_fail),
+        "exposure_variance": total(sold * sold * spread),
+    })  # fmt: skip
+
+
+def _reasons(solution: Solution, rows: Integers) -> list[str]:
+    strata, chance = solution.strata, solution.inclusion[rows]
+    stratum = strata.of_unit[rows]
+    asked = solution.price.minimum[strata.cell[stratum]] > 1e-9
+    at_floor = chance / ONE <= strata.floor[stratum] * (1 + 1e-6)
+    reasons: list[str] = np.select([chance == ONE, at_floor, asked], [CERTAINTY, FLOOR, QUOTA], PRICED).tolist()
+    return reasons
+
+
+def _laboratories(policy: SamplingPolicy, limits: Limits, package: Codes, words: Words) -> list[str | None]:
+    """A laboratory for every test, in proportion to the slots; where nobody names the method, none."""
+    method = np.array([each.method for each in limits.packages])[package]
+    labs: list[str | None] = [None] * len(package)
+    for name in np.unique(method):
+        own = np.flatnonzero(method == name)
+        able = policy.labs_for(str(name))
+        if not able:
+            continue
+        slots = np.array([count for _, count in able])
+        share = len(own) * slots / max(int(slots.sum()), 1)
+        count = np.floor(share).astype(np.int64)
+        count[np.argsort(count - share, kind="stable")[: len(own) - int(count.sum())]] += 1
+        for row, lab in zip(own[np.argsort(words[own])], np.repeat(np.arange(len(able)), count), strict=True):
+            labs[row] = able[lab][0]
+    return labs
+
+
+def _due(as_of: date, days: list[int]) -> list[date]:
+    return [as_of + timedelta(days=each) for each in days]

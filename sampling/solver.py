@@ -1,0 +1,35 @@
+"""The solver of linear programmes, HiGHS through SciPy; the one module that knows it."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import linprog
+from scipy.sparse import csr_array
+
+from data.refusal import Refusal
+from sampling.limits import Floats
+
+
+class Vertex(NamedTuple):
+    """Where the gain is largest, and per row what one more of its bound would add to the gain."""
+
+    x: Floats
+    prices: Floats
+
+
+def maximised(gain: Floats, rows: csr_array, most: Floats, upper: Floats) -> Vertex:
+    """The x from 0 to `upper` with `rows @ x <= most` and the largest `gain @ x`; Refusal where there is none.
+
+    Columns are scaled by their upper bounds and rows by their largest entries, so that strata of one SKU and of a
+    million stand in one programme.
+    """
+    width = np.where(np.isfinite(upper) & (upper > 0), upper, 1.0)
+    scaled = rows.multiply(width[None, :]).tocsr()
+    height = np.maximum(abs(scaled).max(axis=1).toarray().ravel(), 1e-300) if scaled.nnz else np.ones(len(most))
+    scaled = scaled.multiply(1 / height[:, None]).tocsr()
+    bounds = np.column_stack([np.zeros(len(gain)), upper / width])
+    for method in ("highs-ds", "highs-ipm"):
+        result = linprog(-gain * width, A_ub=scaled, b_ub=most / height, bounds=bounds, method=method)  # type: ignore[call-overload]
+        if result.status == 0:
+            return Vertex(result.x * width, -result.ineqlin.marginals / height)
+    raise Refusal(f"The sampling programme found no plan: {result.message}. Loosen the sampling policy.")

@@ -1,0 +1,78 @@
+"""The difference estimator against arithmetic anybody can follow, and against two independent libraries."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sampling.difference import Outcomes, anticipated_variance, design_variance, difference_total
+from sampling.limits import Floats, Truths
+
+
+def outcomes(failed: Floats | Truths, p_fail: Floats, inclusion: Floats) -> Outcomes:
+    return Outcomes(failed.astype(np.float64), p_fail, inclusion, np.ones(len(failed)))
+
+
+@given(st.integers(0, 2**32), st.integers(2, 60))
+def test_a_census_tells_the_truth_whatever_the_model_says(seed: int, units: int) -> None:
+    rng = np.random.default_rng(seed)
+    failed, p_fail = rng.random(units) < 0.3, rng.random(units)
+    everybody = outcomes(failed, p_fail, np.ones(units))
+    assert difference_total(everybody, float(p_fail.sum())) == pytest.approx(failed.sum())
+    assert design_variance(everybody) == 0
+    assert anticipated_variance(p_fail, np.ones(units), np.ones(units)) == 0
+
+
+@given(st.integers(0, 2**32))
+def test_the_mean_over_all_samples_is_the_truth(seed: int) -> None:
+    """Poisson sampling of five units: every one of the 32 samples with its probability."""
+    rng = np.random.default_rng(seed)
+    failed, p_fail, inclusion = rng.random(5) < 0.5, rng.random(5), rng.uniform(0.1, 1, 5)
+    mean = 0.0
+    for sample in range(32):
+        taken = np.array([sample >> bit & 1 for bit in range(5)], dtype=np.bool_)
+        chance = np.where(taken, inclusion, 1 - inclusion).prod()
+        mean += chance * difference_total(outcomes(failed[taken], p_fail[taken], inclusion[taken]), float(p_fail.sum()))
+    assert mean == pytest.approx(failed.sum())
+
+
+def test_a_single_test_by_chance_has_no_design_variance_of_its_own() -> None:
+    assert design_variance(outcomes(np.array([1.0]), np.array([0.1]), np.array([0.5]))) == np.inf
+
+
+def test_the_design_variance_is_the_textbook_one_where_all_chances_are_equal() -> None:
+    rng = np.random.default_rng(1)
+    failed, chance = (rng.random(200) < 0.2).astype(np.float64), np.full(200, 0.25)
+    textbook = 800**2 * (1 - 0.25) * failed.var(ddof=1) / 200
+    assert design_variance(outcomes(failed, np.zeros(200), chance)) == pytest.approx(textbook)
+
+
+def test_the_design_variance_is_that_of_svy() -> None:
+    """Simple random sampling with its finite population; and small unequal chances, where with replacement is close."""
+    svy, pl = pytest.importorskip("svy"), pytest.importorskip("polars")
+    rng = np.random.default_rng(2)
+    misses = rng.normal(0.0, 1.0, 300)
+    equal = pl.DataFrame({"miss": misses, "weight": np.full(300, 4.0), "skus": np.full(300, 1200)})
+    sample = svy.Sample(data=equal, design=svy.Design(wgt="weight", pop_size="skus"))
+    told = design_variance(Outcomes(misses, np.zeros(300), np.full(300, 0.25), np.ones(300)))
+    assert told**0.5 == pytest.approx(_error(sample.estimation.total(y="miss")), rel=1e-6)
+    chance = rng.uniform(0.001, 0.01, 300)
+    unequal = svy.Sample(data=pl.DataFrame({"miss": misses, "weight": 1 / chance}), design=svy.Design(wgt="weight"))
+    told = design_variance(Outcomes(misses, np.zeros(300), chance, np.ones(300)))
+    assert told**0.5 == pytest.approx(_error(unequal.estimation.total(y="miss")), rel=0.01)
+
+
+def test_the_estimate_is_that_of_prediction_powered_inference() -> None:
+    """With all weight on the model (lambda 1) and equal chances its mean estimate is the difference estimate."""
+    ppi_py = pytest.importorskip("ppi_py")
+    rng = np.random.default_rng(3)
+    p_fail, failed = rng.random(2_000), rng.random(2_000) < 0.2
+    taken = rng.choice(2_000, 100, replace=False)
+    expected = float(ppi_py.ppi_mean_pointestimate(failed[taken].astype(float), p_fail[taken], p_fail, lam=1.0)[0])
+    total = difference_total(outcomes(failed[taken], p_fail[taken], np.full(100, 0.05)), float(p_fail.sum()))
+    assert total / 2_000 == pytest.approx(expected)
+
+
+def _error(estimate: object) -> float:
+    """The standard error of a one-number estimate of svy."""
+    return float(estimate.estimates[0].se)  # type: ignore[attr-defined]

@@ -1,0 +1,99 @@
+"""The closed loop: nothing is known before its round, nobody is tested twice, chances are what they say."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from data.marketplace.living_world import DRIFTING, STATIONARY
+from training.replay.contestants import CONTESTANTS
+from training.replay.ledger import CLOSES_AFTER, Batch, Ledger
+from training.replay.loop import WARM_UP, replayed
+from training.replay.strategies import Choice, View, at_random, greedy
+
+TINY = replace(DRIFTING, skus=4_000, suppliers=160, categories=4, markets=3, hazards_at=(3,))
+TESTS = 60
+
+
+@pytest.mark.parametrize("name", sorted(CONTESTANTS))
+def test_every_strategy_spends_the_round_on_sku_that_may_be_tested(name: str) -> None:
+    contestant = CONTESTANTS[name]
+
+    def watched(view: View) -> Choice:
+        choice = contestant.strategy(view)
+        assert len(np.unique(choice.chosen)) == len(choice.chosen) == TESTS
+        assert choice.chosen.min() >= 0
+        assert choice.chosen.max() < len(view)
+        if choice.inclusion is not None:
+            assert choice.inclusion.sum() == pytest.approx(TESTS, abs=1e-3)
+            assert (choice.inclusion > 0).all()
+            assert choice.inclusion.max() <= 1
+        return choice
+
+    rounds = list(replayed(TINY, 1, watched, (3, TESTS), contestant.scored))
+    assert [each.round for each in rounds] == [0, 1, 2]
+    assert all((each.estimate is None) == (name in BLIND) for each in rounds)
+
+
+BLIND = {"greedy", "Thompson", "EVA", "EVA with scores", "oracle"}
+
+
+def test_a_result_teaches_only_when_its_round_is_closed() -> None:
+    def watched(view: View) -> Choice:
+        assert all(batch.round + CLOSES_AFTER <= view.round for batch in view.closed)
+        assert view.history.tests.sum() == sum(len(batch) for batch in view.closed)
+        assert view.history.pending.sum() == TESTS
+        return at_random(view)
+
+    assert len(list(replayed(TINY, 2, watched, (4, TESTS), scored=True))) == 4
+
+
+def test_who_is_in_test_or_validly_passed_is_not_tested_again() -> None:
+    seen: list[set[int]] = []
+
+    def watched(view: View) -> Choice:
+        choice = greedy(view)
+        seen.append(set(view.sku[choice.chosen].tolist()))
+        return choice
+
+    list(replayed(TINY, 3, watched, (6, TESTS), scored=True))
+    assert len(set.union(*seen)) == 6 * TESTS
+
+
+def test_the_same_seed_replays_the_same_rounds() -> None:
+    one, two = (list(replayed(TINY, 4, CONTESTANTS["plan"].strategy, (2, TESTS), scored=True)) for _ in range(2))
+    assert one == two
+
+
+def test_the_first_rounds_are_the_same_for_all() -> None:
+    firsts = []
+    for strategy in (at_random, greedy):
+        views: list[View] = []
+
+        def remembering(view: View, views: list[View] = views, strategy: object = strategy) -> Choice:
+            views.append(view)
+            return strategy(view)  # type: ignore[operator,no-any-return]
+
+        list(replayed(TINY, 5, remembering, (1, TESTS), scored=True))
+        firsts.append(views[0])
+    assert firsts[0].round == WARM_UP
+    assert np.array_equal(firsts[0].p_fail, firsts[1].p_fail)
+
+
+def test_random_testing_knows_the_prevalence() -> None:
+    world = replace(STATIONARY, skus=4_000, suppliers=160)
+    rounds = list(replayed(world, 6, at_random, (12, 200), scored=False))
+    errors = [float(each.estimate or 0) / each.prevalence - 1 for each in rounds]
+    assert abs(np.mean(errors)) < 3 * np.std(errors) / np.sqrt(len(errors))
+
+
+def test_a_pass_keeps_a_sku_out_until_it_expires_or_other_goods_come() -> None:
+    ledger = Ledger(places=3, cells=1)
+    tested = np.array([0, 1])
+    ledger.add(Batch(0, tested, tested, tested * 0, np.zeros((2, 1), np.float32), np.zeros(2, bool), tested * 0 + 1))
+    assert ledger.eligible(1).tolist() == [2]
+    assert len(ledger.arrivals(1)) == 0
+    assert ledger.eligible(13).tolist() == [2]
+    assert ledger.eligible(14).tolist() == [0, 1, 2]
+    ledger.renew(np.array([True, False, False]))
+    assert ledger.eligible(2).tolist() == [0, 2]

@@ -1,0 +1,119 @@
+"""What has been tested so far in a replay, what may be known of it by now, and who may be tested."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+Truths = npt.NDArray[np.bool_]
+Matrix = npt.NDArray[np.float32]
+
+CLOSES_AFTER = 2  # rounds from the draw to the last result
+VALID_FOR = 13  # rounds for which a pass keeps a SKU out of the frame
+MEMORY = 8  # rounds of results that make up a history
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The tests of one round, as drawn: places, supplier names, cells, what the model saw, what came out.
+
+    `known` is the round in which each result arrives.
+    """
+
+    round: int
+    place: Integers
+    supplier: Integers
+    cell: Integers
+    looks: Matrix
+    failed: Truths
+    known: Integers
+
+    def __len__(self) -> int:
+        """How many tests."""
+        return len(self.place)
+
+
+@dataclass(frozen=True)
+class CellHistory:
+    """Per cell over the last rounds: tests with a result, failures among them, tests whose results are awaited."""
+
+    tests: Integers
+    failures: Integers
+    pending: Integers
+
+
+class Ledger:
+    """The tests of a replay in order, and the standing of each place of the catalogue.
+
+    A place is out of the frame while its SKU is in test or its pass is valid.
+    """
+
+    def __init__(self, places: int, cells: int) -> None:
+        self.batches: list[Batch] = []
+        self._cells = cells
+        self._busy_until = np.full(places, -1, dtype=np.int64)
+        self._passed = np.zeros(places, dtype=np.bool_)
+
+    def renew(self, places: Truths) -> None:
+        """Other goods are at `places` now: earlier tests say nothing about them."""
+        self._busy_until[places] = -1
+        self._passed[places] = False
+
+    def eligible(self, now: int) -> Integers:
+        """The places that may be tested in round `now`."""
+        return np.flatnonzero(self._busy_until < now)
+
+    def add(self, batch: Batch) -> None:
+        """Enter the tests of a round."""
+        self.batches.append(batch)
+        self._busy_until[batch.place] = batch.known
+
+    def arrivals(self, now: int) -> Integers:
+        """Take in the results of round `now`; returns the places of the failures. A pass holds `VALID_FOR` rounds."""
+        places = [np.zeros(0, dtype=np.int64)]
+        for batch in self.batches[-CLOSES_AFTER:]:
+            here = batch.known == now
+            still = here & (self._busy_until[batch.place] == now)
+            self._busy_until[batch.place[still & ~batch.failed]] = batch.round + VALID_FOR
+            places.append(batch.place[still & batch.failed])
+        return np.concatenate(places)
+
+    def closed(self, now: int) -> list[Batch]:
+        """The rounds all of whose results are in: what may be learned from."""
+        return [batch for batch in self.batches if batch.round + CLOSES_AFTER <= now]
+
+    def cell_history(self, now: int) -> CellHistory:
+        """Tests, failures and pending tests per cell over the last `MEMORY` rounds."""
+        recent = [batch for batch in self.batches if batch.round >= now - MEMORY]
+        closed = [batch for batch in recent if batch.round + CLOSES_AFTER <= now]
+        awaited = [batch for batch in recent if batch.round + CLOSES_AFTER > now]
+        return CellHistory(
+            self._counted([batch.cell for batch in closed]),
+            self._counted([batch.cell[batch.failed] for batch in closed]),
+            self._counted([batch.cell for batch in awaited]),
+        )
+
+    def supplier_rates(self, now: int, suppliers: Integers, base_rate: float) -> tuple[Floats, Floats]:
+        """Smoothed fail rate and number of tests of each of `suppliers` over the last rounds, on closed rounds."""
+        closed = [batch for batch in self.closed(now) if batch.round >= now - 2 * MEMORY]
+        if not closed:
+            return np.full(len(suppliers), base_rate), np.zeros(len(suppliers))
+        tested = np.concatenate([batch.supplier for batch in closed])
+        failed = np.concatenate([batch.failed for batch in closed])
+        size = int(max(tested.max(), suppliers.max())) + 1
+        tests = np.bincount(tested, minlength=size)[suppliers].astype(np.float64)
+        failures = np.bincount(tested, weights=failed, minlength=size)[suppliers]
+        return (failures + 5 * base_rate) / (tests + 5), tests
+
+    def caught(self, now: int) -> Integers:
+        """The names of suppliers with two or more failures on closed rounds of the last `MEMORY` rounds."""
+        closed = [batch for batch in self.closed(now) if batch.round >= now - MEMORY]
+        if not closed:
+            return np.zeros(0, dtype=np.int64)
+        names = np.concatenate([batch.supplier[batch.failed] for batch in closed])
+        return np.flatnonzero(np.bincount(names) >= 2) if len(names) else names
+
+    def _counted(self, cells: list[Integers]) -> Integers:
+        return np.bincount(np.concatenate([np.zeros(0, dtype=np.int64), *cells]), minlength=self._cells)
