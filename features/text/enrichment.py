@@ -1,0 +1,217 @@
+"""`review_signals`: the mentions in all reviews of the lake, kept day by day, so that only new days are read."""
+
+import hashlib
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data.engine import literal_path
+from data.lake import content_sums
+from data.progress import Progress, SilentProgress
+from data.tables import Tables
+from data.workspace import Workspace
+from features.text.blind_spot import BlindSpot, sampled_rows
+from features.text.copies import copy_keys, text_keys
+from features.text.extractor import Batch, clean_texts, extractor_version, in_order, read
+
+BATCH_ROWS: Final = 30_000
+MENTIONS, REVIEWS = "mentions.parquet", "reviews.parquet"
+CARRIED: Final = ("review_id", "sku_id", "market", "happened_on", "known_on", "rating", "verified")
+
+
+@dataclass(frozen=True)
+class Enrichment:
+    """What one run did: days and reviews read now, days kept from before, and what the sample says of the misses."""
+
+    days_read: int
+    days_kept: int
+    reviews_read: int
+    mentions_found: int
+    blind_spot: BlindSpot
+    extractor_version: str
+
+
+def signals_folder(workspace: Workspace) -> Path:
+    """Where the mentions are kept, beside the lake: `review_signals/<day>-<digest>/`."""
+    return workspace.home / "review_signals"
+
+
+def enrich(tables: Tables, folder: Path, *, seed: int = 0, progress: Progress | None = None) -> Enrichment:
+    """Bring `folder` up to date with the reviews of `tables`.
+
+    A day of reviews is a folder, named by the day and a digest of its reviews and of the extractor's version, that
+    appears whole or not at all: a run that is killed goes on where it stopped. A day is read again when one of its
+    reviews was added, changed or removed, whenever that became known, or the extractor changed; what it replaces goes.
+    """
+    reviews = tables["reviews"]
+    wanted = _wanted(reviews, seed)
+    missing = {day: name for day, (name, _) in wanted.items() if not (folder / name).is_dir()}
+    total = sum(wanted[day][1] for day in missing)
+    tally = _Tally()
+    if missing:
+        with (progress or SilentProgress()).step("Reading reviews", total, "reviews") as advance:
+            attempt = folder / f".{uuid.uuid4().hex[:8]}"
+            attempt.mkdir(parents=True)
+            try:
+                days = _Days(attempt, folder, missing)
+                for kept in in_order(lambda batch: _read(batch, seed), _batches(tables, reviews, list(missing))):
+                    tally.add(kept)
+                    days.write(kept)
+                    advance(len(kept.reviews))
+                days.close()
+            finally:
+                shutil.rmtree(attempt)
+    _remove_superseded(folder, {name for name, _ in wanted.values()})
+    return Enrichment(
+        len(missing), len(wanted) - len(missing), tally.reviews, tally.mentions, tally.blind_spot, extractor_version()
+    )
+
+
+def review_signals(tables: Tables, folder: Path) -> ir.Table:
+    """Every mention in `folder`, one row each: whose review, its days, hazard, severity, probability, sentence, spans.
+
+    `copy_key` is alike for near-duplicates: count distinct keys, and a copied review counts once.
+    """
+    return _kept(tables, folder, MENTIONS)
+
+
+def read_reviews_kept(tables: Tables, folder: Path) -> ir.Table:
+    """Every review in `folder`, one row each: its text's key, whether it has a mention, and its signs where sampled."""
+    return _kept(tables, folder, REVIEWS)
+
+
+@dataclass(frozen=True)
+class _Kept:
+    reviews: pl.DataFrame
+    mentions: pl.DataFrame
+    blind_spot: BlindSpot
+
+
+class _Tally:
+    def __init__(self) -> None:
+        self.reviews = self.mentions = 0
+        self.blind_spot = BlindSpot(0, 0, 0, 0)
+
+    def add(self, kept: _Kept) -> None:
+        """Count one batch."""
+        self.reviews += len(kept.reviews)
+        self.mentions += len(kept.mentions)
+        self.blind_spot += kept.blind_spot
+
+
+class _Days:
+    """Writes the days one after the other, each moved to its place when the next begins."""
+
+    def __init__(self, attempt: Path, folder: Path, names: Mapping[date, str]) -> None:
+        self.attempt, self.folder, self.names = attempt, folder, names
+        self.day: date | None = None
+        self.writers: dict[str, pq.ParquetWriter] = {}
+        self.open_files = ExitStack()
+
+    def write(self, kept: _Kept) -> None:
+        """Append a batch whose days are in order and not before those written."""
+        for day in kept.reviews["happened_on"].unique(maintain_order=True):
+            if day != self.day:
+                self.close()
+                self.day = day
+            for name, rows in ((MENTIONS, kept.mentions), (REVIEWS, kept.reviews)):
+                self._append(name, rows.filter(pl.col("happened_on") == day).to_arrow())
+
+    def close(self) -> None:
+        """Finish the day that is open and put it in its place."""
+        self.open_files.close()
+        self.writers = {}
+        if self.day is not None:
+            (self.attempt / self.names[self.day]).replace(self.folder / self.names[self.day])
+        self.day = None
+
+    def _append(self, name: str, rows: pa.Table) -> None:
+        if name not in self.writers:
+            assert self.day is not None
+            place = self.attempt / self.names[self.day]
+            place.mkdir(exist_ok=True)
+            self.writers[name] = self.open_files.enter_context(
+                pq.ParquetWriter(place / name, rows.schema, compression="zstd")
+            )
+        self.writers[name].write_table(rows)
+
+
+def _wanted(reviews: ir.Table, seed: int) -> dict[date, tuple[str, int]]:
+    """The name of every day's folder, and how many reviews it holds."""
+    told = reviews.select(*CARRIED, "text", "language")
+    sums = content_sums(told, by="happened_on").to_pyarrow().to_pylist()
+    version = extractor_version()
+    wanted = {}
+    for day in sorted(sums, key=lambda row: row["happened_on"]):
+        content = f"{version} {seed} {day['n']} {day['low']} {day['high']}"
+        digest = hashlib.sha256(content.encode()).hexdigest()[:16]
+        wanted[day["happened_on"]] = (f"{day['happened_on']}-{digest}", day["n"])
+    return wanted
+
+
+def _batches(tables: Tables, reviews: ir.Table, days: list[date]) -> Iterator[pl.DataFrame]:
+    """The reviews of `days`, in the order of day and review, never more than a batch in memory."""
+    asked = ibis.memtable({"asked_on": days}, schema={"asked_on": "date"})
+    chosen = reviews.semi_join(asked, [("happened_on", "asked_on")])
+    ordered = chosen.select(*CARRIED, "text", "language").order_by("happened_on", "sku_id", "market", "review_id")
+    for batch in tables.backend.to_pyarrow_batches(ordered, chunk_size=BATCH_ROWS):
+        if batch.num_rows:
+            frame = pl.from_arrow(batch)
+            assert isinstance(frame, pl.DataFrame)
+            yield frame
+
+
+def _read(given: pl.DataFrame, seed: int) -> _Kept:
+    text = clean_texts(given["text"])
+    row = np.arange(len(given), dtype=np.int64)
+    sampled = sampled_rows(_numbers(given["review_id"]), seed)
+    reading = read(Batch(row, text, given["language"], sampled))
+    keys = text_keys(text)
+    chosen = list(reading.normal)
+    near = dict(zip(chosen, copy_keys([reading.normal[n] for n in chosen], [keys[n] for n in chosen]), strict=True))
+    version = pl.lit(extractor_version())
+    carried = given.select(CARRIED).with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
+    mentions = (
+        reading.mentions.with_columns(
+            copy_key=pl.Series([near[n] for n in reading.mentions["row"].to_list()], dtype=pl.Binary),
+            extractor_version=version,
+        )
+        .join(carried, on="row", how="left", maintain_order="left").drop("row")
+        .select(*CARRIED, pl.exclude(CARRIED))
+    )  # fmt: skip
+    signs = pl.Series([reading.signs.get(n) for n in range(len(given))], dtype=pl.Boolean)
+    reviews = carried.drop("row").with_columns(
+        text_key=pl.Series(keys, dtype=pl.Binary),
+        is_hit=pl.Series([n in near for n in range(len(given))], dtype=pl.Boolean),
+        blind_spot_signs=signs, extractor_version=version,
+    )  # fmt: skip
+    return _Kept(reviews, mentions, reading.blind_spot)
+
+
+def _numbers(identifiers: pl.Series) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """A number for each identifier, the same wherever it is read."""
+    digests = b"".join(hashlib.blake2b(name.encode(), digest_size=8).digest() for name in identifiers.to_list())
+    return np.frombuffer(digests, dtype=np.int64)
+
+
+def _kept(tables: Tables, folder: Path, name: str) -> ir.Table:
+    files = [literal_path(path) for path in sorted(folder.glob(f"[0-9]*/{name}"))]
+    return tables.backend.read_parquet(files, hive_partitioning=False)
+
+
+def _remove_superseded(folder: Path, wanted: set[str]) -> None:
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.name not in wanted:
+            shutil.rmtree(path)

@@ -1,0 +1,63 @@
+"""How the linear model is learned: from sentences of known truth, and from officers' clicks when there are some."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from features.text.evidence import Mention, find_mentions
+from features.text.linear import BUCKETS, FOLDER, LinearModel, read_model, words_around, write_model
+from features.text.normal_form import NormalForm
+from features.text.rehearsal import LabelledText, rehearsed_texts
+
+REGULARISATION = 1.0
+
+
+def learn(texts: Sequence[LabelledText], clicks: Sequence[LabelledText] = (), click_weight: float = 5.0) -> LinearModel:
+    """Weights from all mentions in `texts` and `clicks`, a click counting `click_weight` times; not yet calibrated.
+
+    The two classes of each language weigh alike, so that no language teaches the base rate of another.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    labelled = [*texts, *clicks]
+    forms, mentions = mentions_in(labelled)
+    truth = np.array([labelled[mention.text].is_hazard for mention in mentions])
+    weight = np.where([mention.text >= len(texts) for mention in mentions], click_weight, 1.0)
+    for language in {mention.language for mention in mentions}:
+        for side in (True, False):
+            mine = (truth == side) & np.array([mention.language == language for mention in mentions])
+            weight[mine] *= 1.0 / max(weight[mine].sum(), 1.0)
+    weight *= len(mentions) / weight.sum()
+    fitted = LogisticRegression(C=REGULARISATION, max_iter=1_000)
+    fitted.fit(words_around(forms, mentions), truth, sample_weight=weight)
+    weights = np.asarray(fitted.coef_[0], dtype=np.float32)
+    assert weights.shape == (BUCKETS,)
+    return LinearModel(weights, float(fitted.intercept_[0]), slope=1.0, offset=0.0)
+
+
+def relearn(folder: Path = FOLDER) -> None:
+    """Learn from the rehearsed texts again and write the model to `folder`; its calibration stays."""
+    kept = read_model()
+    write_model(replace(learn(rehearsed_texts()), slope=kept.slope, offset=kept.offset), folder)
+
+
+def calibrate(model: LinearModel, margins: NDArray[np.float64], truth: NDArray[np.bool_]) -> LinearModel:
+    """The model with the slope and offset that make its margins the log-odds of `truth` (Platt 1999)."""
+    from sklearn.linear_model import LogisticRegression
+
+    fitted = LogisticRegression(C=1e6).fit(margins[:, None], truth)
+    return replace(model, slope=float(fitted.coef_[0, 0]), offset=float(fitted.intercept_[0]))
+
+
+def mentions_in(labelled: Sequence[LabelledText]) -> tuple[list[NormalForm], list[Mention]]:
+    """The mentions that the phrases find in these texts."""
+    texts = pl.Series([example.text for example in labelled], dtype=pl.String)
+    return find_mentions(texts, [example.language for example in labelled])
+
+
+if __name__ == "__main__":
+    relearn()

@@ -1,0 +1,56 @@
+"""The linear model: what it adds is bounded, it is written and read alike, and clicks teach it."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from features.text.evidence import find_mentions
+from features.text.learning import calibrate, learn, mentions_in, relearn
+from features.text.linear import BOUND, LinearModel, read_model, rule_margin, write_model
+from features.text.rehearsal import LabelledText, rehearsed_texts
+
+TEXTS = [text for text in rehearsed_texts() if text.language in ("en", "zh")][::3]
+
+
+@pytest.fixture(scope="module")
+def model() -> LinearModel:
+    return learn(TEXTS)
+
+
+def test_the_model_moves_the_cues_log_odds_by_no_more_than_its_bound(model: LinearModel) -> None:
+    forms, mentions = mentions_in(TEXTS)
+    by_hand = np.array([rule_margin(mention) for mention in mentions])
+    assert np.abs(model.margins(forms, mentions) - by_hand).max() <= BOUND + 1e-9
+
+
+def test_a_model_read_back_weighs_alike(model: LinearModel, tmp_path: Path) -> None:
+    write_model(model, tmp_path)
+    forms, mentions = mentions_in(TEXTS[:50])
+    assert np.array_equal(read_model(tmp_path).probabilities(forms, mentions), model.probabilities(forms, mentions))
+
+
+def test_learning_twice_gives_the_same_weights(model: LinearModel) -> None:
+    assert np.array_equal(learn(TEXTS).weights, model.weights)
+
+
+def test_the_model_kept_is_what_the_rehearsed_texts_teach(tmp_path: Path) -> None:
+    relearn(tmp_path)
+    np.testing.assert_allclose(read_model(tmp_path).weights, read_model().weights, atol=1e-3)
+
+
+def test_clicks_teach_the_model(model: LinearModel) -> None:
+    text = "the zorblax part melted during the frobnication"
+    clicks = [LabelledText(text, "en", False, "click")] * 3
+    forms, mentions = find_mentions(pl.Series([text]), ["en"])
+    assert learn(TEXTS, clicks).margins(forms, mentions).max() < model.margins(forms, mentions).max()
+
+
+def test_calibrated_probabilities_have_the_mean_of_the_truth(model: LinearModel) -> None:
+    rng = np.random.default_rng(0)
+    margins = rng.normal(size=2_000)
+    truth = rng.random(2_000) < 1 / (1 + np.exp(-(0.7 * margins - 1)))
+    fitted = calibrate(model, margins, truth)
+    assert fitted.slope == pytest.approx(0.7, abs=0.15)
+    assert fitted.offset == pytest.approx(-1, abs=0.15)
