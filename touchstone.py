@@ -15,6 +15,7 @@ COMMANDS = {
     "sample-data": "data.commands:sample_data",
     "import": "data.commands:import_public",
     "ingest": "data.commands:ingest",
+    "signals": "features.commands:signals",
     "train": "training.commands:train",
     "tune": "training.commands:tune",
     "models": "training.commands:models",

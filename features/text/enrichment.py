@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.engine import literal_path
-from data.lake import content_sums
+from data.days import content_sums
 from data.progress import Progress, SilentProgress
 from data.tables import Tables
 from data.workspace import Workspace
