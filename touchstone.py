@@ -1,5 +1,6 @@
 """The front door: the command line. It asks the clock, reads the settings, finds the room of a command; no logic."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -66,7 +67,7 @@ class FrontDoor(click.Group):
 @click.pass_context
 def main(context: click.Context, home: Path | None) -> None:
     """Which SKUs would fail a laboratory test, why, and where the next test money should go."""
-    context.obj = Call(read_settings(home), datetime.now(UTC).date())
+    context.obj = Call(read_settings(home), datetime.now(UTC))
 
 
 @click.command()
@@ -87,13 +88,14 @@ def demo(call: Call, skus: int, budget: float, seed: int, no_serve: bool) -> Non
     from training.recipe import read_recipe
     from training.train import train
 
-    settings = call.settings.inside("demo")
+    call = replace(call, settings=call.settings.inside("demo"))
+    settings = call.settings
     progress, sample = TerminalProgress(), settings.workspace.home / "sample"
     write_sample(sample, skus=skus, days=730, seed=seed, progress=progress)
     ingest(sample, settings.workspace, today=call.today, strict=True, progress=progress)
-    train(open_lake(settings.workspace), settings, read_recipe("default"), None, progress, datetime.now(UTC))
+    train(open_lake(settings.workspace), settings, read_recipe("default"), None, progress, call.now)
     score_day(settings, None)
-    plan, folder = plan_round(settings, budget, seed)
+    plan, folder = plan_round(call, budget, seed)
     click.echo(catalogue_summary(published_now(settings.workspace)))
     click.echo(plan_summary(plan.summary))
     click.echo(f"\nEverything is in {settings.workspace.home}, the plan in {folder}.")

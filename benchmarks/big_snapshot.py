@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from features.catalogue import CATALOGUE
 from features.entity_file import NO_ROW, EntityFile, Piece, write_entity_file
 from features.feature import KEYS
-from features.key_index import write_key_index
+from features.key_index import key_hash, write_key_index
 from features.snapshot import KEY_COLUMNS, SKU, Snapshot, SnapshotStatement, file_names, open_snapshot
 
 SHARED = ("category",)
@@ -61,9 +61,12 @@ class BigSnapshot:
 
     def _index(self, folder: Path) -> None:
         skus, step = EntityFile(folder / f"{SKU}.arrow"), 65_536
-        pieces = (skus.columns(KEY_COLUMNS, at, min(at + step, self.rows)) for at in range(0, self.rows, step))
-        keys = ((piece["sku_id"].to_pylist(), piece["market"].to_pylist()) for piece in pieces)
-        write_key_index(folder, keys, self.rows)
+        hashes = np.empty(self.rows, dtype=np.uint64)
+        for at in range(0, self.rows, step):
+            piece = skus.columns(KEY_COLUMNS, at, min(at + step, self.rows))
+            keys = zip(piece["sku_id"].to_pylist(), piece["market"].to_pylist(), strict=True)
+            hashes[at : at + len(piece)] = [key_hash(*key) for key in keys]
+        write_key_index(folder, hashes)
 
 
 def _copied(file: EntityFile, texts: Sequence[str], times: int) -> Iterator[Piece]:

@@ -1,43 +1,57 @@
 """A part of the features as a data scientist would compute them with pandas: read, filter, group, merge."""
 
-import re
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from features.catalogue import CATALOGUE
 from features.lexicon import hazard_terms
-from features.reference import Prior, Reference
+from features.reference import Reference
 
 KEYS = ["sku_id", "market"]
 HAZARDS = tuple(terms.hazard for terms in hazard_terms())
-PEER_FEATURES = (
-    "sku_units_30", "sku_units_90", "sku_units_365", "sku_sale_days_365", "sku_days_on_sale", "sku_days_since_sale",
-    "sku_growth", "sku_safety_returns_365", "sku_safety_returns_90", "sku_safety_returns_30", "sku_return_rate_365",
-    "sku_return_rate_90", "sku_safety_return_rate_365", "sku_quality_return_rate_365", "sku_deception_return_rate_365",
-    "sku_reviews_365", "sku_rating_mean", "sku_five_star_share", "sku_verified_share", "sku_hazard_reviews_365",
-    "sku_hazard_reviews_90", "sku_hazard_reviews_30", "sku_hazard_review_rate",
-    *(f"sku_{hazard}_review_rate" for hazard in HAZARDS),
-)  # fmt: skip
+WHOLE_TABLES = ("orders", "returns", "reviews", "lab_tests", "certificates")
+"""The tables whose features of SKUs and of suppliers pandas computes, all of them."""
+PEER_FEATURES = tuple(
+    feature.name
+    for feature in CATALOGUE
+    if feature.entity in ("sku", "supplier") and set(feature.source.needs) <= set(WHOLE_TABLES) and feature.source.needs
+)
 REASONS = {
     "safety": ["safety_concern", "allergic_reaction"],
     "quality": ["defective", "damaged_in_transit"],
     "deception": ["not_as_described", "counterfeit_suspected"],
 }
+GRAVITY = {"claimed": 0, "confirmed": 1, "expired": 2, "out_of_scope": 3, "withdrawn": 4, "denied": 5}
+REFUTED = ["out_of_scope", "withdrawn", "denied"]
+SEVERITY_POINTS = {"minor": 1, "major": 5, "critical": 25}
 
 
 def features_in_pandas(lake: Path, as_of: date) -> pd.DataFrame:
     """PEER_FEATURES of every SKU of the lake folder on `as_of`, beside sku_id and market."""
     day = pd.Timestamp(as_of)
-    skus = pd.read_parquet(lake / "skus.parquet", columns=[*KEYS, "listed_on"])
-    found = skus.loc[pd.to_datetime(skus["listed_on"]) <= day, KEYS]
-    for part in (_sales(lake, day), _reviews(lake, day)):
-        found = found.merge(part, on=KEYS, how="left")
-    summed = ("_", "sku_units", "sku_safety", "sku_hazard", "sku_reviews", "sku_sale_days")
-    counts = [str(name) for name in found if str(name).startswith(summed)]
-    found[counts] = found[counts].fillna(0)
-    return _rates(found)[[*KEYS, *PEER_FEATURES]]
+    skus = pd.read_parquet(lake / "skus.parquet", columns=[*KEYS, "supplier_id", "listed_on"])
+    owners = skus[[*KEYS, "supplier_id"]]
+    found = skus.loc[pd.to_datetime(skus["listed_on"]) <= day, [*KEYS, "supplier_id"]]
+    certified = _certificates(lake, day)
+    certificates = certified.dropna(subset="sku_id")
+    orders, returns = _orders(lake, day), _returns(lake, day)
+    reviews, tests = _reviews(lake, day), _tests(lake, day)
+    for part in (_sold(orders), _returned(orders, returns, KEYS), _reviewed(reviews, KEYS), _tested(tests, KEYS)):
+        found = found.merge(part.add_prefix("sku_"), left_on=KEYS, right_index=True, how="left")
+    for part in (_certified(certificates, "sku_id"), _reuses(certified)):
+        found = found.merge(part.add_prefix("sku_"), left_on="sku_id", right_index=True, how="left")
+    supplier = ["supplier_id"]
+    orders, returns, reviews, tests = (rows.merge(owners, on=KEYS) for rows in (orders, returns, reviews, tests))
+    suppliers = found[supplier].drop_duplicates()
+    for part in (_returned(orders, returns, supplier), _reviewed(reviews, supplier), _tested(tests, supplier),
+                 _certified(certified, "supplier_id")):  # fmt: skip
+        suppliers = suppliers.merge(part.add_prefix("supplier_"), left_on="supplier_id", right_index=True, how="left")
+    found = _rates(found, "sku").merge(_rates(suppliers, "supplier"), on="supplier_id", how="left")
+    return found[[*KEYS, *PEER_FEATURES]]
 
 
 def _known(lake: Path, name: str, columns: list[str], day: pd.Timestamp) -> pd.DataFrame:
@@ -47,72 +61,209 @@ def _known(lake: Path, name: str, columns: list[str], day: pd.Timestamp) -> pd.D
     return rows.assign(age=(day - pd.to_datetime(rows["happened_on"])).dt.days)
 
 
-def _sales(lake: Path, day: pd.Timestamp) -> pd.DataFrame:
-    """Sums over orders and returns."""
-    orders, returns = _known(lake, "orders", ["units"], day), _known(lake, "returns", ["units", "reason"], day)
+def _orders(lake: Path, day: pd.Timestamp) -> pd.DataFrame:
+    return _known(lake, "orders", ["units"], day)
+
+
+def _sold(orders: pd.DataFrame) -> pd.DataFrame:
+    """Exposure of each SKU."""
     age, units, sums = orders["age"], orders["units"], {}
     for window in (30, 90, 365):
-        sums[f"sku_units_{window}"] = units.where(age <= window, 0)
-    sums["_units_before"] = units.where((age <= 180) & (age > 90), 0)
-    for window in (90, 365):
-        sums[f"_matured_{window}"] = units.where((age <= window + 30) & (age >= 30), 0)
-    sums["sku_sale_days_365"] = ((units > 0) & (age <= 365)).astype("int64")
+        sums[f"units_{window}"] = units.where(age <= window, 0)
+    sums["units_before"] = units.where((age <= 180) & (age > 90), 0)
+    sums["sale_days_365"] = ((units > 0) & (age <= 365)).astype("int64")
     sold = orders[KEYS].assign(**sums).groupby(KEYS, sort=False).sum()
-    ages = orders[units > 0].groupby(KEYS, sort=False)["age"].agg(sku_days_on_sale="max", sku_days_since_sale="min")
-    age, units, back = returns["age"], returns["units"].fillna(1), {}
-    for window in (90, 365):
-        back[f"_returned_{window}"] = units.where(age <= window, 0)
+    ages = orders[units > 0].groupby(KEYS, sort=False)["age"].agg(days_on_sale="max", days_since_sale="min")
+    return sold.join(ages, how="outer")
+
+
+def _returns(lake: Path, day: pd.Timestamp) -> pd.DataFrame:
+    returns = _known(lake, "returns", ["units", "reason"], day)
+    return returns.assign(units=returns["units"].fillna(1))
+
+
+def _returned(orders: pd.DataFrame, returns: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Sums over orders old enough and returns."""
+    age, units = orders["age"], orders["units"]
+    windows = (90, 365) if keys == KEYS else (365,)
+    matured = {f"matured_{window}": units.where((age <= window + 30) & (age >= 30), 0) for window in windows}
+    sold = orders[keys].assign(**matured).groupby(keys, sort=False).sum()
+    age, units, back = returns["age"], returns["units"], {}
+    for window in windows:
+        back[f"returned_{window}"] = units.where(age <= window, 0)
     for kind, reasons in REASONS.items():
-        back[f"_{kind}"] = units.where(returns["reason"].isin(reasons) & (age <= 365), 0)
-    for window in (30, 90, 365):
+        back[kind] = units.where(returns["reason"].isin(reasons) & (age <= 365), 0)
+    if keys == KEYS:
         safety = returns["reason"].isin(REASONS["safety"])
-        back[f"sku_safety_returns_{window}"] = units.where(safety & (age <= window), 0)
-    returned = returns[KEYS].assign(**back).groupby(KEYS, sort=False).sum()
-    return sold.join(ages, how="outer").join(returned, how="outer").reset_index()
+        for window in (30, 90, 365):
+            back[f"safety_returns_{window}"] = units.where(safety & (age <= window), 0)
+    return sold.join(returns[keys].assign(**back).groupby(keys, sort=False).sum(), how="outer")
 
 
 def _reviews(lake: Path, day: pd.Timestamp) -> pd.DataFrame:
-    """Sums over the reviews of the last year."""
+    """The reviews of the last year with the hazards that they speak of."""
     reviews = _known(lake, "reviews", ["rating", "verified", "text"], day)
     reviews = reviews[reviews["age"] <= 365]
-    text, age = reviews["text"].str.lower().fillna(""), reviews["age"]
-    speaks = {terms.hazard: text.str.contains(_compiled(terms.pattern)) for terms in hazard_terms()}
-    hazard = pd.concat(speaks, axis=1).any(axis=1)
+    text = reviews["text"].str.lower().fillna("")
+    speaks = {terms.hazard: text.str.contains(terms.pattern) for terms in hazard_terms()}
+    return reviews.drop(columns="text").assign(**speaks, hazard=pd.concat(speaks, axis=1).any(axis=1))
+
+
+def _reviewed(reviews: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Sums over the reviews of the last year."""
+    rating, age, hazard = reviews["rating"], reviews["age"], reviews["hazard"]
     sums: dict[str, Any] = {
-        "sku_reviews_365": 1, "_rated": reviews["rating"].notna(), "_stars": reviews["rating"],
-        "_five": reviews["rating"] == 5, "_verified": reviews["verified"].fillna(False).astype(bool),
-        "_told": reviews["verified"].notna(), "sku_hazard_reviews_365": hazard,
-        "sku_hazard_reviews_90": hazard & (age <= 90), "sku_hazard_reviews_30": hazard & (age <= 30),
-        **{f"_{name}": found for name, found in speaks.items()},
+        "reviews_365": 1, "rated": rating.notna(), "low": rating <= 2, "hazard_reviews_365": hazard,
     }  # fmt: skip
-    return reviews[KEYS].assign(**sums).groupby(KEYS, sort=False).sum().reset_index()
+    if keys == KEYS:
+        recent = age <= 90
+        sums |= {
+            "stars": rating, "five": rating == 5, "verified": reviews["verified"].fillna(False).astype(bool),
+            "told": reviews["verified"].notna(), "hazard_reviews_90": hazard & recent,
+            "hazard_reviews_30": hazard & (age <= 30), "five_star_hazard_reviews": hazard & (rating == 5),
+            "rated_recently": rating.notna() & recent, "stars_recently": rating.where(recent),
+            **{name: reviews[name] for name in HAZARDS},
+        }  # fmt: skip
+    return reviews[keys].assign(**sums).groupby(keys, sort=False).sum()
 
 
-def _compiled(pattern: str) -> "re.Pattern[str]":
-    """The lexicon's pattern for Python, whose `re` has no class for letters."""
-    return re.compile(pattern.replace(r"[^\p{L}]", r"[\W\d_]").replace(r"\p{L}", r"[^\W\d_]"))
+def _tests(lake: Path, day: pd.Timestamp) -> pd.DataFrame:
+    """Tests with a clear result."""
+    tests = _known(lake, "lab_tests", ["result", "origin", "severity"], day)
+    tests = tests[tests["result"].isin(["pass", "fail"])]
+    given, failed = tests["origin"] == "supplier_provided", tests["result"] == "fail"
+    return tests.assign(given=given, independent=~given, fail=failed & ~given, given_fails=failed & given)
 
 
-def _rates(found: pd.DataFrame) -> pd.DataFrame:
-    """The ratios of the sums."""
-    reference = Reference.untrained()
+def _tested(tests: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Sums over tests."""
+    age, fail, independent = tests["age"], tests["fail"], tests["independent"]
+    sums: dict[str, Any] = {"tests": independent, "fails": fail}
+    for window in (30, 90, 365):
+        sums[f"fails_{window}"], sums[f"tests_{window}"] = fail & (age <= window), independent & (age <= window)
+    sums["critical"] = fail & (tests["severity"] == "critical")
+    sums["points"] = tests["severity"].map(SEVERITY_POINTS).where(fail & (age <= 365), 0)
+    sums["given"], sums["given_fails"] = tests["given"], tests["given_fails"]
+    found = tests[keys].assign(**sums).groupby(keys, sort=False).sum()
+    last = tests[keys].assign(days_since_test=age.where(independent), days_since_fail=age.where(fail))
+    return found.join(last.groupby(keys, sort=False).min())
 
-    def shrunk(hits: "pd.Series[float]", trials: "pd.Series[float]", prior: Prior) -> "pd.Series[float]":
-        return (hits + prior.mean * prior.strength) / (trials + prior.strength)
 
-    rates = {"sku_growth": (found["sku_units_90"] + 1) / (found["_units_before"] + 1)}
-    for window in (90, 365):
-        prior = reference.prior("return")
-        hits, trials = found[f"_returned_{window}"], found[f"_matured_{window}"]
-        rates[f"sku_return_rate_{window}"] = 1000 * shrunk(hits, trials, prior)
+def _certificates(lake: Path, day: pd.Timestamp) -> pd.DataFrame:
+    """The statuses that are the newest known of their certificate; every status known of it before `day` counts."""
+    columns = ["certificate_id", "supplier_id", "sku_id", "happened_on", "known_on", "status", "expires_on"]
+    rows = pd.read_parquet(lake / "certificates.parquet", columns=columns)
+    days = {name: pd.to_datetime(rows[name]) for name in ("happened_on", "known_on", "expires_on")}
+    rows = rows.assign(**days, gravity=rows["status"].map(GRAVITY))
+    rows = rows[rows["known_on"] < day].sort_values(["happened_on", "known_on", "gravity"], kind="stable")
+    current = ~rows.duplicated(["supplier_id", "certificate_id"], keep="last")
+    past = (rows["status"] == "expired") | (rows["expires_on"] < day)
+    return rows.assign(
+        age=(day - rows["happened_on"]).dt.days,
+        current=current,
+        past=past,
+        refuted=rows["status"].isin(REFUTED) & current,
+    )
+
+
+def _certified(rows: pd.DataFrame, key: str) -> pd.DataFrame:
+    """Sums over certificates."""
+    current, standing = rows["current"], rows["current"] & ~rows["past"]
+    sums = {
+        "certificates": current, "certificates_confirmed": standing & (rows["status"] == "confirmed"),
+        "certificates_claimed_only": standing & (rows["status"] == "claimed"), "certificates_refuted": rows["refuted"],
+        "certificates_expired": current & rows["past"] & ~rows["refuted"],
+        "certificates_refuted_365": rows["refuted"] & (rows["age"] <= 365),
+    }  # fmt: skip
+    found = rows[[key]].assign(**sums).groupby(key, sort=False).sum()
+    day = rows["happened_on"] + pd.to_timedelta(rows["age"], unit="D")
+    left = (rows["expires_on"] - day).dt.days.where(current & (rows["status"] == "confirmed"))
+    grouped = rows[[key]].assign(left=left, age=rows["age"]).groupby(key, sort=False)
+    return found.assign(
+        certificate_days_to_expiry=grouped["left"].max(), days_since_certificate_change=grouped["age"].min()
+    )
+
+
+def _reuses(rows: pd.DataFrame) -> pd.DataFrame:
+    """Other SKUs that name the same certificate."""
+    claims = rows.dropna(subset="sku_id")[["certificate_id", "sku_id"]].drop_duplicates()
+    pairs = claims.merge(claims, on="certificate_id", suffixes=("", "_other"))
+    others = pairs[pairs["sku_id"] != pairs["sku_id_other"]].groupby("sku_id")["sku_id_other"].nunique()
+    return others.to_frame("certificate_reuse")
+
+
+NOTHING_SEEN = ("days_", "certificate_days_to_expiry")
+"""What is missing, not 0, where nothing was seen."""
+
+
+def _rates(found: pd.DataFrame, entity: str) -> pd.DataFrame:
+    """The ratios of the sums of one kind of entity."""
+    own = {str(name).removeprefix(f"{entity}_"): str(name) for name in found if str(name).startswith(f"{entity}_")}
+    counts = [column for name, column in own.items()
+              if name not in ("id",) and not name.startswith(NOTHING_SEEN)]  # fmt: skip
+    found = found.assign(**{column: found[column].fillna(0) for column in counts})
+    of = {name: found[column] for name, column in own.items()}
+    values = _test_rates(of, entity) | _return_rates(of) | _review_rates(of) | _certificate_rates(of)
+    if entity == "sku":
+        values["growth"] = (of["units_90"] + 1) / (of["units_before"] + 1)
+    return found.assign(**{f"{entity}_{name}": value for name, value in values.items()})
+
+
+Sums = Mapping[str, "pd.Series[float]"]
+REFERENCE = Reference.untrained()
+
+
+def _shrunk(hits: "pd.Series[float]", trials: "pd.Series[float]", rate: str) -> "pd.Series[float]":
+    prior = REFERENCE.prior(rate)
+    return (hits + prior.mean * prior.strength) / (trials + prior.strength)
+
+
+def _return_rates(of: Sums) -> dict[str, "pd.Series[float]"]:
+    rates = {
+        f"return_rate_{window}": 1000 * _shrunk(of[f"returned_{window}"], of[f"matured_{window}"], "return")
+        for window in (90, 365) if f"returned_{window}" in of
+    }  # fmt: skip
     for kind in REASONS:
-        prior = reference.prior(f"{kind}_return")
-        rates[f"sku_{kind}_return_rate_365"] = 1000 * shrunk(found[f"_{kind}"], found["_matured_365"], prior)
-    reviews, prior = found["sku_reviews_365"], reference.prior("hazard_review")
-    rates["sku_hazard_review_rate"] = shrunk(found["sku_hazard_reviews_365"], reviews, prior)
-    for hazard in HAZARDS:
-        rates[f"sku_{hazard}_review_rate"] = shrunk(found[f"_{hazard}"], reviews, prior)
-    rated, told = found["_rated"].where(found["_rated"] > 0), found["_told"].where(found["_told"] > 0)
-    rates["sku_rating_mean"], rates["sku_five_star_share"] = found["_stars"] / rated, found["_five"] / rated
-    rates["sku_verified_share"] = found["_verified"] / told
-    return found.assign(**rates)
+        rates[f"{kind}_return_rate_365"] = 1000 * _shrunk(of[kind], of["matured_365"], f"{kind}_return")
+    return rates
+
+
+def _review_rates(of: Sums) -> dict[str, "pd.Series[float]"]:
+    reviews, rated = of["reviews_365"], of["rated"].where(of["rated"] > 0)
+    rates = {
+        "hazard_review_rate": _shrunk(of["hazard_reviews_365"], reviews, "hazard_review"),
+        "low_rating_rate": _shrunk(of["low"], of["rated"], "low_rating"),
+    }
+    if "stars" in of:
+        lately = of["rated_recently"].where(of["rated_recently"] > 0)
+        before = (of["rated"] - of["rated_recently"]).where(of["rated"] > of["rated_recently"])
+        earlier = (of["stars"] - of["stars_recently"]) / before
+        rates |= {f"{name}_review_rate": _shrunk(of[name], reviews, "hazard_review") for name in HAZARDS}
+        rates |= {
+            "rating_mean": of["stars"] / rated, "five_star_share": of["five"] / rated,
+            "verified_share": of["verified"] / of["told"].where(of["told"] > 0),
+            "rating_trend": of["stars_recently"] / lately - earlier,
+        }  # fmt: skip
+    return rates
+
+
+def _test_rates(of: Sums, entity: str) -> dict[str, "pd.Series[float]"]:
+    fails = _shrunk(of["fails"], of["tests"], f"{entity}_fail")
+    passes = _shrunk(of["given"] - of["given_fails"], of["given"], "golden_pass")
+    return {
+        "fail_rate": fails, "golden_gap": passes - (1 - fails),
+        "fail_rate_365": _shrunk(of["fails_365"], of["tests_365"], f"{entity}_fail"),
+        "fail_rate_90": _shrunk(of["fails_90"], of["tests_90"], f"{entity}_fail"),
+        "critical_rate": _shrunk(of["critical"], of["tests"], "critical_fail"),
+        "severity_365": of["points"] / of["tests_365"].where(of["tests_365"] > 0),
+    }  # fmt: skip
+
+
+def _certificate_rates(of: Sums) -> dict[str, "pd.Series[float]"]:
+    certificates = of["certificates"].where(of["certificates"] > 0)
+    return {
+        "refuted_rate": _shrunk(of["certificates_refuted"], of["certificates"], "refuted_certificate"),
+        "confirmed_share": of["certificates_confirmed"] / certificates,
+        "claimed_share": of["certificates_claimed_only"] / certificates,
+        "expired_share": of["certificates_expired"] / certificates,
+    }  # fmt: skip

@@ -43,7 +43,8 @@ def ingest(
         sizes = {each.table.name: _megabytes(each) for each in sources}
         with progress.step("Write the lake", sum(sizes.values()), "MB") as advance:
             fingerprint = fingerprint_of(accepted)
-            write_lake(backend, workspace, accepted, fingerprint, lambda name: advance(sizes[name]))
+            by_day = [each.table.name for each in sources if each.by_day]
+            write_lake(backend, workspace, accepted, fingerprint, by_day, lambda name: advance(sizes[name]))
     return counts
 
 

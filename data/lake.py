@@ -1,18 +1,19 @@
 """The lake: the accepted rows of one ingest as Parquet, which of them is current, and how to read it."""
 
 import hashlib
+import os
 import shutil
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import date
 from pathlib import Path
 
 import duckdb
-import ibis
 import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
 from data.contract import BY_NAME, LAB_TESTS, VERSION, Table
+from data.days import content_sums, day_names, of_days, read_days, write_days
 from data.engine import complaint, connect, literal_path
 from data.refusal import Refusal
 from data.results import result_files, results_digest
@@ -20,7 +21,6 @@ from data.tables import Tables, conformed
 from data.workspace import Workspace, point, pointed, replacing
 
 POINTER = "CURRENT"
-NOTHING, BETWEEN = "\x1e", "\x1f"
 
 
 def open_lake(workspace: Workspace) -> Tables:
@@ -30,16 +30,18 @@ def open_lake(workspace: Workspace) -> Tables:
     """
     folder = current_lake(workspace)
     backend = connect(workspace.spill / uuid.uuid4().hex[:12])
+    days = {name: tuple(sorted((folder / name).iterdir())) for name in BY_NAME if (folder / name).is_dir()}
     files = {name: folder / f"{name}.parquet" for name in BY_NAME}
     try:
         given = {name: backend.read_parquet(literal_path(path)) for name, path in files.items() if path.is_file()}
+        given |= {name: read_days(backend, folders) for name, folders in days.items()}
     except duckdb.Error as error:
         raise Refusal(f"The lake in {folder} is damaged: {complaint(error)}. Remove it and ingest again.") from error
     handed_in = results_digest(workspace)
     if not handed_in:
-        return Tables(backend, given, folder.name)
+        return Tables(backend, given, folder.name, days)
     given[LAB_TESTS.name] = _with_results(backend, given, workspace)
-    return Tables(backend, given, "l-" + hashlib.sha256(f"{folder.name} {handed_in}".encode()).hexdigest()[:12])
+    return Tables(backend, given, "l-" + hashlib.sha256(f"{folder.name} {handed_in}".encode()).hexdigest()[:12], days)
 
 
 def _with_results(backend: Backend, given: Mapping[str, ir.Table], workspace: Workspace) -> ir.Table:
@@ -51,8 +53,9 @@ def _with_results(backend: Backend, given: Mapping[str, ir.Table], workspace: Wo
 
 
 def current_lake(workspace: Workspace) -> Path:
-    """The folder of the current accepted rows, `<table>.parquet`; its name is their fingerprint.
+    """The folder of the current accepted rows; its name is their fingerprint.
 
+    It holds `<table>.parquet`, or `<table>/<day>-<digest>/*.parquet` where the table is kept by day.
     Raises Refusal where nothing has been ingested.
     """
     fingerprint = pointed(workspace.lake / POINTER)
@@ -86,23 +89,13 @@ def fingerprint_of(accepted: Mapping[str, ir.Table]) -> str:
     return "l-" + hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
 
 
-def content_sums(rows: ir.Table, *, by: str | None = None) -> ir.Table:
-    """What `rows` hold in whatever order, per value of `by`: their number `n`, `low` and `high`, sums of their MD5."""
-    words = [rows[column].cast("string").fill_null(NOTHING) for column in rows.columns]
-    groups = [by] if by else []
-    digests = rows.select(*groups, digest=_md5_number_lower(ibis.literal(BETWEEN).join(words)))
-    # Halves of 32 bits, so that the sum of two thousand million rows fits 64.
-    return digests.aggregate(
-        by=groups, n=digests.count(), low=(digests.digest % 2**32).cast("int64").sum(),
-        high=(digests.digest // 2**32).cast("int64").sum(),
-    )  # fmt: skip
-
-
 def write_lake(
     backend: Backend, workspace: Workspace, accepted: Mapping[str, ir.Table], fingerprint: str,
-    written: Callable[[str], None],
+    by_day: Collection[str], written: Callable[[str], None],
 ) -> None:  # fmt: skip
     """Make `accepted` the current lake; the one before stays, older ones go.
+
+    The tables `by_day` are kept as one folder a day, which the lake before lends where it holds the same rows.
 
     Where this very content is current already, nothing is touched. Until the pointer is replaced, the last act
     but removal, readers see the lake before. `written` hears the name of each table written.
@@ -116,8 +109,11 @@ def write_lake(
             attempt.mkdir()
             for name, rows in accepted.items():
                 table = BY_NAME[name]
-                ordered = conformed(rows, table).order_by(*reading_order(table))
-                backend.to_parquet(ordered, attempt / f"{name}.parquet", compression="zstd")
+                if name in by_day:
+                    _write_days(backend, conformed(rows, table), table, attempt, workspace.lake / (current or ""))
+                else:
+                    ordered = conformed(rows, table).order_by(*reading_order(table))
+                    backend.to_parquet(ordered, attempt / f"{name}.parquet", compression="zstd")
                 written(name)
     point(workspace.lake / POINTER, fingerprint)
     for old in workspace.lake.iterdir():
@@ -125,12 +121,17 @@ def write_lake(
             shutil.rmtree(old)
 
 
+def _write_days(backend: Backend, rows: ir.Table, table: Table, folder: Path, before: Path) -> None:
+    """Write the rows as `folder/<table>/<day>-<digest>/`; days that the lake `before` holds alike are linked."""
+    names = day_names(rows)
+    for name in names.values():
+        if (before / table.name / name).is_dir():
+            shutil.copytree(before / table.name / name, folder / table.name / name, copy_function=os.link)
+    order = dict.fromkeys(("happened_on", *reading_order(table)))
+    write_days(backend, lambda days: of_days(rows, days).order_by(*order), names, folder / table.name)
+
+
 def reading_order(table: Table) -> tuple[str, ...]:
     """The columns a table is sorted by: events by what they happened to, then by day; the key settles ties."""
     subject = table.references[0].columns if table.timed else ()
     return tuple(dict.fromkeys((*subject, *(("happened_on",) if table.timed else ()), *table.key)))
-
-
-@ibis.udf.scalar.builtin(name="md5_number_lower", signature=(("string",), "uint64"))
-def _md5_number_lower(text):  # type: ignore[no-untyped-def]
-    """DuckDB's lower 64 bits of the MD5 of a text."""

@@ -18,6 +18,7 @@ from data.values import READS_AS, readable_as
 
 FORMATS = ("parquet", "csv")
 DAY = "day"
+BY_DAY = ("happened_on=", f"{DAY}=")
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ class Source:
             return (self.path,)
         found = sorted(self.path.rglob("*.parquet"))
         return tuple(p for p in found if not any(part[0] in "._" for part in p.relative_to(self.path).parts))
+
+    @property
+    def by_day(self) -> bool:
+        """Whether these are events given in one folder a day."""
+        return self.table.timed and all(path.parent.name.startswith(BY_DAY) for path in self.files)
 
     @property
     def rejects(self) -> str:

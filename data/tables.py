@@ -1,7 +1,8 @@
 """The contract's tables as Ibis expressions, wherever they are kept."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import ibis
@@ -27,12 +28,14 @@ class Tables:
     """The accepted rows of a marketplace.
 
     `given` holds the tables that exist; `fingerprint` names this exact content; `backend` is where the
-    expressions run.
+    expressions run. Of a table that is kept by day, `days` holds the folder of each day, `<day>-<digest>`, whose
+    name tells its rows.
     """
 
     backend: BaseBackend
     given: Mapping[str, ir.Table]
     fingerprint: str
+    days: Mapping[str, Sequence[Path]] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> ir.Table:
         """The table `name`, empty where the marketplace has none."""
@@ -57,9 +60,14 @@ def tables_from_frames(frames: Mapping[str, Any], backend: BaseBackend | None = 
             frame = frames[table.name]
             # Through Arrow: Ibis 12 asks pandas 3 for an option that pandas has deprecated.
             rows = frame if isinstance(frame, pa.Table) else pa.Table.from_pandas(frame, preserve_index=False)
-            loaded = backend.create_table(f"given_{table.name}", rows, overwrite=True)
+            loaded = backend.create_table(f"given_{table.name}", rows.cast(_typed(rows.schema)), overwrite=True)
             given[table.name] = conformed(loaded, table)
     return Tables(backend, given, "in-memory")
+
+
+def _typed(schema: pa.Schema) -> pa.Schema:
+    """The schema with text for columns that hold no value and therefore have no type, which DuckDB cannot keep."""
+    return pa.schema([(each.name, pa.string() if pa.types.is_null(each.type) else each.type) for each in schema])
 
 
 def conformed(loaded: ir.Table, table: Table) -> ir.Table:

@@ -8,11 +8,14 @@ from sampling.limits import Codes, Floats, Limits, Units
 _LEAST_SHARE = 0.01
 
 
-def shares_under_caps(units: Units, limits: Limits, package: Codes, chance: Floats) -> Floats | None:
+def shares_under_caps(
+    units: Units, limits: Limits, package: Codes, chance: Floats, slack: float = 0.0
+) -> Floats | None:
     """A share per SKU under which no supplier expects more tests than its cap; None where all may keep everything.
 
-    `chance` are inclusion probabilities. SKUs whose cell has a minimum give way last: the law stands above the cap.
-    Suppliers without more SKUs than the cap can not exceed it.
+    `chance` are inclusion probabilities; suppliers that must give way end a `slack` (a share) below the cap. SKUs
+    whose cell has a minimum give way last: the law stands above the cap. Suppliers without more SKUs than the cap can
+    not exceed it.
     """
     if limits.supplier_cap is None or not len(units):
         return None
@@ -22,12 +25,14 @@ def shares_under_caps(units: Units, limits: Limits, package: Codes, chance: Floa
     over[0] = False
     if not over.any():
         return None
+    most *= 1 - slack
     full = np.array([options[0] for options in limits.options])
-    lawful = ((limits.least > 0)[units.cell] & (full[units.cell] == package)).astype(np.float64)
-    asked = np.bincount(number, weights=chance * lawful)
-    others = np.maximum(tests - asked, MARGIN)
-    of_others = np.clip((most - asked) / others, _LEAST_SHARE, 1.0)
-    of_law = np.clip((most - of_others * (tests - asked)) / np.maximum(asked, MARGIN), 0.0, 1.0)
-    kept = np.where(lawful > 0, of_law[number], of_others[number])
-    share: Floats = np.where(over[number], kept, 1.0)
+    lawful = (limits.least > 0)[units.cell] & (full[units.cell] == package)
+    asked = np.bincount(number[lawful], weights=chance[lawful], minlength=len(tests))
+    others = tests - asked
+    of_others = np.clip((most - asked) / np.maximum(others, MARGIN), _LEAST_SHARE, 1.0)
+    of_law = np.clip((most - of_others * others) / np.maximum(asked, MARGIN), 0.0, 1.0)
+    rows = np.flatnonzero(over[number])
+    supplier, share = number[rows], np.ones(len(units))
+    share[rows] = np.where(lawful[rows], of_law[supplier], of_others[supplier])
     return share

@@ -13,11 +13,19 @@ from data.command_line import DAY, FOLDER, Call
 @click.pass_obj
 def results(call: Call, file: Path) -> None:
     """Take in the laboratory results of FILE (CSV or Parquet: the columns of lab_tests, and round_id)."""
+    from hashlib import sha256
+
+    from data.ledger import Versions
     from sampling.feedback import receive_results
     from sampling.rounds import round_status
 
     workspace = call.settings.workspace
     intake = receive_results(file, workspace, call.today)
+    if len(intake.new):
+        test_ids = sorted(intake.new["test_id"].to_pylist())
+        digest = sha256("\n".join(test_ids).encode()).hexdigest()
+        content = {"results": len(test_ids), "test_ids": digest, "quarantined": intake.count.quarantined}
+        call.record("results", file.name, content, Versions())
     click.echo(str(intake.count))
     click.echo(f"{len(intake.new):,} results are new, {intake.known:,} were known.")
     if intake.changed:

@@ -18,6 +18,7 @@ _ATTEMPTS = 4
 _SETTLED = 1e-7
 _NEAR_THE_CAP = 0.8
 _MOST_WATCHED = 60
+_SLACK = 0.03
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def _within_caps(units: Units, limits: Limits, grouping: Grouping, strata: Strat
     over = np.flatnonzero(tests > _NEAR_THE_CAP * limits.supplier_cap)
     if grouping.share is None and len(over) + len(np.unique(grouping.watched)) <= _MOST_WATCHED:
         return replace(grouping, watched=np.where(np.isin(number, over), units.supplier, grouping.watched))
-    share = shares_under_caps(units, limits, strata.package[strata.of_unit], chance)
+    share = shares_under_caps(units, limits, strata.package.astype(np.int16)[strata.of_unit], chance, _SLACK)
     if share is None or grouping.share is None:
         return replace(grouping, share=share)
     return replace(grouping, share=share * grouping.share)

@@ -25,7 +25,8 @@ def maximised(gain: Floats, rows: csr_array, most: Floats, upper: Floats) -> Ver
     """
     width = np.where(np.isfinite(upper) & (upper > 0), upper, 1.0)
     scaled = rows.multiply(width[None, :]).tocsr()
-    height = np.maximum(abs(scaled).max(axis=1).toarray().ravel(), 1e-300) if scaled.nnz else np.ones(len(most))
+    height = abs(scaled).max(axis=1).toarray().ravel() if scaled.nnz else np.ones(len(most))
+    height[height == 0] = 1
     scaled = scaled.multiply(1 / height[:, None]).tocsr()
     bounds = np.column_stack([np.zeros(len(gain)), upper / width])
     for method in ("highs-ds", "highs-ipm"):

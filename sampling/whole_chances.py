@@ -31,8 +31,9 @@ def whole_chances(
     whole = np.where(inclusion >= 1 - 1e-7, ONE, np.floor(inclusion * ONE)).astype(np.int64)
     whole = np.where(strata.floor > 0, np.maximum(whole, 1), 0)
     package = strata.package.astype(np.int32)[strata.of_unit]
-    chances = _shared(whole[strata.of_unit], share)
-    chances = _shared(chances, shares_under_caps(units, limits, package, chances / ONE))
+    chances = whole[strata.of_unit]
+    _reduce(chances, share)
+    _reduce(chances, shares_under_caps(units, limits, package, chances / ONE))
     pair = package * len(limits.options) + units.cell.astype(np.int32)
     pairs = len(limits.packages) * len(limits.options)
     settled = _make_whole(chances, pair, pairs, np.ones(len(units), dtype=np.bool_))
@@ -42,10 +43,10 @@ def whole_chances(
     return WholeChances(chances, np.maximum(limits.least - (tests >> BITS), 0))
 
 
-def _shared(chances: Integers, share: Floats | None) -> Integers:
-    if share is None:
-        return chances
-    return np.where(share < 1, np.maximum((chances * share).astype(np.int64), chances > 0), chances)
+def _reduce(chances: Integers, share: Floats | None) -> None:
+    if share is not None:
+        rows = np.flatnonzero((share < 1) & (chances > 0))
+        chances[rows] = np.maximum((chances[rows] * share[rows]).astype(np.int64), 1)
 
 
 def _make_whole(chances: Integers, group: Codes, groups: int, free: Truths) -> Truths:

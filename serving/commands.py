@@ -62,7 +62,7 @@ def allocate(call: Call, budget: float | None, seed: int | None, seal: bool) -> 
     if budget is None:
         raise click.UsageError("Give --budget, or --seal.")
     chosen = Sealed(seed, "") if seed is not None else kept_sealed(plans) or fresh
-    plan, folder = plan_round(call.settings, budget, chosen.seed, chosen.nonce)
+    plan, folder = plan_round(call, budget, chosen.seed, chosen.nonce)
     forget_sealed(plans)
     click.echo(plan_summary(plan.summary))
     click.echo(f"The plan is in {folder}.")
@@ -109,13 +109,24 @@ def _score_on_spark(settings: Settings, as_of: date | None, master: str) -> Path
         return score_on_spark(session, settings.workspace, artefact, as_of, TerminalProgress())
 
 
-def plan_round(settings: Settings, budget_eur: float, seed: int, nonce: str = "") -> "tuple[Plan, Path]":
-    """Plan a round from the scores in service; the plan, and the folder it was written to."""
+def plan_round(call: Call, budget_eur: float, seed: int, nonce: str = "") -> "tuple[Plan, Path]":
+    """Plan a round from the scores in service, and record it; the plan, and the folder it was written to."""
+    from data.ledger import Versions
     from sampling.rounds import write_plan
     from serving.published import published_now
 
-    plan = published_now(settings.workspace).plan(budget_eur, seed, nonce)
-    return plan, write_plan(plan, settings.workspace.plans)
+    workspace = call.settings.workspace
+    published = published_now(workspace)
+    plan, publication = published.plan(budget_eur, seed, nonce), published.publication
+    told = plan.summary
+    planned_before = (workspace.plans / told.round_id).exists()
+    folder = write_plan(plan, workspace.plans)
+    if not planned_before:
+        figures = {"seal": told.seal, "frame": told.frame_digest, "budget_eur": told.budget_eur}
+        content = {**figures, "cost_eur": told.cost_eur, "tests": told.tests, "in_test": told.in_test}
+        versions = Versions(publication.model_version, publication.feature_version, told.policy_version)
+        call.record("plan", told.round_id, content, versions)
+    return plan, folder
 
 
 def serve_published(settings: Settings, host: str, port: int) -> None:

@@ -100,6 +100,8 @@ def spark_tables(session: "SparkSession", workspace: Workspace) -> Tables:
     backend = ibis.pyspark.connect(session)
     files = {name: folder / f"{name}.parquet" for name in BY_NAME}
     given = {name: backend.read_parquet(_address(path)) for name, path in files.items() if path.exists()}
+    by_day = [name for name in BY_NAME if (folder / name).is_dir()]
+    given |= {name: backend.read_parquet(_address(folder / name), recursiveFileLookup=True) for name in by_day}
     return Tables(backend, given, folder.name)
 
 

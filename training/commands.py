@@ -1,7 +1,7 @@
 """The commands that earn a model, and decide which one is in force."""
 
 import time
-from datetime import UTC, datetime
+from datetime import datetime
 from getpass import getuser
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def train(call: Call, recipe: str, test_from: datetime | None) -> None:
 
     settings, day = call.settings, test_from.date() if test_from else None
     tables, progress = open_lake(settings.workspace), TerminalProgress()
-    report = train_model(tables, settings, read_recipe(recipe), day, progress, datetime.now(UTC))
+    report = train_model(tables, settings, read_recipe(recipe), day, progress, call.now)
     click.echo(report.text())
 
 
@@ -91,7 +91,7 @@ def promote_model(call: Call, version: str, force: bool, why: str, by: str) -> N
     from training.promotion import promote
     from training.succession import Decision
 
-    for verdict in promote(call.settings, version, Decision(by, datetime.now(UTC), why, force)):
+    for verdict in promote(call.settings, version, Decision(by, call.now, why, force)):
         click.echo(f"  {'ok ' if verdict.holds else 'NO '}  {verdict.rule}: {verdict.told}.")
     click.echo(f"Champion is now {version}. Next: touchstone score")
 
@@ -105,9 +105,7 @@ def rollback_model(call: Call, why: str, by: str) -> None:
     from training.promotion import rollback
     from training.succession import Decision
 
-    click.echo(
-        f"Champion is again {rollback(call.settings, Decision(by, datetime.now(UTC), why))}. Next: touchstone score"
-    )
+    click.echo(f"Champion is again {rollback(call.settings, Decision(by, call.now, why))}. Next: touchstone score")
 
 
 @click.command()
@@ -134,4 +132,4 @@ def retrain(call: Call, recipe: str | None) -> None:
     from training.retrain import retrain as renewed
 
     tables, chosen = open_lake(call.settings.workspace), read_recipe(recipe) if recipe else None
-    click.echo(renewed(tables, call.settings, chosen, TerminalProgress(), datetime.now(UTC)).text())
+    click.echo(renewed(tables, call.settings, chosen, TerminalProgress(), call.now).text())

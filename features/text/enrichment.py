@@ -17,8 +17,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data.engine import literal_path
 from data.days import content_sums
+from data.engine import literal_path
 from data.progress import Progress, SilentProgress
 from data.tables import Tables
 from data.workspace import Workspace

@@ -28,3 +28,10 @@ def test_pandas_and_arrow_frames_mean_the_same() -> None:
         for given in (frame, pa.Table.from_pandas(frame))
     ]
     assert rows[0].equals(rows[1])
+
+
+def test_a_column_without_a_single_value_may_have_no_type() -> None:
+    frame = pa.table({**good_frames()["orders"].to_dict("list"), "known_on": pa.nulls(3), "units": pa.nulls(3)})
+    rows = tables_from_frames({"orders": frame})["orders"].to_pyarrow().to_pydict()
+    assert rows["units"] == [None] * 3
+    assert rows["known_on"] == rows["happened_on"]

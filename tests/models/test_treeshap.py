@@ -44,22 +44,22 @@ def test_contributions_equal_those_of_the_algorithm_of_shap(grown: Grown) -> Non
 @law
 @given(grown=grown_boosters(), precision=st.sampled_from(["float64", "float32"]))
 def test_contributions_and_base_value_sum_to_the_raw_margin(grown: Grown, precision: str) -> None:
-    """To 1e-9 in float64 and to 1e-5 of the margins' size in float32."""
+    """To 1e-9 in float64 and to 1e-6 of the largest contribution in float32."""
     raw = np.asarray(grown.booster.predict(grown.rows, raw_score=True))
     engine = compile_model(grown.booster.model_to_string(), precision)  # type: ignore[arg-type]
     explained = engine.contributions(grown.rows)
-    tolerance = 1e-9 if precision == "float64" else 1e-5 * max(1.0, float(np.abs(explained.values).max(initial=0.0)))
+    tolerance = 1e-9 if precision == "float64" else 1e-6 * max(1.0, float(np.abs(explained.values).max(initial=0.0)))
     assert_allclose(explained.base_value + explained.values.sum(axis=1, dtype=np.float64), raw, rtol=0, atol=tolerance)
     assert_allclose(engine.margin(grown.rows), raw, rtol=0, atol=tolerance)
 
 
 @law
 @given(grown=grown_boosters())
-def test_float32_differs_from_float64_by_less_than_1e_5_of_the_largest_contribution(grown: Grown) -> None:
+def test_float32_differs_from_float64_by_less_than_1e_6_of_the_largest_contribution(grown: Grown) -> None:
     exact = compile_model(grown.booster.model_to_string()).contributions(grown.rows).values
     rounded = compile_model(grown.booster.model_to_string(), "float32").contributions(grown.rows).values
     assert rounded.dtype == np.float32
-    assert_allclose(rounded, exact, rtol=0, atol=1e-5 * max(1.0, float(np.abs(exact).max())))
+    assert_allclose(rounded, exact, rtol=0, atol=1e-6 * max(1.0, float(np.abs(exact).max())))
 
 
 @law

@@ -122,6 +122,17 @@ def test_the_quadrature_is_exact_for_the_highest_degree_it_promises(points: int)
     assert_allclose(rule.points + rule.complements, 1.0, rtol=1e-15)
 
 
+def test_float32_loses_nothing_over_a_thousand_trees() -> None:
+    """Contributions are added up in float64: one by one in float32, the sum would be off by 1e-6 and more."""
+    rng = np.random.default_rng(4)
+    matrix = rng.normal(size=(500, 4))
+    booster = grow(matrix, matrix[:, 0] * 3 + rng.normal(size=500), [], trees=1_000, learning_rate=0.01, num_leaves=15)
+    text = booster.model_to_string()
+    exact = compile_model(text).contributions(matrix).values
+    assert np.abs(exact).max() > 4.0
+    assert_allclose(compile_model(text, "float32").contributions(matrix).values, exact, rtol=0, atol=5e-7)
+
+
 def test_linear_trees_are_refused_with_a_sentence() -> None:
     rng = np.random.default_rng(0)
     matrix = rng.normal(size=(100, 2))

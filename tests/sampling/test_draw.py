@@ -28,7 +28,7 @@ def test_five_thousand_draws_break_nothing() -> None:
     """Twenty draws of each of 250 rounds break no limit."""
     rng = np.random.default_rng(11)
     for seed in range(250):
-        instance = random_round(seed, int(rng.integers(1, 600)), int(rng.integers(1, 14)), int(rng.integers(1, 50)))
+        instance = random_round(seed, int(rng.integers(1, 600)), int(rng.integers(1, 14)), int(rng.integers(1, 150)))
         solution = solution_of(instance)
         for number in range(20):
             assert broken(instance, solution, draw(instance, solution, number)) == [], f"round {seed}, draw {number}"
