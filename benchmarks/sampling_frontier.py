@@ -17,6 +17,7 @@ from sampling.limits import Floats, Knobs, Limits, Package
 from training.replay.planned import PRICE_CENTS, Planned, limits_of
 from training.replay.strategies import View
 
+STORED_ROUNDS = (4, 12)
 SCREEN_CENTS, SENSITIVITY = 7_500, 0.8
 Chances = tuple[Floats, Floats]
 """Inclusion probability and sensitivity of each SKU's test."""
@@ -43,7 +44,7 @@ def frontier(seeds: Sequence[int]) -> list[Design]:
     told: dict[str, list[tuple[float, float, float]]] = {}
     for scenario in SCENARIOS:
         for seed in seeds:
-            for view, _ in stored(scenario, seed):
+            for view, _ in stored(scenario, seed, STORED_ROUNDS):
                 rivals = {False: _blind(view, False), True: _blind(view, True)}
                 for name, (screens, design) in DESIGNS.items():
                     chance, sensitivity = design(view)

@@ -16,7 +16,7 @@ from training.replay.loop import replayed
 from training.replay.planned import Planned, limits_of
 from training.replay.strategies import Choice, View
 
-STORED_ROUNDS = (4, 12)
+REDRAWN_ROUNDS = (8,)
 DRAWS, TESTS = 300, 1_000
 RARE_SKUS, RARE_TESTS = 4_000, 30
 """Of a stored round's safest SKUs: so few tests that less than one failure is expected."""
@@ -43,7 +43,7 @@ def redrawn_states(seeds: Sequence[int]) -> list[RedrawnState]:
     states = []
     for scenario in SCENARIOS:
         for seed in seeds:
-            for view, failing in stored(scenario, seed):
+            for view, failing in stored(scenario, seed, REDRAWN_ROUNDS):
                 states.append(redrawn(f"{scenario} {seed}, round {view.round}", view, failing))
             safest = np.sort(np.argsort(view.p_fail)[:RARE_SKUS])
             along = {name: getattr(view, name)[safest] for name in ("p_fail", "sku", "category", "cell", "truth")}
@@ -80,16 +80,16 @@ def redrawn(name: str, view: View, failing: Floats) -> RedrawnState:
     )  # fmt: skip
 
 
-def stored(scenario: str, seed: int) -> list[tuple[View, Floats]]:
+def stored(scenario: str, seed: int, rounds: Sequence[int]) -> list[tuple[View, Floats]]:
     """Rounds of a replay under the plan as they stood, each with a toss of every SKU's coin."""
     views: list[View] = []
 
     def remembering(view: View) -> Choice:
-        if view.round in STORED_ROUNDS:
+        if view.round in rounds:
             views.append(view)
         return Planned()(view)
 
-    for each in replayed(SCENARIOS[scenario], seed, remembering, (max(STORED_ROUNDS) - 1, TESTS), scored=True):
+    for each in replayed(SCENARIOS[scenario], seed, remembering, (max(rounds) - 1, TESTS), scored=True):
         del each
     rng = np.random.default_rng(seed)
     return [(view, (rng.random(len(view)) < view.truth).astype(np.float64)) for view in views]

@@ -121,18 +121,21 @@ def estimate_text(estimate: Estimate) -> str:
     lines += [_line(cell) for cell in told[:SHOWN_CELLS]]
     if len(told) < len(cells):
         lines.append(f"{len(cells) - len(told)} of {len(cells)} cells carry no figure of their own; see the file.")
-    model, recall = (
-        estimate.skill,
-        ", ".join(
-            f"{found:.0%} in the riskiest {share:.0%}"
-            for found, share in zip(estimate.skill.recall, RISKIEST, strict=True)
-        ),
-    )
-    lines.append(f"The model on the whole catalogue: AUC {model.auc:.2f}; of all failing SKUs {recall}; "
-                 f"{model.failures_per_expected:.2f} failures per failure expected.")  # fmt: skip
+    lines.append(_skill_line(estimate))
     lines.append(f"Of the {estimate.tests:,} tests {estimate.failed_share:.1%} failed; they were chosen to, "
                  "so this is no prevalence.")  # fmt: skip
     return "\n".join(lines)
+
+
+def _skill_line(estimate: Estimate) -> str:
+    if estimate.catalogue.withheld:
+        return "How good the model is on the whole catalogue cannot be told from so few tests."
+    model = estimate.skill
+    recall = ", ".join(
+        f"{found:.0%} in the riskiest {share:.0%}" for found, share in zip(model.recall, RISKIEST, strict=True)
+    )
+    return (f"The model on the whole catalogue: AUC {model.auc:.2f}; of all failing SKUs {recall}; "
+            f"{model.failures_per_expected:.2f} failures per failure expected.")  # fmt: skip
 
 
 def _line(figure: Figure) -> str:
