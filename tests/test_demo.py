@@ -33,7 +33,7 @@ def test_the_demo_goes_from_nothing_to_a_plan(tmp_path: Path) -> None:
         4000, 4000, 1, 4000,
     )  # fmt: skip
     assert len(skus) == 4000
-    plan = duckdb.read_parquet(str(home / "plans" / "2026-07-01-1" / "plan.parquet"))
+    plan = duckdb.read_parquet(str(home / "plans" / "2026-07-01-*" / "plan.parquet"))
     spent = plan.aggregate("sum(cost_eur), min(inclusion_probability) > 0").fetchone()
     assert spent is not None
     assert 0 < spent[0] <= 20_000

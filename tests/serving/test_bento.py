@@ -10,7 +10,7 @@ import pytest
 from tests.serving.conftest import ROOT, Scored, serving
 
 QUESTION = {"items": [{"sku_id": "K-1", "market": "DE"}, {"sku_id": "K-9", "market": "FR"}], "explain": True}
-NOT_SERVED = ("tests", "workspace", "training", "benchmarks", "touchstone.py", "data/contract.py", "data/tables.py")
+NOT_SERVED = ("tests", "workspace", "training", "benchmarks", "touchstone.py", "data/ingest.py", "data/tables.py")
 
 
 @pytest.fixture(scope="module")
