@@ -152,6 +152,17 @@ def multiply_add(_typing: Any, a: Any, b: Any, c: Any) -> Any:
 
 
 @_operation
+def widen(_typing: Any, lanes: Any) -> Any:
+    """Lanes `widen(lanes)`: the same numbers in float64."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        wide = context.get_value_type(sig.return_type)
+        return args[0] if args[0].type == wide else builder.fpext(args[0], wide)
+
+    return LanesType(types.float64, lanes.width)(lanes), generate
+
+
+@_operation
 def ordered_sum(_typing: Any, lanes: Any) -> Any:
     """Scalar `ordered_sum(lanes)`: 0 + lane 0 + lane 1 + ..., rounded in this order."""
 

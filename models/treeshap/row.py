@@ -5,17 +5,16 @@ Every operation is rounded as in the walk of a tile, in the same order, so both 
 
 import numpy as np
 
-from models.treeshap.compiled import compiled, inlined
+from models.treeshap.compiled import compiled
 from models.treeshap.lanes import load, multiply_add, ordered_sum, splat, store, where
 from models.treeshap.program import DIFFERENCE, DOWN, EARLIER_SHARE, OTHER_SHARE, POINTS, SECOND_VALUE, SHARE, TWIG
-from models.treeshap.sums import TREES_PER_SUM, add_up, finish
 
 ALL, NONE = np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(0)
 
 
 @compiled
-def walk_row(program, memory, used):  # type: ignore[no-untyped-def]
-    """Add all contributions to `memory.sums[feature]`, from `memory.codes[column]`."""
+def walk_row(program, memory):  # type: ignore[no-untyped-def]
+    """Add every tree's contributions to `memory.phi[feature]`, from `memory.codes[column]`."""
     rule = np.empty(3 * POINTS, program.points.dtype)
     for tree in range(program.point_count.size):
         if program.point_count[tree] > 0:
@@ -23,9 +22,6 @@ def walk_row(program, memory, used):  # type: ignore[no-untyped-def]
         for start in range(0, program.point_count[tree], POINTS):
             _fill(program, rule, program.point_start[tree] + start, program.point_count[tree] - start)
             _walk(program, memory, rule, tree)
-        if (tree + 1) % TREES_PER_SUM == 0:
-            add_up(memory.phi, memory.sums, used)
-    finish(memory.phi, memory.sums, used)
 
 
 @compiled
@@ -48,7 +44,7 @@ def _answer(program, memory, tree):  # type: ignore[no-untyped-def]
             valid[test] = passed & valid[earlier]
 
 
-@inlined
+@compiled
 def _fill(program, rule, point, count):  # type: ignore[no-untyped-def]
     """Up to POINTS points, complements and weights; points beyond the tree's own weigh nothing."""
     for q in range(POINTS):
@@ -57,7 +53,7 @@ def _fill(program, rule, point, count):  # type: ignore[no-untyped-def]
         rule[2 * POINTS + q] = program.weights[point + q] if q < count else 0.0
 
 
-@inlined
+@compiled
 def _walk(program, memory, rule, tree):  # type: ignore[no-untyped-def]
     """Walk one tree with one filling of the rule."""
     steps, stack = program.steps, memory.stack
@@ -74,7 +70,7 @@ def _walk(program, memory, rule, tree):  # type: ignore[no-untyped-def]
             store(stack, steps.second[at] * POINTS, above - below)
 
 
-@inlined
+@compiled
 def _factor(program, memory, rule, at):  # type: ignore[no-untyped-def]
     """The factor f and the weight of the sum at every point (see program.py)."""
     steps = program.steps
@@ -90,7 +86,7 @@ def _factor(program, memory, rule, at):  # type: ignore[no-untyped-def]
     return factor, splat(earlier, POINTS) / (whole * whole)
 
 
-@inlined
+@compiled
 def _come_up(program, memory, at, factor, weight):  # type: ignore[no-untyped-def]
     """Replace C by G, and add the feature's part of the contributions."""
     steps, stack, test = program.steps, memory.stack, program.steps.test[at]

@@ -11,14 +11,14 @@ FEW_ROWS = 5  # up to here, rows one by one are faster than a tile that is mostl
 
 @compiled
 def _explain_next(program, memory, matrix, start):  # type: ignore[no-untyped-def]
-    """Fill `memory.sums` for the next rows; return their number and the distance between two features in `sums`."""
-    memory.sums[:] = 0.0
+    """Fill `memory.phi` for the next rows; return their number and the distance between two features in `phi`."""
+    memory.phi[:] = 0.0
     if matrix.shape[0] - start <= FEW_ROWS:
         encode(program.columns, matrix, start, 1, memory)
-        walk_row(program, memory, matrix.shape[1])
+        walk_row(program, memory)
         return 1, 1
     encode(program.columns, matrix, start, ROWS, memory)
-    walk_tile(program, memory, matrix.shape[1] * ROWS)
+    walk_tile(program, memory)
     return min(ROWS, matrix.shape[0] - start), ROWS
 
 
@@ -30,7 +30,7 @@ def explain_rows(program, memory, matrix, values):  # type: ignore[no-untyped-de
         rows, width = _explain_next(program, memory, matrix, start)
         for row in range(rows):
             for feature in range(values.shape[1]):
-                values[start + row, feature] = memory.sums[feature * width + row]
+                values[start + row, feature] = memory.phi[feature * width + row]
         start += rows
 
 
@@ -43,19 +43,19 @@ def explain_top(program, memory, matrix, base_value, top):  # type: ignore[no-un
         for row in range(rows):
             total = 0.0
             for feature in range(matrix.shape[1]):
-                total += memory.sums[feature * width + row]
+                total += memory.phi[feature * width + row]
             top.margin[start + row] = base_value + total
-            sums = memory.sums[row : matrix.shape[1] * width : width]
-            _select(sums, top.features[start + row], top.values[start + row])
+            phi = memory.phi[row : matrix.shape[1] * width : width]
+            _select(phi, top.features[start + row], top.values[start + row])
         start += rows
 
 
 @compiled
-def _select(sums, features, values):  # type: ignore[no-untyped-def]
+def _select(phi, features, values):  # type: ignore[no-untyped-def]
     """Insert by size; only what is strictly larger moves ahead, so equal sizes stay in the order of the features."""
     held, k = 0, features.size
-    for feature in range(sums.size):
-        value = sums[feature]
+    for feature in range(phi.size):
+        value = phi[feature]
         if held == k and (k == 0 or abs(value) <= abs(values[k - 1])):
             continue
         place = held if held < k else k - 1

@@ -3,26 +3,22 @@
 import numpy as np
 
 from models.treeshap.compiled import compiled, inlined
-from models.treeshap.lanes import bits_within, load, multiply_add, splat, store, where
+from models.treeshap.lanes import bits_within, load, multiply_add, splat, store, where, widen
 from models.treeshap.memory import ROWS
 from models.treeshap.program import DIFFERENCE, DOWN, EARLIER_SHARE, OTHER_SHARE, POINTS, SECOND_VALUE, SHARE, TWIG
-from models.treeshap.sums import TREES_PER_SUM, add_up, finish
 
 TILE = POINTS * ROWS  # floats of one slot
 ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
 @compiled
-def walk_tile(program, memory, used):  # type: ignore[no-untyped-def]
-    """Add all contributions to `memory.sums[feature · ROWS + row]`, from `memory.codes[column · ROWS + row]`."""
+def walk_tile(program, memory):  # type: ignore[no-untyped-def]
+    """Add all contributions to `memory.phi[feature · ROWS + row]`, from `memory.codes[column · ROWS + row]`."""
     for tree in range(program.point_count.size):
         if program.point_count[tree] > 0:
             _answer(program, memory, tree)
         for start in range(0, program.point_count[tree], POINTS):
             _walk(program, memory, tree, start)
-        if (tree + 1) % TREES_PER_SUM == 0:
-            add_up(memory.phi, memory.sums, used)
-    finish(memory.phi, memory.sums, used)
 
 
 @compiled
@@ -123,4 +119,4 @@ def _come_up(program, memory, at, point, count):  # type: ignore[no-untyped-def]
         store(stack, here + q * ROWS, multiply_add(factor, gap, value))
     size = where(valid, where(taken, splat(other, ROWS), splat(-share, ROWS)), splat(zero, ROWS))
     place = steps.feature[at] * ROWS
-    store(memory.phi, place, load(memory.phi, place, ROWS) + total * size)
+    store(memory.phi, place, load(memory.phi, place, ROWS) + widen(total * size))

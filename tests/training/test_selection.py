@@ -37,7 +37,7 @@ def test_training_weights_are_positive_bounded_and_have_a_mean_of_one(
     weights = training_weights(labels_drawn(*drawn), most)
     assert (weights > 0).all()
     assert weights.mean() == pytest.approx(1)
-    told = [1 / propensity for _, propensity in drawn if propensity]
+    told = [1 / max(propensity, 1e-9) for strategy, propensity in drawn if strategy and propensity]
     middle = float(np.median(told)) if told else 1.0
     assert weights.max() / weights.min() <= most * middle / min([middle, *told]) * (1 + 1e-9)
 
