@@ -16,7 +16,7 @@ from data.progress import SilentProgress
 from data.refusal import Refusal
 from data.workspace import Workspace
 from models.champion import champion
-from serving import parts
+from serving import parts, staging
 from serving.batch import score_catalogue
 from serving.parts import CatalogueScores
 from serving.publication import published_name
@@ -153,6 +153,17 @@ def test_another_model_or_size_of_a_part_starts_afresh(
     assert len(staged(workspace)) == 1
     assert len(list(scored_again(workspace, 100).iterdir())) == 2
     assert not staged(workspace)
+
+
+def test_work_of_other_code_is_other_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an upgrade nothing is taken up that the previous code left."""
+    target = tmp_path / "scores"
+    with staging_for(target, ("model",)) as before:
+        before.part(0).touch()
+    monkeypatch.setattr(staging, "code_version", lambda: "0" * 12)
+    with staging_for(target, ("model",)) as after:
+        assert not after.part(0).exists()
+        assert not before.folder.exists()
 
 
 def test_a_full_disk_leaves_the_previous_scores_and_the_finished_parts(
