@@ -16,6 +16,7 @@ from data.settings import Settings
 
 if TYPE_CHECKING:
     from sampling.plan import Plan
+    from sampling.seal import Sealed
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -46,24 +47,29 @@ def score(call: Call, as_of: datetime | None, engine: str, master: str | None) -
 @click.command()
 @click.option("--budget", type=float, help="Euros to spend in this round.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Draw with this seed (default: a sealed or new one).")
-@click.option("--seal", is_flag=True, help="Only choose the next round's seed and print its seal, to publish it.")
+@click.option("--seal", is_flag=True, help="Only print the seal of the next round's seed, to publish it.")
 @click.pass_obj
 def allocate(call: Call, budget: float | None, seed: int | None, seal: bool) -> None:
     """Draw the next round's sampling plan, with known inclusion probabilities, within the budget and every limit."""
+    from data.ledger import Versions
     from sampling.seal import Sealed, forget_sealed, keep_sealed, kept_sealed
     from serving.summary import plan_summary
 
     plans = call.settings.workspace.plans
-    fresh = Sealed(secrets.randbits(62), secrets.token_hex(16))
+    kept = kept_sealed(plans)
     if seal:
-        keep_sealed(fresh, plans)
-        click.echo(f"{fresh.seal}\nPublish this seal; the next `touchstone allocate` without --seed opens it.")
+        if kept is None:
+            kept = _fresh_seed()
+            keep_sealed(kept, plans)
+            call.record("seal", kept.seal, {}, Versions())
+        click.echo(f"{kept.seal}\nPublish this seal; the next `touchstone allocate` without --seed opens it.")
         return
     if budget is None:
         raise click.UsageError("Give --budget, or --seal.")
-    chosen = Sealed(seed, "") if seed is not None else kept_sealed(plans) or fresh
+    chosen = Sealed(seed, "") if seed is not None else kept or _fresh_seed()
     plan, folder = plan_round(call, budget, chosen.seed, chosen.nonce)
-    forget_sealed(plans)
+    if chosen == kept:
+        forget_sealed(plans)
     click.echo(plan_summary(plan.summary))
     click.echo(f"The plan is in {folder}.")
 
@@ -87,6 +93,12 @@ def explain(call: Call, sku_id: str, market: str) -> None:
 def serve(call: Call, host: str, port: int) -> None:
     """Serve the published scores, and plans, over HTTP until Ctrl-C."""
     serve_published(call.settings, host, port)
+
+
+def _fresh_seed() -> "Sealed":
+    from sampling.seal import Sealed
+
+    return Sealed(secrets.randbits(62), secrets.token_hex(16))
 
 
 def score_day(settings: Settings, as_of: date | None) -> Path:
