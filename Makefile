@@ -22,7 +22,7 @@ demo: setup
 	$(BIN)/touchstone demo
 
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 test-fast: setup
 	$(BIN)/pytest -m "not slow"

@@ -60,9 +60,10 @@ def assemble(forest: Forest, precision: type[np.floating]) -> Listing:
     rules = {int(d): rule_for(int(d)) for d in np.unique(walk.distinct) if d > 0}
     sizes = {d: len(rule.points) for d, rule in rules.items()}
     offsets = dict(zip(sizes, np.cumsum([0, *sizes.values()]), strict=False))
+    centred = forest._replace(leaf_values=_centred(forest, walk))
     program = Program(
         columns=coded.columns,
-        steps=_steps(forest, branches, walk, precision),
+        steps=_steps(centred, branches, walk, precision),
         tests=_tests(forest, branches, walk, coded),
         tables=coded.tables,
         step_start=walk.step_start,
@@ -158,6 +159,14 @@ def _walk_all(split_start, features, branches, n_features, walk):  # type: ignor
                 depth += 1
                 path[depth], turns[depth], weights[depth] = child, 0, weights[depth - 1] * share
         walk.step_start[tree + 1] = step
+
+
+def _centred(forest: Forest, walk: Walk) -> Floats:
+    """Leaf values less the expectation of their tree, which changes no contribution and keeps float32's digits."""
+    leaves = np.diff(forest.leaf_start)
+    tree = np.repeat(np.arange(len(leaves)), leaves)
+    expected = np.bincount(tree, forest.leaf_values * walk.reach, minlength=len(leaves))
+    return forest.leaf_values - expected[tree]
 
 
 def _steps(forest: Forest, branches: Branches, walk: Walk, precision: type[np.floating]) -> Steps:

@@ -133,6 +133,17 @@ def test_float32_loses_nothing_over_a_thousand_trees() -> None:
     assert_allclose(compile_model(text, "float32").contributions(matrix).values, exact, rtol=0, atol=5e-7)
 
 
+def test_float32_keeps_its_digits_when_all_leaves_are_far_from_zero() -> None:
+    """What leaves of a tree have in common moves the base value alone."""
+    rng = np.random.default_rng(7)
+    matrix = rng.normal(size=(300, 3))
+    booster = grow(matrix, 1e6 + matrix[:, 0] + rng.normal(size=300), [], trees=3, learning_rate=1.0, num_leaves=31)
+    text = booster.model_to_string()
+    exact, rounded = (compile_model(text, precision).contributions(matrix) for precision in ("float64", "float32"))
+    assert rounded.base_value == exact.base_value > 9e5
+    assert_allclose(rounded.values, exact.values, rtol=0, atol=2e-6)
+
+
 def test_linear_trees_are_refused_with_a_sentence() -> None:
     rng = np.random.default_rng(0)
     matrix = rng.normal(size=(100, 2))
