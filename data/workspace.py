@@ -92,6 +92,10 @@ class Workspace:
         """The features of the whole catalogue on one day."""
         return self.home / "snapshots" / f"as_of={as_of.isoformat()}"
 
+    def dossiers(self, as_of: date) -> Path:
+        """What was known of every SKU on one day."""
+        return self.home / "dossiers" / f"as_of={as_of.isoformat()}"
+
     def scores(self, as_of: date) -> Path:
         """The scores of the whole catalogue on one day."""
         return self.home / "scores" / f"as_of={as_of.isoformat()}"

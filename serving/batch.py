@@ -16,6 +16,8 @@ from features.version import feature_version
 from models.artefact import Artefact, require_feature_version
 from models.policy import bands_in_force
 from serving.assessment import Assessor
+from serving.dossiers.reading import Dossiers
+from serving.dossiers.writing import dossiers_name, write_dossiers
 from serving.parts import CatalogueScores
 from serving.publication import Publication, publish
 from serving.staging import staging_for
@@ -33,14 +35,15 @@ def score_catalogue(
 ) -> Path:
     """Score every SKU listed by `as_of` and return the folder of `part-*.parquet` in SCORE_SCHEMA.
 
-    Computes the features of that day first where there is no snapshot of them yet; then as `score_snapshot`. Raises
-    Refusal where the catalogue is empty, the model reads other features or no policy is in force.
+    Computes the features and the dossiers of that day first where there are none of them yet; then as
+    `score_snapshot`. Raises Refusal where the catalogue is empty, the model reads other features or no policy is in
+    force.
     """
     require_feature_version(artefact, feature_version())
     bands_in_force(as_of)
-    return score_snapshot(
-        workspace, _snapshot(workspace, tables, artefact, as_of, progress), artefact, progress, rows_per_part
-    )
+    snapshot = _snapshot(workspace, tables, artefact, as_of, progress)
+    dossiers = _dossiers(workspace, tables, as_of, progress)
+    return score_snapshot(workspace, snapshot, artefact, progress, rows_per_part, dossiers)
 
 
 def score_snapshot(
@@ -49,12 +52,14 @@ def score_snapshot(
     artefact: Artefact,
     progress: Progress,
     rows_per_part: int = ROWS_PER_PART,
+    dossiers: Path | None = None,
 ) -> Path:
     """Score every row of a snapshot of the workspace and return the folder of `part-*.parquet` in SCORE_SCHEMA.
 
     The folder appears whole or not at all; then the service answers from it, unless it already answers for a later
     day of the same lake. A run that is killed is taken up by the next one of the same model, snapshot, policy and
-    size of a part, with the same bytes as a result. Raises Refusal where the model reads other features, no policy is
+    size of a part, with the same bytes as a result. `dossiers` is the folder of those of the same day and lake; without
+    it the service cannot say what is known of a SKU. Raises Refusal where the model reads other features, no policy is
     in force or another run is scoring the same day.
     """
     require_feature_version(artefact, snapshot.feature_version)
@@ -66,7 +71,7 @@ def score_snapshot(
         scores = CatalogueScores(snapshot, assessor, staging, rows_per_part, threads)
         ranks, p_fail = scores.write(progress)
         staging.publish(target)
-    publish(workspace, _publication(workspace, snapshot, artefact, bands.version), ranks, p_fail)
+    publish(workspace, _publication(workspace, snapshot, artefact, bands.version, dossiers), ranks, p_fail)
     return target
 
 
@@ -80,7 +85,19 @@ def _snapshot(workspace: Workspace, tables: Tables, artefact: Artefact, as_of: d
     return open_snapshot(folder)
 
 
-def _publication(workspace: Workspace, snapshot: Snapshot, artefact: Artefact, policy_version: str) -> Publication:
+def _dossiers(workspace: Workspace, tables: Tables, as_of: date, progress: Progress) -> Path:
+    """The folder of the dossiers for this day and lake; written where there are none yet."""
+    folder = workspace.dossiers(as_of) / dossiers_name(tables, as_of)
+    try:
+        Dossiers(folder)
+    except Refusal:
+        write_dossiers(tables, as_of, folder, progress)
+    return folder
+
+
+def _publication(
+    workspace: Workspace, snapshot: Snapshot, artefact: Artefact, policy_version: str, dossiers: Path | None
+) -> Publication:
     return Publication(
         as_of=snapshot.as_of,
         model_version=artefact.version,
@@ -89,4 +106,5 @@ def _publication(workspace: Workspace, snapshot: Snapshot, artefact: Artefact, p
         fingerprint=snapshot.fingerprint,
         snapshot=snapshot.folder.relative_to(workspace.home).as_posix(),
         scores=workspace.scores(snapshot.as_of).relative_to(workspace.home).as_posix(),
+        dossiers=None if dossiers is None else dossiers.relative_to(workspace.home).as_posix(),
     )

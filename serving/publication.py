@@ -26,7 +26,8 @@ Floats = NDArray[np.float64]
 class Publication:
     """A scored catalogue as a whole: the model, the snapshot and the day that belong together.
 
-    `snapshot` and `scores` are folders below the workspace, `fingerprint` the content of the lake.
+    `snapshot`, `scores` and `dossiers` (None where there are none) are folders below the workspace, `fingerprint` the
+    content of the lake.
     """
 
     as_of: date
@@ -36,6 +37,7 @@ class Publication:
     fingerprint: str
     snapshot: str
     scores: str
+    dossiers: str | None
 
 
 def publications(workspace: Workspace) -> Path:

@@ -20,6 +20,7 @@ from sampling.rounds import in_progress
 from sampling.seal import Sealed
 from serving.answers import Item, RefusedItem, ScoreAnswer, ScoreRow
 from serving.assessment import SCORE_SCHEMA, Assessor, ranked
+from serving.dossiers.reading import Dossiers
 from serving.publication import published_name, read_publication
 
 Floats = NDArray[np.float64]
@@ -52,6 +53,7 @@ class Published:
                 f"The publication {name} ranks {len(self._ranks)} SKUs, its snapshot holds {len(self.snapshot)}. "
                 "Run `touchstone score`."
             )
+        self._dossiers = self._opened_dossiers(workspace)
         require_feature_version(self._artefact, self.snapshot.feature_version)
         self._assessor = Assessor(self._artefact, self.publication.as_of, bands_in_force(self.publication.as_of))
         self.metrics = self._artefact.metrics
@@ -70,6 +72,13 @@ class Published:
             policy_version=self._assessor.policy_version,
             as_of=self.publication.as_of,
         )
+
+    @property
+    def dossiers(self) -> Dossiers:
+        """What was known of each row of the snapshot; Refusal where the catalogue was scored without dossiers."""
+        if self._dossiers is None:
+            raise Refusal(f"The publication {self.name} has no dossiers. Run `touchstone score`.")
+        return self._dossiers
 
     def score_row(self, item: Item) -> ScoreRow:
         """The score of one SKU with its reasons; Refusal where the catalogue does not know it."""
@@ -110,6 +119,15 @@ class Published:
         again = Sealed(seed, nonce).round_id(as_of)
         in_test = in_progress(self._workspace, as_of, policy.grace_days, but=again)
         return allocate(self.candidates(), policy, budget_eur, seed, in_test, nonce)
+
+    def _opened_dossiers(self, workspace: Workspace) -> Dossiers | None:
+        if self.publication.dossiers is None:
+            return None
+        dossiers = Dossiers(workspace.home / self.publication.dossiers)
+        made_of, expected = ((each.as_of, each.fingerprint, len(each)) for each in (dossiers, self.snapshot))
+        if made_of != expected:
+            raise Refusal(f"The dossiers in {dossiers.folder} belong to another catalogue. Run `touchstone score`.")
+        return dossiers
 
     def _rows(self, items: Sequence[Item], positions: NDArray[np.int64], explain: bool) -> list[ScoreRow]:
         matrix = self.snapshot.matrix_at(positions)

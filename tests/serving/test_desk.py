@@ -9,7 +9,7 @@ from data.refusal import Refusal
 from data.workspace import Workspace, point
 from models.champion import champion, crown, keep_model
 from serving.answers import Item
-from serving.batch import score_catalogue
+from serving.batch import score_catalogue, score_snapshot
 from serving.desk import Desk
 from serving.publication import publications, published_name
 from serving.published import published_now
@@ -109,3 +109,30 @@ def test_an_unknown_sku_is_refused_by_name(own: Scored) -> None:
     """Asking for one unknown SKU names it."""
     with pytest.raises(Refusal, match="no SKU 'nope' in market 'DE'"):
         published_now(own.workspace).score_row(Item(sku_id="nope", market="DE"))
+
+
+def test_the_dossiers_of_a_publication_are_those_of_its_rows(own: Scored) -> None:
+    """Every position that the snapshot finds has the dossier of the SKU asked for."""
+    published = published_now(own.workspace)
+    keys = published.snapshot.keys(0, len(published.snapshot)).to_pylist()
+    listings = [published.dossiers.of(place).listing for place in range(len(keys))]
+    assert [(told.sku_id, told.market) for told in listings] == [(key["sku_id"], key["market"]) for key in keys]
+
+
+def test_scores_without_dossiers_are_served_and_say_so_when_asked(own: Scored) -> None:
+    """A snapshot scored by itself answers questions of scores; only what is known of a SKU is refused."""
+    snapshot = published_now(own.workspace).snapshot
+    score_snapshot(own.workspace, snapshot, champion(own.workspace), SilentProgress())
+    published = published_now(own.workspace)
+    assert published.score_row(Item(sku_id="K-1", market="DE")).reasons
+    with pytest.raises(Refusal, match=r"has no dossiers\. Run `touchstone score`"):
+        _ = published.dossiers
+
+
+def test_dossiers_of_another_catalogue_are_refused(own: Scored) -> None:
+    """Dossiers whose lake is not the snapshot's are never served beside it."""
+    published = published_now(own.workspace)
+    statement = published.dossiers.folder / "dossiers.json"
+    statement.write_text(statement.read_text(encoding="utf-8").replace('"in-memory"', '"l-0"'), encoding="utf-8")
+    with pytest.raises(Refusal, match="belong to another catalogue"):
+        published_now(own.workspace)

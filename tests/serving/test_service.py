@@ -191,5 +191,6 @@ def test_an_answer_needs_nothing_that_the_image_lacks(scored: Scored) -> None:
         "published = published_now(Workspace(Path(sys.argv[1])))\n"
         "assert published.answer([Item(sku_id='K-1', market='DE')], True).scores[0].reasons\n"
         "assert published.plan(5000.0, 1).summary.tests\n"
+        "assert len(published.dossiers.of(0).months) == 24\n"
     )
     run_without_what_the_image_lacks(ask, str(scored.workspace.home))

@@ -1,0 +1,189 @@
+"""What is known of one SKU on one day, as frozen records in the contract's words."""
+
+from dataclasses import dataclass
+from datetime import date
+
+SUPPLIER_PROVIDED = "supplier_provided"
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What the listing says; None where it says nothing."""
+
+    sku_id: str
+    market: str
+    supplier_id: str
+    factory_id: str | None
+    category: str
+    title: str | None
+    brand: str | None
+    price_eur: float | None
+    listed_on: date
+    age_grade_months: int | None
+    battery: str | None
+    mains_powered: bool | None
+    radio: bool | None
+    skin_contact: bool | None
+    food_contact: bool | None
+    responsible_person: bool | None
+
+
+@dataclass(frozen=True)
+class LabTest:
+    """A laboratory test of the SKU in its market, of whatever origin; only an `independent` one may count."""
+
+    test_id: str
+    sku_id: str
+    market: str
+    happened_on: date
+    known_on: date
+    result: str
+    origin: str
+    strategy: str | None
+    propensity: float | None
+    package: str | None
+    lab_id: str | None
+    severity: str | None
+    hazard: str | None
+    cost_eur: float | None
+
+    @property
+    def independent(self) -> bool:
+        """Whether the sample came from anybody but the supplier."""
+        return self.origin != SUPPLIER_PROVIDED
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A status of a certificate from `happened_on` on; `sku_id` None where it covers the supplier's whole range."""
+
+    certificate_id: str
+    supplier_id: str
+    happened_on: date
+    known_on: date
+    status: str
+    sku_id: str | None
+    scheme: str | None
+    issuer: str | None
+    expires_on: date | None
+
+
+@dataclass(frozen=True)
+class Hold:
+    """A hold by an authority; `sku_id` None where it names the supplier, `market` None where it names none."""
+
+    hold_id: str
+    happened_on: date
+    known_on: date
+    sku_id: str | None
+    supplier_id: str | None
+    market: str | None
+    authority: str | None
+    kind: str | None
+
+
+@dataclass(frozen=True)
+class Incident:
+    """Harm or a near miss with the SKU in its market."""
+
+    incident_id: str
+    sku_id: str
+    market: str
+    happened_on: date
+    known_on: date
+    hazard: str | None
+    injury_severity: int | None
+
+
+@dataclass(frozen=True)
+class Audit:
+    """A visit to one of the supplier's factories and what it found."""
+
+    audit_id: str
+    supplier_id: str
+    happened_on: date
+    known_on: date
+    factory_id: str | None
+    announced: bool | None
+    critical: int | None
+    major: int | None
+    minor: int | None
+
+
+@dataclass(frozen=True)
+class Remediation:
+    """A corrective action of the supplier; `verified_on` and `effective` are None until the verification is known."""
+
+    remediation_id: str
+    supplier_id: str
+    happened_on: date
+    known_on: date
+    due_on: date | None
+    verified_on: date | None
+    effective: bool | None
+
+
+@dataclass(frozen=True)
+class Month:
+    """One calendar month of the SKU in its market, by the day on which things happened; `month` is its first day.
+
+    `hazard_mentions` counts reviews that mention a hazard, None where nobody read the reviews for hazards.
+    """
+
+    month: date
+    units: int
+    returned_units: int
+    safety_returned_units: int
+    reviews: int
+    hazard_mentions: int | None
+
+
+@dataclass(frozen=True)
+class Quote:
+    """A sentence of a review that mentions a hazard, its private data masked.
+
+    `start` and `end` are its place in the review's text, `severity` 0 (feared) to 4 (life-threatening), `probability`
+    that the writer reports the hazard as real.
+    """
+
+    review_id: str
+    happened_on: date
+    known_on: date
+    rating: int | None
+    verified: bool | None
+    language: str | None
+    sentence: str
+    start: int
+    end: int
+    hazard: str
+    severity: int
+    probability: float
+
+
+@dataclass(frozen=True)
+class Dossier:
+    """All that was known of one SKU in one market before `as_of`.
+
+    Events come newest first. `certificates` and `holds` are those of the product and those of its supplier's whole
+    range; `holds` are in this market or name none; `audits` and `remediations` are the supplier's. `months` are the
+    last 24, oldest first, every one present.
+    """
+
+    as_of: date
+    listing: Listing
+    tests: tuple[LabTest, ...]
+    certificates: tuple[Certificate, ...]
+    holds: tuple[Hold, ...]
+    incidents: tuple[Incident, ...]
+    audits: tuple[Audit, ...]
+    remediations: tuple[Remediation, ...]
+    months: tuple[Month, ...]
+    quotes: tuple[Quote, ...]
+
+    @property
+    def standing_certificates(self) -> tuple[Certificate, ...]:
+        """The newest known status of each certificate, newest first; the others are history."""
+        newest: dict[str, Certificate] = {}
+        for certificate in self.certificates:
+            newest.setdefault(certificate.certificate_id, certificate)
+        return tuple(newest.values())

@@ -1,0 +1,156 @@
+"""Dossiers on disk, read by the position of a SKU in its snapshot, without any database."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import date
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from data.file_sums import Sums, require_unchanged, require_whole, sums_of, sums_record
+from data.refusal import Refusal
+from serving.dossiers.dossier import (
+    Audit,
+    Certificate,
+    Dossier,
+    Hold,
+    Incident,
+    LabTest,
+    Listing,
+    Month,
+    Quote,
+    Remediation,
+)
+from serving.dossiers.owned_rows import OwnedRows, Row
+
+FORMAT = 1
+STATEMENT = "dossiers.json"
+LISTING, MONTHS = "listing", "months"
+SUPPLIER_PLACE = "supplier_place"
+OF_SUPPLIER = "_of_supplier"
+MONTHS_KEPT = 24
+_DAYS = itemgetter("happened_on", "known_on")
+
+RecordT = TypeVar("RecordT")
+
+
+@dataclass(frozen=True)
+class DossierStatement:
+    """What `dossiers.json` says; it is written last, so a folder without it is half-written.
+
+    `skus` is the number of positions; `hazards_read` whether reviews were read for hazards; `files` are all others.
+    """
+
+    as_of: date
+    fingerprint: str
+    skus: int
+    hazards_read: bool
+    files: Sums
+
+    def write(self, folder: Path) -> None:
+        """Write `dossiers.json` into `folder`."""
+        record = {"format": FORMAT, **vars(self), "as_of": self.as_of.isoformat(), "files": sums_record(self.files)}
+        (folder / STATEMENT).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+class Dossiers:
+    """The dossiers of every SKU of one snapshot, memory-mapped; a position is a row of that snapshot.
+
+    Raises Refusal where the folder is absent, half-written, cut short or of another format.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._statement = read_statement(folder)
+        require_whole(folder, self._statement.files)
+        self._sheets = {Path(name).stem: OwnedRows(folder / name) for name in self._statement.files}
+
+    def __len__(self) -> int:
+        return self._statement.skus
+
+    @property
+    def as_of(self) -> date:
+        """The day: nothing known on it or later is in here."""
+        return self._statement.as_of
+
+    @property
+    def fingerprint(self) -> str:
+        """The content of the lake that they were made of."""
+        return self._statement.fingerprint
+
+    def of(self, position: int) -> Dossier:
+        """The dossier of the SKU at `position`; IndexError where there is none."""
+        if not 0 <= position < len(self):
+            raise IndexError(f"Positions run from 0 to {len(self) - 1}, got {position}.")
+        (listing,) = self._rows(LISTING, position)
+        supplier, market = int(listing.pop(SUPPLIER_PLACE)), str(listing["market"])
+        holds = self._rows("holds", position) + self._rows("holds" + OF_SUPPLIER, supplier)
+        return Dossier(
+            as_of=self.as_of,
+            listing=_record(Listing, listing),
+            tests=_newest_first(LabTest, self._rows("tests", position)),
+            certificates=_newest_first(
+                Certificate,
+                self._rows("certificates", position) + self._rows("certificates" + OF_SUPPLIER, supplier),
+            ),
+            holds=_newest_first(Hold, [row for row in holds if row["market"] in (None, market)]),
+            incidents=_newest_first(Incident, self._rows("incidents", position)),
+            audits=_newest_first(Audit, self._rows("audits" + OF_SUPPLIER, supplier)),
+            remediations=_newest_first(Remediation, self._rows("remediations" + OF_SUPPLIER, supplier)),
+            months=self._months(position),
+            quotes=_newest_first(Quote, self._rows("quotes", position)),
+        )
+
+    def _rows(self, sheet: str, owner: int) -> list[Row]:
+        return self._sheets[sheet].of(owner) if sheet in self._sheets else []
+
+    def _months(self, position: int) -> tuple[Month, ...]:
+        found = {row["month"]: row for row in self._rows(MONTHS, position)}
+        nothing = {"units": 0, "returned_units": 0, "safety_returned_units": 0, "reviews": 0, "hazard_mentions": 0}
+        unread = {} if self._statement.hazards_read else {"hazard_mentions": None}
+        return tuple(
+            _record(Month, {"month": month, **nothing, **found.get(month, {}), **unread})
+            for month in months_before(self.as_of)
+        )
+
+
+def months_before(as_of: date) -> tuple[date, ...]:
+    """The first days of the last 24 calendar months with a day before `as_of`, oldest first."""
+    last = as_of.year * 12 + as_of.month - 1 - (as_of.day == 1)
+    return tuple(date(month // 12, month % 12 + 1, 1) for month in range(last - MONTHS_KEPT + 1, last + 1))
+
+
+def verify_dossiers(folder: Path) -> None:
+    """Raise Refusal unless every file of the dossiers in `folder` is the one that was written; reads all of them."""
+    require_unchanged(folder, read_statement(folder).files)
+
+
+def read_statement(folder: Path) -> DossierStatement:
+    """What the dossiers in `folder` say of themselves; Refusal where that cannot be read."""
+    path = folder / STATEMENT
+    if not path.is_file():
+        raise Refusal(f"There are no complete dossiers in {folder}: {STATEMENT} is missing. Run `touchstone score`.")
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found = record.pop("format")
+        day, files = date.fromisoformat(record.pop("as_of")), sums_of(record.pop("files"))
+        statement = DossierStatement(as_of=day, files=files, **record)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Refusal(
+            f"{path} is not a statement of dossiers ({error}). Run `touchstone score` to write them anew."
+        ) from error
+    if found != FORMAT:
+        raise Refusal(
+            f"{path} has format {found}, this version reads {FORMAT}. Run `touchstone score` to write them anew."
+        )
+    return statement
+
+
+def _newest_first(kind: type[RecordT], rows: Sequence[Row]) -> tuple[RecordT, ...]:
+    """The records, rows of two sheets merged by day; within a day each sheet keeps its order."""
+    return tuple(_record(kind, row) for row in sorted(rows, key=_DAYS, reverse=True))
+
+
+def _record(kind: type[RecordT], row: Row) -> RecordT:
+    return kind(**{field.name: row[field.name] for field in fields(cast(Any, kind))})
