@@ -28,6 +28,7 @@ COMMANDS = {
     "estimate": "sampling.commands:estimate",
     "replay": "training.replay.commands:replay",
     "explain": "serving.commands:explain",
+    "verdicts": "serving.commands:verdicts",
     "ledger": "data.commands:ledger",
     "serve": "serving.commands:serve",
     "demo": "touchstone:demo",

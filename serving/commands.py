@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from data.command_line import DAY, Call
+from data.command_line import DAY, FOLDER, Call
 from data.progress import TerminalProgress
 from data.refusal import Refusal
 from data.settings import Settings
@@ -84,6 +84,19 @@ def explain(call: Call, sku_id: str, market: str) -> None:
     from serving.summary import explanation
 
     click.echo(explanation(published_now(call.settings.workspace), sku_id, market))
+
+
+@click.command()
+@click.option("--out", required=True, type=FOLDER, help="The Parquet file to write.")
+@click.pass_obj
+def verdicts(call: Call, out: Path) -> None:
+    """Write what officers said of quoted sentences, as labels for the text model."""
+    from data.state.database import open_state
+    from serving.decisions.verdicts import write_labels
+
+    engine = open_state(call.settings.database_address)
+    click.echo(f"{write_labels(engine, out):,} labels are in {out}.")
+    engine.dispose()
 
 
 @click.command()

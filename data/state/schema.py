@@ -19,3 +19,91 @@ LEDGER = sa.Table(
     sa.Column("previous_hash", sa.Text, nullable=False),
     sa.Column("hash", sa.Text, nullable=False, unique=True),
 )
+
+# Moments are ISO 8601 in UTC, days are ISO 8601; both sort as text.
+DECISIONS = sa.Table(
+    "decisions",
+    METADATA,
+    sa.Column("decision_id", sa.Text, primary_key=True),
+    sa.Column("sku_id", sa.Text, nullable=False),
+    sa.Column("market", sa.Text, nullable=False),
+    sa.Column("supplier_id", sa.Text),
+    sa.Column("disposition", sa.Text, nullable=False),
+    sa.Column("code", sa.Text, nullable=False),
+    sa.Column("explanation", sa.Text, nullable=False),
+    sa.Column("fact_kind", sa.Text),
+    sa.Column("fact_row", sa.Text),
+    sa.Column("fact_sentence", sa.Text),
+    sa.Column("package", sa.Text),
+    sa.Column("cost_eur", sa.Float),
+    sa.Column("proposed_by", sa.Text, nullable=False),
+    sa.Column("proposer_key", sa.Text, nullable=False),
+    sa.Column("proposed_at", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False, index=True),
+    sa.Column("settled_by", sa.Text),
+    sa.Column("settler_key", sa.Text),
+    sa.Column("settled_at", sa.Text),
+    sa.Column("settled_note", sa.Text),
+    sa.Column("ends_on", sa.Text),
+    sa.Column("as_of", sa.Text, nullable=False),
+    sa.Column("p_fail", sa.Float, nullable=False),
+    sa.Column("band", sa.Text, nullable=False),
+    sa.Column("agreement", sa.Text, nullable=False),
+    sa.Column("model_version", sa.Text, nullable=False),
+    sa.Column("feature_version", sa.Text, nullable=False),
+    sa.Column("policy_version", sa.Text, nullable=False),
+    sa.Column("form_token", sa.Text, unique=True),
+    sa.Index("ix_decisions_sku", "sku_id", "market"),
+)
+
+APPEALS = sa.Table(
+    "appeals",
+    METADATA,
+    sa.Column("appeal_id", sa.Text, primary_key=True),
+    sa.Column("decision_id", sa.Text, sa.ForeignKey("decisions.decision_id"), nullable=False, index=True),
+    sa.Column("filed_at", sa.Text, nullable=False),
+    sa.Column("filed_by", sa.Text, nullable=False),
+    sa.Column("grounds", sa.Text, nullable=False),
+    sa.Column("outcome", sa.Text),
+    sa.Column("reviewed_by", sa.Text),
+    sa.Column("reviewed_at", sa.Text),
+    sa.Column("note", sa.Text),
+)
+
+ASSIGNMENTS = sa.Table(
+    "assignments",
+    METADATA,
+    sa.Column("sku_id", sa.Text, primary_key=True),
+    sa.Column("market", sa.Text, primary_key=True),
+    sa.Column("owner", sa.Text, nullable=False, index=True),
+    sa.Column("assigned_by", sa.Text, nullable=False),
+    sa.Column("assigned_at", sa.Text, nullable=False),
+)
+
+ESTIMATES = sa.Table(
+    "estimates",
+    METADATA,
+    sa.Column("sku_id", sa.Text, primary_key=True),
+    sa.Column("market", sa.Text, primary_key=True),
+    sa.Column("as_of", sa.Text, primary_key=True),
+    sa.Column("key_id", sa.Text, primary_key=True),
+    sa.Column("officer", sa.Text, nullable=False),
+    sa.Column("estimate", sa.Float, nullable=False),
+    sa.Column("draw_probability", sa.Float, nullable=False),
+    sa.Column("given_at", sa.Text, nullable=False),
+)
+
+QUOTE_VERDICTS = sa.Table(
+    "quote_verdicts",
+    METADATA,
+    sa.Column("verdict_id", sa.Text, primary_key=True),
+    sa.Column("review_id", sa.Text, nullable=False, index=True),
+    sa.Column("sku_id", sa.Text, nullable=False),
+    sa.Column("market", sa.Text, nullable=False),
+    sa.Column("sentence", sa.Text, nullable=False),
+    sa.Column("language", sa.Text),
+    sa.Column("hazard", sa.Text, nullable=False),
+    sa.Column("verdict", sa.Text, nullable=False),
+    sa.Column("decided_by", sa.Text, nullable=False),
+    sa.Column("decided_at", sa.Text, nullable=False),
+)

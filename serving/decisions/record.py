@@ -1,0 +1,89 @@
+"""A decision as it is kept, and what it was decided on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from data.ledger import Versions
+from serving.decisions.own_estimate import Case
+from serving.decisions.rules import StandingFact
+
+PROPOSED, IN_FORCE, DECLINED, REVERSED = "proposed", "in_force", "declined", "reversed"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The score an officer had before them: calibrated probability, band, what the band asks for, the versions."""
+
+    p_fail: float
+    band: str
+    asked: str
+    versions: Versions
+
+
+@dataclass(frozen=True)
+class CaseFile:
+    """What an officer decides on: the case, its supplier, its score, and the facts that stand."""
+
+    case: Case
+    supplier_id: str | None
+    scored: Scored
+    facts: Sequence[StandingFact]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A decision on a SKU. `state` is proposed, in_force, declined or reversed; moments are ISO 8601 in UTC.
+
+    `agreement` says how it stands to the score: as_asked, gentler or harder. `settled_by` approved or declined it.
+    `ends_on` is the last day of a pause.
+    """
+
+    decision_id: str
+    sku_id: str
+    market: str
+    supplier_id: str | None
+    disposition: str
+    code: str
+    explanation: str
+    fact_kind: str | None
+    fact_row: str | None
+    fact_sentence: str | None
+    package: str | None
+    cost_eur: float | None
+    proposed_by: str
+    proposer_key: str
+    proposed_at: str
+    state: str
+    settled_by: str | None
+    settler_key: str | None
+    settled_at: str | None
+    settled_note: str | None
+    ends_on: str | None
+    as_of: str
+    p_fail: float
+    band: str
+    agreement: str
+    model_version: str
+    feature_version: str
+    policy_version: str
+    form_token: str | None
+
+    @property
+    def subject(self) -> str:
+        """How the ledger names the SKU."""
+        return f"{self.sku_id} {self.market}"
+
+
+@dataclass(frozen=True)
+class Appeal:
+    """A seller's appeal against a decision; `outcome` is upheld, modified or reversed, None while it is open."""
+
+    appeal_id: str
+    decision_id: str
+    filed_at: str
+    filed_by: str
+    grounds: str
+    outcome: str | None
+    reviewed_by: str | None
+    reviewed_at: str | None
+    note: str | None

@@ -1,0 +1,73 @@
+"""Officers' verdicts on quoted sentences, which become labels of the text model."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import sqlalchemy as sa
+
+from data.ledger import Deed, record_with
+from data.refusal import Refusal
+from data.state.database import reading, writing
+from data.state.schema import QUOTE_VERDICTS
+from data.workspace import replacing
+from features.text.masking import masked
+from serving.decisions.rules import Officer
+
+VERDICTS = ("hazard", "no_hazard", "other_product")
+LABELS = pa.schema([(name, pa.string()) for name in
+                    ("review_id", "hazard", "verdict", "sentence", "language", "decided_at")])  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Quote:
+    """A sentence of a review as evidence: where it stands, its words, and the hazard it was read as."""
+
+    review_id: str
+    sku_id: str
+    market: str
+    sentence: str
+    language: str | None
+    hazard: str
+
+
+def give_verdict(engine: sa.Engine, quote: Quote, verdict: str, officer: Officer, now: datetime) -> None:
+    """Keep an officer's verdict on a quote: hazard, no_hazard or other_product. The newest one of a sentence counts."""
+    if verdict not in VERDICTS:
+        raise Refusal(f"A quote is {', '.join(VERDICTS)}, not {verdict!r}. Choose one.")
+    sentence = masked(quote.sentence)
+    with writing(engine) as connection:
+        content = {"review_id": quote.review_id, "hazard": quote.hazard, "verdict": verdict, "key": officer.key_id}
+        row = record_with(connection, Deed(officer.name, "verdict", f"{quote.sku_id} {quote.market}", content), now)
+        connection.execute(sa.insert(QUOTE_VERDICTS).values(
+            verdict_id=f"v-{row.hash[:12]}", review_id=quote.review_id, sku_id=quote.sku_id, market=quote.market,
+            sentence=sentence, language=quote.language, hazard=quote.hazard, verdict=verdict,
+            decided_by=officer.name, decided_at=row.recorded_at,
+        ))  # fmt: skip
+
+
+def verdicts_of(engine: sa.Engine, sku_id: str, market: str) -> dict[tuple[str, str, str], str]:
+    """The newest verdict on each quote of a SKU, by (review_id, hazard, sentence)."""
+    table = QUOTE_VERDICTS.c
+    asked = sa.select(QUOTE_VERDICTS).where(table.sku_id == sku_id, table.market == market).order_by(table.decided_at)
+    with reading(engine) as connection:
+        return {(row.review_id, row.hazard, row.sentence): row.verdict for row in connection.execute(asked)}
+
+
+def labels(engine: sa.Engine) -> pa.Table:
+    """The newest verdict on every quoted sentence and hazard, in the columns of `LABELS`, in the order given."""
+    newest: dict[tuple[str, str, str], dict[str, str | None]] = {}
+    with reading(engine) as connection:
+        for row in connection.execute(sa.select(QUOTE_VERDICTS).order_by(QUOTE_VERDICTS.c.decided_at)):
+            newest[row.review_id, row.hazard, row.sentence] = {name: row._mapping[name] for name in LABELS.names}
+    return pa.Table.from_pylist(list(newest.values()), schema=LABELS)
+
+
+def write_labels(engine: sa.Engine, path: Path) -> int:
+    """Write the labels as Parquet for the training of the text model; returns how many there are."""
+    told = labels(engine)
+    with replacing(path) as attempt:
+        pq.write_table(told, attempt)
+    return len(told)

@@ -1,0 +1,49 @@
+"""Cases, officers and facts for tests of decisions."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from data.ledger import Versions
+from serving.decisions.own_estimate import Case, drawn_for_estimate
+from serving.decisions.policy import decision_policy_in_force
+from serving.decisions.record import CaseFile, Scored
+from serving.decisions.rules import Officer, Proposal
+
+NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
+DAY = date(2026, 7, 1)
+POLICY = decision_policy_in_force(DAY)
+ANNA, BERND = Officer("Anna", "officer", "k-anna"), Officer("Bernd", "officer", "k-bernd")
+SCHEDULER = Officer("Sam", "scheduler", "k-sam")
+WORDS = "The charger grew hot in three reviews."
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A fact that stands."""
+
+    kind: str
+    since: date
+    sentence: str
+    row_id: str
+
+
+FAILED = Fact("failed_independent_test", date(2026, 6, 1), "An independent test of 1 June 2026 failed.", "T-1")
+DENIED = Fact("certificate_denied", date(2026, 5, 1), "The issuer denied certificate C-1 (CPC).", "C-1")
+ORDER = Fact("authority_order", date(2026, 6, 30), "The market authority holds the product.", "H-1")
+
+
+def case(drawn: bool = False) -> Case:
+    """The first case that was, or was not, drawn for an own estimate."""
+    every = (Case(f"K-{number}", "EU", DAY) for number in range(10_000))
+    return next(each for each in every if drawn_for_estimate(each, POLICY).drawn == drawn)
+
+
+def file(*facts: Fact, drawn: bool = False, asked: str = "test") -> CaseFile:
+    """A case file with these facts."""
+    scored = Scored(0.41, "high", asked, Versions("m-1", "f-1"))
+    return CaseFile(case(drawn), "S-1", scored, facts)
+
+
+def proposal(disposition: str, code: str | None = None, explanation: str = WORDS) -> Proposal:
+    """A proposal with the first reason that the policy knows for it."""
+    return Proposal(disposition, code or POLICY.disposition(disposition).codes[0], explanation)

@@ -1,0 +1,161 @@
+"""A score alone never removes; what is missing is said."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data.policy import POLICY_FOLDER
+from data.refusal import Refusal
+from serving.decisions.clock import due, months_after, working_day_after
+from serving.decisions.own_estimate import Case, drawn_for_estimate
+from serving.decisions.policy import decision_policy_in_force
+from serving.decisions.rules import Officer, agreement, judged, missing_fact
+from tests.serving.decisions.cases import ANNA, DAY, DENIED, FAILED, ORDER, POLICY, SCHEDULER, Fact, proposal
+
+FACTS = st.sampled_from([FAILED, DENIED, ORDER])
+DAYS = st.dates(date(2020, 1, 1), date(2035, 1, 1))
+
+
+@given(
+    disposition=st.sampled_from(sorted(POLICY.dispositions)),
+    code=st.sampled_from(sorted(POLICY.codes)),
+)
+def test_without_a_fact_nothing_is_removed_suspended_or_recalled(disposition: str, code: str) -> None:
+    """Whatever the reason given; the rule does not even see the score."""
+    try:
+        judged(proposal(disposition, code), ANNA, (), POLICY)
+    except Refusal:
+        return
+    assert disposition not in ("remove", "suspend", "recall")
+
+
+@given(facts=st.lists(FACTS, max_size=3), disposition=st.sampled_from(["remove", "suspend", "recall"]))
+def test_the_form_and_the_function_agree_on_what_is_missing(facts: list[Fact], disposition: str) -> None:
+    """What the form calls possible, some reason makes possible; what it calls impossible, none does."""
+    kind = POLICY.disposition(disposition)
+    outcomes = []
+    for code in kind.codes:
+        try:
+            outcomes.append(judged(proposal(disposition, code), ANNA, facts, POLICY) is not None)
+        except Refusal:
+            outcomes.append(False)
+    assert any(outcomes) == (missing_fact(kind, facts) is None)
+
+
+def test_the_missing_fact_is_named() -> None:
+    """An officer reads what to get."""
+    with pytest.raises(Refusal, match=r"a score alone does not carry this\. No failed independent test"):
+        judged(proposal("remove"), ANNA, (), POLICY)
+
+
+def test_a_denied_certificate_carries_a_removal_and_no_recall() -> None:
+    """A recall needs a failed test or an order."""
+    fact = judged(proposal("remove", "certificate_denied"), ANNA, [DENIED], POLICY)
+    assert fact == DENIED
+    with pytest.raises(Refusal, match="Recall from buyers: a score alone"):
+        judged(proposal("recall"), ANNA, [DENIED], POLICY)
+
+
+def test_the_reason_has_to_fit_the_fact() -> None:
+    """A failed test is no authority's order."""
+    with pytest.raises(Refusal, match="reason given is authority order, and no such fact"):
+        judged(proposal("remove", "authority_order"), ANNA, [FAILED], POLICY)
+
+
+@pytest.mark.parametrize(("disposition", "officer", "told"), [
+    ("remove", SCHEDULER, "for the role officer or admin; Sam signed in as scheduler"),
+    ("order_test", Officer("Ann", "analyst", "k-9"), "Ann signed in as analyst"),
+    ("burn", ANNA, "no decision 'burn'"),
+])  # fmt: skip
+def test_who_may_not_is_told_who_may(disposition: str, officer: Officer, told: str) -> None:
+    code = "score_high"
+    explained = proposal("order_test", code)
+    with pytest.raises(Refusal, match=told):
+        judged(type(explained)(disposition, code, explained.explanation), officer, [FAILED], POLICY)
+
+
+@pytest.mark.parametrize("explanation", ["", "   bad   ", "x" * 2001])
+def test_words_of_ones_own_are_asked_for(explanation: str) -> None:
+    with pytest.raises(Refusal, match="in your own words why"):
+        judged(proposal("order_test", explanation=explanation), ANNA, (), POLICY)
+
+
+def test_a_scheduler_orders_tests() -> None:
+    assert judged(proposal("order_test"), SCHEDULER, (), POLICY) is None
+
+
+def test_agreement_follows_strength() -> None:
+    """Gentler than the score asks, as it asks, or harder."""
+    actions = ("none", "request_documents", "test", "priority_test")
+    said = {
+        (name, asked): agreement(POLICY.disposition(name), asked) for name in POLICY.dispositions for asked in actions
+    }
+    assert said["no_action", "test"] == "gentler"
+    assert (
+        said["order_test", "test"] == said["no_action", "none"] == said["order_test", "request_documents"] == "as_asked"
+    )
+    assert said["order_test", "none"] == said["remove", "priority_test"] == "harder"
+
+
+@given(day=DAYS, days=st.integers(1, 10))
+def test_working_days_are_counted_one_by_one(day: date, days: int) -> None:
+    """The day found is a working day, and so many working days lie after the first."""
+    found = working_day_after(day, days, POLICY.clocks.holidays)
+    between = [date.fromordinal(n) for n in range(day.toordinal() + 1, found.toordinal() + 1)]
+    open_days = [d for d in between if d.weekday() < 5 and d not in POLICY.clocks.holidays]
+    assert len(open_days) == days
+    assert open_days[-1] == found
+
+
+def test_an_order_on_a_friday_is_due_on_tuesday() -> None:
+    assert working_day_after(date(2026, 7, 3), 2) == date(2026, 7, 7)
+
+
+def test_the_first_deadline_that_runs_is_told_and_a_decision_stops_it() -> None:
+    """Two working days for an order, three for a notice; what was known before the decision is answered."""
+    running = due([ORDER, FAILED], [date(2026, 6, 26)], POLICY.clocks, None)
+    assert running is not None
+    assert running.on == date(2026, 7, 1)
+    assert "Notice of a danger known since 2026-06-26: 3 working days" in running.why
+    later = due([ORDER], [date(2026, 6, 26)], POLICY.clocks, date(2026, 6, 29))
+    assert later is not None
+    assert later.on == date(2026, 7, 2)
+    assert due([ORDER], [], POLICY.clocks, DAY) is None
+    assert due([FAILED], [], POLICY.clocks, None) is None
+
+
+@given(day=DAYS, months=st.integers(0, 30))
+def test_months_later_is_never_a_month_too_far(day: date, months: int) -> None:
+    later = months_after(day, months)
+    assert (later.year - day.year) * 12 + later.month - day.month == months
+    assert later.day <= day.day
+
+
+def test_one_case_in_ten_is_drawn_and_always_the_same() -> None:
+    """The share is the policy's, within four standard errors; asking again changes nothing."""
+    every = [Case(f"K-{n}", market, DAY) for n in range(2_000) for market in ("EU", "US")]
+    drawn = [drawn_for_estimate(each, POLICY) for each in every]
+    assert {each.probability for each in drawn} == {0.10}
+    assert abs(sum(each.drawn for each in drawn) - 400) < 4 * (4000 * 0.1 * 0.9) ** 0.5
+    assert drawn == [drawn_for_estimate(each, POLICY) for each in every]
+
+
+@pytest.mark.parametrize(("before", "after", "told"), [
+    ('four_eyes = true\nneeds_fact = true', 'needs_fact = true', "needs a fact, four eyes and a statement"),
+    ("pause_days = 7", "pause_days = 30", "it lasts at most 7"),
+    ("months = 6", "months = 3", "the law asks for 6"),
+    ("share = 0.10", "share = 1.5", "share of own estimates is 1.5"),
+    ('codes = ["score_high"', 'codes = ["gut_feeling"', "'order_test' names .*gut_feeling"),
+    ("[clocks]", "[watches]", "lacks or garbles 'clocks'"),
+])  # fmt: skip
+def test_a_policy_that_allows_too_much_is_refused(tmp_path: Path, before: str, after: str, told: str) -> None:
+    """No edit of the file makes one pair of eyes, or a score, enough."""
+    text = (POLICY_FOLDER / "decisions" / "2026-01-01.toml").read_text(encoding="utf-8")
+    assert before in text
+    (tmp_path / "decisions").mkdir()
+    (tmp_path / "decisions" / "2026-01-01.toml").write_text(text.replace(before, after), encoding="utf-8")
+    with pytest.raises(Refusal, match=told):
+        decision_policy_in_force(DAY, tmp_path)

@@ -1,0 +1,194 @@
+"""Four eyes, one ledger, and nothing twice; on SQLite and PostgreSQL."""
+
+import json
+import threading
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from data.ledger import rows, verified
+from data.refusal import Refusal
+from serving.decisions.appeals import answer_appeal, appeals, file_appeal
+from serving.decisions.owners import assign, owner_of, owners
+from serving.decisions.record import Decision
+from serving.decisions.reliance import estimate_is_due, give_estimate
+from serving.decisions.rules import Officer, Proposal
+from serving.decisions.store import Decisions
+from tests.serving.decisions.cases import ANNA, BERND, FAILED, NOON, POLICY, SCHEDULER, case, file, proposal
+
+CLARA = Officer("Clara", "admin", "k-clara")
+NOTE = "Read the report; it is sound."
+
+
+def removed(decisions: Decisions) -> Decision:
+    """A removal in force, proposed by Anna and approved by Bernd."""
+    proposed = decisions.propose(proposal("remove"), ANNA, file(FAILED), NOON)
+    return decisions.approve(proposed.decision_id, BERND, NOON, NOTE)
+
+
+def test_a_test_is_ordered_at_once_and_stands_in_the_ledger(decisions: Decisions, state: sa.Engine) -> None:
+    """What was decided, on which score and under which policy can be read years later."""
+    ordered = Proposal(
+        "order_test", "score_high", "  Never tested, sold a lot. ", package="Charger set", cost_eur=450.0
+    )
+    decision = decisions.propose(ordered, SCHEDULER, file(), NOON)
+    assert (decision.state, decision.agreement, decision.explanation) == (
+        "in_force", "as_asked", "Never tested, sold a lot."
+    )  # fmt: skip
+    assert decisions.of_sku(decision.sku_id, "EU") == decisions.in_force() == [decision]
+    [row] = rows(state, decision.subject)
+    told = json.loads(row.content)
+    assert (row.actor, row.action, row.model_version, row.policy_version) == ("Sam", "decide", "m-1", POLICY.version)
+    assert (told["p_fail"], told["band"], told["package"], told["cost_eur"]) == (0.41, "high", "Charger set", 450.0)
+    assert told["own_estimate"] == {"drawn": False, "probability": 0.1, "estimate": None}
+    assert decision.decision_id == f"d-{row.hash[:12]}"
+
+
+@pytest.mark.parametrize("disposition", ["remove", "suspend", "recall", "pause"])
+def test_who_proposed_does_not_approve(decisions: Decisions, disposition: str) -> None:
+    """Not with the same key, and not with another key in the same name."""
+    proposed = decisions.propose(proposal(disposition), ANNA, file(FAILED), NOON)
+    assert proposed.state == "proposed"
+    for same in (ANNA, Officer(" anna", "admin", "k-other"), Officer("Another", "admin", ANNA.key_id)):
+        with pytest.raises(Refusal, match="needs four eyes"):
+            decisions.approve(proposed.decision_id, same, NOON)
+    assert decisions.waiting() == [proposed]
+    approved = decisions.approve(proposed.decision_id, BERND, NOON)
+    assert (approved.state, approved.settled_by) == ("in_force", "Bernd")
+    assert decisions.waiting() == []
+
+
+def test_a_pause_ends_after_seven_days(decisions: Decisions) -> None:
+    proposed = decisions.propose(proposal("pause"), ANNA, file(), NOON)
+    approved = decisions.approve(proposed.decision_id, BERND, NOON)
+    assert approved.ends_on == (NOON + timedelta(days=7)).date().isoformat()
+
+
+def test_a_role_that_may_not_decide_may_not_approve(decisions: Decisions) -> None:
+    proposed = decisions.propose(proposal("remove"), ANNA, file(FAILED), NOON)
+    with pytest.raises(Refusal, match="signed in as scheduler"):
+        decisions.approve(proposed.decision_id, SCHEDULER, NOON)
+
+
+def test_a_proposal_is_settled_once(decisions: Decisions, state: sa.Engine) -> None:
+    """Declined with words, and then it is over; the ledger has both steps and no third."""
+    proposed = decisions.propose(proposal("remove"), ANNA, file(FAILED), NOON)
+    with pytest.raises(Refusal, match="characters why"):
+        decisions.decline(proposed.decision_id, BERND, NOON, "no")
+    declined = decisions.decline(proposed.decision_id, BERND, NOON, "The test was of another batch.")
+    assert (declined.state, declined.settled_note) == ("declined", "The test was of another batch.")
+    with pytest.raises(Refusal, match="is declined since 2026-07-01"):
+        decisions.approve(proposed.decision_id, BERND, NOON)
+    assert [row.action for row in rows(state, proposed.subject)] == ["propose", "decline"]
+
+
+def test_two_approvers_at_once_make_one_approval(decisions: Decisions, state: sa.Engine) -> None:
+    """One is told that nothing waits."""
+    proposed = decisions.propose(proposal("remove"), ANNA, file(FAILED), NOON)
+    told: list[str] = []
+
+    def approve(officer: Officer) -> None:
+        try:
+            told.append(decisions.approve(proposed.decision_id, officer, NOON).state)
+        except Refusal as refusal:
+            told.append(str(refusal))
+
+    workers = [threading.Thread(target=approve, args=(each,)) for each in (BERND, CLARA)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert sorted(each.endswith("nothing waits for approval.") for each in told) == [False, True]
+    assert [row.action for row in rows(state, proposed.subject)] == ["propose", "approve"]
+
+
+def test_the_same_form_sent_twice_at_once_is_one_decision(decisions: Decisions) -> None:
+    """A double click orders one test."""
+    once = Proposal("order_test", "score_high", "Never tested, sold a lot.", form_token="t-1")  # noqa: S106 - no secret
+    told: list[Decision] = []
+    workers = [
+        threading.Thread(target=lambda: told.append(decisions.propose(once, ANNA, file(), NOON))) for _ in range(4)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert len(told) == 4
+    assert len({each.decision_id for each in told}) == 1
+    assert decisions.in_force() == told[:1]
+
+
+def test_a_refused_proposal_leaves_no_trace(decisions: Decisions, state: sa.Engine) -> None:
+    with pytest.raises(Refusal):
+        decisions.propose(proposal("remove"), ANNA, file(), NOON)
+    assert decisions.waiting() == []
+    assert verified(state) is None
+
+
+def test_a_drawn_case_is_decided_after_the_own_estimate(decisions: Decisions, state: sa.Engine) -> None:
+    """The estimate comes first, the first one stays, and the decision carries it with the draw's probability."""
+    drawn = case(drawn=True)
+    assert estimate_is_due(state, drawn, ANNA.key_id, POLICY)
+    assert not estimate_is_due(state, case(), ANNA.key_id, POLICY)
+    with pytest.raises(Refusal, match="drawn for an own estimate"):
+        decisions.propose(proposal("order_test"), ANNA, file(drawn=True), NOON)
+    with pytest.raises(Refusal, match="between 0 and 100 percent"):
+        give_estimate(state, drawn, ANNA, (1.2, NOON), POLICY)
+    assert give_estimate(state, drawn, ANNA, (0.25, NOON), POLICY) == 0.25
+    assert give_estimate(state, drawn, ANNA, (0.99, NOON), POLICY) == 0.25
+    assert not estimate_is_due(state, drawn, ANNA.key_id, POLICY)
+    assert estimate_is_due(state, drawn, BERND.key_id, POLICY)
+    decisions.propose(proposal("order_test"), ANNA, file(drawn=True), NOON)
+    told = [json.loads(row.content) for row in rows(state, drawn.subject)]
+    assert (told[0]["estimate"], told[0]["draw_probability"]) == (0.25, 0.1)
+    assert told[1]["own_estimate"] == {"drawn": True, "probability": 0.1, "estimate": 0.25}
+
+
+def test_an_appeal_is_answered_by_somebody_new(decisions: Decisions, state: sa.Engine) -> None:
+    """Neither who proposed nor who approved; a reversed decision is in force no more."""
+    decision = removed(decisions)
+    appeal = file_appeal(state, decision, BERND, ("The sample was of the old batch.", NOON), POLICY)
+    for partial in (ANNA, BERND):
+        with pytest.raises(Refusal, match="took part in the decision"):
+            answer_appeal(state, appeal.appeal_id, partial, ("reversed", NOTE, NOON), POLICY)
+    with pytest.raises(Refusal, match="not 'ignored'"):
+        answer_appeal(state, appeal.appeal_id, CLARA, ("ignored", NOTE, NOON), POLICY)
+    answered = answer_appeal(state, appeal.appeal_id, CLARA, ("reversed", NOTE, NOON), POLICY)
+    assert appeals(state, decision.decision_id) == [answered]
+    assert decisions.decision(decision.decision_id).state == "reversed"
+    with pytest.raises(Refusal, match="was reversed before"):
+        answer_appeal(state, appeal.appeal_id, CLARA, ("upheld", NOTE, NOON), POLICY)
+
+
+def test_six_months_are_given_to_appeal(decisions: Decisions, state: sa.Engine) -> None:
+    decision = removed(decisions)
+    last = NOON.replace(year=2027, month=1)
+    with pytest.raises(Refusal, match="ended on 2027-01-01"):
+        file_appeal(state, decision, ANNA, ("Here is a new report.", last + timedelta(days=1)), POLICY)
+    assert file_appeal(state, decision, ANNA, ("Here is a new report.", last), POLICY).outcome is None
+
+
+def test_there_is_no_appeal_against_a_test(decisions: Decisions, state: sa.Engine) -> None:
+    decision = decisions.propose(proposal("order_test"), ANNA, file(), NOON)
+    with pytest.raises(Refusal, match="restricts nothing now"):
+        file_appeal(state, decision, ANNA, ("We do not like tests.", NOON), POLICY)
+
+
+def test_a_case_has_one_owner_and_the_ledger_all(state: sa.Engine) -> None:
+    """Given, passed on, and given to nobody."""
+    for owner in ("Anna", "Bernd"):
+        assign(state, ("K-1", "EU"), owner, ANNA, NOON)
+    assert owner_of(state, "K-1", "EU") == "Bernd"
+    assert owners(state) == owners(state, "Bernd") == {("K-1", "EU"): "Bernd"}
+    assign(state, ("K-1", "EU"), " ", ANNA, NOON)
+    assert owner_of(state, "K-1", "EU") is None
+    assert [json.loads(row.content)["owner"] for row in rows(state, "K-1 EU")] == ["Anna", "Bernd", None]
+
+
+def test_everything_that_was_done_verifies(decisions: Decisions, state: sa.Engine) -> None:
+    decision = removed(decisions)
+    file_appeal(state, decision, ANNA, ("The sample was of the old batch.", NOON), POLICY)
+    newest = verified(state)
+    assert newest is not None
+    assert newest.number == 3
