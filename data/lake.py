@@ -10,14 +10,16 @@ from pathlib import Path
 
 import duckdb
 import ibis.expr.types as ir
+import pyarrow.parquet as pq
 from ibis.backends.duckdb import Backend
 
-from data.contract import BY_NAME, LAB_TESTS, VERSION, Table
+from data.codes import SKU_CODE, carries_code, coded_events, coded_skus
+from data.contract import BY_NAME, LAB_TESTS, SKUS, VERSION, Table
 from data.days import content_sums, day_names, of_days, read_days, write_days
 from data.engine import complaint, connect, literal_path
 from data.refusal import Refusal
 from data.results import result_files, results_digest
-from data.tables import Tables, conformed
+from data.tables import Tables, conformed, schema_of
 from data.workspace import Workspace, point, pointed, replacing
 
 POINTER = "CURRENT"
@@ -95,7 +97,8 @@ def write_lake(
 ) -> None:  # fmt: skip
     """Make `accepted` the current lake; the one before stays, older ones go.
 
-    The tables `by_day` are kept as one folder a day, which the lake before lends where it holds the same rows.
+    The tables `by_day` are kept as one folder a day, which the lake before lends where it holds the same rows. SKUs
+    and the events of one SKU carry its code beside the contract's columns (see `data.codes`).
 
     Where this very content is current already, nothing is touched. Until the pointer is replaced, the last act
     but removal, readers see the lake before. `written` hears the name of each table written.
@@ -105,14 +108,16 @@ def write_lake(
     if current == fingerprint and folder.is_dir():
         return
     if not folder.is_dir():
+        before = _coded_lake(workspace.lake / current) if current else None
         with replacing(folder) as attempt:
             attempt.mkdir()
-            for name, rows in accepted.items():
+            for name in sorted(accepted, key=lambda name: name != SKUS.name):
                 table = BY_NAME[name]
+                rows = _coded(backend, conformed(accepted[name], table), table, attempt, before)
                 if name in by_day:
-                    _write_days(backend, conformed(rows, table), table, attempt, workspace.lake / (current or ""))
+                    _write_days(backend, rows, table, attempt, before)
                 else:
-                    ordered = conformed(rows, table).order_by(*reading_order(table))
+                    ordered = rows.order_by(*reading_order(table))
                     backend.to_parquet(ordered, attempt / f"{name}.parquet", compression="zstd")
                 written(name)
     point(workspace.lake / POINTER, fingerprint)
@@ -121,11 +126,27 @@ def write_lake(
             shutil.rmtree(old)
 
 
-def _write_days(backend: Backend, rows: ir.Table, table: Table, folder: Path, before: Path) -> None:
+def _coded_lake(folder: Path) -> Path | None:
+    """The lake `folder`, unless it is gone or was written without codes."""
+    skus = folder / f"{SKUS.name}.parquet"
+    return folder if skus.is_file() and SKU_CODE in pq.read_schema(skus).names else None
+
+
+def _coded(backend: Backend, rows: ir.Table, table: Table, folder: Path, before: Path | None) -> ir.Table:
+    """The rows with the codes of their SKUs, for which the SKUs must lie in `folder` already, or be these rows."""
+    if table is SKUS:
+        known = backend.read_parquet(literal_path(before / f"{SKUS.name}.parquet")) if before else None
+        return coded_skus(rows, known)
+    if not carries_code(table):
+        return rows
+    return coded_events(rows, backend.read_parquet(literal_path(folder / f"{SKUS.name}.parquet")))
+
+
+def _write_days(backend: Backend, rows: ir.Table, table: Table, folder: Path, before: Path | None) -> None:
     """Write the rows as `folder/<table>/<day>-<digest>/`; days that the lake `before` holds alike are linked."""
-    names = day_names(rows)
+    names = day_names(rows.select(*schema_of(table)))
     for name in names.values():
-        if (before / table.name / name).is_dir():
+        if before and (before / table.name / name).is_dir():
             shutil.copytree(before / table.name / name, folder / table.name / name, copy_function=os.link)
     order = dict.fromkeys(("happened_on", *reading_order(table)))
     write_days(backend, lambda days: of_days(rows, days).order_by(*order), names, folder / table.name)
