@@ -13,13 +13,15 @@ class Settings:
     """The operator's choices: the workspace folder, the MLflow server, the Python of Spark's workers, the database.
 
     `tracking_uri` is an MLflow tracking address and `database_url` a SQLAlchemy address; None means SQLite inside the
-    workspace. `worker_python` is a path on the workers; None means the driver's own.
+    workspace. `worker_python` is a path on the workers; None means the driver's own. `insecure` lets everybody in
+    without a key.
     """
 
     workspace: Workspace
     tracking_uri: str | None
     worker_python: str | None = None
     database_url: str | None = None
+    insecure: bool = False
 
     def inside(self, name: str) -> "Settings":
         """The same choices with a workspace of their own, the folder `name` inside this one's."""
@@ -42,4 +44,5 @@ def read_settings(home: Path | None = None, environment: Mapping[str, str] = os.
     tracking_uri = environment.get("MLFLOW_TRACKING_URI") or None
     worker_python = environment.get("PYSPARK_PYTHON") or None
     database_url = environment.get("TOUCHSTONE_DATABASE_URL") or None
-    return Settings(Workspace(folder.resolve()), tracking_uri, worker_python, database_url)
+    insecure = environment.get("TOUCHSTONE_INSECURE") == "1"
+    return Settings(Workspace(folder.resolve()), tracking_uri, worker_python, database_url, insecure)

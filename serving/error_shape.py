@@ -13,14 +13,19 @@ App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 
 class ErrorShape:
-    """ASGI middleware: rewrites the body of every answer of status 400 and above to `{"error": sentence}`."""
+    """ASGI middleware: rewrites the body of every answer of status 400 and above to `{"error": sentence}`.
 
-    def __init__(self, app: App) -> None:
+    Addresses below `spared` are pages for people and keep theirs.
+    """
+
+    def __init__(self, app: App, spared: str = "") -> None:
         self._app = app
+        self._spared = spared
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Pass the request on and watch what comes back."""
-        if scope["type"] != "http":
+        spared = bool(self._spared) and f"{scope.get('path')}/".startswith(f"{self._spared}/")
+        if scope["type"] != "http" or spared:
             await self._app(scope, receive, send)
             return
         held: list[Message] = []

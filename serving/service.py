@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import bentoml
@@ -10,15 +11,26 @@ from starlette.responses import JSONResponse
 
 from data.refusal import Refusal
 from data.settings import read_settings
+from data.state.database import open_state
 from serving.answers import Budget, Items, PlanAnswer, ScoreAnswer, Seed, plan_answer
+from serving.console.app import console_app
+from serving.console.house import House
+from serving.console.session import session_secret
 from serving.desk import Desk
 from serving.error_shape import ErrorShape
 from serving.published import Published
 
 REQUEST_SECONDS = 60
 THREADS = 4
+CONSOLE = "/ui"
 
 
+def _house() -> House:
+    house: House = bentoml.get_current_service().house
+    return house
+
+
+@bentoml.asgi_app(console_app(_house), path=CONSOLE)
 @bentoml.service(name="touchstone", workers=1, threads=THREADS, traffic={"timeout": REQUEST_SECONDS})
 class Touchstone:
     """Says whether a SKU would fail an independent laboratory test, why, and which SKUs to test next.
@@ -29,7 +41,12 @@ class Touchstone:
     """
 
     def __init__(self) -> None:
-        self._desk = Desk(read_settings().workspace)
+        settings = read_settings()
+        self._desk = Desk(settings.workspace)
+        self.house = House(
+            settings, self._desk, open_state(settings.database_address), _no_keys_yet, lambda: datetime.now(UTC),
+            settings.insecure, session_secret(settings.workspace),
+        )  # fmt: skip
         try:
             self._desk.published()
         except Refusal as refusal:
@@ -67,9 +84,13 @@ class Touchstone:
             return JSONResponse({"error": str(refusal)}, status_code=400)
 
 
+def _no_keys_yet(_: str) -> None:
+    """Nobody holds a key before keys are kept."""
+
+
 def _planned(published: Published, budget_eur: float, seed: int) -> PlanAnswer:
     scored = published.publication
     return plan_answer(published.plan(budget_eur, seed), scored.model_version, scored.feature_version)
 
 
-Touchstone.add_asgi_middleware(ErrorShape)  # type: ignore[attr-defined]
+Touchstone.add_asgi_middleware(ErrorShape, spared=CONSOLE)  # type: ignore[attr-defined]

@@ -1,0 +1,1 @@
+"""The pages that compliance staff and schedulers work in."""

@@ -1,0 +1,73 @@
+"""The console as one web application, mounted below the service's own addresses."""
+
+from collections.abc import Callable
+from urllib.parse import urlencode
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import RedirectResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from data.refusal import Refusal
+from serving.console import queue_page, sign_in_page
+from serving.console.headers import ConsoleHeaders
+from serving.console.house import House
+from serving.console.pages import FOLDER, address, page
+from serving.console.session import NotAllowedError, SignInNeededError
+
+ROUTERS = (sign_in_page.router, queue_page.router)
+"""The pages; a new module of pages adds its router here."""
+
+
+def console_app(house: Callable[[], House]) -> FastAPI:
+    """The console; `house` gives what its pages draw on, and is called within requests only."""
+    app = FastAPI(title="Touchstone console", openapi_url=None, docs_url=None, redoc_url=None)
+    app.state.house = house
+    app.add_middleware(ConsoleHeaders)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
+    app.add_api_route("/{path:path}", _nothing, include_in_schema=False)
+    app.add_exception_handler(SignInNeededError, _led_to_sign_in)
+    app.add_exception_handler(NotAllowedError, _not_allowed)
+    app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(HTTPException, _no_such_page)
+    app.add_exception_handler(Exception, _failed)
+    return app
+
+
+def _nothing() -> None:
+    raise HTTPException(404)
+
+
+def _led_to_sign_in(request: Request, _: Exception) -> Response:
+    """To the sign-in page, and from there back to the page asked for."""
+    root = request.scope.get("root_path", "")
+    wanted = request.url.path.removeprefix(root) + (f"?{request.url.query}" if request.url.query else "")
+    after = wanted if request.method == "GET" else "/"
+    target = address(request, "/sign-in?" + urlencode({"next": after}))
+    if request.headers.get("hx-request"):
+        return Response(status_code=204, headers={"HX-Redirect": target})
+    return RedirectResponse(target, 303)
+
+
+def _not_allowed(request: Request, error: Exception) -> Response:
+    return page(request, "error.html", 403, heading="That is not possible", message=str(error))
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    return page(request, "error.html", 400, heading="That did not work", message=str(error))
+
+
+def _no_such_page(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    message = str(error.detail) if isinstance(error, HTTPException) and status == 404 else ""
+    said = message if message not in ("", "Not Found") else "There is no page at this address."
+    return page(request, "error.html", status, heading="Nothing here", message=said)
+
+
+def _failed(request: Request, _: Exception) -> Response:
+    return page(
+        request, "error.html", 500, heading="Something went wrong",
+        message="This page could not be made. Try again; where it stays so, tell whoever runs the service.",
+    )  # fmt: skip

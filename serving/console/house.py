@@ -1,0 +1,38 @@
+"""What every page may draw on: the publication in service, the state, the keys, the clock."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+import sqlalchemy as sa
+
+from data.settings import Settings
+from serving.desk import Desk
+
+
+class Holder(Protocol):
+    """Whom a key was given to: `id` names the key, `name` its holder, `role` what the holder may do."""
+
+    @property
+    def id(self) -> str: ...  # noqa: D102 - said above
+    @property
+    def name(self) -> str: ...  # noqa: D102 - said above
+    @property
+    def role(self) -> str: ...  # noqa: D102 - said above
+
+
+@dataclass(frozen=True)
+class House:
+    """The service as its pages see it.
+
+    `holder_of` knows the holder of a key that is in force, None for any other text. `now` is the time, with zone.
+    """
+
+    settings: Settings
+    desk: Desk
+    engine: sa.Engine
+    holder_of: Callable[[str], Holder | None]
+    now: Callable[[], datetime]
+    insecure: bool = False
+    secret: bytes = field(repr=False, default=b"")

@@ -1,0 +1,107 @@
+"""The console over the small scored catalogue, and clients of it, signed in and not."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from bs4 import BeautifulSoup
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.testclient import TestClient
+
+from data.settings import Settings
+from data.state.database import open_state
+from data.workspace import Workspace
+from serving.console.app import console_app
+from serving.console.house import House
+from serving.desk import Desk
+from tests.serving.conftest import Scored
+
+NOW = datetime(2024, 7, 2, 9, 30, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A key's holder in these tests."""
+
+    id: str
+    name: str
+    role: str
+
+
+HOLDERS = {
+    f"ts_{role}_secret": Holder(f"k-{role}", name, role)
+    for role, name in (("officer", "Olga"), ("scheduler", "Sam"), ("analyst", "Ana"), ("admin", "Ada"))
+}
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.Engine]:
+    """A state of its own."""
+    engine = open_state(f"sqlite:///{tmp_path_factory.mktemp('state') / 'state.db'}")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def house(scored: Scored, engine: sa.Engine) -> House:
+    """What the pages draw on in these tests."""
+    return house_of(scored.workspace.home, engine)
+
+
+def house_of(home: Path, engine: sa.Engine, insecure: bool = False) -> House:
+    """A house over the workspace at `home`."""
+    settings = Settings(Workspace(home), None)
+    return House(settings, Desk(settings.workspace), engine, HOLDERS.get, lambda: NOW, insecure, b"a secret of tests")
+
+
+def mounted(house: House) -> Starlette:
+    """The console below /ui, as the service mounts it."""
+    return Starlette(routes=[Mount("/ui", console_app(lambda: house))])
+
+
+Clients = Callable[[str], TestClient]
+
+
+@pytest.fixture
+def console(house: House) -> Iterator[TestClient]:
+    """A browser that nobody has signed in with."""
+    with TestClient(mounted(house), follow_redirects=False) as client:
+        yield client
+
+
+@pytest.fixture
+def signed(house: House) -> Clients:
+    """Makes browsers signed in with the role asked for."""
+    app = mounted(house)
+
+    def with_role(role: str) -> TestClient:
+        client = TestClient(app, follow_redirects=False)
+        answer = client.post("/ui/sign-in", data={"csrf": csrf_of(client, "/ui/sign-in"), "key": f"ts_{role}_secret"})
+        assert answer.status_code == 303
+        return client
+
+    return with_role
+
+
+@pytest.fixture
+def officer(signed: Clients) -> TestClient:
+    """A browser in which an officer is signed in."""
+    return signed("officer")
+
+
+def soup_of(client: TestClient, path: str) -> BeautifulSoup:
+    """The page at `path`, which must be there."""
+    answer = client.get(path)
+    assert answer.status_code == 200, answer.text
+    return BeautifulSoup(answer.text, "html.parser")
+
+
+def csrf_of(client: TestClient, path: str) -> str:
+    """The token of the forms on the page at `path`."""
+    field = soup_of(client, path).find("input", {"name": "csrf"})
+    assert field is not None
+    return str(field["value"])

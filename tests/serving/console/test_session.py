@@ -1,0 +1,87 @@
+"""Who gets in, and which forms are believed."""
+
+from dataclasses import replace
+
+import pytest
+from starlette.testclient import TestClient
+
+from serving.console.house import House
+from serving.console.session import COOKIE
+from tests.serving.console.conftest import Clients, csrf_of, mounted, soup_of
+
+
+def test_without_a_session_every_page_leads_to_the_sign_in_and_back(console: TestClient) -> None:
+    answer = console.get("/ui/?band=high")
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/ui/sign-in?next=%2F%3Fband%3Dhigh"
+    form = {"csrf": csrf_of(console, answer.headers["location"]), "key": "ts_officer_secret", "next": "/?band=high"}
+    assert console.post("/ui/sign-in", data=form).headers["location"] == "/ui/?band=high"
+    assert "Olga" in console.get("/ui/").text
+
+
+def test_htmx_is_led_to_the_sign_in_as_a_whole_page(console: TestClient) -> None:
+    answer = console.get("/ui/", headers={"hx-request": "true"})
+    assert (answer.status_code, answer.headers["hx-redirect"]) == (204, "/ui/sign-in?next=%2F")
+
+
+@pytest.mark.parametrize(
+    "after", ["//evil.example/", "https://evil.example/", "/\\evil.example", "javascript:alert(1)"]
+)
+def test_a_sign_in_never_leads_to_another_site(console: TestClient, after: str) -> None:
+    form = {"csrf": csrf_of(console, "/ui/sign-in"), "key": "ts_officer_secret", "next": after}
+    assert console.post("/ui/sign-in", data=form).headers["location"] == "/ui/"
+
+
+def test_a_key_that_is_not_one_is_refused_in_a_sentence(console: TestClient) -> None:
+    answer = console.post("/ui/sign-in", data={"csrf": csrf_of(console, "/ui/sign-in"), "key": "ts_made_up"})
+    assert answer.status_code == 403
+    assert "No key in force reads like this." in answer.text
+    assert "ts_made_up" not in answer.text
+
+
+def test_the_cookie_is_out_of_reach_of_scripts_and_of_other_sites(console: TestClient) -> None:
+    cookie = console.get("/ui/sign-in").headers["set-cookie"].lower()
+    assert {"httponly", "samesite=lax", "path=/ui"} <= {part.strip() for part in cookie.split(";")}
+    assert "secure" not in cookie
+    console.base_url = console.base_url.copy_with(scheme="https")
+    assert "secure" in console.get("/ui/sign-in").headers["set-cookie"].lower()
+
+
+def test_a_changed_cookie_signs_nobody_in(officer: TestClient) -> None:
+    kept = str(officer.cookies[COOKIE])
+    officer.cookies.clear()
+    officer.cookies.set(COOKIE, ("A" if kept[0] != "A" else "B") + kept[1:])
+    assert officer.get("/ui/").status_code == 303
+
+
+def test_a_form_of_another_session_or_none_is_refused(signed: Clients) -> None:
+    officer, admin = signed("officer"), signed("admin")
+    for token in ("", "made.up", csrf_of(admin, "/ui/")):
+        answer = officer.post("/ui/sign-out", data={"csrf": token})
+        assert answer.status_code == 403
+        assert "Open the page again" in answer.text
+    assert officer.post("/ui/sign-out", data={"csrf": csrf_of(officer, "/ui/")}).status_code == 303
+    assert officer.get("/ui/").status_code == 303
+
+
+def test_every_answer_forbids_inline_scripts_and_framing(officer: TestClient) -> None:
+    for path in ("/ui/", "/ui/sign-in", "/ui/nothing", "/ui/static/console.css"):
+        headers = officer.get(path).headers
+        policy = headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert "frame-ancestors 'none'" in policy
+        assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_an_unknown_address_gets_a_page_that_leads_back(officer: TestClient) -> None:
+    answer = officer.get("/ui/nothing/here")
+    assert answer.status_code == 404
+    assert "There is no page at this address." in answer.text
+
+
+def test_without_keys_everybody_on_this_machine_is_let_in_and_told(house: House) -> None:
+    with TestClient(mounted(replace(house, insecure=True))) as client:
+        assert "No keys are asked for." in soup_of(client, "/ui/").get_text()
+    with TestClient(mounted(replace(house, insecure=True)), client=("10.0.0.7", 4711)) as client:
+        assert "Sign in" in client.get("/ui/").text
