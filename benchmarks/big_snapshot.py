@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from data.file_sums import file_sums
 from features.catalogue import CATALOGUE
 from features.entity_file import NO_ROW, EntityFile, Piece, write_entity_file
-from features.feature import KEYS
+from features.feature import KEYS, Entity
 from features.key_index import key_hash, write_key_index
 from features.snapshot import KEY_COLUMNS, SKU, Snapshot, SnapshotStatement, file_names, open_snapshot
 
@@ -40,11 +41,11 @@ class BigSnapshot:
         shifts = np.array([0 if name in SHARED else len(files[name]) for name in linked], dtype=np.int32)
         write_entity_file(folder / f"{SKU}.arrow", self._skus(files[SKU], shifts))
         self._index(folder)
-        entities: dict[str, tuple[str, ...]] = {SKU: names[SKU], **{name: names[name] for name in linked}}
-        sizes = {name: (folder / name).stat().st_size for name in file_names(tuple(entities))}
+        entities: dict[Entity, tuple[str, ...]] = {SKU: names[SKU], **{name: names[name] for name in linked}}
+        unseen = dict.fromkeys(snapshot.feature_names, None)
         SnapshotStatement(
             snapshot.as_of, snapshot.feature_version, f"l-{self.rows:012x}", snapshot.reference_digest, self.rows,
-            snapshot.feature_names, entities, sizes,
+            snapshot.feature_names, entities, unseen, file_sums(folder, file_names(tuple(entities))),
         ).write(folder)  # fmt: skip
         return open_snapshot(folder)
 

@@ -20,9 +20,16 @@ class FileSum:
 Sums = Mapping[str, FileSum]
 
 
+def file_sum(path: Path) -> FileSum:
+    """The sum of one file."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+        return FileSum(file.tell(), digest.hexdigest())
+
+
 def file_sums(folder: Path, names: Iterable[str]) -> Sums:
     """The sum of each of the files `names` in `folder`."""
-    return {name: _sum(folder / name) for name in names}
+    return {name: file_sum(folder / name) for name in names}
 
 
 def sums_record(sums: Sums) -> dict[str, dict[str, Any]]:
@@ -46,15 +53,9 @@ def require_whole(folder: Path, sums: Sums) -> None:
 def require_unchanged(folder: Path, sums: Sums) -> None:
     """Raise Refusal where a file is not, byte for byte, the one that was written; reads all of them."""
     require_whole(folder, sums)
-    changed = [name for name, promised in sums.items() if _sum(folder / name) != promised]
+    changed = [name for name, promised in sums.items() if file_sum(folder / name) != promised]
     if changed:
         raise Refusal(
             f"{', '.join(changed)} in {folder} changed since it was written. "
             "Delete the folder and run `touchstone score`."
         )
-
-
-def _sum(path: Path) -> FileSum:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256")
-        return FileSum(file.tell(), digest.hexdigest())

@@ -38,7 +38,7 @@ class KeyIndex:
         try:
             self._hashes = np.load(folder / HASHES_FILE, mmap_mode="r", allow_pickle=False)
             self._rows = np.load(folder / ROWS_FILE, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
+        except (OSError, EOFError, ValueError) as error:
             raise Refusal(
                 f"The index in {folder} cannot be read: {error}. Write it again with `touchstone score`."
             ) from error

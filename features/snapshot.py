@@ -12,11 +12,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from data.file_sums import Sums, file_sum, require_unchanged, require_whole, sums_of, sums_record
 from data.refusal import Refusal
 from features.entity_file import EntityFile
+from features.entity_index import EntityIndex
+from features.feature import KEYS, Entity
 from features.key_index import HASHES_FILE, ROWS_FILE, KeyIndex
 
-FORMAT = 1
+FORMAT = 2
 STATEMENT = "snapshot.json"
 SKU: Final = "sku"
 KEY_COLUMNS = ("sku_id", "market", "supplier_id", "category")
@@ -27,7 +30,8 @@ class SnapshotStatement:
     """What `snapshot.json` says of a snapshot; it is written last, so a snapshot without it is half-written.
 
     `entities` holds the feature names of each file in the order of their columns, the SKU file first and the
-    others in the order of its links; `bytes` the size of every file.
+    others in the order of its links; `unseen` what each feature is for an entity without any event, None = unknown;
+    `files` the sum of every file.
     """
 
     as_of: date
@@ -36,12 +40,13 @@ class SnapshotStatement:
     reference_digest: str
     rows: int
     feature_names: tuple[str, ...]
-    entities: Mapping[str, tuple[str, ...]]
-    bytes: Mapping[str, int]
+    entities: Mapping[Entity, tuple[str, ...]]
+    unseen: Mapping[str, float | None]
+    files: Sums
 
     def write(self, folder: Path) -> None:
         """Write `snapshot.json` into `folder`."""
-        record = {"format": FORMAT, **vars(self), "as_of": self.as_of.isoformat()}
+        record = {"format": FORMAT, **vars(self), "as_of": self.as_of.isoformat(), "files": sums_record(self.files)}
         (folder / STATEMENT).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
@@ -53,12 +58,13 @@ def file_names(entities: Sequence[str]) -> tuple[str, ...]:
 class Snapshot:
     """One row per (sku_id, market) of the catalogue, sorted by both; a row number is a position."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, digest: str | None = None) -> None:
         self.folder = folder
-        self._statement = _read_statement(folder)
+        self._statement = _read_statement(folder, digest)
         files = {name: EntityFile(folder / f"{name}.arrow") for name in self._statement.entities}
         self._skus = files.pop(SKU)
         self._linked = tuple(files.values())
+        self._entities = {entity: EntityIndex(file, KEYS[entity]) for entity, file in files.items()}
         place = {name: number for number, name in enumerate(self._statement.feature_names)}
         self._places = [np.array([place[name] for name in names], dtype=np.intp)
                         for names in self._statement.entities.values()]  # fmt: skip
@@ -72,6 +78,11 @@ class Snapshot:
     def as_of(self) -> date:
         """The day: nothing known on it or later is in here."""
         return self._statement.as_of
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of `snapshot.json`, which holds the sum of every other file."""
+        return file_sum(self.folder / STATEMENT).sha256
 
     @property
     def feature_version(self) -> str:
@@ -116,6 +127,22 @@ class Snapshot:
             matrix[:, self._places[number + 1]] = linked.features(links[:, number])
         return matrix
 
+    def newcomer(self, keys: Mapping[Entity, tuple[str, ...]]) -> NDArray[np.float64]:
+        """The features of a listing that the catalogue does not hold, (feature_names,), NaN = missing.
+
+        `keys` names its supplier, category and so on by their `features.feature.KEYS`. An entity that the catalogue
+        knows says what it says of its other SKUs, one that it does not know and the SKU itself what an entity without
+        any event says; what is told of the listing itself, and of entities not named, is missing.
+        """
+        unseen = np.array([self._statement.unseen[name] for name in self.feature_names], dtype=np.float64)
+        row = np.full(len(self.feature_names), np.nan)
+        row[self._places[0]] = unseen[self._places[0]]
+        for (entity, index), file, places in zip(self._entities.items(), self._linked, self._places[1:], strict=True):
+            if entity in keys:
+                found = index.find(keys[entity])
+                row[places] = unseen[places] if found < 0 else file.features(np.array([found]))[0]
+        return row
+
     def feature(self, name: str) -> NDArray[np.float64]:
         """One feature of every row, NaN = missing; all missing where the snapshot has no such feature."""
         for number, names in enumerate(self._statement.entities.values()):
@@ -133,21 +160,32 @@ def _is_at(skus: EntityFile, row: int, sku_id: str, market: str) -> bool:
     return skus.text("sku_id", row) == sku_id and skus.text("market", row) == market
 
 
-def open_snapshot(folder: Path) -> Snapshot:
-    """The snapshot in `folder`; Refusal where it is absent, half-written, cut short or of another format."""
-    return Snapshot(folder)
+def open_snapshot(folder: Path, digest: str | None = None) -> Snapshot:
+    """The snapshot in `folder`, the one of this `digest` where one is given.
+
+    Raises Refusal where it is absent, half-written, cut short, of another format or another digest.
+    """
+    return Snapshot(folder, digest)
 
 
-def _read_statement(folder: Path) -> SnapshotStatement:
+def verify_snapshot(folder: Path) -> None:
+    """Raise Refusal unless every file of the snapshot in `folder` is the one that was written; reads all of them."""
+    require_unchanged(folder, _read_statement(folder).files)
+
+
+def _read_statement(folder: Path, digest: str | None = None) -> SnapshotStatement:
     path = folder / STATEMENT
     if not path.is_file():
         raise Refusal(f"There is no complete snapshot in {folder}: {STATEMENT} is missing. Run `touchstone score`.")
+    if digest not in (None, file_sum(path).sha256):
+        raise Refusal(f"{folder} holds another snapshot than the one that was published. Run `touchstone score`.")
     try:
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         found = record.pop("format")
         record["as_of"] = date.fromisoformat(record["as_of"])
         record["feature_names"] = tuple(record["feature_names"])
         record["entities"] = {name: tuple(features) for name, features in record["entities"].items()}
+        record["files"] = sums_of(record["files"])
         statement = SnapshotStatement(**record)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Refusal(
@@ -157,9 +195,5 @@ def _read_statement(folder: Path) -> SnapshotStatement:
         raise Refusal(
             f"{path} has format {found}, this version reads {FORMAT}. Run `touchstone score` to write it anew."
         )
-    for name, size in statement.bytes.items():
-        if not (folder / name).is_file() or (folder / name).stat().st_size != size:
-            raise Refusal(
-                f"{folder / name} is not whole ({size} bytes expected). Run `touchstone score` to write it anew."
-            )
+    require_whole(folder, statement.files)
     return statement

@@ -11,6 +11,7 @@ import ibis.expr.types as ir
 import numpy as np
 from numpy.typing import NDArray
 
+from data.file_sums import file_sums
 from data.progress import Advance, Progress
 from data.refusal import Refusal
 from data.tables import Tables
@@ -25,6 +26,7 @@ from features.places import place_of
 from features.reference import Reference
 from features.review_partials import with_read_reviews
 from features.snapshot import KEY_COLUMNS, SKU, SnapshotStatement, file_names
+from features.unseen import unseen_values
 from features.version import feature_version
 
 ROWS_PER_BATCH = 65_536
@@ -77,10 +79,10 @@ def write_snapshot(
         skus = _pieces(catalogue, SKU, KEY_COLUMNS, linked)
         write_entity_file(attempt / f"{SKU}.arrow", _counted(skus, advance))
         write_key_index(attempt, _key_hashes(catalogue))
-        sizes = {name: (attempt / name).stat().st_size for name in file_names((SKU, *linked))}
+        sums = file_sums(attempt, file_names((SKU, *linked)))
         SnapshotStatement(
             as_of, feature_version(), tables.fingerprint, reference_digest(reference), rows, FEATURE_NAMES,
-            {SKU: names[SKU], **{entity: names[entity] for entity in linked}}, sizes,
+            {SKU: names[SKU], **{entity: names[entity] for entity in linked}}, unseen_values(catalogue), sums,
         ).write(attempt)  # fmt: skip
 
 

@@ -10,13 +10,13 @@ from data.progress import Progress
 from data.refusal import Refusal
 from data.tables import Tables
 from data.workspace import Workspace
-from features.snapshot import Snapshot, open_snapshot
+from features.snapshot import Snapshot, open_snapshot, verify_snapshot
 from features.snapshot_writing import snapshot_name, write_snapshot
 from features.version import feature_version
 from models.artefact import Artefact, require_feature_version
 from models.policy import bands_in_force
 from serving.assessment import Assessor
-from serving.dossiers.reading import Dossiers
+from serving.dossiers.reading import Dossiers, verify_dossiers
 from serving.dossiers.writing import dossiers_name, write_dossiers
 from serving.parts import CatalogueScores
 from serving.publication import Publication, publish
@@ -76,20 +76,20 @@ def score_snapshot(
 
 
 def _snapshot(workspace: Workspace, tables: Tables, artefact: Artefact, as_of: date, progress: Progress) -> Snapshot:
-    """The snapshot for this day, lake, catalogue of features and reference; written where there is none yet."""
+    """The snapshot for this day, lake, catalogue of features and reference; written where there is no whole one."""
     folder = workspace.snapshot(as_of) / snapshot_name(tables, as_of, artefact.reference)
     try:
-        return open_snapshot(folder)
+        verify_snapshot(folder)
     except Refusal:
         write_snapshot(tables, as_of, artefact.reference, folder, progress, workspace.partials)
     return open_snapshot(folder)
 
 
 def _dossiers(workspace: Workspace, tables: Tables, as_of: date, progress: Progress) -> Path:
-    """The folder of the dossiers for this day and lake; written where there are none yet."""
+    """The folder of the dossiers for this day and lake; written where there are no whole ones."""
     folder = workspace.dossiers(as_of) / dossiers_name(tables, as_of)
     try:
-        Dossiers(folder)
+        verify_dossiers(folder)
     except Refusal:
         write_dossiers(tables, as_of, folder, progress)
     return folder
@@ -105,6 +105,8 @@ def _publication(
         policy_version=policy_version,
         fingerprint=snapshot.fingerprint,
         snapshot=snapshot.folder.relative_to(workspace.home).as_posix(),
+        snapshot_digest=snapshot.digest,
         scores=workspace.scores(snapshot.as_of).relative_to(workspace.home).as_posix(),
         dossiers=None if dossiers is None else dossiers.relative_to(workspace.home).as_posix(),
+        dossiers_digest=None if dossiers is None else Dossiers(dossiers).digest,
     )

@@ -102,10 +102,11 @@ def verdicts(call: Call, out: Path) -> None:
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 256), help="Processes that answer.")
 @click.pass_obj
-def serve(call: Call, host: str, port: int) -> None:
+def serve(call: Call, host: str, port: int, workers: int) -> None:
     """Serve the published scores, and plans, over HTTP until Ctrl-C."""
-    serve_published(call.settings, host, port)
+    serve_published(call.settings, host, port, workers)
 
 
 def _fresh_seed() -> "Sealed":
@@ -154,7 +155,7 @@ def plan_round(call: Call, budget_eur: float, seed: int, nonce: str = "") -> "tu
     return plan, folder
 
 
-def serve_published(settings: Settings, host: str, port: int) -> None:
+def serve_published(settings: Settings, host: str, port: int, workers: int = 1) -> None:
     """Become the service: this process is replaced, so that Ctrl-C reaches it."""
     from serving.published import published_now
 
@@ -163,7 +164,11 @@ def serve_published(settings: Settings, host: str, port: int) -> None:
     click.echo(f"Serving scores, plans and their documentation on http://{host}:{port} until Ctrl-C.")
     place = ["--host", host, "--port", str(port), "--working-dir", str(REPOSITORY)]
     command = [sys.executable, "-m", "bentoml", "serve", "serving.service:Touchstone", *place]
-    environment = os.environ | {"TOUCHSTONE_HOME": str(settings.workspace.home), "BENTOML_DO_NOT_TRACK": "True"}
+    environment = os.environ | {
+        "TOUCHSTONE_HOME": str(settings.workspace.home),
+        "BENTOML_DO_NOT_TRACK": "True",
+        "BENTOML_CONFIG_OPTIONS": f"services.touchstone.workers={workers}",
+    }
     os.execve(sys.executable, command, environment)  # noqa: S606 - our own interpreter, no shell
 
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from data.refusal import Refusal
 from data.workspace import Workspace, point, pointed, replacing
-from features.snapshot import open_snapshot
+from features.snapshot import open_snapshot, verify_snapshot
+from serving.dossiers.reading import verify_dossiers
 
 RECORD_FILE = "publication.json"
 RANKS_FILE = "ranks.npy"
@@ -27,7 +28,7 @@ class Publication:
     """A scored catalogue as a whole: the model, the snapshot and the day that belong together.
 
     `snapshot`, `scores` and `dossiers` (None where there are none) are folders below the workspace, `fingerprint` the
-    content of the lake.
+    content of the lake. Their digests are those of the statements in which each names the sums of its files.
     """
 
     as_of: date
@@ -36,8 +37,10 @@ class Publication:
     policy_version: str
     fingerprint: str
     snapshot: str
+    snapshot_digest: str
     scores: str
     dossiers: str | None
+    dossiers_digest: str | None
 
 
 def publications(workspace: Workspace) -> Path:
@@ -53,16 +56,20 @@ def published_name(workspace: Workspace) -> str | None:
 def read_publication(workspace: Workspace, name: str) -> tuple[Publication, Ranks, Floats]:
     """The publication `name`, and rank and p_fail of every row of its snapshot, memory-mapped.
 
-    Raises Refusal where it is missing or broken.
+    Raises Refusal where it is missing or broken, down to the last byte: its name is the digest of its content.
     """
     folder = publications(workspace) / name
     try:
-        record = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
+        text = (folder / RECORD_FILE).read_text(encoding="utf-8")
+        record = json.loads(text)
         ranks = np.load(folder / RANKS_FILE, mmap_mode="r", allow_pickle=False)
         p_fail = np.load(folder / P_FAIL_FILE, mmap_mode="r", allow_pickle=False)
-        return Publication(**{**record, "as_of": date.fromisoformat(record["as_of"])}), ranks, p_fail
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        publication = Publication(**{**record, "as_of": date.fromisoformat(record["as_of"])})
+    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise Refusal(f"The publication {folder} cannot be read: {error}. Run `touchstone score`.") from error
+    if _name(text, ranks, p_fail) != name:
+        raise Refusal(f"The publication {folder} changed since it was written. Run `touchstone score`.")
+    return publication, ranks, p_fail
 
 
 def day_in_service(workspace: Workspace) -> date | None:
@@ -74,19 +81,20 @@ def day_in_service(workspace: Workspace) -> date | None:
 def publish(workspace: Workspace, publication: Publication, ranks: Ranks, p_fail: Floats) -> None:
     """Put `publication` into service, unless a later day of the same lake is there already.
 
-    `ranks` and `p_fail` have an entry for every row of the snapshot.
+    `ranks` and `p_fail` have an entry for every row of the snapshot. Raises Refusal, and leaves in service what is
+    there, where a file of the snapshot or of the dossiers is not the one that was written.
     Only it and its predecessor are kept: a service may still be opening that one.
     """
+    verify_snapshot(workspace.home / publication.snapshot)
+    if publication.dossiers is not None:
+        verify_dossiers(workspace.home / publication.dossiers)
     before = published_name(workspace)
     if before is not None and _is_later_day(workspace, before, publication):
         return
     record = json.dumps({**asdict(publication), "as_of": publication.as_of.isoformat()}, indent=1) + "\n"
-    digest = hashlib.sha256(record.encode("utf-8"))
-    for column in (ranks, p_fail):
-        digest.update(np.ascontiguousarray(column).data)
-    name = f"p-{digest.hexdigest()[:12]}"
+    name = _name(record, ranks, p_fail)
     home = publications(workspace)
-    if not (home / name).is_dir():
+    if not _is_whole(workspace, name):
         with replacing(home / name) as attempt:
             attempt.mkdir()
             np.save(attempt / RANKS_FILE, ranks)
@@ -96,6 +104,21 @@ def publish(workspace: Workspace, publication: Publication, ranks: Ranks, p_fail
     for folder in home.iterdir():
         if folder.is_dir() and folder.name not in (name, before):
             shutil.rmtree(folder)
+
+
+def _name(record: str, ranks: Ranks, p_fail: Floats) -> str:
+    digest = hashlib.sha256(record.encode("utf-8"))
+    for column in (ranks, p_fail):
+        digest.update(np.ascontiguousarray(column).data)
+    return f"p-{digest.hexdigest()[:12]}"
+
+
+def _is_whole(workspace: Workspace, name: str) -> bool:
+    try:
+        read_publication(workspace, name)
+    except Refusal:
+        return False
+    return True
 
 
 def _is_later_day(workspace: Workspace, name: str, publication: Publication) -> bool:

@@ -47,7 +47,7 @@ class Published:
         self.name, self._workspace = name, workspace
         self.publication, self._ranks, self.p_fail = read_publication(workspace, name)
         self._artefact: Artefact = model(workspace, self.publication.model_version)
-        self.snapshot = open_snapshot(workspace.home / self.publication.snapshot)
+        self.snapshot = open_snapshot(workspace.home / self.publication.snapshot, self.publication.snapshot_digest)
         if len(self._ranks) != len(self.snapshot):
             raise Refusal(
                 f"The publication {name} ranks {len(self._ranks)} SKUs, its snapshot holds {len(self.snapshot)}. "
@@ -123,7 +123,7 @@ class Published:
     def _opened_dossiers(self, workspace: Workspace) -> Dossiers | None:
         if self.publication.dossiers is None:
             return None
-        dossiers = Dossiers(workspace.home / self.publication.dossiers)
+        dossiers = Dossiers(workspace.home / self.publication.dossiers, self.publication.dossiers_digest)
         made_of, expected = ((each.as_of, each.fingerprint, len(each)) for each in (dossiers, self.snapshot))
         if made_of != expected:
             raise Refusal(f"The dossiers in {dossiers.folder} belong to another catalogue. Run `touchstone score`.")

@@ -8,7 +8,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from data.file_sums import Sums, require_unchanged, require_whole, sums_of, sums_record
+from data.file_sums import Sums, file_sum, require_unchanged, require_whole, sums_of, sums_record
 from data.refusal import Refusal
 from serving.dossiers.dossier import (
     Audit,
@@ -57,12 +57,13 @@ class DossierStatement:
 class Dossiers:
     """The dossiers of every SKU of one snapshot, memory-mapped; a position is a row of that snapshot.
 
-    Raises Refusal where the folder is absent, half-written, cut short or of another format.
+    Raises Refusal where the folder is absent, half-written, cut short, of another format, or of another `digest` than
+    the one given.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, digest: str | None = None) -> None:
         self.folder = folder
-        self._statement = read_statement(folder)
+        self._statement = read_statement(folder, digest)
         require_whole(folder, self._statement.files)
         self._sheets = {Path(name).stem: OwnedRows(folder / name) for name in self._statement.files}
 
@@ -73,6 +74,11 @@ class Dossiers:
     def as_of(self) -> date:
         """The day: nothing known on it or later is in here."""
         return self._statement.as_of
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of `dossiers.json`, which holds the sum of every other file."""
+        return file_sum(self.folder / STATEMENT).sha256
 
     @property
     def fingerprint(self) -> str:
@@ -126,11 +132,13 @@ def verify_dossiers(folder: Path) -> None:
     require_unchanged(folder, read_statement(folder).files)
 
 
-def read_statement(folder: Path) -> DossierStatement:
+def read_statement(folder: Path, digest: str | None = None) -> DossierStatement:
     """What the dossiers in `folder` say of themselves; Refusal where that cannot be read."""
     path = folder / STATEMENT
     if not path.is_file():
         raise Refusal(f"There are no complete dossiers in {folder}: {STATEMENT} is missing. Run `touchstone score`.")
+    if digest not in (None, file_sum(path).sha256):
+        raise Refusal(f"{folder} holds other dossiers than those that were published. Run `touchstone score`.")
     try:
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         found = record.pop("format")

@@ -4,7 +4,9 @@ import shutil
 from datetime import date
 from pathlib import Path
 
+import ibis
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,11 +15,13 @@ from data.progress import SilentProgress
 from data.refusal import Refusal
 from data.tables import Tables
 from features import key_index, snapshot_writing
-from features.catalogue import FEATURE_NAMES
+from features.catalogue import CATALOGUE, FEATURE_NAMES
+from features.feature import Entity, Feature
 from features.pipeline import feature_table
 from features.reference import Reference
-from features.snapshot import Snapshot, open_snapshot
+from features.snapshot import Snapshot, open_snapshot, verify_snapshot
 from features.snapshot_writing import catalogue_on, reference_digest, snapshot_name, write_snapshot
+from features.source import Events
 from features.version import feature_version
 from tests.features.catalogues import DAY, small_catalogue
 
@@ -180,6 +184,67 @@ def test_a_file_cut_short_is_named(folder: Path, tmp_path: Path, name: str) -> N
         (tmp_path / path.name).write_bytes(content[: len(content) // 2] if path.name == name else content)
     with pytest.raises(Refusal, match=name):
         open_snapshot(tmp_path)
+
+
+def test_a_changed_byte_is_found_when_every_file_is_read(folder: Path, tmp_path: Path) -> None:
+    """Verifying finds a changed byte of any file; opening, which reads none of them, need not."""
+    shutil.copytree(folder, tmp_path / "changed")
+    verify_snapshot(tmp_path / "changed")
+    path = tmp_path / "changed" / "supplier.arrow"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+    with pytest.raises(Refusal, match=r"supplier\.arrow in .* changed since it was written"):
+        verify_snapshot(tmp_path / "changed")
+
+
+def test_another_snapshot_in_its_place_is_refused(folder: Path, snapshot: Snapshot) -> None:
+    """A snapshot opened by its digest is that one."""
+    assert open_snapshot(folder, snapshot.digest).digest == snapshot.digest
+    with pytest.raises(Refusal, match="another snapshot than the one that was published"):
+        open_snapshot(folder, "0" * 64)
+
+
+def columns_of(entity: str) -> list[int]:
+    """Where the features of one kind of entity stand."""
+    return [place for place, feature in enumerate(CATALOGUE) if feature.entity == entity]
+
+
+def test_a_newcomer_is_told_what_its_supplier_and_category_are_told_elsewhere(snapshot: Snapshot) -> None:
+    """The features of known entities are those of any SKU of theirs; of those not named nothing is told."""
+    keys = snapshot.keys(0, SKUS).to_pylist()
+    whole = snapshot.matrix(0, SKUS)
+    for place in range(0, SKUS, 7):
+        named: dict[Entity, tuple[str, ...]] = {
+            "supplier": (keys[place]["supplier_id"],),
+            "category": (keys[place]["category"], keys[place]["market"]),
+        }
+        row = snapshot.newcomer(named)
+        for entity in ("supplier", "category"):
+            np.testing.assert_array_equal(row[columns_of(entity)], whole[place, columns_of(entity)])
+        for entity in ("factory", "title"):
+            assert np.isnan(row[columns_of(entity)]).all()
+
+
+def test_a_newcomer_without_history_is_told_what_the_pipeline_tells_of_no_event(
+    tables: Tables, snapshot: Snapshot
+) -> None:
+    """What no event says of a SKU is what the pipeline says of one that the tables do not name."""
+    spine = ibis.memtable(pa.table({"sku_id": ["nobody"], "market": ["DE"], "as_of": [DAY]}))
+    told = tables.backend.to_pyarrow(feature_table(tables, spine, Reference.untrained())).to_pylist()[0]
+    row = snapshot.newcomer({"supplier": ("nobody",)})
+    of_events = [f for f in CATALOGUE if f.entity == "sku" and isinstance(f.source, Events) and tables_of(f, tables)]
+    assert len(of_events) >= 5
+    for feature in of_events:
+        value = told[feature.name]
+        expected = np.nan if value is None else value
+        np.testing.assert_equal(row[FEATURE_NAMES.index(feature.name)], expected)
+    assert row[FEATURE_NAMES.index("supplier_tests")] == 0
+
+
+def tables_of(feature: Feature, tables: Tables) -> bool:
+    """Whether the tables that a feature needs are kept."""
+    return all(tables.has(name) for name in feature.source.needs)
 
 
 def test_a_failed_write_leaves_the_previous_snapshot(

@@ -1,5 +1,9 @@
 """The service stays with a whole publication and moves on only to a whole one."""
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,12 +11,15 @@ import pytest
 from data.progress import SilentProgress
 from data.refusal import Refusal
 from data.workspace import Workspace, point
+from features.snapshot import verify_snapshot
 from models.champion import champion, crown, keep_model
+from serving import desk as desk_module
 from serving.answers import Item
 from serving.batch import score_catalogue, score_snapshot
 from serving.desk import Desk
-from serving.publication import publications, published_name
-from serving.published import published_now
+from serving.dossiers.reading import verify_dossiers
+from serving.publication import Floats, Ranks, publications, publish, published_name, read_publication
+from serving.published import Published, published_now
 from tests.features.catalogues import DAY
 from tests.models.worlds import tiny_parts
 from tests.serving.conftest import Scored, scored_workspace
@@ -55,17 +62,117 @@ def test_a_publication_that_was_opened_keeps_answering_after_the_next(own: Score
     assert first.answer([Item(sku_id="K-1", market="DE")], explain=True) == before
 
 
-@pytest.mark.parametrize("broken", ["publication.json", "ranks.npy", "p_fail.npy"])
-def test_it_stays_while_the_next_publication_is_broken(own: Scored, broken: str) -> None:
-    """A file of the next publication cut short leaves the present one in service; a new start refuses."""
+def files_of_next(own: Scored) -> dict[str, Path]:
+    """Every file that the publication in service rests on, by its name."""
+    published = published_now(own.workspace)
+    folders = (
+        publications(own.workspace) / published.name, published.snapshot.folder, published.dossiers.folder,
+        own.workspace.models / published.publication.model_version,
+    )  # fmt: skip
+    return {path.name: path for folder in folders for path in folder.iterdir() if path.is_file()}
+
+
+def test_it_stays_while_any_file_of_the_next_is_cut_short_and_moves_on_when_it_is_mended(
+    own: Scored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of any file leaves the present publication in service, and a new start refuses; the whole file is taken."""
+    monkeypatch.setattr(desk_module, "RETRY_SECONDS", 0.0)
     desk = Desk(own.workspace)
     first = desk.published()
     scored_again(own)
-    path = publications(own.workspace) / str(published_name(own.workspace)) / broken
-    path.write_bytes(path.read_bytes()[:20])
+    files = files_of_next(own)
+    assert len(files) > 15
+    for path in files.values():
+        whole = path.read_bytes()
+        path.write_bytes(whole[: len(whole) // 2])
+        assert desk.published() is first
+        with pytest.raises(Refusal, match=r"`touchstone score`|train again"):
+            Desk(own.workspace).published()
+        path.write_bytes(whole)
+    assert desk.published() is not first
+
+
+@pytest.mark.parametrize("broken", ["publication.json", "ranks.npy", "p_fail.npy", "snapshot.json", "dossiers.json"])
+def test_it_stays_while_one_bit_of_the_next_is_wrong(own: Scored, broken: str) -> None:
+    """A flipped bit in what names and ranks the catalogue is never served."""
+    desk = Desk(own.workspace)
+    first = desk.published()
+    scored_again(own)
+    path = files_of_next(own)[broken]
+    content = bytearray(path.read_bytes())
+    content[len(content) * 2 // 3] ^= 1
+    path.write_bytes(bytes(content))
     assert desk.published() is first
-    with pytest.raises(Refusal, match="cannot be read"):
+    with pytest.raises(Refusal, match="Run `touchstone score`"):
         Desk(own.workspace).published()
+
+
+def test_a_broken_publication_is_said_once_and_not_opened_at_every_request(
+    own: Scored, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a hundred requests that meet a broken publication one says so in the log, whatever the clock shows."""
+    desk = Desk(own.workspace)
+    first = desk.published()
+    scored_again(own)
+    files_of_next(own)["ranks.npy"].write_bytes(b"")
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    opened = 0
+
+    def count(workspace: Workspace) -> Published:
+        nonlocal opened
+        opened += 1
+        return published_now(workspace)
+
+    monkeypatch.setattr(desk_module, "published_now", count)
+    assert all(desk.published() is first for _ in range(100))
+    assert opened == 1
+    assert [record.message for record in caplog.records if f"Still answering from {first.name}" in record.message] == [
+        record.message for record in caplog.records
+    ]
+    assert len(caplog.records) == 1
+
+
+def test_while_one_request_opens_the_next_the_others_are_answered(own: Scored, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Opening a publication keeps nobody waiting but the request that found it."""
+    desk = Desk(own.workspace)
+    first = desk.published()
+    scored_again(own)
+    opening, go_on = threading.Event(), threading.Event()
+
+    def slowly(workspace: Workspace) -> Published:
+        opening.set()
+        assert go_on.wait(10)
+        return published_now(workspace)
+
+    monkeypatch.setattr(desk_module, "published_now", slowly)
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(desk.published)
+        assert opening.wait(10)
+        assert desk.published() is first
+        go_on.set()
+        assert found.result(10) is desk.published() is not first
+
+
+@pytest.mark.parametrize("broken", ["sku.arrow", "sku_index_row.npy", "tests.arrow", "listing.arrow"])
+def test_a_changed_file_is_not_published_and_the_next_run_writes_it_anew(own: Scored, broken: str) -> None:
+    """Publishing reads every file; a wrong bit leaves the present publication, and scoring again mends it."""
+    before, published = published_name(own.workspace), published_now(own.workspace)
+    path = files_of_next(own)[broken]
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(Refusal, match="changed since it was written"):
+        publish(own.workspace, replace(published.publication, policy_version="other"), *ranks_and_p_fail(own))
+    assert published_name(own.workspace) == before
+    score_catalogue(own.workspace, own.tables, champion(own.workspace), DAY, SilentProgress(), rows_per_part=64)
+    verify_snapshot(published.snapshot.folder)
+    verify_dossiers(published.dossiers.folder)
+    assert Desk(own.workspace).published().p_fail.tolist() == published.p_fail.tolist()
+
+
+def ranks_and_p_fail(own: Scored) -> tuple[Ranks, Floats]:
+    """The columns of the publication in service."""
+    _, ranks, p_fail = read_publication(own.workspace, str(published_name(own.workspace)))
+    return ranks, p_fail
 
 
 def test_it_stays_while_the_next_model_was_tampered_with(own: Scored) -> None:
@@ -134,5 +241,5 @@ def test_dossiers_of_another_catalogue_are_refused(own: Scored) -> None:
     published = published_now(own.workspace)
     statement = published.dossiers.folder / "dossiers.json"
     statement.write_text(statement.read_text(encoding="utf-8").replace('"in-memory"', '"l-0"'), encoding="utf-8")
-    with pytest.raises(Refusal, match="belong to another catalogue"):
+    with pytest.raises(Refusal, match="other dossiers than those that were published"):
         published_now(own.workspace)
