@@ -80,9 +80,9 @@ def main(context: click.Context, home: Path | None) -> None:
 def demo(call: Call, skus: int, budget: float, seed: int, no_serve: bool) -> None:
     """Run the whole job on a sample marketplace in WORKSPACE/demo, then serve it on port 3000."""
     from data.ingest import ingest
-    from data.lake import open_lake
     from data.marketplace.sample import write_sample
     from data.progress import TerminalProgress
+    from features.reading import read_lake
     from serving.commands import plan_round, score_day, serve_published
     from serving.published import published_now
     from serving.summary import catalogue_summary, plan_summary
@@ -94,7 +94,7 @@ def demo(call: Call, skus: int, budget: float, seed: int, no_serve: bool) -> Non
     progress, sample = TerminalProgress(), settings.workspace.home / "sample"
     write_sample(sample, skus=skus, days=730, seed=seed, progress=progress)
     ingest(sample, settings.workspace, today=call.today, strict=True, progress=progress)
-    train(open_lake(settings.workspace), settings, read_recipe("default"), None, progress, call.now)
+    train(read_lake(settings.workspace, progress), settings, read_recipe("default"), None, progress, call.now)
     score_day(settings, None)
     plan, folder = plan_round(call, budget, seed)
     click.echo(catalogue_summary(published_now(settings.workspace)))

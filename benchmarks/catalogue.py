@@ -21,10 +21,10 @@ from benchmarks.big_snapshot import BigSnapshot
 from benchmarks.process import run_anew
 from benchmarks.report import interleaved_medians, machine, table, versions, write_report
 from data.ingest import ingest
-from data.lake import open_lake
 from data.marketplace.sample import write_sample
 from data.progress import SilentProgress
 from data.workspace import Workspace
+from features.reading import read_lake
 from features.reference import Reference
 from features.snapshot import Snapshot, open_snapshot
 from features.snapshot_writing import write_snapshot
@@ -50,7 +50,7 @@ def sample_snapshot(workspace: Workspace) -> Path:
     sample, folder = workspace.home / "sample", workspace.snapshot(AS_OF) / "sample"
     write_sample(sample, SAMPLE_SKUS, SAMPLE_DAYS, seed=1)
     ingest(sample, workspace, AS_OF)
-    write_snapshot(open_lake(workspace), AS_OF, Reference.untrained(), folder, SilentProgress())
+    write_snapshot(read_lake(workspace), AS_OF, Reference.untrained(), folder, SilentProgress())
     return folder
 
 

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from features.catalogue import CATALOGUE
-from features.lexicon import hazard_terms
 from features.reference import Reference
+from features.text.enrichment import REVIEWS_FILE
+from features.text.hazards import hazards
 
 KEYS = ["sku_id", "market"]
-HAZARDS = tuple(terms.hazard for terms in hazard_terms())
 WHOLE_TABLES = ("orders", "returns", "reviews", "lab_tests", "certificates")
 """The tables whose features of SKUs and of suppliers pandas computes, all of them."""
 PEER_FEATURES = tuple(
@@ -30,8 +31,11 @@ REFUTED = ["out_of_scope", "withdrawn", "denied"]
 SEVERITY_POINTS = {"minor": 1, "major": 5, "critical": 25}
 
 
-def features_in_pandas(lake: Path, as_of: date) -> pd.DataFrame:
-    """PEER_FEATURES of every SKU of the lake folder on `as_of`, beside sku_id and market."""
+def features_in_pandas(lake: Path, signals: Path, as_of: date) -> pd.DataFrame:
+    """PEER_FEATURES of every SKU of the lake folder on `as_of`, beside sku_id and market.
+
+    Reviews are taken from the folder `signals`, where the hazards that they speak of have been read.
+    """
     day = pd.Timestamp(as_of)
     skus = pd.read_parquet(lake / "skus.parquet", columns=[*KEYS, "supplier_id", "listed_on"])
     owners = skus[[*KEYS, "supplier_id"]]
@@ -39,7 +43,7 @@ def features_in_pandas(lake: Path, as_of: date) -> pd.DataFrame:
     certified = _certificates(lake, day)
     certificates = certified.dropna(subset="sku_id")
     orders, returns = _orders(lake, day), _returns(lake, day)
-    reviews, tests = _reviews(lake, day), _tests(lake, day)
+    reviews, tests = _reviews(signals, day), _tests(lake, day)
     for part in (_sold(orders), _returned(orders, returns, KEYS), _reviewed(reviews, KEYS), _tested(tests, KEYS)):
         found = found.merge(part.add_prefix("sku_"), left_on=KEYS, right_index=True, how="left")
     for part in (_certified(certificates, "sku_id"), _reuses(certified)):
@@ -100,31 +104,47 @@ def _returned(orders: pd.DataFrame, returns: pd.DataFrame, keys: list[str]) -> p
     return sold.join(returns[keys].assign(**back).groupby(keys, sort=False).sum(), how="outer")
 
 
-def _reviews(lake: Path, day: pd.Timestamp) -> pd.DataFrame:
-    """The reviews of the last year with the hazards that they speak of."""
-    reviews = _known(lake, "reviews", ["rating", "verified", "text"], day)
-    reviews = reviews[reviews["age"] <= 365]
-    text = reviews["text"].str.lower().fillna("")
-    speaks = {terms.hazard: text.str.contains(terms.pattern) for terms in hazard_terms()}
-    return reviews.drop(columns="text").assign(**speaks, hazard=pd.concat(speaks, axis=1).any(axis=1))
+WINDOWS = (30, 90, 365)
+COLUMNS = ("happened_on", "known_on", "rating", "verified", "text_key", "copy_key", "hazard", "severity", *hazards())
+
+
+def _reviews(signals: Path, day: pd.Timestamp) -> pd.DataFrame:
+    """The reviews of the last year with the hazards that were read in them."""
+    files = [str(path) for path in sorted(signals.glob(f"*/{REVIEWS_FILE}"))]
+    reviews: pd.DataFrame = pq.read_table(files, columns=[*KEYS, *COLUMNS]).to_pandas()
+    reviews = reviews[pd.to_datetime(reviews["known_on"]) < day]
+    reviews["age"] = (day - pd.to_datetime(reviews["happened_on"])).dt.days
+    recent: pd.DataFrame = reviews[reviews["age"] <= 365]
+    return recent
 
 
 def _reviewed(reviews: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Sums over the reviews of the last year."""
+    """Sums over the reviews of the last year, copies counted once where they speak of a hazard."""
     rating, age, hazard = reviews["rating"], reviews["age"], reviews["hazard"]
+    earlier = (age > 30) & (age <= 120)
     sums: dict[str, Any] = {
-        "reviews_365": 1, "rated": rating.notna(), "low": rating <= 2, "hazard_reviews_365": hazard,
+        **{f"reviews_{days}": age <= days for days in WINDOWS}, "reviews_earlier": earlier,
+        "rated": rating.notna(), "low": rating <= 2, "told": reviews["verified"].notna(),
+        "verified": reviews["verified"].fillna(False).astype(bool),
+    }  # fmt: skip
+    speaks: dict[str, Any] = {
+        **{f"hazard_reviews_{days}": hazard & (age <= days) for days in WINDOWS},
+        "hazards_earlier": hazard & earlier, "five_star_hazard_reviews": hazard & (rating == 5),
     }  # fmt: skip
     if keys == KEYS:
         recent = age <= 90
         sums |= {
-            "stars": rating, "five": rating == 5, "verified": reviews["verified"].fillna(False).astype(bool),
-            "told": reviews["verified"].notna(), "hazard_reviews_90": hazard & recent,
-            "hazard_reviews_30": hazard & (age <= 30), "five_star_hazard_reviews": hazard & (rating == 5),
-            "rated_recently": rating.notna() & recent, "stars_recently": rating.where(recent),
-            **{name: reviews[name] for name in HAZARDS},
+            "stars": rating, "five": rating == 5, "rated_recently": rating.notna() & recent,
+            "stars_recently": rating.where(recent), "hazards_told": hazard & reviews["verified"].notna(),
+            "hazards_verified": hazard & reviews["verified"].fillna(False).astype(bool),
         }  # fmt: skip
-    return reviews[keys].assign(**sums).groupby(keys, sort=False).sum()
+        speaks |= {name: reviews[name] for name in hazards()}
+    found = reviews[keys].assign(**sums).groupby(keys, sort=False).sum()
+    of = reviews.groupby(keys, sort=False)
+    found["texts"], found["worst"] = of["text_key"].nunique(), reviews[hazard].groupby(keys)["severity"].max()
+    for name, condition in speaks.items():
+        found[name] = reviews[condition].groupby(keys, sort=False)["copy_key"].nunique()
+    return found
 
 
 def _tests(lake: Path, day: pd.Timestamp) -> pd.DataFrame:
@@ -192,7 +212,7 @@ def _reuses(rows: pd.DataFrame) -> pd.DataFrame:
     return others.to_frame("certificate_reuse")
 
 
-NOTHING_SEEN = ("days_", "certificate_days_to_expiry")
+NOTHING_SEEN = ("days_", "certificate_days_to_expiry", "worst")
 """What is missing, not 0, where nothing was seen."""
 
 
@@ -230,19 +250,26 @@ def _return_rates(of: Sums) -> dict[str, "pd.Series[float]"]:
 
 def _review_rates(of: Sums) -> dict[str, "pd.Series[float]"]:
     reviews, rated = of["reviews_365"], of["rated"].where(of["rated"] > 0)
+    lately, earlier = (
+        _shrunk(of[hits], of[trials], "hazard_review")
+        for hits, trials in (("hazard_reviews_30", "reviews_30"), ("hazards_earlier", "reviews_earlier"))
+    )
     rates = {
-        "hazard_review_rate": _shrunk(of["hazard_reviews_365"], reviews, "hazard_review"),
-        "low_rating_rate": _shrunk(of["low"], of["rated"], "low_rating"),
-    }
+        **{f"hazard_review_rate_{days}": _shrunk(of[f"hazard_reviews_{days}"], of[f"reviews_{days}"], "hazard_review")
+           for days in WINDOWS},
+        "low_rating_rate": _shrunk(of["low"], of["rated"], "low_rating"), "hazard_growth": lately - earlier,
+        "worst_hazard": of["worst"], "verified_share": of["verified"] / of["told"].where(of["told"] > 0),
+        "duplicate_share": (reviews - of["texts"]) / reviews.where(reviews > 0),
+    }  # fmt: skip
     if "stars" in of:
-        lately = of["rated_recently"].where(of["rated_recently"] > 0)
+        recent = of["rated_recently"].where(of["rated_recently"] > 0)
         before = (of["rated"] - of["rated_recently"]).where(of["rated"] > of["rated_recently"])
-        earlier = (of["stars"] - of["stars_recently"]) / before
-        rates |= {f"{name}_review_rate": _shrunk(of[name], reviews, "hazard_review") for name in HAZARDS}
+        past = (of["stars"] - of["stars_recently"]) / before
+        rates |= {f"{name}_review_rate": _shrunk(of[name], reviews, "hazard_review") for name in hazards()}
         rates |= {
             "rating_mean": of["stars"] / rated, "five_star_share": of["five"] / rated,
-            "verified_share": of["verified"] / of["told"].where(of["told"] > 0),
-            "rating_trend": of["stars_recently"] / lately - earlier,
+            "verified_hazard_share": of["hazards_verified"] / of["hazards_told"].where(of["hazards_told"] > 0),
+            "rating_trend": of["stars_recently"] / recent - past,
         }  # fmt: skip
     return rates
 

@@ -17,9 +17,9 @@ from benchmarks.big_marketplace import AS_OF, write_big_marketplace
 from benchmarks.catalogue import LEAVES, TREES, grow, sample_snapshot
 from benchmarks.process import run_anew
 from benchmarks.report import machine, table, versions, write_report
-from data.lake import open_lake
 from data.progress import Advance
 from data.workspace import Workspace
+from features.reading import read_lake
 from features.snapshot import open_snapshot
 from models.artefact import ArtefactParts
 from models.champion import champion, crown, keep_model
@@ -56,7 +56,7 @@ def scored(home: Path, engine: str) -> dict[str, float]:
     workspace, watch, started = Workspace(home), Stopwatch(), time.perf_counter()
     artefact = champion(workspace)
     if engine == "duckdb":
-        score_catalogue(workspace, open_lake(workspace), artefact, AS_OF, watch)
+        score_catalogue(workspace, read_lake(workspace), artefact, AS_OF, watch)
     else:
         from serving.spark import score_on_spark, spark_session
 

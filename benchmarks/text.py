@@ -26,16 +26,16 @@ from features.text.blind_spot import exact_interval, sampled_rows
 from features.text.candidates import candidates
 from features.text.evidence import Mention, find_mentions
 from features.text.extractor import Batch, extractor_version, in_order, read
-from features.text.linear import read_model, rule_margin
+from features.text.hazards import hazards
+from features.text.linear import LIKELY, read_model, rule_margin
 from features.text.normal_form import NormalForm
-from features.text.phrases import hazards, phrases
+from features.text.phrases import phrases
 from features.text.rehearsal import rehearsed_texts
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 VERDICTS = Path(__file__).parent / "text_verdicts.json"
 AMCD = {"en": ("EN", "EN-ext"), "de": ("DE",), "ja": ("JP",)}
 REVIEWS, BATCH_ROWS, HARM_SHARE, LENGTH = 60_000, 30_000, 0.03, {"ja": 150, "zh": 150}
-LIKELY = 0.5
 COMPLAINT_SHARE = 0.2
 MEMORY_ROWS = (60_000, 240_000)
 MEMORY = """

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from ibis.backends.duckdb import Backend
 
 from data.codes import SKU_CODE, carries_code, coded_events, coded_skus
-from data.contract import BY_NAME, LAB_TESTS, SKUS, VERSION, Table
+from data.contract import BY_NAME, LAB_TESTS, SKUS, TABLES, VERSION, Table
 from data.days import content_sums, day_names, of_days, read_days, write_days
 from data.engine import complaint, connect, literal_path
 from data.refusal import Refusal
@@ -71,7 +71,8 @@ def latest_known_on(tables: Tables) -> date:
 
     Raises Refusal where there is not one event.
     """
-    latest = [tables[name].known_on.max().to_pyarrow().as_py() for name in tables.given if BY_NAME[name].timed]
+    timed = [table.name for table in TABLES if table.timed and tables.has(table.name)]
+    latest = [tables[name].known_on.max().to_pyarrow().as_py() for name in timed]
     days: list[date] = [day for day in latest if day is not None]
     if not days:
         raise Refusal("The tables hold no event, so there is no last known day. Ingest at least one lab test.")

@@ -36,9 +36,9 @@ class Workspace:
         return self.home / ".spill"
 
     @property
-    def partials(self) -> Path:
-        """Results kept per day of events, `partials/<table>/<day>-<digest>/`; safe to delete."""
-        return self.home / "partials"
+    def review_signals(self) -> Path:
+        """What reviews say of hazards, `review_signals/<day>-<digest>/`, as `features.reading` keeps it."""
+        return self.home / "review_signals"
 
     @property
     def models(self) -> Path:

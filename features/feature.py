@@ -16,7 +16,7 @@ Group = Literal[
 ]
 Unit = Literal[
     "share", "share points", "count", "days", "months", "EUR", "log EUR", "stars", "points", "per 1,000 units",
-    "standard deviations", "log-odds", "ratio", "yes/no",
+    "standard deviations", "log-odds", "ratio", "grade", "yes/no",
 ]  # fmt: skip
 Entity = Literal["sku", "supplier", "factory", "category", "title"]
 

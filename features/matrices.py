@@ -15,7 +15,7 @@ from features.laboratory import decided_tests, listed
 from features.morning import Morning
 from features.places import Places, numbered, place_of
 from features.prepared import Rows, kept
-from features.reviews import WINDOW_DAYS, read_reviews, reviews_of_suppliers
+from features.reviews import READ, REVIEWS, WINDOW_DAYS, read_reviews, reviews_of_owners
 from features.sales import flows, of_suppliers, sales_and_returns
 from features.source import NOBODY, passes
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from data.tables import Tables
 
 PLACED: tuple[Entity, ...] = ("sku", "supplier")
+REVIEWED: tuple[Entity, ...] = (*PLACED, "factory")
 
 
 @dataclass(frozen=True)
@@ -66,11 +67,14 @@ def laid(morning: Morning, entities: Collection[Entity] = tuple(KEYS)) -> Iterat
         tables = _given(morning.tables, {listed: listing})
         shared = {rows.__name__: rows(tables) for rows in (decided_tests, statuses, reuses)}
         shared[flows.__name__] = _placed(flows(tables), listing, morning)
-        shared[read_reviews.__name__] = _placed(_recent_reviews(tables, morning), listing, morning)
+        if tables.has(REVIEWS):
+            shared[READ] = _placed(_recent_reviews(tables, morning), listing, morning, REVIEWED)
         with kept(tables, shared) as ready:
             tables = replace(tables, given={**tables.given, **ready})
             # These carry the supplier's place too, and one day has no use for sums by day.
-            owned = {of_suppliers: sales_and_returns(tables), reviews_of_suppliers: read_reviews(tables)}
+            owned = {of_suppliers: sales_and_returns(tables)}
+            if tables.has(REVIEWS):
+                owned[reviews_of_owners] = read_reviews(tables)
             yield Laid(replace(morning, tables=_given(tables, owned)), places)
 
 
@@ -79,17 +83,17 @@ def _given(tables: "Tables", rows: "Mapping[Rows, ir.Table]") -> "Tables":
     return replace(tables, given={**tables.given, **{function.__name__: table for function, table in rows.items()}})
 
 
-def _placed(events: "ir.Table", listing: "ir.Table", morning: Morning) -> "ir.Table":
-    """The events of SKUs known on that morning, with the places of the SKU and of its supplier instead of keys."""
+def _placed(
+    events: "ir.Table", listing: "ir.Table", morning: Morning, entities: tuple[Entity, ...] = PLACED
+) -> "ir.Table":
+    """The events of SKUs known on that morning, with the places of the `entities` they happened to instead of keys."""
     known = events.filter(events.known_on < morning.as_of)
-    placed = known.inner_join(listing.select("sku_id", "market", *map(place_of, PLACED)), ["sku_id", "market"])
+    places = [place_of(entity) for entity in entities if place_of(entity) in listing.columns]
+    placed = known.inner_join(listing.select("sku_id", "market", *places), ["sku_id", "market"])
     return placed.select(column for column in placed.columns if column not in ("sku_id", "market", "review_id"))
 
 
 def _recent_reviews(tables: "Tables", morning: Morning) -> "ir.Table":
-    """The reviews that any feature looks at, read; filtered first, so that no other review is searched."""
-    if tables.has(read_reviews.__name__):
-        return read_reviews(tables)
-    reviews, first = tables["reviews"], morning.as_of - timedelta(WINDOW_DAYS)
-    recent = reviews.filter(reviews.happened_on >= first, reviews.known_on < morning.as_of)
-    return read_reviews(replace(tables, given={**tables.given, "reviews": recent}))
+    """The reviews that any feature looks at."""
+    reviews, first = read_reviews(tables), morning.as_of - timedelta(WINDOW_DAYS)
+    return reviews.filter(reviews.happened_on >= first)

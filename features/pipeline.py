@@ -13,10 +13,9 @@ from features.certificates import reuses, statuses
 from features.feature import KEYS, Entity
 from features.laboratory import listed
 from features.reference import Reference
-from features.reviews import read_reviews
 from features.source import joined, measured
 
-SHARED = (listed, read_reviews, statuses, reuses)
+SHARED = (listed, statuses, reuses)
 """Rows that several entities read alike: an engine that computes entity by entity does well to keep them."""
 SPINE_SCHEMA = ibis.schema({"sku_id": "string", "market": "string", "as_of": "date"})
 

@@ -24,7 +24,6 @@ from features.matrices import Laid, laid
 from features.morning import Morning
 from features.places import place_of
 from features.reference import Reference
-from features.review_partials import with_read_reviews
 from features.snapshot import KEY_COLUMNS, SKU, SnapshotStatement, file_names
 from features.unseen import unseen_values
 from features.version import feature_version
@@ -52,12 +51,9 @@ def snapshot_name(tables: Tables, as_of: date, reference: Reference) -> str:
     return "s-" + hashlib.sha256("\n".join(made_of).encode("utf-8")).hexdigest()[:12]
 
 
-def write_snapshot(
-    tables: Tables, as_of: date, reference: Reference, folder: Path, progress: Progress, partials: Path | None = None
-) -> None:
+def write_snapshot(tables: Tables, as_of: date, reference: Reference, folder: Path, progress: Progress) -> None:
     """Write the snapshot of `as_of` as `folder`, all or nothing.
 
-    Reviews read for an earlier snapshot are taken from the folder `partials`, where there is one.
     Raises Refusal where the catalogue has no SKU by that day.
     """
     rows = int(tables.backend.to_pyarrow(catalogue_on(tables, as_of).count()).as_py())
@@ -67,11 +63,10 @@ def write_snapshot(
         )
     names = {entity: tuple(f.name for f in CATALOGUE if f.entity == entity) for entity in KEYS}
     linked = tuple(entity for entity in KEYS if entity != SKU and names[entity])
-    read = with_read_reviews(tables, partials / "reviews") if partials else tables
     with (
         replacing(folder) as attempt,
         progress.step("Features of the catalogue", rows, "SKUs") as advance,
-        laid(Morning(as_of, read, reference)) as catalogue,
+        laid(Morning(as_of, tables, reference)) as catalogue,
     ):
         attempt.mkdir()
         for entity in linked:

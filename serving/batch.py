@@ -81,7 +81,7 @@ def _snapshot(workspace: Workspace, tables: Tables, artefact: Artefact, as_of: d
     try:
         verify_snapshot(folder)
     except Refusal:
-        write_snapshot(tables, as_of, artefact.reference, folder, progress, workspace.partials)
+        write_snapshot(tables, as_of, artefact.reference, folder, progress)
     return open_snapshot(folder)
 
 

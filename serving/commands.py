@@ -117,13 +117,15 @@ def _fresh_seed() -> "Sealed":
 
 def score_day(settings: Settings, as_of: date | None) -> Path:
     """Score the catalogue with the champion, as of the day after the newest row where no day is given."""
-    from data.lake import latest_known_on, open_lake
+    from data.lake import latest_known_on
+    from features.reading import read_lake
     from models.champion import champion
     from serving.batch import score_catalogue
 
-    tables, artefact = open_lake(settings.workspace), champion(settings.workspace)
+    progress, artefact = TerminalProgress(), champion(settings.workspace)
+    tables = read_lake(settings.workspace, progress)
     as_of = as_of or latest_known_on(tables) + timedelta(days=1)
-    return score_catalogue(settings.workspace, tables, artefact, as_of, TerminalProgress())
+    return score_catalogue(settings.workspace, tables, artefact, as_of, progress)
 
 
 def _score_on_spark(settings: Settings, as_of: date | None, master: str) -> Path:

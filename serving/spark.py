@@ -23,8 +23,11 @@ from data.tables import Tables
 from data.workspace import Workspace
 from features.feature import KEYS
 from features.pipeline import SHARED, entity_table, gathered
+from features.reading import read_lake
 from features.reference import Reference
+from features.reviews import READ, REVIEWS
 from features.snapshot_writing import catalogue_on
+from features.text.enrichment import REVIEWS_FILE
 from features.version import feature_version
 from models.artefact import Artefact, require_feature_version
 from models.champion import model_folder
@@ -92,16 +95,23 @@ def spark_session(
         session.stop()
 
 
-def spark_tables(session: "SparkSession", workspace: Workspace) -> Tables:
-    """The current accepted rows of the lake as tables on Spark; Refusal where nothing has been ingested."""
+def spark_tables(session: "SparkSession", workspace: Workspace, progress: Progress) -> Tables:
+    """The current accepted rows of the lake as tables on Spark, with what their reviews say of hazards.
+
+    The driver reads the reviews that are new or changed. Raises Refusal where nothing has been ingested.
+    """
     import ibis
 
+    read_lake(workspace, progress)
     folder = current_lake(workspace)
     backend = ibis.pyspark.connect(session)
     files = {name: folder / f"{name}.parquet" for name in BY_NAME}
     given = {name: backend.read_parquet(_address(path)) for name, path in files.items() if path.exists()}
     by_day = [name for name in BY_NAME if (folder / name).is_dir()]
     given |= {name: backend.read_parquet(_address(folder / name), recursiveFileLookup=True) for name in by_day}
+    if REVIEWS in given:
+        options = {"recursiveFileLookup": True, "pathGlobFilter": REVIEWS_FILE}
+        given[READ] = backend.read_parquet(_address(workspace.review_signals), **options)
     return Tables(backend, given, folder.name)
 
 
@@ -118,7 +128,7 @@ def score_on_spark(
     """
     _require_folder(workspace.home)
     require_feature_version(artefact, feature_version())
-    tables = spark_tables(session, workspace)
+    tables = spark_tables(session, workspace, progress)
     as_of = as_of or latest_known_on(tables) + timedelta(days=1)
     bands, target = bands_in_force(as_of), workspace.scores(as_of)
     # A model that cannot score is refused here, and its kernels are compiled before they are shipped.

@@ -17,12 +17,13 @@ from data.progress import TerminalProgress
 @click.pass_obj
 def train(call: Call, recipe: str, test_from: datetime | None) -> None:
     """Train and calibrate a model, compare it with its baselines, register it in MLflow."""
-    from data.lake import open_lake
+    from features.reading import read_lake
     from training.recipe import read_recipe
     from training.train import train as train_model
 
     settings, day = call.settings, test_from.date() if test_from else None
-    tables, progress = open_lake(settings.workspace), TerminalProgress()
+    progress = TerminalProgress()
+    tables = read_lake(settings.workspace, progress)
     report = train_model(tables, settings, read_recipe(recipe), day, progress, call.now)
     click.echo(report.text())
 
@@ -39,7 +40,7 @@ def tune(call: Call, recipe: str, test_from: datetime | None, trials: int, minut
 
     A search that was broken off goes on where it stopped.
     """
-    from data.lake import open_lake
+    from features.reading import read_lake
     from training.recipe import read_recipe
     from training.tune import Ask, tuned_recipe
     from training.tuning import Limits
@@ -47,7 +48,8 @@ def tune(call: Call, recipe: str, test_from: datetime | None, trials: int, minut
     end = time.monotonic() + 60 * minutes
     limits = Limits(trials, lambda: time.monotonic() > end)
     ask = Ask(read_recipe(recipe), test_from.date() if test_from else None, limits, out)
-    click.echo(tuned_recipe(open_lake(call.settings.workspace), call.settings, ask, TerminalProgress()))
+    progress = TerminalProgress()
+    click.echo(tuned_recipe(read_lake(call.settings.workspace, progress), call.settings, ask, progress))
 
 
 @click.group()
@@ -113,11 +115,11 @@ def rollback_model(call: Call, why: str, by: str) -> None:
 @click.pass_context
 def monitor(context: click.Context, as_of: datetime | None) -> None:
     """Compare catalogue and new labels with the champion's training; exit code 1 when policy asks for a new model."""
-    from data.lake import open_lake
+    from features.reading import read_lake
     from training.monitor import monitor as watch
 
-    settings = context.obj.settings
-    report = watch(open_lake(settings.workspace), settings, as_of.date() if as_of else None, TerminalProgress())
+    settings, progress = context.obj.settings, TerminalProgress()
+    report = watch(read_lake(settings.workspace, progress), settings, as_of.date() if as_of else None, progress)
     click.echo(report.text())
     context.exit(1 if report.broken else 0)
 
@@ -127,9 +129,10 @@ def monitor(context: click.Context, as_of: datetime | None) -> None:
 @click.pass_obj
 def retrain(call: Call, recipe: str | None) -> None:
     """Monitor the champion; train a new model when policy asks for it, and promote it when every rule holds."""
-    from data.lake import open_lake
+    from features.reading import read_lake
     from training.recipe import read_recipe
     from training.retrain import retrain as renewed
 
-    tables, chosen = open_lake(call.settings.workspace), read_recipe(recipe) if recipe else None
-    click.echo(renewed(tables, call.settings, chosen, TerminalProgress(), call.now).text())
+    progress = TerminalProgress()
+    tables, chosen = read_lake(call.settings.workspace, progress), read_recipe(recipe) if recipe else None
+    click.echo(renewed(tables, call.settings, chosen, progress, call.now).text())

@@ -2,9 +2,9 @@
 
 from datetime import date
 
-from data.lake import open_lake
 from data.refusal import Refusal
 from data.settings import Settings
+from features.reading import read_lake
 from models.artefact import Artefact
 from models.champion import champion_version, crown, model
 from training.card_page import write_card
@@ -89,7 +89,7 @@ def _comparison(settings: Settings, candidate: Artefact, on: date) -> Measured |
     measured: Measured | None = candidate.metrics.get("champion")
     if measured is not None and measured["version"] == reigning:
         return measured
-    return beside_champion(open_lake(settings.workspace), candidate, model(settings.workspace, reigning), on)
+    return beside_champion(read_lake(settings.workspace), candidate, model(settings.workspace, reigning), on)
 
 
 def approvals(settings: Settings, version: str) -> tuple[str, ...]:

@@ -12,7 +12,6 @@ from typing import Final
 
 import ibis
 import ibis.expr.types as ir
-import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,14 +20,12 @@ from data.days import content_sums
 from data.engine import literal_path
 from data.progress import Progress, SilentProgress
 from data.tables import Tables
-from data.workspace import Workspace
-from features.text.blind_spot import BlindSpot, sampled_rows
-from features.text.copies import copy_keys, text_keys
-from features.text.extractor import Batch, clean_texts, extractor_version, in_order, read
+from features.text.blind_spot import BlindSpot
+from features.text.extractor import extractor_version, in_order
+from features.text.records import CARRIED, MENTION, REVIEW, Records, Types, records_of
 
 BATCH_ROWS: Final = 30_000
-MENTIONS, REVIEWS = "mentions.parquet", "reviews.parquet"
-CARRIED: Final = ("review_id", "sku_id", "market", "happened_on", "known_on", "rating", "verified")
+MENTIONS_FILE, REVIEWS_FILE = "mentions.parquet", "reviews.parquet"
 
 
 @dataclass(frozen=True)
@@ -43,11 +40,6 @@ class Enrichment:
     extractor_version: str
 
 
-def signals_folder(workspace: Workspace) -> Path:
-    """Where the mentions are kept, beside the lake: `review_signals/<day>-<digest>/`."""
-    return workspace.home / "review_signals"
-
-
 def enrich(tables: Tables, folder: Path, *, seed: int = 0, progress: Progress | None = None) -> Enrichment:
     """Bring `folder` up to date with the reviews of `tables`.
 
@@ -56,7 +48,7 @@ def enrich(tables: Tables, folder: Path, *, seed: int = 0, progress: Progress | 
     reviews was added, changed or removed, whenever that became known, or the extractor changed; what it replaces goes.
     """
     reviews = tables["reviews"]
-    wanted = _wanted(reviews, seed)
+    wanted = _wanted(tables, seed)
     missing = {day: name for day, (name, _) in wanted.items() if not (folder / name).is_dir()}
     total = sum(wanted[day][1] for day in missing)
     tally = _Tally()
@@ -66,7 +58,7 @@ def enrich(tables: Tables, folder: Path, *, seed: int = 0, progress: Progress | 
             attempt.mkdir(parents=True)
             try:
                 days = _Days(attempt, folder, missing)
-                for kept in in_order(lambda batch: _read(batch, seed), _batches(tables, reviews, list(missing))):
+                for kept in in_order(lambda batch: records_of(batch, seed), _batches(tables, reviews, list(missing))):
                     tally.add(kept)
                     days.write(kept)
                     advance(len(kept.reviews))
@@ -84,19 +76,12 @@ def review_signals(tables: Tables, folder: Path) -> ir.Table:
 
     `copy_key` is alike for near-duplicates: count distinct keys, and a copied review counts once.
     """
-    return _kept(tables, folder, MENTIONS)
+    return _kept(tables, folder, MENTIONS_FILE, MENTION)
 
 
 def read_reviews_kept(tables: Tables, folder: Path) -> ir.Table:
-    """Every review in `folder`, one row each: its text's key, whether it has a mention, and its signs where sampled."""
-    return _kept(tables, folder, REVIEWS)
-
-
-@dataclass(frozen=True)
-class _Kept:
-    reviews: pl.DataFrame
-    mentions: pl.DataFrame
-    blind_spot: BlindSpot
+    """Every review in `folder`, one row each, with what it speaks of (see `records.REVIEW`)."""
+    return _kept(tables, folder, REVIEWS_FILE, REVIEW)
 
 
 class _Tally:
@@ -104,7 +89,7 @@ class _Tally:
         self.reviews = self.mentions = 0
         self.blind_spot = BlindSpot(0, 0, 0, 0)
 
-    def add(self, kept: _Kept) -> None:
+    def add(self, kept: Records) -> None:
         """Count one batch."""
         self.reviews += len(kept.reviews)
         self.mentions += len(kept.mentions)
@@ -120,13 +105,13 @@ class _Days:
         self.writers: dict[str, pq.ParquetWriter] = {}
         self.open_files = ExitStack()
 
-    def write(self, kept: _Kept) -> None:
+    def write(self, kept: Records) -> None:
         """Append a batch whose days are in order and not before those written."""
         for day in kept.reviews["happened_on"].unique(maintain_order=True):
             if day != self.day:
                 self.close()
                 self.day = day
-            for name, rows in ((MENTIONS, kept.mentions), (REVIEWS, kept.reviews)):
+            for name, rows in ((MENTIONS_FILE, kept.mentions), (REVIEWS_FILE, kept.reviews)):
                 self._append(name, rows.filter(pl.col("happened_on") == day).to_arrow())
 
     def close(self) -> None:
@@ -148,17 +133,28 @@ class _Days:
         self.writers[name].write_table(rows)
 
 
-def _wanted(reviews: ir.Table, seed: int) -> dict[date, tuple[str, int]]:
-    """The name of every day's folder, and how many reviews it holds."""
-    told = reviews.select(*CARRIED, "text", "language")
-    sums = content_sums(told, by="happened_on").to_pyarrow().to_pylist()
-    version = extractor_version()
-    wanted = {}
-    for day in sorted(sums, key=lambda row: row["happened_on"]):
-        content = f"{version} {seed} {day['n']} {day['low']} {day['high']}"
-        digest = hashlib.sha256(content.encode()).hexdigest()[:16]
-        wanted[day["happened_on"]] = (f"{day['happened_on']}-{digest}", day["n"])
+def _wanted(tables: Tables, seed: int) -> dict[date, tuple[str, int]]:
+    """The name of every day's folder, and how many reviews it holds.
+
+    Where the lake keeps reviews by day, the names of its folders tell what they hold, and no review is looked at.
+    """
+    version, wanted = extractor_version(), {}
+    for day, content, rows in sorted(_contents_by_name(tables) or _contents(tables["reviews"])):
+        digest = hashlib.sha256(f"{version} {seed} {content}".encode()).hexdigest()[:16]
+        wanted[day] = (f"{day}-{digest}", rows)
     return wanted
+
+
+def _contents_by_name(tables: Tables) -> list[tuple[date, str, int]]:
+    def rows(day: Path) -> int:
+        return sum(pq.read_metadata(path).num_rows for path in day.glob("*.parquet"))
+
+    return [(date.fromisoformat(day.name[:10]), day.name, rows(day)) for day in tables.days.get("reviews", ())]
+
+
+def _contents(reviews: ir.Table) -> list[tuple[date, str, int]]:
+    told = content_sums(reviews.select(*CARRIED, "text", "language"), by="happened_on").to_pyarrow().to_pylist()
+    return [(day["happened_on"], f"{day['n']} {day['low']} {day['high']}", day["n"]) for day in told]
 
 
 def _batches(tables: Tables, reviews: ir.Table, days: list[date]) -> Iterator[pl.DataFrame]:
@@ -173,41 +169,10 @@ def _batches(tables: Tables, reviews: ir.Table, days: list[date]) -> Iterator[pl
             yield frame
 
 
-def _read(given: pl.DataFrame, seed: int) -> _Kept:
-    text = clean_texts(given["text"])
-    row = np.arange(len(given), dtype=np.int64)
-    sampled = sampled_rows(_numbers(given["review_id"]), seed)
-    reading = read(Batch(row, text, given["language"], sampled))
-    keys = text_keys(text)
-    chosen = list(reading.normal)
-    near = dict(zip(chosen, copy_keys([reading.normal[n] for n in chosen], [keys[n] for n in chosen]), strict=True))
-    version = pl.lit(extractor_version())
-    carried = given.select(CARRIED).with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
-    mentions = (
-        reading.mentions.with_columns(
-            copy_key=pl.Series([near[n] for n in reading.mentions["row"].to_list()], dtype=pl.Binary),
-            extractor_version=version,
-        )
-        .join(carried, on="row", how="left", maintain_order="left").drop("row")
-        .select(*CARRIED, pl.exclude(CARRIED))
-    )  # fmt: skip
-    signs = pl.Series([reading.signs.get(n) for n in range(len(given))], dtype=pl.Boolean)
-    reviews = carried.drop("row").with_columns(
-        text_key=pl.Series(keys, dtype=pl.Binary),
-        is_hit=pl.Series([n in near for n in range(len(given))], dtype=pl.Boolean),
-        blind_spot_signs=signs, extractor_version=version,
-    )  # fmt: skip
-    return _Kept(reviews, mentions, reading.blind_spot)
-
-
-def _numbers(identifiers: pl.Series) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """A number for each identifier, the same wherever it is read."""
-    digests = b"".join(hashlib.blake2b(name.encode(), digest_size=8).digest() for name in identifiers.to_list())
-    return np.frombuffer(digests, dtype=np.int64)
-
-
-def _kept(tables: Tables, folder: Path, name: str) -> ir.Table:
+def _kept(tables: Tables, folder: Path, name: str, types: Types) -> ir.Table:
     files = [literal_path(path) for path in sorted(folder.glob(f"[0-9]*/{name}"))]
+    if not files:
+        return ibis.memtable(pl.DataFrame(schema=types).to_arrow())
     return tables.backend.read_parquet(files, hive_partitioning=False)
 
 

@@ -9,9 +9,10 @@ from typing import Final
 import polars as pl
 
 from features.text.cues import WHOLE_SENTENCE, Cue, cue_patterns, cues
+from features.text.hazards import hazards
 from features.text.language import known_language, language_of
 from features.text.normal_form import NormalForm, flattened, normal_forms
-from features.text.phrases import STRENGTHS, Phrase, Strength, hazards, phrases
+from features.text.phrases import STRENGTHS, Phrase, Strength, phrases
 from features.text.search import search
 from features.text.sentences import sentence_around
 

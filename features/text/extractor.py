@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from features.text.blind_spot import BlindSpot, signs_of_incident
 from features.text.candidates import candidates
 from features.text.evidence import find_mentions
+from features.text.hazards import hazards
 from features.text.linear import read_model
 from features.text.masking import masked
 from features.text.normal_form import without_surrogates
-from features.text.phrases import hazards
 
 WORKERS: Final = 2
 SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {

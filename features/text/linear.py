@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 FOLDER: Final = Path(__file__).resolve().parent / "model"
 BUCKETS: Final = 2**14
 BOUND: Final = 1.5
+LIKELY: Final = 0.5
+"""The probability from which a mention counts."""
 STRENGTH_LOG_ODDS: Final[dict[Strength, float]] = {"harm": 2.0, "strong": 1.0, "weak": -1.2}
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 Floats = NDArray[np.float64]

@@ -18,15 +18,6 @@ STRENGTHS: Final[tuple[Strength, ...]] = ("harm", "strong", "weak")
 
 
 @dataclass(frozen=True)
-class Hazard:
-    """A hazard topic: `safety` hazards hurt people, the others are faults of quality or of papers."""
-
-    name: str
-    meaning: str
-    safety: bool
-
-
-@dataclass(frozen=True)
 class Phrase:
     """One way to speak of a hazard; `pattern` is how it stands in flat text (see `normal_form`)."""
 
@@ -34,12 +25,6 @@ class Phrase:
     hazard: str
     language: str
     strength: Strength
-
-
-@cache
-def hazards() -> Mapping[str, Hazard]:
-    """The hazard topics by name, in the order of the table."""
-    return {name: Hazard(name, topic["meaning"], topic["safety"]) for name, topic in _table().items()}
 
 
 @cache

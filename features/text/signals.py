@@ -17,14 +17,14 @@ from data.refusal import Refusal
 from data.workspace import replacing
 from features.text.blind_spot import BlindSpot, sampled_rows
 from features.text.extractor import Batch, Reading, extractor_version, in_order, read
+from features.text.hazards import hazards
 from features.text.language import LANGUAGES
+from features.text.linear import LIKELY
 from features.text.normal_form import without_surrogates
-from features.text.phrases import hazards
 
 BATCH_ROWS: Final = 30_000
 BATCH_CHARACTERS: Final = 10_000_000
 LONGEST_FIELD: Final = 16_000_000
-LIKELY_FROM: Final = 0.5
 COLUMNS: Final = ("row", "hazard", "severity", "probability", "sentence", "start", "end")
 
 
@@ -100,7 +100,7 @@ class _Tally:
         self.rows += rows
         self.mentions += len(reading.mentions)
         self.blind_spot += reading.blind_spot
-        likely = reading.mentions.filter(pl.col("probability") >= LIKELY_FROM)
+        likely = reading.mentions.filter(pl.col("probability") >= LIKELY)
         told = likely.group_by("hazard").agg(rows=pl.col("row").n_unique(), worst=pl.col("severity").max())
         for hazard, count, worst in told.iter_rows():
             self.rows_with_hazard[hazard] += count

@@ -10,6 +10,8 @@ import ibis.expr.types as ir
 from data.tables import Tables
 from features.certificates import GRAVITY
 from features.places import Places, place_of
+from features.reviews import SIGNALS
+from features.text.linear import LIKELY
 from serving.dossiers.dossier import (
     Audit,
     Certificate,
@@ -24,7 +26,6 @@ from serving.dossiers.dossier import (
 from serving.dossiers.owned_rows import OWNER
 from serving.dossiers.reading import LISTING, MONTHS, OF_SUPPLIER, SUPPLIER_PLACE, months_before
 
-SIGNALS = "review_signals"
 SAFETY_REASONS = ("safety_concern", "allergic_reaction")
 
 
@@ -144,8 +145,9 @@ def _reviews(owners: Owners) -> ir.Table:
 
 
 def _mentions(owners: Owners) -> ir.Table:
-    """One row per review that mentions a hazard."""
-    mentioned = owners.known(SIGNALS).select("sku_id", "market", "happened_on", "review_id").distinct()
+    """One row per review that likely speaks of a hazard."""
+    likely = owners.known(SIGNALS).filter(lambda mention: mention.probability >= LIKELY)
+    mentioned = likely.select("sku_id", "market", "happened_on", "review_id").distinct()
     return mentioned.mutate(hazard_mentions=ibis.literal(1))
 
 

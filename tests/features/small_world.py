@@ -7,12 +7,15 @@ from typing import Any
 import ibis
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 
 from data.contract import TABLES, Column, Table
 from data.tables import Tables, schema_of
 from features.pipeline import SPINE_SCHEMA, feature_table
 from features.reference import SCHEMAS, UNTRAINED_RATES, Reference, rates_table
+from features.reviews import READ, REVIEWS
+from features.text.records import CARRIED, records_of
 
 Row = dict[str, Any]
 Rows = dict[str, list[Row]]
@@ -50,6 +53,8 @@ class SmallWorld:
         self.backend = ibis.duckdb.connect(threads=1)
         self.kept = [table for table in TABLES if table.name not in absent]
         given = {table.name: self.backend.create_table(table.name, schema=schema_of(table)) for table in self.kept}
+        if REVIEWS in given:
+            given[READ] = self.backend.create_table(READ, _read([]))
         spine = self.backend.create_table("spine", spine_table([]))
         self.tables = Tables(self.backend, given, "small")
         self.features_of_spine = feature_table(self.tables, spine, REFERENCE).order_by("row_number")
@@ -61,6 +66,8 @@ class SmallWorld:
         for table in self.kept:
             filled = pa.Table.from_pylist(rows.get(table.name, []), schema=schema_of(table).to_pyarrow())
             self.backend.insert(table.name, filled, overwrite=True)
+            if table.name == REVIEWS:
+                self.backend.insert(READ, _read(rows.get(REVIEWS, [])), overwrite=True)
         self.backend.insert("spine", spine_table(spine), overwrite=True)
         cursor = self.backend.raw_sql(self.sql)
         frame: pd.DataFrame = cursor.to_arrow_table().drop_columns(["row_number"]).to_pandas()
@@ -69,6 +76,12 @@ class SmallWorld:
     def features_of(self, rows: Mapping[str, list[Row]], as_of: date = AS_OF) -> "pd.Series[Any]":
         """The features of the SKU k0 in the EU, which need not be among the rows' SKUs."""
         return self.features({**catalogue_of_one(), **rows}, [("k0", "EU", as_of)]).iloc[0]
+
+
+def _read(reviews: list[Row]) -> pa.Table:
+    """What `features.reading` adds to the reviews."""
+    schema = pl.Schema({**CARRIED, "text": pl.String, "language": pl.String})
+    return records_of(pl.DataFrame(reviews, schema=schema)).reviews.to_arrow()
 
 
 def spine_table(spine: list[tuple[str, str, date]]) -> pa.Table:

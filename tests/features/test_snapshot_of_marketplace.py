@@ -14,6 +14,7 @@ from data.tables import Tables, tables_from_frames
 from features import snapshot_writing
 from features.catalogue import FEATURE_NAMES
 from features.pipeline import feature_frame
+from features.reading import read_at_once, with_reviews_read
 from features.reference import Reference
 from features.snapshot import open_snapshot
 from features.snapshot_writing import write_snapshot
@@ -27,12 +28,12 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
     """All eleven tables of a sample marketplace."""
     folder = tmp_path_factory.mktemp("marketplace") / "tables"
     write_sample(folder, skus=600, days=400, seed=3, until=UNTIL)
-    return tables_from_frames({table.name: pq.read_table(folder / f"{table.name}.parquet") for table in TABLES})
+    return read_at_once(tables_from_frames({t.name: pq.read_table(folder / f"{t.name}.parquet") for t in TABLES}))
 
 
-def matrix_of(tables: Tables, day: date, folder: Path, partials: Path | None = None) -> np.ndarray:
+def matrix_of(tables: Tables, day: date, folder: Path) -> np.ndarray:
     """Every feature of every SKU of the snapshot."""
-    write_snapshot(tables, day, Reference.untrained(), folder, SilentProgress(), partials)
+    write_snapshot(tables, day, Reference.untrained(), folder, SilentProgress())
     snapshot = open_snapshot(folder)
     return np.asarray(snapshot.matrix(0, len(snapshot)))
 
@@ -55,5 +56,5 @@ def test_the_snapshot_of_one_day_equals_the_pipeline_over_its_spine(
     assert differing == []
     assert np.isfinite(matrix).mean() > 0.5
     for _ in range(2):
-        cached = matrix_of(tables, day, tmp_path / "cached", tmp_path / "partials")
-        assert np.array_equal(cached, matrix, equal_nan=True)
+        kept = with_reviews_read(tables, tmp_path / "review_signals")
+        assert np.array_equal(matrix_of(kept, day, tmp_path / "kept"), matrix, equal_nan=True)

@@ -131,20 +131,28 @@ def review(days_ago: int, rating: int, text: str, **columns: Any) -> Row:
 
 
 def test_reviews_tell_ratings_and_hazards(world: SmallWorld) -> None:
-    """Two of four reviews speak of a hazard; `broken` inside another word does not."""
+    """Two of four reviews speak of a hazard, one of them twice over; a fear and a negation are none."""
     found = world.features_of({"reviews": [
-        review(200, 5, "Schön!", verified=True), review(120, 3, "unbrokenly good", verified=False),
-        review(60, 1, "It CAUGHT FIRE on day one"), review(20, 5, "收到就漏电"),
+        review(200, 5, "Schön, kein Brandgeruch!", verified=True), review(120, 3, "I fear it might catch fire"),
+        review(60, 1, "It CAUGHT FIRE on day one", verified=False), review(20, 5, "充电的时候着火了"),
+        review(10, 1, "It caught fire, on day one!", verified=False) | {"review_id": "copy"},
     ]})  # fmt: skip
-    assert found["sku_rating_mean"] == 3.5
-    assert found["sku_rating_trend"] == -1.0
-    assert found["sku_low_rating_rate"] == pytest.approx((1 + 0.15 * 10) / (4 + 10))
-    assert list(found[["sku_five_star_share", "sku_verified_share"]]) == [0.5, 0.5]
-    assert list(found[["sku_hazard_reviews_365", "sku_hazard_reviews_90", "sku_hazard_reviews_30"]]) == [2, 2, 1]
-    one = (1 + 0.01 * 50) / (4 + 50)
-    assert found["sku_fire_review_rate"] == found["sku_shock_review_rate"] == pytest.approx(one)
-    assert found["sku_skin_review_rate"] < one
-    assert found["sku_five_star_hazard_reviews"] == 1
+    assert found["sku_rating_mean"] == 3.0
+    assert found["sku_rating_trend"] == pytest.approx(7 / 3 - 8 / 2)
+    assert found["sku_low_rating_rate"] == pytest.approx((2 + 0.15 * 10) / (5 + 10))
+    assert list(found[["sku_five_star_share", "sku_verified_share"]]) == pytest.approx([2 / 5, 1 / 3])
+    assert list(found[["sku_hazard_reviews_365", "sku_hazard_reviews_90", "sku_hazard_reviews_30"]]) == [2, 2, 2]
+    assert found["sku_five_star_hazard_reviews"] == found["sku_worst_hazard"] == 1
+    assert found["sku_verified_hazard_share"] == 0
+    assert found["sku_duplicate_share"] == 1 / 5
+    rates = {days: (2 + 0.01 * 50) / (reviews + 50) for days, reviews in ((365, 5), (90, 3), (30, 2))}
+    for entity in ("sku", "supplier", "factory"):
+        for days, rate in rates.items():
+            assert found[f"{entity}_hazard_review_rate_{days}"] == pytest.approx(rate)
+        earlier = (1 + 0.01 * 50) / (2 + 50)
+        assert found[f"{entity}_hazard_growth"] == pytest.approx(rates[30] - earlier)
+    assert found["sku_fire_electric_review_rate"] == pytest.approx(rates[365])
+    assert found["sku_chemical_skin_review_rate"] == pytest.approx(0.01 * 50 / (5 + 50))
 
 
 def test_listing(world: SmallWorld) -> None:

@@ -15,7 +15,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.ingest import ingest
-from data.lake import open_lake
 from data.marketplace.sample import write_sample
 from data.progress import SilentProgress
 from data.refusal import Refusal
@@ -23,6 +22,7 @@ from data.workspace import Workspace
 from features.catalogue import FEATURE_NAMES
 from features.feature import KEYS
 from features.pipeline import feature_table
+from features.reading import read_lake
 from features.snapshot_writing import catalogue_on
 from models.champion import champion, crown, keep_model
 from serving.assessment import SCORE_SCHEMA, ranks_of
@@ -83,7 +83,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> BothWays:
     from serving import spark
 
     workspace = _marketplace(tmp_path_factory.mktemp("cluster").resolve())
-    tables, artefact = open_lake(workspace), champion(workspace)
+    tables, artefact = read_lake(workspace), champion(workspace)
     features = tables.backend.to_pyarrow(feature_table(tables, catalogue_on(tables, DAY), artefact.reference))
     scores = _rows(score_catalogue(workspace, tables, artefact, DAY, SilentProgress()))
     on_spark: list[pa.Table] = []

@@ -115,7 +115,7 @@ def test_a_model_is_compared_anew_exactly_when_another_champion_reigns_than_at_t
         asked.append(reigning.version)
         return beside(reigning.version, gain=-0.5)
 
-    monkeypatch.setattr(promotion, "open_lake", lambda _: None)
+    monkeypatch.setattr(promotion, "read_lake", lambda _: None)
     monkeypatch.setattr(promotion, "beside_champion", anew)
     version = challenger(settings, champion)
     other = kept(settings.workspace, 2, measured())

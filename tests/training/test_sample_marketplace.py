@@ -12,6 +12,7 @@ from data.contract import BY_NAME
 from data.marketplace.sample import write_sample
 from data.progress import SilentProgress
 from data.tables import Tables, tables_from_frames
+from features.reading import read_at_once
 from training import metrics
 from training.earning import Earned, Study, earn, studied
 from training.examples import examples
@@ -33,9 +34,9 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def tables_in(folder: Path) -> Tables:
     """The contract tables of a folder; the truth stays behind."""
-    return tables_from_frames({
+    return read_at_once(tables_from_frames({
         path.stem: pq.read_table(path) for path in folder.glob("*.parquet") if path.stem in BY_NAME
-    })  # fmt: skip
+    }))  # fmt: skip
 
 
 def auc_of(score: Floats, failed: Truths) -> float:

@@ -24,10 +24,10 @@ def replay(call: Call, /, strategies: tuple[str, ...], worlds: int, seed: int, h
     from training.replay.report import headline, write_report
 
     if history:
-        from data.lake import open_lake
+        from features.reading import read_lake
         from training.replay.history import hindsight_text, in_hindsight, past_of
 
-        past = past_of(open_lake(call.settings.workspace))
+        past = past_of(read_lake(call.settings.workspace))
         click.echo(hindsight_text(in_hindsight(past, chosen(strategies), seed)))
         return
     runs = compared(

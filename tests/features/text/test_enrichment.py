@@ -1,6 +1,7 @@
 """Enrichment: incremental, resumable, deterministic, and a copied review counts once."""
 
 import shutil
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,17 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from data.refusal import Refusal
 from data.tables import Tables, tables_from_frames
+from features.reading import read_at_once, with_reviews_read
+from features.reviews import READ, SIGNALS, read_reviews
 from features.text import enrichment as module
-from features.text.copies import text_keys
+from features.text import records
 from features.text.enrichment import Enrichment, enrich, read_reviews_kept, review_signals
 from features.text.extractor import extractor_version
+from features.text.hazards import hazards
+from features.text.linear import LIKELY
+from features.text.records import Records, records_of
 
 TEXTS = (
     "It caught fire while charging.", "Great value.", "It caught fire, while charging!",
@@ -59,22 +66,22 @@ def test_only_days_that_are_new_or_changed_are_read(tmp_path: Path) -> None:
 
 def test_a_run_that_is_killed_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, whole = run(reviews(), tmp_path / "whole")
-    real, calls = text_keys, []
+    calls = []
 
-    def dies_late(texts: Any) -> list[bytes]:
+    def dies_late(*given: Any) -> Records:
         calls.append(1)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return real(texts)
+        return records_of(*given)
 
     monkeypatch.setattr(module, "BATCH_ROWS", 4)
-    monkeypatch.setattr("features.text.enrichment.text_keys", dies_late)
+    monkeypatch.setattr(module, "records_of", dies_late)
     with pytest.raises(KeyboardInterrupt):
         run(reviews(), tmp_path / "killed")
     kept = [path.name for path in (tmp_path / "killed").iterdir()]
     assert 0 < len(kept) < 3
     assert all(not name.startswith(".") for name in kept)
-    monkeypatch.setattr("features.text.enrichment.text_keys", real)
+    monkeypatch.setattr(module, "records_of", records_of)
     resumed, mentions = run(reviews(), tmp_path / "killed")
     assert resumed.days_kept == len(kept)
     pd.testing.assert_frame_equal(mentions, whole)
@@ -89,7 +96,8 @@ def test_rows_carry_the_version_and_hide_phone_numbers(tmp_path: Path) -> None:
 
 def test_another_extractor_reads_all_days_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(reviews(), tmp_path)
-    monkeypatch.setattr(module, "extractor_version", lambda: "x-another")
+    for place in (module, records):
+        monkeypatch.setattr(place, "extractor_version", lambda: "x-another")
     again, kept = run(reviews(), tmp_path)
     assert again.days_read == 3
     assert set(kept["extractor_version"]) == {"x-another"}
@@ -115,3 +123,44 @@ def test_reviews_that_are_gone_are_forgotten(tmp_path: Path) -> None:
     _, kept = run([row for row in reviews() if row["happened_on"] != date(2025, 3, 1)], tmp_path)
     assert date(2025, 3, 1).isoformat() not in set(kept["happened_on"].astype(str))
     shutil.rmtree(tmp_path)
+
+
+def test_the_row_of_a_review_says_what_its_likely_mentions_say(tmp_path: Path) -> None:
+    """Whatever was read: a column per hazard, the worst severity, and `hazard` for those that hurt people."""
+    tables = with_reviews_read(tables_of(reviews(60, 7)), tmp_path)
+    rows, mentions = (tables[name].to_pyarrow().to_pandas() for name in (READ, SIGNALS))
+    likely = mentions[mentions["probability"] >= LIKELY]
+    assert 0 < len(likely) < len(rows)
+    for name, hazard in hazards().items():
+        of_hazard = likely[likely["hazard"] == name]
+        assert set(rows.loc[rows[name], "review_id"]) == set(of_hazard["review_id"])
+        assert not hazard.safety or rows.loc[rows[name], "hazard"].all()
+    harmful = likely[[hazards()[name].safety for name in likely["hazard"]]]
+    worst = harmful.groupby("review_id")["severity"].max()
+    told = rows[rows["hazard"]].set_index("review_id")["severity"]
+    assert told.astype(int).to_dict() == worst.astype(int).to_dict()
+    assert rows.loc[~rows["hazard"], "severity"].isna().all()
+
+
+def test_read_at_once_is_read_day_by_day(tmp_path: Path) -> None:
+    tables = tables_of(reviews(40, 5))
+    ways = with_reviews_read(tables, tmp_path), read_at_once(tables)
+    for name in (READ, SIGNALS):
+        one, other = (way[name].to_pyarrow().to_pandas().sort_values(["review_id"], ignore_index=True) for way in ways)
+        pd.testing.assert_frame_equal(one, other)
+
+
+def test_a_marketplace_without_one_review_is_read_too(tmp_path: Path) -> None:
+    empty = tables_of(reviews(1))
+    empty = replace(empty, given={"reviews": empty["reviews"].filter(False)})
+    tables = with_reviews_read(empty, tmp_path)
+    assert tables[READ].count().to_pyarrow().as_py() == tables[SIGNALS].count().to_pyarrow().as_py() == 0
+    assert set(read_at_once(empty)[READ].columns) == set(tables[READ].columns)
+    nothing = replace(empty, given={})
+    assert with_reviews_read(nothing, tmp_path) is nothing
+    assert read_at_once(nothing) is nothing
+
+
+def test_features_of_unread_reviews_are_refused() -> None:
+    with pytest.raises(Refusal, match="have not been read for hazards yet"):
+        read_reviews(tables_of(reviews()))

@@ -6,8 +6,9 @@ import polars as pl
 import pytest
 
 from features.text.evidence import Mention, find_mentions
+from features.text.hazards import hazards
 from features.text.linear import read_model
-from features.text.phrases import hazards, phrases
+from features.text.phrases import phrases
 from features.text.rehearsal import rehearsed_texts
 
 # None of these sentences stands in the marketplace or in rehearsal.toml.
