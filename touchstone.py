@@ -29,6 +29,7 @@ COMMANDS = {
     "replay": "training.replay.commands:replay",
     "explain": "serving.commands:explain",
     "verdicts": "serving.commands:verdicts",
+    "keys": "serving.access.commands:keys",
     "ledger": "data.commands:ledger",
     "serve": "serving.commands:serve",
     "demo": "touchstone:demo",
@@ -101,7 +102,7 @@ def demo(call: Call, skus: int, budget: float, seed: int, no_serve: bool) -> Non
     click.echo(plan_summary(plan.summary))
     click.echo(f"\nEverything is in {settings.workspace.home}, the plan in {folder}.")
     if not no_serve:
-        serve_published(settings, "127.0.0.1", 3000)
+        serve_published(replace(settings, insecure=True), "127.0.0.1", 3000)
 
 
 if __name__ == "__main__":

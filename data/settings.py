@@ -13,8 +13,8 @@ class Settings:
     """The operator's choices: the workspace folder, the MLflow server, the Python of Spark's workers, the database.
 
     `tracking_uri` is an MLflow tracking address and `database_url` a SQLAlchemy address; None means SQLite inside the
-    workspace. `worker_python` is a path on the workers; None means the driver's own. `insecure` lets everybody in
-    without a key.
+    workspace. `worker_python` is a path on the workers; None means the driver's own. `insecure` lets
+    this machine in without a key.
     """
 
     workspace: Workspace

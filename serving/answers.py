@@ -162,19 +162,25 @@ def plan_answer(plan: Plan, model_version: str, feature_version: str) -> PlanAns
     return PlanAnswer.model_validate({**summary, "model_version": model_version, "feature_version": feature_version})
 
 
+_OF_STATUS = {
+    404: "There is nothing at this address. The addresses are listed at /.",
+    405: "This address does not take this method. The addresses are listed at /.",
+    500: "Something went wrong here and was noted. Ask again; if it stays, tell the operator when it happened.",
+}
+
+
 def error_of(status: int, body: Any) -> Mapping[str, str]:
     """The one shape of every error, `{"error": sentence}`, from whatever the framework would have said.
 
-    `body` is the framework's answer: JSON, or text where it is none.
+    `body` is the framework's answer: JSON, or text where it is none; of 404, 405 and 500 the
+    text is the framework's own and is not told.
     """
     if isinstance(body, list) and body:
         body = body[0]
-    if status == 404:
-        return {"error": "There is nothing at this address. The addresses are listed at /."}
-    if status == 405:
-        return {"error": "This address does not take this method. The addresses are listed at /."}
-    said = _said(body) if isinstance(body, Mapping) else body
-    return {"error": str(said or "").strip() or f"The request was answered with status {status}."}
+    said = _said(body) if isinstance(body, Mapping) else None
+    return {
+        "error": str(said or "").strip() or _OF_STATUS.get(status, f"The request was answered with status {status}.")
+    }
 
 
 def _said(body: Mapping[str, Any]) -> Any:

@@ -105,7 +105,7 @@ def verdicts(call: Call, out: Path) -> None:
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 256), help="Processes that answer.")
 @click.pass_obj
 def serve(call: Call, host: str, port: int, workers: int) -> None:
-    """Serve the published scores, and plans, over HTTP until Ctrl-C."""
+    """Serve scores, plans and the rest over HTTP until Ctrl-C, to whoever holds a key."""
     serve_published(call.settings, host, port, workers)
 
 
@@ -163,15 +163,38 @@ def serve_published(settings: Settings, host: str, port: int, workers: int = 1) 
 
     published_now(settings.workspace)
     refuse_taken(host, port)
+    click.echo(_who_may_ask(settings, host))
     click.echo(f"Serving scores, plans and their documentation on http://{host}:{port} until Ctrl-C.")
     place = ["--host", host, "--port", str(port), "--working-dir", str(REPOSITORY)]
     command = [sys.executable, "-m", "bentoml", "serve", "serving.service:Touchstone", *place]
     environment = os.environ | {
         "TOUCHSTONE_HOME": str(settings.workspace.home),
+        "TOUCHSTONE_INSECURE": "1" if settings.insecure else "",
         "BENTOML_DO_NOT_TRACK": "True",
         "BENTOML_CONFIG_OPTIONS": f"services.touchstone.workers={workers}",
     }
     os.execve(sys.executable, command, environment)  # noqa: S606 - our own interpreter, no shell
+
+
+def _who_may_ask(settings: Settings, host: str) -> str:
+    """Who is answered, in a sentence; Refusal where the door would stand open to other machines."""
+    from data.state.database import open_state
+    from serving.access.keys import listed_keys
+    from serving.access.loopback import is_loopback
+
+    if settings.insecure and not is_loopback(host):
+        raise Refusal(
+            f"TOUCHSTONE_INSECURE=1 asks nobody for a key, which is for this machine alone, not for {host}. "
+            "Serve on 127.0.0.1, or unset it and make keys with `touchstone keys create`."
+        )
+    if settings.insecure:
+        return "INSECURE: no key is asked for. Every program on this machine may ask and decide as an admin."
+    engine = open_state(settings.database_address)
+    opening = sum(row.revoked_at is None for row in listed_keys(engine))
+    engine.dispose()
+    if not opening:
+        return "Nobody holds a key yet. Make one: touchstone keys create NAME --role scheduler"
+    return f"{opening} key{'s' if opening > 1 else ''} can ask; touchstone keys list shows them."
 
 
 def refuse_taken(host: str, port: int) -> None:

@@ -1,9 +1,11 @@
 """One shape for every error that leaves the service, whoever raised it."""
 
 import json
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from serving.access.rights import is_console
 from serving.answers import error_of
 
 Message = MutableMapping[str, Any]
@@ -15,33 +17,41 @@ App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 class ErrorShape:
     """ASGI middleware: rewrites the body of every answer of status 400 and above to `{"error": sentence}`.
 
-    Addresses below `spared` are pages for people and keep theirs.
+    What nobody caught becomes such an answer of status 500. The pages of the console are left alone.
     """
 
-    def __init__(self, app: App, spared: str = "") -> None:
+    def __init__(self, app: App) -> None:
         self._app = app
-        self._spared = spared
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Pass the request on and watch what comes back."""
-        spared = bool(self._spared) and f"{scope.get('path')}/".startswith(f"{self._spared}/")
-        if scope["type"] != "http" or spared:
+        if scope["type"] != "http" or is_console(scope["path"]):
             await self._app(scope, receive, send)
             return
         held: list[Message] = []
+        begun = False
         body = bytearray()
 
         async def watch(message: Message) -> None:
+            nonlocal begun
             if message["type"] == "http.response.start" and message["status"] >= 400:
                 held.append(message)
             elif not held:
+                begun = True
                 await send(message)
             elif message["type"] == "http.response.body":
                 body.extend(message.get("body", b""))
                 if not message.get("more_body", False):
+                    begun = True
                     await _send_error(held[0], bytes(body), send)
 
-        await self._app(scope, receive, watch)
+        try:
+            await self._app(scope, receive, watch)
+        except Exception as error:
+            # The kind alone: what an exception says may quote the caller.
+            logging.getLogger("bentoml").error("A request failed with %s.", type(error).__name__)
+            if not begun:
+                await _send_error({"type": "http.response.start", "status": 500, "headers": []}, b"", send)
 
 
 async def _send_error(start: Message, body: bytes, send: Send) -> None:

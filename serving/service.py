@@ -1,4 +1,4 @@
-"""The HTTP service: scores and sampling plans; the only module that knows BentoML."""
+"""The HTTP service; the only module that knows BentoML."""
 
 import logging
 from collections.abc import Callable
@@ -11,7 +11,13 @@ from starlette.responses import JSONResponse
 
 from data.refusal import Refusal
 from data.settings import read_settings
-from data.state.database import open_state
+from serving.access.body_limit import BodyLimit
+from serving.access.gate import Gate
+from serving.access.key_ring import KeyRing
+from serving.access.policy import access_policy_in_force
+from serving.access.quiet_log import keep_words_out
+from serving.access.rights import CONSOLE
+from serving.access.security_headers import SecurityHeaders
 from serving.answers import Budget, Items, PlanAnswer, ScoreAnswer, Seed, plan_answer
 from serving.console.app import console_app
 from serving.console.house import House
@@ -19,10 +25,18 @@ from serving.console.session import session_secret
 from serving.desk import Desk
 from serving.error_shape import ErrorShape
 from serving.published import Published
+from serving.state import State
 
 REQUEST_SECONDS = 60
 THREADS = 4
-CONSOLE = "/ui"
+
+# BentoML takes middleware and mounted applications when the class is declared, so what they share is made here;
+# none of it opens anything before the first question.
+_SETTINGS = read_settings()
+_ACCESS = access_policy_in_force(datetime.now(UTC).date())
+_STATE = State(_SETTINGS.database_address)
+_DESK = Desk(_SETTINGS.workspace)
+_RING = KeyRing(_STATE.engine, _ACCESS)
 
 
 def _house() -> House:
@@ -37,25 +51,27 @@ class Touchstone:
 
     Answers from the newest scores that `touchstone score` published in the workspace (`TOUCHSTONE_HOME`) and moves on
     by itself when newer ones are published. Until there are any, every question is answered with 503 and what to do.
-    Every error has the form {"error": sentence}.
+    Every address but /livez and /readyz needs a key. Every error has the form {"error": sentence}.
     """
 
     def __init__(self) -> None:
-        settings = read_settings()
-        self._desk = Desk(settings.workspace)
+        keep_words_out()
         self.house = House(
-            settings, self._desk, open_state(settings.database_address), _no_keys_yet, lambda: datetime.now(UTC),
-            settings.insecure, session_secret(settings.workspace),
+            _SETTINGS, _DESK, _STATE.engine, _RING.key, lambda: datetime.now(UTC),
+            _SETTINGS.insecure, session_secret(_SETTINGS.workspace),
         )  # fmt: skip
+        log = logging.getLogger("bentoml")
+        if _SETTINGS.insecure:
+            log.warning("INSECURE (TOUCHSTONE_INSECURE=1): every program on this machine may ask as an admin.")
         try:
-            self._desk.published()
+            _DESK.published()
         except Refusal as refusal:
-            logging.getLogger("bentoml").warning("Not ready: %s", refusal)
+            log.warning("Not ready: %s", refusal)
 
     def __is_ready__(self) -> bool:
         """Whether there are verified scores to answer from; 503 with the sentence where there are none."""
         try:
-            self._desk.published()
+            _DESK.published()
         except Refusal as refusal:
             raise HTTPException(503, str(refusal)) from refusal
         return True
@@ -66,26 +82,23 @@ class Touchstone:
 
         SKUs that the catalogue does not know come back under `refused`, the others are answered all the same.
         """
-        return self._answer(lambda published: published.answer(items, explain))
+        return _answer(lambda published: published.answer(items, explain))
 
     @bentoml.api(route="/allocate", output_spec=PlanAnswer)  # type: ignore[untyped-decorator]
     def allocate(self, budget_eur: Budget, seed: Seed) -> Any:
         """Which SKUs to test next for a budget, each with the probability with which it was drawn."""
-        return self._answer(lambda published: _planned(published, budget_eur, seed))
-
-    def _answer(self, question: Callable[[Published], Any]) -> Any:
-        try:
-            published = self._desk.published()
-        except Refusal as refusal:
-            return JSONResponse({"error": str(refusal)}, status_code=503)
-        try:
-            return question(published)
-        except Refusal as refusal:
-            return JSONResponse({"error": str(refusal)}, status_code=400)
+        return _answer(lambda published: _planned(published, budget_eur, seed))
 
 
-def _no_keys_yet(_: str) -> None:
-    """Nobody holds a key before keys are kept."""
+def _answer(question: Callable[[Published], Any]) -> Any:
+    try:
+        published = _DESK.published()
+    except Refusal as refusal:
+        return JSONResponse({"error": str(refusal)}, status_code=503)
+    try:
+        return question(published)
+    except Refusal as refusal:
+        return JSONResponse({"error": str(refusal)}, status_code=400)
 
 
 def _planned(published: Published, budget_eur: float, seed: int) -> PlanAnswer:
@@ -93,4 +106,10 @@ def _planned(published: Published, budget_eur: float, seed: int) -> PlanAnswer:
     return plan_answer(published.plan(budget_eur, seed), scored.model_version, scored.feature_version)
 
 
-Touchstone.add_asgi_middleware(ErrorShape, spared=CONSOLE)  # type: ignore[attr-defined]
+# In this order from the outside in: an error of the gate has the one shape, and every answer the headers.
+Touchstone.add_asgi_middleware(SecurityHeaders)  # type: ignore[attr-defined]
+Touchstone.add_asgi_middleware(ErrorShape)  # type: ignore[attr-defined]
+Touchstone.add_asgi_middleware(  # type: ignore[attr-defined]
+    Gate, ring=_RING, policy=_ACCESS, insecure=_SETTINGS.insecure
+)
+Touchstone.add_asgi_middleware(BodyLimit, largest_bytes=int(_ACCESS.largest_body_bytes))  # type: ignore[attr-defined]

@@ -107,3 +107,41 @@ QUOTE_VERDICTS = sa.Table(
     sa.Column("decided_by", sa.Text, nullable=False),
     sa.Column("decided_at", sa.Text, nullable=False),
 )
+
+API_KEYS = sa.Table(
+    "api_keys",
+    METADATA,
+    sa.Column("key_id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("secret_hash", sa.Text, nullable=False),
+    sa.Column("created_at", sa.Text, nullable=False),
+    sa.Column("revoked_at", sa.Text),
+)
+
+RESULTS = sa.Table(
+    "results",
+    METADATA,
+    sa.Column("test_id", sa.Text, primary_key=True),
+    sa.Column("hand_in", sa.Text, nullable=False, index=True),
+    sa.Column("content", sa.Text, nullable=False),
+    sa.Column("received_at", sa.Text, nullable=False),
+    sa.Column("received_from", sa.Text, nullable=False),
+    sa.Column("filed_at", sa.Text),
+)
+
+RESCORINGS = sa.Table(
+    "rescorings",
+    METADATA,
+    sa.Column("rescoring_id", sa.Text, primary_key=True),
+    sa.Column("asked_by", sa.Text, nullable=False),
+    sa.Column("asked_at", sa.Text, nullable=False, index=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("step", sa.Text, nullable=False),
+    sa.Column("done", sa.BigInteger, nullable=False),
+    sa.Column("total", sa.BigInteger, nullable=False),
+    sa.Column("unit", sa.Text, nullable=False),
+    sa.Column("heard_at", sa.Text, nullable=False),
+    sa.Column("ended_at", sa.Text),
+    sa.Column("message", sa.Text),
+)

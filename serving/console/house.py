@@ -26,13 +26,20 @@ class Holder(Protocol):
 class House:
     """The service as its pages see it.
 
-    `holder_of` knows the holder of a key that is in force, None for any other text. `now` is the time, with zone.
+    `state` opens the database of the state where it is not open yet; a page asks for `engine`, which raises Refusal
+    while it cannot be reached. `holder_of` knows the holder of a key that is in force, None for any other text. `now`
+    is the time, with zone.
     """
 
     settings: Settings
     desk: Desk
-    engine: sa.Engine
+    state: Callable[[], sa.Engine]
     holder_of: Callable[[str], Holder | None]
     now: Callable[[], datetime]
     insecure: bool = False
     secret: bytes = field(repr=False, default=b"")
+
+    @property
+    def engine(self) -> sa.Engine:
+        """The database of the state."""
+        return self.state()

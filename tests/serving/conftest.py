@@ -58,7 +58,10 @@ def serving(served: str, home: Path, folder: Path, environment: dict[str, str]) 
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "bentoml", "serve", served, "--host", "127.0.0.1", "--port", str(port)]
     log = home.parent / f"server-{port}.log"
-    told = {**os.environ, "TOUCHSTONE_HOME": str(home), "BENTOML_DO_NOT_TRACK": "true", **environment}
+    told = {
+        **os.environ, "TOUCHSTONE_HOME": str(home), "TOUCHSTONE_INSECURE": "1",
+        "BENTOML_DO_NOT_TRACK": "true", **environment,
+    }  # fmt: skip
     with log.open("wb") as output:
         server = subprocess.Popen(
             command, cwd=folder, env=told, stdout=output, stderr=subprocess.STDOUT, start_new_session=True

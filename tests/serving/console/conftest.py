@@ -55,7 +55,9 @@ def house(scored: Scored, engine: sa.Engine) -> House:
 def house_of(home: Path, engine: sa.Engine, insecure: bool = False) -> House:
     """A house over the workspace at `home`."""
     settings = Settings(Workspace(home), None)
-    return House(settings, Desk(settings.workspace), engine, HOLDERS.get, lambda: NOW, insecure, b"a secret of tests")
+    return House(
+        settings, Desk(settings.workspace), lambda: engine, HOLDERS.get, lambda: NOW, insecure, b"a secret of tests"
+    )
 
 
 def mounted(house: House) -> Starlette:

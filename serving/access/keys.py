@@ -1,0 +1,102 @@
+"""Keys to the service: a name and a role each, shown once, stored hashed."""
+
+import hmac
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Literal, get_args
+
+import sqlalchemy as sa
+
+from data.ledger import Deed, record_with
+from data.refusal import Refusal
+from data.state.database import reading, writing
+from data.state.schema import API_KEYS
+
+Role = Literal["scheduler", "officer", "analyst", "admin"]
+ROLES: tuple[Role, ...] = get_args(Role)
+LONGEST_NAME = 80
+_SECRET = re.compile(r"ts_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
+_NOBODY = "0" * 64
+
+
+@dataclass(frozen=True)
+class Key:
+    """Who asks: the key's `id`, which is no secret, the name it was made for, and what it may do."""
+
+    id: str
+    name: str
+    role: Role
+
+
+@dataclass(frozen=True)
+class ListedKey:
+    """A key with the moments (ISO 8601, UTC) it was made and revoked; `revoked_at` None while it opens."""
+
+    key: Key
+    created_at: str
+    revoked_at: str | None
+
+
+INSECURE = Key("insecure", "insecure", "admin")
+"""Whoever asks while `TOUCHSTONE_INSECURE=1` leaves the door open on this machine."""
+
+
+def create_key(engine: sa.Engine, name: str, role: Role, now: datetime, actor: str = "operator") -> tuple[Key, str]:
+    """Make a key and record that; return it with its secret, which cannot be shown again.
+
+    Raises Refusal where the name is empty, too long or not printable, or the role unknown.
+    """
+    name = name.strip()
+    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        raise Refusal(f"A key needs the name of a person or system, of at most {LONGEST_NAME} printable characters.")
+    if role not in ROLES:
+        raise Refusal(f"There is no role {role!r}. Give one of {', '.join(ROLES)}.")
+    key = Key(secrets.token_hex(6), name, role)
+    secret = f"ts_{key.id}_{secrets.token_urlsafe(32)}"
+    with writing(engine) as connection:
+        row = record_with(connection, Deed(actor, "create_key", key.id, {"name": name, "role": role}), now)
+        connection.execute(sa.insert(API_KEYS).values(
+            key_id=key.id, name=name, role=role, secret_hash=hashed(secret), created_at=row.recorded_at,
+        ))  # fmt: skip
+    return key, secret
+
+
+def key_of(engine: sa.Engine, secret: str) -> Key | None:
+    """The key that a secret opens; None where it opens nothing. Takes equally long for every wrong secret of a key."""
+    match = _SECRET.fullmatch(secret)
+    found = None
+    if match:
+        asked = sa.select(API_KEYS).where(API_KEYS.c.key_id == match[1], API_KEYS.c.revoked_at.is_(None))
+        with reading(engine) as connection:
+            found = connection.execute(asked).one_or_none()
+    same = hmac.compare_digest(hashed(secret), found.secret_hash if found else _NOBODY)
+    return Key(found.key_id, found.name, found.role) if found and same else None
+
+
+def revoke_key(engine: sa.Engine, key_id: str, now: datetime, actor: str = "operator") -> None:
+    """Let a key open nothing any more, and record that; Refusal where there is no such key that opens."""
+    with writing(engine) as connection:
+        row = record_with(connection, Deed(actor, "revoke_key", key_id, {}), now)
+        mine = sa.and_(API_KEYS.c.key_id == key_id, API_KEYS.c.revoked_at.is_(None))
+        if connection.execute(sa.update(API_KEYS).where(mine).values(revoked_at=row.recorded_at)).rowcount != 1:
+            raise Refusal(f"There is no key {key_id!r} that is not revoked already. `touchstone keys list` shows them.")
+
+
+def listed_keys(engine: sa.Engine) -> list[ListedKey]:
+    """Every key ever made, oldest first."""
+    with reading(engine) as connection:
+        rows = connection.execute(sa.select(API_KEYS).order_by(API_KEYS.c.created_at, API_KEYS.c.key_id)).all()
+    return [ListedKey(Key(row.key_id, row.name, row.role), row.created_at, row.revoked_at) for row in rows]
+
+
+def hashed(secret: str) -> str:
+    """SHA-256 in hex; a secret is 256 random bits, so a slow hash would add nothing."""
+    return sha256(secret.encode("utf-8", "replace")).hexdigest()
+
+
+def moment(now: datetime) -> str:
+    """A moment as the state keeps it: ISO 8601 in UTC."""
+    return now.astimezone(UTC).isoformat(timespec="microseconds")

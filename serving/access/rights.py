@@ -1,0 +1,28 @@
+"""Which addresses there are, and which roles may ask them; what is not named here does not exist."""
+
+from collections.abc import Mapping
+
+from serving.access.keys import ROLES, Role
+
+PUBLIC = ("/livez", "/readyz")
+"""Probes of the operator's own machinery, which hold no secret."""
+
+CONSOLE = "/ui"
+"""Pages with a sign-in of their own."""
+
+_ANY = frozenset(ROLES)
+_PLANNERS: frozenset[Role] = frozenset({"scheduler", "admin"})
+_RESCORERS: frozenset[Role] = frozenset({"scheduler", "analyst", "admin"})
+
+RIGHTS: Mapping[str, frozenset[Role]] = {
+    "/": _ANY,
+    "/docs.json": _ANY,
+    "/metrics": _ANY,
+    "/score": _ANY,
+    "/allocate": _PLANNERS,
+}
+
+
+def is_console(path: str) -> bool:
+    """Whether an address belongs to the console."""
+    return path == CONSOLE or path.startswith(CONSOLE + "/")
