@@ -18,6 +18,8 @@ from models.policy import bands_in_force
 from serving.assessment import Assessor
 from serving.dossiers.reading import Dossiers, verify_dossiers
 from serving.dossiers.writing import dossiers_name, write_dossiers
+from serving.indicators.counting import totals_of
+from serving.indicators.keeping import write_totals
 from serving.parts import CatalogueScores
 from serving.publication import Publication, publish
 from serving.staging import staging_for
@@ -43,6 +45,7 @@ def score_catalogue(
     bands_in_force(as_of)
     snapshot = _snapshot(workspace, tables, artefact, as_of, progress)
     dossiers = _dossiers(workspace, tables, as_of, progress)
+    write_totals(workspace, totals_of(dossiers))
     return score_snapshot(workspace, snapshot, artefact, progress, rows_per_part, dossiers)
 
 

@@ -1,0 +1,109 @@
+"""The counts of a catalogue on the day of its scores, and the figures made of them; small numbers carry no figure."""
+
+from dataclasses import dataclass
+from datetime import date
+
+FEWEST_UNITS = 1_000
+FEWEST_TESTS = 20
+FEWEST_CASES = 10
+
+
+@dataclass(frozen=True)
+class MonthTotals:
+    """What happened in one calendar month over the whole catalogue; `month` is its first day.
+
+    `hazard_mentions` is None where nobody read the reviews for hazards.
+    """
+
+    month: date
+    units: int
+    returned_units: int
+    safety_returned_units: int
+    reviews: int
+    hazard_mentions: int | None
+    incidents: int
+    holds: int
+
+
+@dataclass(frozen=True)
+class LabTotals:
+    """Independent tests and those of samples that suppliers handed in, each with its failures; the first cost money."""
+
+    independent: int
+    failed: int
+    critical: int
+    cost_eur: float
+    given: int
+    given_failed: int
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Everything counted; `exposed_units` were sold in the last three months of SKUs with a failed independent test.
+
+    `certificates` counts them by standing status; `actions_due` are corrective actions whose day has come, and
+    `actions_in_time` those of them verified by it.
+    """
+
+    as_of: date
+    fingerprint: str
+    skus: int
+    months: tuple[MonthTotals, ...]
+    tests: LabTotals
+    exposed_units: int
+    recent_units: int
+    certificates: dict[str, int]
+    actions_due: int
+    actions_in_time: int
+
+    @property
+    def return_rate(self) -> float | None:
+        """Units returned per unit sold over three matured months: the newest month still awaits its returns."""
+        matured = self.months[-4:-1]
+        return rate(sum(each.returned_units for each in matured), sum(each.units for each in matured), FEWEST_UNITS)
+
+    @property
+    def incidents_per_100k(self) -> float | None:
+        """Incidents per 100,000 units sold over twelve months."""
+        year = self.months[-12:]
+        found = rate(sum(each.incidents for each in year), sum(each.units for each in year), FEWEST_UNITS)
+        return None if found is None else 1e5 * found
+
+    @property
+    def holds_per_10k(self) -> float | None:
+        """Holds per 10,000 units sold over twelve months; units stand for shipments, which are not in the tables."""
+        year = self.months[-12:]
+        found = rate(sum(each.holds for each in year), sum(each.units for each in year), FEWEST_UNITS)
+        return None if found is None else 1e4 * found
+
+    @property
+    def exposure(self) -> float | None:
+        """The share of units of the last three months that SKUs with a failed independent test sold."""
+        return rate(self.exposed_units, self.recent_units, FEWEST_UNITS)
+
+    @property
+    def golden_gap(self) -> float | None:
+        """Failed share of independent tests minus that of samples that suppliers handed in."""
+        own = rate(self.tests.failed, self.tests.independent, FEWEST_TESTS)
+        given = rate(self.tests.given_failed, self.tests.given, FEWEST_TESTS)
+        return None if own is None or given is None else own - given
+
+    @property
+    def cost_per_critical_eur(self) -> float | None:
+        """Euros of independent tests per critical failure found."""
+        return self.tests.cost_eur / self.tests.critical if self.tests.critical >= FEWEST_CASES else None
+
+    @property
+    def confirmed_share(self) -> float | None:
+        """Certificates that their issuer confirmed, of all that stand."""
+        return rate(self.certificates.get("confirmed", 0), sum(self.certificates.values()), FEWEST_TESTS)
+
+    @property
+    def in_time_share(self) -> float | None:
+        """Corrective actions verified by their day, of those whose day has come."""
+        return rate(self.actions_in_time, self.actions_due, FEWEST_CASES)
+
+
+def rate(part: float, whole: float, fewest: float) -> float | None:
+    """`part` per `whole`, None where the whole is too small to carry a figure."""
+    return part / whole if whole >= fewest else None

@@ -1,0 +1,117 @@
+"""The counts are those of all dossiers together; too little is no figure."""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data.progress import SilentProgress
+from data.refusal import Refusal
+from data.workspace import Workspace
+from serving.dossiers.dossier import Dossier
+from serving.dossiers.reading import Dossiers
+from serving.dossiers.writing import write_dossiers
+from serving.indicators.counting import totals_of
+from serving.indicators.figures import LabTotals, MonthTotals, Totals, rate
+from serving.indicators.keeping import indicators_file, read_totals, write_totals
+from tests.features.small_world import AS_OF
+from tests.serving.dossiers.worlds import tables_of, world
+
+
+@pytest.fixture(scope="module", params=[1, 2])
+def counted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Totals, list[Dossier]]:
+    """The counts of a random marketplace, and its dossiers."""
+    folder = tmp_path_factory.mktemp("counted") / "dossiers"
+    rows = world(request.param)
+    for row in rows["certificates"]:
+        row["certificate_id"] = f"{row['certificate_id']} {row['supplier_id']} {row['sku_id']}"
+    write_dossiers(tables_of(rows), AS_OF, folder, SilentProgress())
+    dossiers = Dossiers(folder)
+    return totals_of(folder), [dossiers.of(position) for position in range(len(dossiers))]
+
+
+def test_months_are_the_sums_of_all_dossiers(counted: tuple[Totals, list[Dossier]]) -> None:
+    """Nothing is lost or counted twice on the way."""
+    totals, dossiers = counted
+    for number, month in enumerate(totals.months):
+        for name in ("units", "returned_units", "safety_returned_units", "reviews"):
+            assert getattr(month, name) == sum(getattr(each.months[number], name) for each in dossiers)
+        assert month.hazard_mentions is None
+        assert month.month == dossiers[0].months[number].month
+
+
+def test_events_count_once_however_many_skus_they_touch(counted: tuple[Totals, list[Dossier]]) -> None:
+    """A hold of a whole range is one hold."""
+    totals, dossiers = counted
+    for name, key in (("incidents", "incident_id"), ("holds", "hold_id")):
+        days = {getattr(event, key): event.happened_on for each in dossiers for event in getattr(each, name)}
+        expected = Counter(day.replace(day=1) for day in days.values())
+        assert [getattr(month, name) for month in totals.months] == [expected[month.month] for month in totals.months]
+
+
+def test_samples_of_suppliers_are_counted_apart(counted: tuple[Totals, list[Dossier]]) -> None:
+    totals, dossiers = counted
+    tests = [test for each in dossiers for test in each.tests]
+    own, given_ = [test for test in tests if test.independent], [test for test in tests if not test.independent]
+    assert totals.tests.cost_eur == pytest.approx(sum(t.cost_eur or 0 for t in own))
+    assert totals.tests == LabTotals(
+        len(own), sum(t.result == "fail" for t in own),
+        sum(t.result == "fail" and t.severity == "critical" for t in own),
+        totals.tests.cost_eur, len(given_), sum(t.result == "fail" for t in given_),
+    )  # fmt: skip
+
+
+def test_standing_certificates_actions_and_exposure_agree_with_the_dossiers(
+    counted: tuple[Totals, list[Dossier]],
+) -> None:
+    totals, dossiers = counted
+    standing = {c.certificate_id: c.status for each in dossiers for c in each.standing_certificates}
+    assert totals.certificates == dict(sorted(Counter(standing.values()).items()))
+    actions = {a.remediation_id: a for each in dossiers for a in each.remediations}
+    due = [a for a in actions.values() if a.due_on is not None and a.due_on < AS_OF]
+    assert totals.actions_due == len(due)
+    assert totals.actions_in_time == sum(
+        a.verified_on is not None and a.due_on is not None and a.verified_on <= a.due_on for a in due
+    )
+    recent = [(sum(m.units for m in each.months[-3:]), each) for each in dossiers]
+    assert totals.recent_units == sum(units for units, _ in recent)
+    assert totals.exposed_units == sum(
+        units for units, each in recent if any(t.independent and t.result == "fail" for t in each.tests)
+    )
+
+
+def test_what_is_written_is_read(counted: tuple[Totals, list[Dossier]], tmp_path: Path) -> None:
+    totals, workspace = counted[0], Workspace(tmp_path)
+    write_totals(workspace, totals)
+    assert read_totals(workspace, totals.as_of) == totals
+
+
+def test_no_counts_and_broken_counts_are_said(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    with pytest.raises(Refusal, match="Nothing was counted for 2026-07-01 yet"):
+        read_totals(workspace, date(2026, 7, 1))
+    path = indicators_file(workspace, date(2026, 7, 1))
+    path.parent.mkdir(parents=True)
+    path.write_text('{"months": [', encoding="utf-8")
+    with pytest.raises(Refusal, match="cannot be read"):
+        read_totals(workspace, date(2026, 7, 1))
+
+
+@given(part=st.integers(0, 100), whole=st.integers(0, 100), fewest=st.integers(1, 50))
+def test_too_little_is_no_figure(part: int, whole: int, fewest: int) -> None:
+    found = rate(part, whole, fewest)
+    assert (found is None) == (whole < fewest)
+
+
+def test_the_newest_month_awaits_its_returns() -> None:
+    """It does not pull the return rate down."""
+    months = tuple(MonthTotals(date(2026, n, 1), 1000, 100, 1, 5, None, 1, 1) for n in range(1, 6))
+    totals = Totals(AS_OF, "l", 1, months, LabTotals(0, 0, 0, 0.0, 0, 0), 0, 0, {}, 0, 0)
+    newest = replace(months[-1], returned_units=0)
+    assert totals.return_rate == replace(totals, months=(*months[:-1], newest)).return_rate == 0.1
+    assert (totals.exposure, totals.golden_gap, totals.cost_per_critical_eur, totals.in_time_share) == (None,) * 4
+    assert totals.incidents_per_100k == pytest.approx(100)
