@@ -96,6 +96,17 @@ def rows(engine: sa.Engine, subject: str | None = None) -> Generator[Row, None, 
             yield Row(**row._mapping)
 
 
+def newest_rows(engine: sa.Engine, most: int, subject: str | None = None, before: int | None = None) -> list[Row]:
+    """The newest rows first, at most so many: of one subject where one is given, older than row `before`."""
+    asked = sa.select(LEDGER).order_by(LEDGER.c.number.desc()).limit(most)
+    if subject is not None:
+        asked = asked.where(LEDGER.c.subject == subject)
+    if before is not None:
+        asked = asked.where(LEDGER.c.number < before)
+    with reading(engine) as connection:
+        return [Row(**row._mapping) for row in connection.execute(asked)]
+
+
 def verified(engine: sa.Engine, head: tuple[int, str] | None = None) -> Row | None:
     """Check the whole chain; return its newest row, None for an empty ledger.
 

@@ -9,13 +9,31 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from data.refusal import Refusal
-from serving.console import queue_page, sign_in_page
+from serving.console import (
+    approval_pages,
+    decision_page,
+    ledger_page,
+    overview_page,
+    plan_page,
+    queue_page,
+    sign_in_page,
+    statement_pages,
+)
 from serving.console.headers import ConsoleHeaders
 from serving.console.house import House
 from serving.console.pages import FOLDER, address, page
 from serving.console.session import NotAllowedError, SignInNeededError
 
-ROUTERS = (sign_in_page.router, queue_page.router)
+ROUTERS = (
+    sign_in_page.router,
+    queue_page.router,
+    decision_page.router,
+    approval_pages.router,
+    statement_pages.router,
+    plan_page.router,
+    overview_page.router,
+    ledger_page.router,
+)
 """The pages; a new module of pages adds its router here."""
 
 

@@ -29,7 +29,13 @@ class Link:
     text: str
 
 
-NAVIGATION = (Link("/", "Queue"),)
+NAVIGATION = (
+    Link("/", "Queue"),
+    Link("/decisions", "Decisions"),
+    Link("/plan", "Plan"),
+    Link("/overview", "Overview"),
+    Link("/ledger", "Ledger"),
+)
 """The pages in the order of the navigation; a new page adds its link here."""
 
 

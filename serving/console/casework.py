@@ -1,0 +1,119 @@
+"""What an officer has before them when they decide on a SKU: score, facts, deadline, owner, what they may do."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import date
+
+from data.ledger import Versions
+from data.refusal import Refusal
+from models.policy import bands_in_force
+from sampling.limits import Package
+from sampling.policy import sampling_policy_in_force
+from serving.answers import Item, ScoreRow
+from serving.console.house import House
+from serving.console.session import Person
+from serving.decisions.clock import Due, due
+from serving.decisions.own_estimate import Case
+from serving.decisions.owners import owner_of
+from serving.decisions.policy import DecisionPolicy, Disposition, decision_policy_in_force
+from serving.decisions.record import DECLINED, CaseFile, Decision, Scored
+from serving.decisions.reliance import estimate_is_due
+from serving.decisions.rules import Officer, missing_fact
+from serving.decisions.store import Decisions
+from serving.dossiers.dossier import Dossier, Listing
+from serving.facts import Fact, standing_facts
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A disposition as the form offers it: `missing` says which fact it lacks, `barred` which role it is for."""
+
+    disposition: Disposition
+    missing: str | None
+    barred: str | None
+
+    @property
+    def possible(self) -> bool:
+        """Whether it can be chosen now."""
+        return self.missing is None and self.barred is None
+
+
+@dataclass(frozen=True)
+class Casework:
+    """A SKU's case for one person. `estimate_due`: they say what they expect before they see the score."""
+
+    listing: Listing
+    score: ScoreRow
+    file: CaseFile
+    facts: tuple[Fact, ...]
+    policy: DecisionPolicy
+    choices: tuple[Choice, ...]
+    packages: tuple[Package, ...]
+    history: tuple[Decision, ...]
+    due: Due | None
+    owner: str | None
+    estimate_due: bool
+    form_token: str
+
+    @property
+    def query(self) -> dict[str, str]:
+        """What names the SKU in addresses and forms."""
+        return {"market": self.listing.market, "sku_id": self.listing.sku_id}
+
+
+def officer_of(person: Person) -> Officer:
+    """The person signed in, as the rules of decisions know them."""
+    return Officer(person.name, person.role, person.key_id)
+
+
+def policy_today(house: House) -> DecisionPolicy:
+    """The decision policy of this day."""
+    return decision_policy_in_force(house.now().date())
+
+
+def decisions_of(house: House) -> Decisions:
+    """The decisions in the state."""
+    return Decisions(house.engine, policy_today(house))
+
+
+def dossier_of(house: House, sku_id: str, market: str) -> Dossier:
+    """The dossier of a SKU in service; Refusal where the catalogue does not know it."""
+    published = house.desk.published()
+    position = int(published.snapshot.find([sku_id], [market])[0])
+    if position < 0:
+        raise Refusal(f"The catalogue of {published.publication.as_of} has no SKU {sku_id!r} in market {market!r}.")
+    return published.dossiers.of(position)
+
+
+def casework(house: House, person: Person, sku_id: str, market: str) -> Casework:
+    """The case of a SKU for the person signed in; Refusal where the catalogue does not know it."""
+    published, policy = house.desk.published(), policy_today(house)
+    dossier = dossier_of(house, sku_id, market)
+    score = published.score_row(Item(sku_id=sku_id, market=market))
+    facts = standing_facts(dossier, published.publication.as_of)
+    asked = str(bands_in_force(score.as_of).action([score.p_fail])[0])
+    versions = Versions(score.model_version, score.feature_version, score.policy_version)
+    case = Case(sku_id, market, score.as_of)
+    file = CaseFile(case, dossier.listing.supplier_id, Scored(score.p_fail, score.band, asked, versions), facts)
+    history = tuple(decisions_of(house).of_sku(sku_id, market))
+    cell = (dossier.listing.category, market)
+    return Casework(
+        listing=dossier.listing, score=score, file=file, facts=facts, policy=policy,
+        choices=tuple(_choice(each, file, officer_of(person)) for each in policy.dispositions.values()),
+        packages=sampling_policy_in_force(score.as_of).options(cell), history=history,
+        due=due(facts, [each.known_on for each in dossier.incidents], policy.clocks, _decided_on(history)),
+        owner=owner_of(house.engine, sku_id, market),
+        estimate_due=estimate_is_due(house.engine, case, person.key_id, policy), form_token=secrets.token_urlsafe(16),
+    )  # fmt: skip
+
+
+def _choice(disposition: Disposition, file: CaseFile, officer: Officer) -> Choice:
+    able = " or ".join(disposition.roles)
+    barred = None if officer.role in disposition.roles else f"For the role {able}; your key is {officer.role}'s."
+    return Choice(disposition, missing_fact(disposition, file.facts), barred)
+
+
+def _decided_on(history: tuple[Decision, ...]) -> date | None:
+    """The day of the newest decision that was not declined."""
+    days = [date.fromisoformat(each.proposed_at[:10]) for each in history if each.state != DECLINED]
+    return max(days, default=None)

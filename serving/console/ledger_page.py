@@ -1,0 +1,49 @@
+"""The ledger as people read it: newest first, of everything or of one subject."""
+
+import json
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from data.ledger import Row, newest_rows, verified
+from data.refusal import Refusal
+from serving.console.pages import page
+from serving.console.session import AnyHouse, signed_in
+
+router = APIRouter(include_in_schema=False, dependencies=[Depends(signed_in)])
+
+PAGE = 50
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of the ledger with its content read."""
+
+    row: Row
+    content: dict[str, Any]
+
+
+@router.get("/ledger")
+def ledger(
+    request: Request,
+    house: AnyHouse,
+    subject: Annotated[str, Query(max_length=400)] = "",
+    before: Annotated[int | None, Query(ge=1)] = None,
+    check: Annotated[bool, Query()] = False,
+) -> Response:
+    """A page of rows; with `check`, whether the whole chain is as it was written."""
+    found = newest_rows(house.engine, PAGE, subject.strip() or None, before)
+    checked = None
+    if check:
+        try:
+            head = verified(house.engine)
+            checked = (
+                "The ledger is empty." if head is None else f"All {head.number:,} rows follow one another unchanged."
+            )
+        except Refusal as refusal:
+            checked = str(refusal)
+    return page(
+        request, "ledger.html", lines=[Line(row, json.loads(row.content)) for row in found], subject=subject.strip(),
+        checked=checked, older=found[-1].number if len(found) == PAGE and found[-1].number > 1 else None,
+    )  # fmt: skip

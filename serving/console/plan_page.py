@@ -1,0 +1,137 @@
+"""The plan page of schedulers: what a budget buys, the rounds that were drawn, and drawing the next one."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import RedirectResponse, StreamingResponse
+
+from data.refusal import Refusal
+from data.results import accepted_results
+from data.workspace import Workspace
+from sampling.plan import Plan
+from sampling.rounds import PLAN_FILE, round_folder, round_ids, round_record
+from serving.console.csv_rows import csv_rows
+from serving.console.decision_page import text
+from serving.console.pages import address, page
+from serving.console.prevalence import latest_prevalence
+from serving.console.session import AnyHouse, OwnForm, Person, may, signed_in
+from serving.planning import Planner, draw_round
+from serving.published import Published
+
+router = APIRouter(include_in_schema=False, dependencies=[Depends(signed_in)])
+
+Scheduler = Annotated[Person, may("scheduler")]
+BUDGETS_EUR = (5_000, 10_000, 20_000, 50_000, 100_000)
+LEAST_EUR, MOST_EUR, STEP_EUR = 1_000, 200_000, 1_000
+PREVIEW_SEED = 0
+SHOWN = 200
+WHY = {
+    "certainty": "So much is at stake for its price that every draw takes it",
+    "quota": "A statutory minimum asks for tests of its category",
+    "priced": "Worth its money: what a failure there would harm against the price of the test",
+    "floor": "Explores: drawn to keep the estimate honest and to find what the model does not know",
+}
+GROUPS = {"package": "Test package", "lab_id": "Laboratory", "category": "Category", "market": "Market"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One laboratory, package, category or market of a plan: tests, euros, failures expected among them."""
+
+    name: str
+    tests: int
+    cost_eur: float
+    expected_failures: float
+
+
+@dataclass(frozen=True)
+class RoundLine:
+    """A round in the list: what `round.json` says, results in, failures among them."""
+
+    record: Any
+    results: int
+    failures: int
+
+
+@router.get("/plan")
+def plan(request: Request, house: AnyHouse, budget_eur: Annotated[float, Query(gt=0, le=1e9)] = 20_000) -> Response:
+    """What a budget would buy. The tests shown are one draw of many; approving draws anew, so nobody picks a draw."""
+    published, refused, drawn = house.desk.published(), None, None
+    try:
+        drawn = _preview(published, budget_eur)
+    except Refusal as refusal:
+        refused = str(refusal)
+    known: dict[str, Any] = {
+        "budget_eur": budget_eur, "budgets": BUDGETS_EUR, "least": LEAST_EUR, "most": MOST_EUR, "step": STEP_EUR,
+        "refused": refused, "rounds": _rounds(house.settings.workspace),
+        "prevalence": latest_prevalence(house.settings.workspace),
+    }  # fmt: skip
+    if drawn is None:
+        return page(request, "plan.html", 400, summary=None, **known)
+    return page(request, "plan.html", **known, **_told(drawn.units), summary=drawn.summary)
+
+
+@router.post("/plan")
+def approve(request: Request, house: AnyHouse, person: Scheduler, sent: OwnForm) -> Response:
+    """Draw the round with a seed that nobody chose, keep it, and record it in the ledger."""
+    try:
+        budget_eur = float(text(sent, "budget_eur"))
+    except ValueError as error:
+        raise Refusal("The budget is not a number. Give whole euros.") from error
+    by = Planner(house.engine, person.name, house.now())
+    summary = draw_round(house.settings.workspace, house.desk.published(), budget_eur, by)
+    return RedirectResponse(address(request, f"/rounds/{summary.round_id}"), 303)
+
+
+@router.get("/rounds/{round_id}")
+def one_round(request: Request, house: AnyHouse, round_id: str) -> Response:
+    """A round that was drawn: its tests, why each, and what came back."""
+    workspace = house.settings.workspace
+    record = round_record(workspace, round_id)
+    units = pq.read_table(round_folder(workspace, round_id) / PLAN_FILE)
+    line = _line(workspace, round_id)
+    return page(request, "round.html", summary=record, line=line, **_told(units))
+
+
+@router.get("/rounds/{round_id}/plan.csv")
+def export(house: AnyHouse, round_id: str) -> Response:
+    """The tests of a round as CSV, with the versions that made them."""
+    units = pq.read_table(round_folder(house.settings.workspace, round_id) / PLAN_FILE)
+    named = {"content-disposition": f'attachment; filename="plan-{round_id}.csv"'}
+    return StreamingResponse(csv_rows(units), media_type="text/csv; charset=utf-8", headers=named)
+
+
+def _told(units: pa.Table) -> dict[str, Any]:
+    """What the pages of plans say of the tests."""
+    return {
+        "groups": [(title, _parts(units, name)) for name, title in GROUPS.items()],
+        "reasons": _parts(units, "reason"), "why": WHY, "tests": units.slice(0, SHOWN).to_pylist(), "shown": SHOWN,
+    }  # fmt: skip
+
+
+def _parts(units: pa.Table, by: str) -> list[Part]:
+    """The parts of a plan, the dearest first."""
+    summed = units.group_by(by).aggregate([("sku_id", "count"), ("cost_eur", "sum"), ("p_fail", "sum")])
+    rows = summed.sort_by([("cost_eur_sum", "descending"), (by, "ascending")]).to_pylist()
+    return [Part(row[by] or "none named", row["sku_id_count"], row["cost_eur_sum"], row["p_fail_sum"]) for row in rows]
+
+
+def _rounds(workspace: Workspace) -> list[RoundLine]:
+    """The newest rounds first."""
+    return [_line(workspace, name) for name in reversed(round_ids(workspace)[-12:])]
+
+
+def _line(workspace: Workspace, round_id: str) -> RoundLine:
+    results = accepted_results(workspace)
+    mine = results.filter(pc.equal(results["round_id"], round_id))
+    failed = pc.sum(pc.equal(mine["result"], "fail")).as_py() or 0
+    return RoundLine(round_record(workspace, round_id), len(mine), failed)
+
+
+def _preview(published: Published, budget_eur: float) -> Plan:
+    """One draw of a budget, always with the same seed: moving the slider changes the money and nothing else."""
+    return published.plan(round(budget_eur, 2), PREVIEW_SEED)

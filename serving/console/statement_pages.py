@@ -1,0 +1,63 @@
+"""The drafts of a decision's statement of reasons, to read and to take away."""
+
+import json
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from data.refusal import Refusal
+from serving.answers import Item
+from serving.console.casework import decisions_of, dossier_of, policy_today
+from serving.console.house import House
+from serving.console.pages import page
+from serving.console.session import AnyHouse, signed_in
+from serving.decisions.record import Decision
+from serving.statements.letter import letter
+from serving.statements.statement import Offer, Statement, statement_of
+from serving.statements.transparency import transparency_record
+
+router = APIRouter(include_in_schema=False, dependencies=[Depends(signed_in)])
+
+ATTACHED = {"content-disposition": 'attachment; filename="{}"'}
+
+
+@router.get("/decisions/{decision_id}/statement")
+def both(request: Request, house: AnyHouse, decision_id: str) -> Response:
+    """The letter and the record on one page."""
+    decision = decisions_of(house).decision(decision_id)
+    statement = _statement(house, decision)
+    try:
+        record, refused = _json(statement), None
+    except Refusal as refusal:
+        record, refused = None, str(refusal)
+    return page(request, "statement.html", decision=decision, letter=letter(statement), record=record, why=refused)
+
+
+@router.get("/decisions/{decision_id}/letter.txt")
+def as_text(house: AnyHouse, decision_id: str) -> Response:
+    """The letter alone."""
+    said = letter(_statement(house, decisions_of(house).decision(decision_id)))
+    return Response(said, media_type="text/plain; charset=utf-8", headers=_attached(f"{decision_id}.txt"))
+
+
+@router.get("/decisions/{decision_id}/transparency.json")
+def as_json(house: AnyHouse, decision_id: str) -> Response:
+    """The record for the EU's transparency database alone."""
+    said = _json(_statement(house, decisions_of(house).decision(decision_id)))
+    return Response(said, media_type="application/json", headers=_attached(f"{decision_id}.json"))
+
+
+def _statement(house: House, decision: Decision) -> Statement:
+    """The statement, with the reasons of the score in service that raise it."""
+    listing = dossier_of(house, decision.sku_id, decision.market).listing
+    score = house.desk.published().score_row(Item(sku_id=decision.sku_id, market=decision.market))
+    sentences = [each.sentence for each in score.reasons or () if each.contribution > 0]
+    offer = Offer(listing.title, listing.category, listing.listed_on)
+    return statement_of(decision, offer, sentences, policy_today(house))
+
+
+def _json(statement: Statement) -> str:
+    return json.dumps(transparency_record(statement), indent=2, ensure_ascii=False) + "\n"
+
+
+def _attached(name: str) -> dict[str, str]:
+    return {key: value.format(name) for key, value in ATTACHED.items()}
