@@ -1,5 +1,6 @@
 """The publication in service, opened: answers for single SKUs from the memory-mapped snapshot, no database."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -136,16 +137,20 @@ class Published:
                                schema=pa.schema(list(SCORE_SCHEMA)[:2]))  # fmt: skip
         rows = ranked(self._assessor.rows(keys, matrix, told), self._ranks[positions]).to_pylist()
         if explain:
-            for number, row in enumerate(rows):
-                place = Place(self.snapshot.category(int(positions[number])), float(told.margin[number]))
-                row["reasons"] = [self._told(place, reason) for reason in row["reasons"]]
+            self._add_sentences(rows, positions, told.margin)
         return [ScoreRow.model_validate(row) for row in rows]
 
-    def _told(self, place: Place, reason: Told) -> Told:
-        """A reason of a score row with its sentence."""
-        value = float("nan") if reason["value"] is None else reason["value"]
-        told = self._narrator.reason(place, reason["feature"], value, reason["contribution"])
-        return {**reason, "sentence": told.sentence}
+    def _add_sentences(self, rows: Sequence[Told], positions: NDArray[np.int64], margins: Floats) -> None:
+        """Give every reason of the rows its sentence."""
+        places = [Place(self.snapshot.category(at), margin)
+                  for at, margin in zip(positions.tolist(), margins.tolist(), strict=True)]  # fmt: skip
+        reasons = [(place, reason) for place, row in zip(places, rows, strict=True) for reason in row["reasons"]]
+        told = self._narrator.reasons([
+            (place, each["feature"], math.nan if each["value"] is None else each["value"], each["contribution"])
+            for place, each in reasons
+        ])  # fmt: skip
+        for (_, each), reason in zip(reasons, told, strict=True):
+            each["sentence"] = reason.sentence
 
     def _refused(self, item: Item) -> RefusedItem:
         return RefusedItem(

@@ -7,6 +7,7 @@ from datetime import date
 import ibis
 import ibis.expr.types as ir
 
+from data.codes import named, same_sku
 from data.tables import Tables
 from features.certificates import GRAVITY
 from features.places import Places, place_of
@@ -42,9 +43,9 @@ class Owners:
         """The rows of a table that are known before the day."""
         return self.tables[name].filter(lambda row: row.known_on < self.as_of)
 
-    def of_skus(self, rows: ir.Table, on: Sequence[str] = ("sku_id", "market")) -> ir.Table:
-        """The rows with the place of the SKU that they belong to; once per market where they name none."""
-        return _owned(rows, self.skus, on)
+    def of_skus(self, rows: ir.Table, on: Sequence[str] | None = None) -> ir.Table:
+        """The rows with the place of the SKU that they belong to, found by the columns `on`: by default its key."""
+        return _owned(rows, self.skus, on or same_sku(rows, self.skus.rows))
 
     def of_suppliers(self, rows: ir.Table) -> ir.Table:
         """The rows with the place of their supplier."""
@@ -128,7 +129,7 @@ def _counted(owners: Owners, events: ir.Table) -> ir.Table:
 
 def _sales(owners: Owners) -> ir.Table:
     orders = owners.known("orders")
-    return orders.select("sku_id", "market", "happened_on", "units")
+    return orders.select(*named(orders), "happened_on", "units")
 
 
 def _returns(owners: Owners) -> ir.Table:
@@ -136,18 +137,19 @@ def _returns(owners: Owners) -> ir.Table:
     units = returns.units.fill_null(1)
     safety = returns.reason.isin(SAFETY_REASONS).fill_null(False)
     return returns.select(
-        "sku_id", "market", "happened_on", returned_units=units, safety_returned_units=safety.ifelse(units, 0)
+        *named(returns), "happened_on", returned_units=units, safety_returned_units=safety.ifelse(units, 0)
     )
 
 
 def _reviews(owners: Owners) -> ir.Table:
-    return owners.known("reviews").select("sku_id", "market", "happened_on", reviews=ibis.literal(1))
+    reviews = owners.known("reviews")
+    return reviews.select(*named(reviews), "happened_on", reviews=ibis.literal(1))
 
 
 def _mentions(owners: Owners) -> ir.Table:
     """One row per review that likely speaks of a hazard."""
     likely = owners.known(SIGNALS).filter(lambda mention: mention.probability >= LIKELY)
-    mentioned = likely.select("sku_id", "market", "happened_on", "review_id").distinct()
+    mentioned = likely.select(*named(likely), "happened_on", "review_id").distinct()
     return mentioned.mutate(hazard_mentions=ibis.literal(1))
 
 

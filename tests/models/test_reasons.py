@@ -171,3 +171,21 @@ def test_norms_that_are_not_numbers_are_left_out(artefact: Artefact) -> None:
     norms = norms_of(artefact)
     assert len(norms) == len(CATEGORIES) * len(FEATURE_NAMES)
     assert all(np.isfinite(median) for median in norms.values())
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    told=st.lists(
+        st.tuples(
+            st.builds(Place, st.sampled_from(CATEGORIES), st.floats(-6, 6)), st.sampled_from(FEATURE_NAMES),
+            st.sampled_from(VALUES[:-2]), st.floats(-2, 2),
+        ),
+        max_size=30,
+    )
+)  # fmt: skip
+def test_a_reason_in_company_is_the_reason_alone(
+    artefact: Artefact, told: list[tuple[Place, str, float, float]]
+) -> None:
+    """Reasons of many rows at once say, to the last bit, what each says by itself."""
+    narrator = Narrator(artefact)
+    assert narrator.reasons(told) == [narrator.reason(*each) for each in told]
