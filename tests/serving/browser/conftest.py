@@ -1,0 +1,80 @@
+"""A real service over a small marketplace, and a real browser: Debian's chromium, driven by Playwright."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from data.state.database import open_state
+from data.workspace import Workspace
+from serving.access.keys import Role, create_key
+from tests.serving.browser.shop import scored_shop
+from tests.serving.conftest import ROOT, serving
+
+CHROMIUM = Path("/usr/bin/chromium")
+HOLDERS: Mapping[str, tuple[str, Role]] = {
+    "officer": ("Olga", "officer"), "second": ("Otto", "officer"), "scheduler": ("Sam", "scheduler"),
+}  # fmt: skip
+PATIENCE_MS = 15_000
+
+
+@dataclass(frozen=True)
+class Shop:
+    """The service over the marketplace: where its pages are, and the key of each holder."""
+
+    pages: str
+    keys: Mapping[str, str]
+    workspace: Workspace
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """A service that asks for keys."""
+    folder = tmp_path_factory.mktemp("shop")
+    workspace = scored_shop(folder / "workspace")
+    engine = open_state(f"sqlite:///{workspace.database}")
+    now = datetime.now(UTC)
+    keys = {who: create_key(engine, name, role, now)[1] for who, (name, role) in HOLDERS.items()}
+    engine.dispose()
+    environment = {"BENTOML_HOME": str(folder / "bentoml"), "TOUCHSTONE_INSECURE": ""}
+    with serving("serving.service:Touchstone", workspace.home, ROOT, environment) as client:
+        yield Shop(f"{client.base_url}".rstrip("/") + "/ui", keys, workspace)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium without a window."""
+    if not CHROMIUM.is_file():
+        pytest.skip("chromium is not installed")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+Pages = Callable[..., Page]
+
+
+@pytest.fixture
+def opened(browser: Browser, shop: Shop) -> Iterator[Pages]:
+    """Opens a browser of its own: `opened(who, **how)` signs in; `how` goes to Playwright's new_context."""
+    contexts: list[BrowserContext] = []
+
+    def window(who: str | None = "officer", **how: object) -> Page:
+        context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True, **how)  # type: ignore[arg-type]
+        context.set_default_timeout(PATIENCE_MS)
+        contexts.append(context)
+        page = context.new_page()
+        page.goto(f"{shop.pages}/sign-in")
+        if who is not None:
+            page.get_by_label("Key").fill(shop.keys[who])
+            page.get_by_role("button", name="Sign in").click()
+            page.locator(".who").wait_for()
+        return page
+
+    yield window
+    for context in contexts:
+        context.close()

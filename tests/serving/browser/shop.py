@@ -1,0 +1,117 @@
+"""A small marketplace with everything the pages show, and with sellers and buyers who write markup."""
+
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from data.contract import TABLES
+from data.progress import SilentProgress
+from data.tables import Tables, schema_of, tables_from_frames
+from data.workspace import Workspace
+from features.reading import read_at_once
+from models.champion import champion
+from serving.batch import score_catalogue
+from tests.models.worlds import tiny_champion
+
+DAY = date(2026, 6, 1)
+SKUS = 40
+# Whoever reads these sees them as they are; a browser that runs one sets window.ran.
+MARKUP = "<img src=x onerror=\"window.ran='image'\"><script>window.ran='script'</script>"
+HOSTILE_TITLE = f"Charger '\"><svg onload=\"window.ran='svg'\"> {MARKUP}"
+HOSTILE_SUPPLIER = "S-<b onmouseover=\"window.ran='supplier'\">0</b>"
+HOSTILE_REVIEW = f"It caught fire and burned my hand. {MARKUP}"
+HOSTILE_SKU = "K-0"
+FAILED_SKU = "K-1"
+
+
+def shop_tables() -> Tables:
+    """The tables: SKU `HOSTILE_SKU` carries markup, `FAILED_SKU` failed an independent test."""
+    rows = {
+        "suppliers": [{"supplier_id": _supplier(n), "onboarded_on": _ago(900)} for n in range(4)],
+        "skus": [_sku(number) for number in range(SKUS)],
+        "lab_tests": [_test(number) for number in range(1, SKUS, 3)],
+        "orders": [_order(number, days) for number in range(SKUS) for days in range(5, 365, 30)],
+        "returns": [_return(number) for number in range(0, SKUS, 2)],
+        "reviews": [_review(number, words) for number in range(0, SKUS, 4) for words in range(3)],
+        "certificates": [_certificate(number) for number in range(0, SKUS, 5)],
+        "holds": [_hold(1), _hold(7)],
+        "incidents": [_incident(number) for number in (0, 1)],
+    }
+    frames = {
+        table.name: pa.Table.from_pylist(rows[table.name], schema=schema_of(table).to_pyarrow())
+        for table in TABLES if table.name in rows
+    }  # fmt: skip
+    return read_at_once(tables_from_frames(frames))
+
+
+def scored_shop(home: Path) -> Workspace:
+    """A workspace with the marketplace scored by a small model, ready to be served."""
+    workspace = Workspace(home.resolve())
+    tiny_champion(workspace)
+    score_catalogue(workspace, shop_tables(), champion(workspace), DAY, SilentProgress())
+    return workspace
+
+
+def _ago(days: int) -> date:
+    return DAY - timedelta(days=days)
+
+
+def _supplier(number: int) -> str:
+    return HOSTILE_SUPPLIER if number % 4 == 0 else f"S-{number % 4}"
+
+
+def _sku(number: int) -> dict[str, Any]:
+    title = HOSTILE_TITLE if number == 0 else f"USB charger {number} W, foldable plug"
+    return {
+        "sku_id": f"K-{number}", "market": "EU", "supplier_id": _supplier(number), "factory_id": f"F-{number % 5}",
+        "category": ("mains_chargers", "toys_3_plus", "jewellery")[number % 3], "listed_on": _ago(30 + number * 9),
+        "title": title, "brand": "Acme" if number % 2 else None, "price_eur": 4.5 + number,
+        "responsible_person": number % 3 != 0,
+    }  # fmt: skip
+
+
+def _test(number: int) -> dict[str, Any]:
+    failed = number == 1 or number % 4 == 0
+    return {
+        "test_id": f"T-{number}", "sku_id": f"K-{number}", "market": "EU", "happened_on": _ago(90),
+        "known_on": _ago(70),
+        "result": "fail" if failed else "pass", "origin": "supplier_provided" if number == 13 else "warehouse",
+        "strategy": "random", "propensity": 0.1, "package": "Charger safety set", "lab_id": "L-1",
+        "severity": "critical" if failed else None, "hazard": "electric_shock" if failed else None, "cost_eur": 450.0,
+    }  # fmt: skip
+
+
+def _order(number: int, days: int) -> dict[str, Any]:
+    return {"sku_id": f"K-{number}", "market": "EU", "happened_on": _ago(days), "units": 20 + 3 * number}
+
+
+def _return(number: int) -> dict[str, Any]:
+    reason = "safety_concern" if number % 4 == 0 else "defective"
+    return {"return_id": f"R-{number}", "sku_id": f"K-{number}", "market": "EU", "happened_on": _ago(40),
+            "known_on": _ago(38), "units": 2, "reason": reason}  # fmt: skip
+
+
+def _review(number: int, words: int) -> dict[str, Any]:
+    said = (HOSTILE_REVIEW, "Works well, no problem at all.", "It gave me an electric shock when I plugged it in.")
+    day = _ago(50 - words)
+    return {"review_id": f"V-{number}-{words}", "sku_id": f"K-{number}", "market": "EU", "happened_on": day,
+            "known_on": day, "rating": 1 + 2 * (words % 2), "text": said[words], "language": "en",
+            "verified": words != 1}  # fmt: skip
+
+
+def _certificate(number: int) -> dict[str, Any]:
+    return {"certificate_id": f"C-{number}", "supplier_id": _supplier(number), "happened_on": _ago(200),
+            "known_on": _ago(199), "status": "denied" if number == 5 else "claimed", "sku_id": f"K-{number}",
+            "scheme": "CE LVD", "issuer": MARKUP, "expires_on": _ago(-300)}  # fmt: skip
+
+
+def _hold(number: int) -> dict[str, Any]:
+    return {"hold_id": f"H-{number}", "happened_on": _ago(9), "known_on": _ago(8), "sku_id": f"K-{number}",
+            "market": "EU", "authority": "EU customs", "kind": "detained"}  # fmt: skip
+
+
+def _incident(number: int) -> dict[str, Any]:
+    return {"incident_id": f"I-{number}", "sku_id": f"K-{number}", "market": "EU", "happened_on": _ago(20),
+            "known_on": _ago(15), "hazard": "electric_shock", "injury_severity": 1}  # fmt: skip

@@ -1,0 +1,114 @@
+"""The day of an officer and of a scheduler, in a browser; the same without JavaScript."""
+
+import csv
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.serving.browser.conftest import Pages, Shop
+from tests.serving.browser.shop import FAILED_SKU
+
+pytestmark = pytest.mark.slow
+WITH_AND_WITHOUT = pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+
+
+def decide(page: Page, shop: Shop, sku_id: str, disposition: str, code: str) -> None:
+    """Fill in the form of a SKU and send it; an own estimate first where one is asked for."""
+    page.goto(f"{shop.pages}/decide?market=EU&sku_id={sku_id}")
+    if page.get_by_role("heading", name="First your own estimate").count():
+        page.get_by_label("Of 100 products").fill("30")
+        page.get_by_role("button", name="Keep my estimate").click()
+    page.get_by_role("radio", name=disposition).check()
+    page.get_by_label("Reason").select_option(code)
+    page.get_by_label("Why, in your own words").fill("Buyers report shocks, and it was tested in June.")
+    page.get_by_role("button", name="Decide", exact=True).click()
+    page.get_by_role("heading", name="What and why").wait_for()
+
+
+@WITH_AND_WITHOUT
+def test_from_the_queue_to_the_ledger(opened: Pages, shop: Shop, scripts: bool) -> None:
+    """Sign in, open a SKU from the queue, read, decide, see the row of the ledger."""
+    page = opened(java_script_enabled=scripts)
+    first = page.locator("table a[href*='/sku/']").first
+    sku_id = first.inner_text()
+    decide(page, shop, sku_id, "Order test", "score_high")
+    expect(page.locator(".state").first).to_have_text("in force")
+    page.goto(f"{shop.pages}/ledger?subject={sku_id} EU")
+    expect(page.locator("tbody tr").first).to_contain_text("Olga")
+    expect(page.locator("tbody tr").first).to_contain_text("decide")
+
+
+@WITH_AND_WITHOUT
+def test_a_removal_takes_a_second_person(opened: Pages, shop: Shop, scripts: bool) -> None:
+    """Proposed by one, approved by another, then the statement of reasons; the print view keeps what counts."""
+    page = opened(java_script_enabled=scripts)
+    decide(page, shop, FAILED_SKU, "Remove listing", "failed_independent_test")
+    expect(page.get_by_text("somebody else approves it")).to_be_visible()
+    where = page.url
+    second = opened("second", java_script_enabled=scripts)
+    second.goto(where)
+    second.get_by_role("button", name="Approve").click()
+    expect(second.locator(".state").first).to_have_text("in force")
+    second.emulate_media(media="print")
+    expect(second.get_by_role("heading", name="What and why")).to_be_visible()
+    expect(second.get_by_role("navigation")).to_be_hidden()
+    second.emulate_media(media="screen")
+    second.get_by_role("link", name="Draft statement of reasons").click()
+    expect(second.locator("pre").first).to_contain_text("The rule")
+    with second.expect_download() as taken:
+        second.get_by_role("link", name="Download the letter").click()
+    assert "removed the offer" in " ".join(Path(taken.value.path()).read_text(encoding="utf-8").split())
+
+
+def test_what_lacks_a_fact_cannot_be_chosen(opened: Pages, shop: Shop) -> None:
+    page = opened()
+    page.goto(f"{shop.pages}/decide?market=EU&sku_id=K-3")
+    if page.get_by_role("heading", name="First your own estimate").count():
+        page.get_by_label("Of 100 products").fill("5")
+        page.get_by_role("button", name="Keep my estimate").click()
+    expect(page.get_by_role("radio", name="Remove listing")).to_be_disabled()
+    expect(page.get_by_text("a score alone does not carry this")).to_be_visible()
+
+
+@WITH_AND_WITHOUT
+def test_a_scheduler_plans_and_exports(opened: Pages, shop: Shop, scripts: bool) -> None:
+    """The slider tells what the money buys; approving draws a round, which is exported as CSV."""
+    page = opened("scheduler", java_script_enabled=scripts)
+    page.goto(f"{shop.pages}/plan?budget_eur=5000")
+    slider = page.get_by_role("slider")
+    slider.focus()
+    for _ in range(3 if scripts else 4):
+        page.keyboard.press("ArrowRight")
+    if not scripts:
+        page.get_by_role("button", name="Show what it buys").click()
+    expect(page.locator("#bought-heading")).to_contain_text("EUR 8,000" if scripts else "EUR 9,000")
+    page.get_by_role("button", name="Approve").click()
+    page.get_by_role("heading", name="Round").wait_for()
+    with page.expect_download() as taken:
+        page.get_by_role("link", name="Export as CSV").click()
+    with Path(taken.value.path()).open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert rows
+    assert {"sku_id", "inclusion_probability", "model_version", "as_of"} <= set(rows[0])
+
+
+def test_the_whole_way_with_the_keyboard(opened: Pages, shop: Shop) -> None:
+    """Signing in, skipping to the content, choosing and deciding without a mouse."""
+    page = opened(None)
+    page.get_by_label("Key").focus()
+    page.keyboard.type(shop.keys["officer"])
+    page.keyboard.press("Enter")
+    page.locator(".who").wait_for()
+    page.goto(f"{shop.pages}/decide?market=EU&sku_id={FAILED_SKU}")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    reached = set()
+    for _ in range(12):
+        reached.add(page.evaluate("document.activeElement.name || document.activeElement.tagName"))
+        if page.evaluate("document.activeElement.name") == "disposition":
+            page.keyboard.press("ArrowDown")
+        page.keyboard.press("Tab")
+    assert {"disposition", "code", "package", "explanation"} <= reached
