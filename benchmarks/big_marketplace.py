@@ -64,7 +64,7 @@ QUERIES = {
         DATE '{UNTIL}' - CAST(900 + u(range, 'on') * 2000 AS INTEGER) AS onboarded_on, 'CN' AS country,
         pick(['manufacturer', 'trader', 'brand'], u(range, 'kind')) AS kind
         FROM range(greatest(:skus // {SKUS_PER_SUPPLIER}, 1))""",
-    "skus": f"""SELECT sku(range) AS sku_id, market(range) AS market, supplier_of(range, :skus) AS supplier_id,
+    "skus": f"""SELECT range::INTEGER AS sku_code, range::INTEGER AS sku_rank, sku(range) AS sku_id, market(range) AS market, supplier_of(range, :skus) AS supplier_id,
         {_texts("category", CATEGORIES, "range")} AS category,
         DATE '{UNTIL}' - CAST(1 + u(range, 'listed') * 900 AS INTEGER) AS listed_on,
         CASE WHEN u(range, 'f') < 0.6 THEN 'F-' || CAST(floor(u(range, 'factory') * (:skus // 40 + 1)) AS BIGINT)
@@ -77,23 +77,23 @@ QUERIES = {
         pick(['none', 'button', 'li_ion', 'other'], u(range, 'battery')) AS battery,
         u(range, 'mains') < 0.2 AS mains_powered, u(range, 'radio') < 0.2 AS radio, u(range, 'skin') < 0.4 AS skin_contact,
         u(range, 'food') < 0.1 AS food_contact, u(range, 'rp') < 0.8 AS responsible_person FROM range(:skus)""",
-    "orders": f"""SELECT sku(i) AS sku_id, market(i) AS market, {_day("order", 540)} AS happened_on,
+    "orders": f"""SELECT i::INTEGER AS sku_code, sku(i) AS sku_id, market(i) AS market, {_day("order", 540)} AS happened_on,
         CAST(1 + floor(-3 * ln(1 - u(i * 1009 + k, 'units'))) AS BIGINT) AS units, happened_on AS known_on
         FROM {_repeated(7.4, "orders")}""",
-    "returns": f"""SELECT 'R-' || i || '-' || k AS return_id, sku(i) AS sku_id, market(i) AS market,
+    "returns": f"""SELECT i::INTEGER AS sku_code, 'R-' || i || '-' || k AS return_id, sku(i) AS sku_id, market(i) AS market,
         {_day("return", 540)} AS happened_on, happened_on + 2 AS known_on,
         CASE WHEN u(i * 1009 + k, 'many') < 0.1 THEN 2 WHEN u(i * 1009 + k, 'many') < 0.9 THEN 1 END::BIGINT AS units,
         pick(['size_fit', 'not_as_described', 'defective', 'damaged_in_transit', 'safety_concern', 'allergic_reaction',
               'counterfeit_suspected', 'changed_mind', 'other'], u(i * 1009 + k, 'reason')) AS reason
         FROM {_repeated(1.0, "returns")}""",
-    "reviews": f"""SELECT 'V-' || i || '-' || k AS review_id, sku(i) AS sku_id, market(i) AS market,
+    "reviews": f"""SELECT i::INTEGER AS sku_code, 'V-' || i || '-' || k AS review_id, sku(i) AS sku_id, market(i) AS market,
         {_day("review", 540)} AS happened_on, happened_on AS known_on,
         CAST(1 + floor(5 * sqrt(u(i * 1009 + k, 'stars'))) AS BIGINT) AS rating,
         {_texts("first", ORDINARY, "i * 1009 + k")} || ' ' || CASE WHEN u(i * 1009 + k, 'hazard') < 0.04
         THEN {_texts("which", HAZARDS, "i * 1009 + k")} ELSE {_texts("second", ORDINARY, "i * 1009 + k")} END AS text,
         'en' AS language, u(i * 1009 + k, 'verified') < 0.8 AS verified
         FROM {_repeated(1.2, "reviews")}""",
-    "lab_tests": f"""SELECT 'T-' || i || '-' || k AS test_id, sku(i) AS sku_id, market(i) AS market,
+    "lab_tests": f"""SELECT i::INTEGER AS sku_code, 'T-' || i || '-' || k AS test_id, sku(i) AS sku_id, market(i) AS market,
         {_day("test", 900)} AS happened_on, happened_on + 12 AS known_on,
         pick(['pass', 'pass', 'pass', 'fail', 'inconclusive'], u(i * 1009 + k, 'result')) AS result,
         pick(['warehouse', 'mystery_shopper', 'supplier_provided'], u(i * 1009 + k, 'origin')) AS origin,
@@ -115,7 +115,7 @@ QUERIES = {
     "holds": f"""SELECT 'H-' || i AS hold_id, {_day("hold", 600)} AS happened_on, happened_on + 1 AS known_on,
         sku(i) AS sku_id, NULL::VARCHAR AS supplier_id, market(i) AS market, 'customs' AS authority, 'recall' AS kind
         FROM (SELECT range AS i, 0 AS k, 1 AS c FROM range(:skus)) WHERE u(i, 'held') < 0.002 ORDER BY 4, 2, 1""",
-    "incidents": f"""SELECT 'I-' || i AS incident_id, sku(i) AS sku_id, market(i) AS market,
+    "incidents": f"""SELECT i::INTEGER AS sku_code, 'I-' || i AS incident_id, sku(i) AS sku_id, market(i) AS market,
         {_day("incident", 600)} AS happened_on, happened_on + 7 AS known_on, 'fire' AS hazard,
         CAST(floor(u(i, 'injury') * 5) AS BIGINT) AS injury_severity
         FROM (SELECT range AS i, 0 AS k, 1 AS c FROM range(:skus)) WHERE u(i, 'incident') < 0.005 ORDER BY 2, 3, 4, 1""",

@@ -98,16 +98,21 @@ def _add_a_day_of_reviews(home: Path) -> None:
 
 def peer_frame(tables: Tables) -> pd.DataFrame:
     """The features that pandas computes too, of every SKU on AS_OF."""
-    with laid(Morning(AS_OF, tables, Reference.untrained()), ("sku", "supplier")) as catalogue:
+    of = {entity: [BY_NAME[name] for name in PEER_FEATURES if BY_NAME[name].entity == entity]
+          for entity in ("sku", "supplier")}  # fmt: skip
+    with laid(Morning(AS_OF, tables, Reference.untrained()), [*of["sku"], *of["supplier"]]) as catalogue:
         skus = catalogue.places["sku"]
-        keys = catalogue.backend.to_pyarrow(skus.rows.order_by(skus.column).select(*KEYS["sku"], SUPPLIER)).to_pandas()
-        frames = {}
-        for entity in ("sku", "supplier"):
-            names = [name for name in PEER_FEATURES if BY_NAME[name].entity == entity]
-            matrix = catalogue.matrix(catalogue.places[entity], [BY_NAME[name] for name in names])
-            frames[entity] = pd.DataFrame(matrix, columns=names)
-    of_supplier = frames["supplier"].take(keys.pop(SUPPLIER).to_numpy()).set_axis(keys.index)
-    frame: pd.DataFrame = pd.concat([keys, frames["sku"], of_supplier], axis=1)
+        keys = catalogue.backend.to_pyarrow(skus.rows.order_by(skus.column).select(*KEYS["sku"], SUPPLIER))
+        values = np.full((skus.stop, len(PEER_FEATURES)), np.nan, order="F")
+        catalogue.fill(values[:, : len(of["sku"])], skus, of["sku"])
+        suppliers = catalogue.matrix(catalogue.places["supplier"], of["supplier"])
+    owner = keys[SUPPLIER].to_numpy()
+    for number in range(len(of["supplier"])):
+        np.take(suppliers[:, number], owner, out=values[:, len(of["sku"]) + number])
+    names = [feature.name for feature in (*of["sku"], *of["supplier"])]
+    frame = pd.DataFrame(values, columns=names, copy=False)
+    for number, key in enumerate(KEYS["sku"]):
+        frame.insert(number, key, keys[key].to_pandas())
     return frame
 
 

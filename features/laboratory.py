@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from data.codes import named, same_sku
 from features.feature import KEYS, Entity
 from features.prepared import shared
 from features.source import Events
@@ -29,10 +30,13 @@ def decided_tests(tables: "Tables") -> "ir.Table":
     tests = tables["lab_tests"].filter(lambda test: test.result.isin(["pass", "fail"]))
     given = tests.origin == "supplier_provided"
     facts = tests.select(
-        "sku_id", "market", "happened_on", "known_on", "severity",
+        *named(tests), "happened_on", "known_on", "severity",
         given=given, independent=~given, failed=tests.result == "fail",
     )  # fmt: skip
-    return facts.inner_join(listed(tables), ["sku_id", "market"])
+    listing = listed(tables)
+    on = same_sku(facts, listing)
+    told = [column for column in listing.columns if column in on or column not in facts.columns]
+    return facts.inner_join(listing if len(told) == len(listing.columns) else listing.select(*told), list(on))
 
 
 def _tests_of(entity: Entity) -> Events:

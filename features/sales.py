@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from data.codes import named
 from features.laboratory import listed
 from features.prepared import shared
 from features.source import Events
@@ -14,31 +15,20 @@ if TYPE_CHECKING:
 SAFETY_REASONS = ["safety_concern", "allergic_reaction"]
 QUALITY_REASONS = ["defective", "damaged_in_transit"]
 DECEPTION_REASONS = ["not_as_described", "counterfeit_suspected"]
-SOLD, RETURNED, SAFETY, QUALITY, DECEPTION = range(5)
 FLOW = ("sold", "returned", "safety", "quality", "deception")
-
-
-@shared
-def flows(tables: "Tables") -> "ir.Table":
-    """Orders and returns of each SKU and market, one row per event: `units`, and `kind`, SOLD or why they came back."""
-    import ibis
-
-    orders, returns = tables["orders"], tables["returns"]
-    keys = ("sku_id", "market", "happened_on", "known_on")
-    reasons = ((SAFETY_REASONS, SAFETY), (QUALITY_REASONS, QUALITY), (DECEPTION_REASONS, DECEPTION))
-    kind = ibis.cases(*((returns.reason.isin(few), code) for few, code in reasons), else_=RETURNED).cast("int8")
-    sold = orders.select(*keys, "units", kind=ibis.literal(SOLD, "int8"))
-    return sold.union(returns.select(*keys, units=returns.units.fill_null(1), kind=kind))
 
 
 def sales_and_returns(tables: "Tables") -> "ir.Table":
     """Orders (`sold` units) and returns (`returned`, and by reason) of each SKU and market, one row per event."""
-    moved = flows(tables)
-    counted = {name: moved.kind == code for code, name in enumerate(FLOW)}
-    counted["returned"] = moved.kind != SOLD
-    units = {name: condition.ifelse(moved.units, 0) for name, condition in counted.items()}
-    kept = [column for column in moved.columns if column not in ("units", "kind")]
-    return moved.select(*kept, **units)
+    import ibis
+
+    orders, returns = tables["orders"], tables["returns"]
+    keys = (*(column for column in named(orders) if column in named(returns)), "happened_on", "known_on")
+    nothing, units = ibis.literal(0, "int64"), returns.units.fill_null(1)
+    reasons = {"safety": SAFETY_REASONS, "quality": QUALITY_REASONS, "deception": DECEPTION_REASONS}
+    back = {name: returns.reason.isin(few).ifelse(units, 0) for name, few in reasons.items()}
+    sold = orders.select(*keys, sold=orders.units, **dict.fromkeys(FLOW[1:], nothing))
+    return sold.union(returns.select(*keys, sold=nothing, returned=units, **back))
 
 
 @shared

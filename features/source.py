@@ -40,7 +40,7 @@ class Events:
         same = [days[key] == events[f"event_{key}"] for key in self.on]
         seen = days.left_join(events, [*same, events.known_on < days.as_of])
         seen = seen.mutate(age_days=seen.as_of.delta(seen.happened_on, unit="day"))
-        return seen.group_by(list(days.columns)).aggregate(**_values(seen, reference, features))
+        return seen.group_by(list(days.columns)).aggregate(**values_of(seen, reference, features))
 
     def measured_on(self, morning: "Morning", places: "Places", features: "Sequence[Feature]") -> "ir.Table":
         """The `features` of every place that has seen an event, and those of one that has seen none at place NOBODY.
@@ -50,9 +50,9 @@ class Events:
         events = self.rows(morning.tables)
         placed = places.found_in(events, self.on)
         known = placed.filter(placed.known_on < morning.as_of)
-        seen = known.union(_nothing(known, places.column))
+        seen = known.union(nothing(known, places.column))
         seen = seen.mutate(as_of=morning.day, age_days=morning.day.delta(seen.happened_on, unit="day"))
-        return seen.group_by(places.column).aggregate(**_values(seen, morning.reference, features))
+        return seen.group_by(places.column).aggregate(**values_of(seen, morning.reference, features))
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,12 @@ class Facts:
     ) -> "ir.Table":
         """The `features` of every row of `days` (entity keys and as_of, each pair once)."""
         seen = self.rows(days, tables, reference)
-        return seen.select(*days.columns, **_values(seen, reference, features))
+        return seen.select(*days.columns, **values_of(seen, reference, features))
 
     def measured_on(self, morning: "Morning", places: "Places", features: "Sequence[Feature]") -> "ir.Table":
         """The `features` of every place."""
         seen = self.rows(places.rows.mutate(as_of=morning.day), morning.tables, morning.reference)
-        return seen.select(places.column, **_values(seen, morning.reference, features))
+        return seen.select(places.column, **values_of(seen, morning.reference, features))
 
 
 Source = Events | Facts
@@ -116,11 +116,12 @@ def joined(left: "ir.Table", right: "ir.Table", keys: Sequence[str]) -> "ir.Tabl
     return left.left_join(right.select(*keys, *added), list(keys)).select(*left.columns, *added)
 
 
-def _values(seen: "ir.Table", reference: Reference, features: "Sequence[Feature]") -> "dict[str, ir.Value]":
+def values_of(seen: "ir.Table", reference: Reference, features: "Sequence[Feature]") -> "dict[str, ir.Value]":
+    """The expression of every feature over `seen`, as float64."""
     return {feature.name: feature.value(seen, reference).cast("float64") for feature in features}
 
 
-def _nothing(events: "ir.Table", column: str) -> "ir.Table":
+def nothing(events: "ir.Table", column: str) -> "ir.Table":
     """One row in the columns of `events` that tells nothing, at place NOBODY."""
     import ibis
 
