@@ -14,6 +14,7 @@ from data.marketplace.draws import Integers
 LANGUAGES = ("en", "de", "fr", "es", "ja", "zh")
 TONES = (
     "praise", "neutral", "complaint", "negation", "figurative", "hypothetical", "elsewhere", "preset", "fake",
+    "veiled", "opening", "closing", "aftermath",
 )  # fmt: skip
 TONE = {tone: code for code, tone in enumerate(TONES)}
 

@@ -24,7 +24,7 @@ from data.marketplace.listings import draw_listings, products_needed
 from data.marketplace.orders import draw_sales, orders_table
 from data.marketplace.products import draw_products
 from data.marketplace.returns import returns_table
-from data.marketplace.reviews import reviews_table
+from data.marketplace.reviews import reviews_tables
 from data.marketplace.suppliers import draw_suppliers, supplier_ids, suppliers_table
 from data.marketplace.testing_history import joined, testing_history
 from data.progress import Progress, SilentProgress
@@ -34,7 +34,7 @@ from data.workspace import replacing
 CHUNK = 100_000
 FEWEST_SKUS, FEWEST_DAYS, MOST_DAYS = 100, 180, 3_650
 LAST_DAY = date(2026, 6, 30)
-TRUTHS = ("truth", "truth_tests")
+TRUTHS = ("truth", "truth_tests", "truth_reviews")
 ARROW_TYPE = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "day": pa.date32(),
               "truth": pa.bool_()}  # fmt: skip
 
@@ -44,10 +44,11 @@ def write_sample(
 ) -> None:
     """Write a marketplace of `skus` listings over `days` days, `until` the last, into the folder `out`.
 
-    The eleven tables of the contract, and `truth.parquet` (each listing, the week after the last day) and
-    `truth_tests.parquet` (each laboratory test, at its draw), which only tests and replay may read; what their columns
-    mean is said in `data.marketplace.compliance`. The same arguments write the same tables. `out` is replaced as a
-    whole or not at all. Raises Refusal for too small a marketplace and for a folder that holds anything else.
+    The eleven tables of the contract, and `truth.parquet` (each listing, the week after the last day),
+    `truth_tests.parquet` (each laboratory test, at its draw) and `truth_reviews.parquet` (what each review is), which
+    only tests and evaluation may read; what their columns mean is said in `compliance` and `reviews`. The same
+    arguments write the same tables. `out` is replaced as a whole or not at all. Raises Refusal for too small a
+    marketplace and for a folder that holds anything else.
     """
     _check(out, skus, days, seed)
     with (progress or SilentProgress()).step("Sample marketplace", skus, "SKUs") as advance, replacing(out) as attempt:
@@ -109,16 +110,18 @@ def _chunk_tables(world: World, rows: Integers, mended_on: Integers, chunk: int)
     first = rows[np.searchsorted(world.listings.product[rows], products)]
     names = sku_ids(world, rows)
     supplier = world.products.supplier[world.listings.product[rows]]
+    reviews, truth_reviews = reviews_tables(world, sales, chunk)
     tables = {
         "skus": skus_table(world, rows, stream(world.seed, "products", 1 + chunk)),
         "certificates": certificates_table(world, products, sku_ids(world, first), chunk),
         "returns": returns_table(world, sales, chunk),
-        "reviews": reviews_table(world, sales, chunk),
+        "reviews": reviews,
         "orders": orders_table(world, sales),
         "incidents": incidents_table(world, sales, chunk),
     }
     declared = {name: _declared(table, BY_NAME[name]) for name, table in tables.items()}
-    return declared | {"truth": truth_table(world, rows, mended_on, (names, supplier_ids(supplier, world.seed)))}
+    truth = truth_table(world, rows, mended_on, (names, supplier_ids(supplier, world.seed)))
+    return declared | {"truth": truth, "truth_reviews": truth_reviews}
 
 
 def _declared(table: pa.Table, contract: ContractTable) -> pa.Table:

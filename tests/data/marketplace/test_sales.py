@@ -102,3 +102,28 @@ def test_ratings_are_polar(large: Mapping[str, pd.DataFrame]) -> None:
     shares = large["reviews"].rating.value_counts(normalize=True)
     assert shares[5] > 0.5
     assert shares[1] > shares[2]
+
+
+def test_the_truth_of_every_review_is_known(large: Mapping[str, pd.DataFrame], sold: pd.DataFrame) -> None:
+    """Only harm that the product did counts as harm; four in ten who were harmed do not say by what."""
+    reviews, truth = large["reviews"], large["truth_reviews"]
+    assert sorted(truth.review_id) == sorted(reviews.review_id)
+    known = reviews.merge(truth, on="review_id").merge(sold, on=["sku_id", "market"])
+    assert set(truth.origin) == {"ordinary", "harmed", "mistaken", "bought", "planted"}
+    assert (known.is_harm == (known.origin == "harmed")).all()
+    harmed, mistaken = known[known.origin == "harmed"], known[known.origin == "mistaken"]
+    assert harmed.non_compliant.mean() > mistaken.non_compliant.mean() + 0.3
+    assert (harmed.says == "veiled").mean() == pytest.approx(0.4, abs=0.06)
+
+
+def test_rivals_copy_and_buyers_write_their_own_words(large: Mapping[str, pd.DataFrame]) -> None:
+    """Copies of one burst share text and language; of what harmed buyers write few texts are alike."""
+    known = large["reviews"].merge(large["truth_reviews"], on="review_id")
+    copied = known[known.copied]
+    assert len(copied) > 20
+    assert set(copied.origin) == {"planted"}
+    assert len(copied[["sku_id", "market"]].drop_duplicates()) == len(
+        copied[["sku_id", "market", "text", "language"]].drop_duplicates()
+    )
+    told = known[(known.origin == "harmed") & (known.says != "veiled") & (known.language == "en")]
+    assert told.text.nunique() > 0.7 * len(told)
