@@ -22,6 +22,7 @@ from serving.indicators.counting import totals_of
 from serving.indicators.keeping import write_totals
 from serving.parts import CatalogueScores
 from serving.publication import Publication, publish
+from serving.queue.publishing import write_queue_of
 from serving.staging import staging_for
 
 ROWS_PER_PART = 50_000
@@ -74,7 +75,9 @@ def score_snapshot(
         scores = CatalogueScores(snapshot, assessor, staging, rows_per_part, threads)
         ranks, p_fail = scores.write(progress)
         staging.publish(target)
-    publish(workspace, _publication(workspace, snapshot, artefact, bands.version, dossiers), ranks, p_fail)
+    publication = _publication(workspace, snapshot, artefact, bands.version, dossiers)
+    write_queue_of(workspace, publication, snapshot, (ranks, p_fail), bands)
+    publish(workspace, publication, ranks, p_fail)
     return target
 
 

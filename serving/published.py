@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ from serving.answers import Item, RefusedItem, ScoreAnswer, ScoreRow
 from serving.assessment import SCORE_SCHEMA, Assessor, ranked
 from serving.dossiers.reading import Dossiers
 from serving.publication import published_name, read_publication
+from serving.queue.publishing import open_queue
+from serving.queue.reading import Queue
 
 Floats = NDArray[np.float64]
 Told = dict[str, Any]
@@ -88,13 +91,21 @@ class Published:
             raise Refusal(answer.refused[0].why)
         return answer.scores[0]
 
-    def riskiest(self, most: int) -> list[ScoreRow]:
-        """The SKUs of rank 1 to `most`, with their reasons."""
-        positions = np.flatnonzero(self._ranks <= most)
-        positions = positions[np.argsort(self._ranks[positions])]
+    @cached_property
+    def queue(self) -> Queue:
+        """The SKUs as officers look through them; Refusal where the catalogue was scored without dossiers."""
+        return open_queue(self._workspace, self.publication)
+
+    def rows_at(self, positions: NDArray[np.int64]) -> list[ScoreRow]:
+        """The scores of the rows of the snapshot at `positions`, with their reasons."""
         keys = [self.snapshot.keys(position, position + 1).to_pylist()[0] for position in positions.tolist()]
         items = [Item(sku_id=key["sku_id"], market=key["market"]) for key in keys]
         return self._rows(items, positions, explain=True)
+
+    def riskiest(self, most: int) -> list[ScoreRow]:
+        """The SKUs of rank 1 to `most`, with their reasons."""
+        positions = np.flatnonzero(self._ranks <= most)
+        return self.rows_at(positions[np.argsort(self._ranks[positions])])
 
     def candidates(self) -> pa.Table:
         """What a sampling plan draws from: every SKU with its key, category, supplier, p_fail, sales and tests."""

@@ -13,6 +13,7 @@ from serving.console import (
     approval_pages,
     decision_page,
     ledger_page,
+    order_page,
     overview_page,
     plan_page,
     queue_page,
@@ -27,6 +28,7 @@ from serving.console.session import NotAllowedError, SignInNeededError
 ROUTERS = (
     sign_in_page.router,
     queue_page.router,
+    order_page.router,
     decision_page.router,
     approval_pages.router,
     statement_pages.router,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import quote
 
 UNKNOWN = "\N{EN DASH}"
 
@@ -50,6 +51,19 @@ def frequency(p_fail: float) -> str:
     return f"about {twentieths} in 20" if twentieths % 2 else f"about {twentieths // 2} in 10"
 
 
+def urlpath(text: str) -> str:
+    """A text as one part of a path: its slashes are no separators."""
+    return quote(text, safe="")
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
-    {"day": day, "percent": percent, "euros": euros, "number": number, "plain": plain, "frequency": frequency}
+    {
+        "day": day,
+        "percent": percent,
+        "euros": euros,
+        "number": number,
+        "plain": plain,
+        "frequency": frequency,
+        "urlpath": urlpath,
+    }
 )

@@ -23,9 +23,14 @@ class OwnedRows:
             batches = [reader.get_batch(number) for number in range(reader.num_record_batches)]
         except (OSError, pa.ArrowInvalid) as error:
             raise Refusal(f"{path} cannot be read: {error}. Write it again with `touchstone score`.") from error
+        self._schema = reader.schema
         self._batches = [batch for batch in batches if batch.num_rows]
         self._owners = [batch[OWNER].to_numpy() for batch in self._batches]
         self._lasts = [int(owners[-1]) for owners in self._owners]
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """One column of all rows, by owner."""
+        return pa.Table.from_batches(self._batches, self._schema)[name]
 
     def of(self, owner: int) -> list[Row]:
         """The rows of `owner` in the order in which they were written."""

@@ -8,6 +8,8 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import pyarrow as pa
+
 from data.file_sums import Sums, file_sum, require_unchanged, require_whole, sums_of, sums_record
 from data.refusal import Refusal
 from serving.dossiers.dossier import (
@@ -84,6 +86,11 @@ class Dossiers:
     def fingerprint(self) -> str:
         """The content of the lake that they were made of."""
         return self._statement.fingerprint
+
+    @property
+    def titles(self) -> pa.ChunkedArray:
+        """The title of every SKU, by position; null where the listing has none."""
+        return self._sheets[LISTING].column("title")
 
     def of(self, position: int) -> Dossier:
         """The dossier of the SKU at `position`; IndexError where there is none."""

@@ -1,0 +1,66 @@
+"""The queue of a publication: written before it goes into service, opened by whoever shows it."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.refusal import Refusal
+from data.workspace import Workspace
+from features.snapshot import Snapshot, open_snapshot
+from models.policy import Bands
+from serving.dossiers.reading import Dossiers
+from serving.publication import Publication, published_name, read_publication
+from serving.queue.reading import Queue
+from serving.queue.shape import queue_folder, read_statement
+from serving.queue.writing import Ranked, write_queue
+
+Ranks = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+def write_queue_of(
+    workspace: Workspace, publication: Publication, snapshot: Snapshot, scored: tuple[Ranks, Floats], bands: Bands
+) -> None:
+    """Write the queue of a publication that has dossiers, unless it is there; `scored` are ranks and p_fail."""
+    folder = queue_folder(workspace, publication)
+    if publication.dossiers is None or _is_written(workspace, publication):
+        return
+    titles = Dossiers(workspace.home / publication.dossiers).titles
+    before = _p_fail_before(workspace, snapshot, scored[1], bands)
+    write_queue(Ranked(snapshot, titles, *scored, bands, before), folder)
+
+
+def open_queue(workspace: Workspace, publication: Publication) -> Queue:
+    """The queue of a publication; Refusal where it was scored without one."""
+    return Queue(queue_folder(workspace, publication))
+
+
+def _is_written(workspace: Workspace, publication: Publication) -> bool:
+    try:
+        read_statement(queue_folder(workspace, publication))
+    except Refusal:
+        return False
+    return True
+
+
+def _p_fail_before(workspace: Workspace, snapshot: Snapshot, p_fail: Floats, bands: Bands) -> Floats | None:
+    """What an earlier day in service said of the rows that a test is asked for now; NaN where it knew none.
+
+    None where no earlier day is in service.
+    """
+    name = published_name(workspace)
+    if name is None:
+        return None
+    try:
+        publication, _, earlier = read_publication(workspace, name)
+        present = open_snapshot(workspace.home / publication.snapshot)
+    except Refusal:
+        return None
+    if publication.as_of >= snapshot.as_of:
+        return None
+    asking = np.array([action in ("test", "priority_test") for action in bands.actions])
+    asked = np.flatnonzero(asking[bands.rank(p_fail)])
+    keys = snapshot.keys(0, len(snapshot)).select(["sku_id", "market"]).take(asked)
+    places = present.find(keys["sku_id"].to_pylist(), keys["market"].to_pylist())
+    before = np.full(len(snapshot), np.nan)
+    before[asked] = np.where(places >= 0, np.asarray(earlier)[places], np.nan)
+    return before

@@ -1,0 +1,162 @@
+"""A queue on disk, memory-mapped: found in milliseconds among millions of SKUs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from data.file_sums import require_whole
+from data.refusal import Refusal
+from serving.queue.shape import COLUMNS, ORDERS, SUPPLIERS, TEXTS, Evidence, read_statement
+from serving.queue.wanted import SORTS, Wanted
+
+Numbers = NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One SKU of the queue. `level` numbers its band, 0 the gentlest; `days_since_test` None where never tested."""
+
+    position: int
+    rank: int
+    sku_id: str
+    market: str
+    title: str | None
+    supplier_id: str
+    category: str
+    p_fail: float
+    band: str
+    level: int
+    units_90: int
+    days_since_test: int | None
+    evidence: Evidence
+
+
+class Queue:
+    """Finds and tells the SKUs of one scored catalogue. Raises Refusal where the folder is absent or broken."""
+
+    def __init__(self, folder: Path) -> None:
+        self._statement = read_statement(folder)
+        require_whole(folder, self._statement.files)
+        self._folder = folder
+        try:
+            self._columns = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in COLUMNS}
+            self._orders = {name: np.load(folder / f"order_{name}.npy", mmap_mode="r") for name in ORDERS}
+            self._texts = _mapped(folder / TEXTS)
+            self._suppliers = _mapped(folder / SUPPLIERS)["supplier_id"]
+        except (OSError, ValueError, pa.ArrowInvalid) as error:
+            raise Refusal(f"The queue in {folder} cannot be read: {error}. Run `touchstone score`.") from error
+
+    def __len__(self) -> int:
+        return self._statement.skus
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """The names of the bands, the gentlest first."""
+        return self._statement.bands
+
+    @property
+    def markets(self) -> tuple[str, ...]:
+        """The markets by name."""
+        return self._statement.markets
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """The categories by name."""
+        return self._statement.categories
+
+    @cached_property
+    def band_sizes(self) -> tuple[int, ...]:
+        """How many SKUs each band holds."""
+        return tuple(np.bincount(self._columns["band"], minlength=len(self.bands)).tolist())
+
+    def find(self, wanted: Wanted) -> Numbers:
+        """The numbers (rank - 1) of the wanted SKUs, in the wanted order."""
+        kept = self._kept(wanted)
+        if wanted.sort not in SORTS:
+            raise Refusal(f"The queue cannot be sorted by {wanted.sort!r}. Choose {', '.join(SORTS)}.")
+        if wanted.sort == "risk":
+            return np.arange(len(self)) if kept is None else np.flatnonzero(kept)
+        order = self._orders[wanted.sort]
+        return np.asarray(order) if kept is None else order[kept[order]]
+
+    def numbers_of(self, positions: NDArray[np.int64]) -> Numbers:
+        """The numbers of the rows of the snapshot at `positions`, riskiest first."""
+        return np.flatnonzero(np.isin(self._columns["position"], positions))
+
+    def entries(self, numbers: Numbers) -> list[Entry]:
+        """What the queue says of these SKUs."""
+        told = {name: column[numbers] for name, column in self._columns.items()}
+        texts = self._texts.take(pa.array(numbers, pa.int64()))
+        suppliers = self._suppliers.take(pa.array(told["supplier"], pa.int64())).to_pylist()
+        statement = self._statement
+        return [
+            Entry(
+                position=int(told["position"][row]), rank=int(number) + 1, sku_id=sku_id, title=title,
+                market=statement.markets[told["market"][row]], supplier_id=suppliers[row],
+                category=statement.categories[told["category"][row]], p_fail=float(told["p_fail"][row]),
+                band=statement.bands[told["band"][row]], level=int(told["band"][row]),
+                units_90=int(told["units_90"][row]), days_since_test=_days(told["days_since_test"][row]),
+                evidence=Evidence(int(told["evidence"][row])),
+            )
+            for row, (number, sku_id, title) in enumerate(
+                zip(numbers, texts["sku_id"].to_pylist(), texts["title"].to_pylist(), strict=True)
+            )
+        ]  # fmt: skip
+
+    def _kept(self, wanted: Wanted) -> NDArray[np.bool_] | None:
+        """Which SKUs are wanted, in the order of rank; None for all."""
+        masks = [
+            *self._of_name("band", wanted.bands, self.bands), *self._of_name("market", wanted.markets, self.markets),
+            *self._of_name("category", wanted.categories, self.categories),
+        ]  # fmt: skip
+        if wanted.supplier:
+            number = pc.index(self._suppliers, wanted.supplier).as_py()
+            masks.append(self._columns["supplier"] == number)
+        if wanted.evidence:
+            masks.append((self._columns["evidence"] & wanted.evidence) == wanted.evidence)
+        if wanted.never_tested:
+            masks.append(np.isnan(self._columns["days_since_test"]))
+        if wanted.among is not None:
+            among = np.zeros(len(self), dtype=bool)
+            among[wanted.among[(wanted.among >= 0) & (wanted.among < len(self))]] = True
+            masks.append(among[self._columns["position"]])
+        kept = np.logical_and.reduce(masks) if masks else None
+        return self._with_words(wanted.words, kept)
+
+    def _of_name(self, column: str, asked: Sequence[str], names: Sequence[str]) -> list[NDArray[np.bool_]]:
+        if not asked:
+            return []
+        chosen = np.array([name in asked for name in names], dtype=bool)
+        return [chosen[self._columns[column]]]
+
+    def _with_words(self, words: Sequence[str], kept: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+        """Searches only where the other filters leave something."""
+        if not words:
+            return kept
+        rows = np.arange(len(self)) if kept is None else np.flatnonzero(kept)
+        sought = self._texts["found_by"]
+        if len(rows) * 4 < len(self):
+            sought = sought.take(pa.array(rows))
+        else:
+            rows = np.arange(len(self))
+        for word in words:
+            there = np.asarray(pc.match_substring(sought, word.lower()))
+            rows, sought = rows[there], sought.filter(pa.array(there))
+        found = np.zeros(len(self), dtype=bool)
+        found[rows] = True
+        return found if kept is None else found & kept
+
+
+def _mapped(path: Path) -> pa.Table:
+    return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+
+
+def _days(days: float) -> int | None:
+    return None if np.isnan(days) else int(days)

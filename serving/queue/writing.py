@@ -1,0 +1,137 @@
+"""How a scored catalogue becomes a queue on disk; memory holds some 60 bytes a SKU, texts are streamed."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from data.file_sums import file_sums
+from data.workspace import replacing
+from features.snapshot import Snapshot
+from models.policy import Bands
+from serving.queue.shape import (
+    COLUMNS,
+    ORDERS,
+    STATEMENT,
+    SUPPLIERS,
+    TEXT_SCHEMA,
+    TEXTS,
+    Evidence,
+    QueueStatement,
+)
+
+ROWS_PER_BATCH = 65_536
+KNOWN_BY = {
+    Evidence.CERTIFICATE: "sku_certificates_refuted", Evidence.RETURNS: "sku_safety_returns_365",
+    Evidence.REVIEWS: "sku_hazard_reviews_365", Evidence.HOLD: "sku_holds_365", Evidence.INCIDENT: "sku_incidents_365",
+}  # fmt: skip
+"""The feature that is above zero where there is such evidence."""
+
+Ranks = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A scored catalogue: rank and p_fail of every row of the snapshot, its titles in the same order, the bands.
+
+    `before` is p_fail of the same rows in the publication before, NaN where it had none; None where there was none.
+    """
+
+    snapshot: Snapshot
+    titles: pa.ChunkedArray
+    ranks: Ranks
+    p_fail: Floats
+    bands: Bands
+    before: Floats | None = None
+
+
+def write_queue(ranked: Ranked, folder: Path) -> None:
+    """Write the queue as `folder`, all or nothing, and drop the queues beside it but for the newest other one."""
+    order = np.empty(len(ranked.ranks), dtype=np.int32)
+    order[ranked.ranks - 1] = np.arange(len(order), dtype=np.int32)
+    keys = ranked.snapshot.keys(0, len(order)).append_column("title", ranked.titles)
+    with replacing(folder) as attempt:
+        attempt.mkdir()
+        lists = _write_columns(ranked, order, keys, attempt)
+        _write_texts(keys, order, attempt / TEXTS)
+        files = [*(f"{name}.npy" for name in (*COLUMNS, *(f"order_{name}" for name in ORDERS))), TEXTS, SUPPLIERS]
+        markets, categories = lists
+        QueueStatement(
+            len(order), ranked.bands.names, tuple(markets), tuple(categories), file_sums(attempt, files)
+        ).write(attempt)
+    _keep_two(folder)
+
+
+def _write_columns(
+    ranked: Ranked, order: NDArray[np.int32], keys: pa.Table, folder: Path
+) -> tuple[Sequence[str], Sequence[str]]:
+    """Write every column in the order of rank; returns the names of markets and categories."""
+    feature = ranked.snapshot.feature
+    markets, market = _numbered(keys["market"])
+    categories, category = _numbered(keys["category"])
+    suppliers, supplier = _numbered(keys["supplier_id"])
+    with pa.ipc.new_file(str(folder / SUPPLIERS), pa.schema([("supplier_id", pa.string())])) as writer:
+        writer.write_table(pa.table({"supplier_id": suppliers}))
+    units = np.nan_to_num(feature("sku_units_90"))
+    untested = feature("sku_days_since_test")
+    columns: dict[str, NDArray[Any]] = {
+        "position": np.arange(len(order)), "p_fail": ranked.p_fail, "band": ranked.bands.rank(ranked.p_fail),
+        "market": market, "category": category, "supplier": supplier, "units_90": units,
+        "days_since_test": untested, "evidence": _evidence(ranked, untested),
+    }  # fmt: skip
+    for name, values in columns.items():
+        np.save(folder / f"{name}.npy", values[order].astype(COLUMNS[name]))
+    by = {
+        "units": -units[order], "harm": -(ranked.p_fail * units)[order],
+        "tested": -np.nan_to_num(untested[order], nan=np.inf), "sku": order.astype(np.float64),
+    }  # fmt: skip
+    for name in ORDERS:
+        np.save(folder / f"order_{name}.npy", np.argsort(by[name], kind="stable").astype(np.int32))
+    return markets.to_pylist(), categories.to_pylist()
+
+
+def _evidence(ranked: Ranked, untested: Floats) -> NDArray[np.uint8]:
+    """The set of evidence of every row of the snapshot."""
+    feature = ranked.snapshot.feature
+    failed = ~np.isnan(feature("sku_days_since_fail"))
+    known = np.where(failed, Evidence.FAILED, np.where(np.isnan(untested), 0, Evidence.PASSED)).astype(np.uint8)
+    for kind, name in KNOWN_BY.items():
+        known |= np.where(np.nan_to_num(feature(name)) > 0, kind, 0).astype(np.uint8)
+    if ranked.before is not None:
+        asking = np.array([action in ("test", "priority_test") for action in ranked.bands.actions])
+        asked = asking[ranked.bands.rank(np.nan_to_num(ranked.before))]
+        known |= np.where(asking[ranked.bands.rank(ranked.p_fail)] & ~asked, Evidence.NEW, 0).astype(np.uint8)
+    return known
+
+
+def _numbered(texts: pa.ChunkedArray) -> tuple[pa.Array, NDArray[np.int64]]:
+    """The distinct texts, sorted, and the number of each row's."""
+    encoded = texts.combine_chunks().cast(pa.string()).dictionary_encode()
+    by_name = pc.array_sort_indices(encoded.dictionary)
+    place = np.empty(len(by_name), dtype=np.int64)
+    place[by_name.to_numpy()] = np.arange(len(by_name))
+    return encoded.dictionary.take(by_name), place[encoded.indices.to_numpy(zero_copy_only=False)]
+
+
+def _write_texts(keys: pa.Table, order: NDArray[np.int32], path: Path) -> None:
+    with pa.ipc.new_file(str(path), TEXT_SCHEMA) as writer:
+        for start in range(0, len(order), ROWS_PER_BATCH):
+            rows = keys.take(pa.array(order[start : start + ROWS_PER_BATCH]))
+            titles = pc.fill_null(rows["title"], "")
+            sought = pc.binary_join_element_wise(rows["sku_id"], rows["supplier_id"], titles, "\n")
+            texts = {"sku_id": rows["sku_id"], "title": rows["title"], "found_by": pc.utf8_lower(sought)}
+            writer.write_table(pa.table(texts, schema=TEXT_SCHEMA).combine_chunks())
+
+
+def _keep_two(folder: Path) -> None:
+    """Drop old queues: a service may still be reading the one before, and no older one."""
+    others = [each for each in folder.parent.iterdir() if each != folder and (each / STATEMENT).is_file()]
+    for old in sorted(others, key=lambda each: (each / STATEMENT).stat().st_mtime)[:-1]:
+        shutil.rmtree(old)
