@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from models.artefact import Artefact
 from models.policy import Bands
 from models.reasons import REASONS_TYPE, STORED_REASONS, reasons_array
-from models.scoring import Explained, Probabilities, Scorer
+from models.scoring import Explained, Probabilities, Scorer, Scores
 
 Floats = NDArray[np.float64]
 Ranks = NDArray[np.int64]
@@ -39,12 +39,16 @@ class Assessor:
         self.as_of = as_of
         self.policy_version = bands.version
         self._scorer = Scorer(artefact, threads)
-        self._bands = bands
+        self.bands = bands
         self._feature_names = pa.array(list(artefact.feature_names), pa.string())
 
     def told(self, matrix: Floats) -> Explained:
         """Probabilities and the strongest contributions of each row of `matrix` (rows, features)."""
         return self._scorer.explain(matrix, STORED_REASONS)
+
+    def whole(self, matrix: Floats) -> Scores:
+        """Probabilities and the contribution of every feature of each row of `matrix`."""
+        return self._scorer.score(matrix)
 
     def probabilities(self, matrix: Floats) -> Probabilities:
         """Probabilities of each row of `matrix`, without explanation."""
@@ -59,7 +63,7 @@ class Assessor:
         columns = {
             "sku_id": keys["sku_id"], "market": keys["market"], "as_of": _repeated(self.as_of, count, pa.date32()),
             "p_fail": pa.array(told.p_fail), "p_low": pa.array(told.p_low), "p_high": pa.array(told.p_high),
-            "band": pa.array(self._bands.names, pa.string()).take(pa.array(self._bands.rank(told.p_fail))),
+            "band": pa.array(self.bands.names, pa.string()).take(pa.array(self.bands.rank(told.p_fail))),
             "rank": _repeated(0, count, pa.int64()), "reasons": self._reasons(matrix, told),
             "model_version": _repeated(artefact.version, count, pa.string()),
             "feature_version": _repeated(artefact.feature_version, count, pa.string()),

@@ -43,7 +43,8 @@ _TOLD = {
 class Published:
     """A model, its snapshot and its ranks, which were published together.
 
-    `p_fail` has an entry per row of the snapshot; `metrics` is what training measured.
+    `p_fail` has an entry per row of the snapshot; `metrics` is what training measured; `assessor` scores by its model,
+    `narrator` tells why.
     Raises Refusal where one of them is missing or broken.
     """
 
@@ -59,9 +60,9 @@ class Published:
             )
         self._dossiers = self._opened_dossiers(workspace)
         require_feature_version(self._artefact, self.snapshot.feature_version)
-        self._assessor = Assessor(self._artefact, self.publication.as_of, bands_in_force(self.publication.as_of))
+        self.assessor = Assessor(self._artefact, self.publication.as_of, bands_in_force(self.publication.as_of))
         self.metrics = self._artefact.metrics
-        self._narrator = Narrator(self._artefact)
+        self.narrator = Narrator(self._artefact)
 
     def answer(self, items: Sequence[Item], explain: bool) -> ScoreAnswer:
         """The scores of the known items and, with a sentence each, the unknown ones."""
@@ -73,7 +74,7 @@ class Published:
             refused=[self._refused(item) for item in unknown],
             model_version=self._artefact.version,
             feature_version=self._artefact.feature_version,
-            policy_version=self._assessor.policy_version,
+            policy_version=self.assessor.policy_version,
             as_of=self.publication.as_of,
         )
 
@@ -143,10 +144,10 @@ class Published:
 
     def _rows(self, items: Sequence[Item], positions: NDArray[np.int64], explain: bool) -> list[ScoreRow]:
         matrix = self.snapshot.matrix_at(positions)
-        told = self._assessor.told(matrix) if explain else self._assessor.probabilities(matrix)
+        told = self.assessor.told(matrix) if explain else self.assessor.probabilities(matrix)
         keys = pa.record_batch({"sku_id": [item.sku_id for item in items], "market": [item.market for item in items]},
                                schema=pa.schema(list(SCORE_SCHEMA)[:2]))  # fmt: skip
-        rows = ranked(self._assessor.rows(keys, matrix, told), self._ranks[positions]).to_pylist()
+        rows = ranked(self.assessor.rows(keys, matrix, told), self._ranks[positions]).to_pylist()
         if explain:
             self._add_sentences(rows, positions, told.margin)
         return [ScoreRow.model_validate(row) for row in rows]
@@ -156,7 +157,7 @@ class Published:
         places = [Place(self.snapshot.category(at), margin)
                   for at, margin in zip(positions.tolist(), margins.tolist(), strict=True)]  # fmt: skip
         reasons = [(place, reason) for place, row in zip(places, rows, strict=True) for reason in row["reasons"]]
-        told = self._narrator.reasons([
+        told = self.narrator.reasons([
             (place, each["feature"], math.nan if each["value"] is None else each["value"], each["contribution"])
             for place, each in reasons
         ])  # fmt: skip

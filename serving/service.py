@@ -18,12 +18,14 @@ from serving.access.policy import access_policy_in_force
 from serving.access.quiet_log import keep_words_out
 from serving.access.rights import CONSOLE
 from serving.access.security_headers import SecurityHeaders
-from serving.answers import Budget, Items, PlanAnswer, ScoreAnswer, Seed, plan_answer
+from serving.answers import Budget, Item, Items, PlanAnswer, ScoreAnswer, Seed, Text, plan_answer
 from serving.console.app import console_app
 from serving.console.house import House
 from serving.console.session import session_secret
 from serving.desk import Desk
 from serving.error_shape import ErrorShape
+from serving.explanation.answers import ExplainAnswer
+from serving.explanation.explain import explain
 from serving.published import Published
 from serving.state import State
 
@@ -83,6 +85,11 @@ class Touchstone:
         SKUs that the catalogue does not know come back under `refused`, the others are answered all the same.
         """
         return _answer(lambda published: published.answer(items, explain))
+
+    @bentoml.api(route="/explain", output_spec=ExplainAnswer)  # type: ignore[untyped-decorator]
+    def explain(self, sku_id: Text, market: Text) -> Any:
+        """Everything behind one score: all contributions, what is known of the SKU, and what would change the score."""
+        return _answer(lambda published: explain(published, Item(sku_id=sku_id, market=market)))
 
     @bentoml.api(route="/allocate", output_spec=PlanAnswer)  # type: ignore[untyped-decorator]
     def allocate(self, budget_eur: Budget, seed: Seed) -> Any:

@@ -4,6 +4,7 @@ from textwrap import fill
 
 from sampling.plan import PlanSummary
 from serving.answers import Item, ScoreRow
+from serving.explanation.explain import explain
 from serving.published import Published
 
 WIDTH = 110
@@ -45,13 +46,19 @@ def plan_summary(plan: PlanSummary) -> str:
 
 
 def explanation(published: Published, sku_id: str, market: str) -> str:
-    """The score of one SKU and its reasons as sentences; Refusal where the catalogue does not know it."""
-    row = published.score_row(Item.model_construct(sku_id=sku_id, market=market))
-    reasons = [f"- {reason.sentence}" for reason in row.reasons or ()]
+    """The score of one SKU, its reasons, the facts and steps as sentences; Refusal where nobody knows it."""
+    told = explain(published, Item.model_construct(sku_id=sku_id, market=market))
+    row = told.score
+    facts = [_wrapped(f"- {fact.sentence}") for fact in (told.evidence.facts if told.evidence else ())]
+    steps = [
+        _wrapped(f"- {step.sentence} The model would then predict {step.p_fail:.0%}.") for step in told.would_change
+    ]
     return "\n".join([
         f"{sku_id} in {market} as of {row.as_of}: about {10 * row.p_fail:.0f} in 10 such SKUs fail when tested "
         f"({row.p_low:.0%} to {row.p_high:.0%}); band {row.band}, rank {row.rank:,} of {len(published.snapshot):,}.",
-        *reasons,
+        *(_wrapped(f"- {reason.sentence}") for reason in row.reasons or ()),
+        *(["Known for certain:", *facts] if facts else []),
+        *(["What would change the prediction:", *steps] if steps else []),
         f"(model {row.model_version}, features {row.feature_version}, policy {row.policy_version})",
     ])  # fmt: skip
 

@@ -19,6 +19,7 @@ RIGHTS: Mapping[str, frozenset[Role]] = {
     "/docs.json": _ANY,
     "/metrics": _ANY,
     "/score": _ANY,
+    "/explain": _ANY,
     "/allocate": _PLANNERS,
 }
 

@@ -1,0 +1,1 @@
+"""Everything that stands behind one score."""
