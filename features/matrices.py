@@ -63,7 +63,7 @@ class Laid:
             rows = self.backend.to_pyarrow(self._measured(source, places, asked))
             place = rows[places.column].to_numpy()
             nobody, seen = np.flatnonzero(place == NOBODY), place != NOBODY
-            found = place[seen] - places.start
+            found = place[seen].astype(np.int64) - places.start
             for feature in asked:
                 values = rows[feature.name].to_numpy()
                 if len(nobody) and len(found) < len(matrix):
