@@ -117,11 +117,12 @@ def _fresh_seed() -> "Sealed":
 
 def score_day(settings: Settings, as_of: date | None) -> Path:
     """Score the catalogue with the champion, as of the day after the newest row where no day is given."""
-    from data.lake import latest_known_on
+    from data.lake import current_lake, latest_known_on
     from features.reading import read_lake
     from models.champion import champion
     from serving.batch import score_catalogue
 
+    current_lake(settings.workspace)  # what is missing is said before reviews are read
     progress, artefact = TerminalProgress(), champion(settings.workspace)
     tables = read_lake(settings.workspace, progress)
     as_of = as_of or latest_known_on(tables) + timedelta(days=1)
