@@ -38,7 +38,7 @@ def overview(request: Request, house: AnyHouse, person: SignedIn) -> Response:
     """The proposals that wait, the appeals that are open, and what is in force."""
     kept = decisions_of(house)
     waiting = [_standing(house, person, each) for each in kept.waiting()]
-    in_force = kept.in_force()
+    in_force = kept.in_force(house.now().date())
     every = {each.appeal_id: each for each in appeals(house.engine) if each.outcome is None}
     return page(
         request, "decisions.html", waiting=waiting, in_force=in_force[:SHOWN], more=max(len(in_force) - SHOWN, 0),

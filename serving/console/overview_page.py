@@ -16,6 +16,7 @@ from serving.console.prevalence import latest_prevalence
 from serving.console.session import AnyHouse, signed_in
 from serving.console.watch import latest_watch
 from serving.decisions.appeals import appeals
+from serving.decisions.record import IN_FORCE, PROPOSED
 from serving.indicators.figures import FEWEST_CASES, Totals, rate
 from serving.indicators.keeping import read_totals
 
@@ -85,14 +86,13 @@ def _found(workspace: Workspace, round_id: str) -> Found:
 
 
 def _decided(house: House) -> Decided:
-    kept = decisions_of(house)
-    in_force, filed = kept.in_force(), appeals(house.engine)
+    tally, filed = decisions_of(house).tally(), appeals(house.engine)
     answered = [each for each in filed if each.outcome is not None]
-    gentler = sum(each.agreement == "gentler" for each in in_force)
-    harder = sum(each.agreement == "harder" for each in in_force)
-    as_asked = len(in_force) - gentler - harder
+    as_asked, gentler, harder = (tally.get((IN_FORCE, name), 0) for name in ("as_asked", "gentler", "harder"))
+    in_force = as_asked + gentler + harder
+    waiting = sum(count for (state, _), count in tally.items() if state == PROPOSED)
     return Decided(
-        len(in_force), len(kept.waiting()), gentler, harder, len(filed), len(answered),
+        in_force, waiting, gentler, harder, len(filed), len(answered),
         rate(sum(each.outcome == "reversed" for each in answered), len(answered), FEWEST_CASES),
-        rate(as_asked, len(in_force), FEWEST_CASES),
+        rate(as_asked, in_force, FEWEST_CASES),
     )  # fmt: skip

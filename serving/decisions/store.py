@@ -1,7 +1,7 @@
 """The decisions of officers in the database of the state; every change of one is a row of the ledger."""
 
 from dataclasses import asdict, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -62,9 +62,19 @@ class Decisions:
         """The proposals that wait for a second pair of eyes, the newest first."""
         return self._list(DECISIONS.c.state == PROPOSED)
 
-    def in_force(self) -> list[Decision]:
-        """The decisions in force, the newest first."""
-        return self._list(DECISIONS.c.state == IN_FORCE)
+    def in_force(self, on: date | None = None) -> list[Decision]:
+        """The decisions in force, the newest first; where a day is given, without pauses that ended before it."""
+        force = DECISIONS.c.state == IN_FORCE
+        if on is None:
+            return self._list(force)
+        return self._list(sa.and_(force, sa.or_(DECISIONS.c.ends_on.is_(None), DECISIONS.c.ends_on >= on.isoformat())))
+
+    def tally(self) -> dict[tuple[str, str], int]:
+        """How many decisions there are, by state and agreement with the score."""
+        by = (DECISIONS.c.state, DECISIONS.c.agreement)
+        asked = sa.select(*by, sa.func.count()).group_by(*by)
+        with reading(self._engine) as connection:
+            return {(state, agrees): count for state, agrees, count in connection.execute(asked)}
 
     def _proposed(
         self, proposal: Proposal, officer: Officer, on: tuple[CaseFile, StandingFact | None], now: datetime

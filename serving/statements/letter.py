@@ -5,7 +5,7 @@ from textwrap import fill
 from data.refusal import Refusal
 from serving.statements.statement import Statement
 
-WIDTH = 92
+WIDTH = 72
 _DONE = {
     "pause": "we have paused the offer of this product until {ends}",
     "remove": "we have removed the offer of this product",
@@ -25,13 +25,14 @@ def letter(statement: Statement) -> str:
     """The draft of the letter: what was decided, on which facts and rule, how it was found, how to mend and appeal."""
     decision, offer = statement.decision, statement.offer
     name = f"{offer.title or decision.sku_id} (SKU {decision.sku_id}, market {decision.market})"
-    facts = [decision.fact_sentence] if decision.fact_sentence else []
+    fact = decision.fact_sentence or "No finding: the product is to be tested, and waits for the test."
     parts = [
         "DRAFT. A person checks this letter before it is sent.",
         f"Statement of reasons {decision.decision_id}",
         fill(f"About: {name}", WIDTH),
         fill(f"From {statement.from_day} on {_what(statement)}. It applies to market {decision.market}.", WIDTH),
-        _listed("The facts", [*facts, *statement.reasons]),
+        _listed("The facts", [fact]),
+        *([_listed("What made us look at it", list(statement.reasons))] if statement.reasons else []),
         _listed("The rule", [statement.ground.rule, f"Ground: {statement.ground.legal_ground}."]),
         _listed("Use of automated means", [_FOUND if statement.found_by_score else _NOT_FOUND]),
         _listed("How to put it right", [statement.remedy or "Write to us; we will tell you what is missing."]),

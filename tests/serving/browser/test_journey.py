@@ -1,6 +1,7 @@
 """The day of an officer and of a scheduler, in a browser; the same without JavaScript."""
 
 import csv
+import re
 from pathlib import Path
 
 import pytest
@@ -28,10 +29,17 @@ def decide(page: Page, shop: Shop, sku_id: str, disposition: str, code: str) -> 
 
 @WITH_AND_WITHOUT
 def test_from_the_queue_to_the_ledger(opened: Pages, shop: Shop, scripts: bool) -> None:
-    """Sign in, open a SKU from the queue, read, decide, see the row of the ledger."""
+    """Sign in, search, export what was found, decide on a SKU, see the row of the ledger."""
     page = opened(java_script_enabled=scripts)
-    first = page.locator("table a[href*='/sku/']").first
-    sku_id = first.inner_text()
+    page.goto(f"{shop.pages}/?view=all")
+    page.get_by_label("Search").fill("K-1")
+    page.get_by_role("button", name="Show").click()
+    expect(page).to_have_url(re.compile("q=K-1"))
+    expect(page.locator("#results tbody tr").first).to_contain_text("K-1")
+    sku_id = "K-19" if scripts else "K-16"
+    with page.expect_download() as taken:
+        page.get_by_role("link", name="Export as CSV").click()
+    assert "model_version" in Path(taken.value.path()).read_text(encoding="utf-8-sig").splitlines()[0]
     decide(page, shop, sku_id, "Order test", "score_high")
     expect(page.locator(".state").first).to_have_text("in force")
     page.goto(f"{shop.pages}/ledger?subject={sku_id} EU")

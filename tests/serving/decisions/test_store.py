@@ -62,7 +62,11 @@ def test_who_proposed_does_not_approve(decisions: Decisions, disposition: str) -
 def test_a_pause_ends_after_seven_days(decisions: Decisions) -> None:
     proposed = decisions.propose(proposal("pause"), ANNA, file(), NOON)
     approved = decisions.approve(proposed.decision_id, BERND, NOON)
-    assert approved.ends_on == (NOON + timedelta(days=7)).date().isoformat()
+    last = (NOON + timedelta(days=7)).date()
+    assert approved.ends_on == last.isoformat()
+    assert decisions.in_force(last) == [approved]
+    assert decisions.in_force(last + timedelta(days=1)) == []
+    assert decisions.tally() == {("in_force", "harder"): 1}
 
 
 def test_a_role_that_may_not_decide_may_not_approve(decisions: Decisions) -> None:
