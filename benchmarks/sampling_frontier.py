@@ -80,9 +80,9 @@ def _epsilon(view: View) -> Chances:
 
 DESIGNS: dict[str, tuple[bool, Callable[[View], Chances]]] = {
     "epsilon-greedy 20 %": (False, _epsilon),
-    "plan (floor 5 + 15 %, 5 % given up)": (False, _planned(Knobs(), screens=False)),
-    "plan, 2 % given up": (False, _planned(Knobs(value_given_up=0.02), screens=False)),
-    "plan, floor 5 %, 5 % given up": (False, _planned(Knobs(floor_neyman=0.0), screens=False)),
+    "plan": (False, _planned(Knobs(), screens=False)),
+    "plan, 5 % given up": (False, _planned(Knobs(value_given_up=0.05), screens=False)),
+    "plan, floor 5 + 15 %, 5 % given up": (False, _planned(Knobs(0.05, 0.15, 0.05), screens=False)),
     "plan with screening": (True, _planned(Knobs(), screens=True)),
     "plan with screening, floor 2 + 5 %, 2 % given up": (True, _planned(Knobs(0.02, 0.05, 0.02), screens=True)),
     "plan with screening, floor 2 + 3 %, 1 % given up": (True, _planned(Knobs(0.02, 0.03, 0.01), screens=True)),

@@ -17,8 +17,8 @@ from training.replay.planned import Planned, limits_of
 from training.replay.strategies import Choice, View
 
 REDRAWN_ROUNDS = (8,)
-DRAWS, TESTS = 300, 1_000
-RARE_SKUS, RARE_TESTS = 4_000, 30
+DRAWS, TESTS = 2_000, 1_000
+RARE_SKUS, RARE_TESTS, RARE_DRAWS = 4_000, (30, 150), 20_000
 """Of a stored round's safest SKUs: so few tests that less than one failure is expected."""
 
 
@@ -44,16 +44,18 @@ def redrawn_states(seeds: Sequence[int]) -> list[RedrawnState]:
     for scenario in SCENARIOS:
         for seed in seeds:
             for view, failing in stored(scenario, seed, REDRAWN_ROUNDS):
-                states.append(redrawn(f"{scenario} {seed}, round {view.round}", view, failing))
+                states.append(redrawn(f"{scenario} {seed}, round {view.round}", view, failing, DRAWS))
             safest = np.sort(np.argsort(view.p_fail)[:RARE_SKUS])
             along = {name: getattr(view, name)[safest] for name in ("p_fail", "sku", "category", "cell", "truth")}
-            rare = replace(view, **along, looks=view.looks[safest], tests=RARE_TESTS)
-            states.append(redrawn(f"{scenario} {seed}, its safest SKUs", rare, failing[safest]))
+            for tests in RARE_TESTS:
+                rare = replace(view, **along, looks=view.looks[safest], tests=tests)
+                name = f"{scenario} {seed}, {tests} of its safest SKUs"
+                states.append(redrawn(name, rare, failing[safest], RARE_DRAWS))
     return states
 
 
-def redrawn(name: str, view: View, failing: Floats) -> RedrawnState:
-    """Draw the plan of `view` `DRAWS` times against the truth `failing`."""
+def redrawn(name: str, view: View, failing: Floats, draws: int) -> RedrawnState:
+    """Draw the plan of `view` so many times against the truth `failing`."""
     planned = Planned()
     units, limits = planned.units(view), limits_of(view)
     solution = solved(units, limits, planned.knobs)
@@ -64,7 +66,7 @@ def redrawn(name: str, view: View, failing: Floats) -> RedrawnState:
     covered: list[bool] = []
     covered_by_design: list[bool] = []
     truth = float(failing.mean())
-    for draw in range(DRAWS):
+    for draw in range(draws):
         rows = np.flatnonzero(taken(units, solution, limits, draw))
         outcomes = Outcomes(failing[rows], view.p_fail[rows], inclusion[rows], np.ones(len(rows)))
         share, design = difference_total(outcomes, expected) / size, design_variance(outcomes) / size**2
@@ -74,8 +76,8 @@ def redrawn(name: str, view: View, failing: Floats) -> RedrawnState:
             kept.append(limit.low <= truth <= limit.high)
     errors = np.array(told) / truth - 1
     return RedrawnState(
-        name, size, view.tests, view.tests * truth, DRAWS, float(errors.mean()),
-        float(errors.std(ddof=1) / np.sqrt(DRAWS)), float(np.sqrt((errors**2).mean())), float(np.mean(covered)),
+        name, size, view.tests, view.tests * truth, draws, float(errors.mean()),
+        float(errors.std(ddof=1) / np.sqrt(draws)), float(np.sqrt((errors**2).mean())), float(np.mean(covered)),
         float(np.mean(covered_by_design)),
     )  # fmt: skip
 

@@ -12,9 +12,9 @@ from training.replay.contestants import CONTESTANTS
 from training.replay.loop import Round, replayed
 from training.replay.summary import Run
 
-TUNING_SEEDS = (0, 1)
+CHOOSING_SEEDS = (0, 1, 2, 3, 4, 5, 6, 7)
 """Worlds on which the scenarios and everything else were chosen; no figure of the report comes from them."""
-FRESH_SEEDS = (101, 102, 103, 104, 105, 106, 107)
+FRESH_SEEDS = (201, 202, 203, 204, 205, 206, 207)
 ROUNDS, TESTS = 20, 1_000
 
 Task = tuple[str, int, str]

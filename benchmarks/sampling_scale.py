@@ -12,13 +12,13 @@ from sampling.chance import mixed
 from sampling.draw import taken
 from sampling.inclusion import solved
 from sampling.limits import Knobs, Limits, Package, Units
-from sampling.worth import outcome_variance
+from sampling.worth import foreseen_variance
 
 rng = np.random.default_rng(1)
 cell = rng.integers(0, {CELLS}, {SKUS}, dtype=np.int32)
 p_fail = 1 / (1 + np.exp(4.1 - rng.normal(0, 0.6, {CELLS})[cell] - rng.normal(0, 0.9, {SKUS})))
 words = mixed(np.arange({SKUS}, dtype=np.uint64), 0)
-units = Units(p_fail, outcome_variance(p_fail), cell, np.full({SKUS}, -1, dtype=np.int32), words)
+units = Units(p_fail, foreseen_variance(p_fail), cell, np.full({SKUS}, -1, dtype=np.int32), words)
 limits = Limits((Package("test", 25_000, 1, "laboratory"),), ((0,),) * {CELLS}, {TESTS} * 25_000)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 start = time.perf_counter()

@@ -10,7 +10,7 @@ from sampling.totals import Totals
 
 MARGIN = 1e-5
 """Tests by which minimums are overfilled and caps underfilled, so that rounding to whole tests can not break them."""
-MONEY, SLOTS, PACKAGE, TOGETHER, SUPPLIER, MINIMUM = "money", "slots", "package", "together", "supplier", "minimum"
+MONEY, SLOTS, PACKAGE, GROUP, SUPPLIER, MINIMUM = "money", "slots", "package", "group", "supplier", "minimum"
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,8 @@ def _money(strata: Strata, limits: Limits) -> list[Bound]:
 
 def _whole(strata: Strata, totals: Totals) -> list[Bound]:
     own = [_all_of(PACKAGE, strata.package == k, float(totals.most[k])) for k in np.unique(strata.package).tolist()]
-    if not len(totals.together):
-        return own
-    return [*own, _all_of(TOGETHER, np.isin(strata.package, totals.together), float(totals.together_most))]
+    number = totals.group[strata.package]
+    return [*own, *(_all_of(GROUP, number == g, float(most)) for g, most in enumerate(totals.group_most))]
 
 
 def _suppliers(strata: Strata, limits: Limits) -> list[Bound]:

@@ -67,7 +67,7 @@ def _rounded_up(
 ) -> Truths:
     """Which sums of (package and cell, supplier) are rounded up.
 
-    Their fractions flow from the root (node 0) through suppliers to cells of packages, on to packages, to those that
+    Their fractions flow from the root (node 0) through suppliers to cells of packages, on to packages, to groups that
     share a few tests, and back to the root. Who is in no large supplier comes from the root at once.
     """
     from sampling.rounding import rounded
@@ -78,15 +78,18 @@ def _rounded_up(
     package = np.arange(pairs, dtype=np.int32) // np.int32(cells)
     packages = int(package.max(initial=-1)) + 1
     suppliers = int(supplier.max(initial=0)) + 1
-    together, pair_node, supplier_node = 1 + packages, 2 + packages, 1 + packages + pairs
-    shared = np.isin(np.arange(packages), solution.totals.together)
+    group_of = solution.totals.group[:packages]
+    groups = len(solution.totals.group_most)
+    pair_node, supplier_node = 1 + packages + groups, packages + groups + pairs
     of_pair, of_supplier = _sums(group, flow, pairs), _sums(supplier, flow, suppliers)[1:]
     of_package = _sums(package, of_pair, packages)
     every = np.arange(1, suppliers, dtype=np.int32) + supplier_node
     tails = [np.where(supplier > 0, supplier + supplier_node, 0), np.arange(pairs) + pair_node,
-             np.arange(packages) + 1, np.array([together]), np.zeros_like(every)]  # fmt: skip
-    heads = [group + pair_node, package + 1, np.where(shared, together, 0), np.array([0]), every]
-    flows = np.concatenate([flow, of_pair, of_package, [of_package[shared].sum()], of_supplier]) & (ONE - 1)
+             np.arange(packages) + 1, np.arange(groups) + 1 + packages, np.zeros_like(every)]  # fmt: skip
+    heads = [group + pair_node, package + 1, np.where(group_of >= 0, 1 + packages + group_of, 0),
+             np.zeros(groups, dtype=np.int64), every]  # fmt: skip
+    of_group = _sums(group_of[group_of >= 0], of_package[group_of >= 0], groups)
+    flows = np.concatenate([flow, of_pair, of_package, of_group, of_supplier]) & (ONE - 1)
     carried = np.flatnonzero(flows)
     start, end = (np.concatenate(side).astype(np.int32)[carried] for side in (tails, heads))
     edge_up = np.zeros(len(flows), dtype=np.bool_)

@@ -7,6 +7,7 @@ import numpy as np
 from sampling.bounds import MARGIN
 from sampling.caps import shares_under_caps
 from sampling.chance import ONE
+from sampling.chances_within import chances_of
 from sampling.limits import Codes, Floats, Integers, Knobs, Limits, Units
 from sampling.programme import Optimum, Prices, Programme
 from sampling.strata import Grouping, Strata, bounded, ranked, strata_of, within_totals
@@ -79,7 +80,7 @@ def solved(units: Units, limits: Limits, knobs: Knobs) -> Solution:
     strata, totals = _in_whole_tests(strata, steady, limits)
     programme = Programme(strata, limits, totals)
     final = programme.least_variance((1 - knobs.value_given_up) * best.value, 10 * steady.prices.value)
-    inclusion = whole_chances(units, limits, strata, final.inclusion, grouping.share)
+    inclusion = whole_chances(units, limits, strata, final.inclusion)
     return Solution(
         inclusion=inclusion.chances,
         package=strata.package.astype(np.int16)[strata.of_unit],
@@ -110,7 +111,7 @@ def _within_caps(units: Units, limits: Limits, grouping: Grouping, strata: Strat
     """
     if limits.supplier_cap is None:
         return grouping
-    chance = inclusion[strata.of_unit] if grouping.share is None else inclusion[strata.of_unit] * grouping.share
+    chance = chances_of(units, limits, strata, inclusion)
     number = units.supplier + 1
     tests = np.bincount(number, weights=chance)
     tests[0] = 0

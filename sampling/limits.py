@@ -59,8 +59,8 @@ class Knobs:
     """
 
     floor_uniform: float = 0.05
-    floor_neyman: float = 0.15
-    value_given_up: float = 0.05
+    floor_neyman: float = 0.05
+    value_given_up: float = 0.08
 
 
 @dataclass(frozen=True)

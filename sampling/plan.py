@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from data.refusal import Refusal
 from sampling.chance import ONE
+from sampling.chances_within import floors_within
 from sampling.draw import taken
 from sampling.frame import IN_TEST, Frame, frame_of
 from sampling.inclusion import Price, Solution, solved
@@ -17,7 +18,7 @@ from sampling.limits import Codes, Floats, Limits, Truths, Units
 from sampling.plan_tables import plan_units, strata_table
 from sampling.policy import SamplingPolicy
 from sampling.seal import Sealed
-from sampling.worth import outcome_variance, value_of
+from sampling.worth import foreseen_variance, value_of
 
 LARGEST_BUDGET_EUR = 1e12  # its cents are whole numbers that both int64 and float64 hold
 
@@ -125,7 +126,7 @@ def allocate(
     if not solution.inclusion.any():
         raise Refusal("No laboratory has a free slot for any package of these SKUs. Wait a round, or add laboratories.")
     drawn = taken(units, solution, limits, seed)
-    summary = _summary(frame, policy, limits, solution, drawn, (budget_eur, Sealed(seed, nonce)))
+    summary = _summary(frame, policy, limits, (units, solution), drawn, (budget_eur, Sealed(seed, nonce)))
     chosen = plan_units(frame, policy, limits, (units, solution), drawn)
     repeated = {
         "policy_version": pa.scalar(summary.policy_version),
@@ -147,7 +148,7 @@ def units_of(frame: Frame, policy: SamplingPolicy) -> Units:
     weight = weights[frame.cell] * np.sqrt(sold)
     return Units(
         value=value_of(frame.p_fail, weight, frame.cell, frame.history, policy.bonus),
-        variance=outcome_variance(frame.p_fail),
+        variance=foreseen_variance(frame.p_fail),
         cell=frame.cell,
         supplier=frame.supplier,
         words=frame.words,
@@ -174,15 +175,15 @@ def _summary(
     frame: Frame,
     policy: SamplingPolicy,
     limits: Limits,
-    solution: Solution,
+    made: tuple[Units, Solution],
     drawn: Truths,
     asked: tuple[float, Sealed],
 ) -> PlanSummary:
-    budget_eur, sealed = asked
+    (budget_eur, sealed), (units, solution) = asked, made
     price, chance = solution.price, solution.inclusion / ONE
     cost = limits.cost_cents[solution.package]
     spent = int(cost[drawn].sum())
-    floors = np.minimum(solution.strata.floor[solution.strata.of_unit], chance)
+    floors = np.minimum(floors_within(units, solution.strata), chance)
     return PlanSummary(
         round_id=sealed.round_id(frame.as_of), as_of=frame.as_of,
         seed=sealed.seed, nonce=sealed.nonce, seal=sealed.seal,

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from sampling.chance import ONE
+from sampling.chances_within import floors_within
 from sampling.frame import VERSIONS, Frame
 from sampling.inclusion import Solution
 from sampling.limits import Codes, Floats, Integers, Limits, Truths, Units, Words
@@ -24,6 +25,7 @@ def plan_units(
     certainty, quota (a minimum asks for it), priced (worth its money) or floor; `due_on` the day to expect its result.
     """
     units, solution = made
+    floor = floors_within(units, solution.strata)
     order = np.lexsort((frame.words, -frame.p_fail, -solution.inclusion))
     rows = order[drawn[order]]
     packages = [limits.packages[k] for k in solution.package[rows]]
@@ -45,8 +47,8 @@ def plan_units(
         "severity": pa.array(weights[frame.cell[rows]]),
         "expected_value": pa.array(units.value[rows] * sensitivity),
         "inclusion_probability": pa.array(solution.inclusion[rows] / ONE),
-        "floor_probability": pa.array(np.minimum(solution.strata.floor[stratum], solution.inclusion[rows] / ONE)),
-        "reason": pa.array(_reasons(solution, rows), pa.string()),
+        "floor_probability": pa.array(np.minimum(floor[rows], solution.inclusion[rows] / ONE)),
+        "reason": pa.array(_reasons(solution, floor, rows), pa.string()),
         **{name: frame.column(name, rows) for name in VERSIONS},
     })  # fmt: skip
 
@@ -85,11 +87,11 @@ def strata_table(frame: Frame, limits: Limits, solution: Solution) -> pa.Table:
     })  # fmt: skip
 
 
-def _reasons(solution: Solution, rows: Integers) -> list[str]:
+def _reasons(solution: Solution, floor: Floats, rows: Integers) -> list[str]:
     strata, chance = solution.strata, solution.inclusion[rows]
     stratum = strata.of_unit[rows]
     asked = solution.price.minimum[strata.cell[stratum]] > 1e-9
-    at_floor = chance / ONE <= strata.floor[stratum] * (1 + 1e-6)
+    at_floor = chance / ONE <= floor[rows] * (1 + 1e-6)
     reasons: list[str] = np.select([chance == ONE, at_floor, asked], [CERTAINTY, FLOOR, QUOTA], PRICED).tolist()
     return reasons
 

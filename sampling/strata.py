@@ -33,7 +33,8 @@ class Strata:
     """All arrays run along the strata; `of_unit` gives each SKU its stratum.
 
     `size` SKUs (each counted as its share) with mean `value` and `variance`, tested with `package`, of `cell`,
-    `watched` supplier and rank `bin` (0 the most worth testing); `floor` is the least inclusion probability.
+    `watched` supplier and rank `bin` (0 the most worth testing); `floor` is the least inclusion probability
+    on average. `share` runs along the SKUs, as in `Grouping`.
     """
 
     of_unit: Codes
@@ -45,6 +46,7 @@ class Strata:
     watched: Codes
     bin: Integers
     floor: Floats
+    share: Floats | None = None
 
     def __len__(self) -> int:
         """How many strata there are."""
@@ -93,6 +95,7 @@ def strata_of(units: Units, limits: Limits, grouping: Grouping, knobs: Knobs) ->
         watched=grouping.watched[member],
         bin=grouping.bins[member].astype(np.int64),
         floor=np.zeros(len(present)),
+        share=share,
     )
     weight = (
         1.0 if units.floor_weight is None else np.bincount(of_unit, weights=units.floor_weight) / np.bincount(of_unit)
@@ -153,8 +156,8 @@ def within_totals(strata: Strata, totals: Totals) -> Strata:
     """The strata with floors within the whole numbers of tests."""
     for package in np.unique(strata.package):
         strata = _fitted(strata, strata.package == package, 0.999 * float(totals.most[package]))
-    if len(totals.together):
-        strata = _fitted(strata, np.isin(strata.package, totals.together), totals.together_most / 2)
+    for group, most in enumerate(totals.group_most):
+        strata = _fitted(strata, totals.group[strata.package] == group, most / 2)
     return strata
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from sampling.caps import shares_under_caps
 from sampling.chance import BITS, ONE
+from sampling.chances_within import chances_of
 from sampling.limits import Codes, Floats, Integers, Limits, Truths, Units
 from sampling.strata import Strata
 
@@ -20,19 +21,15 @@ class WholeChances:
     unmet: Integers
 
 
-def whole_chances(
-    units: Units, limits: Limits, strata: Strata, inclusion: Floats, share: Floats | None
-) -> WholeChances:
-    """The inclusion probabilities of strata as those of SKUs, each with its `share` of it.
+def whole_chances(units: Units, limits: Limits, strata: Strata, inclusion: Floats) -> WholeChances:
+    """The inclusion probabilities of strata as those of SKUs.
 
     Suppliers that still expect more tests than their cap are cut in proportion. Sums of a cell or package that are
     whole tests but for rounding become so exactly.
     """
-    whole = np.where(inclusion >= 1 - 1e-7, ONE, np.floor(inclusion * ONE)).astype(np.int64)
-    whole = np.where(strata.floor > 0, np.maximum(whole, 1), 0)
     package = strata.package.astype(np.int32)[strata.of_unit]
-    chances = whole[strata.of_unit]
-    _reduce(chances, share)
+    chances = (chances_of(units, limits, strata, inclusion) * ONE).astype(np.int64)
+    np.maximum(chances, (strata.floor > 0)[strata.of_unit], out=chances)
     _reduce(chances, shares_under_caps(units, limits, package, chances / ONE))
     pair = package * len(limits.options) + units.cell.astype(np.int32)
     pairs = len(limits.packages) * len(limits.options)

@@ -41,6 +41,14 @@ def value_of(p_fail: Floats, weight: Floats, cell: Codes, history: History | Non
     return weight * np.minimum(p_fail + bonus * deviation[cell], 1.0)
 
 
+def foreseen_variance(p_fail: Floats) -> Floats:
+    """The variance of each outcome if the model is right: what a plan makes small.
+
+    Intervals take the larger `outcome_variance`; the floors of a plan guard against a model that is too sure.
+    """
+    return p_fail * (1 - p_fail)
+
+
 def outcome_variance(p_fail: Floats) -> Floats:
     """The variance of each outcome about a model that may be too sure: 30 % of it follows the mean of all."""
     mixed = mixed_with_mean(p_fail, float(np.mean(p_fail))) if len(p_fail) else p_fail

@@ -34,7 +34,7 @@ def test_five_thousand_draws_break_nothing() -> None:
             assert broken(instance, solution, draw(instance, solution, number)) == [], f"round {seed}, draw {number}"
 
 
-@pytest.mark.parametrize("seed", [3, 8, 21])
+@pytest.mark.parametrize("seed", [3, 8, 22])
 def test_inclusion_frequencies_over_draws_are_the_probabilities(seed: int) -> None:
     """Chi-square over the SKUs expected more than five times in 2,000 draws; the rare ones as one group."""
     instance = random_round(seed, 400, 6, 30)

@@ -19,9 +19,9 @@ class Contestant:
 
 
 CONTESTANTS: Mapping[str, Contestant] = {
-    "plan": Contestant(Planned(), "the plan: 5 % of the value given up for precision, every chance known"),
-    "plan without bonus": Contestant(Planned(bonus=0.0), "the plan, without its bonus for groups rarely tested"),
-    "plan, 2 % given up": Contestant(Planned(Knobs(value_given_up=0.02)), "the plan, giving up 2 % of the value"),
+    "plan": Contestant(Planned(), "the plan: 8 % of the value given up for precision, every chance known"),
+    "plan with bonus": Contestant(Planned(bonus=1.0), "the plan, with a bonus for groups rarely tested"),
+    "plan, 5 % given up": Contestant(Planned(Knobs(value_given_up=0.05)), "the plan, giving up 5 % of the value"),
     "epsilon-greedy 20 %": Contestant(strategies.epsilon_greedy, "the riskiest for 80 % of the tests, chance for 20 %"),
     "greedy": Contestant(strategies.greedy, "the riskiest by score, nothing left to chance"),
     "Thompson": Contestant(strategies.thompson, "each of five resampled models chooses its riskiest"),

@@ -8,7 +8,7 @@ from sampling.chance import ONE, mixed
 from sampling.draw import taken
 from sampling.inclusion import Solution, solved
 from sampling.limits import Knobs, Limits, Package, Units
-from sampling.worth import History, outcome_variance, value_of
+from sampling.worth import History, foreseen_variance, value_of
 from training.replay.strategies import Choice, View
 
 PRICE_CENTS = 25_000  # of one test; every test of a replay costs the same
@@ -22,7 +22,7 @@ class Planned:
     """
 
     knobs: Knobs = field(default_factory=Knobs)
-    bonus: float = 1.0
+    bonus: float = 0.0
 
     def __call__(self, view: View) -> Choice:
         """Solve and draw the round."""
@@ -37,7 +37,7 @@ class Planned:
                             (view.history.tests, view.history.failures, view.history.pending)))  # fmt: skip
         return Units(
             value=value_of(view.p_fail, np.ones(len(view)), view.cell, history, self.bonus),
-            variance=outcome_variance(view.p_fail),
+            variance=foreseen_variance(view.p_fail),
             cell=view.cell,
             supplier=np.full(len(view), -1, dtype=np.int64),
             words=mixed(view.sku.astype(np.uint64), 0),
