@@ -111,6 +111,14 @@ class Narrator:
             )
         )
 
+    def group(self, name: str) -> str:
+        """The group that a feature belongs to."""
+        return BY_NAME[name].group
+
+    def points(self, place: Place, contribution: float) -> float:
+        """What a contribution in log-odds changes at this place, in percentage points."""
+        return float(self._points(np.array([place.margin]), np.array([contribution]))[0])
+
     def reason(self, place: Place, name: str, value: float, contribution: float) -> Reason:
         """One reason: a feature's value (NaN = unknown) and its contribution in log-odds, in words."""
         return self.reasons([(place, name, value, contribution)])[0]

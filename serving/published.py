@@ -97,6 +97,12 @@ class Published:
         """The SKUs as officers look through them; Refusal where the catalogue was scored without dossiers."""
         return open_queue(self._workspace, self.publication)
 
+    def prior(self, rate: str) -> tuple[float, float]:
+        """Mean and strength (in tests) of what training took a fail rate for before any test."""
+        rates = self._artefact.reference["rates"].to_pydict()
+        row = rates["rate"].index(rate)
+        return float(rates["prior_mean"][row]), float(rates["prior_strength"][row])
+
     def rows_at(self, positions: NDArray[np.int64]) -> list[ScoreRow]:
         """The scores of the rows of the snapshot at `positions`, with their reasons."""
         keys = [self.snapshot.keys(position, position + 1).to_pylist()[0] for position in positions.tolist()]

@@ -18,6 +18,7 @@ from serving.console import (
     plan_page,
     queue_page,
     sign_in_page,
+    sku_page,
     statement_pages,
 )
 from serving.console.headers import ConsoleHeaders
@@ -28,6 +29,7 @@ from serving.console.session import NotAllowedError, SignInNeededError
 ROUTERS = (
     sign_in_page.router,
     queue_page.router,
+    sku_page.router,
     order_page.router,
     decision_page.router,
     approval_pages.router,

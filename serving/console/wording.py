@@ -51,6 +51,12 @@ def frequency(p_fail: float) -> str:
     return f"about {twentieths} in 20" if twentieths % 2 else f"about {twentieths // 2} in 10"
 
 
+def points(change: float) -> str:
+    """A change in percentage points with its sign: 7.4 as `+7`; below half a point `<1`."""
+    sign = "+" if change >= 0 else "\N{MINUS SIGN}"
+    return f"{sign}{abs(change):.0f}" if abs(change) >= 0.5 else "<1"
+
+
 def urlpath(text: str) -> str:
     """A text as one part of a path: its slashes are no separators."""
     return quote(text, safe="")
@@ -65,5 +71,6 @@ FILTERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "plain": plain,
         "frequency": frequency,
         "urlpath": urlpath,
+        "points": points,
     }
 )

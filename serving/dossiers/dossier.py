@@ -142,8 +142,8 @@ class Month:
 class Quote:
     """A sentence of a review that mentions a hazard, its private data masked.
 
-    `start` and `end` are its place in the review's text, `severity` 0 (feared) to 4 (life-threatening), `probability`
-    that the writer reports the hazard as real.
+    `start` and `end` are its place in the review's text, `phrase_start` and `phrase_end` that of the words that name
+    the hazard, `severity` 0 (feared) to 4 (life-threatening), `probability` that the writer reports the hazard as real.
     """
 
     review_id: str
@@ -155,9 +155,19 @@ class Quote:
     sentence: str
     start: int
     end: int
+    phrase_start: int
+    phrase_end: int
     hazard: str
     severity: int
     probability: float
+
+    @property
+    def parts(self) -> tuple[str, str, str]:
+        """The sentence before, in and after the phrase; all of it the phrase where masking moved the words."""
+        first, last = self.phrase_start - self.start, self.phrase_end - self.start
+        if len(self.sentence) != self.end - self.start or not 0 <= first < last <= len(self.sentence):
+            return "", self.sentence, ""
+        return self.sentence[:first], self.sentence[first:last], self.sentence[last:]
 
 
 @dataclass(frozen=True)

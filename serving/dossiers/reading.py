@@ -26,7 +26,7 @@ from serving.dossiers.dossier import (
 )
 from serving.dossiers.owned_rows import OwnedRows, Row
 
-FORMAT = 1
+FORMAT = 2
 STATEMENT = "dossiers.json"
 LISTING, MONTHS = "listing", "months"
 SUPPLIER_PLACE = "supplier_place"

@@ -90,6 +90,10 @@ class Queue:
         """The numbers of the rows of the snapshot at `positions`, riskiest first."""
         return np.flatnonzero(np.isin(self._columns["position"], positions))
 
+    def positions(self, numbers: Numbers) -> NDArray[np.int64]:
+        """Where these SKUs stand in the snapshot."""
+        return np.asarray(self._columns["position"][numbers], dtype=np.int64)
+
     def entries(self, numbers: Numbers) -> list[Entry]:
         """What the queue says of these SKUs."""
         told = {name: column[numbers] for name, column in self._columns.items()}

@@ -139,7 +139,8 @@ def test_quotes_and_mentions_come_from_the_signals_where_there_are_any(tmp_path:
     signals = pa.Table.from_pylist([
         {"review_id": review, "sku_id": "k0", "market": "EU", "happened_on": date(2026, 2, day),
          "known_on": date(2026, 2, day) + timedelta(late), "rating": 1, "verified": True, "language": "en",
-         "sentence": f"It burned {number}.", "start": number, "end": number + 9, "hazard": "fire", "severity": 1,
+         "sentence": f"It burned {number}.", "start": number, "end": number + 12, "phrase_start": number + 3,
+         "phrase_end": number + 9, "hazard": "fire", "severity": 1,
          "probability": 0.9}
         for number, (review, day, late) in enumerate([("a", 3, 0), ("b", 9, 0), ("b", 9, 0), ("c", 20, 40)])
     ])  # fmt: skip
@@ -147,6 +148,7 @@ def test_quotes_and_mentions_come_from_the_signals_where_there_are_any(tmp_path:
     read = Tables(tables.backend, {**tables.given, "review_signals": given_signals}, tables.fingerprint)
     dossier = written(read, AS_OF, tmp_path / "read").of(0)
     assert [(quote.review_id, quote.start) for quote in dossier.quotes] == [("b", 1), ("b", 2), ("a", 0)]
+    assert [quote.parts for quote in dossier.quotes] == [("It ", "burned", f" {number}.") for number in (1, 2, 0)]
     assert [month.hazard_mentions for month in dossier.months[-2:]] == [0, 2]
     assert dossiers_name(read, AS_OF) != dossiers_name(tables, AS_OF)
     unread = written(tables, AS_OF, tmp_path / "unread").of(0)
