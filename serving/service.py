@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import anyio.to_thread
 import bentoml
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
@@ -31,6 +32,8 @@ from serving.state import State
 
 REQUEST_SECONDS = 60
 THREADS = 4
+ITEMS_AT_ONCE = 20
+"""So many SKUs are scored in about the time that it takes to hand them to a thread and back."""
 
 # BentoML takes middleware and mounted applications when the class is declared, so what they share is made here;
 # none of it opens anything before the first question.
@@ -79,12 +82,19 @@ class Touchstone:
         return True
 
     @bentoml.api(route="/score", output_spec=ScoreAnswer)  # type: ignore[untyped-decorator]
-    def score(self, items: Items, explain: bool = False) -> Any:
+    async def score(self, items: Items, explain: bool = False) -> Any:
         """Scores of up to 1,000 SKUs, with reasons as sentences where `explain` is true.
 
         SKUs that the catalogue does not know come back under `refused`, the others are answered all the same.
         """
-        return _answer(lambda published: published.answer(items, explain))
+
+        def question(published: Published) -> ScoreAnswer:
+            return published.answer(items, explain)
+
+        at_hand = _DESK.at_hand() if len(items) <= ITEMS_AT_ONCE else None
+        if at_hand is not None:
+            return _answer(question, at_hand)
+        return await anyio.to_thread.run_sync(_answer, question)
 
     @bentoml.api(route="/explain", output_spec=ExplainAnswer)  # type: ignore[untyped-decorator]
     def explain(self, sku_id: Text, market: Text) -> Any:
@@ -97,9 +107,9 @@ class Touchstone:
         return _answer(lambda published: _planned(published, budget_eur, seed))
 
 
-def _answer(question: Callable[[Published], Any]) -> Any:
+def _answer(question: Callable[[Published], Any], at_hand: Published | None = None) -> Any:
     try:
-        published = _DESK.published()
+        published = at_hand or _DESK.published()
     except Refusal as refusal:
         return JSONResponse({"error": str(refusal)}, status_code=503)
     try:
