@@ -177,7 +177,7 @@ def error_of(status: int, body: Any) -> Mapping[str, str]:
     """
     if isinstance(body, list) and body:
         body = body[0]
-    said = _said(body) if isinstance(body, Mapping) else None
+    said = _said(body) if isinstance(body, Mapping) else None if status in _OF_STATUS else body
     return {
         "error": str(said or "").strip() or _OF_STATUS.get(status, f"The request was answered with status {status}.")
     }

@@ -53,6 +53,15 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> Scored:
 @contextmanager
 def serving(served: str, home: Path, folder: Path, environment: dict[str, str]) -> Iterator[httpx.Client]:
     """`bentoml serve` of an import string, a build folder or a tag, in the working directory `folder`."""
+    with running(served, home, folder, environment) as (client, _):
+        yield client
+
+
+@contextmanager
+def running(
+    served: str, home: Path, folder: Path, environment: dict[str, str]
+) -> "Iterator[tuple[httpx.Client, subprocess.Popen[Any]]]":
+    """As `serving`, with the process that starts the workers and starts them again."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -69,7 +78,7 @@ def serving(served: str, home: Path, folder: Path, environment: dict[str, str]) 
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
                 _wait_until_alive(client, server, log)
-                yield client
+                yield client, server
         finally:
             _stop(server)
 

@@ -2,7 +2,7 @@
 
 import json
 import multiprocessing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -122,3 +122,11 @@ def test_processes_at_once_make_one_chain(state: sa.Engine, address: str) -> Non
     newest = verified(state)
     assert newest is not None
     assert newest.number == 60
+
+
+def test_a_clock_set_back_breaks_no_chain(state: sa.Engine) -> None:
+    """Rows keep the order in which they were recorded, whatever the clock said."""
+    for days in (1, -400, 0):
+        last = record(state, deed(), NOON + timedelta(days))
+    assert verified(state) == last
+    assert [row.number for row in rows(state)] == [1, 2, 3]
