@@ -6,3 +6,7 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer to the user, no
 
     The front door prints the message and exits with code 1; the service answers with a 4xx status.
     """
+
+
+class UnavailableError(Refusal):
+    """A refusal that may not last: what it needs cannot be reached just now; the service answers with 503."""

@@ -74,7 +74,13 @@ class ScoreAnswer(BaseModel):
 
 
 Budget = Annotated[float, Field(description="what the tests may cost in euros, goods not counted")]
-Seed = Annotated[int, Field(ge=0, lt=2**63, description="the same seed and scores give the same plan")]
+Seed = Annotated[
+    int | None,
+    Field(
+        ge=0, lt=2**63,
+        description="leave it out: then the seed sealed before is opened, or one that nobody chose is drawn and told",
+    ),
+]  # fmt: skip
 
 
 class PlannedTest(BaseModel):
@@ -125,13 +131,15 @@ class PlannedMinimum(BaseModel):
 class PlanAnswer(BaseModel):
     """A sampling plan; `expected_failures` against what the same money finds at random.
 
-    `policy_version` is the sampling policy's; `probability_sum` adds up over the whole catalogue, `waiting` counts the
-    SKUs that no limit left room for. The worth of 1,000 euros or a slot more is in units of `value`.
+    `seal` is the SHA-256 of `seed:nonce`. `policy_version` is the sampling policy's; `probability_sum` adds up over the
+    whole catalogue, `waiting` counts the SKUs that no limit left room for. The worth of 1,000 euros or a slot more is
+    in units of `value`.
     """
 
     round_id: str
     as_of: date
     seed: int
+    nonce: str
     seal: str
     budget_eur: float
     cost_eur: float

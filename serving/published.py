@@ -79,6 +79,11 @@ class Published:
         )
 
     @property
+    def artefact(self) -> Artefact:
+        """The model that scored it."""
+        return self._artefact
+
+    @property
     def dossiers(self) -> Dossiers:
         """What was known of each row of the snapshot; Refusal where the catalogue was scored without dossiers."""
         if self._dossiers is None:

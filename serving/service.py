@@ -10,9 +10,11 @@ import bentoml
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from data.refusal import Refusal
+from data.ledger import record
+from data.refusal import Refusal, UnavailableError
 from data.settings import read_settings
 from serving.access.body_limit import BodyLimit
+from serving.access.caller import caller
 from serving.access.gate import Gate
 from serving.access.key_ring import KeyRing
 from serving.access.policy import access_policy_in_force
@@ -20,6 +22,7 @@ from serving.access.quiet_log import keep_words_out
 from serving.access.rights import CONSOLE
 from serving.access.security_headers import SecurityHeaders
 from serving.answers import Budget, Item, Items, PlanAnswer, ScoreAnswer, Seed, Text, plan_answer
+from serving.catalogue import catalogue_app
 from serving.console.app import console_app
 from serving.console.house import House
 from serving.console.session import session_secret
@@ -27,7 +30,14 @@ from serving.desk import Desk
 from serving.error_shape import ErrorShape
 from serving.explanation.answers import ExplainAnswer
 from serving.explanation.explain import explain
+from serving.intake.answers import Results, ResultsAnswer
+from serving.intake.intake import Counter, take_in
+from serving.intake.store import Sender, file_results
+from serving.planning import Planner, draw_plan
 from serving.published import Published
+from serving.screening.answers import Listing, ScreenAnswer
+from serving.screening.policy import Stage
+from serving.screening.screen import screen_of, screening_deed
 from serving.state import State
 
 REQUEST_SECONDS = 60
@@ -49,6 +59,7 @@ def _house() -> House:
     return house
 
 
+@bentoml.asgi_app(catalogue_app(_SETTINGS.workspace, lambda: _DESK), path="/catalogue")
 @bentoml.asgi_app(console_app(_house), path=CONSOLE)
 @bentoml.service(name="touchstone", workers=1, threads=THREADS, traffic={"timeout": REQUEST_SECONDS})
 class Touchstone:
@@ -72,6 +83,7 @@ class Touchstone:
             _DESK.published()
         except Refusal as refusal:
             log.warning("Not ready: %s", refusal)
+        _file_what_waits(log)
 
     def __is_ready__(self) -> bool:
         """Whether there are verified scores to answer from; 503 with the sentence where there are none."""
@@ -101,10 +113,30 @@ class Touchstone:
         """Everything behind one score: all contributions, what is known of the SKU, and what would change the score."""
         return _answer(lambda published: explain(published, Item(sku_id=sku_id, market=market)))
 
+    @bentoml.api(route="/screen", output_spec=ScreenAnswer)  # type: ignore[untyped-decorator]
+    def screen(self, listing: Listing, stage: Stage) -> Any:
+        """What to do with a listing that nobody tested yet: allow it, test it first, or hold it.
+
+        Only a fact holds it: a failed independent test, a denied mandatory certificate or an authority's order. What
+        is not simply allowed is recorded in the ledger.
+        """
+        return _answer(lambda published: _screened(published, listing, stage))
+
     @bentoml.api(route="/allocate", output_spec=PlanAnswer)  # type: ignore[untyped-decorator]
-    def allocate(self, budget_eur: Budget, seed: Seed) -> Any:
-        """Which SKUs to test next for a budget, each with the probability with which it was drawn."""
+    def allocate(self, budget_eur: Budget, seed: Seed = None) -> Any:
+        """Which SKUs to test next for a budget, each with the probability with which it was drawn.
+
+        The plan is kept as a round and recorded in the ledger. The same seed and budget give the same round again.
+        """
         return _answer(lambda published: _planned(published, budget_eur, seed))
+
+    @bentoml.api(route="/results", output_spec=ResultsAnswer)  # type: ignore[untyped-decorator]
+    def results(self, results: Results) -> Any:
+        """Take in what the laboratories found; the next training learns from it.
+
+        Each result is judged by itself and taken once: sending the same again, or half of it again, changes nothing.
+        """
+        return _answer(lambda published: take_in(_counter(published), results, _sender()))
 
 
 def _answer(question: Callable[[Published], Any], at_hand: Published | None = None) -> Any:
@@ -114,13 +146,41 @@ def _answer(question: Callable[[Published], Any], at_hand: Published | None = No
         return JSONResponse({"error": str(refusal)}, status_code=503)
     try:
         return question(published)
+    except UnavailableError as unable:
+        return JSONResponse({"error": str(unable)}, status_code=503)
     except Refusal as refusal:
         return JSONResponse({"error": str(refusal)}, status_code=400)
 
 
-def _planned(published: Published, budget_eur: float, seed: int) -> PlanAnswer:
-    scored = published.publication
-    return plan_answer(published.plan(budget_eur, seed), scored.model_version, scored.feature_version)
+def _file_what_waits(log: logging.Logger) -> None:
+    """Write the results that were accepted just before the service last ended."""
+    try:
+        filed = file_results(_STATE.engine(), _SETTINGS.workspace, datetime.now(UTC))
+        if filed:
+            log.warning("%d results that were accepted before are filed now.", filed)
+    except (Refusal, OSError) as unable:
+        log.warning("Results that were accepted may wait for their file: %s", unable)
+
+
+def _screened(published: Published, listing: Listing, stage: Stage) -> ScreenAnswer:
+    answer = screen_of(published).decision(listing, stage)
+    if answer.decision != "allow":
+        record(_STATE.engine(), screening_deed(answer, caller()), datetime.now(UTC))
+    return answer
+
+
+def _planned(published: Published, budget_eur: float, seed: int | None) -> PlanAnswer:
+    by, scored = Planner(_STATE.engine(), caller().name, datetime.now(UTC)), published.publication
+    plan = draw_plan(_SETTINGS.workspace, published, budget_eur, by, seed)
+    return plan_answer(plan, scored.model_version, scored.feature_version)
+
+
+def _counter(published: Published) -> Counter:
+    return Counter(_STATE.engine(), _SETTINGS.workspace, published)
+
+
+def _sender() -> Sender:
+    return Sender(caller().name, caller().id, datetime.now(UTC))
 
 
 # In this order from the outside in: an error of the gate has the one shape, and every answer the headers.

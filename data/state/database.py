@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from data.refusal import Refusal
+from data.refusal import Refusal, UnavailableError
 
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 BUSY_SECONDS = 10
@@ -87,7 +87,8 @@ def _spoken(engine: sa.Engine) -> Iterator[None]:
     except sa.exc.OperationalError as error:
         place = engine.url.render_as_string(hide_password=True)
         reason = str(error.orig).strip().splitlines()[0]
-        raise Refusal(f"The database {place} cannot be used: {reason}. Nothing was written; try again.") from error
+        sentence = f"The database {place} cannot be used: {reason}. Nothing was written; try again."
+        raise UnavailableError(sentence) from error
 
 
 def _migrate(connection: sa.Connection) -> None:

@@ -20,7 +20,10 @@ RIGHTS: Mapping[str, frozenset[Role]] = {
     "/metrics": _ANY,
     "/score": _ANY,
     "/explain": _ANY,
+    "/screen": _ANY,
+    "/catalogue/status": _ANY,
     "/allocate": _PLANNERS,
+    "/results": _PLANNERS,
 }
 
 

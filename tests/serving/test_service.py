@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import httpx
@@ -27,9 +28,10 @@ IMAGE_LACKS = ("pandas", "ibis", "duckdb", "sklearn", "mlflow", "shap", "matplot
 
 @pytest.fixture(scope="module")
 def client(scored: Scored, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """A client of a server that answers from the scored catalogue."""
-    home = {"BENTOML_HOME": str(tmp_path_factory.mktemp("bentoml"))}
-    with serving(SERVICE, scored.workspace.home, ROOT, home) as client:
+    """A client of a server that answers from a copy of the scored catalogue, which it may write to."""
+    folder = tmp_path_factory.mktemp("served")
+    shutil.copytree(scored.workspace.home, folder / "workspace")
+    with serving(SERVICE, folder / "workspace", ROOT, {"BENTOML_HOME": str(folder)}) as client:
         yield client
 
 
@@ -194,3 +196,56 @@ def test_an_answer_needs_nothing_that_the_image_lacks(scored: Scored) -> None:
         "assert len(published.dossiers.of(0).months) == 24\n"
     )
     run_without_what_the_image_lacks(ask, str(scored.workspace.home))
+
+
+def test_a_plan_needs_no_seed_and_is_told_with_what_opens_its_seal(client: httpx.Client) -> None:
+    """The seed that nobody chose comes with the plan; asked with another seed, another round is drawn."""
+    answered = client.post("/allocate", json={"budget_eur": 3000})
+    assert answered.status_code == 200, answered.text
+    answer = answered.json()
+    opened = sha256(f"{answer['seed']}:{answer['nonce']}".encode()).hexdigest()
+    assert answer["seal"] == opened
+    assert answer["round_id"] in client.get("/catalogue/status").json()["rounds"]
+
+
+def test_the_status_tells_what_is_in_service(client: httpx.Client, scored: Scored) -> None:
+    """Day, versions and counts are those of the scores."""
+    status = client.get("/catalogue/status").json()
+    assert status["as_of"] == DAY.isoformat()
+    assert status["skus"] == sum(status["bands"].values()) == len(rows_of(scored))
+    assert status["model_version"] == champion(scored.workspace).version
+
+
+def test_a_listing_is_screened_over_http(client: httpx.Client) -> None:
+    """A newcomer gets a decision, the rule that made it, and reasons."""
+    listing = {"sku_id": "K-new", "market": "DE", "supplier_id": "nobody", "category": "toys", "price_eur": 3.5}
+    answer = client.post("/screen", json={"listing": listing, "stage": "payment"})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["decision"] in ("allow", "test_first")
+    assert answer.json()["rule"]
+    wrong = client.post("/screen", json={"listing": listing, "stage": "soon"})
+    assert wrong.status_code == 400
+    assert "stage" in wrong.json()["error"]
+
+
+def test_an_explanation_over_http_adds_up(client: httpx.Client) -> None:
+    """Groups and base value make the margin, after the way through JSON too."""
+    answer = client.post("/explain", json={"sku_id": "K-1", "market": "DE"}).json()
+    whole = sum(group["contribution"] for group in answer["groups"]) + answer["base_value"]
+    assert whole == pytest.approx(answer["margin"], abs=1e-9)
+
+
+def test_a_result_is_taken_once(client: httpx.Client) -> None:
+    """The same result twice is accepted once, then known; with another content it is left alone; a bad one is told."""
+    result = {"test_id": "T-http", "sku_id": "K-1", "market": "DE", "happened_on": "2026-01-02",
+              "known_on": "2026-01-09", "result": "fail", "origin": "warehouse"}  # fmt: skip
+    first = client.post("/results", json={"results": [result, {**result, "test_id": "T-bad", "result": "burnt"}]})
+    assert first.status_code == 200, first.text
+    told = first.json()
+    assert (told["accepted"], told["filed"]) == (["T-http"], True)
+    assert told["refused"] == [
+        {"place": 1, "test_id": "T-bad", "why": ["result is not one of pass, fail, inconclusive"]}
+    ]
+    assert client.post("/results", json={"results": [result]}).json()["known"] == ["T-http"]
+    other = client.post("/results", json={"results": [{**result, "result": "pass"}]}).json()
+    assert (other["accepted"], other["changed"]) == ([], ["T-http"])

@@ -1,0 +1,1 @@
+"""Laboratory results that come back over HTTP."""

@@ -1,0 +1,1 @@
+"""What is done with a listing before anybody tested it."""

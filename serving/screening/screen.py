@@ -1,0 +1,134 @@
+"""A listing on its way into the catalogue: what it says, joined with what is known, decided by the policy's rules."""
+
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from data.ledger import Deed, Versions
+from features.newcomer import ListingReader, NewListing
+from models.reasons import Place
+from serving.access.keys import Key
+from serving.answers import Reason
+from serving.dossiers.dossier import Dossier
+from serving.facts import Fact, standing_facts
+from serving.published import Published
+from serving.screening.answers import Known, Listing, ScreenAnswer
+from serving.screening.policy import ScreeningPolicy, Situation, Stage, screening_policy_in_force
+
+Floats = NDArray[np.float64]
+
+MOST_SUPPLIERS = 10_000
+"""So many are remembered."""
+
+
+class Screen:
+    """Decides on listings by one publication."""
+
+    def __init__(self, published: Published) -> None:
+        self._published = published
+        self._reader = ListingReader(published.artefact.reference)
+        self._policy: ScreeningPolicy = screening_policy_in_force(published.publication.as_of)
+        self._suppliers: dict[str, int] = {}
+        self._categories = frozenset(
+            (row["category"], row["market"]) for row in _distinct_categories(published).to_pylist()
+        )
+
+    def decision(self, listing: Listing, stage: Stage) -> ScreenAnswer:
+        """What to do with a listing at a stage; Refusal where the catalogue was scored without dossiers."""
+        published, as_of = self._published, self._published.publication.as_of
+        told = NewListing(**listing.model_dump(exclude={"sku_id"}))
+        at = int(published.snapshot.find([listing.sku_id], [listing.market])[0])
+        row = self._row(told, at)
+        scored = published.assessor.told(row[None, :])
+        facts, p_fail = self._facts(listing, at), float(scored.p_fail[0])
+        band = str(published.assessor.bands.band(p_fail))
+        missing = [name for name in Listing.model_fields if getattr(listing, name) in (None, False)]
+        rule = self._policy.decides(Situation(stage, listing.market, {fact.kind for fact in facts}, band, missing))
+        reasons = self._reasons(told, row, scored.strongest[0], scored.contributions[0], float(scored.margin[0]))
+        category_known = (listing.category, listing.market) in self._categories
+        return ScreenAnswer(
+            sku_id=listing.sku_id, market=listing.market, stage=stage, decision=rule.decision, ask=rule.ask,
+            rule=rule.name, facts=[fact for fact in facts if not rule.facts or fact.kind in rule.facts], p_fail=p_fail,
+            p_low=float(scored.p_low[0]), p_high=float(scored.p_high[0]), band=band, reasons=reasons,
+            known=Known(sku=at >= 0, supplier=self._supplier_at(listing.supplier_id) >= 0, category=category_known),
+            model_version=published.publication.model_version,
+            feature_version=published.publication.feature_version, policy_version=self._policy.version,
+            bands_version=published.assessor.policy_version, as_of=as_of,
+        )  # fmt: skip
+
+    def _row(self, listing: NewListing, at: int) -> Floats:
+        """The features: what is known of the product and its entities, and what the listing says of itself."""
+        snapshot = self._published.snapshot
+        row: Floats = snapshot.matrix_at(np.array([at]))[0] if at >= 0 else snapshot.newcomer(listing.keys)
+        said = self._reader.features(listing, snapshot.as_of)
+        if at >= 0:
+            del said["sku_listing_age_days"]
+        for column, name in enumerate(snapshot.feature_names):
+            if name in said:
+                row[column] = said[name]
+        return row
+
+    def _facts(self, listing: Listing, at: int) -> tuple[Fact, ...]:
+        dossiers, as_of = self._published.dossiers, self._published.publication.as_of
+        if at >= 0:
+            return standing_facts(dossiers.of(at), as_of)
+        other = self._supplier_at(listing.supplier_id)
+        if other < 0:
+            return ()
+        return standing_facts(_of_range(dossiers.of(other), listing.market), as_of)
+
+    def _supplier_at(self, supplier_id: str) -> int:
+        """The position of any product of a supplier, -1 where the catalogue has none."""
+        if supplier_id not in self._suppliers:
+            if len(self._suppliers) >= MOST_SUPPLIERS:
+                self._suppliers.clear()
+            suppliers = self._published.snapshot.keys(0, len(self._published.snapshot))["supplier_id"]
+            self._suppliers[supplier_id] = int(pc.index(suppliers, supplier_id).as_py())
+        return self._suppliers[supplier_id]
+
+    def _reasons(
+        self, listing: NewListing, row: Floats, strongest: NDArray[np.int32], sizes: Floats, margin: float
+    ) -> list[Reason]:
+        names, place = self._published.snapshot.feature_names, Place(listing.category, margin)
+        told = [(names[column], float(row[column]), float(size)) for column, size in zip(strongest, sizes, strict=True)
+                if size]  # fmt: skip
+        said = self._published.narrator.reasons([(place, *each) for each in told])
+        return [
+            Reason(feature=name, value=None if np.isnan(value) else value, contribution=size, sentence=reason.sentence)
+            for (name, value, size), reason in zip(told, said, strict=True)
+        ]
+
+
+@lru_cache(maxsize=1)
+def screen_of(published: Published) -> Screen:
+    """The screen of a publication, made once. Raises Refusal where the policy is not whole."""
+    return Screen(published)
+
+
+def screening_deed(answer: ScreenAnswer, key: Key) -> Deed:
+    """What the ledger says of a screening that did not simply allow."""
+    content = {
+        "stage": answer.stage, "decision": answer.decision, "ask": answer.ask, "rule": answer.rule, "key": key.id,
+        "p_fail": answer.p_fail, "band": answer.band, "as_of": answer.as_of.isoformat(),
+        "facts": [fact.row_id for fact in answer.facts],
+    }  # fmt: skip
+    versions = Versions(answer.model_version, answer.feature_version, answer.policy_version)
+    return Deed(key.name, "screen", f"{answer.sku_id} {answer.market}", content, versions)
+
+
+def _of_range(dossier: Dossier, market: str) -> Dossier:
+    """What concerns the supplier's whole range, for a product of it that is not known yet."""
+    return replace(
+        dossier, listing=replace(dossier.listing, market=market), tests=(), incidents=(), quotes=(),
+        certificates=tuple(each for each in dossier.certificates if each.sku_id is None),
+        holds=tuple(each for each in dossier.holds if each.sku_id is None and each.market in (None, market)),
+    )  # fmt: skip
+
+
+def _distinct_categories(published: Published) -> pa.Table:
+    keys = published.snapshot.keys(0, len(published.snapshot))
+    return keys.select(["category", "market"]).group_by(["category", "market"]).aggregate([])

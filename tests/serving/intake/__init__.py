@@ -1,0 +1,1 @@
+"""What the house promises of results that come back."""

@@ -1,0 +1,117 @@
+"""A result is accepted once and for all, on SQLite and PostgreSQL, whatever is sent again or ends in between."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data.contract import BY_NAME
+from data.ledger import rows, verified
+from data.result_rows import judged
+from data.results import accepted_results, result_files
+from data.state.database import reading
+from data.state.schema import RESULTS
+from data.workspace import Workspace
+from serving.intake.store import Sender, file_results, keep_results
+from tests.data.state.conftest import address, postgresql, state
+
+__all__ = ["address", "postgresql", "state"]
+
+NOW = datetime(2026, 7, 20, 12, tzinfo=UTC)
+SENDER = Sender("lab gateway", "k1", NOW)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3), max_leaves=6,
+)  # fmt: skip
+
+
+def record(test_id: str, **other: Any) -> dict[str, Any]:
+    """A sound result as JSON gives it."""
+    told = {"test_id": test_id, "sku_id": "K-1", "market": "DE", "happened_on": "2026-07-01", "known_on": "2026-07-10",
+            "result": "fail", "origin": "warehouse"}  # fmt: skip
+    return told | other
+
+
+def sound(*test_ids: str, **other: Any) -> list[Any]:
+    """Judged results."""
+    return [judged(record(test_id, **other), NOW.date()).values for test_id in test_ids]
+
+
+def test_results_are_kept_once_and_filed_once(state: sa.Engine, tmp_path: Path) -> None:
+    """Sent twice, overlapping and changed: training reads each test once, as first sent; the ledger stays whole."""
+    workspace = Workspace(tmp_path / "workspace")
+    first = keep_results(state, workspace, sound("t1", "t2"), SENDER)
+    assert first.new == ("t1", "t2")
+    assert file_results(state, workspace, NOW) == 2
+    second = keep_results(state, workspace, [*sound("t2", "t3"), *sound("t1", result="pass")], SENDER)
+    assert (second.new, second.known, second.changed) == (("t3",), ("t2",), ("t1",))
+    file_results(state, workspace, NOW)
+    assert file_results(state, workspace, NOW) == 0
+    told = accepted_results(workspace).to_pylist()
+    assert [(row["test_id"], row["result"]) for row in told] == [("t1", "fail"), ("t2", "fail"), ("t3", "fail")]
+    assert [row.action for row in rows(state)] == ["results", "results"]
+    assert verified(state) is not None
+
+
+def test_what_was_accepted_before_the_end_is_filed_by_the_next_start(state: sa.Engine, tmp_path: Path) -> None:
+    """A process that ends after the commit loses nothing, and sending again adds nothing."""
+    workspace = Workspace(tmp_path / "workspace")
+    keep_results(state, workspace, sound("t1"), SENDER)
+    assert not result_files(workspace)
+    assert keep_results(state, workspace, sound("t1"), SENDER).known == ("t1",)
+    assert file_results(state, workspace, NOW) == 1
+    assert accepted_results(workspace)["test_id"].to_pylist() == ["t1"]
+
+
+def test_a_full_disk_keeps_what_was_accepted(state: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While files cannot be written the results wait in the database, and are filed when they can."""
+    workspace = Workspace(tmp_path / "workspace")
+    keep_results(state, workspace, sound("t1"), SENDER)
+    with monkeypatch.context() as patch:
+        patch.setattr("pyarrow.parquet.write_table", _full)
+        with pytest.raises(OSError, match="No space left"):
+            file_results(state, workspace, NOW)
+    with reading(state) as connection:
+        assert connection.execute(sa.select(RESULTS.c.filed_at)).scalars().all() == [None]
+    assert not result_files(workspace)
+    assert file_results(state, workspace, NOW) == 1
+
+
+def _full(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+@given(st.dictionaries(st.sampled_from([column.name for column in BY_NAME["lab_tests"].columns]), JSON))
+def test_no_record_breaks_the_judge(given_values: dict[str, Any]) -> None:
+    """Whatever JSON holds is judged: the values that are read are of the contract's kinds, the rest is said."""
+    told = judged(record("t1") | given_values, NOW.date())
+    for column in BY_NAME["lab_tests"].columns:
+        value = told.values[column.name]
+        if value is None:
+            raw = (record("t1") | given_values).get(column.name)
+            blank = raw is None or (isinstance(raw, str) and not raw.strip())
+            assert blank or any(column.name in rule for rule in told.broken)
+        elif column.choices and value not in column.choices:
+            assert any(column.name in rule for rule in told.broken)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "rule"),
+    [
+        ({"result": "burnt"}, "result is not one of pass, fail, inconclusive"),
+        ({"test_id": " "}, "test_id is missing"),
+        ({"known_on": "2026-06-01"}, "known_on is before happened_on"),
+        ({"known_on": "2026-08-01"}, "known_on is in the future"),
+        ({"happened_on": "soon"}, "happened_on is not a day"),
+        ({"propensity": 2}, "propensity is above 1"),
+        ({"cost_eur": float("nan")}, "cost_eur is not a number"),
+        ({"colour": "red"}, "'colour' is no column of results"),
+    ],
+)
+def test_each_rule_is_said(wrong: dict[str, Any], rule: str) -> None:
+    """The rule a record breaks comes back in words."""
+    assert rule in judged(record("t1") | wrong, NOW.date()).broken
