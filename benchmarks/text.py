@@ -27,7 +27,7 @@ from features.text.candidates import candidates
 from features.text.evidence import Mention, find_mentions
 from features.text.extractor import Batch, extractor_version, in_order, read
 from features.text.hazards import hazards
-from features.text.linear import LIKELY, read_model, rule_margin
+from features.text.linear import COUNTS_FROM, read_model, rule_margin
 from features.text.normal_form import NormalForm
 from features.text.phrases import phrases
 from features.text.rehearsal import rehearsed_texts
@@ -157,7 +157,7 @@ def peak_megabytes(reviews: Sequence[str], rows: int) -> float:
 def found_in(texts: list[str], language: str) -> tuple[list[NormalForm], list[Mention], dict[str, Any]]:
     """The safety mentions in texts, and the shares of texts with a likely one: whole, by cues alone, any topic."""
     forms, mentions = find_mentions(pl.Series(texts, dtype=pl.String), [language] * len(texts))
-    likely = read_model().probabilities(forms, mentions) >= LIKELY
+    likely = read_model().probabilities(forms, mentions) >= COUNTS_FROM
     safety = np.array([hazards()[mention.hazard].safety for mention in mentions], dtype=bool)
     by_cues = np.array([rule_margin(mention) >= 0 for mention in mentions], dtype=bool)
     phrase_only = np.array([mention.strength != "weak" for mention in mentions], dtype=bool)
@@ -176,7 +176,9 @@ def quotes(corpus: Corpus, *, top: bool) -> list[dict[str, Any]]:
     texts = corpus.half(held_out=True)
     forms, mentions, _ = found_in(texts, corpus.language)
     probability = read_model().probabilities(forms, mentions)
-    chosen = [n for n, m in enumerate(mentions) if hazards()[m.hazard].safety and (top or probability[n] >= LIKELY)]
+    chosen = [
+        n for n, m in enumerate(mentions) if hazards()[m.hazard].safety and (top or probability[n] >= COUNTS_FROM)
+    ]
     order = sorted(chosen, key=lambda n: (-probability[n], n)) if top else chosen
     told, seen = [], set()
     for number in order:
@@ -209,11 +211,11 @@ def read_section(title: str, quoted: list[dict[str, Any]]) -> str:
     judged = [quote for quote in quoted if quote["verdict"] is not None]
     true = sum(quote["verdict"] for quote in judged)
     low, high = exact_interval(true, len(judged))
-    likely = [quote for quote in judged if quote["probability"] >= LIKELY]
+    likely = [quote for quote in judged if quote["probability"] >= COUNTS_FROM]
     words = {True: "hazard", False: "no hazard", None: "unread"}
     head = (
         f"{true} of {len(judged)} read are hazards of the product ({low:.0%} to {high:.0%}); "
-        f"of the {len(likely)} with a probability of 0.5 or more, {sum(quote['verdict'] for quote in likely)}."
+        f"of the {len(likely)} that count (probability {COUNTS_FROM} or more), {sum(q['verdict'] for q in likely)}."
     )
     rows = [(words[q["verdict"]], f"{q['probability']:.2f}", q["language"], q["hazard"], q["quote"].replace("|", "/"))
             for q in quoted]  # fmt: skip
@@ -230,8 +232,8 @@ def found_section(found: dict[str, dict[str, Any]]) -> str:
         rows.append((name, f"{counts['texts']:,}", f"{shares[0]} ({low:.2%} to {high:.2%})", *shares[1:]))
     return "\n\n".join([
         "## Found in texts nobody here wrote",
-        "Share of texts with a mention of probability 0.5 or more. Incident narratives (saferproducts) should have "
-        "one, ordinary review sentences (amcd) hardly ever. No figure is taken over both: a model that learned the "
+        f"Share of texts with a mention that counts, of probability {COUNTS_FROM} or more. Incident narratives "
+        "(saferproducts) should have one, ordinary review sentences (amcd) hardly ever. No figure is taken over both: a model that learned the "
         "corpus would shine in it.",
         table(("texts of", "number", *columns), rows),
     ])  # fmt: skip

@@ -1,5 +1,6 @@
 """How the linear model is learned: from sentences of known truth, and from officers' clicks when there are some."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,12 +9,16 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from data.refusal import Refusal
 from features.text.evidence import Mention, find_mentions
+from features.text.language import language_of
 from features.text.linear import BUCKETS, FOLDER, LinearModel, read_model, words_around, write_model
 from features.text.normal_form import NormalForm
 from features.text.rehearsal import LabelledText, rehearsed_texts
 
 REGULARISATION = 1.0
+IS_HAZARD, NO_HAZARD = "hazard", ("no_hazard", "other_product")
+CLICK_COLUMNS = ("review_id", "hazard", "verdict", "sentence", "language", "decided_at")
 
 
 def learn(texts: Sequence[LabelledText], clicks: Sequence[LabelledText] = (), click_weight: float = 5.0) -> LinearModel:
@@ -24,7 +29,8 @@ def learn(texts: Sequence[LabelledText], clicks: Sequence[LabelledText] = (), cl
     from sklearn.linear_model import LogisticRegression
 
     labelled = [*texts, *clicks]
-    forms, mentions = mentions_in(labelled)
+    forms, found = mentions_in(labelled)
+    mentions = [mention for mention in found if labelled[mention.text].hazard in (None, mention.hazard)]
     truth = np.array([labelled[mention.text].is_hazard for mention in mentions])
     weight = np.where([mention.text >= len(texts) for mention in mentions], click_weight, 1.0)
     for language in {mention.language for mention in mentions}:
@@ -39,10 +45,28 @@ def learn(texts: Sequence[LabelledText], clicks: Sequence[LabelledText] = (), cl
     return LinearModel(weights, float(fitted.intercept_[0]), slope=1.0, offset=0.0)
 
 
-def relearn(folder: Path = FOLDER) -> None:
-    """Learn from the rehearsed texts again and write the model to `folder`; its calibration stays."""
-    kept = read_model()
-    write_model(replace(learn(rehearsed_texts()), slope=kept.slope, offset=kept.offset), folder)
+def relearn(folder: Path = FOLDER, clicks: Path | None = None) -> None:
+    """Learn from the rehearsed texts, and `clicks`, again and write the model to `folder`; its calibration stays."""
+    kept, told = read_model(), read_clicks(clicks) if clicks else ()
+    write_model(replace(learn(rehearsed_texts(), told), slope=kept.slope, offset=kept.offset), folder)
+
+
+def read_clicks(path: Path) -> list[LabelledText]:
+    """The officers' verdicts that `touchstone verdicts` exported: whether a sentence tells of a hazard of its product.
+
+    Raises Refusal where columns are missing or a verdict is none that is known.
+    """
+    told = pl.read_parquet(path)
+    if missing := [name for name in CLICK_COLUMNS if name not in told.columns]:
+        raise Refusal(f"{path} lacks {', '.join(missing)}. Export it with `touchstone verdicts`.")
+    clicks = told.unique(["review_id", "hazard", "sentence"], keep="last", maintain_order=True)
+    if unknown := sorted(set(clicks["verdict"].to_list()) - {IS_HAZARD, *NO_HAZARD}):
+        raise Refusal(f"{path} holds the verdict {unknown[0]!r}; known are {IS_HAZARD}, {', '.join(NO_HAZARD)}.")
+    return [
+        LabelledText(row["sentence"], row["language"] or language_of(row["sentence"].lower()) or "en",
+                     row["verdict"] == IS_HAZARD, "click", row["hazard"])
+        for row in clicks.iter_rows(named=True)
+    ]  # fmt: skip
 
 
 def calibrate(model: LinearModel, margins: NDArray[np.float64], truth: NDArray[np.bool_]) -> LinearModel:
@@ -60,4 +84,4 @@ def mentions_in(labelled: Sequence[LabelledText]) -> tuple[list[NormalForm], lis
 
 
 if __name__ == "__main__":
-    relearn()
+    relearn(clicks=Path(sys.argv[1]) if sys.argv[1:] else None)

@@ -12,7 +12,7 @@ from features.text.blind_spot import BlindSpot, sampled_rows
 from features.text.copies import copy_keys, text_keys
 from features.text.extractor import SCHEMA, Batch, Reading, clean_texts, extractor_version, read
 from features.text.hazards import hazards
-from features.text.linear import LIKELY
+from features.text.linear import COUNTS_FROM
 
 Types = dict[str, pl.DataType | type[pl.DataType]]
 CARRIED: Final[Types] = {
@@ -70,7 +70,7 @@ def records_of(given: pl.DataFrame, seed: int = 0) -> Records:
 
 def _spoken_of(reading: Reading, size: int) -> dict[str, pl.Series]:
     """Per hazard whether each review likely speaks of it, whether of any that hurts people, and how severe it is."""
-    likely = reading.mentions.filter(pl.col("probability") >= LIKELY)
+    likely = reading.mentions.filter(pl.col("probability") >= COUNTS_FROM)
     found = {name: np.zeros(size, dtype=bool) for name in ("hazard", *hazards())}
     severity = np.full(size, -1, dtype=np.int8)
     for (name,), told in likely.group_by("hazard"):

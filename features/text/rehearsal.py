@@ -19,13 +19,14 @@ WITHOUT_HAZARD: Final = ("performance", "noise")
 class LabelledText:
     """A text, its language, and whether what it says of hazards is true of the product; `family` says how it is told.
 
-    The clicks of officers on quotes (hazard, not a hazard) take the same form.
+    The verdicts of officers on quotes take the same form; theirs is about `hazard` alone.
     """
 
     text: str
     language: str
     is_hazard: bool
     family: str
+    hazard: str | None = None
 
 
 def rehearsed_texts() -> list[LabelledText]:

@@ -19,7 +19,7 @@ from features.text.blind_spot import BlindSpot, sampled_rows
 from features.text.extractor import Batch, Reading, extractor_version, in_order, read
 from features.text.hazards import hazards
 from features.text.language import LANGUAGES
-from features.text.linear import LIKELY
+from features.text.linear import COUNTS_FROM
 from features.text.normal_form import without_surrogates
 
 BATCH_ROWS: Final = 30_000
@@ -30,9 +30,9 @@ COLUMNS: Final = ("row", "hazard", "severity", "probability", "sentence", "start
 
 @dataclass(frozen=True)
 class Summary:
-    """What was found in a file: rows read, mentions, and by hazard the rows with a likely mention and the worst one.
+    """What was found in a file: rows read, mentions, and by hazard the rows with one that counts and the worst one.
 
-    `rows_with_hazard` counts rows with a mention of probability 0.5 or more; `worst` is the severity 0 to 4.
+    `rows_with_hazard` counts rows with a mention of probability COUNTS_FROM or more; `worst` is the severity 0 to 4.
     """
 
     rows: int
@@ -47,7 +47,7 @@ class Summary:
         told = [f"{self.rows:,} rows read, {self.mentions:,} mentions (extractor {self.extractor_version})."]
         for hazard, rows in sorted(self.rows_with_hazard.items(), key=lambda item: -item[1]):
             meaning = hazards()[hazard].meaning
-            told.append(f"  {hazard}: {rows:,} rows likely speak of {meaning}; worst severity {self.worst[hazard]}")
+            told.append(f"  {hazard}: {rows:,} rows seem to speak of {meaning}; worst severity {self.worst[hazard]}")
         spot = self.blind_spot
         estimate, low, high = spot.miss_rate
         told.append(
@@ -100,7 +100,7 @@ class _Tally:
         self.rows += rows
         self.mentions += len(reading.mentions)
         self.blind_spot += reading.blind_spot
-        likely = reading.mentions.filter(pl.col("probability") >= LIKELY)
+        likely = reading.mentions.filter(pl.col("probability") >= COUNTS_FROM)
         told = likely.group_by("hazard").agg(rows=pl.col("row").n_unique(), worst=pl.col("severity").max())
         for hazard, count, worst in told.iter_rows():
             self.rows_with_hazard[hazard] += count

@@ -12,7 +12,7 @@ from data.tables import Tables
 from features.certificates import GRAVITY
 from features.places import Places, place_of
 from features.reviews import SIGNALS
-from features.text.linear import LIKELY
+from features.text.linear import COUNTS_FROM
 from serving.dossiers.dossier import (
     Audit,
     Certificate,
@@ -148,7 +148,7 @@ def _reviews(owners: Owners) -> ir.Table:
 
 def _mentions(owners: Owners) -> ir.Table:
     """One row per review that likely speaks of a hazard."""
-    likely = owners.known(SIGNALS).filter(lambda mention: mention.probability >= LIKELY)
+    likely = owners.known(SIGNALS).filter(lambda mention: mention.probability >= COUNTS_FROM)
     mentioned = likely.select(*named(likely), "happened_on", "review_id").distinct()
     return mentioned.mutate(hazard_mentions=ibis.literal(1))
 

@@ -18,7 +18,7 @@ from features.text import records
 from features.text.enrichment import Enrichment, enrich, read_reviews_kept, review_signals
 from features.text.extractor import extractor_version
 from features.text.hazards import hazards
-from features.text.linear import LIKELY
+from features.text.linear import COUNTS_FROM
 from features.text.records import Records, records_of
 
 TEXTS = (
@@ -129,7 +129,7 @@ def test_the_row_of_a_review_says_what_its_likely_mentions_say(tmp_path: Path) -
     """Whatever was read: a column per hazard, the worst severity, and `hazard` for those that hurt people."""
     tables = with_reviews_read(tables_of(reviews(60, 7)), tmp_path)
     rows, mentions = (tables[name].to_pyarrow().to_pandas() for name in (READ, SIGNALS))
-    likely = mentions[mentions["probability"] >= LIKELY]
+    likely = mentions[mentions["probability"] >= COUNTS_FROM]
     assert 0 < len(likely) < len(rows)
     for name, hazard in hazards().items():
         of_hazard = likely[likely["hazard"] == name]

@@ -7,7 +7,7 @@ import pytest
 
 from features.text.evidence import Mention, find_mentions
 from features.text.hazards import hazards
-from features.text.linear import read_model
+from features.text.linear import COUNTS_FROM, read_model
 from features.text.phrases import phrases
 from features.text.rehearsal import rehearsed_texts
 
@@ -95,7 +95,7 @@ def all_likely() -> dict[str, list[Mention]]:
     probability = read_model().probabilities(forms, mentions)
     found: dict[str, list[Mention]] = {text: [] for _, text in cases}
     for mention, p in zip(mentions, probability, strict=True):
-        if p >= 0.5:
+        if p >= COUNTS_FROM:
             found[cases[mention.text][1]].append(mention)
     return found
 
@@ -149,5 +149,7 @@ def test_the_words_of_harmed_buyers_are_found_and_those_of_others_are_not() -> N
     texts = [text for text in rehearsed_texts() if text.family in ("negation", "figurative", "hypothetical", "praise")]
     forms, mentions = find_mentions(pl.Series([t.text for t in texts]), [t.language for t in texts])
     probability = read_model().probabilities(forms, mentions)
-    wrong = {m.text for m, p in zip(mentions, probability, strict=True) if p >= 0.5 and hazards()[m.hazard].safety}
+    wrong = {
+        m.text for m, p in zip(mentions, probability, strict=True) if p >= COUNTS_FROM and hazards()[m.hazard].safety
+    }
     assert len(wrong) <= 0.02 * len(texts)

@@ -6,8 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from data.refusal import Refusal
 from features.text.evidence import find_mentions
-from features.text.learning import calibrate, learn, mentions_in, relearn
+from features.text.learning import calibrate, learn, mentions_in, read_clicks, relearn
 from features.text.linear import BOUND, LinearModel, read_model, rule_margin, write_model
 from features.text.rehearsal import LabelledText, rehearsed_texts
 
@@ -45,6 +46,36 @@ def test_clicks_teach_the_model(model: LinearModel) -> None:
     clicks = [LabelledText(text, "en", False, "click")] * 3
     forms, mentions = find_mentions(pl.Series([text]), ["en"])
     assert learn(TEXTS, clicks).margins(forms, mentions).max() < model.margins(forms, mentions).max()
+
+
+def exported(path: Path, **changed: str) -> Path:
+    """Verdicts as officers' clicks are exported: the same sentence clicked twice, and another one."""
+    row = {"review_id": "V1", "hazard": "fire_electric", "verdict": "hazard", "sentence": "It melted.",
+           "language": "en", "decided_at": "2026-07-01"}  # fmt: skip
+    rows = [row, {**row, "verdict": "no_hazard"}, {**row, "review_id": "V2", "verdict": "other_product", **changed}]
+    pl.DataFrame(rows).write_parquet(path)
+    return path
+
+
+def test_the_newest_verdict_of_a_sentence_counts_for_its_hazard_alone(tmp_path: Path) -> None:
+    clicks = read_clicks(exported(tmp_path / "clicks.parquet"))
+    assert [(click.is_hazard, click.hazard) for click in clicks] == [(False, "fire_electric")] * 2
+    with pytest.raises(Refusal, match="holds the verdict 'maybe'; known are hazard, no_hazard, other_product"):
+        read_clicks(exported(tmp_path / "odd.parquet", verdict="maybe"))
+    pl.DataFrame({"sentence": ["It melted."]}).write_parquet(tmp_path / "short.parquet")
+    with pytest.raises(Refusal, match="lacks review_id, hazard, verdict, language, decided_at"):
+        read_clicks(tmp_path / "short.parquet")
+
+
+def test_clicks_on_a_hazard_teach_nothing_of_another(model: LinearModel) -> None:
+    """The sentence holds a burn and a cut; only what was said of the burn is a label."""
+    text = "i burned my hand and cut my finger"
+    forms, mentions = mentions_in([LabelledText(text, "en", True, "told")])
+    assert {mention.hazard for mention in mentions} >= {"burn", "sharp_cut"}
+    of_burn = [LabelledText(text, "en", False, "click", "burn")]
+    taught, other = learn(TEXTS, of_burn), learn(TEXTS, [LabelledText(text, "en", False, "click", "fall_collapse")])
+    np.testing.assert_allclose(other.weights, model.weights, atol=1e-6)
+    assert taught.margins(forms, mentions).sum() < model.margins(forms, mentions).sum()
 
 
 def test_calibrated_probabilities_have_the_mean_of_the_truth(model: LinearModel) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from data.refusal import Refusal
 from features.text import signals as module
+from features.text.linear import COUNTS_FROM
 from features.text.signals import Summary, signals
 
 ROWS = [
@@ -36,7 +37,7 @@ def found(tmp_path: Path, source: Path, **options: str) -> tuple[Summary, pl.Dat
 def test_each_mention_is_a_row_with_its_place_in_the_text(tmp_path: Path, delimiter: str) -> None:
     summary, mentions = found(tmp_path, write(tmp_path / "in.csv", delimiter=delimiter))
     assert mentions.columns == ["row", "hazard", "severity", "probability", "sentence", "start", "end"]
-    likely = mentions.filter(pl.col("probability") >= 0.5)
+    likely = mentions.filter(pl.col("probability") >= COUNTS_FROM)
     assert likely["row"].unique().sort().to_list() == [1, 3, 5]
     third = likely.filter(pl.col("row") == 3).row(0, named=True)
     assert ROWS[2][1][third["start"] : third["end"]] == third["sentence"] == "La prise a pris feu."
