@@ -233,8 +233,8 @@ def found_section(found: dict[str, dict[str, Any]]) -> str:
     return "\n\n".join([
         "## Found in texts nobody here wrote",
         f"Share of texts with a mention that counts, of probability {COUNTS_FROM} or more. Incident narratives "
-        "(saferproducts) should have one, ordinary review sentences (amcd) hardly ever. No figure is taken over both: a model that learned the "
-        "corpus would shine in it.",
+        "(saferproducts) should have one, ordinary review sentences (amcd) hardly ever. No figure is taken over both: "
+        "a model that learned the corpus would shine in it.",
         table(("texts of", "number", *columns), rows),
     ])  # fmt: skip
 
