@@ -27,12 +27,14 @@ from serving.console.app import console_app
 from serving.console.house import House
 from serving.console.session import session_secret
 from serving.desk import Desk
+from serving.docs_page import Documentation
 from serving.error_shape import ErrorShape
 from serving.explanation.answers import ExplainAnswer
 from serving.explanation.explain import explain
 from serving.intake.answers import Results, ResultsAnswer
 from serving.intake.intake import Counter, take_in
 from serving.intake.store import Sender, file_results
+from serving.openapi import our_document
 from serving.planning import Planner, draw_plan
 from serving.published import Published
 from serving.screening.answers import Listing, ScreenAnswer
@@ -190,3 +192,7 @@ Touchstone.add_asgi_middleware(  # type: ignore[attr-defined]
     Gate, ring=_RING, policy=_ACCESS, insecure=_SETTINGS.insecure
 )
 Touchstone.add_asgi_middleware(BodyLimit, largest_bytes=int(_ACCESS.largest_body_bytes))  # type: ignore[attr-defined]
+Touchstone.add_asgi_middleware(  # type: ignore[attr-defined]
+    Documentation,
+    document=lambda: our_document(Touchstone.openapi_spec.asdict(), Touchstone.inner.__doc__),  # type: ignore[attr-defined]
+)
