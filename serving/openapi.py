@@ -38,6 +38,15 @@ _ERROR_SCHEMA = {
     "properties": {"error": {"type": "string", "description": "what is wrong, what was given, what to do"}},
     "example": {"error": "items: Field required."},
 }  # fmt: skip
+_TASK = {
+    "type": "object", "title": "Task", "required": ["task_id", "status"],
+    "properties": {
+        "task_id": {"type": "string"},
+        "status": {"enum": ["pending", "in_progress", "completed", "failed", "canceled"]},
+        "created_at": {"type": "string"}, "executed_at": {"type": ["string", "null"]},
+    },
+}  # fmt: skip
+_TASK_ANSWERS = ("/rescore/submit", "/rescore/status")
 _NOT_OURS = ("InvalidArgument", "NotFound", "InternalServerError", "TaskStatusResponse")
 
 
@@ -53,7 +62,7 @@ def our_document(generated: Mapping[str, Any], description: str) -> dict[str, An
         "security": [{"key": []}],
         "paths": {path: _item(path, item) for path, item in sorted(served.items())},
         "components": {
-            "schemas": {**schemas, "Error": _ERROR_SCHEMA},
+            "schemas": {**schemas, "Error": _ERROR_SCHEMA, "Task": _TASK},
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer",
                                         "description": "a key that `touchstone keys create` made"}},
         },
@@ -70,10 +79,12 @@ def _operation(path: str, operation: Mapping[str, Any]) -> dict[str, Any]:
         "description": cleandoc(operation.get("description") or ""),
         "responses": _responses(path, operation),
     }
+    if "parameters" in operation:
+        told["parameters"] = deepcopy(operation["parameters"])
     if "requestBody" in operation:
         body = deepcopy(operation["requestBody"])
         body["required"] = True
-        body["content"]["application/json"]["example"] = EXAMPLES[path]
+        body["content"]["application/json"]["example"] = EXAMPLES.get(path, {})
         told["requestBody"] = body
     if path in PUBLIC:
         told["security"] = []
@@ -88,6 +99,11 @@ def _responses(path: str, operation: Mapping[str, Any]) -> dict[str, Any]:
         answered = {"description": "Plain text.", "content": {"text/plain": {"schema": {"type": "string"}}}}
     error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
     errors = {status: {"description": words, "content": error} for status, words in ERRORS.items()}
+    if path in _TASK_ANSWERS:
+        task = {"$ref": "#/components/schemas/Task"}
+        answered = {"description": "Where the task stands.", "content": {"application/json": {"schema": task}}}
+    if path.startswith("/rescore/"):
+        errors["404"] = {"description": "There is no task of this name.", "content": error}
     if path in PUBLIC:
         errors = {status: errors[status] for status in ("405", "500", "503")}
     return {"200": answered, **errors}

@@ -1,6 +1,7 @@
 """The HTTP service; the only module that knows BentoML."""
 
 import logging
+from asyncio import to_thread
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -22,7 +23,7 @@ from serving.access.quiet_log import keep_words_out
 from serving.access.rights import CONSOLE
 from serving.access.security_headers import SecurityHeaders
 from serving.answers import Budget, Item, Items, PlanAnswer, ScoreAnswer, Seed, Text, plan_answer
-from serving.catalogue import catalogue_app
+from serving.catalogue import RescoringAnswer, catalogue_app
 from serving.console.app import console_app
 from serving.console.house import House
 from serving.console.session import session_secret
@@ -37,6 +38,7 @@ from serving.intake.store import Sender, file_results
 from serving.openapi import our_document
 from serving.planning import Planner, draw_plan
 from serving.published import Published
+from serving.rescoring.run import rescore
 from serving.screening.answers import Listing, ScreenAnswer
 from serving.screening.policy import Stage
 from serving.screening.screen import screen_of, screening_deed
@@ -61,7 +63,7 @@ def _house() -> House:
     return house
 
 
-@bentoml.asgi_app(catalogue_app(_SETTINGS.workspace, lambda: _DESK), path="/catalogue")
+@bentoml.asgi_app(catalogue_app(_SETTINGS.workspace, _DESK, _STATE.engine), path="/catalogue")
 @bentoml.asgi_app(console_app(_house), path=CONSOLE)
 @bentoml.service(name="touchstone", workers=1, threads=THREADS, traffic={"timeout": REQUEST_SECONDS})
 class Touchstone:
@@ -139,6 +141,19 @@ class Touchstone:
         Each result is judged by itself and taken once: sending the same again, or half of it again, changes nothing.
         """
         return _answer(lambda published: take_in(_counter(published), results, _sender()))
+
+    @bentoml.task(route="/rescore", output_spec=RescoringAnswer)  # type: ignore[untyped-decorator]
+    async def rescore(self) -> Any:
+        """Score the whole catalogue anew in the background; `GET /catalogue/status` tells how far it is."""
+        try:
+            ended = await rescore(await to_thread(_STATE.engine), _SETTINGS, caller())
+        except UnavailableError as unable:
+            return JSONResponse({"error": str(unable)}, status_code=503)
+        except Refusal as refusal:
+            return JSONResponse({"error": str(refusal)}, status_code=400)
+        if ended.state != "done":
+            return JSONResponse({"error": ended.message}, status_code=400)
+        return RescoringAnswer(rescoring=ended)
 
 
 def _answer(question: Callable[[Published], Any], at_hand: Published | None = None) -> Any:

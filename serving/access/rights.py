@@ -24,6 +24,9 @@ RIGHTS: Mapping[str, frozenset[Role]] = {
     "/catalogue/status": _ANY,
     "/allocate": _PLANNERS,
     "/results": _PLANNERS,
+    "/rescore/submit": _RESCORERS,
+    "/rescore/status": _RESCORERS,
+    "/rescore/get": _RESCORERS,
 }
 
 

@@ -1,0 +1,1 @@
+"""Scoring the catalogue anew while the service goes on answering."""

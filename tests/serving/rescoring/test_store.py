@@ -1,0 +1,47 @@
+"""One rescoring at a time, its progress told, its end said once, on SQLite and PostgreSQL."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from data.ledger import rows
+from data.refusal import Refusal
+from serving.access.keys import Key
+from serving.rescoring.store import SILENT_AFTER, StateProgress, begin, end, latest
+from tests.data.state.conftest import address, postgresql, state
+
+__all__ = ["address", "postgresql", "state"]
+
+KEY = Key("k1", "planner", "scheduler")
+
+
+def test_one_runs_at_a_time_and_is_told_to_its_end(state: sa.Engine) -> None:
+    """While it runs another is refused; its steps are told; the first end stays; then another may begin."""
+    now = datetime.now(UTC)
+    assert latest(state, now) is None
+    name = begin(state, KEY, now)
+    with pytest.raises(Refusal, match="is being rescored since"):
+        begin(state, KEY, now)
+    with StateProgress(state, name).step("Scores", 100, "SKUs") as advance:
+        advance(40)
+        told = latest(state, datetime.now(UTC))
+        assert told is not None
+        assert (told.state, told.step, told.total, told.unit) == ("running", "Scores", 100, "SKUs")
+    end(state, name, "done", "The catalogue is scored.", now)
+    end(state, name, "failed", "Too late.", now)
+    told = latest(state, now)
+    assert told is not None
+    assert (told.state, told.done, told.message) == ("done", 100, "The catalogue is scored.")
+    begin(state, KEY, now + timedelta(seconds=1))
+    assert [row.action for row in rows(state)] == ["rescore", "rescore"]
+
+
+def test_one_that_fell_silent_blocks_nobody(state: sa.Engine) -> None:
+    """A process that was killed is told as interrupted, and another may begin."""
+    now = datetime.now(UTC)
+    begin(state, KEY, now - SILENT_AFTER - timedelta(seconds=1))
+    told = latest(state, now)
+    assert told is not None
+    assert told.state == "interrupted"
+    assert begin(state, KEY, now)
