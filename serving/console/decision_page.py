@@ -1,7 +1,7 @@
 """Deciding on a SKU: the form, the own estimate before it, verdicts on quotes, whose case it is."""
 
 from typing import Annotated
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
@@ -43,7 +43,7 @@ def decide(request: Request, house: AnyHouse, person: SignedIn, sent: OwnForm) -
 
 @router.post("/estimate")
 def estimate(request: Request, house: AnyHouse, person: CaseOfficer, sent: OwnForm) -> Response:
-    """Keep what the officer expects, then show the score."""
+    """Keep what the officer expects, then show the SKU with its score."""
     work = casework(house, person, text(sent, "sku_id"), text(sent, "market"))
     try:
         percent = float(text(sent, "percent"))
@@ -53,7 +53,7 @@ def estimate(request: Request, house: AnyHouse, person: CaseOfficer, sent: OwnFo
         give_estimate(house.engine, work.file.case, officer_of(person), (percent / 100, house.now()), work.policy)
     except Refusal as refusal:
         return _form(request, work, str(refusal), dict(sent), 400)
-    return RedirectResponse(address(request, "/decide?" + urlencode(work.query)), 303)
+    return RedirectResponse(address(request, _sku(work.listing.sku_id, work.listing.market)), 303)
 
 
 @router.post("/assign")

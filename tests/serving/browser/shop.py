@@ -24,10 +24,12 @@ HOSTILE_SUPPLIER = "S-<b onmouseover=\"window.ran='supplier'\">0</b>"
 HOSTILE_REVIEW = f"It caught fire and burned my hand. {MARKUP}"
 HOSTILE_SKU = "K-0"
 FAILED_SKU = "K-1"
+QUOTED_SKU = "K-4"
+DRAWN_SKU = "K-8"  # its case asks for an own estimate
 
 
 def shop_tables() -> Tables:
-    """The tables: SKU `HOSTILE_SKU` carries markup, `FAILED_SKU` failed an independent test."""
+    """The tables: `HOSTILE_SKU` carries markup, `FAILED_SKU` failed a test, reviews of `QUOTED_SKU` tell of hazards."""
     rows = {
         "suppliers": [{"supplier_id": _supplier(n), "onboarded_on": _ago(900)} for n in range(4)],
         "skus": [_sku(number) for number in range(SKUS)],

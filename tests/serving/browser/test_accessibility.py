@@ -7,14 +7,14 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from tests.serving.browser.conftest import Pages, Shop
-from tests.serving.browser.shop import FAILED_SKU, HOSTILE_SKU, MARKUP
+from tests.serving.browser.shop import DRAWN_SKU, FAILED_SKU, HOSTILE_SKU, MARKUP
 
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]},
          "resultTypes": ["violations"]}  # fmt: skip
 pytestmark = pytest.mark.slow
 SERIOUS = ("serious", "critical")
 PATHS = (
-    "/", f"/?q={quote(MARKUP)}", f"/sku/EU/{HOSTILE_SKU}", f"/sku/EU/{FAILED_SKU}",
+    "/", f"/?q={quote(MARKUP)}", f"/sku/EU/{HOSTILE_SKU}", f"/sku/EU/{FAILED_SKU}", f"/sku/EU/{DRAWN_SKU}",
     f"/decide?market=EU&sku_id={HOSTILE_SKU}", f"/decide?market=EU&sku_id={FAILED_SKU}", "/decisions", "/plan",
     "/overview", "/ledger", f"/ledger?subject={quote(MARKUP)}", f"/sku/EU/{quote(MARKUP, safe='')}",
     f"/decisions/{quote(MARKUP, safe='')}", f"/rounds/{quote(MARKUP, safe='')}", "/nowhere",

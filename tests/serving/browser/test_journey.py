@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.serving.browser.conftest import Pages, Shop
-from tests.serving.browser.shop import FAILED_SKU
+from tests.serving.browser.shop import FAILED_SKU, QUOTED_SKU
 
 pytestmark = pytest.mark.slow
 WITH_AND_WITHOUT = pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
@@ -20,6 +20,7 @@ def decide(page: Page, shop: Shop, sku_id: str, disposition: str, code: str) -> 
     if page.get_by_role("heading", name="First your own estimate").count():
         page.get_by_label("Of 100 products").fill("30")
         page.get_by_role("button", name="Keep my estimate").click()
+        page.goto(f"{shop.pages}/decide?market=EU&sku_id={sku_id}")
     page.get_by_role("radio", name=disposition).check()
     page.get_by_label("Reason").select_option(code)
     page.get_by_label("Why, in your own words").fill("Buyers report shocks, and it was tested in June.")
@@ -69,12 +70,24 @@ def test_a_removal_takes_a_second_person(opened: Pages, shop: Shop, scripts: boo
     assert "removed the offer" in " ".join(Path(taken.value.path()).read_text(encoding="utf-8").split())
 
 
+@WITH_AND_WITHOUT
+def test_a_sku_is_read_and_a_quote_judged(opened: Pages, shop: Shop, scripts: bool) -> None:
+    """Reasons in points, quotes with their words marked, a verdict that stays; printed, the forms are left out."""
+    page = opened(java_script_enabled=scripts)
+    page.goto(f"{shop.pages}/?view=all&q={QUOTED_SKU}")
+    page.locator(f"#results a[href$='/sku/EU/{QUOTED_SKU}']").click()
+    expect(page.locator(".reason-item").first).to_contain_text("point")
+    expect(page.locator("mark").first).to_be_visible()
+    page.get_by_role("button", name="Other product").first.click()
+    expect(page.get_by_role("button", name="Other product").first).to_have_attribute("aria-pressed", "true")
+    page.emulate_media(media="print")
+    expect(page.get_by_role("button", name="Other product").first).to_be_hidden()
+    expect(page.locator(".reason-item").first).to_be_visible()
+
+
 def test_what_lacks_a_fact_cannot_be_chosen(opened: Pages, shop: Shop) -> None:
-    page = opened()
+    page = opened("second")
     page.goto(f"{shop.pages}/decide?market=EU&sku_id=K-3")
-    if page.get_by_role("heading", name="First your own estimate").count():
-        page.get_by_label("Of 100 products").fill("5")
-        page.get_by_role("button", name="Keep my estimate").click()
     expect(page.get_by_role("radio", name="Remove listing")).to_be_disabled()
     expect(page.get_by_text("a score alone does not carry this")).to_be_visible()
 
