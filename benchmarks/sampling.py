@@ -33,7 +33,7 @@ def main(folder: Path, processes: int) -> None:
     if processes:
         run_all(wanted, folder, processes)
     redraws = _kept(folder / "redraws.json", lambda: [asdict(state) for state in redrawn_states(FRESH_SEEDS[:1])])
-    designs = _kept(folder / "frontier.json", lambda: [asdict(design) for design in frontier(FRESH_SEEDS[:3])])
+    designs = _kept(folder / "frontier.json", lambda: [asdict(design) for design in frontier(FRESH_SEEDS[:2])])
     stored = Stored([RedrawnState(**state) for state in redraws], [Design(**design) for design in designs])
     page = report(runs_in(folder, wanted), stored, _kept(folder / "scale.json", scale_seconds))
     sys.stdout.write(page.read_text(encoding="utf-8"))
