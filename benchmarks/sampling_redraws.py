@@ -17,7 +17,7 @@ from training.replay.planned import Planned, limits_of
 from training.replay.strategies import Choice, View
 
 REDRAWN_ROUNDS = (8,)
-DRAWS, TESTS = 300, 1_000
+DRAWS, TESTS = 1_000, 1_000
 RARE_SKUS, RARE_TESTS, RARE_DRAWS = 4_000, (30, 150), 4_000
 """Of a stored round's safest SKUs: so few tests that less than one failure is expected."""
 
