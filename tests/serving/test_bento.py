@@ -1,5 +1,6 @@
 """The built bento holds the service and nothing else, and answers like the working tree from anywhere."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,9 +8,24 @@ from pathlib import Path
 
 import pytest
 
+from serving.answers import Item
+from serving.published import published_now
 from tests.serving.conftest import ROOT, Scored, serving
 
-QUESTION = {"items": [{"sku_id": "K-1", "market": "DE"}, {"sku_id": "K-9", "market": "FR"}], "explain": True}
+ITEMS = [{"sku_id": "K-1", "market": "DE"}, {"sku_id": "K-9", "market": "FR"}]
+LOADED = """
+import json, re, sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
+import serving.service
+
+root, packages = Path.cwd(), packages_distributions()
+files = [Path(module.__file__) for module in list(sys.modules.values()) if getattr(module, "__file__", None)]
+ours = [path.relative_to(root).as_posix() for path in files if root in path.parents and ".venv" not in path.parts]
+theirs = {names[0] for top in {name.partition(".")[0] for name in sys.modules} if (names := packages.get(top))}
+print(json.dumps([ours, [re.sub("[-_.]+", "-", name).lower() for name in theirs]]))
+"""
+PYTHON_ITSELF = {"pip", "setuptools", "touchstone"}
 NOT_SERVED = ("tests", "workspace", "training", "benchmarks", "touchstone.py", "data/ingest.py", "data/tables.py")
 
 
@@ -38,19 +54,51 @@ def test_the_bento_holds_the_service_and_nothing_else(bento: Path) -> None:
 @pytest.mark.slow
 def test_the_bento_asks_for_the_locked_packages(bento: Path) -> None:
     """Its requirements are pinned, and none of the heavy libraries of training is among them."""
+    names = required(bento)
+    assert {"bentoml", "lightgbm", "numpy", "pyarrow", "sqlalchemy", "jinja2"} <= names
+    assert not {"pandas", "polars", "duckdb", "ibis-framework", "mlflow", "shap", "scikit-learn", "pyspark"} & names
+
+
+def required(bento: Path) -> set[str]:
+    """The packages that the bento asks for."""
     lines = (bento / "env" / "python" / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    names = {line.split("==")[0].strip() for line in lines if "==" in line}
-    assert {"bentoml", "lightgbm", "numpy", "pyarrow"} <= names
-    assert not {"pandas", "duckdb", "ibis-framework", "mlflow", "shap", "scikit-learn"} & names
+    return {line.split("==")[0].strip() for line in lines if "==" in line}
 
 
 @pytest.mark.slow
 def test_the_bento_answers_like_the_working_tree(bento: Path, scored: Scored, tmp_path: Path) -> None:
     """Served from another directory, it gives the very answer of the working tree."""
     home = {"BENTOML_HOME": str(bento.parents[2])}
-    with serving("serving.service:Touchstone", scored.workspace.home, ROOT, home) as client:
-        expected = client.post("/score", json=QUESTION).json()
+    items = [Item(**item) for item in ITEMS]
+    expected = published_now(scored.workspace).answer(items, explain=True).model_dump(mode="json")
+    style = ROOT / "serving" / "console" / "static" / "console.css"
     with serving("touchstone:test", scored.workspace.home, tmp_path, home) as client:
-        answer = client.post("/score", json=QUESTION).json()
+        answer = client.post("/score", json={"items": ITEMS, "explain": True}).json()
+        page = client.get("/ui/queue", follow_redirects=True)
+        styled = client.get("/ui/static/console.css")
     assert len(answer["scores"]) == 2
     assert answer == expected
+    assert (page.status_code, page.headers["content-type"].partition(";")[0]) == (200, "text/html")
+    assert "Touchstone" in page.text
+    assert styled.content == style.read_bytes()
+
+
+@pytest.mark.slow
+def test_whatever_the_service_imports_is_in_the_bento_or_asked_for_by_it(bento: Path) -> None:
+    """Each module of ours that the service loads is packed, each of another's is among the locked packages."""
+    told = subprocess.run([sys.executable, "-c", LOADED], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr
+    ours, theirs = map(set, json.loads(told.stdout.splitlines()[-1]))
+    assert len(ours) > 50
+    assert {name for name in ours if not (bento / "src" / name).is_file()} == set()
+    assert theirs - required(bento) - PYTHON_ITSELF == set()
+
+
+@pytest.mark.slow
+def test_what_is_read_at_run_time_is_packed(bento: Path) -> None:
+    """Every page, style, migration and policy of the tree is in."""
+    kept = ("serving/console/templates", "serving/console/static", "data/state/migrations", "policy")
+    files = [path for folder in kept for path in (ROOT / folder).rglob("*") if path.is_file()]
+    read = [path.relative_to(ROOT) for path in files if path.suffix not in (".pyc", ".md")]
+    assert len(read) > 40
+    assert [str(path) for path in read if not (bento / "src" / path).is_file()] == []

@@ -23,7 +23,7 @@ from tests.models.worlds import tiny_parts
 from tests.serving.conftest import ROOT, Scored, scored_workspace, serving
 
 SERVICE = "serving.service:Touchstone"
-IMAGE_LACKS = ("pandas", "ibis", "duckdb", "sklearn", "mlflow", "shap", "matplotlib", "sqlglot")
+IMAGE_LACKS = ("pandas", "ibis", "duckdb", "sklearn", "mlflow", "shap", "polars", "matplotlib", "sqlglot")
 
 
 @pytest.fixture(scope="module")
