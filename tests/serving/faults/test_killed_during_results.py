@@ -1,0 +1,80 @@
+"""The whole service killed while results come in: what it accepted is kept, and nothing counts twice."""
+
+import json
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from data.ledger import rows, verified
+from data.results import accepted_results
+from data.state.database import open_state
+from tests.serving.conftest import ROOT, running, scored_workspace
+
+SERVICE = "serving.service:Touchstone"
+SENDERS, BEFORE_THE_KILL = 3, 6
+
+
+def question(sender: int, number: int) -> dict[str, Any]:
+    """Three results of a sender, one of which the question before held too."""
+    return {"results": [
+        {"test_id": f"N-{sender}-{2 * number + place}", "sku_id": "K-1", "market": "DE", "happened_on": "2026-01-02",
+         "known_on": "2026-01-09", "result": "fail", "origin": "warehouse"}
+        for place in range(3)
+    ]}  # fmt: skip
+
+
+def ids_of(asked: dict[str, Any]) -> set[str]:
+    """The tests of a question."""
+    return {result["test_id"] for result in asked["results"]}
+
+
+@pytest.mark.slow
+def test_after_kill_9_during_results_every_accepted_one_is_there_once(tmp_path: Path) -> None:
+    """Killed and started again, the service has filed what it said it had; sent again, nothing is counted twice."""
+    workspace = scored_workspace(tmp_path / "workspace").workspace
+    told, sent, answered = {"BENTOML_HOME": str(tmp_path)}, set[str](), set[str]()
+
+    def send(address: str, sender: int) -> None:
+        with httpx.Client(base_url=address, timeout=30) as client:
+            for number in range(1_000):
+                asked = question(sender, number)
+                sent.update(ids_of(asked))
+                try:
+                    answer = client.post("/results", json=asked)
+                except httpx.TransportError:
+                    return
+                assert answer.status_code == 200, answer.text
+                answered.update(answer.json()["accepted"], answer.json()["known"])
+
+    with running(SERVICE, workspace.home, ROOT, told) as (client, server):
+        senders = [threading.Thread(target=send, args=(str(client.base_url), n)) for n in range(SENDERS)]
+        for sender in senders:
+            sender.start()
+        while len(answered) < BEFORE_THE_KILL * SENDERS:
+            time.sleep(0.01)
+        os.killpg(server.pid, signal.SIGKILL)
+        for sender in senders:
+            sender.join()
+    assert answered < sent
+    with running(SERVICE, workspace.home, ROOT, told) as (client, _):
+        assert client.get("/readyz").status_code == 200
+        assert answered <= set(accepted_results(workspace)["test_id"].to_pylist()) <= sent
+        for sender_number in range(SENDERS):
+            mine = {name for name in sent if name.startswith(f"N-{sender_number}-")}
+            for number in range((len(mine) - 1) // 2):
+                again = client.post("/results", json=question(sender_number, number)).json()
+                assert again["refused"] == again["changed"] == []
+                assert again["filed"]
+    kept = accepted_results(workspace)["test_id"].to_pylist()
+    assert sorted(kept) == sorted(sent)
+    engine = open_state(f"sqlite:///{workspace.database}")
+    assert verified(engine) is not None
+    counted = [json.loads(row.content)["results"] for row in rows(engine) if row.action == "results"]
+    engine.dispose()
+    assert sum(counted) == len(sent)
