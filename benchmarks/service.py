@@ -126,8 +126,14 @@ def sections(measured: dict[str, Any]) -> list[str]:
         f"{CLIENTS} clients that ask without pause for {load['seconds']} s: {load['answers']:,} answers "
         f"({per_second:,.0f} a second, clients on the same cores), **{load['errors']} errors**, median "
         f"{load['median']:.0f} ms, p99 {load['p99']:.0f} ms. Memory of the service without the files it maps: "
-        f"{load['mib_at_start']:.1f} MiB after {SETTLE_SECONDS} s, {load['mib_at_end']:.1f} MiB at the end.",
+        f"{load['mib_at_start']:.1f} MiB after {SETTLE_SECONDS} s, {load['mib_at_end']:.1f} MiB at the end, "
+        f"where it had held still (within 1 MiB) for {_still(load['mib'])} s.",
     ]
+
+
+def _still(mib: Sequence[float]) -> int:
+    """For how many seconds before the end the memory was what it is at the end, to 1 MiB."""
+    return next((n for n, each in enumerate(reversed(mib)) if abs(each - mib[-1]) > 1), len(mib))
 
 
 def main() -> None:

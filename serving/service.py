@@ -1,5 +1,6 @@
 """The HTTP service; the only module that knows BentoML."""
 
+import gc
 import logging
 from asyncio import to_thread
 from collections.abc import Callable
@@ -75,6 +76,9 @@ class Touchstone:
     """
 
     def __init__(self) -> None:
+        # Whole collections then pass over what was imported, so that they come sooner and take no tenth of a second.
+        gc.collect()
+        gc.freeze()
         keep_words_out()
         self.house = House(
             _SETTINGS, _DESK, _STATE.engine, _RING.key, lambda: datetime.now(UTC),

@@ -25,7 +25,8 @@ ours = [path.relative_to(root).as_posix() for path in files if root in path.pare
 theirs = {names[0] for top in {name.partition(".")[0] for name in sys.modules} if (names := packages.get(top))}
 print(json.dumps([ours, [re.sub("[-_.]+", "-", name).lower() for name in theirs]]))
 """
-PYTHON_ITSELF = {"pip", "setuptools", "touchstone"}
+# Python's own, and what others import where it happens to be installed.
+NOT_ASKED_FOR = {"pip", "setuptools", "touchstone", "charset-normalizer"}
 NOT_SERVED = ("tests", "workspace", "training", "benchmarks", "touchstone.py", "data/ingest.py", "data/tables.py")
 
 
@@ -91,7 +92,7 @@ def test_whatever_the_service_imports_is_in_the_bento_or_asked_for_by_it(bento: 
     ours, theirs = map(set, json.loads(told.stdout.splitlines()[-1]))
     assert len(ours) > 50
     assert {name for name in ours if not (bento / "src" / name).is_file()} == set()
-    assert theirs - required(bento) - PYTHON_ITSELF == set()
+    assert theirs - required(bento) - NOT_ASKED_FOR == set()
 
 
 @pytest.mark.slow
