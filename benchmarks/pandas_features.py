@@ -141,10 +141,10 @@ def _reviewed(reviews: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
         speaks |= {name: reviews[name] for name in hazards()}
     found = reviews[keys].assign(**sums).groupby(keys, sort=False).sum()
     of = reviews.groupby(keys, sort=False)
-    found["texts"], found["worst"] = of["text_key"].nunique(), reviews[hazard].groupby(keys)["severity"].max()
-    for name, condition in speaks.items():
-        found[name] = reviews[condition].groupby(keys, sort=False)["copy_key"].nunique()
-    return found
+    told = {"texts": of["text_key"].nunique(), "worst": reviews[hazard].groupby(keys)["severity"].max()}
+    told |= {name: reviews[condition].groupby(keys, sort=False)["copy_key"].nunique()
+             for name, condition in speaks.items()}  # fmt: skip
+    return found.join(pd.DataFrame(told), how="left")
 
 
 def _tests(lake: Path, day: pd.Timestamp) -> pd.DataFrame:
@@ -226,7 +226,8 @@ def _rates(found: pd.DataFrame, entity: str) -> pd.DataFrame:
     values = _test_rates(of, entity) | _return_rates(of) | _review_rates(of) | _certificate_rates(of)
     if entity == "sku":
         values["growth"] = (of["units_90"] + 1) / (of["units_before"] + 1)
-    return found.assign(**{f"{entity}_{name}": value for name, value in values.items()})
+    rates = pd.DataFrame({f"{entity}_{name}": value for name, value in values.items()})
+    return pd.concat([found.drop(columns=rates.columns.intersection(found.columns)), rates], axis=1)
 
 
 Sums = Mapping[str, "pd.Series[float]"]
