@@ -4,6 +4,7 @@ import os
 import secrets
 import sys
 from datetime import date, datetime, timedelta
+from getpass import getuser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,6 @@ from data.settings import Settings
 
 if TYPE_CHECKING:
     from sampling.plan import Plan
-    from sampling.seal import Sealed
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -51,25 +51,14 @@ def score(call: Call, as_of: datetime | None, engine: str, master: str | None) -
 @click.pass_obj
 def allocate(call: Call, budget: float | None, seed: int | None, seal: bool) -> None:
     """Draw the next round's sampling plan, with known inclusion probabilities, within the budget and every limit."""
-    from data.ledger import Versions
-    from sampling.seal import Sealed, forget_sealed, keep_sealed, kept_sealed
     from serving.summary import plan_summary
 
-    plans = call.settings.workspace.plans
-    kept = kept_sealed(plans)
     if seal:
-        if kept is None:
-            kept = _fresh_seed()
-            keep_sealed(kept, plans)
-            call.record("seal", kept.seal, {}, Versions())
-        click.echo(f"{kept.seal}\nPublish this seal; the next `touchstone allocate` without --seed opens it.")
+        click.echo(f"{_seal(call)}\nPublish this seal; the next `touchstone allocate` without --seed opens it.")
         return
     if budget is None:
         raise click.UsageError("Give --budget, or --seal.")
-    chosen = Sealed(seed, "") if seed is not None else kept or _fresh_seed()
-    plan, folder = plan_round(call, budget, chosen.seed, chosen.nonce)
-    if chosen == kept:
-        forget_sealed(plans)
+    plan, folder = plan_round(call, budget, seed)
     click.echo(plan_summary(plan.summary))
     click.echo(f"The plan is in {folder}.")
 
@@ -109,10 +98,18 @@ def serve(call: Call, host: str, port: int, workers: int) -> None:
     serve_published(call.settings, host, port, workers)
 
 
-def _fresh_seed() -> "Sealed":
-    from sampling.seal import Sealed
+def _seal(call: Call) -> str:
+    """The seal of the next round's seed, which is chosen and recorded at the first call."""
+    from data.ledger import Versions
+    from sampling.seal import Sealed, keep_sealed, kept_sealed
 
-    return Sealed(secrets.randbits(62), secrets.token_hex(16))
+    plans = call.settings.workspace.plans
+    kept = kept_sealed(plans)
+    if kept is None:
+        kept = Sealed(secrets.randbits(62), secrets.token_hex(16))
+        keep_sealed(kept, plans)
+        call.record("seal", kept.seal, {}, Versions())
+    return kept.seal
 
 
 def score_day(settings: Settings, as_of: date | None) -> Path:
@@ -138,24 +135,20 @@ def _score_on_spark(settings: Settings, as_of: date | None, master: str) -> Path
         return score_on_spark(session, settings.workspace, artefact, as_of, TerminalProgress())
 
 
-def plan_round(call: Call, budget_eur: float, seed: int, nonce: str = "") -> "tuple[Plan, Path]":
+def plan_round(call: Call, budget_eur: float, seed: int | None = None) -> "tuple[Plan, Path]":
     """Plan a round from the scores in service, and record it; the plan, and the folder it was written to."""
-    from data.ledger import Versions
-    from sampling.rounds import write_plan
+    from data.state.database import open_state
+    from serving.planning import Planner, draw_plan
     from serving.published import published_now
 
     workspace = call.settings.workspace
     published = published_now(workspace)
-    plan, publication = published.plan(budget_eur, seed, nonce), published.publication
-    told = plan.summary
-    planned_before = (workspace.plans / told.round_id).exists()
-    folder = write_plan(plan, workspace.plans)
-    if not planned_before:
-        figures = {"seal": told.seal, "frame": told.frame_digest, "budget_eur": told.budget_eur}
-        content = {**figures, "cost_eur": told.cost_eur, "tests": told.tests, "in_test": told.in_test}
-        versions = Versions(publication.model_version, publication.feature_version, told.policy_version)
-        call.record("plan", told.round_id, content, versions)
-    return plan, folder
+    engine = open_state(call.settings.database_address)
+    try:
+        plan = draw_plan(workspace, published, budget_eur, Planner(engine, getuser(), call.now), seed)
+    finally:
+        engine.dispose()
+    return plan, workspace.plans / plan.summary.round_id
 
 
 def serve_published(settings: Settings, host: str, port: int, workers: int = 1) -> None:

@@ -1,6 +1,6 @@
 """The facts that stand about a SKU, each with the row it is read from; only these may carry a restriction."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -24,13 +24,13 @@ class Fact:
 
 @dataclass(frozen=True)
 class FactPolicy:
-    """How long facts stand, which holds are no authority's, which schemes are mandatory; `policy/facts/<day>.toml`."""
+    """How long facts stand, which holds are no authority's, which schemes each market asks for; `policy/facts`."""
 
     version: str
     test_days: int
     order_days: int
     own_authorities: frozenset[str]
-    mandatory_schemes: frozenset[str]
+    mandatory_schemes: Mapping[str, frozenset[str]]
 
 
 def fact_policy_in_force(day: date, folder: Path = POLICY_FOLDER) -> FactPolicy:
@@ -39,9 +39,10 @@ def fact_policy_in_force(day: date, folder: Path = POLICY_FOLDER) -> FactPolicy:
     try:
         return FactPolicy(
             text.version, int(text.tables["test_days"]), int(text.tables["order_days"]),
-            frozenset(text.tables["own_authorities"]), frozenset(text.tables["mandatory_schemes"]),
+            frozenset(text.tables["own_authorities"]),
+            {market: frozenset(schemes) for market, schemes in text.tables["mandatory_schemes"].items()},
         )  # fmt: skip
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise Refusal(f"Facts policy {text.version} lacks or garbles {error}. Mend the file.") from error
 
 
@@ -72,8 +73,9 @@ def _answers(failed: LabTest, later: LabTest) -> bool:
 
 
 def _denials(dossier: Dossier, as_of: date, policy: FactPolicy) -> Iterator[Fact]:
+    mandatory = policy.mandatory_schemes.get(dossier.listing.market, frozenset())
     for each in dossier.standing_certificates:
-        refuted = each.status in ("denied", "withdrawn") and each.scheme in policy.mandatory_schemes
+        refuted = each.status in ("denied", "withdrawn") and each.scheme in mandatory
         if refuted and each.known_on < as_of:
             said = f"The issuer of certificate {each.certificate_id} ({each.scheme}) has {each.status} it; "
             yield Fact(DENIED_CERTIFICATE, each.known_on, f"{said}known since {each.known_on}.", each.certificate_id)

@@ -67,6 +67,13 @@ def test_only_a_refuted_certificate_of_a_mandatory_scheme_is_a_fact(certificate:
     assert kinds(dossier(certificates=(replace(DENIED, status="withdrawn"),))) == ["certificate_denied"]
 
 
+@pytest.mark.parametrize("market", ["US", "CA", "AU", "JP"])
+def test_a_scheme_of_another_market_carries_nothing(market: str) -> None:
+    """A CE mark is no duty outside Europe, and where no duty is known there is none."""
+    elsewhere = replace(dossier(certificates=(DENIED,)), listing=replace(LISTING, market=market))
+    assert kinds(elsewhere) == []
+
+
 def test_a_status_that_was_corrected_stands_no_more() -> None:
     """Confirmed after it was denied."""
     corrected = replace(DENIED, status="confirmed", happened_on=THEN + timedelta(2), known_on=THEN + timedelta(2))
