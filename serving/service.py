@@ -37,6 +37,7 @@ from serving.intake.answers import Results, ResultsAnswer
 from serving.intake.intake import Counter, take_in
 from serving.intake.store import Sender, file_results
 from serving.openapi import our_document
+from serving.parent import end_with_parent
 from serving.planning import Planner, draw_plan
 from serving.published import Published
 from serving.rescoring.run import rescore
@@ -80,6 +81,7 @@ class Touchstone:
         gc.collect()
         gc.freeze()
         keep_words_out()
+        end_with_parent()
         self.house = House(
             _SETTINGS, _DESK, _STATE.engine, _RING.key, lambda: datetime.now(UTC),
             _SETTINGS.insecure, session_secret(_SETTINGS.workspace),

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import threading
 import time
 from pathlib import Path
@@ -34,6 +35,19 @@ def ids_of(asked: dict[str, Any]) -> set[str]:
     return {result["test_id"] for result in asked["results"]}
 
 
+def _wait_until_free(address: httpx.URL) -> None:
+    """The workers of a killed server end as well: a new one can listen where it did."""
+    latest = time.monotonic() + 15
+    while time.monotonic() < latest:
+        try:
+            socket.create_server((address.host, address.port or 80)).close()
+        except OSError:
+            time.sleep(0.2)
+        else:
+            return
+    pytest.fail(f"{address} is still listened on.")
+
+
 @pytest.mark.slow
 def test_after_kill_9_during_results_every_accepted_one_is_there_once(tmp_path: Path) -> None:
     """Killed and started again, the service has filed what it said it had; sent again, nothing is counted twice."""
@@ -62,6 +76,7 @@ def test_after_kill_9_during_results_every_accepted_one_is_there_once(tmp_path: 
         for sender in senders:
             sender.join()
     assert answered < sent
+    _wait_until_free(client.base_url)
     with running(SERVICE, workspace.home, ROOT, told) as (client, _):
         assert client.get("/readyz").status_code == 200
         assert answered <= set(accepted_results(workspace)["test_id"].to_pylist()) <= sent
