@@ -1,6 +1,7 @@
 """A queue on disk, memory-mapped: found in milliseconds among millions of SKUs."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,7 @@ from data.refusal import Refusal
 from serving.queue.shape import COLUMNS, ORDERS, SUPPLIERS, TEXTS, Evidence, read_statement
 from serving.queue.wanted import SORTS, Wanted
 
+SEARCHERS = 2
 Numbers = NDArray[np.integer[Any]]
 
 
@@ -150,12 +152,21 @@ class Queue:
             sought = sought.take(pa.array(rows))
         else:
             rows = np.arange(len(self))
-        for word in words:
-            there = np.asarray(pc.match_substring(sought, word.lower()))
-            rows, sought = rows[there], sought.filter(pa.array(there))
+        for word in sorted(words, key=len, reverse=True):
+            there = _holding(sought, word.lower())
+            rows, sought = rows[there], sought.take(pa.array(np.flatnonzero(there)))
         found = np.zeros(len(self), dtype=bool)
         found[rows] = True
         return found if kept is None else found & kept
+
+
+def _holding(texts: pa.ChunkedArray, word: str) -> NDArray[np.bool_]:
+    """Which texts hold the word; the pieces of the file are searched side by side."""
+    if not len(texts):
+        return np.zeros(0, dtype=bool)
+    with ThreadPoolExecutor(SEARCHERS) as pool:
+        found = pool.map(lambda piece: np.asarray(pc.match_substring(piece, word)), texts.chunks)
+        return np.concatenate(list(found))
 
 
 def _mapped(path: Path) -> pa.Table:
