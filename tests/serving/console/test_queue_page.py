@@ -2,6 +2,7 @@
 
 import csv
 import io
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -9,9 +10,11 @@ from hypothesis import strategies as st
 from starlette.datastructures import QueryParams
 from starlette.testclient import TestClient
 
+from data.state.database import open_state
 from serving.console.csv_rows import inert
 from serving.console.queue_filter import QueueFilter, read_filter
-from tests.serving.console.conftest import Clients, csrf_of, soup_of
+from tests.serving.conftest import Scored
+from tests.serving.console.conftest import Clients, csrf_of, house_of, mounted, soup_of
 
 
 def skus(client: TestClient, query: str) -> list[str]:
@@ -32,9 +35,13 @@ def test_the_address_filters_searches_and_sorts(officer: TestClient) -> None:
     assert skus(officer, "view=all&q=there+is+none") == []
 
 
-def test_nobody_owns_a_case_before_it_is_given(officer: TestClient) -> None:
-    for view in ("mine", "due", "new", "random", "disagree"):
-        assert skus(officer, f"view={view}") == []
+def test_nobody_owns_a_case_before_it_is_given(scored: Scored, tmp_path: Path) -> None:
+    """In a state in which nothing was decided yet."""
+    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
+    with TestClient(mounted(house_of(scored.workspace.home, engine, insecure=True))) as client:
+        for view in ("mine", "due", "new", "random", "disagree"):
+            assert skus(client, f"view={view}") == []
+    engine.dispose()
 
 
 def test_every_line_says_in_words_what_it_shows_in_pictures(officer: TestClient) -> None:
