@@ -75,7 +75,7 @@ def test_the_bento_answers_like_the_working_tree(bento: Path, scored: Scored, tm
     style = ROOT / "serving" / "console" / "static" / "console.css"
     with serving("touchstone:test", scored.workspace.home, tmp_path, home) as client:
         answer = client.post("/score", json={"items": ITEMS, "explain": True}).json()
-        page = client.get("/ui/queue", follow_redirects=True)
+        page = client.get("/ui/", follow_redirects=True)
         styled = client.get("/ui/static/console.css")
     assert len(answer["scores"]) == 2
     assert answer == expected
