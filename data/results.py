@@ -1,6 +1,7 @@
 """The laboratory results handed in since the last ingest, as plain Parquet in the workspace."""
 
 import hashlib
+from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -25,8 +26,14 @@ def result_files(workspace: Workspace) -> list[Path]:
 
 def accepted_results(workspace: Workspace) -> pa.Table:
     """Every accepted result, in the columns of `RESULTS`, in the order of their tests."""
-    files = [pq.read_table(path, schema=SCHEMA) for path in result_files(workspace)]
+    files = [_handed_in(path) for path in result_files(workspace)]
     return pa.concat_tables(files or [SCHEMA.empty_table()]).sort_by("test_id")
+
+
+@lru_cache(maxsize=4_096)
+def _handed_in(path: Path) -> pa.Table:
+    """The rows of one file, which never changes: a service asks for them at every hand-in."""
+    return pq.read_table(path, schema=SCHEMA)
 
 
 def results_digest(workspace: Workspace) -> str:

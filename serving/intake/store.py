@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
@@ -113,9 +114,8 @@ def _row(content: str) -> dict[str, Any]:
 def _known_elsewhere(workspace: Workspace, test_ids: set[str]) -> dict[str, str | None]:
     """The tests among these that files hold: handed in with their content, ingested ones with None."""
     handed_in = accepted_results(workspace)
-    found: dict[str, str | None] = {
-        row["test_id"]: canonical(row) for row in handed_in.to_pylist() if row["test_id"] in test_ids
-    }
+    asked = pc.is_in(handed_in["test_id"], pa.array(sorted(test_ids), pa.string()))
+    found: dict[str, str | None] = {row["test_id"]: canonical(row) for row in handed_in.filter(asked).to_pylist()}
     fingerprint = pointed(workspace.lake / "CURRENT")
     if fingerprint is not None:
         lab_tests = workspace.lake / fingerprint / "lab_tests.parquet"
