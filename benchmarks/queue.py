@@ -84,8 +84,9 @@ def _measure(workspace: Workspace, dossiers: BorrowedDossiers) -> None:
     desk.published().__dict__["_dossiers"] = dossiers
     engine = open_state(f"sqlite:///{workspace.home / 'state.db'}")
     house = House(
-        Settings(workspace, None), desk, lambda: engine, lambda _: None, lambda: datetime.now(UTC), True, b"x"
-    )
+        Settings(workspace, None), desk, lambda: engine, lambda _: None, lambda _: None, lambda: datetime.now(UTC),
+        True, b"x",
+    )  # fmt: skip
     client = TestClient(console_app(lambda: house))
     for name, path in PAGES.items():
         told = sorted(_milliseconds(client, path) for _ in range(TIMES))

@@ -19,6 +19,7 @@ from serving.access.body_limit import BodyLimit
 from serving.access.caller import caller
 from serving.access.gate import Gate
 from serving.access.key_ring import KeyRing
+from serving.access.keys import Key, key_by_id
 from serving.access.policy import access_policy_in_force
 from serving.access.quiet_log import keep_words_out
 from serving.access.rights import CONSOLE
@@ -60,6 +61,10 @@ _DESK = Desk(_SETTINGS.workspace)
 _RING = KeyRing(_STATE.engine, _ACCESS)
 
 
+def _key_by_id(key_id: str) -> Key | None:
+    return key_by_id(_STATE.engine(), key_id)
+
+
 def _house() -> House:
     house: House = bentoml.get_current_service().house
     return house
@@ -83,7 +88,7 @@ class Touchstone:
         keep_words_out()
         end_with_parent()
         self.house = House(
-            _SETTINGS, _DESK, _STATE.engine, _RING.key, lambda: datetime.now(UTC),
+            _SETTINGS, _DESK, _STATE.engine, _RING.key, _key_by_id, lambda: datetime.now(UTC),
             _SETTINGS.insecure, session_secret(_SETTINGS.workspace),
         )  # fmt: skip
         log = logging.getLogger("bentoml")

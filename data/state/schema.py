@@ -53,6 +53,7 @@ DECISIONS = sa.Table(
     sa.Column("feature_version", sa.Text, nullable=False),
     sa.Column("policy_version", sa.Text, nullable=False),
     sa.Column("form_token", sa.Text, unique=True),
+    sa.Column("shown", sa.Text),
     sa.Index("ix_decisions_sku", "sku_id", "market"),
 )
 
@@ -68,6 +69,7 @@ APPEALS = sa.Table(
     sa.Column("reviewed_by", sa.Text),
     sa.Column("reviewed_at", sa.Text),
     sa.Column("note", sa.Text),
+    sa.Column("filer_key", sa.Text),
 )
 
 ASSIGNMENTS = sa.Table(

@@ -76,6 +76,14 @@ def key_of(engine: sa.Engine, secret: str) -> Key | None:
     return Key(found.key_id, found.name, found.role) if found and same else None
 
 
+def key_by_id(engine: sa.Engine, key_id: str) -> Key | None:
+    """The key of this id that is not revoked; None where there is none."""
+    asked = sa.select(API_KEYS).where(API_KEYS.c.key_id == key_id, API_KEYS.c.revoked_at.is_(None))
+    with reading(engine) as connection:
+        found = connection.execute(asked).one_or_none()
+    return Key(found.key_id, found.name, found.role) if found else None
+
+
 def revoke_key(engine: sa.Engine, key_id: str, now: datetime, actor: str = "operator") -> None:
     """Let a key open nothing any more, and record that; Refusal where there is no such key that opens."""
     with writing(engine) as connection:

@@ -8,8 +8,9 @@ from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from data.refusal import Refusal
+from data.refusal import Refusal, UnavailableError
 from serving.console import (
+    appeal_pages,
     approval_pages,
     decision_page,
     ledger_page,
@@ -24,7 +25,7 @@ from serving.console import (
 from serving.console.headers import ConsoleHeaders
 from serving.console.house import House
 from serving.console.pages import FOLDER, address, page
-from serving.console.session import NotAllowedError, SignInNeededError
+from serving.console.session import NotAllowedError, SignInNeededError, house_of, keep, new_session
 
 ROUTERS = (
     sign_in_page.router,
@@ -33,6 +34,7 @@ ROUTERS = (
     order_page.router,
     decision_page.router,
     approval_pages.router,
+    appeal_pages.router,
     statement_pages.router,
     plan_page.router,
     overview_page.router,
@@ -69,8 +71,12 @@ def _led_to_sign_in(request: Request, _: Exception) -> Response:
     after = wanted if request.method == "GET" else "/"
     target = address(request, "/sign-in?" + urlencode({"next": after}))
     if request.headers.get("hx-request"):
-        return Response(status_code=204, headers={"HX-Redirect": target})
-    return RedirectResponse(target, 303)
+        response = Response(status_code=204, headers={"HX-Redirect": target})
+    else:
+        response = RedirectResponse(target, 303)
+    house = house_of(request)
+    keep(request, response, house, new_session(house, None))
+    return response
 
 
 def _not_allowed(request: Request, error: Exception) -> Response:
@@ -78,7 +84,8 @@ def _not_allowed(request: Request, error: Exception) -> Response:
 
 
 def _refused(request: Request, error: Exception) -> Response:
-    return page(request, "error.html", 400, heading="That did not work", message=str(error))
+    status = 503 if isinstance(error, UnavailableError) else 400
+    return page(request, "error.html", status, heading="That did not work", message=str(error))
 
 
 def _no_such_page(request: Request, error: Exception) -> Response:

@@ -1,10 +1,13 @@
-"""What waits for a second pair of eyes, one decision with all that became of it, and appeals against it."""
+"""What waits for a second pair of eyes, and one decision with all that became of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
+from starlette.datastructures import FormData
 
 from data.ledger import Row, rows
 from data.refusal import Refusal
@@ -12,8 +15,8 @@ from serving.console.casework import decisions_of, officer_of, policy_today
 from serving.console.decision_page import text
 from serving.console.house import House
 from serving.console.pages import address, page
-from serving.console.session import AnyHouse, OwnForm, Person, SignedIn, may, signed_in
-from serving.decisions.appeals import OUTCOMES, answer_appeal, appeals, file_appeal
+from serving.console.session import AnyHouse, OwnForm, Person, SignedIn, house_of, may, signed_in
+from serving.decisions.appeals import OUTCOMES, appeals, why_not_to_answer
 from serving.decisions.record import PROPOSED, Appeal, Decision
 from serving.decisions.rules import require_role
 
@@ -35,14 +38,13 @@ class Standing:
 
 @router.get("/decisions")
 def overview(request: Request, house: AnyHouse, person: SignedIn) -> Response:
-    """The proposals that wait, the appeals that are open, and what is in force."""
+    """The proposals that wait, and what is in force."""
     kept = decisions_of(house)
     waiting = [_standing(house, person, each) for each in kept.waiting()]
     in_force = kept.in_force(house.now().date())
-    every = {each.appeal_id: each for each in appeals(house.engine) if each.outcome is None}
     return page(
         request, "decisions.html", waiting=waiting, in_force=in_force[:SHOWN], more=max(len(in_force) - SHOWN, 0),
-        open_appeals=list(every.values()), policy=policy_today(house),
+        policy=policy_today(house),
     )  # fmt: skip
 
 
@@ -55,46 +57,28 @@ def one(request: Request, house: AnyHouse, person: SignedIn, decision_id: str) -
 @router.post("/decisions/{decision_id}/approve")
 def approve(request: Request, house: AnyHouse, person: CaseOfficer, sent: OwnForm, decision_id: str) -> Response:
     """Put a proposal into force."""
-    try:
-        decisions_of(house).approve(decision_id, officer_of(person), house.now(), text(sent, "note"))
-    except Refusal as refusal:
-        return _one(request, house, person, decision_id, str(refusal))
-    return RedirectResponse(address(request, f"/decisions/{decision_id}"), 303)
+    step = decisions_of(house).approve
+    return done(request, person, decision_id, lambda: step(decision_id, officer_of(person), *_now(house, sent)))
 
 
 @router.post("/decisions/{decision_id}/decline")
 def decline(request: Request, house: AnyHouse, person: CaseOfficer, sent: OwnForm, decision_id: str) -> Response:
     """Refuse a proposal, or take one's own back."""
+    step = decisions_of(house).decline
+    return done(request, person, decision_id, lambda: step(decision_id, officer_of(person), *_now(house, sent)))
+
+
+def done(request: Request, person: Person, decision_id: str, step: Callable[[], object]) -> Response:
+    """Take a step on a decision and show it; with the sentence where the step is refused."""
     try:
-        decisions_of(house).decline(decision_id, officer_of(person), house.now(), text(sent, "note"))
+        step()
     except Refusal as refusal:
-        return _one(request, house, person, decision_id, str(refusal))
+        return _one(request, house_of(request), person, decision_id, str(refusal))
     return RedirectResponse(address(request, f"/decisions/{decision_id}"), 303)
 
 
-@router.post("/decisions/{decision_id}/appeal")
-def appeal(request: Request, house: AnyHouse, person: CaseOfficer, sent: OwnForm, decision_id: str) -> Response:
-    """Take a seller's appeal in."""
-    decision = decisions_of(house).decision(decision_id)
-    try:
-        said = (text(sent, "grounds"), house.now())
-        file_appeal(house.engine, decision, officer_of(person), said, policy_today(house))
-    except Refusal as refusal:
-        return _one(request, house, person, decision_id, str(refusal))
-    return RedirectResponse(address(request, f"/decisions/{decision_id}"), 303)
-
-
-@router.post("/decisions/{decision_id}/appeals/{appeal_id}")
-def answer(
-    request: Request, house: AnyHouse, person: CaseOfficer, sent: OwnForm, decision_id: str, appeal_id: str
-) -> Response:
-    """Answer an appeal."""
-    try:
-        said = (text(sent, "outcome"), text(sent, "note"), house.now())
-        answer_appeal(house.engine, appeal_id, officer_of(person), said, policy_today(house))
-    except Refusal as refusal:
-        return _one(request, house, person, decision_id, str(refusal))
-    return RedirectResponse(address(request, f"/decisions/{decision_id}"), 303)
+def _now(house: House, sent: FormData) -> tuple[datetime, str]:
+    return house.now(), text(sent, "note")
 
 
 def _one(request: Request, house: House, person: Person, decision_id: str, refused: str | None = None) -> Response:
@@ -103,7 +87,10 @@ def _one(request: Request, house: House, person: Person, decision_id: str, refus
     return page(
         request, "decision.html", 400 if refused else 200, standing=standing, decision=standing.decision,
         disposition=policy.disposition(standing.decision.disposition), policy=policy, outcomes=OUTCOMES,
-        refused=refused,
+        refused=refused, shown=standing.decision.before_them,
+        barred_appeals={
+            each.appeal_id: why_not_to_answer(officer_of(person), standing.decision, each) for each in standing.appeals
+        },
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from serving.decisions.policy import DecisionPolicy, Disposition, decision_polic
 from serving.decisions.record import DECLINED, CaseFile, Decision, Scored
 from serving.decisions.reliance import estimate_is_due
 from serving.decisions.rules import Officer, missing_fact
+from serving.decisions.shown import Offer, Shown, ShownReason, shown_facts
 from serving.decisions.store import Decisions
 from serving.dossiers.dossier import Dossier, Listing
 from serving.facts import Fact, standing_facts
@@ -40,7 +41,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class Casework:
-    """A SKU's case for one person. `estimate_due`: they say what they expect before they see the score."""
+    """A SKU's case for one person. `estimate_due`: they say what they expect before they see the score.
+
+    `publication` names the scores it was read from.
+    """
 
     listing: Listing
     score: ScoreRow
@@ -54,6 +58,7 @@ class Casework:
     owner: str | None
     estimate_due: bool
     form_token: str
+    publication: str
 
     @property
     def query(self) -> dict[str, str]:
@@ -94,7 +99,8 @@ def casework(house: House, person: Person, sku_id: str, market: str) -> Casework
     asked = str(bands_in_force(score.as_of).action([score.p_fail])[0])
     versions = Versions(score.model_version, score.feature_version, score.policy_version)
     case = Case(sku_id, market, score.as_of)
-    file = CaseFile(case, dossier.listing.supplier_id, Scored(score.p_fail, score.band, asked, versions), facts)
+    scored = Scored(score.p_fail, score.band, asked, versions)
+    file = CaseFile(case, dossier.listing.supplier_id, scored, facts, _shown(dossier.listing, score, facts))
     history = tuple(decisions_of(house).of_sku(sku_id, market))
     cell = (dossier.listing.category, market)
     return Casework(
@@ -104,7 +110,15 @@ def casework(house: House, person: Person, sku_id: str, market: str) -> Casework
         due=due(facts, [each.known_on for each in dossier.incidents], policy.clocks, _decided_on(history)),
         owner=owner_of(house.engine, sku_id, market),
         estimate_due=estimate_is_due(house.engine, case, person.key_id, policy), form_token=secrets.token_urlsafe(16),
+        publication=published.name,
     )  # fmt: skip
+
+
+def _shown(listing: Listing, score: ScoreRow, facts: tuple[Fact, ...]) -> Shown:
+    """What the page of the SKU says now, to be kept with what is decided on it."""
+    reasons = tuple(ShownReason(each.feature, each.contribution, each.sentence) for each in score.reasons or ())
+    offer = Offer(listing.title, listing.category, listing.listed_on)
+    return Shown(score.p_low, score.p_high, reasons, shown_facts(facts), offer)
 
 
 def _choice(disposition: Disposition, file: CaseFile, officer: Officer) -> Choice:

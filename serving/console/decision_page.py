@@ -89,7 +89,12 @@ def _form(
 
 
 def _proposal(sent: FormData, work: Casework) -> Proposal:
-    """What the form proposes; the cost of a test is the policy's, not the form's."""
+    """What the form proposes; the cost of a test is the policy's, not the form's.
+
+    Raises Refusal where the form was filled in before other scores: a decision keeps what its officer had read.
+    """
+    if text(sent, "publication") != work.publication:
+        raise Refusal("The catalogue was scored anew while you were deciding. Read the SKU again, then decide.")
     code = text(sent, "code")
     package = next((each for each in work.packages if each.name == text(sent, "package")), None)
     ordered = package if text(sent, "disposition") == "order_test" else None

@@ -27,14 +27,16 @@ class House:
     """The service as its pages see it.
 
     `state` opens the database of the state where it is not open yet; a page asks for `engine`, which raises Refusal
-    while it cannot be reached. `holder_of` knows the holder of a key that is in force, None for any other text. `now`
-    is the time, with zone.
+    while it cannot be reached. `holder_of` knows the holder of a key that is in force, None for any other text;
+    `holder_by_id` knows them by the key's id, and forgets them the moment the key is revoked. `now` is the time, with
+    zone.
     """
 
     settings: Settings
     desk: Desk
     state: Callable[[], sa.Engine]
     holder_of: Callable[[str], Holder | None]
+    holder_by_id: Callable[[str], Holder | None]
     now: Callable[[], datetime]
     insecure: bool = False
     secret: bytes = field(repr=False, default=b"")

@@ -32,6 +32,7 @@ class Link:
 NAVIGATION = (
     Link("/", "Queue"),
     Link("/decisions", "Decisions"),
+    Link("/appeals", "Appeals"),
     Link("/plan", "Plan"),
     Link("/overview", "Overview"),
     Link("/ledger", "Ledger"),

@@ -1,13 +1,16 @@
-"""Who is signed in, and whether a form came from our own page: one signed cookie, nothing kept on the server."""
+"""Who is signed in, and whether a form came from our own page: one signed cookie, nothing kept on the server.
+
+A session ends with its key, ten hours after the sign-in, and after two hours without a request.
+"""
 
 import os
 import secrets
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
-from itsdangerous import BadSignature, Signer, URLSafeTimedSerializer
+from itsdangerous import BadSignature, Signer, URLSafeSerializer
 from starlette.datastructures import FormData
 
 from data.workspace import Workspace
@@ -16,6 +19,9 @@ from serving.console.house import House
 COOKIE = "touchstone_session"
 SESSION_SECONDS = 10 * 3600
 """One working day; then a person signs in again."""
+
+IDLE_SECONDS = 2 * 3600
+"""A browser that asked for nothing so long was left alone."""
 
 SECRET_BYTES = 32
 MOST_FIELDS = 2_000
@@ -38,10 +44,19 @@ INSECURE = Person("insecure", "admin", "insecure")
 
 @dataclass(frozen=True)
 class Session:
-    """One browser: `nonce` ties forms to it, `person` is None before they sign in."""
+    """One browser: `nonce` ties forms to it, `person` is None before they sign in.
+
+    `began` is the second (Unix time) of the sign-in, or of the first page.
+    """
 
     nonce: str
     person: Person | None
+    began: int
+
+
+def new_session(house: House, person: Person | None) -> Session:
+    """A session that begins now."""
+    return Session(secrets.token_urlsafe(16), person, _second(house))
 
 
 class SignInNeededError(Exception):
@@ -77,9 +92,9 @@ def session_of(request: Request, house: AnyHouse) -> Session:
     """The session of this request's cookie; a new one where there is none, or it is forged or too old."""
     kept: Session | None = getattr(request.state, "session", None)
     if kept is None:
-        kept = _read(house, request.cookies.get(COOKIE, "")) or Session(secrets.token_urlsafe(16), None)
+        kept = _read(house, request.cookies.get(COOKIE, "")) or new_session(house, None)
         if house.insecure and kept.person is None and _here(request):
-            kept = Session(kept.nonce, INSECURE)
+            kept = replace(kept, person=INSECURE)
         request.state.session = kept
     return kept
 
@@ -90,8 +105,8 @@ AnySession = Annotated[Session, Depends(session_of)]
 def keep(request: Request, response: Response, house: House, session: Session) -> None:
     """Write the session into the answer's cookie: out of scripts' reach, for this site's own requests alone."""
     response.set_cookie(
-        COOKIE, _cookies(house).dumps(asdict(session)), max_age=SESSION_SECONDS, path=request.scope["root_path"] or "/",
-        httponly=True, samesite="lax", secure=request.url.scheme == "https",
+        COOKIE, _cookies(house).dumps({**asdict(session), "seen": _second(house)}), max_age=SESSION_SECONDS,
+        path=request.scope["root_path"] or "/", httponly=True, samesite="lax", secure=request.url.scheme == "https",
     )  # fmt: skip
 
 
@@ -100,11 +115,12 @@ def csrf_token(house: House, session: Session) -> str:
     return _forms(house).sign(session.nonce.encode()).decode()
 
 
-def signed_in(session: AnySession) -> Person:
-    """The person signed in; leads to the sign-in page where there is none."""
-    if session.person is None:
+def signed_in(session: AnySession, house: AnyHouse) -> Person:
+    """The person signed in; leads to the sign-in page where there is none, or where their key opens no more."""
+    person = session.person
+    if person is None or not ((person == INSECURE and house.insecure) or _holds(house, person)):
         raise SignInNeededError
-    return session.person
+    return person
 
 
 SignedIn = Annotated[Person, Depends(signed_in)]
@@ -137,6 +153,12 @@ async def own_form(request: Request, house: AnyHouse, session: AnySession) -> Fo
 OwnForm = Annotated[FormData, Depends(own_form)]
 
 
+def _holds(house: House, person: Person) -> bool:
+    """Whether the key of the session is in force, in the same name and role: one row of the database a request."""
+    holder = house.holder_by_id(person.key_id)
+    return holder is not None and (holder.name, holder.role) == (person.name, person.role)
+
+
 def _here(request: Request) -> bool:
     """Whether the request comes from this machine."""
     return request.client is not None and request.client.host in LOOPBACK
@@ -144,14 +166,20 @@ def _here(request: Request) -> bool:
 
 def _read(house: House, cookie: str) -> Session | None:
     try:
-        told = _cookies(house).loads(cookie, max_age=SESSION_SECONDS)
-        return Session(told["nonce"], Person(**told["person"]) if told["person"] else None)
+        told = _cookies(house).loads(cookie)
+        now, person = _second(house), Person(**told["person"]) if told["person"] else None
+        fresh = now - told["seen"] < IDLE_SECONDS and now - told["began"] < SESSION_SECONDS
+        return Session(told["nonce"], person, told["began"]) if fresh else None
     except (BadSignature, KeyError, TypeError):
         return None
 
 
-def _cookies(house: House) -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(house.secret, salt="session")
+def _second(house: House) -> int:
+    return int(house.now().timestamp())
+
+
+def _cookies(house: House) -> URLSafeSerializer:
+    return URLSafeSerializer(house.secret, salt="session")
 
 
 def _forms(house: House) -> Signer:

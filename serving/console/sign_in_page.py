@@ -1,13 +1,12 @@
 """Signing in with a key of the service, and out again."""
 
-import secrets
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from serving.console.pages import address, page
-from serving.console.session import AnyHouse, OwnForm, Person, Session, keep
+from serving.console.session import AnyHouse, OwnForm, Person, keep, new_session
 
 router = APIRouter(include_in_schema=False)
 
@@ -30,7 +29,7 @@ def sign_in(request: Request, house: AnyHouse, form: OwnForm) -> Response:
         return page(request, "sign_in.html", 403, after=after, refused=refused)
     response = RedirectResponse(address(request, after), 303)
     person = Person(holder.name, holder.role, holder.id)
-    keep(request, response, house, Session(secrets.token_urlsafe(16), person))
+    keep(request, response, house, new_session(house, person))
     return response
 
 
@@ -38,7 +37,7 @@ def sign_in(request: Request, house: AnyHouse, form: OwnForm) -> Response:
 def sign_out(request: Request, house: AnyHouse, _: OwnForm) -> Response:
     """Sign out, and forget the session's forms."""
     response = RedirectResponse(address(request, "/sign-in"), 303)
-    keep(request, response, house, Session(secrets.token_urlsafe(16), None))
+    keep(request, response, house, new_session(house, None))
     return response
 
 

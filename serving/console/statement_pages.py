@@ -1,18 +1,18 @@
 """The drafts of a decision's statement of reasons, to read and to take away."""
 
 import json
+from datetime import date
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from data.refusal import Refusal
-from serving.answers import Item
-from serving.console.casework import decisions_of, dossier_of, policy_today
-from serving.console.house import House
+from serving.console.casework import decisions_of
 from serving.console.pages import page
 from serving.console.session import AnyHouse, signed_in
+from serving.decisions.policy import decision_policy_in_force
 from serving.decisions.record import Decision
 from serving.statements.letter import letter
-from serving.statements.statement import Offer, Statement, statement_of
+from serving.statements.statement import Statement, statement_of
 from serving.statements.transparency import transparency_record
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(signed_in)])
@@ -24,7 +24,7 @@ ATTACHED = {"content-disposition": 'attachment; filename="{}"'}
 def both(request: Request, house: AnyHouse, decision_id: str) -> Response:
     """The letter and the record on one page."""
     decision = decisions_of(house).decision(decision_id)
-    statement = _statement(house, decision)
+    statement = _statement(decision)
     try:
         record, refused = _json(statement), None
     except Refusal as refusal:
@@ -35,24 +35,20 @@ def both(request: Request, house: AnyHouse, decision_id: str) -> Response:
 @router.get("/decisions/{decision_id}/letter.txt")
 def as_text(house: AnyHouse, decision_id: str) -> Response:
     """The letter alone."""
-    said = letter(_statement(house, decisions_of(house).decision(decision_id)))
+    said = letter(_statement(decisions_of(house).decision(decision_id)))
     return Response(said, media_type="text/plain; charset=utf-8", headers=_attached(f"{decision_id}.txt"))
 
 
 @router.get("/decisions/{decision_id}/transparency.json")
 def as_json(house: AnyHouse, decision_id: str) -> Response:
     """The record for the EU's transparency database alone."""
-    said = _json(_statement(house, decisions_of(house).decision(decision_id)))
+    said = _json(_statement(decisions_of(house).decision(decision_id)))
     return Response(said, media_type="application/json", headers=_attached(f"{decision_id}.json"))
 
 
-def _statement(house: House, decision: Decision) -> Statement:
-    """The statement, with the reasons of the score in service that raise it."""
-    listing = dossier_of(house, decision.sku_id, decision.market).listing
-    score = house.desk.published().score_row(Item(sku_id=decision.sku_id, market=decision.market))
-    sentences = [each.sentence for each in score.reasons or () if each.contribution > 0]
-    offer = Offer(listing.title, listing.category, listing.listed_on)
-    return statement_of(decision, offer, sentences, policy_today(house))
+def _statement(decision: Decision) -> Statement:
+    """The statement under the policy of the day on which the decision came into force."""
+    return statement_of(decision, decision_policy_in_force(date.fromisoformat(decision.since[:10])))
 
 
 def _json(statement: Statement) -> str:

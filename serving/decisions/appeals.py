@@ -1,6 +1,8 @@
 """Appeals of sellers: filed against a decision in force, answered by somebody who had no part in it."""
 
-from dataclasses import asdict
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 
 import sqlalchemy as sa
@@ -9,7 +11,7 @@ from data.ledger import Deed, record_with
 from data.refusal import Refusal
 from data.state.database import reading, writing
 from data.state.schema import APPEALS, DECISIONS
-from serving.decisions.clock import months_after
+from serving.decisions.clock import months_after, working_day_after
 from serving.decisions.policy import DecisionPolicy
 from serving.decisions.record import IN_FORCE, REVERSED, Appeal, Decision
 from serving.decisions.rules import Officer
@@ -29,7 +31,7 @@ def file_appeal(
     disposition = policy.disposition(decision.disposition)
     if not disposition.restricts or decision.state != IN_FORCE:
         raise Refusal(f"Decision {decision.decision_id} restricts nothing now; there is nothing to appeal against.")
-    latest = months_after(_since(decision), policy.appeal_months)
+    latest = months_after(date.fromisoformat(decision.since[:10]), policy.appeal_months)
     if now.date() > latest:
         raise Refusal(f"The time to appeal against {decision.decision_id} ended on {latest}.")
     if len(grounds) < policy.least_explanation:
@@ -40,7 +42,7 @@ def file_appeal(
             connection, Deed(officer.name, "appeal", decision.subject, content, recorded_as(decision)), now
         )
         appeal = Appeal(f"a-{row.hash[:12]}", decision.decision_id, row.recorded_at, officer.name, grounds,
-                        None, None, None, None)  # fmt: skip
+                        None, None, None, None, officer.key_id)  # fmt: skip
         connection.execute(sa.insert(APPEALS).values(**asdict(appeal)))
         return appeal
 
@@ -50,7 +52,7 @@ def answer_appeal(
 ) -> Appeal:
     """Answer an appeal; `said` is outcome, note and now. A reversed decision is in force no more.
 
-    Raises Refusal where it was answered before, or the officer proposed or approved the decision.
+    Raises Refusal where it was answered before, or the officer proposed or approved the decision or took the appeal in.
     """
     outcome, note, now = said[0], said[1].strip(), said[2]
     if outcome not in OUTCOMES:
@@ -67,8 +69,9 @@ def answer_appeal(
             raise Refusal(f"Appeal {appeal_id} was {before.outcome} before. Look at its decision.")
         mine = DECISIONS.c.decision_id == before.decision_id
         decision = Decision(**connection.execute(sa.select(DECISIONS).where(mine)).one()._mapping)
-        if _had_part(officer, decision):
-            raise Refusal(f"{officer.name} took part in the decision; somebody else answers the appeal.")
+        barred = why_not_to_answer(officer, decision, before)
+        if barred:
+            raise Refusal(barred)
         content = {"appeal": appeal_id, "decision": decision.decision_id, "outcome": outcome, "note": note,
                    "key": officer.key_id}  # fmt: skip
         deed = Deed(officer.name, "answer_appeal", decision.subject, content, recorded_as(decision))
@@ -89,10 +92,36 @@ def appeals(engine: sa.Engine, decision_id: str | None = None) -> list[Appeal]:
         return [Appeal(**row._mapping) for row in connection.execute(asked)]
 
 
-def _since(decision: Decision) -> date:
-    return date.fromisoformat((decision.settled_at or decision.proposed_at)[:10])
+@dataclass(frozen=True)
+class Overturned:
+    """The answered appeals against decisions of one reason code, and those of them that were reversed or modified."""
+
+    code: str
+    answered: int
+    modified: int
+    reversed: int
 
 
-def _had_part(officer: Officer, decision: Decision) -> bool:
+def overturned(answered: Sequence[Appeal], decisions: Mapping[str, Decision]) -> list[Overturned]:
+    """What became of answered appeals by the reason of their decision, the most answered first."""
+    told = Counter((decisions[each.decision_id].code, each.outcome) for each in answered)
+    codes = Counter(decisions[each.decision_id].code for each in answered)
+    return [
+        Overturned(code, count, told[code, "modified"], told[code, "reversed"]) for code, count in codes.most_common()
+    ]
+
+
+def last_day_to_answer(appeal: Appeal, policy: DecisionPolicy) -> date:
+    """The working day by which an appeal is answered."""
+    filed_on = date.fromisoformat(appeal.filed_at[:10])
+    return working_day_after(filed_on, policy.appeal_answer_days, policy.clocks.holidays)
+
+
+def why_not_to_answer(officer: Officer, decision: Decision, appeal: Appeal) -> str | None:
+    """Why this officer does not answer: they proposed or approved the decision, or took the appeal in; None else."""
     second = decision.settled_by is not None and officer.is_same_as(decision.settled_by, decision.settler_key or "")
-    return second or officer.is_same_as(decision.proposed_by, decision.proposer_key)
+    if second or officer.is_same_as(decision.proposed_by, decision.proposer_key):
+        return f"{officer.name} took part in the decision; somebody else answers the appeal."
+    if officer.is_same_as(appeal.filed_by, appeal.filer_key or ""):
+        return f"{officer.name} took the appeal in; somebody else answers it."
+    return None

@@ -61,7 +61,10 @@ class Clocks:
 
 @dataclass(frozen=True)
 class DecisionPolicy:
-    """The decisions in force; `policy/decisions/<day>.toml` says what each entry means. `version` names the file."""
+    """The decisions in force; `policy/decisions/<day>.toml` says what each entry means. `version` names the file.
+
+    `appeal_answer_days` are working days.
+    """
 
     version: str
     dispositions: Mapping[str, Disposition]
@@ -74,6 +77,7 @@ class DecisionPolicy:
     least_explanation: int
     most_explanation: int
     appeal_months: int
+    appeal_answer_days: int
     appeal_address: str
 
     def disposition(self, name: str) -> Disposition:
@@ -112,6 +116,7 @@ def _stated(text: PolicyText) -> DecisionPolicy:
         least_explanation=int(limits["least_explanation"]),
         most_explanation=int(limits["most_explanation"]),
         appeal_months=int(appeals["months"]),
+        appeal_answer_days=int(appeals["answer_working_days"]),
         appeal_address=str(appeals["address"]),
     )  # fmt: skip
 
@@ -130,6 +135,8 @@ def _checked(policy: DecisionPolicy) -> None:
         raise Refusal(f"Policy 'decisions': a pause of {policy.pause_days} days; it lasts at most 7. {edit}")
     if policy.appeal_months < 6:
         raise Refusal(f"Policy 'decisions': {policy.appeal_months} months to appeal; the law asks for 6. {edit}")
+    if policy.appeal_answer_days < 1:
+        raise Refusal(f"Policy 'decisions': {policy.appeal_answer_days} working days to answer an appeal. {edit}")
     for each in policy.dispositions.values():
         unknown = [code for code in each.codes if code not in policy.codes] + [r for r in each.roles if r not in ROLES]
         if unknown or not each.codes:

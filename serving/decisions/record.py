@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from data.ledger import Versions
 from serving.decisions.own_estimate import Case
 from serving.decisions.rules import StandingFact
+from serving.decisions.shown import Shown, read_shown
 
 PROPOSED, IN_FORCE, DECLINED, REVERSED = "proposed", "in_force", "declined", "reversed"
 
@@ -22,12 +23,16 @@ class Scored:
 
 @dataclass(frozen=True)
 class CaseFile:
-    """What an officer decides on: the case, its supplier, its score, and the facts that stand."""
+    """What an officer decides on: the case, its supplier, its score, the facts that stand, and what was shown of it.
+
+    `shown` is None where the decision was taken from a list, without the SKU's page.
+    """
 
     case: Case
     supplier_id: str | None
     scored: Scored
     facts: Sequence[StandingFact]
+    shown: Shown | None = None
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class Decision:
     """A decision on a SKU. `state` is proposed, in_force, declined or reversed; moments are ISO 8601 in UTC.
 
     `agreement` says how it stands to the score: as_asked, gentler or harder. `settled_by` approved or declined it.
-    `ends_on` is the last day of a pause.
+    `ends_on` is the last day of a pause; `shown` is JSON, read by `before_them`.
     """
 
     decision_id: str
@@ -67,6 +72,17 @@ class Decision:
     feature_version: str
     policy_version: str
     form_token: str | None
+    shown: str | None = None
+
+    @property
+    def before_them(self) -> Shown | None:
+        """What the officer had before them, None where it was not kept."""
+        return None if self.shown is None else read_shown(self.shown)
+
+    @property
+    def since(self) -> str:
+        """The moment since which it is in force, or was settled otherwise."""
+        return self.settled_at or self.proposed_at
 
     @property
     def subject(self) -> str:
@@ -87,3 +103,4 @@ class Appeal:
     reviewed_by: str | None
     reviewed_at: str | None
     note: str | None
+    filer_key: str | None = None

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
+from unicodedata import normalize
 
 from data.refusal import Refusal
 from serving.decisions.policy import DecisionPolicy, Disposition
@@ -46,7 +47,7 @@ class Officer:
 
     def is_same_as(self, name: str, key_id: str) -> bool:
         """Whether this is the same pair of eyes: the same key, or another key in the same name."""
-        return key_id == self.key_id or name.strip().casefold() == self.name.strip().casefold()
+        return key_id == self.key_id or _spoken(name) == _spoken(self.name)
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,11 @@ class Proposal:
     package: str | None = None
     cost_eur: float | None = None
     form_token: str | None = None
+
+
+def _spoken(name: str) -> str:
+    """A name as people hear it: without case, width and spacing."""
+    return " ".join(normalize("NFKC", name).casefold().split())
 
 
 def missing_fact(disposition: Disposition, facts: Sequence[StandingFact]) -> str | None:

@@ -1,5 +1,7 @@
 """The decisions of officers in the database of the state; every change of one is a row of the ledger."""
 
+import json
+from collections.abc import Collection
 from dataclasses import asdict, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -54,6 +56,11 @@ class Decisions:
         with reading(self._engine) as connection:
             return _found(connection, decision_id)
 
+    def by_ids(self, decision_ids: Collection[str]) -> dict[str, Decision]:
+        """The decisions of these ids, by id."""
+        found = self._list(DECISIONS.c.decision_id.in_(decision_ids))
+        return {each.decision_id: each for each in found}
+
     def of_sku(self, sku_id: str, market: str) -> list[Decision]:
         """The decisions on a SKU, the newest first."""
         return self._list(sa.and_(DECISIONS.c.sku_id == sku_id, DECISIONS.c.market == market))
@@ -93,11 +100,12 @@ class Decisions:
                     "This case was drawn for an own estimate: say first how likely you think a failed test is."
                 )
             told = _told(proposal, file, fact, agreement(disposition, file.scored.asked))
+            shown = file.shown.told() if file.shown else None
             drawn = {"drawn": draw.drawn, "probability": draw.probability, "estimate": estimate}
             versions = replace(file.scored.versions, policy=self._policy.version)
             deed = Deed(
                 officer.name, "propose" if disposition.four_eyes else "decide", file.case.subject,
-                {**told, "key": officer.key_id, "own_estimate": drawn}, versions,
+                {**told, "key": officer.key_id, "own_estimate": drawn, "shown": shown}, versions,
             )  # fmt: skip
             row = record_with(connection, deed, now)
             kept = {
@@ -105,7 +113,7 @@ class Decisions:
                 "proposed_by": officer.name, "proposer_key": officer.key_id, "proposed_at": row.recorded_at,
                 "state": PROPOSED if disposition.four_eyes else IN_FORCE, "form_token": token,
                 "model_version": versions.model, "feature_version": versions.feature,
-                "policy_version": versions.policy,
+                "policy_version": versions.policy, "shown": json.dumps(shown) if shown else None,
             }  # fmt: skip
             connection.execute(sa.insert(DECISIONS).values(**kept))
             return _found(connection, kept["decision_id"])

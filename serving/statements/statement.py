@@ -1,26 +1,17 @@
 """What a statement of reasons says: the decision, the facts, the rule, the use of automation, the way to appeal."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from data.refusal import Refusal
 from serving.decisions.clock import months_after
 from serving.decisions.policy import DecisionPolicy, Disposition, Ground
-from serving.decisions.record import DECLINED, Decision
+from serving.decisions.record import DECLINED, PROPOSED, Decision
+from serving.decisions.shown import Offer
 
 MOST_REASONS = 4
 # A score finds, people decide: the reasons an officer gives with this code came from no score.
 _NOT_FOUND_BY_SCORE = frozenset({"authority_order"})
-
-
-@dataclass(frozen=True)
-class Offer:
-    """The offer a decision is about, as its seller knows it."""
-
-    title: str | None
-    category: str
-    listed_on: date
 
 
 @dataclass(frozen=True)
@@ -47,22 +38,34 @@ class Statement:
         return self.decision.fact_sentence is not None
 
 
-def statement_of(decision: Decision, offer: Offer, sentences: Sequence[str], policy: DecisionPolicy) -> Statement:
-    """The statement for a decision; `sentences` are the reasons of the score, the weightiest first.
+def statement_of(decision: Decision, policy: DecisionPolicy) -> Statement:
+    """The statement for a decision, with the reasons and the offer that its officer had before them.
 
-    Raises Refusal where the decision restricts nothing: then no statement is owed.
+    Raises Refusal where the decision restricts nothing, so that no statement is owed; where it waits for approval; and
+    where it does not say what was shown.
     """
     disposition = policy.disposition(decision.disposition)
     if not disposition.restricts or decision.state == DECLINED:
         raise Refusal(f"{disposition.title} restricts nothing for the seller now; no statement of reasons is owed.")
+    if decision.state == PROPOSED:
+        raise Refusal(
+            f"Decision {decision.decision_id} waits for approval and restricts nothing yet. Its statement of reasons "
+            "is written when a second person has approved it."
+        )
+    shown = decision.before_them
+    if shown is None:
+        raise Refusal(
+            f"Decision {decision.decision_id} was taken before reasons were kept with decisions. Write its statement "
+            "from its row in the ledger."
+        )
     found_by_score = decision.code not in _NOT_FOUND_BY_SCORE
-    from_day = date.fromisoformat((decision.settled_at or decision.proposed_at)[:10])
+    from_day = date.fromisoformat(decision.since[:10])
     return Statement(
         decision=decision,
-        offer=offer,
+        offer=shown.offer,
         disposition=disposition,
         ground=policy.grounds[decision.fact_kind or "terms"],
-        reasons=tuple(sentences[:MOST_REASONS]) if found_by_score else (),
+        reasons=shown.raising[:MOST_REASONS] if found_by_score else (),
         remedy=policy.codes[decision.code].remedy,
         found_by_score=found_by_score,
         from_day=from_day,

@@ -36,6 +36,7 @@ HOLDERS = {
     f"ts_{role}_secret": Holder(f"k-{role}", name, role)
     for role, name in (("officer", "Olga"), ("scheduler", "Sam"), ("analyst", "Ana"), ("admin", "Ada"))
 }
+BY_ID = {holder.id: holder for holder in HOLDERS.values()}
 
 
 @pytest.fixture(scope="session")
@@ -56,8 +57,9 @@ def house_of(home: Path, engine: sa.Engine, insecure: bool = False) -> House:
     """A house over the workspace at `home`."""
     settings = Settings(Workspace(home), None)
     return House(
-        settings, Desk(settings.workspace), lambda: engine, HOLDERS.get, lambda: NOW, insecure, b"a secret of tests"
-    )
+        settings, Desk(settings.workspace), lambda: engine, HOLDERS.get, BY_ID.get, lambda: NOW, insecure,
+        b"a secret of tests",
+    )  # fmt: skip
 
 
 def mounted(house: House) -> Starlette:

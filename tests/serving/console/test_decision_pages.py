@@ -9,8 +9,11 @@ from bs4 import BeautifulSoup
 from starlette.testclient import TestClient
 
 from data.ledger import newest_rows, verified
+from data.refusal import Refusal
+from serving.decisions.appeals import appeals
 from serving.decisions.own_estimate import Case, drawn_for_estimate
 from serving.decisions.policy import decision_policy_in_force
+from serving.published import Published
 from tests.features.catalogues import DAY
 from tests.serving.console.conftest import NOW, Clients, csrf_of, soup_of
 
@@ -94,6 +97,10 @@ def test_removal_takes_two_people_and_gives_a_statement_of_reasons(
 ) -> None:
     where = decided(officer, FAILED, disposition="remove", code="failed_independent_test")
     assert "somebody else approves it" in soup_of(officer, where).text
+    for paper in ("statement", "letter.txt", "transparency.json"):
+        early = officer.get(f"{where}/{paper}")
+        assert early.status_code == 400
+        assert "waits for approval and restricts nothing yet" in early.text
     own = officer.post(f"{where}/approve", data={"csrf": csrf_of(officer, where)})
     assert own.status_code == 400
     assert "needs four eyes" in own.text
@@ -108,11 +115,41 @@ def test_removal_takes_two_people_and_gives_a_statement_of_reasons(
     assert json.loads(record.text)["territorial_scope"] == ["FR"]
     appeal = {"csrf": csrf_of(admin, where), "grounds": "It was another batch."}
     assert officer.post(f"{where}/appeal", data={**appeal, "csrf": csrf_of(officer, where)}).status_code == 303
-    answer = soup_of(admin, where).select_one("article.appeal form")
-    assert answer is not None
-    refused = admin.post(str(answer["action"]), data={**appeal, "outcome": "reversed", "note": "A sound new report."})
+    assert "Ada took part in the decision" in soup_of(admin, where).text
+    assert "Olga took part in the decision" in soup_of(officer, "/ui/appeals").text
+    assert "16 Jul 2024" in soup_of(officer, "/ui/appeals").text
+    [filed] = appeals(engine, where.rpartition("/")[2])
+    said = {"csrf": csrf_of(admin, where), "outcome": "reversed", "note": "A sound new report."}
+    refused = admin.post(f"{where}/appeals/{filed.appeal_id}", data=said)
+    assert refused.status_code == 400
     assert "took part in the decision" in refused.text
     assert verified(engine) is not None
+
+
+def test_a_statement_quotes_what_was_read_whatever_is_in_service_since(
+    officer: TestClient, signed: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other scores, or a catalogue without the SKU, change no letter."""
+    where = decided(officer, FAILED, disposition="suspend", code="failed_independent_test")
+    admin = signed("admin")
+    admin.post(f"{where}/approve", data={"csrf": csrf_of(admin, where)})
+    letter, page = admin.get(f"{where}/letter.txt").text, soup_of(admin, where).text
+    assert "What made us look at it" in letter
+    assert "Reasons before them" in page
+
+    def gone(*_: object) -> None:
+        raise Refusal("The catalogue has no such SKU.")
+
+    monkeypatch.setattr(Published, "answer", gone)
+    assert admin.get(f"{where}/letter.txt").text == letter
+    assert soup_of(admin, where).text == page
+
+
+def test_a_form_from_before_other_scores_decides_nothing(officer: TestClient) -> None:
+    """What is kept as read was read."""
+    answer = officer.post("/ui/decide", data=sent(officer, drawn(False, 10), publication="p-earlier"))
+    assert answer.status_code == 400
+    assert "scored anew while you were deciding" in answer.text
 
 
 def test_declining_takes_words(officer: TestClient) -> None:

@@ -1,13 +1,18 @@
 """Who gets in, and which forms are believed."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
+from data.refusal import UnavailableError
+from data.state.database import open_state
+from serving.access.keys import create_key, key_by_id, key_of, revoke_key
 from serving.console.house import House
 from serving.console.session import COOKIE
-from tests.serving.console.conftest import Clients, csrf_of, mounted, soup_of
+from tests.serving.console.conftest import HOLDERS, NOW, Clients, Holder, csrf_of, mounted, soup_of
 
 
 def test_without_a_session_every_page_leads_to_the_sign_in_and_back(console: TestClient) -> None:
@@ -62,6 +67,62 @@ def test_a_form_of_another_session_or_none_is_refused(signed: Clients) -> None:
         assert "Open the page again" in answer.text
     assert officer.post("/ui/sign-out", data={"csrf": csrf_of(officer, "/ui/")}).status_code == 303
     assert officer.get("/ui/").status_code == 303
+
+
+def test_a_revoked_key_ends_its_sessions_at_once(house: House, tmp_path: Path) -> None:
+    """At the next request; the page after it knows nobody, and forms of the old session are no longer believed."""
+    engine = open_state(f"sqlite:///{tmp_path / 'keys.db'}")
+    key, secret = create_key(engine, "Olga", "officer", NOW)
+    own = replace(house, holder_of=lambda text: key_of(engine, text), holder_by_id=lambda id_: key_by_id(engine, id_))
+    with TestClient(mounted(own), follow_redirects=False) as client:
+        client.post("/ui/sign-in", data={"csrf": csrf_of(client, "/ui/sign-in"), "key": secret})
+        assert client.get("/ui/").status_code == 200
+        revoke_key(engine, key.id, NOW)
+        assert client.get("/ui/").status_code == 303
+        assert "Olga" not in client.get("/ui/sign-in").text
+        assert client.get("/ui/").status_code == 303
+    engine.dispose()
+
+
+@pytest.mark.parametrize("changed", ["name", "role"])
+def test_a_session_is_of_the_key_as_it_was(house: House, changed: str) -> None:
+    """A key that means something else now is another key."""
+    now = Holder(**{**asdict(HOLDERS["ts_officer_secret"]), changed: "admin"})
+    with TestClient(mounted(replace(house, holder_by_id=lambda _: now)), follow_redirects=False) as client:
+        client.post("/ui/sign-in", data={"csrf": csrf_of(client, "/ui/sign-in"), "key": "ts_officer_secret"})
+        assert client.get("/ui/").status_code == 303
+
+
+def test_a_session_ends_after_a_working_day_and_when_left_alone(house: House) -> None:
+    """Ten hours after the sign-in however busy it was; two hours after the last page."""
+    clock = [NOW]
+    with TestClient(mounted(replace(house, now=lambda: clock[0])), follow_redirects=False) as client:
+
+        def sign_in() -> None:
+            form = {"csrf": csrf_of(client, "/ui/sign-in"), "key": "ts_officer_secret"}
+            assert client.post("/ui/sign-in", data=form).status_code == 303
+
+        def after(minutes: int) -> int:
+            clock[0] += timedelta(minutes=minutes)
+            return int(client.get("/ui/").status_code)
+
+        sign_in()
+        assert [after(100) for _ in range(6)] == [200, 200, 200, 200, 200, 303]
+        sign_in()
+        assert (after(119), after(119), after(120)) == (200, 200, 303)
+
+
+def test_without_the_database_nobody_is_believed(house: House) -> None:
+    """Keys cannot be checked, so pages say that, and open nothing."""
+
+    def gone(_: str) -> None:
+        raise UnavailableError("The database cannot be used: gone. Nothing was written; try again.")
+
+    with TestClient(mounted(replace(house, holder_by_id=gone)), follow_redirects=False) as client:
+        client.post("/ui/sign-in", data={"csrf": csrf_of(client, "/ui/sign-in"), "key": "ts_officer_secret"})
+        answer = client.get("/ui/")
+        assert answer.status_code == 503
+        assert "The database cannot be used" in answer.text
 
 
 def test_every_answer_forbids_inline_scripts_and_framing(officer: TestClient) -> None:

@@ -8,6 +8,7 @@ from serving.decisions.own_estimate import Case, drawn_for_estimate
 from serving.decisions.policy import decision_policy_in_force
 from serving.decisions.record import CaseFile, Scored
 from serving.decisions.rules import Officer, Proposal
+from serving.decisions.shown import Offer, Shown, ShownReason, shown_facts
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 DAY = date(2026, 7, 1)
@@ -41,7 +42,9 @@ def case(drawn: bool = False) -> Case:
 def file(*facts: Fact, drawn: bool = False, asked: str = "test") -> CaseFile:
     """A case file with these facts."""
     scored = Scored(0.41, "high", asked, Versions("m-1", "f-1"))
-    return CaseFile(case(drawn), "S-1", scored, facts)
+    reasons = (ShownReason("supplier_fails", 0.7, "Its supplier failed 3 of 4 tests."),)
+    shown = Shown(0.31, 0.52, reasons, shown_facts(facts), Offer("USB charger", "mains_chargers", date(2025, 3, 1)))
+    return CaseFile(case(drawn), "S-1", scored, facts, shown)
 
 
 def proposal(disposition: str, code: str | None = None, explanation: str = WORDS) -> Proposal:

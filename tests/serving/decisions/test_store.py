@@ -2,14 +2,22 @@
 
 import json
 import threading
-from datetime import timedelta
+from dataclasses import replace
+from datetime import date, timedelta
 
 import pytest
 import sqlalchemy as sa
 
 from data.ledger import rows, verified
 from data.refusal import Refusal
-from serving.decisions.appeals import answer_appeal, appeals, file_appeal
+from serving.decisions.appeals import (
+    Overturned,
+    answer_appeal,
+    appeals,
+    file_appeal,
+    last_day_to_answer,
+    overturned,
+)
 from serving.decisions.owners import assign, owner_of, owners
 from serving.decisions.record import Decision
 from serving.decisions.reliance import estimate_is_due, give_estimate
@@ -17,7 +25,7 @@ from serving.decisions.rules import Officer, Proposal
 from serving.decisions.store import Decisions
 from tests.serving.decisions.cases import ANNA, BERND, FAILED, NOON, POLICY, SCHEDULER, case, file, proposal
 
-CLARA = Officer("Clara", "admin", "k-clara")
+CLARA, DORA = Officer("Clara", "admin", "k-clara"), Officer("Dora", "officer", "k-dora")
 NOTE = "Read the report; it is sound."
 
 
@@ -152,9 +160,9 @@ def test_a_drawn_case_is_decided_after_the_own_estimate(decisions: Decisions, st
 def test_an_appeal_is_answered_by_somebody_new(decisions: Decisions, state: sa.Engine) -> None:
     """Neither who proposed nor who approved; a reversed decision is in force no more."""
     decision = removed(decisions)
-    appeal = file_appeal(state, decision, BERND, ("The sample was of the old batch.", NOON), POLICY)
-    for partial in (ANNA, BERND):
-        with pytest.raises(Refusal, match="took part in the decision"):
+    appeal = file_appeal(state, decision, DORA, ("The sample was of the old batch.", NOON), POLICY)
+    for partial, told in ((ANNA, "took part in"), (BERND, "took part in"), (DORA, "took the appeal in")):
+        with pytest.raises(Refusal, match=told):
             answer_appeal(state, appeal.appeal_id, partial, ("reversed", NOTE, NOON), POLICY)
     with pytest.raises(Refusal, match="not 'ignored'"):
         answer_appeal(state, appeal.appeal_id, CLARA, ("ignored", NOTE, NOON), POLICY)
@@ -163,6 +171,41 @@ def test_an_appeal_is_answered_by_somebody_new(decisions: Decisions, state: sa.E
     assert decisions.decision(decision.decision_id).state == "reversed"
     with pytest.raises(Refusal, match="was reversed before"):
         answer_appeal(state, appeal.appeal_id, CLARA, ("upheld", NOTE, NOON), POLICY)
+
+
+def test_an_appeal_has_a_day_to_be_answered_by_and_overturns_are_counted(
+    decisions: Decisions, state: sa.Engine
+) -> None:
+    """Ten working days; by the reason of the decision."""
+    decision = removed(decisions)
+    for outcome in ("upheld", "reversed"):
+        appeal = file_appeal(state, decision, DORA, ("The sample was of the old batch.", NOON), POLICY)
+        assert last_day_to_answer(appeal, POLICY) == date(2026, 7, 15)
+        answer_appeal(state, appeal.appeal_id, CLARA, (outcome, NOTE, NOON), POLICY)
+    told = overturned(appeals(state), decisions.by_ids([decision.decision_id]))
+    assert told == [Overturned("failed_independent_test", 2, 0, 1)]
+
+
+def test_a_decision_keeps_what_was_shown(decisions: Decisions, state: sa.Engine) -> None:
+    """Score, reasons, facts and offer, in the record and under the ledger's hash."""
+    on = file(FAILED)
+    decision = decisions.propose(proposal("remove"), ANNA, on, NOON)
+    assert decision.before_them == on.shown
+    [row] = rows(state, decision.subject)
+    assert on.shown is not None
+    assert json.loads(row.content)["shown"] == on.shown.told()
+    assert decisions.propose(proposal("order_test"), ANNA, replace(on, shown=None), NOON).before_them is None
+
+
+def test_every_row_about_a_decision_carries_its_versions(decisions: Decisions, state: sa.Engine) -> None:
+    decision = removed(decisions)
+    appeal = file_appeal(state, decision, DORA, ("The sample was of the old batch.", NOON), POLICY)
+    answer_appeal(state, appeal.appeal_id, CLARA, ("upheld", NOTE, NOON), POLICY)
+    told = list(rows(state, decision.subject))
+    assert [row.action for row in told] == ["propose", "approve", "appeal", "answer_appeal"]
+    for row in told:
+        assert (row.model_version, row.feature_version, row.policy_version) == ("m-1", "f-1", POLICY.version)
+        assert json.loads(row.content)["key"]
 
 
 def test_six_months_are_given_to_appeal(decisions: Decisions, state: sa.Engine) -> None:

@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 
 from data.refusal import Refusal
 from serving.decisions.record import Decision
+from serving.decisions.shown import Offer, Shown, ShownReason
 from serving.statements.letter import letter
-from serving.statements.statement import Offer, Statement, statement_of
+from serving.statements.statement import Statement, statement_of
 from serving.statements.transparency import transparency_record
 from tests.serving.decisions.cases import POLICY
 
 OFFER = Offer("USB charger 20 W", "mains_chargers", date(2025, 3, 1))
+LOWERS = "The price lowers it."
 SENTENCES = [f"Reason number {number} in a sentence." for number in range(6)]
 REMOVAL = Decision(
     "d-0123456789ab", "K-1", "EU", "S-1", "remove", "failed_independent_test", "Frau Maier told me on the phone.",
@@ -74,7 +76,9 @@ def assert_takes(record: dict[str, Any]) -> None:
 
 def drafted(decision: Decision = REMOVAL, sentences: list[str] = SENTENCES) -> Statement:
     """A statement under the policy in force."""
-    return statement_of(decision, OFFER, sentences, POLICY)
+    reasons = tuple(ShownReason("sku_units_90", 0.5, sentence) for sentence in sentences)
+    shown = Shown(0.3, 0.5, (*reasons, ShownReason("price_eur", -0.2, LOWERS)), (), OFFER)
+    return statement_of(replace(decision, shown=json.dumps(shown.told())), POLICY)
 
 
 @pytest.mark.parametrize("decision", EVERY, ids=lambda each: f"{each.disposition} {each.code}")
@@ -122,6 +126,7 @@ def test_the_letter_says_what_the_law_asks_for() -> None:
     said = " ".join(letter(drafted()).split())
     assert "An independent test of 1 June 2026 failed: electric shock." in said
     assert sum(sentence in said for sentence in SENTENCES) == 4
+    assert LOWERS not in said
     for part in (
         "Regulation (EU) 2023/988", "It decided nothing", "Mend the product", "until 2027-01-01",
         "who had no part in this decision", "DRAFT", "What made us look at it",
@@ -147,3 +152,15 @@ def test_other_markets_and_gentle_decisions_owe_no_record() -> None:
         drafted(replace(REMOVAL, disposition="order_test", code="score_high"))
     with pytest.raises(Refusal, match="no statement of reasons is owed"):
         drafted(replace(REMOVAL, state="declined"))
+
+
+def test_before_approval_there_is_no_statement() -> None:
+    """A letter that says another person approved is never true before."""
+    proposed = replace(REMOVAL, state="proposed", settled_by=None, settler_key=None, settled_at=None)
+    with pytest.raises(Refusal, match="waits for approval and restricts nothing yet"):
+        drafted(proposed)
+
+
+def test_what_was_not_kept_is_not_made_up() -> None:
+    with pytest.raises(Refusal, match="taken before reasons were kept"):
+        statement_of(REMOVAL, POLICY)

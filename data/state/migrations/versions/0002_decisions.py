@@ -11,6 +11,20 @@ depends_on = None
 
 def upgrade() -> None:
     """Create the tables."""
+    _decisions()
+    _appeals()
+    _assignments()
+    _estimates()
+    _quote_verdicts()
+
+
+def downgrade() -> None:
+    """Remove the tables; what was decided stays in the ledger."""
+    for table in ("quote_verdicts", "estimates", "assignments", "appeals", "decisions"):
+        op.drop_table(table)
+
+
+def _decisions() -> None:
     op.create_table(
         "decisions",
         sa.Column("decision_id", sa.Text, primary_key=True),
@@ -43,6 +57,11 @@ def upgrade() -> None:
         sa.Column("policy_version", sa.Text, nullable=False),
         sa.Column("form_token", sa.Text, unique=True),
     )
+    op.create_index("ix_decisions_sku", "decisions", ["sku_id", "market"])
+    op.create_index("ix_decisions_state", "decisions", ["state"])
+
+
+def _appeals() -> None:
     op.create_table(
         "appeals",
         sa.Column("appeal_id", sa.Text, primary_key=True),
@@ -55,6 +74,10 @@ def upgrade() -> None:
         sa.Column("reviewed_at", sa.Text),
         sa.Column("note", sa.Text),
     )
+    op.create_index("ix_appeals_decision_id", "appeals", ["decision_id"])
+
+
+def _assignments() -> None:
     op.create_table(
         "assignments",
         sa.Column("sku_id", sa.Text, primary_key=True),
@@ -63,6 +86,10 @@ def upgrade() -> None:
         sa.Column("assigned_by", sa.Text, nullable=False),
         sa.Column("assigned_at", sa.Text, nullable=False),
     )
+    op.create_index("ix_assignments_owner", "assignments", ["owner"])
+
+
+def _estimates() -> None:
     op.create_table(
         "estimates",
         sa.Column("sku_id", sa.Text, primary_key=True),
@@ -74,6 +101,9 @@ def upgrade() -> None:
         sa.Column("draw_probability", sa.Float, nullable=False),
         sa.Column("given_at", sa.Text, nullable=False),
     )
+
+
+def _quote_verdicts() -> None:
     op.create_table(
         "quote_verdicts",
         sa.Column("verdict_id", sa.Text, primary_key=True),
@@ -87,14 +117,4 @@ def upgrade() -> None:
         sa.Column("decided_by", sa.Text, nullable=False),
         sa.Column("decided_at", sa.Text, nullable=False),
     )
-    op.create_index("ix_decisions_sku", "decisions", ["sku_id", "market"])
-    op.create_index("ix_decisions_state", "decisions", ["state"])
-    op.create_index("ix_appeals_decision_id", "appeals", ["decision_id"])
-    op.create_index("ix_assignments_owner", "assignments", ["owner"])
     op.create_index("ix_quote_verdicts_review_id", "quote_verdicts", ["review_id"])
-
-
-def downgrade() -> None:
-    """Remove the tables; what was decided stays in the ledger."""
-    for table in ("quote_verdicts", "estimates", "assignments", "appeals", "decisions"):
-        op.drop_table(table)
