@@ -96,7 +96,7 @@ def demo(call: Call, skus: int, budget: float, seed: int, no_serve: bool) -> Non
     write_sample(sample, skus=skus, days=730, seed=seed, progress=progress)
     ingest(sample, settings.workspace, today=call.today, strict=True, progress=progress)
     train(read_lake(settings.workspace, progress), settings, read_recipe("default"), None, progress, call.now)
-    score_day(settings, None)
+    score_day(settings, None, TerminalProgress())
     plan, folder = plan_round(call, budget, seed)
     click.echo(catalogue_summary(published_now(settings.workspace)))
     click.echo(plan_summary(plan.summary))

@@ -18,7 +18,7 @@ from data.contract import BY_NAME, LAB_TESTS, SKUS, TABLES, VERSION, Table
 from data.days import content_sums, day_names, of_days, read_days, write_days
 from data.engine import complaint, connect, literal_path
 from data.refusal import Refusal
-from data.results import result_files, results_digest
+from data.results import result_files, tables_fingerprint
 from data.tables import Tables, conformed, schema_of
 from data.workspace import Workspace, point, pointed, replacing
 
@@ -39,11 +39,9 @@ def open_lake(workspace: Workspace) -> Tables:
         given |= {name: read_days(backend, folders) for name, folders in days.items()}
     except duckdb.Error as error:
         raise Refusal(f"The lake in {folder} is damaged: {complaint(error)}. Remove it and ingest again.") from error
-    handed_in = results_digest(workspace)
-    if not handed_in:
-        return Tables(backend, given, folder.name, days)
-    given[LAB_TESTS.name] = _with_results(backend, given, workspace)
-    return Tables(backend, given, "l-" + hashlib.sha256(f"{folder.name} {handed_in}".encode()).hexdigest()[:12], days)
+    if result_files(workspace):
+        given[LAB_TESTS.name] = _with_results(backend, given, workspace)
+    return Tables(backend, given, tables_fingerprint(workspace) or folder.name, days)
 
 
 def _with_results(backend: Backend, given: Mapping[str, ir.Table], workspace: Workspace) -> ir.Table:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.contract import LAB_TESTS, OF_SKU, Column, Reference, Table
-from data.workspace import Workspace
+from data.workspace import Workspace, pointed
 
 RESULTS = Table(
     "results", "Laboratory results of planned and other tests, as `touchstone results` takes them.",
@@ -40,3 +40,14 @@ def results_digest(workspace: Workspace) -> str:
     """What names the accepted results; empty where there are none."""
     names = "".join(path.name for path in result_files(workspace))
     return hashlib.sha256(names.encode()).hexdigest()[:12] if names else ""
+
+
+def tables_fingerprint(workspace: Workspace) -> str | None:
+    """What names the tables that the next scoring reads: the ingested ones and the results handed in since.
+
+    None where nothing was ingested.
+    """
+    fingerprint, handed_in = pointed(workspace.lake / "CURRENT"), results_digest(workspace)
+    if fingerprint is None or not handed_in:
+        return fingerprint
+    return "l-" + hashlib.sha256(f"{fingerprint} {handed_in}".encode()).hexdigest()[:12]

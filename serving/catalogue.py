@@ -10,8 +10,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from data.refusal import Refusal
-from data.results import result_files
-from data.workspace import Workspace, pointed
+from data.results import result_files, tables_fingerprint
+from data.workspace import Workspace
 from models.champion import champion_version
 from sampling.rounds import round_ids
 from serving.desk import Desk
@@ -28,37 +28,52 @@ class RescoringAnswer(BaseModel):
 class CatalogueStatus(BaseModel):
     """What the service answers from. `bands` counts SKUs by band.
 
+    Before the first publication `published` is false, `why` says what to do, and what describes scores is null.
     `champion` is the model that the next scoring uses, `up_to_date` whether it and the tables are those in service;
     `hand_ins` counts the files of results that came in since, `rounds` names the newest sampling rounds. `rescoring` is
     the newest one that was asked of the service, with its progress; null before the first.
     """
 
-    as_of: date
-    skus: int
-    bands: dict[str, int]
-    publication: str
-    fingerprint: str
+    published: bool
+    why: str | None = None
+    as_of: date | None = None
+    skus: int = 0
+    bands: dict[str, int] = {}
+    publication: str | None = None
+    fingerprint: str | None = None
     champion: str | None
-    up_to_date: bool
+    up_to_date: bool = False
     hand_ins: int
     rounds: list[str]
     rescoring: Rescoring | None
-    model_version: str
-    feature_version: str
-    policy_version: str
+    model_version: str | None = None
+    feature_version: str | None = None
+    policy_version: str | None = None
 
 
-def catalogue_status(workspace: Workspace, published: Published, rescoring: Rescoring | None) -> CatalogueStatus:
-    """The state of the catalogue in service."""
+def catalogue_status(
+    workspace: Workspace, published: Published | Refusal, rescoring: Rescoring | None
+) -> CatalogueStatus:
+    """The state of the catalogue in service, or why there is none."""
+    champion, hand_ins = champion_version(workspace), len(result_files(workspace))
+    rounds = round_ids(workspace)[-5:]
+    if isinstance(published, Refusal):
+        return CatalogueStatus(
+            published=False,
+            why=str(published),
+            champion=champion,
+            hand_ins=hand_ins,
+            rounds=rounds,
+            rescoring=rescoring,
+        )
     scored, bands = published.publication, published.assessor.bands
     counts = np.bincount(bands.rank(published.p_fail), minlength=len(bands.names)).tolist()
-    champion, hand_ins = champion_version(workspace), len(result_files(workspace))
-    same_lake = pointed(workspace.lake / "CURRENT") in (None, scored.fingerprint)
+    same_tables = tables_fingerprint(workspace) in (None, scored.fingerprint)
     return CatalogueStatus(
-        as_of=scored.as_of, skus=len(published.snapshot), bands=dict(zip(bands.names, counts, strict=True)),
-        publication=published.name, fingerprint=scored.fingerprint, champion=champion,
-        up_to_date=champion == scored.model_version and same_lake and not hand_ins,
-        hand_ins=hand_ins, rounds=round_ids(workspace)[-5:], rescoring=rescoring, model_version=scored.model_version,
+        published=True, as_of=scored.as_of, skus=len(published.snapshot),
+        bands=dict(zip(bands.names, counts, strict=True)), publication=published.name, fingerprint=scored.fingerprint,
+        champion=champion, up_to_date=champion == scored.model_version and same_tables,
+        hand_ins=hand_ins, rounds=rounds, rescoring=rescoring, model_version=scored.model_version,
         feature_version=scored.feature_version, policy_version=scored.policy_version,
     )  # fmt: skip
 
@@ -69,10 +84,17 @@ def catalogue_app(workspace: Workspace, desk: Desk, engine: Callable[[], sa.Engi
 
     @app.get("/status", response_model=CatalogueStatus)
     def status() -> CatalogueStatus | JSONResponse:
-        """Where the catalogue stands."""
+        """Where the catalogue stands, before the first scores too."""
         try:
-            return catalogue_status(workspace, desk.published(), latest(engine(), datetime.now(UTC)))
+            return catalogue_status(workspace, _published(desk), latest(engine(), datetime.now(UTC)))
         except Refusal as refusal:
             return JSONResponse({"error": str(refusal)}, status_code=503)
 
     return app
+
+
+def _published(desk: Desk) -> Published | Refusal:
+    try:
+        return desk.published()
+    except Refusal as refusal:
+        return refusal

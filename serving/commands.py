@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from data.command_line import DAY, FOLDER, Call
-from data.progress import TerminalProgress
+from data.progress import Progress, TerminalProgress
 from data.refusal import Refusal
 from data.settings import Settings
 
@@ -38,7 +38,7 @@ def score(call: Call, as_of: datetime | None, engine: str, master: str | None) -
     if engine == "spark":
         click.echo(f"Scores are in {_score_on_spark(call.settings, day, master or 'local[*]')}.")
         return
-    folder = score_day(call.settings, day)
+    folder = score_day(call.settings, day, TerminalProgress())
     in_service = day_in_service(call.settings.workspace)
     click.echo(f"Scores are in {folder}; in service are those of {in_service}.")
     click.echo("Next: touchstone allocate --budget 20000, or touchstone serve")
@@ -112,7 +112,7 @@ def _seal(call: Call) -> str:
     return kept.seal
 
 
-def score_day(settings: Settings, as_of: date | None) -> Path:
+def score_day(settings: Settings, as_of: date | None, progress: Progress) -> Path:
     """Score the catalogue with the champion, as of the day after the newest row where no day is given."""
     from data.lake import current_lake, latest_known_on
     from features.reading import read_lake
@@ -120,7 +120,7 @@ def score_day(settings: Settings, as_of: date | None) -> Path:
     from serving.batch import score_catalogue
 
     current_lake(settings.workspace)  # what is missing is said before reviews are read
-    progress, artefact = TerminalProgress(), champion(settings.workspace)
+    artefact = champion(settings.workspace)
     tables = read_lake(settings.workspace, progress)
     as_of = as_of or latest_known_on(tables) + timedelta(days=1)
     return score_catalogue(settings.workspace, tables, artefact, as_of, progress)

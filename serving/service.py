@@ -1,4 +1,4 @@
-"""The HTTP service; the only module that knows BentoML."""
+"""The HTTP service; it and `framework.py` alone know BentoML."""
 
 import gc
 import logging
@@ -34,6 +34,7 @@ from serving.docs_page import Documentation
 from serving.error_shape import ErrorShape
 from serving.explanation.answers import ExplainAnswer
 from serving.explanation.explain import explain
+from serving.framework import bound_what_is_kept
 from serving.intake.answers import Results, ResultsAnswer
 from serving.intake.intake import Counter, take_in
 from serving.intake.store import Sender, file_results
@@ -59,6 +60,7 @@ _ACCESS = access_policy_in_force(datetime.now(UTC).date())
 _STATE = State(_SETTINGS.database_address)
 _DESK = Desk(_SETTINGS.workspace)
 _RING = KeyRing(_STATE.engine, _ACCESS)
+bound_what_is_kept()
 
 
 def _key_by_id(key_id: str) -> Key | None:

@@ -3,7 +3,7 @@
 import logging
 import traceback
 
-from serving.access.rights import CONSOLE, PUBLIC, RIGHTS, is_console
+from serving.access.rights import address_of
 
 _EXCEPTIONS = "bentoml._internal.server.http_app"
 _REQUESTS = "bentoml.access"
@@ -37,12 +37,6 @@ def _told(word: object) -> object:
     if not isinstance(word, str):
         return word
     if word.startswith("/"):
-        return _address(word)
+        return address_of(word)
     head, named, rest = word.partition("path=")
-    return head + named + _address(rest.partition(",type=")[0].partition(",length=")[0]) if named else word
-
-
-def _address(path: str) -> str:
-    if is_console(path):
-        return CONSOLE
-    return path if path in RIGHTS or path in PUBLIC else "(no address of ours)"
+    return head + named + address_of(rest.partition(",type=")[0].partition(",length=")[0]) if named else word

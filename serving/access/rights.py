@@ -30,6 +30,17 @@ RIGHTS: Mapping[str, frozenset[Role]] = {
 }
 
 
+NOWHERE = "(no address of ours)"
+"""What stands for every address that does not exist."""
+
+
+def address_of(path: str) -> str:
+    """The address that a path asks, one of few: CONSOLE for all its pages, NOWHERE for what is none."""
+    if is_console(path):
+        return CONSOLE
+    return path if path in RIGHTS or path in PUBLIC else NOWHERE
+
+
 def is_console(path: str) -> bool:
     """Whether an address belongs to the console."""
     return path == CONSOLE or path.startswith(CONSOLE + "/")

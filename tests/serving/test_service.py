@@ -154,6 +154,9 @@ def test_before_the_first_scores_it_says_what_to_do_and_then_answers_by_itself(t
         for answer in (client.post("/score", json=item), client.get("/readyz")):
             assert answer.status_code == 503
             assert "Run `touchstone score`" in answer.json()["error"]
+        nothing = client.get("/catalogue/status")
+        assert (nothing.status_code, nothing.json()["published"]) == (200, False)
+        assert "Run `touchstone score`" in nothing.json()["why"]
         made = scored_workspace(tmp_path / "made" / "workspace")
         shutil.copytree(made.workspace.home, home, dirs_exist_ok=True)
         assert client.get("/readyz").status_code == 200
@@ -211,9 +214,21 @@ def test_a_plan_needs_no_seed_and_is_told_with_what_opens_its_seal(client: httpx
 def test_the_status_tells_what_is_in_service(client: httpx.Client, scored: Scored) -> None:
     """Day, versions and counts are those of the scores."""
     status = client.get("/catalogue/status").json()
+    assert (status["published"], status["why"]) == (True, None)
     assert status["as_of"] == DAY.isoformat()
     assert status["skus"] == sum(status["bands"].values()) == len(rows_of(scored))
     assert status["model_version"] == champion(scored.workspace).version
+
+
+def test_metrics_name_no_address_that_a_scanner_made_up(client: httpx.Client) -> None:
+    """A hundred made-up addresses add one name to the metrics, however deep below the console they are."""
+    for number in range(50):
+        assert client.get(f"/made-up-{number}").status_code == 404
+        client.get(f"/ui/made-up-{number}")
+    told = client.get("/metrics").text
+    assert "made-up" not in told
+    assert 'endpoint="(no address of ours)"' in told
+    assert 'endpoint="/ui"' in told
 
 
 def test_a_listing_is_screened_over_http(client: httpx.Client) -> None:
