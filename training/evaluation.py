@@ -116,12 +116,17 @@ def calibration_of(p_fail: Floats, judged: Judged) -> dict[str, Any]:
 
 
 def months_of(as_of: "pd.Series[pd.Timestamp]", p_fail: Floats, failed: Truths) -> list[dict[str, Any]]:
-    """For each month of the tests: how many there were, their fail rate and the mean probability they were given."""
-    frame = pd.DataFrame({"month": as_of.dt.strftime("%Y-%m").to_numpy(), "p_fail": p_fail, "failed": failed})
-    by_month = frame.groupby("month").agg(n=("failed", "size"), base_rate=("failed", "mean"), p_fail=("p_fail", "mean"))
+    """As `shares_by` for each month of the tests."""
+    return shares_by("month", as_of.dt.strftime("%Y-%m"), p_fail, failed)
+
+
+def shares_by(name: str, groups: "pd.Series[str]", p_fail: Floats, failed: Truths) -> list[dict[str, Any]]:
+    """For each group of tests: how many there were, their fail rate and the mean probability they were given."""
+    frame = pd.DataFrame({"group": groups.to_numpy(), "p_fail": p_fail, "failed": failed})
+    by_group = frame.groupby("group").agg(n=("failed", "size"), base_rate=("failed", "mean"), p_fail=("p_fail", "mean"))
     return [
-        {"month": str(month), "n": int(row.n), "base_rate": float(row.base_rate), "p_fail": float(row.p_fail)}
-        for month, row in by_month.iterrows()
+        {name: str(group), "n": int(row.n), "base_rate": float(row.base_rate), "p_fail": float(row.p_fail)}
+        for group, row in by_group.iterrows()
     ]
 
 

@@ -17,7 +17,17 @@ from models.treeshap import compile_model
 from training.baselines import baseline_margins
 from training.catalogue_evaluation import catalogue_evaluation
 from training.earning import Earned, Study
-from training.evaluation import Claim, Judged, calibration_of, mean_contributions, months_of, platt, sigmoid, skills
+from training.evaluation import (
+    Claim,
+    Judged,
+    calibration_of,
+    mean_contributions,
+    months_of,
+    platt,
+    shares_by,
+    sigmoid,
+    skills,
+)
 from training.fairness import Grouped, fairness_report
 from training.gate import promotion_policy_in_force
 from training.groups import fairness_policy_in_force, groups_of, sellers_of
@@ -88,6 +98,7 @@ def evaluated(tables: Tables, study: Study, earned: Earned, recipe: Recipe, prog
             "propensity_weights": weighting_comparison(study, earned, judged, recipe).to_json(),
             "interval_coverage": _coverage(margin, judged, earned),
             "months": months_of(tests["as_of"], model.p_fail, judged.failed),
+            "categories": shares_by("category", tests["category"], model.p_fail, judged.failed),
             "contributions": mean_contributions(explained, FEATURE_NAMES),
             "data": _data(tables, study, earned, recipe),
         }  # fmt: skip

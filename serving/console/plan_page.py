@@ -19,6 +19,7 @@ from serving.console.decision_page import text
 from serving.console.pages import address, page
 from serving.console.prevalence import latest_prevalence
 from serving.console.session import AnyHouse, OwnForm, Person, may, signed_in
+from serving.console.wording import euros, number, percent
 from serving.planning import Planner, draw_round
 from serving.published import Published
 
@@ -30,7 +31,8 @@ LEAST_EUR, MOST_EUR, STEP_EUR = 1_000, 200_000, 1_000
 PREVIEW_SEED = 0
 SHOWN = 200
 WHY = {
-    "certainty": "So much is at stake for its price that every draw takes it",
+    "certainty": "So much is at stake for its price that every draw takes it; what it is worth weighs the predicted "
+    "failure, the units sold and how grave a failure is",
     "quota": "A statutory minimum asks for tests of its category",
     "priced": "Worth its money: what a failure there would harm against the price of the test",
     "floor": "Explores: drawn to keep the estimate honest and to find what the model does not know",
@@ -107,10 +109,22 @@ def export(house: AnyHouse, round_id: str) -> Response:
 
 def _told(units: pa.Table) -> dict[str, Any]:
     """What the pages of plans say of the tests."""
+    tests = units.slice(0, SHOWN).to_pylist()
     return {
         "groups": [(title, _parts(units, name)) for name, title in GROUPS.items()],
-        "reasons": _parts(units, "reason"), "why": WHY, "tests": units.slice(0, SHOWN).to_pylist(), "shown": SHOWN,
+        "reasons": _parts(units, "reason"), "why": WHY, "tests": tests, "shown": SHOWN,
+        "because": [_because(test) for test in tests],
     }  # fmt: skip
+
+
+def _because(test: dict[str, Any]) -> str:
+    """Why one test was picked, in the figures that the plan weighed."""
+    sold = "sales unknown" if test["exposure"] is None else f"{number(test['exposure'])} units in 90 days"
+    grade = "" if test["severity"] is None else f", severity {test['severity']:.1f}"
+    stake = f"{percent(test['p_fail'])} predicted, {sold}{grade}"
+    if test["reason"] == "floor":
+        return f"drawn by chance ({stake})."
+    return f"worth {test['expected_value']:.2g} for {euros(test['cost_eur'])} ({stake})."
 
 
 def _parts(units: pa.Table, by: str) -> list[Part]:

@@ -17,6 +17,9 @@ from serving.statements.transparency import transparency_record
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(signed_in)])
 
+UNBROKEN = 10_000
+"""Line length of a letter that the browser wraps itself."""
+
 ATTACHED = {"content-disposition": 'attachment; filename="{}"'}
 
 
@@ -29,7 +32,9 @@ def both(request: Request, house: AnyHouse, decision_id: str) -> Response:
         record, refused = _json(statement), None
     except Refusal as refusal:
         record, refused = None, str(refusal)
-    return page(request, "statement.html", decision=decision, letter=letter(statement), record=record, why=refused)
+    return page(
+        request, "statement.html", decision=decision, letter=letter(statement, UNBROKEN), record=record, why=refused
+    )
 
 
 @router.get("/decisions/{decision_id}/letter.txt")

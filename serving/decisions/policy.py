@@ -44,9 +44,13 @@ class Code:
 
 @dataclass(frozen=True)
 class Ground:
-    """What a restriction rests on in law, and the rule in words that a seller understands."""
+    """What a restriction rests on in law, and the rule in words that a seller understands.
+
+    `legal_ground` names the law of the EU; `elsewhere` is what a seller in another market is told.
+    """
 
     legal_ground: str
+    elsewhere: str
     rule: str
 
 
@@ -105,7 +109,7 @@ def _stated(text: PolicyText) -> DecisionPolicy:
         version=text.version,
         dispositions={row["name"]: _disposition(row) for row in tables["disposition"]},
         codes={name: Code(name, str(words), str(remedy)) for name, (words, remedy) in tables["codes"].items()},
-        grounds={name: Ground(row["legal_ground"], row["rule"]) for name, row in tables["grounds"].items()},
+        grounds={name: Ground(**row) for name, row in tables["grounds"].items()},
         clocks=Clocks(
             int(clocks["authority_order"]), int(clocks["notice"]),
             frozenset(date.fromisoformat(day) for day in clocks.get("holidays", ())),

@@ -14,7 +14,7 @@ from data.state.database import reading, writing
 from data.state.schema import DECISIONS
 from serving.decisions.own_estimate import drawn_for_estimate
 from serving.decisions.policy import DecisionPolicy
-from serving.decisions.record import DECLINED, IN_FORCE, PROPOSED, CaseFile, Decision
+from serving.decisions.record import DECLINED, IN_FORCE, PROPOSED, REVERSED, CaseFile, Decision
 from serving.decisions.reliance import estimate_of
 from serving.decisions.rules import Officer, Proposal, StandingFact, agreement, judged, require_role
 
@@ -75,6 +75,16 @@ class Decisions:
         if on is None:
             return self._list(force)
         return self._list(sa.and_(force, sa.or_(DECISIONS.c.ends_on.is_(None), DECISIONS.c.ends_on >= on.isoformat())))
+
+    def done(self, dispositions: Collection[str], since: date) -> list[Decision]:
+        """The decisions of some kinds that came into force on a day or later, also those reversed since; newest first.
+
+        Their kinds are such as a second person approves.
+        """
+        return self._list(sa.and_(
+            DECISIONS.c.disposition.in_(dispositions), DECISIONS.c.state.in_((IN_FORCE, REVERSED)),
+            DECISIONS.c.settled_at >= since.isoformat(),
+        ))  # fmt: skip
 
     def tally(self) -> dict[tuple[str, str], int]:
         """How many decisions there are, by state and agreement with the score."""

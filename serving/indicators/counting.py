@@ -1,8 +1,7 @@
 """How the counts of a catalogue are taken from its dossiers: streamed file by file, in bounded memory."""
 
-from collections import Counter
-from collections.abc import Iterator
-from datetime import date
+from collections import Counter, defaultdict
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,14 @@ import pyarrow.compute as pc
 from serving.dossiers.dossier import SUPPLIER_PROVIDED
 from serving.dossiers.owned_rows import OWNER
 from serving.dossiers.reading import MONTHS, OF_SUPPLIER, months_before, read_statement
-from serving.indicators.figures import LabTotals, MonthTotals, Totals
+from serving.dossiers.rows import sheet_rows
+from serving.indicators.figures import Chosen, LabTotals, MonthTotals, Totals
+from serving.indicators.relisting import relisted
 
 _MONTHLY = ("units", "returned_units", "safety_returned_units", "reviews", "hazard_mentions")
 _RECENT_MONTHS = 3
+_YEAR_DAYS = 365
+UNNAMED = "not said"
 Months = dict[date, Counter[str]]
 
 
@@ -33,7 +36,8 @@ def totals_of(dossiers: Path) -> Totals:
         as_of=statement.as_of, fingerprint=statement.fingerprint, skus=statement.skus,
         months=tuple(_month(month, counted, statement.hazards_read) for month, counted in months.items()),
         tests=tests, exposed_units=exposed, recent_units=recent, certificates=_certificates(dossiers),
-        actions_due=due, actions_in_time=in_time,
+        actions_due=due, actions_in_time=in_time, chosen=_chosen(dossiers, statement.as_of),
+        relisted=relisted(dossiers, _held(dossiers), statement.as_of),
     )  # fmt: skip
 
 
@@ -45,7 +49,7 @@ def _month(month: date, counted: Counter[str], hazards_read: bool) -> MonthTotal
 def _tests(dossiers: Path) -> tuple[pa.Array, LabTotals]:
     """The owners with a failed independent test, and what was tested."""
     owners, counted, cost_eur = [], Counter[str](), 0.0
-    for rows in _rows(dossiers, "tests"):
+    for rows in sheet_rows(dossiers, "tests"):
         given = pc.equal(rows["origin"], SUPPLIER_PROVIDED)
         own, fails = rows.filter(pc.invert(given)), rows.filter(pc.equal(rows["result"], "fail"))
         failed = fails.filter(pc.not_equal(fails["origin"], SUPPLIER_PROVIDED))
@@ -61,10 +65,30 @@ def _tests(dossiers: Path) -> tuple[pa.Array, LabTotals]:
     return found, LabTotals(cost_eur=cost_eur, **{name: counted[name] for name in names})
 
 
+def _chosen(dossiers: Path, as_of: date) -> tuple[Chosen, ...]:
+    """The independent tests that became known in the last year and have a verdict, by how their SKU was chosen."""
+    counted, cost_eur = Counter[tuple[str, str]](), defaultdict[str, float](float)
+    for rows in sheet_rows(dossiers, "tests"):
+        known = rows.filter(pc.and_(
+            pc.not_equal(rows["origin"], SUPPLIER_PROVIDED),
+            pc.and_(pc.is_in(rows["result"], pa.array(["pass", "fail"])),
+                    pc.greater_equal(rows["known_on"], pa.scalar(as_of - timedelta(days=_YEAR_DAYS)))),
+        ))  # fmt: skip
+        columns = (known[name].to_pylist() for name in ("strategy", "result", "cost_eur"))
+        for strategy, result, cost in zip(*columns, strict=True):
+            counted[strategy or UNNAMED, result] += 1
+            cost_eur[strategy or UNNAMED] += cost or 0.0
+    names = sorted({name for name, _ in counted})
+    return tuple(
+        Chosen(name, counted[name, "pass"] + counted[name, "fail"], counted[name, "fail"], cost_eur[name])
+        for name in names
+    )
+
+
 def _sales(dossiers: Path, months: Months, failed: pa.Array, recent: set[date]) -> tuple[int, int]:
     """Add the monthly sums to `months`; the recent units of failed owners, and of all."""
     exposed = sold = 0
-    for rows in _rows(dossiers, MONTHS):
+    for rows in sheet_rows(dossiers, MONTHS):
         table = pa.Table.from_batches([rows])
         summed = table.group_by("month").aggregate([(name, "sum") for name in _MONTHLY])
         for row in summed.to_pylist():
@@ -82,7 +106,7 @@ def _events(dossiers: Path, months: Months, sheets: tuple[str, ...], key: str, n
     """Count events by the month in which they happened, each once however many SKUs it touches."""
     seen: set[str] = set()
     for sheet in sheets:
-        for rows in _rows(dossiers, sheet):
+        for rows in sheet_rows(dossiers, sheet):
             for event, day in zip(rows[key].to_pylist(), rows["happened_on"].to_pylist(), strict=True):
                 month = day.replace(day=1)
                 if event not in seen and month in months:
@@ -94,7 +118,7 @@ def _certificates(dossiers: Path) -> dict[str, int]:
     """The certificates by standing status: of each, the row that comes first among its owner's, newest first."""
     standing: dict[str, str] = {}
     for sheet in ("certificates", "certificates" + OF_SUPPLIER):
-        for rows in _rows(dossiers, sheet):
+        for rows in sheet_rows(dossiers, sheet):
             for name, status in zip(rows["certificate_id"].to_pylist(), rows["status"].to_pylist(), strict=True):
                 standing.setdefault(name, status)
     return dict(sorted(Counter(standing.values()).items()))
@@ -103,7 +127,7 @@ def _certificates(dossiers: Path) -> dict[str, int]:
 def _actions(dossiers: Path, as_of: date) -> tuple[int, int]:
     """Corrective actions whose day has come, and those of them that were verified by it."""
     due = in_time = 0
-    for rows in _rows(dossiers, "remediations" + OF_SUPPLIER):
+    for rows in sheet_rows(dossiers, "remediations" + OF_SUPPLIER):
         for last, done in zip(rows["due_on"].to_pylist(), rows["verified_on"].to_pylist(), strict=True):
             if last is not None and last < as_of:
                 due += 1
@@ -111,14 +135,13 @@ def _actions(dossiers: Path, as_of: date) -> tuple[int, int]:
     return due, in_time
 
 
-def _rows(dossiers: Path, sheet: str) -> Iterator[pa.RecordBatch]:
-    """The rows of one file, a batch at a time; none where its table is not kept."""
-    path = dossiers / f"{sheet}.arrow"
-    if path.is_file():
-        with pa.memory_map(str(path)) as source:
-            reader = pa.ipc.open_file(source)
-            for number in range(reader.num_record_batches):
-                yield reader.get_batch(number)
+def _held(dossiers: Path) -> dict[int, date]:
+    """The SKUs that an authority held, by place, with the day on which the first hold became known."""
+    first: dict[int, date] = {}
+    for rows in sheet_rows(dossiers, "holds"):
+        for owner, day in zip(rows[OWNER].to_pylist(), rows["known_on"].to_pylist(), strict=True):
+            first[owner] = min(day, first.get(owner, day))
+    return first
 
 
 def _day(value: Any) -> date:

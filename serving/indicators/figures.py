@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from datetime import date
 
+from serving.indicators.relisting import Relisted
+from serving.indicators.shares import Share
+
 FEWEST_UNITS = 1_000
 FEWEST_TESTS = 20
 FEWEST_CASES = 10
@@ -38,11 +41,33 @@ class LabTotals:
 
 
 @dataclass(frozen=True)
+class Chosen:
+    """Independent tests with a verdict whose SKUs were chosen in one way, their failures and cost."""
+
+    strategy: str
+    tests: int
+    failed: int
+    cost_eur: float
+
+    @property
+    def hit_rate(self) -> Share:
+        """Failures found per test."""
+        return Share(self.failed, self.tests)
+
+    @property
+    def per_1000_eur(self) -> float | None:
+        """Failures found per 1,000 EUR of tests; None where there are too few tests or none has a price."""
+        told = self.cost_eur > 0 and self.tests >= FEWEST_TESTS
+        return 1000 * self.failed / self.cost_eur if told else None
+
+
+@dataclass(frozen=True)
 class Totals:
     """Everything counted; `exposed_units` were sold in the last three months of SKUs with a failed independent test.
 
     `certificates` counts them by standing status; `actions_due` are corrective actions whose day has come, and
-    `actions_in_time` those of them verified by it.
+    `actions_in_time` those of them verified by it; `chosen` tells the tests of the last year by how their SKU was
+    chosen, `relisted` whether what an authority held came back.
     """
 
     as_of: date
@@ -55,6 +80,12 @@ class Totals:
     certificates: dict[str, int]
     actions_due: int
     actions_in_time: int
+    chosen: tuple[Chosen, ...]
+    relisted: tuple[Relisted, ...]
+
+    def chosen_by(self, strategy: str) -> Chosen | None:
+        """The tests whose SKUs were chosen in this way; None where there are none."""
+        return next((each for each in self.chosen if each.strategy == strategy), None)
 
     @property
     def return_rate(self) -> float | None:

@@ -8,7 +8,8 @@ from typing import Any
 
 from data.refusal import Refusal
 from data.workspace import Workspace, replacing
-from serving.indicators.figures import LabTotals, MonthTotals, Totals
+from serving.indicators.figures import Chosen, LabTotals, MonthTotals, Totals
+from serving.indicators.relisting import Relisted
 
 
 def indicators_file(workspace: Workspace, as_of: date) -> Path:
@@ -33,7 +34,9 @@ def read_totals(workspace: Workspace, as_of: date) -> Totals:
             MonthTotals(**{**each, "month": date.fromisoformat(each["month"])}) for each in told.pop("months")
         )
         day, tests = date.fromisoformat(told.pop("as_of")), LabTotals(**told.pop("tests"))
-        return Totals(as_of=day, months=months, tests=tests, **told)
+        chosen = tuple(Chosen(**each) for each in told.pop("chosen"))
+        again = tuple(Relisted(**each) for each in told.pop("relisted"))
+        return Totals(as_of=day, months=months, tests=tests, chosen=chosen, relisted=again, **told)
     except FileNotFoundError as error:
         raise Refusal(f"Nothing was counted for {as_of} yet. Run `touchstone score`.") from error
     except (ValueError, KeyError, TypeError) as error:

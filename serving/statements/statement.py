@@ -10,6 +10,15 @@ from serving.decisions.record import DECLINED, PROPOSED, Decision
 from serving.decisions.shown import Offer
 
 MOST_REASONS = 4
+# The member states of the EU, and of the EEA, as the transparency database names them; markets may name a whole area.
+# fmt: off
+EU = [
+    "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU", "IE", "IT", "LT", "LU", "LV",
+    "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK",
+]
+# fmt: on
+EEA = sorted([*EU, "IS", "LI", "NO"])
+EUROPE = frozenset({"EU", "EEA", *EEA})
 # A score finds, people decide: the reasons an officer gives with this code came from no score.
 _NOT_FOUND_BY_SCORE = frozenset({"authority_order"})
 
@@ -31,6 +40,16 @@ class Statement:
     from_day: date
     appeal_until: date
     appeal_address: str
+
+    @property
+    def in_europe(self) -> bool:
+        """Whether the market is of the EU or the EEA, whose law the grounds name."""
+        return self.decision.market in EUROPE
+
+    @property
+    def legal_ground(self) -> str:
+        """What the decision rests on in the law of its market."""
+        return self.ground.legal_ground if self.in_europe else self.ground.elsewhere
 
     @property
     def rests_on_fact(self) -> bool:

@@ -7,16 +7,8 @@ from datetime import date
 from typing import Any
 
 from data.refusal import Refusal
-from serving.statements.statement import Statement
+from serving.statements.statement import EEA, EU, Statement
 
-# The member states of the EU, as the database names them in `territorial_scope`.
-# fmt: off
-EU = [
-    "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU", "IE", "IT", "LT", "LU", "LV",
-    "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK",
-]
-# fmt: on
-EEA = sorted([*EU, "IS", "LI", "NO"])
 MOST_FACTS, MOST_EXPLANATION, MOST_GROUND = 5000, 2000, 500
 MOST_IN_A_CALL = 100
 _VISIBILITY = {

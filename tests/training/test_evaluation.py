@@ -17,6 +17,7 @@ from training.evaluation import (
     mean_contributions,
     months_of,
     platt,
+    shares_by,
     sigmoid,
     skills,
 )
@@ -83,6 +84,14 @@ def test_months_add_up() -> None:
     assert sum(month["n"] for month in months) == 1000
     assert sum(month["n"] * month["base_rate"] for month in months) == pytest.approx(FAILED.sum())
     assert [month["month"] for month in months] == sorted({f"{day:%Y-%m}" for day in days})
+
+
+def test_categories_add_up() -> None:
+    names = pd.Series(np.where(np.arange(1000) % 3, "toys", "jewellery"))
+    jewellery, toys = shares_by("category", names, sigmoid(MARGIN), FAILED)
+    assert (jewellery["category"], jewellery["n"], toys["n"]) == ("jewellery", 334, 666)
+    assert toys["base_rate"] == pytest.approx(FAILED[names == "toys"].mean())
+    assert toys["p_fail"] == pytest.approx(sigmoid(MARGIN)[names == "toys"].mean())
 
 
 def test_contributions_are_listed_by_size_whatever_their_sign() -> None:

@@ -135,7 +135,7 @@ def test_a_statement_quotes_what_was_read_whatever_is_in_service_since(
     admin.post(f"{where}/approve", data={"csrf": csrf_of(admin, where)})
     letter, page = admin.get(f"{where}/letter.txt").text, soup_of(admin, where).text
     assert "What made us look at it" in letter
-    assert "Reasons before them" in page
+    assert "Olga had read" in page
 
     def gone(*_: object) -> None:
         raise Refusal("The catalogue has no such SKU.")

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from data.workspace import Workspace
 from serving.dossiers.dossier import Dossier
 from serving.dossiers.reading import Dossiers
 from serving.dossiers.writing import write_dossiers
-from serving.indicators.counting import totals_of
+from serving.indicators.counting import UNNAMED, totals_of
 from serving.indicators.figures import LabTotals, MonthTotals, Totals, rate
 from serving.indicators.keeping import indicators_file, read_totals, write_totals
 from tests.features.small_world import AS_OF
@@ -84,6 +84,18 @@ def test_standing_certificates_actions_and_exposure_agree_with_the_dossiers(
     )
 
 
+def test_tests_by_choice_are_those_of_the_last_year_with_a_verdict(counted: tuple[Totals, list[Dossier]]) -> None:
+    totals, dossiers = counted
+    known = [
+        test for each in dossiers for test in each.tests
+        if test.independent and test.result in ("pass", "fail") and test.known_on >= AS_OF - timedelta(days=365)
+    ]  # fmt: skip
+    expected = Counter(test.strategy or UNNAMED for test in known)
+    assert {each.strategy: each.tests for each in totals.chosen} == expected
+    assert sum(each.failed for each in totals.chosen) == sum(test.result == "fail" for test in known)
+    assert sum(each.cost_eur for each in totals.chosen) == pytest.approx(sum(test.cost_eur or 0 for test in known))
+
+
 def test_what_is_written_is_read(counted: tuple[Totals, list[Dossier]], tmp_path: Path) -> None:
     totals, workspace = counted[0], Workspace(tmp_path)
     write_totals(workspace, totals)
@@ -110,7 +122,7 @@ def test_too_little_is_no_figure(part: int, whole: int, fewest: int) -> None:
 def test_the_newest_month_awaits_its_returns() -> None:
     """It does not pull the return rate down."""
     months = tuple(MonthTotals(date(2026, n, 1), 1000, 100, 1, 5, None, 1, 1) for n in range(1, 6))
-    totals = Totals(AS_OF, "l", 1, months, LabTotals(0, 0, 0, 0.0, 0, 0), 0, 0, {}, 0, 0)
+    totals = Totals(AS_OF, "l", 1, months, LabTotals(0, 0, 0, 0.0, 0, 0), 0, 0, {}, 0, 0, (), ())
     newest = replace(months[-1], returned_units=0)
     assert totals.return_rate == replace(totals, months=(*months[:-1], newest)).return_rate == 0.1
     assert (totals.exposure, totals.golden_gap, totals.cost_per_critical_eur, totals.in_time_share) == (None,) * 4

@@ -136,6 +136,14 @@ def test_the_letter_says_what_the_law_asks_for() -> None:
         assert word not in said
 
 
+@pytest.mark.parametrize("decision", EVERY, ids=lambda each: f"{each.disposition} {each.code}")
+def test_a_seller_elsewhere_is_not_told_of_european_law(decision: Decision) -> None:
+    for market, told in (("DE", True), ("EU", True), ("US", False), ("UK", False)):
+        said = letter(drafted(replace(decision, market=market)))
+        assert ("certified body" in said) == told
+        assert ("Regulation (EU)" in said) == (told and decision.disposition != "pause")
+
+
 def test_an_article_number_is_given_and_other_ids_are_not() -> None:
     """GS1's own check digit decides."""
     assert transparency_record(drafted(replace(REMOVAL, sku_id="4006381333931")))["content_id"] == {
