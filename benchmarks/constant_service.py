@@ -1,4 +1,4 @@
-"""A BentoML endpoint that returns a constant: what the framework costs by itself."""
+"""BentoML endpoints that return a constant: what the framework costs by itself, in its event loop and in a thread."""
 
 import bentoml
 
@@ -8,6 +8,11 @@ class Constant:
     """Answers every question alike."""
 
     @bentoml.api(route="/constant")  # type: ignore[untyped-decorator]
-    def constant(self) -> dict[str, bool]:
-        """The constant."""
+    async def constant(self) -> dict[str, bool]:
+        """The constant, from the event loop, where `/score` of a few SKUs answers too."""
+        return {"ok": True}
+
+    @bentoml.api(route="/constant_from_thread")  # type: ignore[untyped-decorator]
+    def constant_from_thread(self) -> dict[str, bool]:
+        """The constant, from a thread, as a plain function of a BentoML service answers."""
         return {"ok": True}

@@ -19,15 +19,24 @@ START_SECONDS = 120
 
 
 @dataclass(frozen=True)
+class Memory:
+    """MiB of memory: what is a process's own, and with the pages of the files that it maps, which others share."""
+
+    own_mib: float
+    resident_mib: float
+
+
+@dataclass(frozen=True)
 class Server:
     """A running server: its port and the process that started it and its workers."""
 
     port: int
     pid: int
 
-    def worker_mib(self) -> float:
-        """Memory of the processes that answer, MiB: what is theirs alone, without the files that they map."""
-        return sum(_anonymous_kib(pid) for pid in _children(self.pid)) / 1024
+    def memory(self) -> "Memory":
+        """What the process and those that it started hold now."""
+        pids = _children(self.pid)
+        return Memory(*(sum(_kib(pid, name) for pid in pids) / 1024 for name in ("RssAnon", "VmRSS")))
 
 
 class Client:
@@ -91,6 +100,6 @@ def _children(pid: int) -> list[int]:
     return found
 
 
-def _anonymous_kib(pid: int) -> int:
+def _kib(pid: int, name: str) -> int:
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    return int(status.partition("RssAnon:")[2].split()[0])
+    return int(status.partition(f"{name}:")[2].split()[0])

@@ -1,5 +1,6 @@
 """The features of one kind of entity on disk: an uncompressed Arrow IPC file, memory-mapped, a row per entity."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,6 +39,8 @@ class EntityFile:
             raise Refusal(f"{path} cannot be read: {error}. Write it again with `touchstone score`.") from error
         self._table = pa.Table.from_batches(self._batches, reader.schema)
         self._starts = np.cumsum([0, *(batch.num_rows for batch in self._batches)])
+        self._first: list[int] = self._starts.tolist()
+        self._texts = {name: [batch[name] for batch in self._batches] for name in reader.schema.names}
         self._features = [_block(batch, FEATURES, np.float64) for batch in self._batches]
         self._links = [_block(batch, LINKS, np.int32) for batch in self._batches]
 
@@ -50,8 +53,9 @@ class EntityFile:
 
     def text(self, name: str, row: int) -> str | None:
         """One value of a text column."""
-        batch = int(np.searchsorted(self._starts, row, side="right")) - 1
-        value: str | None = self._batches[batch][name][row - int(self._starts[batch])].as_py()
+        # Asked thirty times for a question of ten SKUs; numpy takes ten times as long for a single number.
+        batch = bisect_right(self._first, row) - 1
+        value: str | None = self._texts[name][batch][row - self._first[batch]].as_py()
         return value
 
     def features(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
@@ -114,13 +115,19 @@ class Calibration:
 
 def _read(margin: Floats, knots: tuple[float, ...], curve: tuple[float, ...]) -> Floats:
     """`curve` at `margin`: log-odds interpolated between knots and kept between them, so that it never falls."""
-    at, p = np.asarray(knots), np.asarray(curve)
-    logit = np.log(p) - np.log1p(-p)
+    at, logit = _curve(knots, curve)
     left = np.clip(np.searchsorted(at, margin, side="right") - 1, 0, len(at) - 2)
     share = np.clip((margin - at[left]) / (at[left + 1] - at[left]), 0.0, 1.0)
     between = logit[left] + share * (logit[left + 1] - logit[left])
     kept = np.clip(between, logit[left], logit[left + 1])
     return np.asarray(1.0 / (1.0 + np.exp(-kept)), dtype=float)
+
+
+@lru_cache(maxsize=64)
+def _curve(knots: tuple[float, ...], curve: tuple[float, ...]) -> tuple[Floats, Floats]:
+    """The knots, and the log-odds of the curve there."""
+    p = np.asarray(curve)
+    return np.asarray(knots), np.log(p) - np.log1p(-p)
 
 
 @dataclass(frozen=True)

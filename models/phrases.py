@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 
 from features.feature import Feature, Unit
@@ -24,9 +25,13 @@ def fact_of(feature: Feature, value: float) -> str:
     if math.isnan(value):
         return feature.missing
     said = quantity(feature.unit, value)
-    return NUMBERED.sub(lambda forms: (forms["one"] or "") if said == "1" else forms["many"], feature.sentence).replace(
-        "{value}", said
-    )
+    return _numbered(feature.sentence, said == "1").replace("{value}", said)
+
+
+@lru_cache(maxsize=1_024)
+def _numbered(sentence: str, one: bool) -> str:
+    """A feature's sentence with the forms of its words for one, or for any other number."""
+    return NUMBERED.sub(lambda forms: (forms["one"] or "") if one else forms["many"], sentence)
 
 
 def _percent(share: float) -> str:

@@ -1,7 +1,9 @@
 """Why a score is as high as it is: the strongest features, and what each says in plain words."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from features.catalogue import BY_NAME
-from features.feature import Feature
+from features.feature import Feature, Unit
 from models.artefact import Artefact
 from models.phrases import fact_of, quantity
 
@@ -159,9 +161,14 @@ def norms_of(artefact: Artefact) -> Mapping[tuple[str, str], float]:
 def comparison_of(feature: Feature, value: float, category: str, norms: Mapping[tuple[str, str], float]) -> str:
     """What is typical in the category; empty where the value or the norm is unknown."""
     norm = norms.get((category, feature.name))
-    if norm is None or np.isnan(value):
+    if norm is None or math.isnan(value):
         return ""
-    return f"Typical for {category.replace('_', ' ')}: {quantity(feature.unit, norm)}."
+    return _typical(category, feature.unit, norm)
+
+
+@lru_cache(maxsize=16_384)
+def _typical(category: str, unit: Unit, norm: float) -> str:
+    return f"Typical for {category.replace('_', ' ')}: {quantity(unit, norm)}."
 
 
 def effect_of(points: float, contribution: float) -> str:
