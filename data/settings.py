@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from data.refusal import Refusal
 from data.workspace import Workspace
 
 
@@ -14,7 +15,7 @@ class Settings:
 
     `tracking_uri` is an MLflow tracking address and `database_url` a SQLAlchemy address; None means SQLite inside the
     workspace. `worker_python` is a path on the workers; None means the driver's own. `insecure` lets
-    this machine in without a key.
+    this machine in without a key. `keep_days` is of how many scored days the snapshots and dossiers are kept.
     """
 
     workspace: Workspace
@@ -22,6 +23,7 @@ class Settings:
     worker_python: str | None = None
     database_url: str | None = None
     insecure: bool = False
+    keep_days: int = 7
 
     def inside(self, name: str) -> "Settings":
         """The same choices with a workspace of their own, the folder `name` inside this one's."""
@@ -39,10 +41,22 @@ class Settings:
 
 
 def read_settings(home: Path | None = None, environment: Mapping[str, str] = os.environ) -> Settings:
-    """Settings from the environment; `home` (the `--home` option) wins over `TOUCHSTONE_HOME`."""
+    """Settings from the environment; `home` (the `--home` option) wins over `TOUCHSTONE_HOME`.
+
+    Raises Refusal where a number is none.
+    """
     folder = home or Path(environment.get("TOUCHSTONE_HOME", "workspace"))
     tracking_uri = environment.get("MLFLOW_TRACKING_URI") or None
     worker_python = environment.get("PYSPARK_PYTHON") or None
     database_url = environment.get("TOUCHSTONE_DATABASE_URL") or None
     insecure = environment.get("TOUCHSTONE_INSECURE") == "1"
-    return Settings(Workspace(folder.resolve()), tracking_uri, worker_python, database_url, insecure)
+    return Settings(
+        Workspace(folder.resolve()), tracking_uri, worker_python, database_url, insecure, _keep_days(environment)
+    )
+
+
+def _keep_days(environment: Mapping[str, str]) -> int:
+    given = environment.get("TOUCHSTONE_KEEP_DAYS") or str(Settings.keep_days)
+    if not given.isdecimal():
+        raise Refusal(f"TOUCHSTONE_KEEP_DAYS is {given!r}. Give a whole number of days, 0 or more.")
+    return int(given)

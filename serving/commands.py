@@ -113,17 +113,20 @@ def _seal(call: Call) -> str:
 
 
 def score_day(settings: Settings, as_of: date | None, progress: Progress) -> Path:
-    """Score the catalogue with the champion, as of the day after the newest row where no day is given."""
+    """Score the catalogue with the champion, as of the day after the newest row where no day is given; prune after."""
     from data.lake import current_lake, latest_known_on
     from features.reading import read_lake
     from models.champion import champion
     from serving.batch import score_catalogue
+    from serving.pruning import prune
 
     current_lake(settings.workspace)  # what is missing is said before reviews are read
     artefact = champion(settings.workspace)
     tables = read_lake(settings.workspace, progress)
     as_of = as_of or latest_known_on(tables) + timedelta(days=1)
-    return score_catalogue(settings.workspace, tables, artefact, as_of, progress)
+    scores = score_catalogue(settings.workspace, tables, artefact, as_of, progress)
+    prune(settings.workspace, settings.keep_days)
+    return scores
 
 
 def _score_on_spark(settings: Settings, as_of: date | None, master: str) -> Path:

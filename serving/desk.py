@@ -9,6 +9,7 @@ from data.workspace import Workspace
 from serving.publication import published_name
 from serving.published import Published, published_now
 
+LOOK_SECONDS = 0.05
 RETRY_SECONDS = 2.0
 """A broken publication is looked at again after so long, in case somebody mended it."""
 
@@ -16,8 +17,8 @@ RETRY_SECONDS = 2.0
 class Desk:
     """Keeps the publication in service open, and changes to the next one between two requests, never within one.
 
-    The request that finds a new publication opens it; the others are answered from the present one meanwhile. A broken
-    one is said once in the log, and again when it is broken otherwise.
+    Once it watches, a thread of its own opens the next publication while every request is answered from the present
+    one. A broken one is said once in the log, and again when it is broken otherwise.
     """
 
     def __init__(self, workspace: Workspace) -> None:
@@ -28,28 +29,40 @@ class Desk:
         self._again_at = 0.0
 
     def at_hand(self) -> Published | None:
-        """The publication to answer this request from, where nothing has to be opened first; takes no time."""
-        present, name = self._open, published_name(self._workspace)
-        if present is not None and (name in (present.name, None) or self._is_refused(name)):
-            return present
-        return None
+        """The publication to answer this request from, None where the first is not open yet; takes no time."""
+        return self._open
 
     def published(self) -> Published:
-        """The publication to answer this request from; the previous one where the next one is broken.
+        """The publication to answer this request from; the first one is opened for whoever asks.
 
         Raises Refusal where nothing was published yet, or nothing readable.
         """
-        at_hand = self.at_hand()
-        if at_hand is not None:
-            return at_hand
-        present, name = self._open, published_name(self._workspace)
-        if not self._lock.acquire(blocking=present is None):
-            assert present is not None
+        present = self._open
+        if present is not None:
             return present
-        try:
-            return self._changed_to(name)
-        finally:
-            self._lock.release()
+        with self._lock:
+            return self._changed_to(published_name(self._workspace))
+
+    def look(self) -> None:
+        """Change to the next publication where there is one and it is whole."""
+        present, name = self._open, published_name(self._workspace)
+        if present is None or name in (present.name, None) or self._is_refused(name):
+            return
+        with self._lock:
+            self._changed_to(name)
+
+    def watch(self) -> None:
+        """Look again and again, in a thread that ends with the process."""
+        threading.Thread(target=self._look_on, name="desk", daemon=True).start()
+
+    def _look_on(self) -> None:
+        while True:
+            time.sleep(LOOK_SECONDS)
+            try:
+                self.look()
+            except Exception as error:
+                self._tell(None, f"The next publication cannot be opened ({type(error).__name__}).")
+                time.sleep(RETRY_SECONDS)
 
     def _is_refused(self, name: str | None) -> bool:
         # The steady clock: the time of day may jump.

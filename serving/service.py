@@ -100,6 +100,7 @@ class Touchstone:
             _DESK.published()
         except Refusal as refusal:
             log.warning("Not ready: %s", refusal)
+        _DESK.watch()
         _file_what_waits(log)
 
     def __is_ready__(self) -> bool:

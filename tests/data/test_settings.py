@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from data.refusal import Refusal
 from data.settings import read_settings
 
 
@@ -29,3 +30,11 @@ def test_the_python_of_spark_workers_is_the_drivers_unless_named(tmp_path: Path)
     assert read_settings(tmp_path, {"PYSPARK_PYTHON": "/opt/python"}).worker_python == "/opt/python"
     assert read_settings(tmp_path, {"PYSPARK_PYTHON": ""}).worker_python is None
     assert read_settings(tmp_path, {}).worker_python is None
+
+
+def test_a_week_is_kept_unless_another_number_of_days_is_given(tmp_path: Path) -> None:
+    assert read_settings(tmp_path, {}).keep_days == read_settings(tmp_path, {"TOUCHSTONE_KEEP_DAYS": ""}).keep_days == 7
+    assert read_settings(tmp_path, {"TOUCHSTONE_KEEP_DAYS": "30"}).keep_days == 30
+    for wrong in ("-1", "a week", "1.5"):
+        with pytest.raises(Refusal, match="TOUCHSTONE_KEEP_DAYS"):
+            read_settings(tmp_path, {"TOUCHSTONE_KEEP_DAYS": wrong})

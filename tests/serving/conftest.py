@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +81,14 @@ def running(
                 yield client, server
         finally:
             _stop(server)
+
+
+def wait_until(happened: Callable[[], bool], seconds: float = 20) -> None:
+    """Ask again and again; fail where it does not happen."""
+    latest = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < latest, f"It did not happen within {seconds} s."
+        time.sleep(0.05)
 
 
 def _stop(server: "subprocess.Popen[Any]") -> None:

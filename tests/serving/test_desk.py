@@ -2,7 +2,6 @@
 
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,6 +38,12 @@ def scored_again(own: Scored) -> str:
     return version
 
 
+def next_of(desk: Desk) -> Published:
+    """The publication that the desk answers from after it has looked."""
+    desk.look()
+    return desk.published()
+
+
 def test_nothing_published_is_said_with_what_to_do(tmp_path: Path) -> None:
     """Before the first scores the desk says to run `touchstone score`."""
     with pytest.raises(Refusal, match="Run `touchstone score`"):
@@ -51,7 +56,8 @@ def test_it_moves_on_to_the_next_publication(own: Scored) -> None:
     first = desk.published()
     assert desk.published() is first
     version = scored_again(own)
-    assert desk.published().publication.model_version == version
+    assert desk.published() is first
+    assert next_of(desk).publication.model_version == version
 
 
 def test_a_publication_that_was_opened_keeps_answering_after_the_next(own: Scored) -> None:
@@ -85,11 +91,11 @@ def test_it_stays_while_any_file_of_the_next_is_cut_short_and_moves_on_when_it_i
     for path in files.values():
         whole = path.read_bytes()
         path.write_bytes(whole[: len(whole) // 2])
-        assert desk.published() is first
+        assert next_of(desk) is first
         with pytest.raises(Refusal, match=r"`touchstone score`|train again"):
             Desk(own.workspace).published()
         path.write_bytes(whole)
-    assert desk.published() is not first
+    assert next_of(desk) is not first
 
 
 @pytest.mark.parametrize("broken", ["publication.json", "ranks.npy", "p_fail.npy", "snapshot.json", "dossiers.json"])
@@ -102,15 +108,15 @@ def test_it_stays_while_one_bit_of_the_next_is_wrong(own: Scored, broken: str) -
     content = bytearray(path.read_bytes())
     content[len(content) * 2 // 3] ^= 1
     path.write_bytes(bytes(content))
-    assert desk.published() is first
+    assert next_of(desk) is first
     with pytest.raises(Refusal, match="Run `touchstone score`"):
         Desk(own.workspace).published()
 
 
-def test_a_broken_publication_is_said_once_and_not_opened_at_every_request(
+def test_a_broken_publication_is_said_once_and_not_opened_at_every_look(
     own: Scored, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a hundred requests that meet a broken publication one says so in the log, whatever the clock shows."""
+    """Of a hundred looks at a broken publication one opens it and says so in the log, whatever the clock shows."""
     desk = Desk(own.workspace)
     first = desk.published()
     scored_again(own)
@@ -124,7 +130,7 @@ def test_a_broken_publication_is_said_once_and_not_opened_at_every_request(
         return published_now(workspace)
 
     monkeypatch.setattr(desk_module, "published_now", count)
-    assert all(desk.published() is first for _ in range(100))
+    assert all(next_of(desk) is first for _ in range(100))
     assert opened == 1
     assert [record.message for record in caplog.records if f"Still answering from {first.name}" in record.message] == [
         record.message for record in caplog.records
@@ -132,8 +138,8 @@ def test_a_broken_publication_is_said_once_and_not_opened_at_every_request(
     assert len(caplog.records) == 1
 
 
-def test_while_one_request_opens_the_next_the_others_are_answered(own: Scored, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Opening a publication keeps nobody waiting but the request that found it."""
+def test_while_the_next_is_opened_everybody_is_answered(own: Scored, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A desk that watches opens the next publication and keeps nobody waiting for it."""
     desk = Desk(own.workspace)
     first = desk.published()
     scored_again(own)
@@ -145,12 +151,36 @@ def test_while_one_request_opens_the_next_the_others_are_answered(own: Scored, m
         return published_now(workspace)
 
     monkeypatch.setattr(desk_module, "published_now", slowly)
-    with ThreadPoolExecutor(1) as pool:
-        found = pool.submit(desk.published)
-        assert opening.wait(10)
-        assert desk.published() is first
-        go_on.set()
-        assert found.result(10) is desk.published() is not first
+    desk.watch()
+    assert opening.wait(10)
+    assert all(desk.published() is first for _ in range(100))
+    go_on.set()
+    latest = time.monotonic() + 10
+    while desk.published() is first and time.monotonic() < latest:
+        time.sleep(0.01)
+    assert desk.published().name == published_name(own.workspace) != first.name
+
+
+def test_a_desk_that_watches_survives_whatever_happens(own: Scored, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error that nobody foresaw keeps the present publication in service, and only as long as it lasts."""
+    monkeypatch.setattr(desk_module, "RETRY_SECONDS", 0.0)
+    desk, failed = Desk(own.workspace), threading.Event()
+    first = desk.published()
+    scored_again(own)
+
+    def break_once(workspace: Workspace) -> Published:
+        if not failed.is_set():
+            failed.set()
+            raise MemoryError
+        return published_now(workspace)
+
+    monkeypatch.setattr(desk_module, "published_now", break_once)
+    desk.watch()
+    latest = time.monotonic() + 10
+    while desk.published() is first and time.monotonic() < latest:
+        time.sleep(0.01)
+    assert failed.is_set()
+    assert desk.published() is not first
 
 
 @pytest.mark.parametrize("broken", ["sku.arrow", "sku_index_row.npy", "tests.arrow", "listing.arrow"])
@@ -182,7 +212,7 @@ def test_it_stays_while_the_next_model_was_tampered_with(own: Scored) -> None:
     version = scored_again(own)
     booster = own.workspace.models / version / "booster.txt"
     booster.write_text(booster.read_text(encoding="utf-8") + "\n", encoding="utf-8")
-    assert desk.published() is first
+    assert next_of(desk) is first
     with pytest.raises(Refusal, match=r"booster\.txt has changed"):
         Desk(own.workspace).published()
 

@@ -17,10 +17,11 @@ from models.champion import champion, crown, keep_model
 from sampling.plan import allocate
 from sampling.policy import sampling_policy_in_force
 from serving.batch import score_catalogue
+from serving.publication import published_name
 from serving.published import published_now
 from tests.features.catalogues import DAY
 from tests.models.worlds import tiny_parts
-from tests.serving.conftest import ROOT, Scored, scored_workspace, serving
+from tests.serving.conftest import ROOT, Scored, scored_workspace, serving, wait_until
 
 SERVICE = "serving.service:Touchstone"
 IMAGE_LACKS = ("pandas", "ibis", "duckdb", "sklearn", "mlflow", "shap", "polars", "matplotlib", "sqlglot")
@@ -164,6 +165,8 @@ def test_before_the_first_scores_it_says_what_to_do_and_then_answers_by_itself(t
         workspace = Workspace(home)
         crown(workspace, keep_model(workspace, tiny_parts(seed=1)))
         score_catalogue(workspace, made.tables, champion(workspace), DAY, SilentProgress())
+        named = str(published_name(workspace))
+        wait_until(lambda: client.get("/catalogue/status").json()["publication"] == named)
         second = client.post("/score", json=item).json()
     assert second["model_version"] == champion(workspace).version != first["model_version"]
     assert second["scores"][0]["model_version"] == second["model_version"]

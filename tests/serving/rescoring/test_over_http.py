@@ -13,7 +13,7 @@ from data.ingest import ingest
 from data.workspace import Workspace
 from tests.features.catalogues import small_catalogue
 from tests.models.worlds import tiny_champion
-from tests.serving.conftest import ROOT, serving
+from tests.serving.conftest import ROOT, serving, wait_until
 
 MOST_SECONDS = 120
 
@@ -61,6 +61,7 @@ def test_a_rescoring_is_watched_to_its_end_and_takes_results_with_it(tmp_path: P
         assert client.post("/results", json={"results": [result]}).json()["accepted"] == ["T-late"]
         assert client.get("/catalogue/status").json()["up_to_date"] is False
         watched(client, client.post("/rescore/submit", json={}).json()["task_id"])
+        wait_until(lambda: client.get("/catalogue/status").json()["as_of"] == "2026-07-11")
         second = client.get("/catalogue/status").json()
         assert (second["as_of"], second["up_to_date"]) == ("2026-07-11", True)
         assert second["rescoring"]["state"] == "done"
