@@ -1,10 +1,11 @@
 """The size and SHA-256 of files in a folder, and whether they still are what was written."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from data.refusal import Refusal
 
@@ -18,6 +19,49 @@ class FileSum:
 
 
 Sums = Mapping[str, FileSum]
+MadeT = TypeVar("MadeT")
+
+AGAIN = "Run `touchstone score` to write it anew."
+
+
+@dataclass(frozen=True)
+class StatementFile:
+    """The JSON file `name` of a folder that says what the folder holds and the sum of every other file in it.
+
+    It is written last, so a folder without it is half-written. `of` is what the folder holds, in the singular;
+    `format` grows with every change of what is written.
+    """
+
+    name: str
+    of: str
+    format: int
+
+    def write(self, folder: Path, record: Mapping[str, Any], files: Sums) -> None:
+        """Write the statement into `folder`."""
+        text = json.dumps({"format": self.format, **record, "files": sums_record(files)}, indent=1) + "\n"
+        (folder / self.name).write_text(text, encoding="utf-8")
+
+    def read(self, folder: Path, made: Callable[[dict[str, Any], Sums], MadeT], digest: str | None = None) -> MadeT:
+        """What `made` makes of the record and of the sums of the files, which are there and as long as they were.
+
+        Raises Refusal where the statement is absent, of another `digest` or format, where `made` cannot read the record
+        (KeyError, TypeError, ValueError), or a file is missing or cut short.
+        """
+        path = folder / self.name
+        if not path.is_file():
+            raise Refusal(f"There is no complete {self.of} in {folder}: {self.name} is missing. {AGAIN}")
+        if digest not in (None, file_sum(path).sha256):
+            raise Refusal(f"{folder} holds another {self.of} than the one that was published. {AGAIN}")
+        try:
+            record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            found, files = record.pop("format"), sums_of(record.pop("files"))
+            statement = made(record, files) if found == self.format else None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise Refusal(f"{path} is not a statement of a {self.of} ({error}). {AGAIN}") from error
+        if statement is None:
+            raise Refusal(f"{path} has format {found}, this version reads {self.format}. {AGAIN}")
+        require_whole(folder, files)
+        return statement
 
 
 def file_sum(path: Path) -> FileSum:

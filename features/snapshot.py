@@ -1,6 +1,5 @@
 """The features of the whole catalogue on one day, read from memory-mapped files without any database."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -12,15 +11,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from data.file_sums import Sums, file_sum, require_unchanged, require_whole, sums_of, sums_record
-from data.refusal import Refusal
+from data.file_sums import StatementFile, Sums, file_sum, require_unchanged
 from features.entity_file import EntityFile
 from features.entity_index import EntityIndex
 from features.feature import KEYS, Entity
 from features.key_index import HASHES_FILE, ROWS_FILE, KeyIndex
 
-FORMAT = 2
-STATEMENT = "snapshot.json"
+STATEMENT = StatementFile("snapshot.json", "snapshot", 2)
 SKU: Final = "sku"
 KEY_COLUMNS = ("sku_id", "market", "supplier_id", "category")
 
@@ -46,8 +43,7 @@ class SnapshotStatement:
 
     def write(self, folder: Path) -> None:
         """Write `snapshot.json` into `folder`."""
-        record = {"format": FORMAT, **vars(self), "as_of": self.as_of.isoformat(), "files": sums_record(self.files)}
-        (folder / STATEMENT).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        STATEMENT.write(folder, {**vars(self), "as_of": self.as_of.isoformat()}, self.files)
 
 
 def file_names(entities: Sequence[str]) -> tuple[str, ...]:
@@ -82,7 +78,7 @@ class Snapshot:
     @property
     def digest(self) -> str:
         """The SHA-256 of `snapshot.json`, which holds the sum of every other file."""
-        return file_sum(self.folder / STATEMENT).sha256
+        return file_sum(self.folder / STATEMENT.name).sha256
 
     @property
     def feature_version(self) -> str:
@@ -174,26 +170,12 @@ def verify_snapshot(folder: Path) -> None:
 
 
 def _read_statement(folder: Path, digest: str | None = None) -> SnapshotStatement:
-    path = folder / STATEMENT
-    if not path.is_file():
-        raise Refusal(f"There is no complete snapshot in {folder}: {STATEMENT} is missing. Run `touchstone score`.")
-    if digest not in (None, file_sum(path).sha256):
-        raise Refusal(f"{folder} holds another snapshot than the one that was published. Run `touchstone score`.")
-    try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        found = record.pop("format")
-        record["as_of"] = date.fromisoformat(record["as_of"])
-        record["feature_names"] = tuple(record["feature_names"])
-        record["entities"] = {name: tuple(features) for name, features in record["entities"].items()}
-        record["files"] = sums_of(record["files"])
-        statement = SnapshotStatement(**record)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Refusal(
-            f"{path} is not a snapshot statement ({error}). Run `touchstone score` to write it anew."
-        ) from error
-    if found != FORMAT:
-        raise Refusal(
-            f"{path} has format {found}, this version reads {FORMAT}. Run `touchstone score` to write it anew."
-        )
-    require_whole(folder, statement.files)
-    return statement
+    return STATEMENT.read(folder, _statement, digest)
+
+
+def _statement(record: dict[str, Any], files: Sums) -> SnapshotStatement:
+    read = {
+        "as_of": date.fromisoformat(record["as_of"]), "feature_names": tuple(record["feature_names"]),
+        "entities": {name: tuple(features) for name, features in record["entities"].items()}, "files": files,
+    }  # fmt: skip
+    return SnapshotStatement(**{**record, **read})

@@ -1,6 +1,6 @@
 """The facts that stand about a SKU, each with the row it is read from; only these may carry a restriction."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -10,6 +10,8 @@ from data.refusal import Refusal
 from serving.dossiers.dossier import Dossier, LabTest
 
 FAILED_TEST, DENIED_CERTIFICATE, ORDER = "failed_independent_test", "certificate_denied", "authority_order"
+FAILED_ELSEWHERE = "failed_in_another_market"
+"""A failed test of the same SKU in another market: worth a test here, and no ground for a restriction."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,17 @@ def standing_facts(dossier: Dossier, as_of: date) -> tuple[Fact, ...]:
     """The facts known before `as_of` that stand on it, the newest first. Samples of suppliers are never among them."""
     policy = fact_policy_in_force(as_of)
     found = [*_failures(dossier, as_of, policy), *_denials(dossier, as_of, policy), *_orders(dossier, as_of, policy)]
+    return tuple(sorted(found, key=lambda fact: (fact.since, fact.row_id), reverse=True))
+
+
+def failed_elsewhere(dossiers: Iterable[Dossier], as_of: date) -> tuple[Fact, ...]:
+    """The failed tests that stand about one SKU in the other markets whose `dossiers` are given, the newest first."""
+    found = [
+        Fact(FAILED_ELSEWHERE, fact.since, f"In market {dossier.listing.market}: {fact.sentence}", fact.row_id)
+        for dossier in dossiers
+        for fact in standing_facts(dossier, as_of)
+        if fact.kind == FAILED_TEST
+    ]
     return tuple(sorted(found, key=lambda fact: (fact.since, fact.row_id), reverse=True))
 
 

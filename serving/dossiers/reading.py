@@ -1,6 +1,5 @@
 """Dossiers on disk, read by the position of a SKU in its snapshot, without any database."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import date
@@ -10,8 +9,7 @@ from typing import Any, TypeVar, cast
 
 import pyarrow as pa
 
-from data.file_sums import Sums, file_sum, require_unchanged, require_whole, sums_of, sums_record
-from data.refusal import Refusal
+from data.file_sums import StatementFile, Sums, file_sum, require_unchanged
 from serving.dossiers.dossier import (
     Audit,
     Certificate,
@@ -26,8 +24,7 @@ from serving.dossiers.dossier import (
 )
 from serving.dossiers.owned_rows import OwnedRows, Row
 
-FORMAT = 2
-STATEMENT = "dossiers.json"
+STATEMENT = StatementFile("dossiers.json", "set of dossiers", 2)
 LISTING, MONTHS = "listing", "months"
 SUPPLIER_PLACE = "supplier_place"
 OF_SUPPLIER = "_of_supplier"
@@ -52,8 +49,7 @@ class DossierStatement:
 
     def write(self, folder: Path) -> None:
         """Write `dossiers.json` into `folder`."""
-        record = {"format": FORMAT, **vars(self), "as_of": self.as_of.isoformat(), "files": sums_record(self.files)}
-        (folder / STATEMENT).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        STATEMENT.write(folder, {**vars(self), "as_of": self.as_of.isoformat()}, self.files)
 
 
 class Dossiers:
@@ -66,7 +62,6 @@ class Dossiers:
     def __init__(self, folder: Path, digest: str | None = None) -> None:
         self.folder = folder
         self._statement = read_statement(folder, digest)
-        require_whole(folder, self._statement.files)
         self._sheets = {Path(name).stem: OwnedRows(folder / name) for name in self._statement.files}
 
     def __len__(self) -> int:
@@ -80,7 +75,7 @@ class Dossiers:
     @property
     def digest(self) -> str:
         """The SHA-256 of `dossiers.json`, which holds the sum of every other file."""
-        return file_sum(self.folder / STATEMENT).sha256
+        return file_sum(self.folder / STATEMENT.name).sha256
 
     @property
     def fingerprint(self) -> str:
@@ -140,26 +135,12 @@ def verify_dossiers(folder: Path) -> None:
 
 
 def read_statement(folder: Path, digest: str | None = None) -> DossierStatement:
-    """What the dossiers in `folder` say of themselves; Refusal where that cannot be read."""
-    path = folder / STATEMENT
-    if not path.is_file():
-        raise Refusal(f"There are no complete dossiers in {folder}: {STATEMENT} is missing. Run `touchstone score`.")
-    if digest not in (None, file_sum(path).sha256):
-        raise Refusal(f"{folder} holds other dossiers than those that were published. Run `touchstone score`.")
-    try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        found = record.pop("format")
-        day, files = date.fromisoformat(record.pop("as_of")), sums_of(record.pop("files"))
-        statement = DossierStatement(as_of=day, files=files, **record)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Refusal(
-            f"{path} is not a statement of dossiers ({error}). Run `touchstone score` to write them anew."
-        ) from error
-    if found != FORMAT:
-        raise Refusal(
-            f"{path} has format {found}, this version reads {FORMAT}. Run `touchstone score` to write them anew."
-        )
-    return statement
+    """What the dossiers in `folder` say of themselves; Refusal where that cannot be read or a file is cut short."""
+    return STATEMENT.read(folder, _statement, digest)
+
+
+def _statement(record: dict[str, Any], files: Sums) -> DossierStatement:
+    return DossierStatement(**{**record, "as_of": date.fromisoformat(record["as_of"]), "files": files})
 
 
 def _newest_first(kind: type[RecordT], rows: Sequence[Row]) -> tuple[RecordT, ...]:

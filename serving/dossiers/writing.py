@@ -17,7 +17,7 @@ from features.places import numbered
 from features.reviews import SIGNALS
 from features.text.extractor import extractor_version
 from serving.dossiers.owned_rows import OWNER, write_owned_rows
-from serving.dossiers.reading import FORMAT, SUPPLIER_PLACE, DossierStatement
+from serving.dossiers.reading import STATEMENT, SUPPLIER_PLACE, DossierStatement
 from serving.dossiers.sheets import Owners, sheets_of
 
 ROWS_PER_BATCH = 65_536
@@ -25,7 +25,12 @@ ROWS_PER_BATCH = 65_536
 
 def dossiers_name(tables: Tables, as_of: date) -> str:
     """`d-` and 12 hex digits that name what dossiers are made of: format, day, lake, and what read its reviews."""
-    made_of = (str(FORMAT), as_of.isoformat(), tables.fingerprint, extractor_version() if tables.has(SIGNALS) else "")
+    made_of = (
+        str(STATEMENT.format),
+        as_of.isoformat(),
+        tables.fingerprint,
+        extractor_version() if tables.has(SIGNALS) else "",
+    )
     return "d-" + hashlib.sha256("\n".join(made_of).encode("utf-8")).hexdigest()[:12]
 
 

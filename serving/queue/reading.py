@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from data.file_sums import require_whole
 from data.refusal import Refusal
 from serving.queue.shape import COLUMNS, ORDERS, SUPPLIERS, TEXTS, Evidence, read_statement
 from serving.queue.wanted import SORTS, Wanted
@@ -45,7 +44,6 @@ class Queue:
 
     def __init__(self, folder: Path) -> None:
         self._statement = read_statement(folder)
-        require_whole(folder, self._statement.files)
         self._folder = folder
         try:
             self._columns = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in COLUMNS}

@@ -1,9 +1,8 @@
 """What a queue on disk consists of: columns in the order of rank, texts, and the statement that names them."""
 
 import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import IntFlag
 from pathlib import Path
 from types import MappingProxyType
@@ -12,13 +11,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from data.file_sums import Sums, sums_of, sums_record
-from data.refusal import Refusal
+from data.file_sums import StatementFile, Sums
 from data.workspace import Workspace
 from serving.publication import Publication
 
-FORMAT = 1
-STATEMENT = "queue.json"
+STATEMENT = StatementFile("queue.json", "queue", 1)
 TEXTS = "texts.arrow"
 SUPPLIERS = "suppliers.arrow"
 TEXT_SCHEMA = pa.schema([("sku_id", pa.string()), ("title", pa.string()), ("found_by", pa.string())])
@@ -60,31 +57,23 @@ class QueueStatement:
 
     def write(self, folder: Path) -> None:
         """Write `queue.json` into `folder`."""
-        record = {"format": FORMAT, **asdict(self), "files": sums_record(self.files)}
-        (folder / STATEMENT).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        STATEMENT.write(folder, vars(self), self.files)
 
 
 def read_statement(folder: Path) -> QueueStatement:
-    """What the queue in `folder` says of itself; Refusal where there is none or it cannot be read."""
-    path = folder / STATEMENT
-    if not path.is_file():
-        raise Refusal(f"There is no complete queue in {folder}: {STATEMENT} is missing. Run `touchstone score`.")
-    try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        found = record["format"]
-        bands, markets, categories = (tuple(record[name]) for name in ("bands", "markets", "categories"))
-        statement = QueueStatement(int(record["skus"]), bands, markets, categories, sums_of(record["files"]))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Refusal(f"{path} cannot be read ({error}). Run `touchstone score` to write it anew.") from error
-    if found != FORMAT:
-        raise Refusal(f"{path} has format {found}, this version reads {FORMAT}. Run `touchstone score`.")
-    return statement
+    """What the queue in `folder` says of itself; Refusal where that cannot be read or a file is cut short."""
+    return STATEMENT.read(folder, _statement)
+
+
+def _statement(record: dict[str, Any], files: Sums) -> QueueStatement:
+    bands, markets, categories = (tuple(record[name]) for name in ("bands", "markets", "categories"))
+    return QueueStatement(int(record["skus"]), bands, markets, categories, files)
 
 
 def queue_folder(workspace: Workspace, publication: Publication) -> Path:
     """Where the queue of a publication lies; its name is a digest of what the publication ties together."""
     named = (
-        str(FORMAT), publication.as_of.isoformat(), publication.model_version, publication.policy_version,
+        str(STATEMENT.format), publication.as_of.isoformat(), publication.model_version, publication.policy_version,
         publication.snapshot, str(publication.dossiers),
     )  # fmt: skip
     return workspace.home / "queues" / f"q-{hashlib.sha256('|'.join(named).encode()).hexdigest()[:12]}"

@@ -1,6 +1,5 @@
 """How a scored catalogue becomes a queue on disk; memory holds some 60 bytes a SKU, texts are streamed."""
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,6 @@ from models.policy import Bands
 from serving.queue.shape import (
     COLUMNS,
     ORDERS,
-    STATEMENT,
     SUPPLIERS,
     TEXT_SCHEMA,
     TEXTS,
@@ -53,7 +51,7 @@ class Ranked:
 
 
 def write_queue(ranked: Ranked, folder: Path) -> None:
-    """Write the queue as `folder`, all or nothing, and drop the queues beside it but for the newest other one."""
+    """Write the queue as `folder`, all or nothing."""
     order = np.empty(len(ranked.ranks), dtype=np.int32)
     order[ranked.ranks - 1] = np.arange(len(order), dtype=np.int32)
     keys = ranked.snapshot.keys(0, len(order)).append_column("title", ranked.titles)
@@ -66,7 +64,6 @@ def write_queue(ranked: Ranked, folder: Path) -> None:
         QueueStatement(
             len(order), ranked.bands.names, tuple(markets), tuple(categories), file_sums(attempt, files)
         ).write(attempt)
-    _keep_two(folder)
 
 
 def _write_columns(
@@ -128,10 +125,3 @@ def _write_texts(keys: pa.Table, order: NDArray[np.int32], path: Path) -> None:
             sought = pc.binary_join_element_wise(rows["sku_id"], rows["supplier_id"], titles, "\n")
             texts = {"sku_id": rows["sku_id"], "title": rows["title"], "found_by": pc.utf8_lower(sought)}
             writer.write_table(pa.table(texts, schema=TEXT_SCHEMA).combine_chunks())
-
-
-def _keep_two(folder: Path) -> None:
-    """Drop old queues: a service may still be reading the one before, and no older one."""
-    others = [each for each in folder.parent.iterdir() if each != folder and (each / STATEMENT).is_file()]
-    for old in sorted(others, key=lambda each: (each / STATEMENT).stat().st_mtime)[:-1]:
-        shutil.rmtree(old)

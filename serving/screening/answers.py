@@ -57,8 +57,9 @@ class Known(BaseModel):
 class ScreenAnswer(BaseModel):
     """What to do with the listing at this stage, and why.
 
-    `rule` names the rule of the screening policy that decided. `hold` rests on `facts`, never on the score alone;
-    `test_first` asks for a test or for documents before it goes on. `policy_version` is the screening policy's.
+    `rule` names the rule of the screening policy that decided. `facts` are all that stand, failed tests of the same SKU
+    in other markets among them; `hold` rests on one of this market, never on the score alone. `test_first` asks for a
+    test or for documents before it goes on. `policy_version` is the screening policy's.
     """
 
     sku_id: str

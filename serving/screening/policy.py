@@ -9,13 +9,16 @@ from typing import Any, Literal, get_args
 
 from data.policy import POLICY_FOLDER, policy_in_force
 from data.refusal import Refusal
+from serving.facts import DENIED_CERTIFICATE, FAILED_ELSEWHERE, FAILED_TEST, ORDER
 
 Stage = Literal["listing", "payment", "shipment"]
 Decision = Literal["allow", "test_first", "hold"]
 Ask = Literal["none", "documents", "test"]
 
 STAGES: tuple[Stage, ...] = get_args(Stage)
-FACTS = ("authority_order", "failed_independent_test", "certificate_denied")
+HOLDING = frozenset({ORDER, FAILED_TEST, DENIED_CERTIFICATE})
+"""Facts about the product in its market, which alone may hold it there."""
+FACTS = HOLDING | {FAILED_ELSEWHERE}
 
 
 @dataclass(frozen=True)
@@ -88,10 +91,12 @@ def _require_sound(rule: Rule, edit: str) -> None:
     told = f"Policy 'screening', rule {rule.name!r}:"
     if rule.decision not in get_args(Decision) or rule.ask not in get_args(Ask):
         raise Refusal(f"{told} a decision is allow, test_first or hold, and asks none, documents or test. {edit}")
-    if not set(rule.stages) <= set(STAGES) or not set(rule.facts) <= set(FACTS):
-        raise Refusal(f"{told} stages are {', '.join(STAGES)} and facts {', '.join(FACTS)}. {edit}")
-    if rule.decision == "hold" and not rule.facts:
-        raise Refusal(f"{told} only a fact may hold a product; a score alone orders at most a test. {edit}")
+    if not set(rule.stages) <= set(STAGES) or not set(rule.facts) <= FACTS:
+        raise Refusal(f"{told} stages are {', '.join(STAGES)} and facts {', '.join(sorted(FACTS))}. {edit}")
+    if rule.decision == "hold" and not (rule.facts and set(rule.facts) <= HOLDING):
+        raise Refusal(
+            f"{told} only a fact of this market may hold a product; a score alone orders at most a test. {edit}"
+        )
     if rule.decision == "test_first" and rule.ask == "none":
         raise Refusal(f"{told} test_first asks for a test or for documents. {edit}")
 

@@ -14,7 +14,7 @@ from models.reasons import Place
 from serving.access.keys import Key
 from serving.answers import Reason
 from serving.dossiers.dossier import Dossier
-from serving.facts import Fact, standing_facts
+from serving.facts import Fact, failed_elsewhere, standing_facts
 from serving.published import Published
 from serving.screening.answers import Known, Listing, ScreenAnswer
 from serving.screening.policy import ScreeningPolicy, Situation, Stage, screening_policy_in_force
@@ -36,6 +36,7 @@ class Screen:
         self._categories = frozenset(
             (row["category"], row["market"]) for row in _distinct_categories(published).to_pylist()
         )
+        self._markets = sorted({market for _, market in self._categories})
 
     def decision(self, listing: Listing, stage: Stage) -> ScreenAnswer:
         """What to do with a listing at a stage; Refusal where the catalogue was scored without dossiers."""
@@ -44,7 +45,7 @@ class Screen:
         at = int(published.snapshot.find([listing.sku_id], [listing.market])[0])
         row = self._row(told, at)
         scored = published.assessor.told(row[None, :])
-        facts, p_fail = self._facts(listing, at), float(scored.p_fail[0])
+        facts, p_fail = (*self._facts(listing, at), *self._facts_elsewhere(listing)), float(scored.p_fail[0])
         band = str(published.assessor.bands.band(p_fail))
         missing = [name for name in Listing.model_fields if getattr(listing, name) in (None, False)]
         rule = self._policy.decides(Situation(stage, listing.market, {fact.kind for fact in facts}, band, missing))
@@ -52,7 +53,7 @@ class Screen:
         category_known = (listing.category, listing.market) in self._categories
         return ScreenAnswer(
             sku_id=listing.sku_id, market=listing.market, stage=stage, decision=rule.decision, ask=rule.ask,
-            rule=rule.name, facts=[fact for fact in facts if not rule.facts or fact.kind in rule.facts], p_fail=p_fail,
+            rule=rule.name, facts=list(facts), p_fail=p_fail,
             p_low=float(scored.p_low[0]), p_high=float(scored.p_high[0]), band=band, reasons=reasons,
             known=Known(sku=at >= 0, supplier=self._supplier_at(listing.supplier_id) >= 0, category=category_known),
             model_version=published.publication.model_version,
@@ -80,6 +81,12 @@ class Screen:
         if other < 0:
             return ()
         return standing_facts(_of_range(dossiers.of(other), listing.market), as_of)
+
+    def _facts_elsewhere(self, listing: Listing) -> tuple[Fact, ...]:
+        others = [market for market in self._markets if market != listing.market]
+        found = self._published.snapshot.find([listing.sku_id] * len(others), others)
+        dossiers = [self._published.dossiers.of(at) for at in found[found >= 0].tolist()]
+        return failed_elsewhere(dossiers, self._published.publication.as_of)
 
     def _supplier_at(self, supplier_id: str) -> int:
         """The position of any product of a supplier, -1 where the catalogue has none."""

@@ -271,5 +271,5 @@ def test_dossiers_of_another_catalogue_are_refused(own: Scored) -> None:
     published = published_now(own.workspace)
     statement = published.dossiers.folder / "dossiers.json"
     statement.write_text(statement.read_text(encoding="utf-8").replace('"in-memory"', '"l-0"'), encoding="utf-8")
-    with pytest.raises(Refusal, match="other dossiers than those that were published"):
+    with pytest.raises(Refusal, match="another set of dossiers than the one that was published"):
         published_now(own.workspace)

@@ -187,9 +187,9 @@ def test_an_owner_gets_its_rows_however_they_lie_in_batches(
 def test_half_written_dossiers_are_refused(dossiers: Dossiers, tmp_path: Path) -> None:
     with pytest.raises(Refusal, match=r"dossiers\.json is missing. Run `touchstone score`"):
         Dossiers(tmp_path)
-    record = json.loads((dossiers.folder / STATEMENT).read_text())
+    record = json.loads((dossiers.folder / STATEMENT.name).read_text())
     for text, sentence in (("{", "is not a statement"), (json.dumps(record | {"format": 9}), "has format 9")):
-        (tmp_path / STATEMENT).write_text(text)
+        (tmp_path / STATEMENT.name).write_text(text)
         with pytest.raises(Refusal, match=sentence):
             Dossiers(tmp_path)
 

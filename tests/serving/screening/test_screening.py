@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from data.refusal import Refusal
 from features.newcomer import ListingReader, NewListing
 from models.policy import bands_in_force
-from serving.facts import Fact
+from serving.facts import FAILED_ELSEWHERE, FAILED_TEST, Fact
 from serving.published import Published, published_now
 from serving.screening.answers import Listing
-from serving.screening.policy import FACTS, STAGES, Situation, screening_policy_in_force
+from serving.screening.policy import FACTS, HOLDING, STAGES, Situation, screening_policy_in_force
 from serving.screening.screen import Screen, screen_of
 from tests.features.catalogues import DAY
 from tests.serving.conftest import Scored
@@ -24,7 +24,7 @@ POLICY = screening_policy_in_force(DAY)
 BANDS = bands_in_force(DAY).names
 SITUATIONS = st.builds(
     Situation, stage=st.sampled_from(STAGES), market=st.sampled_from(["EU", "DE", "US"]),
-    facts=st.sets(st.sampled_from(FACTS)), band=st.sampled_from(BANDS),
+    facts=st.sets(st.sampled_from(sorted(FACTS))), band=st.sampled_from(BANDS),
     missing=st.sets(st.sampled_from(list(Listing.model_fields))),
 )  # fmt: skip
 STRENGTH = {"allow": 0, "test_first": 1, "hold": 2}
@@ -49,8 +49,10 @@ def asked(row: dict[str, Any], **other: Any) -> Listing:
 
 @given(SITUATIONS)
 def test_nothing_is_held_without_a_fact(situation: Situation) -> None:
-    """Whatever the band, the stage and the listing: hold needs a fact, and a fact holds."""
-    assert (POLICY.decides(situation).decision == "hold") == bool(situation.facts)
+    """Whatever the band, the stage and the listing: hold needs a fact of this market, and such a fact holds."""
+    assert (POLICY.decides(situation).decision == "hold") == bool(HOLDING & set(situation.facts))
+    if situation.facts:
+        assert POLICY.decides(situation).decision != "allow"
 
 
 @given(SITUATIONS, st.sampled_from(BANDS))
@@ -64,7 +66,14 @@ def test_more_risk_never_means_a_gentler_decision(situation: Situation, band: st
 @pytest.mark.parametrize(
     ("rule", "sentence"),
     [
-        ('stages = ["listing"]\nbands = ["high"]\ndecision = "hold"\nask = "none"', "only a fact may hold"),
+        (
+            'stages = ["listing"]\nbands = ["high"]\ndecision = "hold"\nask = "none"',
+            "only a fact of this market may hold",
+        ),
+        (
+            'stages = ["listing"]\nfacts = ["failed_in_another_market"]\ndecision = "hold"\nask = "none"',
+            "only a fact of th",
+        ),
         ('stages = ["listing"]\ndecision = "test_first"\nask = "none"', "asks for a test or for documents"),
         ('stages = ["listing"]\ndecision = "remove"\nask = "none"', "allow, test_first or hold"),
         ('stages = ["listing"]\ndecision = "allow"\nask = "none"', "the last rule must fit every listing"),
@@ -123,6 +132,29 @@ def test_a_fact_holds_at_every_stage_and_is_shown(published: Published, monkeypa
     for stage in STAGES:
         answer = Screen(published).decision(listing, stage)
         assert (answer.decision, answer.rule, answer.facts) == ("hold", "standing_fact", [fact])
+
+
+def test_a_failed_test_in_another_market_is_named_and_holds_nothing_here(published: Published, scored: Scored) -> None:
+    """Every SKU that failed in one market alone: held there, tested first in the other, the failure told in both."""
+    screen, rows = screen_of(published), listings_of(scored)
+    asked_of = {(row["sku_id"], row["market"]): asked(row) for row in rows}
+    failed = {
+        key: {fact.row_id for fact in screen.decision(listing, "payment").facts if fact.kind == FAILED_TEST}
+        for key, listing in asked_of.items()
+    }
+    alone = [key for key, tests in failed.items() if tests and not failed.get(_in_other_market(key), {"unlisted"})]
+    assert alone
+    for key in alone:
+        here = screen.decision(asked_of[key], "payment")
+        there = screen.decision(asked_of[_in_other_market(key)], "payment")
+        assert (here.decision, there.decision, there.ask) == ("hold", "test_first", "test")
+        told = [fact for fact in there.facts if fact.kind == FAILED_ELSEWHERE]
+        assert {fact.row_id for fact in told} == failed[key]
+        assert all(fact.sentence.startswith(f"In market {key[1]}: An independent") for fact in told)
+
+
+def _in_other_market(key: tuple[str, str]) -> tuple[str, str]:
+    return key[0], {"DE": "FR", "FR": "DE"}[key[1]]
 
 
 @given(st.text(max_size=40))
