@@ -1,6 +1,7 @@
 """The commands that take in what the laboratories found, and say what it means."""
 
 from datetime import datetime
+from getpass import getuser
 from pathlib import Path
 
 import click
@@ -13,19 +14,16 @@ from data.command_line import DAY, FOLDER, Call
 @click.pass_obj
 def results(call: Call, file: Path) -> None:
     """Take in the laboratory results of FILE (CSV or Parquet: the columns of lab_tests, and round_id)."""
-    from hashlib import sha256
-
-    from data.ledger import Versions
+    from data.result_store import Sender
+    from data.state.database import open_state
     from sampling.feedback import receive_results
     from sampling.rounds import round_status
 
-    workspace = call.settings.workspace
-    intake = receive_results(file, workspace, call.today)
-    if len(intake.new):
-        test_ids = sorted(intake.new["test_id"].to_pylist())
-        digest = sha256("\n".join(test_ids).encode()).hexdigest()
-        content = {"results": len(test_ids), "test_ids": digest, "quarantined": intake.count.quarantined}
-        call.record("results", file.name, content, Versions())
+    workspace, engine = call.settings.workspace, open_state(call.settings.database_address)
+    try:
+        intake = receive_results(file, workspace, engine, Sender(getuser(), "command line", call.now))
+    finally:
+        engine.dispose()
     click.echo(str(intake.count))
     click.echo(f"{len(intake.new):,} results are new, {intake.known:,} were known.")
     if intake.changed:

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse
 
 from data.ledger import record
 from data.refusal import Refusal, UnavailableError
+from data.result_store import Sender, file_results
 from data.settings import read_settings
 from serving.access.body_limit import BodyLimit
 from serving.access.caller import caller
@@ -37,7 +38,6 @@ from serving.explanation.explain import explain
 from serving.framework import bound_what_is_kept
 from serving.intake.answers import Results, ResultsAnswer
 from serving.intake.intake import Counter, take_in
-from serving.intake.store import Sender, file_results
 from serving.openapi import our_document
 from serving.parent import end_with_parent
 from serving.planning import Planner, draw_plan

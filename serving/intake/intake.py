@@ -8,10 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from data.result_rows import judged
+from data.result_store import Sender, file_results, keep_results
 from data.workspace import Workspace
 from sampling.rounds import planned_tests, round_status
 from serving.intake.answers import RefusedResult, ResultsAnswer, RoundProgress
-from serving.intake.store import Sender, file_results, keep_results
 from serving.published import Published
 
 Record = Mapping[str, Any]

@@ -3,7 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,14 +14,17 @@ from pyarrow import csv
 from data.ingest import ingest
 from data.lake import open_lake
 from data.refusal import Refusal
+from data.result_store import Sender
 from data.results import accepted_results
+from data.state.database import open_state
 from data.workspace import Workspace
-from sampling.feedback import receive_results
+from sampling.feedback import Intake, receive_results
 from sampling.plan import Plan, allocate
 from sampling.rounds import in_progress, results_of, round_ids, round_status, write_plan
 from tests.sampling.frames import AS_OF, POLICY, candidates, marketplace
 
 LATER = AS_OF + timedelta(days=20)
+NOON = time(12, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -68,10 +71,18 @@ def _results(plan: Plan, first: int, last: int, known_on: date = LATER, **change
     return pa.table({**columns, **{name: [value] * rows for name, value in changes.items()}})
 
 
+def _received(workspace: Workspace, path: Path) -> Intake:
+    engine = open_state(f"sqlite:///{workspace.database}")
+    try:
+        return receive_results(path, workspace, engine, Sender("ann", "command line", datetime.combine(LATER, NOON)))
+    finally:
+        engine.dispose()
+
+
 def _hand_in(workspace: Workspace, results: pa.Table, name: str = "results.parquet") -> tuple[int, int, int, int]:
     path = workspace.home.parent / name
     pq.write_table(results, path) if path.suffix == ".parquet" else csv.write_csv(results, path)
-    intake = receive_results(path, workspace, LATER)
+    intake = _received(workspace, path)
     return len(intake.new), intake.known, intake.changed, intake.count.quarantined
 
 
@@ -220,5 +231,5 @@ def test_a_file_of_another_kind_is_refused(world: tuple[Workspace, Plan], tmp_pa
     path = tmp_path / "results.xlsx"
     shutil.copy(__file__, path)
     with pytest.raises(Refusal, match="no file of results"):
-        receive_results(path, workspace, LATER)
+        _received(workspace, path)
     assert len(accepted_results(workspace)) == 0

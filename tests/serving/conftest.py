@@ -9,12 +9,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pyarrow.parquet as pq
 import pytest
 
+from data.ingest import ingest
 from data.progress import SilentProgress
 from data.tables import Tables
 from data.workspace import Workspace
@@ -42,6 +45,17 @@ def scored_workspace(home: Path, seed: int = 0) -> Scored:
     tiny_champion(workspace)
     scores = score_catalogue(workspace, tables, champion(workspace), DAY, SilentProgress(), rows_per_part=64)
     return Scored(workspace, tables, scores)
+
+
+def ingested_workspace(home: Path) -> Workspace:
+    """A workspace with a lake and a crowned model, and no scores."""
+    workspace, tables, given = Workspace(home), small_catalogue(), home.parent / "given"
+    given.mkdir(parents=True)
+    for name in ("suppliers", "skus", "lab_tests"):
+        pq.write_table(tables[name].to_pyarrow(), given / f"{name}.parquet")
+    ingest(given, workspace, date(2026, 7, 20), strict=True)
+    tiny_champion(workspace)
+    return workspace
 
 
 @pytest.fixture(scope="session")

@@ -1,23 +1,28 @@
 """A result is accepted once and for all, on SQLite and PostgreSQL, whatever is sent again or ends in between."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow import csv
 
 from data.contract import BY_NAME
 from data.ledger import rows, verified
 from data.result_rows import judged
+from data.result_store import Sender, file_results, keep_results
 from data.results import accepted_results, result_files
 from data.state.database import reading
 from data.state.schema import RESULTS
 from data.workspace import Workspace
-from serving.intake.store import Sender, file_results, keep_results
+from sampling.feedback import receive_results
 from tests.data.state.conftest import address, postgresql, state
+from tests.serving.conftest import ingested_workspace
 
 __all__ = ["address", "postgresql", "state"]
 
@@ -65,6 +70,35 @@ def test_what_was_accepted_before_the_end_is_filed_by_the_next_start(state: sa.E
     assert keep_results(state, workspace, sound("t1"), SENDER).known == ("t1",)
     assert file_results(state, workspace, NOW) == 1
     assert accepted_results(workspace)["test_id"].to_pylist() == ["t1"]
+
+
+def test_a_file_and_the_service_take_the_same_results_once(state: sa.Engine, tmp_path: Path) -> None:
+    """Whichever way a test comes first, the other knows it; both ways are in one ledger, and training reads it once."""
+    workspace = ingested_workspace(tmp_path / "workspace")
+    day = {"happened_on": "2026-01-02", "known_on": "2026-01-09"}
+    file, whole = tmp_path / "lab.csv", [record(name, cost_eur=120, **day) for name in ("t1", "t2", "t3")]
+    csv.write_csv(pa.Table.from_pylist(whole), file)
+    over_http = [*sound("t3", "t4", cost_eur=120.0, **day), *sound("t2", result="pass", **day)]
+    clerk = Sender("ann", "command line", NOW)
+    assert keep_results(state, workspace, over_http[:1], SENDER).new == ("t3",)
+    by_file = receive_results(file, workspace, state, clerk)
+    assert (by_file.new["test_id"].to_pylist(), by_file.known, by_file.changed) == (["t1", "t2"], 1, 0)
+    again = keep_results(state, workspace, over_http, SENDER)
+    assert (again.new, again.known, again.changed) == (("t4",), ("t3",), ("t2",))
+    file_results(state, workspace, NOW)
+    assert receive_results(file, workspace, state, clerk).new.num_rows == 0
+    told = [(row.actor, row.action, json.loads(row.content)["results"]) for row in rows(state)]
+    assert told == [("lab gateway", "results", 1), ("ann", "results", 2), ("lab gateway", "results", 1)]
+    assert accepted_results(workspace)["test_id"].to_pylist() == ["t1", "t2", "t3", "t4"]
+
+
+def test_a_hand_in_may_be_larger_than_one_question_to_the_database(state: sa.Engine, tmp_path: Path) -> None:
+    """40,000 results are taken at once, and known the next time."""
+    workspace = Workspace(tmp_path / "workspace")
+    (one,) = sound("t")
+    many = [{**one, "test_id": f"t{number:05}"} for number in range(40_000)]
+    assert len(keep_results(state, workspace, many, SENDER).new) == 40_000
+    assert len(keep_results(state, workspace, many, SENDER).known) == 40_000
 
 
 def test_a_full_disk_keeps_what_was_accepted(state: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

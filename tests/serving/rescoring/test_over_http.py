@@ -1,32 +1,15 @@
 """A rescoring asked over HTTP: watched to its end, and in service after it."""
 
 import time
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pyarrow.parquet as pq
 import pytest
 
-from data.ingest import ingest
-from data.workspace import Workspace
-from tests.features.catalogues import small_catalogue
-from tests.models.worlds import tiny_champion
-from tests.serving.conftest import ROOT, serving, wait_until
+from tests.serving.conftest import ROOT, ingested_workspace, serving, wait_until
 
 MOST_SECONDS = 120
-
-
-def ingested(home: Path) -> Workspace:
-    """A workspace with a lake and a crowned model, and no scores."""
-    workspace, tables, given = Workspace(home), small_catalogue(), home.parent / "given"
-    given.mkdir(parents=True)
-    for name in ("suppliers", "skus", "lab_tests"):
-        pq.write_table(tables[name].to_pyarrow(), given / f"{name}.parquet")
-    ingest(given, workspace, date(2026, 7, 20), strict=True)
-    tiny_champion(workspace)
-    return workspace
 
 
 def watched(client: httpx.Client, task_id: str) -> list[dict[str, Any]]:
@@ -44,7 +27,7 @@ def watched(client: httpx.Client, task_id: str) -> list[dict[str, Any]]:
 @pytest.mark.slow
 def test_a_rescoring_is_watched_to_its_end_and_takes_results_with_it(tmp_path: Path) -> None:
     """From nothing published to scores in service, and on to the next day when a result came in; steps are told."""
-    workspace = ingested(tmp_path / "served" / "workspace")
+    workspace = ingested_workspace(tmp_path / "served" / "workspace")
     with serving("serving.service:Touchstone", workspace.home, ROOT, {"BENTOML_HOME": str(tmp_path)}) as client:
         before = client.get("/catalogue/status").json()
         assert (before["published"], before["rescoring"]) == (False, None)

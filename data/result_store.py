@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
@@ -19,6 +19,8 @@ from data.state.schema import RESULTS
 from data.workspace import Workspace, pointed, replacing
 
 Result = Mapping[str, Any]
+AT_ONCE = 10_000
+"""SQLite takes at most 32,766 values in a question."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,15 @@ class Kept:
 
 @dataclass(frozen=True)
 class Sender:
-    """Who hands results in, and when."""
+    """Who hands results in, and when; `key_id` names the key, or the way where there is none.
+
+    `told` is what the ledger is to hold besides.
+    """
 
     name: str
     key_id: str
     now: datetime
+    told: Mapping[str, Any] = field(default_factory=dict)
 
 
 def keep_results(engine: sa.Engine, workspace: Workspace, results: Sequence[Result], sender: Sender) -> Kept:
@@ -53,8 +59,7 @@ def keep_results(engine: sa.Engine, workspace: Workspace, results: Sequence[Resu
     with writing(engine) as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(sa.text("LOCK TABLE results IN EXCLUSIVE MODE"))
-        asked = sa.select(RESULTS.c.test_id, RESULTS.c.content).where(RESULTS.c.test_id.in_(contents))
-        before |= {row.test_id: row.content for row in connection.execute(asked)}
+        before |= _known_here(connection, sorted(contents))
         new = sorted(test_id for test_id in contents if test_id not in before)
         changed = sorted(name for name, told in before.items() if told not in (None, contents[name]))
         known = tuple(sorted(before.keys() - set(changed)))
@@ -62,7 +67,7 @@ def keep_results(engine: sa.Engine, workspace: Workspace, results: Sequence[Resu
             return Kept(None, (), known, tuple(changed))
         hand_in = hashlib.sha256("\n".join(contents[name] for name in new).encode()).hexdigest()[:12]
         digest = hashlib.sha256("\n".join(new).encode()).hexdigest()
-        deed = {"results": len(new), "test_ids": digest, "key": sender.key_id}
+        deed = {"results": len(new), "test_ids": digest, "key": sender.key_id, **sender.told}
         row = record_with(connection, Deed(sender.name, "results", f"r-{hand_in}", deed), sender.now)
         connection.execute(sa.insert(RESULTS), [
             {"test_id": name, "hand_in": hand_in, "content": contents[name], "received_at": row.recorded_at,
@@ -109,6 +114,16 @@ def _row(content: str) -> dict[str, Any]:
     row: dict[str, Any] = json.loads(content)
     days = {name: date.fromisoformat(row[name]) for name in ("happened_on", "known_on")}
     return {**row, **days}
+
+
+def _known_here(connection: sa.Connection, test_ids: Sequence[str]) -> dict[str, str | None]:
+    """The tests among these that were accepted, with their content."""
+    found: dict[str, str | None] = {}
+    for start in range(0, len(test_ids), AT_ONCE):
+        among = RESULTS.c.test_id.in_(test_ids[start : start + AT_ONCE])
+        asked = connection.execute(sa.select(RESULTS.c.test_id, RESULTS.c.content).where(among))
+        found |= {row.test_id: row.content for row in asked}
+    return found
 
 
 def _known_elsewhere(workspace: Workspace, test_ids: set[str]) -> dict[str, str | None]:
