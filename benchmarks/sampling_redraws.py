@@ -7,18 +7,19 @@ import numpy as np
 
 from data.marketplace.living_world import SCENARIOS
 from sampling.chance import ONE
-from sampling.difference import Outcomes, anticipated_variance, design_variance, difference_total
-from sampling.draw import taken
-from sampling.inclusion import solved
+from sampling.difference import Outcomes, anticipated_variance, design_variance, difference_total, missed
 from sampling.interval import korn_graubard
+from training.replay.contestants import PLAN, PLAN_WITH_SCREENING
 from training.replay.ledger import Floats
 from training.replay.loop import replayed
-from training.replay.planned import Planned, limits_of
+from training.replay.packages import PACKAGES
+from training.replay.planned import Planned
 from training.replay.strategies import Choice, View
 
 REDRAWN_ROUNDS = (8,)
-DRAWS, TESTS = 1_000, 1_000
-RARE_SKUS, RARE_TESTS, RARE_DRAWS = 4_000, (30, 150), 4_000
+DRAWS, TESTS = 5_000, 1_000
+FIRST_DRAW = 10_000  # seeds of draws, none used before
+RARE_SKUS, RARE_TESTS = 4_000, (30, 150)
 """Of a stored round's safest SKUs: so few tests that less than one failure is expected."""
 
 
@@ -44,31 +45,33 @@ def redrawn_states(seeds: Sequence[int]) -> list[RedrawnState]:
     for scenario in SCENARIOS:
         for seed in seeds:
             for view, failing in stored(scenario, seed, REDRAWN_ROUNDS):
-                states.append(redrawn(f"{scenario} {seed}, round {view.round}", view, failing, DRAWS))
+                name = f"{scenario} {seed}, round {view.round}"
+                states += [redrawn(name, PLAN, view, failing),
+                           redrawn(f"{name}, with screening", PLAN_WITH_SCREENING, view, failing)]  # fmt: skip
             safest = np.sort(np.argsort(view.p_fail)[:RARE_SKUS])
             along = {name: getattr(view, name)[safest] for name in ("p_fail", "sku", "category", "cell", "truth")}
             for tests in RARE_TESTS:
                 rare = replace(view, **along, looks=view.looks[safest], tests=tests)
-                name = f"{scenario} {seed}, {tests} of its safest SKUs"
-                states.append(redrawn(name, rare, failing[safest], RARE_DRAWS))
+                states.append(redrawn(f"{scenario} {seed}, {tests} of its safest SKUs", PLAN, rare, failing[safest]))
     return states
 
 
-def redrawn(name: str, view: View, failing: Floats, draws: int) -> RedrawnState:
-    """Draw the plan of `view` so many times against the truth `failing`."""
-    planned = Planned()
-    units, limits = planned.units(view), limits_of(view)
-    solution = solved(units, limits, planned.knobs)
+def redrawn(name: str, planned: Planned, view: View, failing: Floats) -> RedrawnState:
+    """Draw the plan of `view` again and again against the truth `failing`; a screen's luck is drawn anew each time."""
+    solution = planned.solution(view)
     inclusion, size = solution.inclusion / ONE, len(view)
+    sensitivity = np.array([package.sensitivity for package in PACKAGES])[solution.package]
     expected = float(view.p_fail.sum())
-    foreseen = anticipated_variance(view.p_fail, inclusion, np.ones(size)) / size**2
+    foreseen = anticipated_variance(view.p_fail, inclusion, np.ones(size), sensitivity) / size**2
     told: list[float] = []
     covered: list[bool] = []
     covered_by_design: list[bool] = []
-    truth = float(failing.mean())
-    for draw in range(draws):
-        rows = np.flatnonzero(taken(units, solution, limits, draw))
-        outcomes = Outcomes(failing[rows], view.p_fail[rows], inclusion[rows], np.ones(len(rows)))
+    truth, rng = float(failing.mean()), np.random.default_rng(FIRST_DRAW)
+    for draw in range(DRAWS):
+        rows = planned.drawn(view, solution, FIRST_DRAW + draw)
+        sees = sensitivity[rows]
+        found = failing[rows] * (rng.random(len(rows)) < sees)
+        outcomes = Outcomes(found / sees, view.p_fail[rows], inclusion[rows], np.ones(len(rows)), missed(found, sees))
         share, design = difference_total(outcomes, expected) / size, design_variance(outcomes) / size**2
         told.append(share)
         for variance, kept in ((max(design, foreseen), covered), (design, covered_by_design)):
@@ -76,8 +79,8 @@ def redrawn(name: str, view: View, failing: Floats, draws: int) -> RedrawnState:
             kept.append(limit.low <= truth <= limit.high)
     errors = np.array(told) / truth - 1
     return RedrawnState(
-        name, size, view.tests, view.tests * truth, draws, float(errors.mean()),
-        float(errors.std(ddof=1) / np.sqrt(draws)), float(np.sqrt((errors**2).mean())), float(np.mean(covered)),
+        name, size, len(rows), len(rows) * truth, DRAWS, float(errors.mean()),
+        float(errors.std(ddof=1) / np.sqrt(DRAWS)), float(np.sqrt((errors**2).mean())), float(np.mean(covered)),
         float(np.mean(covered_by_design)),
     )  # fmt: skip
 
@@ -89,7 +92,7 @@ def stored(scenario: str, seed: int, rounds: Sequence[int]) -> list[tuple[View, 
     def remembering(view: View) -> Choice:
         if view.round in rounds:
             views.append(view)
-        return Planned()(view)
+        return PLAN(view)
 
     for each in replayed(SCENARIOS[scenario], seed, remembering, (max(rounds) - 1, TESTS), scored=True):
         del each

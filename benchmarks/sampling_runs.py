@@ -12,9 +12,20 @@ from training.replay.contestants import CONTESTANTS
 from training.replay.loop import Round, replayed
 from training.replay.summary import Run
 
-CHOOSING_SEEDS = (0, 1, 2, 3, 4, 5, 6, 7)
-"""Worlds on which the scenarios and everything else were chosen; no figure of the report comes from them."""
-FRESH_SEEDS = (201, 202, 203, 204, 205, 206, 207)
+CHOOSING_SEEDS = tuple(range(20))
+"""Worlds on which scenarios, rivals and knobs were chosen; no figure of the report comes from them."""
+FRESH_SEEDS = tuple(range(301, 309))
+"""Written down, with every setting, before the first of their worlds was replayed; each was replayed once."""
+COMPARED = (
+    "plan",
+    "plan with screening",
+    "epsilon-greedy 20 %",
+    "epsilon-greedy 20 % with screening",
+    "greedy",
+    "greedy with screening",
+    "random",
+    "oracle",
+)
 ROUNDS, TESTS = 20, 1_000
 
 Task = tuple[str, int, str]

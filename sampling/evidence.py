@@ -40,7 +40,8 @@ class Evidence:
     `strata` has one row per category, market and stratum: skus, p_fail_sum, exposure, exposure_p_fail, and what was
     foreseen of its sums' variances with response and laboratory errors, foreseen and exposure_foreseen (strata that
     could not be drawn are left out). `units` are the tests with a result: category, market, failed (corrected for
-    laboratory errors), p_fail, inclusion (times the response rate), exposure. `outside` are the SKUs that were in test
+    laboratory errors), noise (the variance of `failed` by these errors), p_fail, inclusion (times the response rate),
+    exposure. `outside` are the SKUs that were in test
     or validly tested by then and whose result is known by now: category, market, exposure, failed.
     """
 
@@ -54,7 +55,8 @@ class Evidence:
         """The tests with a result in a domain."""
         units = self.units.filter(pa.array(domain.holds(self.units)))
         size = floats(units, "exposure") if by_exposure else np.ones(len(units))
-        return Outcomes(floats(units, "failed"), floats(units, "p_fail"), floats(units, "inclusion"), size)
+        failed, p_fail, inclusion, noise = (floats(units, name) for name in ("failed", "p_fail", "inclusion", "noise"))
+        return Outcomes(failed, p_fail, inclusion, size, noise)
 
 
 @dataclass(frozen=True)
@@ -90,11 +92,12 @@ def evidence_of(record: Record, policy: EstimationPolicy) -> Evidence:
     everybody = [0] * len(plan)
     rate = response_rates(known, (_strata_names(plan), plan["category"].to_pylist(), everybody))
     youden, noise = _lab(plan, policy)
-    outcome = np.array([result == "fail" for result in answered], dtype=np.float64)
+    failed = (np.array([result == "fail" for result in answered], dtype=np.float64) - noise) / youden
     columns = {
         "category": plan["category"],
         "market": plan["market"],
-        "failed": pa.array((outcome - noise) / youden),
+        "failed": pa.array(failed),
+        "noise": pa.array(_lab_variance(failed, youden, noise)),
         "p_fail": plan["p_fail"],
         "inclusion": pa.array(floats(plan, "inclusion_probability") * rate),
         "exposure": pa.array(_exposure(plan)),
@@ -134,6 +137,12 @@ def _lab(plan: pa.Table, policy: EstimationPolicy) -> tuple[Floats, Floats]:
     return sensitivity - noise, np.full(len(plan), noise)
 
 
+def _lab_variance(failed: Floats, youden: Floats, noise: Floats) -> Floats:
+    """The variance of corrected results about the truth: sound goods called failing, failing ones overlooked."""
+    sensitivity = youden + noise
+    return np.asarray((failed * sensitivity * (1 - sensitivity) + (1 - failed) * noise * (1 - noise)) / youden**2)
+
+
 def _sensitivity(plan: pa.Table) -> Floats:
     return floats(plan, "sensitivity") if "sensitivity" in plan.column_names else np.ones(len(plan))
 
@@ -158,7 +167,7 @@ def _judged(strata: pa.Table, plan: pa.Table, rate: Floats, lab: tuple[Floats, F
     )
     mixed = mixed_with_mean(expected / skus, float(expected.sum() / skus.sum()))
     seen = mixed * youdens + noise[0]
-    foreseen = skus * seen * (1 - seen) / youdens**2 * (1 / (chance * rates) - 1)
+    foreseen = skus * (seen * (1 - seen) / youdens**2 / (chance * rates) - mixed * (1 - mixed))
     square = np.where(variance > 0, exposure_variance / np.where(variance > 0, variance, 1), (exposure / skus) ** 2)
     return strata.append_column("foreseen", pa.array(foreseen)).append_column(
         "exposure_foreseen", pa.array(square * foreseen)

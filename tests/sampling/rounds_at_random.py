@@ -1,6 +1,6 @@
 """Random rounds for the laws of sampling: units, limits and what no draw may break."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from hypothesis import strategies as st
@@ -47,6 +47,14 @@ def random_round(seed: int, skus: int, cells: int, suppliers: int) -> Round:
     minimum = np.where(rng.random(cells) < 0.3, rng.integers(1, 4, cells), 0)
     cap = int(rng.integers(1, 9)) if rng.random() < 0.7 else None
     return Round(units, Limits(PACKAGES, tuple(options), budget, capacity, minimum, cap))
+
+
+def ample(instance: Round) -> Round:
+    """The same round with money for 40 tests of the dearest package and 20 slots of every method: all can be drawn."""
+    limits = instance.limits
+    dearest = max(PACKAGES[k].cost_cents for options in limits.options for k in options)
+    slots = dict.fromkeys(limits.capacity, 20)
+    return replace(instance, limits=replace(limits, budget_cents=40 * dearest, capacity=slots))
 
 
 ROUNDS = st.builds(random_round, st.integers(0, 2**32 - 1), st.integers(1, 400), st.integers(1, 12), st.integers(1, 40))

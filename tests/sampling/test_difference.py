@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sampling.difference import Outcomes, anticipated_variance, design_variance, difference_total
+from sampling.difference import Outcomes, anticipated_variance, design_variance, difference_total, missed
 from sampling.limits import Floats, Truths
 
 
@@ -34,6 +34,25 @@ def test_the_mean_over_all_samples_is_the_truth(seed: int) -> None:
         chance = np.where(taken, inclusion, 1 - inclusion).prod()
         mean += chance * difference_total(outcomes(failed[taken], p_fail[taken], inclusion[taken]), float(p_fail.sum()))
     assert mean == pytest.approx(failed.sum())
+
+
+def test_screens_of_known_sensitivity_leave_the_mean_and_add_the_variance_foreseen() -> None:
+    """Everybody is screened: misses of the truth have mean 0, and the variance foreseen and told afterwards."""
+    rng = np.random.default_rng(5)
+    p_fail, sensitivity, everybody = rng.uniform(0.01, 0.3, 400), np.full(400, 0.8), np.ones(400)
+    misses, told = [], []
+    for _ in range(2_000):
+        failed = rng.random(400) < p_fail
+        found = failed & (rng.random(400) < sensitivity)
+        screened = Outcomes(found / sensitivity, p_fail, everybody, everybody, missed(found, sensitivity))
+        misses.append(difference_total(screened, float(p_fail.sum())) - failed.sum())
+        told.append(design_variance(screened))
+    variance = float((p_fail * 0.2 / 0.8).sum())
+    assert abs(np.mean(misses)) < 4 * np.sqrt(variance / 2_000)
+    assert np.var(misses) == pytest.approx(variance, rel=0.15)
+    assert np.mean(told) == pytest.approx(variance, rel=0.03)
+    same = np.full(400, 0.15)
+    assert anticipated_variance(same, everybody, everybody, sensitivity) == pytest.approx(400 * 0.15 * 0.2 / 0.8)
 
 
 def test_a_single_test_by_chance_has_no_design_variance_of_its_own() -> None:

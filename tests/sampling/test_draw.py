@@ -8,7 +8,7 @@ from scipy.stats import chi2
 
 from sampling.chance import ONE
 from sampling.limits import Units
-from tests.sampling.rounds_at_random import ROUNDS, Round, broken, draw, random_round, solution_of
+from tests.sampling.rounds_at_random import ROUNDS, Round, ample, broken, draw, random_round, solution_of
 
 UNTIMED = settings(deadline=None, max_examples=25)
 SEEDS = st.integers(0, 2**62)
@@ -34,10 +34,10 @@ def test_five_thousand_draws_break_nothing() -> None:
             assert broken(instance, solution, draw(instance, solution, number)) == [], f"round {seed}, draw {number}"
 
 
-@pytest.mark.parametrize("seed", [3, 8, 22])
+@pytest.mark.parametrize("seed", [3, 8, 21])
 def test_inclusion_frequencies_over_draws_are_the_probabilities(seed: int) -> None:
     """Chi-square over the SKUs expected more than five times in 2,000 draws; the rare ones as one group."""
-    instance = random_round(seed, 400, 6, 30)
+    instance = ample(random_round(seed, 400, 6, 30))
     solution, draws = solution_of(instance), 2_000
     times = np.sum([draw(instance, solution, number) for number in range(draws)], axis=0)
     chance = solution.inclusion / ONE

@@ -8,7 +8,7 @@ from data.progress import Progress
 from data.refusal import Refusal
 from training.replay.contestants import CONTESTANTS
 from training.replay.loop import replayed
-from training.replay.planned import PRICE_CENTS
+from training.replay.packages import PRICE_CENTS
 from training.replay.summary import Run
 
 SKUS_PER_SUPPLIER = 25

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sampling.limits import Knobs
 from training.replay import bandits, strategies
 from training.replay.planned import Planned
-from training.replay.strategies import Strategy
+from training.replay.strategies import Screening, Strategy
 
 
 @dataclass(frozen=True)
@@ -18,10 +18,16 @@ class Contestant:
     scored: bool = True
 
 
+PLAN, PLAN_WITH_SCREENING = Planned(), Planned(Knobs(floor_uniform=0.02), screens=True)
 CONTESTANTS: Mapping[str, Contestant] = {
-    "plan": Contestant(Planned(), "the plan: 8 % of the value given up for precision, every chance known"),
+    "plan": Contestant(PLAN, "the plan: 8 % of the value given up for precision, every chance known"),
     "plan with bonus": Contestant(Planned(bonus=1.0), "the plan, with a bonus for groups rarely tested"),
     "plan, 5 % given up": Contestant(Planned(Knobs(value_given_up=0.05)), "the plan, giving up 5 % of the value"),
+    "plan with screening": Contestant(PLAN_WITH_SCREENING, "the plan, with a screen beside every full test"),
+    "epsilon-greedy 20 % with screening": Contestant(
+        Screening(strategies.epsilon_greedy), "the riskiest for 80 % of the money, chance for 20 %, all of it screens"
+    ),
+    "greedy with screening": Contestant(Screening(strategies.greedy), "as many of the riskiest as can be screened"),
     "epsilon-greedy 20 %": Contestant(strategies.epsilon_greedy, "the riskiest for 80 % of the tests, chance for 20 %"),
     "greedy": Contestant(strategies.greedy, "the riskiest by score, nothing left to chance"),
     "Thompson": Contestant(strategies.thompson, "each of five resampled models chooses its riskiest"),

@@ -92,8 +92,9 @@ def _replayed(past: Past, name: str, strategy: Strategy, seed: int) -> Hindsight
             tests, found = tests + len(chosen), found + int(past.failed[chosen].sum())
             failures += int(past.failed[pool].sum())
         looks = view.looks[np.searchsorted(pool, chosen)]
-        known = np.full(len(chosen), now + 1)
-        ledger.add(Batch(now, chosen, past.supplier[chosen], past.cell[chosen], looks, past.failed[chosen], known))
+        batch = Batch(now, chosen, past.supplier[chosen], past.cell[chosen], looks, past.failed[chosen],
+                      np.full(len(chosen), now + 1), np.ones(len(chosen)))  # fmt: skip
+        ledger.add(batch)
     return Hindsight(name, tests, found, failures)
 
 

@@ -45,6 +45,8 @@ class Learner:
 def learned(closed: list[Batch], now: int, seed: int, resampled: bool = False) -> Learner:
     """A model of the `closed` rounds, older ones weighing half every `HALF_LIFE` rounds.
 
+    A screen's pass counts as a pass; a failure it found stands for those it misses too and weighs 1 / sensitivity,
+    which leaves the gradients unbiased but for terms of the order of `p_fail` (Natarajan et al., NeurIPS 2013).
     `resampled` weights every test by a Poisson(1) count besides, which makes one member of a bootstrap ensemble.
     """
     if not closed:
@@ -55,6 +57,7 @@ def learned(closed: list[Batch], now: int, seed: int, resampled: bool = False) -
     weight = np.concatenate([np.full(len(batch), 0.5 ** ((now - batch.round) / HALF_LIFE)) for batch in closed])
     if resampled:
         weight = weight * np.random.default_rng(seed).poisson(1.0, len(weight))
+    weight = weight / np.where(failed, np.concatenate([batch.sensitivity for batch in closed]), 1.0)
     looks = np.concatenate([batch.looks for batch in closed])
     dataset = lightgbm.Dataset(looks, failed.astype(np.float32), weight=weight, free_raw_data=True)
     booster = lightgbm.train({**SETTINGS, "seed": seed}, dataset, TREES)

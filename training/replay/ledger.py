@@ -19,7 +19,8 @@ MEMORY = 8  # rounds of results that make up a history
 class Batch:
     """The tests of one round, as drawn: places, supplier names, cells, what the model saw, what came out.
 
-    `known` is the round in which each result arrives.
+    `failed` is what the test says, `sensitivity` the share of failures that it finds; `known` is the round in which
+    each result arrives.
     """
 
     round: int
@@ -29,6 +30,7 @@ class Batch:
     looks: Matrix
     failed: Truths
     known: Integers
+    sensitivity: Floats
 
     def __len__(self) -> int:
         """How many tests."""
@@ -47,19 +49,19 @@ class CellHistory:
 class Ledger:
     """The tests of a replay in order, and the standing of each place of the catalogue.
 
-    A place is out of the frame while its SKU is in test or its pass is valid.
+    A place is out of the frame while its SKU is in test or its pass is valid; a screen's pass holds as long as another.
     """
 
     def __init__(self, places: int, cells: int) -> None:
         self.batches: list[Batch] = []
         self._cells = cells
         self._busy_until = np.full(places, -1, dtype=np.int64)
-        self._passed = np.zeros(places, dtype=np.bool_)
+        self._drawn_in = np.full(places, -1, dtype=np.int64)
 
     def renew(self, places: Truths) -> None:
         """Other goods are at `places` now: earlier tests say nothing about them."""
         self._busy_until[places] = -1
-        self._passed[places] = False
+        self._drawn_in[places] = -1
 
     def eligible(self, now: int) -> Integers:
         """The places that may be tested in round `now`."""
@@ -69,6 +71,7 @@ class Ledger:
         """Enter the tests of a round."""
         self.batches.append(batch)
         self._busy_until[batch.place] = batch.known
+        self._drawn_in[batch.place] = batch.round
 
     def arrivals(self, now: int) -> Integers:
         """Take in the results of round `now`; returns the places of the failures. A pass holds `VALID_FOR` rounds."""
@@ -79,6 +82,20 @@ class Ledger:
             self._busy_until[batch.place[still & ~batch.failed]] = batch.round + VALID_FOR
             places.append(batch.place[still & batch.failed])
         return np.concatenate(places)
+
+    def failures_outside(self, now: int) -> float:
+        """How many SKUs outside the frame fail, once the results of all tests drawn before `now` are in.
+
+        Of every draw the failures that still stand there, and for each failure found by a screen the share it stands
+        for beside itself, as far as the passes of that draw are still valid.
+        """
+        total = 0.0
+        for batch in self.batches[-VALID_FOR - 1 :]:
+            valid = (self._drawn_in[batch.place] == batch.round) & (self._busy_until[batch.place] >= now)
+            overlooked = float((1 / batch.sensitivity[batch.failed] - 1).sum())
+            still = float(valid[~batch.failed].mean()) if not batch.failed.all() else 0.0
+            total += float((valid & batch.failed).sum()) + overlooked * still
+        return total
 
     def closed(self, now: int) -> list[Batch]:
         """The rounds all of whose results are in: what may be learned from."""

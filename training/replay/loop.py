@@ -6,9 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.marketplace.living_world import LivingWorld, Scenario
-from sampling.difference import Outcomes, anticipated_variance, design_variance, difference_total
+from sampling.difference import (
+    Outcomes,
+    anticipated_variance,
+    design_variance,
+    difference_total,
+    missed,
+    variance_given,
+)
 from training.replay.learner import Learner, learned, looks_of
-from training.replay.ledger import Batch, Integers, Ledger, Matrix
+from training.replay.ledger import Batch, Floats, Integers, Ledger, Matrix, Truths
+from training.replay.packages import PACKAGES
 from training.replay.strategies import Choice, Strategy, View, at_random
 
 WARM_UP = 2  # rounds of random tests before the first that counts
@@ -20,13 +28,14 @@ LATE = (0.4, 0.7)  # share of results that need a second round: passes, failures
 class Round:
     """What one round found and what it says of the catalogue once all its results are in.
 
-    `failed_share` is among the tests; `prevalence` is the truth; `model_mean` the mean score with what is known
-    besides. `estimate` and the variances (of the share) are None where inclusion probabilities are unknown. `told`
-    holds what the strategy tells, such as the worth of more money.
+    `tests` cost `cost_eur`; `failed_share` is among them; `prevalence` is the truth; `model_mean` the mean score with
+    what is known besides. `estimate` and the variances (of the share) are None where inclusion probabilities are
+    unknown; `true_variance` is the one that whoever knew every failing SKU would foresee. `told` holds what the strategy tells, such as the worth of more money.
     """
 
     round: int
     tests: int
+    cost_eur: float
     found: int
     failed_share: float
     prevalence: float
@@ -34,11 +43,20 @@ class Round:
     estimate: float | None
     design_variance: float | None
     anticipated_variance: float | None
+    true_variance: float | None
     told: Mapping[str, float]
 
 
+@dataclass(frozen=True)
+class _Tested:
+    """What tests of some places say: failures found, with the sensitivity of each test."""
+
+    failed: Truths
+    sensitivity: Floats
+
+
 def replayed(scenario: Scenario, seed: int, strategy: Strategy, size: tuple[int, int], scored: bool) -> Iterator[Round]:
-    """Yield the rounds of a strategy; `size` is their number and the tests in each.
+    """Yield the rounds of a strategy; `size` is their number and the full tests that each pays.
 
     Two rounds of random tests, the same for all strategies, come before. Without `scored` no model is trained: for
     strategies that ask none.
@@ -52,9 +70,10 @@ def replayed(scenario: Scenario, seed: int, strategy: Strategy, size: tuple[int,
         places = ledger.eligible(now)
         view = _view(world, ledger, places, looks[places], learner, tests)
         choice = _warm_up(view, world, places) if now < WARM_UP else strategy(view)
+        tested = _tested(world, places, choice)
         if now >= WARM_UP:
-            yield _told(world, view, choice, places)
-        ledger.add(_tested(world, places[choice.chosen], looks, now))
+            yield _told(world, (view, choice, tested), world.non_compliant[places], ledger.failures_outside(now))
+        ledger.add(_batch(world, places[choice.chosen], looks, tested))
 
 
 def _let_time_pass(world: LivingWorld, ledger: Ledger, now: int) -> None:
@@ -85,13 +104,22 @@ def _view(world: LivingWorld, ledger: Ledger, places: Integers, looks: Matrix, l
     )
 
 
-def _tested(world: LivingWorld, places: Integers, looks: Matrix, now: int) -> Batch:
-    failed = world.non_compliant[places]
+def _tested(world: LivingWorld, places: Integers, choice: Choice) -> _Tested:
+    """Test the chosen ones of `places`; a screen misses failures, each by a coin of its own."""
+    sensitivity = np.array([package.sensitivity for package in PACKAGES])[choice.packages(len(places))[choice.chosen]]
+    chance = np.random.default_rng((world.seed, 11, world.round)).random(world.scenario.skus)
+    chosen = places[choice.chosen]
+    return _Tested(world.non_compliant[chosen] & (chance[chosen] < sensitivity), sensitivity)
+
+
+def _batch(world: LivingWorld, places: Integers, looks: Matrix, tested: _Tested) -> Batch:
+    now = world.round
     chance = np.random.default_rng((world.seed, 7, now)).random(world.scenario.skus)
-    late = chance[places] < np.where(failed, LATE[1], LATE[0])
+    late = chance[places] < np.where(tested.failed, LATE[1], LATE[0])
     return Batch(
-        now, places, world.supplier[places], world.cell[places], looks[places], failed, now + 1 + late.astype(np.int64)
-    )
+        now, places, world.supplier[places], world.cell[places], looks[places], tested.failed,
+        now + 1 + late.astype(np.int64), tested.sensitivity,
+    )  # fmt: skip
 
 
 def _warm_up(view: View, world: LivingWorld, places: Integers) -> Choice:
@@ -105,29 +133,34 @@ def _warm_up(view: View, world: LivingWorld, places: Integers) -> Choice:
     return Choice(view.rng.choice(len(places), view.tests, replace=False, p=weight / weight.sum()))
 
 
-def _told(world: LivingWorld, view: View, choice: Choice, places: Integers) -> Round:
-    """The round as it will be known once all results are in: nobody decides anything by it."""
-    size = world.scenario.skus
-    failed = world.non_compliant[places[choice.chosen]].astype(np.float64)
-    outside = np.ones(size, dtype=np.bool_)
-    outside[places] = False
-    known, expected = float(world.non_compliant[outside].sum()), float(view.p_fail.sum())
-    estimate = design = anticipated = None
+def _told(world: LivingWorld, drawn: tuple[View, Choice, _Tested], failing: Truths, known: float) -> Round:
+    """The round as it will be known once all results are in: nobody decides anything by it.
+
+    `failing` is the truth along the frame, `known` the failures outside.
+    """
+    (view, choice, tested), size = drawn, world.scenario.skus
+    expected, package = float(view.p_fail.sum()), choice.packages(len(view))
+    estimate = design = anticipated = true = None
     if choice.inclusion is not None:
-        chance = choice.inclusion[choice.chosen]
-        tested = Outcomes(failed, view.p_fail[choice.chosen], chance, np.ones(len(chance)))
-        estimate = (known + difference_total(tested, expected)) / size
-        design = design_variance(tested) / size**2
-        anticipated = anticipated_variance(view.p_fail, choice.inclusion, np.ones(len(places))) / size**2
+        outcomes = Outcomes(tested.failed / tested.sensitivity, view.p_fail[choice.chosen],
+                            choice.inclusion[choice.chosen], np.ones(len(tested.failed)),
+                            missed(tested.failed, tested.sensitivity))  # fmt: skip
+        sensitivity = np.array([each.sensitivity for each in PACKAGES])[package]
+        estimate = (known + difference_total(outcomes, expected)) / size
+        design = design_variance(outcomes) / size**2
+        anticipated = anticipated_variance(view.p_fail, choice.inclusion, np.ones(len(view)), sensitivity) / size**2
+        true = variance_given(failing, view.p_fail, choice.inclusion, sensitivity) / size**2
     return Round(
         round=view.round - WARM_UP,
-        tests=len(failed),
-        found=int(failed.sum()),
-        failed_share=float(failed.mean()),
+        tests=len(tested.failed),
+        cost_eur=sum(PACKAGES[number].cost_cents for number in package[choice.chosen]) / 100,
+        found=int(tested.failed.sum()),
+        failed_share=float(tested.failed.mean()),
         prevalence=world.prevalence,
         model_mean=(known + expected) / size,
         estimate=estimate,
         design_variance=design,
         anticipated_variance=anticipated,
+        true_variance=true,
         told=dict(choice.told),
     )

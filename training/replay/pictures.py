@@ -7,7 +7,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from training.replay.planned import PRICE_CENTS
 from training.replay.summary import Run, interval
 
 INK, ACCENT, PALE = "#1f2933", "#1f5fa8", "#b6c2cf"
@@ -17,10 +16,7 @@ RACED = {"plan": ACCENT, "greedy": "#c2571a", "random": "#7b8794", "oracle": INK
 def findings_picture(by_name: Mapping[str, Sequence[Run]]) -> Figure:
     """Failures found per 1,000 EUR by each strategy; the mean over worlds, and each world as a dot."""
     figure, axes = _axes(7.6, 0.42 * len(by_name) + 1.1)
-    per_thousand = {
-        name: np.array([run.found / (sum(each.tests for each in run.rounds) * PRICE_CENTS / 100_000) for run in own])
-        for name, own in by_name.items()
-    }
+    per_thousand = {name: np.array([1_000 * run.found / run.cost_eur for run in own]) for name, own in by_name.items()}
     names = sorted(per_thousand, key=lambda name: float(per_thousand[name].mean()))
     for row, name in enumerate(names):
         values = per_thousand[name]

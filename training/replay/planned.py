@@ -1,53 +1,67 @@
 """The plan as a strategy: what `touchstone allocate` would draw, on the arrays of a replay."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from sampling.chance import ONE, mixed
 from sampling.draw import taken
 from sampling.inclusion import Solution, solved
-from sampling.limits import Knobs, Limits, Package, Units
+from sampling.limits import Knobs, Limits, Units
 from sampling.worth import History, foreseen_variance, value_of
+from training.replay.ledger import Integers
+from training.replay.packages import FULL, PACKAGES, PRICE_CENTS
 from training.replay.strategies import Choice, View
-
-PRICE_CENTS = 25_000  # of one test; every test of a replay costs the same
 
 
 @dataclass(frozen=True)
 class Planned:
     """The linear programme over risk strata, and its draw.
 
-    `bonus` counts the standard deviations of a cell's fail rate that are added to the score.
+    `bonus` counts the standard deviations of a cell's fail rate that are added to the score; with `screens` every SKU
+    may be screened instead of fully tested.
     """
 
     knobs: Knobs = field(default_factory=Knobs)
     bonus: float = 0.0
+    screens: bool = False
 
     def __call__(self, view: View) -> Choice:
         """Solve and draw the round."""
-        units, limits = self.units(view), limits_of(view)
-        solution = solved(units, limits, self.knobs)
-        chosen = np.flatnonzero(taken(units, solution, limits, view.seed * 1_000 + view.round))
-        return Choice(chosen, solution.inclusion / ONE, _told(solution))
+        solution = self.solution(view)
+        chosen = self.drawn(view, solution, view.seed * 1_000 + view.round)
+        return Choice(chosen, solution.inclusion / ONE, solution.package, _told(solution))
 
-    def units(self, view: View) -> Units:
-        """The SKUs as the programme needs them; every failure counts the same."""
+    def solution(self, view: View) -> Solution:
+        """The round before the draw."""
+        return solved(self._units(view), limits_of(view, self.screens), self.knobs)
+
+    def drawn(self, view: View, solution: Solution, seed: int) -> Integers:
+        """The places that one draw takes, spread over the cells."""
+        limits = limits_of(view, self.screens)
+        everywhere = replace(limits, options=limits.options * len(view.history.tests))
+        return np.flatnonzero(taken(replace(self._units(view), cell=view.cell), solution, everywhere, seed))
+
+    def _units(self, view: View) -> Units:
+        """The SKUs as the programme needs them; every failure counts the same.
+
+        No limit tells cells apart here, so they share their strata.
+        """
         history = History(*(counts.astype(np.float64) for counts in
                             (view.history.tests, view.history.failures, view.history.pending)))  # fmt: skip
         return Units(
             value=value_of(view.p_fail, np.ones(len(view)), view.cell, history, self.bonus),
             variance=foreseen_variance(view.p_fail),
-            cell=view.cell,
+            cell=np.zeros(len(view), dtype=np.int64),
             supplier=np.full(len(view), -1, dtype=np.int64),
             words=mixed(view.sku.astype(np.uint64), 0),
         )
 
 
-def limits_of(view: View) -> Limits:
+def limits_of(view: View, screens: bool = False) -> Limits:
     """The money for the round's tests, and nothing else that binds."""
-    package = Package("test", PRICE_CENTS, 1, "laboratory")
-    return Limits((package,), ((0,),) * len(view.history.tests), view.tests * PRICE_CENTS)
+    packages = PACKAGES if screens else (FULL,)
+    return Limits(packages, (tuple(range(len(packages))),), view.tests * PRICE_CENTS)
 
 
 def _told(solution: Solution) -> dict[str, float]:

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 
 from data.workspace import replacing
 from training.replay.contestants import CONTESTANTS
+from training.replay.packages import PRICE_CENTS
 from training.replay.pictures import findings_picture, prevalence_picture, race_picture
-from training.replay.planned import PRICE_CENTS
 from training.replay.summary import Run, mean, ratio_of_found
 
 PLAN, GREEDY, RANDOM, ORACLE = "plan", "greedy", "random", "oracle"
@@ -84,7 +84,6 @@ def _by_name(runs: Sequence[Run]) -> dict[str, list[Run]]:
 def _page(by_name: dict[str, list[Run]]) -> Page:
     plan = by_name[PLAN]
     rounds, tests = len(plan[0].rounds), plan[0].rounds[0].tests
-    euros = rounds * tests * PRICE_CENTS / 100
     found = {name: mean([run.found for run in own]).value for name, own in by_name.items()}
     random, oracle = ratio_of_found(plan, by_name[RANDOM]).value, ratio_of_found(plan, by_name[ORACLE]).value
     return Page(
@@ -92,13 +91,13 @@ def _page(by_name: dict[str, list[Run]]) -> Page:
         worlds=len(plan),
         rounds=rounds,
         tests=tests,
-        euros=f"{euros:,.0f}",
+        euros=f"{plan[0].cost_eur:,.0f}",
         headline=f"For the same money the plan found {random:.1f} times the failures that testing at random found, and "
         f"{oracle:.0%} of what someone would have found who knew every true risk.",
         exploration=_exploration(by_name, found),
         money=_money(plan),
         precision=_precision(plan),
-        lines=tuple(_line(name, own, by_name, tests) for name, own in by_name.items()),
+        lines=tuple(_line(name, own, by_name) for name, own in by_name.items()),
     )
 
 
@@ -115,8 +114,8 @@ def _exploration(by_name: dict[str, list[Run]], found: dict[str, float]) -> str:
 def _money(plan: Sequence[Run]) -> str:
     rounds = [each for run in plan for each in run.rounds]
     promised = sum(each.told["value"] for each in rounds)
-    found, tests = sum(each.found for each in rounds), sum(each.tests for each in rounds)
-    average = found / (tests * PRICE_CENTS / 100)
+    found = sum(each.found for each in rounds)
+    average = found / sum(run.cost_eur for run in plan)
     euro = float(np.mean([each.told["euro"] for each in rounds])) * found / promised
     return (
         f"1,000 EUR bought {1_000 * average:.2f} failures on average. 1,000 EUR more in a round would buy about "
@@ -140,7 +139,7 @@ def _precision(plan: Sequence[Run]) -> str:
     return text
 
 
-def _line(name: str, own: Sequence[Run], by_name: dict[str, list[Run]], tests: int) -> Line:
+def _line(name: str, own: Sequence[Run], by_name: dict[str, list[Run]]) -> Line:
     found = mean([run.found / len(run.rounds) for run in own])
     spread = f" ± {found.error:.0f}" if np.isfinite(found.error) else ""
     estimates = own[0].estimates
@@ -148,7 +147,7 @@ def _line(name: str, own: Sequence[Run], by_name: dict[str, list[Run]], tests: i
         name=name,
         meaning=CONTESTANTS[name].meaning,
         found=f"{found.value:.0f}{spread}",
-        per_thousand=f"{found.value / (tests * PRICE_CENTS / 100_000):.2f}",
+        per_thousand=f"{1_000 * sum(run.found for run in own) / sum(run.cost_eur for run in own):.2f}",
         times_random=f"{ratio_of_found(own, by_name[RANDOM]).value:.2f}",
         of_oracle=f"{ratio_of_found(own, by_name[ORACLE]).value:.0%}",
         off=f"{np.sqrt(np.mean([run.rmse() ** 2 for run in own])):.0%}" if estimates else "no estimate",

@@ -1,13 +1,15 @@
 """Ways of choosing the tests of a round: simple rules, and the plan."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from sampling.chance import BITS, ONE
+from sampling.limits import Codes
 from training.replay.learner import learned
 from training.replay.ledger import Batch, CellHistory, Floats, Integers, Matrix
+from training.replay.packages import PACKAGES, SCREEN, tests_for
 
 ENSEMBLE = 5
 BINS, STEEPNESS = 40, 2.0
@@ -15,7 +17,10 @@ BINS, STEEPNESS = 40, 2.0
 
 @dataclass(frozen=True)
 class View:
-    """What a strategy may know in a round, along the places that may be tested; `truth` is for the oracle alone."""
+    """What a strategy may know in a round, along the places that may be tested; `truth` is for the oracle alone.
+
+    `tests` is the money of the round, counted in full tests.
+    """
 
     round: int
     tests: int
@@ -41,14 +46,34 @@ class View:
 
 @dataclass(frozen=True)
 class Choice:
-    """The places chosen; the inclusion probability of every place where it is known; what else is worth telling."""
+    """The places chosen; what is known of every place: its inclusion probability, the number of its package.
+
+    Without `package` all tests are full ones. `told` is what else is worth telling.
+    """
 
     chosen: Integers
     inclusion: Floats | None = None
+    package: Codes | None = None
     told: Mapping[str, float] = field(default_factory=dict)
+
+    def packages(self, places: int) -> Codes:
+        """The number of the package of each of so many places."""
+        return np.zeros(places, dtype=np.int64) if self.package is None else self.package
 
 
 Strategy = Callable[[View], Choice]
+
+
+@dataclass(frozen=True)
+class Screening:
+    """A strategy that screens whatever it chooses: more SKUs for the same money, some failures missed."""
+
+    strategy: Strategy
+
+    def __call__(self, view: View) -> Choice:
+        """Choose as many places as the money screens."""
+        choice = self.strategy(replace(view, tests=min(tests_for(view.tests, SCREEN), len(view))))
+        return replace(choice, package=np.full(len(view), PACKAGES.index(SCREEN)))
 
 
 def at_random(view: View) -> Choice:

@@ -9,7 +9,8 @@ from data.marketplace.living_world import DRIFTING, STATIONARY
 from training.replay.contestants import CONTESTANTS
 from training.replay.ledger import CLOSES_AFTER, Batch, Ledger
 from training.replay.loop import WARM_UP, replayed
-from training.replay.strategies import Choice, View, at_random, greedy
+from training.replay.packages import PACKAGES, PRICE_CENTS, SCREEN
+from training.replay.strategies import Choice, Screening, View, at_random, greedy
 
 TINY = replace(DRIFTING, skus=4_000, suppliers=160, categories=4, markets=3, hazards_at=(3,))
 TESTS = 60
@@ -21,11 +22,14 @@ def test_every_strategy_spends_the_round_on_sku_that_may_be_tested(name: str) ->
 
     def watched(view: View) -> Choice:
         choice = contestant.strategy(view)
-        assert len(np.unique(choice.chosen)) == len(choice.chosen) == TESTS
+        cost = np.array([each.cost_cents for each in PACKAGES])[choice.packages(len(view))]
+        assert len(np.unique(choice.chosen)) == len(choice.chosen)
+        left = TESTS * PRICE_CENTS - int(cost[choice.chosen].sum())
+        assert 0 <= left < SCREEN.cost_cents
         assert choice.chosen.min() >= 0
         assert choice.chosen.max() < len(view)
         if choice.inclusion is not None:
-            assert choice.inclusion.sum() == pytest.approx(TESTS, abs=1e-3)
+            assert choice.inclusion @ cost == pytest.approx(TESTS * PRICE_CENTS - left)
             assert (choice.inclusion > 0).all()
             assert choice.inclusion.max() <= 1
         return choice
@@ -35,7 +39,7 @@ def test_every_strategy_spends_the_round_on_sku_that_may_be_tested(name: str) ->
     assert all((each.estimate is None) == (name in BLIND) for each in rounds)
 
 
-BLIND = {"greedy", "Thompson", "EVA", "EVA with scores", "oracle"}
+BLIND = {"greedy", "greedy with screening", "Thompson", "EVA", "EVA with scores", "oracle"}
 
 
 def test_a_result_teaches_only_when_its_round_is_closed() -> None:
@@ -87,10 +91,36 @@ def test_random_testing_knows_the_prevalence() -> None:
     assert abs(np.mean(errors)) < 3 * np.std(errors) / np.sqrt(len(errors))
 
 
+def test_screens_miss_failures_and_the_estimate_accounts_for_them() -> None:
+    """Random screens find four fifths of what is there; the overlooked ones are neither lost nor counted twice."""
+    world = replace(STATIONARY, skus=12_000, suppliers=480)
+    rounds = list(replayed(world, 6, Screening(at_random), (40, 200), scored=False))
+    errors = [float(each.estimate or 0) / each.prevalence - 1 for each in rounds]
+    assert abs(np.mean(errors)) < 3 * np.std(errors) / np.sqrt(len(errors))
+    assert 3 * np.std(errors) / np.sqrt(len(errors)) < 1 - SCREEN.sensitivity, "else nothing is shown"
+    assert {each.tests for each in rounds} == {200 * PRICE_CENTS // SCREEN.cost_cents}
+
+
+def test_an_overlooked_failure_is_counted_as_long_as_its_pass_is_valid() -> None:
+    """Of ten screened places four fail; each failure found by a screen of sensitivity 0.8 stands for a quarter more."""
+    places, failed = np.arange(10), np.arange(10) < 4
+    ledger = Ledger(places=12, cells=1)
+    ledger.add(Batch(0, places, places, places * 0, np.zeros((10, 1), np.float32), failed, places * 0 + 1,
+                     np.full(10, 0.8)))  # fmt: skip
+    assert ledger.failures_outside(1) == pytest.approx(4 + 1)
+    gone = np.isin(np.arange(12), ledger.arrivals(1))
+    ledger.renew(gone)
+    assert ledger.failures_outside(2) == pytest.approx(1)
+    ledger.renew(np.arange(12) >= 7)
+    assert ledger.failures_outside(2) == pytest.approx(0.5)
+    assert ledger.failures_outside(14) == 0
+
+
 def test_a_pass_keeps_a_sku_out_until_it_expires_or_other_goods_come() -> None:
     ledger = Ledger(places=3, cells=1)
     tested = np.array([0, 1])
-    ledger.add(Batch(0, tested, tested, tested * 0, np.zeros((2, 1), np.float32), np.zeros(2, bool), tested * 0 + 1))
+    looks, passed, soon = np.zeros((2, 1), np.float32), np.zeros(2, bool), np.ones(2, dtype=np.int64)
+    ledger.add(Batch(0, tested, tested, tested * 0, looks, passed, soon, np.ones(2)))
     assert ledger.eligible(1).tolist() == [2]
     assert len(ledger.arrivals(1)) == 0
     assert ledger.eligible(13).tolist() == [2]
