@@ -33,8 +33,8 @@ FOLDER = Path("workspace") / "bench-sampling"
 PLAN, EPSILON, GREEDY, RANDOM, ORACLE = "plan", "epsilon-greedy 20 %", "greedy", "random", "oracle"
 SCREENING = " with screening"
 PAIRS = (
-    "What is judged below is the ratio of RMSE over all worlds and rounds. The mean over worlds of each world's ratio is "
-    "larger than it should be, as twenty rounds leave both of its parts uncertain. The RMSE to expect is computed "
+    "What is judged below is the ratio of RMSE over all worlds and rounds. The mean over worlds of each world's ratio "
+    "is larger than it should be, as twenty rounds leave both of its parts uncertain. The RMSE to expect is computed "
     "from the truth and the inclusion probabilities of every round, without the luck of the draw.\n\n"
 )
 REDRAWN_SEEDS = FRESH_SEEDS[:1]

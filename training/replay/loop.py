@@ -30,7 +30,8 @@ class Round:
 
     `tests` cost `cost_eur`; `failed_share` is among them; `prevalence` is the truth; `model_mean` the mean score with
     what is known besides. `estimate` and the variances (of the share) are None where inclusion probabilities are
-    unknown; `true_variance` is the one that whoever knew every failing SKU would foresee. `told` holds what the strategy tells, such as the worth of more money.
+    unknown; `true_variance` is the one that whoever knew every failing SKU would foresee. `told` holds what the
+    strategy tells, such as the worth of more money.
     """
 
     round: int

@@ -4,27 +4,15 @@ import numpy as np
 import pytest
 
 from training.replay.loop import Round
-from training.replay.summary import Run, mean, ratio_of_found, ratio_of_pooled_rmse, ratio_of_rmse
+from training.replay.summary import Run, mean, ratio_of_found, ratio_of_pooled_rmse, ratio_of_rmse, ratio_of_true_rmse
 
 
 def run(seed: int, found: int, miss: float = 0.1, strategy: str = "plan") -> Run:
     """Eight rounds, each finding `found`, each estimate off by `miss`, up and down in turn."""
+    off = [0.04 * (1 + miss), 0.04 * (1 - miss)] * 4
     rounds = tuple(
-        Round(
-            number,
-            100,
-            25_000.0,
-            found,
-            found / 100,
-            0.04,
-            0.05,
-            0.04 * (1 + miss * (-1) ** number),
-            1e-5,
-            2e-5,
-            3e-5,
-            {},
-        )
-        for number in range(8)
+        Round(number, 100, 25_000.0, found, found / 100, 0.04, 0.05, told, 1e-5, 2e-5, (0.04 * miss) ** 2, {})
+        for number, told in enumerate(off)
     )
     return Run("stationary", seed, strategy, rounds)
 
@@ -47,6 +35,8 @@ def test_the_ratio_of_errors_counts_the_worlds_in_which_it_is_smaller() -> None:
     ratio, smaller = ratio_of_rmse([run(1, 1, 0.1), run(2, 1, 0.4)], [run(1, 1, 0.2), run(2, 1, 0.2)])
     assert ratio.value == pytest.approx(1.25)
     assert smaller == 1
+    expected = ratio_of_true_rmse([run(1, 1, 0.1), run(2, 1, 0.4)], [run(1, 1, 0.2), run(2, 1, 0.2)])
+    assert (expected.value, expected.error) == pytest.approx((ratio.value, ratio.error))
 
 
 def test_the_error_over_all_worlds_weighs_large_errors_more() -> None:
