@@ -4,6 +4,7 @@ from collections.abc import Callable
 from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
@@ -55,6 +56,7 @@ def console_app(house: Callable[[], House]) -> FastAPI:
     app.add_exception_handler(SignInNeededError, _led_to_sign_in)
     app.add_exception_handler(NotAllowedError, _not_allowed)
     app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(RequestValidationError, _misread)
     app.add_exception_handler(HTTPException, _no_such_page)
     app.add_exception_handler(Exception, _failed)
     return app
@@ -86,6 +88,13 @@ def _not_allowed(request: Request, error: Exception) -> Response:
 def _refused(request: Request, error: Exception) -> Response:
     status = 503 if isinstance(error, UnavailableError) else 400
     return page(request, "error.html", status, heading="That did not work", message=str(error))
+
+
+def _misread(request: Request, error: Exception) -> Response:
+    """An address with a value that its page cannot read; the value itself is not repeated."""
+    named = {str(each["loc"][-1]) for each in error.errors()} if isinstance(error, RequestValidationError) else set()
+    said = f"The address has a value that cannot be read: {', '.join(sorted(named))}. Go back and choose again."
+    return page(request, "error.html", 400, heading="That did not work", message=said)
 
 
 def _no_such_page(request: Request, error: Exception) -> Response:

@@ -103,6 +103,8 @@ def _chosen(published: Published, form: FormData) -> list[tuple[Entry, Package]]
         raise Refusal(f"{len(ticked)} SKUs were chosen. Order tests for at most {MOST_CHOSEN} at once.")
     keys = [value.partition("/")[::2] for value in ticked]
     positions = published.snapshot.find([sku_id for _, sku_id in keys], [market for market, _ in keys])
+    if not (positions >= 0).any():
+        raise Refusal(f"The catalogue of {published.publication.as_of} has none of the chosen SKUs. Choose again.")
     entries = published.queue.entries(published.queue.numbers_of(positions[positions >= 0]))
     policy = sampling_policy_in_force(published.publication.as_of)
     return [(entry, policy.options((entry.category, entry.market))[0]) for entry in entries]

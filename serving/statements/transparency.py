@@ -35,7 +35,7 @@ def transparency_record(statement: Statement, content_language: str | None = Non
         "content_date": max(statement.offer.listed_on, date(2000, 1, 1)).isoformat(),
         "application_date": statement.from_day.isoformat(),
         "decision_facts": _facts(statement)[:MOST_FACTS],
-        "source_type": "SOURCE_VOLUNTARY",
+        "source_type": "SOURCE_VOLUNTARY" if statement.found_by_score else "SOURCE_TYPE_OTHER_NOTIFICATION",
         "automated_detection": "Yes" if statement.found_by_score else "No",
         "automated_decision": (
             "AUTOMATED_DECISION_PARTIALLY" if statement.found_by_score else "AUTOMATED_DECISION_NOT_AUTOMATED"

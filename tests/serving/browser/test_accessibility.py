@@ -1,5 +1,6 @@
 """Pages that everybody can read: axe-core finds nothing serious, nothing is cut off, nothing runs that was written."""
 
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 import pytest
@@ -7,18 +8,45 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from tests.serving.browser.conftest import Pages, Shop
+from tests.serving.browser.filled import filled
 from tests.serving.browser.shop import DRAWN_SKU, FAILED_SKU, HOSTILE_SKU, MARKUP
+from tests.serving.console.routes import NO_PAGE, page_routes
 
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]},
          "resultTypes": ["violations"]}  # fmt: skip
 pytestmark = pytest.mark.slow
 SERIOUS = ("serious", "critical")
-PATHS = (
-    "/", f"/?q={quote(MARKUP)}", f"/sku/EU/{HOSTILE_SKU}", f"/sku/EU/{FAILED_SKU}", f"/sku/EU/{DRAWN_SKU}",
-    f"/decide?market=EU&sku_id={HOSTILE_SKU}", f"/decide?market=EU&sku_id={FAILED_SKU}", "/decisions", "/plan",
-    "/overview", "/ledger", f"/ledger?subject={quote(MARKUP)}", f"/sku/EU/{quote(MARKUP, safe='')}",
-    f"/decisions/{quote(MARKUP, safe='')}", f"/rounds/{quote(MARKUP, safe='')}", "/nowhere",
-)  # fmt: skip
+# Every page of the console by its route, with the addresses at which it is looked at.
+ADDRESSES: Mapping[str, Sequence[str]] = {
+    "/": ("/", "/?view=all", f"/?q={quote(MARKUP)}"),
+    "/sku/{market}/{sku_id:path}": (
+        f"/sku/EU/{HOSTILE_SKU}", f"/sku/EU/{FAILED_SKU}", f"/sku/EU/{DRAWN_SKU}", f"/sku/EU/{quote(MARKUP, safe='')}",
+    ),
+    "/decide": (f"/decide?market=EU&sku_id={HOSTILE_SKU}", f"/decide?market=EU&sku_id={FAILED_SKU}"),
+    "/decisions": ("/decisions",),
+    "/decisions/{decision_id}": (
+        "/decisions/{decision_id}", "/decisions/{waiting}", f"/decisions/{quote(MARKUP, safe='')}",
+    ),
+    "/decisions/{decision_id}/statement": ("/decisions/{decision_id}/statement", "/decisions/{waiting}/statement"),
+    "/appeals": ("/appeals",),
+    "/plan": ("/plan", "/plan?budget_eur=5000", "/plan?budget_eur=much"),
+    "/rounds/{round_id}": ("/rounds/{round_id}", f"/rounds/{quote(MARKUP, safe='')}"),
+    "/overview": ("/overview",),
+    "/ledger": ("/ledger", "/ledger?check=true", f"/ledger?subject={quote(MARKUP)}"),
+    "/sign-in": ("/sign-in",),
+    NO_PAGE: ("/nowhere",),
+}  # fmt: skip
+
+
+def test_a_new_page_is_looked_at_too() -> None:
+    """A page without an address above is not known to be readable."""
+    assert set(ADDRESSES) == page_routes()
+
+
+@pytest.fixture(scope="module")
+def told(shop: Shop) -> Mapping[str, str]:
+    """What fills the addresses."""
+    return filled(shop)
 
 
 def complaints(page: Page) -> list[str]:
@@ -30,24 +58,54 @@ def complaints(page: Page) -> list[str]:
     ]  # fmt: skip
 
 
+def assert_sound(page: Page, path: str) -> None:
+    """The page has one heading, runs nothing that was written, fits both widths, and axe-core has nothing serious."""
+    assert page.evaluate("window.ran") is None, path
+    assert page.locator("h1").count() == 1, path
+    assert complaints(page) == [], path
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
+    page.set_viewport_size({"width": 1280, "height": 900})
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_has_a_serious_complaint_and_nothing_written_runs(opened: Pages, shop: Shop, scheme: str) -> None:
-    """On every page, at both widths; titles, suppliers, reviews, certificates and addresses hold markup."""
-    page = opened(color_scheme=scheme)
+def test_no_page_has_a_serious_complaint_and_nothing_written_runs(
+    opened: Pages, shop: Shop, told: Mapping[str, str], scheme: str
+) -> None:
+    """On every page, at both widths; titles, suppliers, reviews, officers' words and addresses hold markup."""
+    page = opened("second", color_scheme=scheme)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    seen = set()
-    for path in PATHS:
+    for path in (each.format(**told) for addresses in ADDRESSES.values() for each in addresses):
         page.goto(shop.pages + path)
-        seen.add(path)
-        assert page.evaluate("window.ran") is None, path
-        assert page.locator("h1").count() == 1, path
-        assert complaints(page) == [], path
-        page.set_viewport_size({"width": 390, "height": 844})
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
-        page.set_viewport_size({"width": 1280, "height": 900})
-    assert seen == set(PATHS)
+        assert_sound(page, path)
     assert errors == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_pages_that_answer_forms_have_none_either(opened: Pages, shop: Shop, scheme: str) -> None:
+    """A plan that may be approved, ordering tests, what became of them, and a refused form."""
+    page = opened("scheduler", color_scheme=scheme)
+    page.goto(f"{shop.pages}/plan?budget_eur=5000")
+    page.get_by_role("button", name="Approve").wait_for()
+    assert_sound(page, "/plan of a scheduler")
+    page.goto(f"{shop.pages}/?view=all")
+    page.locator("#results input[name=sku]").first.check()
+    page.get_by_role("button", name="Order").first.click()
+    page.locator("#explanation").wait_for()
+    assert_sound(page, "/queue/order")
+    page.locator("#code").select_option("score_high")
+    page.locator("#explanation").fill("Never tested, and sold a lot.")
+    page.get_by_role("button", name="Order for").click()
+    page.get_by_role("link", name="Back to the queue").wait_for()
+    assert_sound(page, "/queue/ordered")
+    page.goto(f"{shop.pages}/decide?market=EU&sku_id={FAILED_SKU}")
+    page.get_by_role("radio", name="Order test").check()
+    page.get_by_label("Reason").select_option("score_high")
+    page.get_by_label("Why, in your own words").fill(20 * " ")
+    page.get_by_role("button", name="Decide", exact=True).click()
+    page.locator(".refusal").wait_for()
+    assert_sound(page, "/decide, refused")
 
 
 def test_a_page_that_is_wrong_is_complained_about(opened: Pages) -> None:

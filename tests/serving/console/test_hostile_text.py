@@ -1,19 +1,39 @@
 """Text of sellers and buyers is data on every page: whatever it says, nothing of it becomes markup or an address."""
 
+import re
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 from starlette.testclient import TestClient
 
+from data.ledger import Deed, record
+from data.state.database import open_state
+from data.workspace import Workspace
+from serving.console.casework import casework, decisions_of, policy_today
+from serving.console.session import Person
+from serving.decisions.appeals import answer_appeal, file_appeal
+from serving.decisions.owners import assign
+from serving.decisions.rules import Officer, Proposal
 from serving.dossiers.dossier import Dossier, Quote
 from serving.dossiers.reading import Dossiers
+from serving.planning import Planner, draw_round
+from serving.published import published_now
 from serving.queue.reading import Entry, Queue
 from tests.features.catalogues import DAY
-from tests.serving.console.conftest import Clients
+from tests.serving.conftest import scored_workspace
+from tests.serving.console.conftest import NOW, Clients, Holder, csrf_of, house_of, mounted
+from tests.serving.console.routes import NO_PAGE, page_routes
+from tests.serving.console.test_decision_pages import FAILED
 
+FIELDS = ("sku_id", "market", "disposition", "code", "explanation", "percent", "note", "grounds", "outcome",
+          "budget_eur", "sku", "owner", "verdict")  # fmt: skip
+FORMS = ("/decide", "/estimate", "/assign", "/verdict", "/plan", "/queue/order", "/queue/ordered")
 HOSTILE = (
     "<script>alert(1)</script>",
     "\"><img src=x onerror=alert(1)>",
@@ -61,6 +81,79 @@ def test_reflected_text_is_shown_as_text(signed: Clients) -> None:
         for name in ("q", "supplier", "band", "market", "view", "sort", "page"):
             assert_inert(BeautifulSoup(client.get("/ui/", params={name: text}).text, "html.parser"))
         assert_inert(BeautifulSoup(client.get("/ui/sign-in", params={"next": text}).text, "html.parser"))
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A workspace of these tests alone, and the round drawn in it."""
+    home = scored_workspace(tmp_path_factory.mktemp("hostile") / "workspace").workspace.home
+    engine = open_state("sqlite://")
+    drawn = draw_round(Workspace(home), published_now(Workspace(home)), 3_000, Planner(engine, "Sam", NOW))
+    engine.dispose()
+    return home, drawn.round_id
+
+
+@pytest.fixture
+def written(planned: tuple[Path, str], hostile: str, tmp_path: Path) -> Iterator[tuple[TestClient, dict[str, str]]]:
+    """A browser signed in by an officer of that name, and what fills addresses; officers wrote it wherever they can."""
+    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
+    named = Holder("k-hostile", hostile, "admin")
+    house = replace(house_of(planned[0], engine), holder_of=lambda _: named, holder_by_id=lambda _: named)
+    olga, author, third = (Officer(name, "admin", f"k-{name}") for name in ("Olga", hostile, f"{hostile} too"))
+    words, decisions, policy = f"{hostile} and so on", decisions_of(house), policy_today(house)
+    file = casework(house, Person("Olga", "admin", "k-Olga"), *FAILED).file
+    removal = decisions.propose(Proposal("remove", "failed_independent_test", words), olga, file, NOW)
+    removal = decisions.approve(removal.decision_id, author, NOW, words)
+    decisions.propose(Proposal("pause", "serious_hazard_reported", words), author, file, NOW)
+    for outcome in ("upheld", None):
+        appeal = file_appeal(engine, removal, Officer("Tom", "officer", "k-tom"), (words, NOW), policy)
+        if outcome:
+            answer_appeal(engine, appeal.appeal_id, third, (outcome, words, NOW), policy)
+    assign(engine, FAILED, hostile, author, NOW)
+    record(engine, Deed(hostile, hostile, hostile, {hostile: [hostile]}), NOW)
+    with TestClient(mounted(house)) as client:
+        client.post("/ui/sign-in", data={"csrf": csrf_of(client, "/ui/sign-in"), "key": "any"})
+        yield client, {"decision_id": removal.decision_id, "round_id": planned[1], "sku_id:path": FAILED[0],
+                       "market": FAILED[1], "path:path": "nowhere"}  # fmt: skip
+    engine.dispose()
+
+
+def test_what_officers_wrote_is_text_on_every_page(written: tuple[TestClient, dict[str, str]], hostile: str) -> None:
+    """Names, explanations, notes, grounds of appeals, owners, rows of the ledger; a new page is tried by itself."""
+    client, filled = written
+    shown_on = set()
+    for route in sorted(page_routes()):
+        address = "/ui" + re.sub(r"{([^}]+)}", lambda name: filled[name[1]], route)
+        query = {"sku_id": FAILED[0], "market": FAILED[1], "view": "all"} if route in ("/decide", "/") else {}
+        answer = client.get(address, params=query)
+        assert answer.status_code == (404 if route == NO_PAGE else 200), answer.text
+        soup = BeautifulSoup(answer.text, "html.parser")
+        assert_inert(soup)
+        if " ".join(hostile.split()) in " ".join(soup.get_text().split()):
+            shown_on.add(route)
+    assert shown_on >= {"/", "/appeals", "/decide", "/decisions", "/decisions/{decision_id}", "/ledger",
+                        "/decisions/{decision_id}/statement", "/sku/{market}/{sku_id:path}"}  # fmt: skip
+
+
+def test_what_an_address_or_a_form_says_is_text_on_every_page(signed: Clients) -> None:
+    """Also where the page refuses it."""
+    client = signed("admin")
+    for text in HOSTILE:
+        said = quote(text, safe="")
+        for address in (
+            f"/ledger?subject={said}", f"/ledger?before={said}", f"/plan?budget_eur={said}", f"/decisions/{said}",
+            f"/decisions/{said}/statement", f"/rounds/{said}", f"/sku/{said}/K-1", f"/sku/DE/{said}",
+            f"/decide?market={said}&sku_id={said}", f"/{said}",
+        ):  # fmt: skip
+            answer = client.get(f"/ui{address}")
+            assert answer.status_code in (200, 400, 404)
+            assert answer.headers["content-type"].startswith("text/html")
+            assert_inert(BeautifulSoup(answer.text, "html.parser"))
+        form = dict.fromkeys(FIELDS, text)
+        for path in (*FORMS, *(f"/decisions/{said}/{step}" for step in ("approve", "appeal", "appeals/a"))):
+            answer = client.post(f"/ui{path}", data={**form, "csrf": csrf_of(client, "/ui/decisions")})
+            assert answer.status_code in (400, 404, 405)
+            assert_inert(BeautifulSoup(answer.text, "html.parser"))
 
 
 def assert_inert(soup: BeautifulSoup) -> None:

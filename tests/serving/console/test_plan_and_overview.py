@@ -5,6 +5,7 @@ import io
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
@@ -18,8 +19,16 @@ from data.state.database import open_state
 from data.workspace import Workspace
 from sampling.rounds import round_ids
 from sampling.seal import Sealed, keep_sealed, kept_sealed
+from serving.console import overview_page
 from serving.console.csv_rows import csv_rows
-from serving.indicators.keeping import indicators_file
+from serving.console.overview_figures import Removed
+from serving.indicators.counting import totals_of
+from serving.indicators.figures import Chosen
+from serving.indicators.forecasts import Forecast
+from serving.indicators.keeping import indicators_file, write_totals
+from serving.indicators.relisting import Relisted
+from serving.indicators.take_down import TakeDown
+from serving.published import published_now
 from tests.features.catalogues import DAY
 from tests.serving.conftest import Scored
 from tests.serving.console.conftest import csrf_of, house_of, mounted, soup_of
@@ -64,6 +73,13 @@ def test_a_plan_says_what_it_buys_by_every_part(scheduler: TestClient) -> None:
     assert captions[:4] == ["Test package", "Laboratory", "Category", "Market"]
     for part in ("Failures expected", "Explores", "points", "not estimated yet", "Why SKUs were picked"):
         assert part in page.text
+    tests = page.select("section[aria-labelledby=tests-heading] tbody tr")
+    told = [row.select("td")[-1].text for row in tests]
+    assert told
+    for why in told:
+        assert why.split(":")[0] in ("Certainty", "Quota", "Priced", "Floor")
+        assert "% predicted" in why
+        assert ("worth" in why) == (not why.startswith("Floor"))
     slider = page.select_one("input[type=range][name=budget_eur]")
     assert slider is not None
     assert slider["value"] == "20000"
@@ -143,3 +159,33 @@ def test_no_cell_of_an_export_is_a_formula(cells: list[str]) -> None:
     for cell in found:
         assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
         assert cell in cells or cell[1:] in cells
+
+
+def test_figures_that_the_data_carry_are_shown_with_their_intervals(
+    scheduler: TestClient, own: tuple[Workspace, sa.Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And those that it does not are counted among what is left out."""
+    counted = replace(
+        totals_of(published_now(own[0]).dossiers.folder),
+        relisted=(Relisted(30, 40, 2, 10, 4), Relisted(90, 7, 1, 1, 1)),
+        chosen=(Chosen("model", 100, 30, 50_000.0), Chosen("random", 100, 10, 50_000.0), Chosen("rule", 3, 1, 10.0)),
+    )  # fmt: skip
+    write_totals(own[0], counted)
+    told = [Forecast("toys", 40, 8.0, 20), Forecast("apparel", 80, 9.6, 8), Forecast("lamps", 5, 1.0, 1)]
+    quick = Removed(12, TakeDown((1, 2) * 6), ())
+    monkeypatch.setattr(overview_page, "forecasts_of_training", lambda _: told)
+    monkeypatch.setattr(overview_page, "removed", lambda *_: quick)
+    page = soup_of(scheduler, "/ui/overview")
+    text = " ".join(page.get_text(" ").split())
+    for said in (
+        "Of 100 tests that the model chose, 30 failed (22 to 40); of 100 drawn at random, 10 (6 to 17).",
+        "In 1 of 2 categories the prediction lies within the interval of what failed; not in toys.",
+        "1 of 3 categories have fewer than 20 tests", "Median time to take-down: 1.5 working days",
+        "held by an authority 30 days 40 5 % 25 % 10 %", "held by an authority 90 days 7 too few",
+        "Too few results of the rounds drawn here", "What the figures mean",
+    ):  # fmt: skip
+        assert said in text
+    rule = next(row for row in page.select("tbody tr") if row.select_one("th") and row.select("th")[0].text == "rule")
+    assert "too few" in rule.text
+    for picture in page.select("svg"):
+        assert picture.get("aria-label") or picture.get("aria-hidden") == "true"

@@ -32,20 +32,46 @@ PAUSE = replace(REMOVAL, disposition="pause", code="serious_hazard_reported", fa
                 fact_sentence=None, ends_on="2026-07-08")  # fmt: skip
 EVERY = [REMOVAL, PAUSE, replace(REMOVAL, disposition="suspend"), replace(REMOVAL, disposition="recall"),
          replace(REMOVAL, code="authority_order", fact_kind="authority_order")]  # fmt: skip
-# The database's rules: which values a field takes, which fields are always there, how long a text may be.
+# The database's rules, as its API documentation and the repository digital-services-act/transparency-database say them
+# (read on 2026-11-26): which attributes there are, which values one takes, which are required, how long a text may be.
+ATTRIBUTES = {
+    "decision_visibility", "decision_visibility_other", "decision_monetary", "decision_monetary_other",
+    "decision_provision", "decision_account", "account_type", "decision_facts", "decision_ground",
+    "decision_ground_reference_url", "illegal_content_legal_ground", "illegal_content_explanation",
+    "incompatible_content_ground", "incompatible_content_explanation", "incompatible_content_illegal", "content_type",
+    "content_type_other", "category", "category_addition", "category_specification", "category_specification_other",
+    "content_id", "territorial_scope", "content_language", "content_date", "application_date",
+    "end_date_account_restriction", "end_date_monetary_restriction", "end_date_service_restriction",
+    "end_date_visibility_restriction", "source_type", "source_identity", "automated_detection", "automated_decision",
+    "puid",
+}  # fmt: skip
+KEYWORDS = {"KEYWORD_UNSAFE_PRODUCTS", "KEYWORD_PROHIBITED_PRODUCTS", "KEYWORD_OTHER"}
+# fmt: off
+STATES = {
+    "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU", "IE", "IS", "IT", "LI", "LT",
+    "LU", "LV", "MT", "NL", "NO", "PL", "PT", "RO", "SE", "SI", "SK",
+}
+# fmt: on
 CHOICES = {
     "decision_account": {"DECISION_ACCOUNT_SUSPENDED", "DECISION_ACCOUNT_TERMINATED"},
     "account_type": {"ACCOUNT_TYPE_BUSINESS", "ACCOUNT_TYPE_PRIVATE"},
     "decision_ground": {"DECISION_GROUND_ILLEGAL_CONTENT", "DECISION_GROUND_INCOMPATIBLE_CONTENT"},
     "category": {"STATEMENT_CATEGORY_UNSAFE_AND_PROHIBITED_PRODUCTS"},
-    "source_type": {"SOURCE_ARTICLE_16", "SOURCE_TRUSTED_FLAGGER", "SOURCE_VOLUNTARY"},
+    "source_type": {
+        "SOURCE_ARTICLE_16",
+        "SOURCE_TRUSTED_FLAGGER",
+        "SOURCE_TYPE_OTHER_NOTIFICATION",
+        "SOURCE_VOLUNTARY",
+    },
     "automated_detection": {"Yes", "No"},
     "automated_decision": {
-        "AUTOMATED_DECISION_FULLY", "AUTOMATED_DECISION_PARTIALLY", "AUTOMATED_DECISION_NOT_AUTOMATED"
+        "AUTOMATED_DECISION_FULLY",
+        "AUTOMATED_DECISION_PARTIALLY",
+        "AUTOMATED_DECISION_NOT_AUTOMATED",
     },
 }  # fmt: skip
-REQUIRED = {"decision_ground", "content_type", "category", "content_date", "application_date", "decision_facts",
-            "source_type", "automated_detection", "automated_decision", "puid"}  # fmt: skip
+REQUIRED = {"decision_ground", "content_type", "territorial_scope", "category", "content_date", "application_date",
+            "decision_facts", "source_type", "automated_detection", "automated_decision", "puid"}  # fmt: skip
 LONGEST = {"decision_facts": 5000, "puid": 500,
            "illegal_content_legal_ground": 500, "illegal_content_explanation": 2000,
            "incompatible_content_ground": 500, "incompatible_content_explanation": 2000,
@@ -54,7 +80,12 @@ LONGEST = {"decision_facts": 5000, "puid": 500,
 
 def assert_takes(record: dict[str, Any]) -> None:
     """The rules of the database's own validation, as its documentation and source say them."""
-    assert set(record) >= REQUIRED
+    assert ATTRIBUTES >= set(record) >= REQUIRED
+    assert set(record["category_specification"]) <= KEYWORDS
+    assert set(record["territorial_scope"]) <= STATES
+    assert set(record.get("content_id", {})) <= {"EAN-13"}
+    assert re.fullmatch("[A-Z]{2}", record.get("content_language", "EN"))
+    assert record["application_date"] >= "2020-01-01"
     assert all(record[name] in choices for name, choices in CHOICES.items() if name in record)
     assert all(len(record[name]) <= longest for name, longest in LONGEST.items() if name in record)
     assert record.get("decision_visibility") or record.get("decision_account")
@@ -111,6 +142,7 @@ def test_found_by_score_and_decided_by_people() -> None:
     assert (ordered["automated_detection"], ordered["automated_decision"]) == (
         "No", "AUTOMATED_DECISION_NOT_AUTOMATED"
     )  # fmt: skip
+    assert (record["source_type"], ordered["source_type"]) == ("SOURCE_VOLUNTARY", "SOURCE_TYPE_OTHER_NOTIFICATION")
 
 
 def test_a_pause_is_no_finding_and_ends() -> None:
