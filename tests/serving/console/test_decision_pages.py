@@ -145,6 +145,19 @@ def test_a_statement_quotes_what_was_read_whatever_is_in_service_since(
     assert soup_of(admin, where).text == page
 
 
+def test_the_ledger_shows_what_was_read_and_every_version(officer: TestClient) -> None:
+    """In words, not in the brackets of a program."""
+    where = decided(officer, FAILED, disposition="recall", code="failed_independent_test")
+    made = soup_of(officer, where).get_text(" ")
+    newest = soup_of(officer, "/ui/ledger").select("tbody tr")[0]
+    assert "{" not in newest.text
+    for name in ("model", "features", "policy"):
+        assert f" {name} " in newest.get_text(" ")
+        version = newest.get_text(" ").split(f" {name} ")[-1].split()[0]
+        assert version in made
+    assert "sentence" in newest.text
+
+
 def test_a_form_from_before_other_scores_decides_nothing(officer: TestClient) -> None:
     """What is kept as read was read."""
     answer = officer.post("/ui/decide", data=sent(officer, drawn(False, 10), publication="p-earlier"))
