@@ -21,6 +21,7 @@ import pandas as pd
 from benchmarks.big_marketplace import AS_OF, write_big_marketplace
 from benchmarks.pandas_features import PEER_FEATURES, features_in_pandas
 from benchmarks.report import interleaved_medians, machine, table, versions, write_report
+from data.codes import SKU_CODE
 from data.contract import BY_NAME as TABLES_BY_NAME
 from data.days import day_names, write_days
 from data.lake import open_lake
@@ -34,6 +35,7 @@ from features.morning import Morning
 from features.places import place_of
 from features.reading import read_lake
 from features.reference import Reference
+from features.reviews import READ
 from features.snapshot_writing import write_snapshot
 
 SUPPLIER = place_of("supplier")
@@ -105,17 +107,12 @@ def peer_frame(tables: Tables) -> pd.DataFrame:
     with laid(Morning(AS_OF, tables, Reference.untrained()), [*of["sku"], *of["supplier"]]) as catalogue:
         skus = catalogue.places["sku"]
         keys = catalogue.backend.to_pyarrow(skus.rows.order_by(skus.column).select(*KEYS["sku"], SUPPLIER))
-        values = np.full((skus.stop, len(PEER_FEATURES)), np.nan, order="F")
-        catalogue.fill(values[:, : len(of["sku"])], skus, of["sku"])
-        suppliers = catalogue.matrix(catalogue.places["supplier"], of["supplier"])
-    owner = keys[SUPPLIER].to_numpy().astype(np.int64)
-    for number in range(len(of["supplier"])):
-        np.take(suppliers[:, number], owner, out=values[:, len(of["sku"]) + number], mode="clip")
-    names = [feature.name for feature in (*of["sku"], *of["supplier"])]
-    frame = pd.DataFrame(values, columns=names, copy=False)
-    for number, key in enumerate(KEYS["sku"]):
-        frame.insert(number, key, keys[key].to_pandas())
-    return frame
+        columns = {name: keys[name].to_pandas() for name in KEYS["sku"]}
+        columns |= dict(catalogue.columns(skus, of["sku"]))
+        suppliers = dict(catalogue.columns(catalogue.places["supplier"], of["supplier"]))
+    owner = keys[SUPPLIER].to_numpy()
+    columns |= {name: np.take(values, owner, mode="clip") for name, values in suppliers.items()}
+    return pd.DataFrame(columns, copy=False)
 
 
 def without_codes(tables: Tables) -> Tables:
@@ -123,7 +120,8 @@ def without_codes(tables: Tables) -> Tables:
     contract = {
         name: tables[name].select(*schema_of(table)) for name, table in TABLES_BY_NAME.items() if tables.has(name)
     }
-    return replace(tables, given={**tables.given, **contract})
+    read = {READ: tables[READ].drop(SKU_CODE)} if SKU_CODE in tables[READ].columns else {}
+    return replace(tables, given={**tables.given, **contract, **read})
 
 
 def against_pandas(home: Path, skus: int) -> dict[str, Any]:

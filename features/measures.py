@@ -32,7 +32,8 @@ def smoothed(hits: "ir.NumericValue", trials: "ir.NumericValue", prior: Prior) -
 
     Source: the posterior mean of a beta-binomial (Gelman et al., Bayesian Data Analysis, 3rd ed., section 2.4).
     """
-    return (hits + prior.mean * prior.strength) / (trials + prior.strength)
+    # As floats: engines differ in what they make of a whole number and a decimal.
+    return (hits.cast("float64") + prior.mean * prior.strength) / (trials.cast("float64") + prior.strength)
 
 
 def share(hits: "ir.NumericValue", trials: "ir.NumericValue") -> "ir.FloatingValue":

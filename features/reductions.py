@@ -1,0 +1,170 @@
+"""Reductions: the sums, least and greatest values and numbers of different keys that features are made of."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import ibis.expr.operations as ops
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from features import adding
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    from ibis.backends import BaseBackend
+
+Kind = Literal["sum", "least", "greatest", "distinct"]
+Found = Mapping[ops.Node, NDArray[Any]]
+"""An array for each expression or reduction."""
+ROWS_PER_BATCH = 250_000
+MOST_CONDITIONS = 63
+
+
+class Term(NamedTuple):
+    """A reduction of the rows that fulfil `condition`: their `number` (None = 1) is added, compared or told apart."""
+
+    kind: Kind
+    condition: ops.Node
+    number: ops.Node | None
+
+
+def reductions_in(values: "Iterable[ir.Value]") -> list[ops.Node]:
+    """Every reduction of `values` once; how their rows were made is not looked into."""
+    return list(dict.fromkeys(node for value in values for node in value.op().find(ops.Reduction, filter=ops.Value)))
+
+
+def term_of(reduction: ops.Node) -> Term | None:
+    """The reduction as a term; None where the reductions of parts do not tell that of the whole."""
+    number, where = reduction.arg, reduction.where
+    if isinstance(reduction, ops.Sum) and where is None and _or_nothing(number):
+        chosen = number.true_expr
+        return Term("sum", number.bool_expr, None if getattr(chosen, "value", None) == 1 else chosen)
+    present = number.to_expr().notnull()
+    told = (present if where is None else where.to_expr() & present).op()
+    if isinstance(reduction, ops.CountDistinct) and number.dtype.is_integer():
+        return Term("distinct", told, number)
+    kinds: Mapping[type[ops.Node], Kind] = {ops.Sum: "sum", ops.Min: "least", ops.Max: "greatest"}
+    return Term(kinds[type(reduction)], told, number) if type(reduction) in kinds else None
+
+
+def _or_nothing(number: ops.Node) -> bool:
+    """Whether rows that do not fulfil a condition bring 0."""
+    return isinstance(number, ops.IfElse) and getattr(number.false_null_expr, "value", None) == 0
+
+
+class Reduced:
+    """What each term comes to at every place from 0 up to `size`, over the rows read so far."""
+
+    def __init__(self, terms: Mapping[ops.Node, Term], size: int) -> None:
+        self._terms, self._size = terms, size
+        self._found = {reduction: _nothing(term, size) for reduction, term in terms.items()}
+        self._keys = [_Keys(chosen) for chosen in _alike(terms)]
+
+    def read(self, backend: "BaseBackend", rows: "ir.Table", column: str, places: NDArray[np.int32] | None) -> None:
+        """Add the rows, whose place is `column` or stands in `places` under the code that is."""
+        for code, columns in _batches(backend, rows, column, self._terms.values()):
+            place = code.astype(np.int32) if places is None else np.take(places, code)
+            self._add(place, columns)
+
+    def _add(self, place: NDArray[np.int32], columns: Found) -> None:
+        for reduction, term in self._terms.items():
+            told, found = columns[term.condition], self._found[reduction]
+            if term.number is None:
+                adding.count(place, told, found)
+            elif term.kind == "sum":
+                adding.add(place, told, columns[term.number], found)
+            elif term.kind != "distinct":
+                adding.least(place, told, columns[term.number], _sign(term), found)
+        for keys in self._keys:
+            keys.keep(place, columns)
+
+    def of_places(self) -> Found:
+        """What each reduction comes to at every place: a sum of nothing is 0, any other value of nothing NaN."""
+        found = {reduction: _told(self._terms[reduction], values) for reduction, values in self._found.items()}
+        for keys in self._keys:
+            found |= keys.counted(None, self._size)
+        return found
+
+    def of_owners(self, owner: NDArray[np.int32], size: int) -> Found:
+        """The same of the entities to which the places belong; -1 = to none."""
+        found: dict[ops.Node, NDArray[Any]] = {}
+        for reduction, term in self._terms.items():
+            if term.kind == "distinct":
+                continue
+            found[reduction] = _nothing(term, size)
+            gather = adding.gathered if term.kind == "sum" else adding.gathered_least
+            gather(owner, self._found[reduction], found[reduction])
+            found[reduction] = _told(term, found[reduction])
+        for keys in self._keys:
+            found |= keys.counted(owner, size)
+        return found
+
+
+class _Keys:
+    """The rows of different keys, kept until it is asked how many there are: those of many places are not their sum."""
+
+    def __init__(self, terms: Mapping[ops.Node, Term]) -> None:
+        self._terms = terms
+        self._pieces: list[tuple[NDArray[Any], ...]] = []
+
+    def keep(self, place: NDArray[np.int32], columns: Found) -> None:
+        """Keep the rows that fulfil any condition, which of them as bits."""
+        bits = np.zeros(len(place), dtype=np.int64)
+        for bit, term in enumerate(self._terms.values()):
+            bits |= columns[term.condition].astype(np.int64) << bit
+        kept = np.flatnonzero(bits)
+        (number,) = {term.number for term in self._terms.values()}
+        self._pieces.append((place[kept], columns[number][kept], bits[kept]))
+
+    def counted(self, owner: NDArray[np.int32] | None, size: int) -> Found:
+        """How many different keys there are at each place, or at each owner of places."""
+        if self._pieces:
+            self._pieces = [tuple(np.concatenate(parts) for parts in zip(*self._pieces, strict=True))]
+        else:
+            self._pieces = [tuple(np.empty(0, dtype) for dtype in (np.int32, np.int64, np.int64))]
+        place, key, bits = self._pieces[0]
+        place = place if owner is None else owner[place]
+        return dict(zip(self._terms, adding.count_distinct(place, key, bits, len(self._terms), size), strict=True))
+
+
+def _alike(terms: Mapping[ops.Node, Term]) -> Iterator[Mapping[ops.Node, Term]]:
+    """The terms that tell the same keys apart, as many together as there are bits for their conditions."""
+    for number in dict.fromkeys(term.number for term in terms.values() if term.kind == "distinct"):
+        same = [(node, term) for node, term in terms.items() if term.kind == "distinct" and term.number == number]
+        for first in range(0, len(same), MOST_CONDITIONS):
+            yield dict(same[first : first + MOST_CONDITIONS])
+
+
+def _nothing(term: Term, size: int) -> NDArray[Any]:
+    if term.kind in ("least", "greatest"):
+        return np.full(size, np.inf)
+    return np.zeros(0 if term.kind == "distinct" else size, np.int32 if term.number is None else np.float64)
+
+
+def _sign(term: Term) -> int:
+    """The greatest value is the least of the negative ones."""
+    return -1 if term.kind == "greatest" else 1
+
+
+def _told(term: Term, values: NDArray[Any]) -> NDArray[Any]:
+    return values if term.kind == "sum" else np.where(np.isinf(values), np.nan, _sign(term) * values)
+
+
+def _batches(
+    backend: "BaseBackend", rows: "ir.Table", column: str, terms: Iterable[Term]
+) -> Iterator[tuple[NDArray[Any], Found]]:
+    """The codes in `column` of the rows, batch by batch, and all conditions (int8) and numbers of the terms."""
+    terms = list(terms)
+    conditions = {term.condition: "int8" for term in terms}
+    numbers = {term.number: "int64" if term.number.dtype.is_integer() else "float64" for term in terms if term.number}
+    asked = [(node, dtype, f"c{place}") for place, (node, dtype) in enumerate((conditions | numbers).items())]
+    wide = rows.select(code=rows[column], **{name: node.to_expr().cast(dtype) for node, dtype, name in asked})
+    for batch in backend.to_pyarrow_batches(wide, chunk_size=ROWS_PER_BATCH):
+        yield batch["code"].to_numpy(), {node: _filled(batch[name]) for node, _, name in asked}
+
+
+def _filled(column: pa.Array) -> NDArray[Any]:
+    """What is unknown counts nothing."""
+    array: NDArray[Any] = (column.fill_null(0) if column.null_count else column).to_numpy()
+    return array
