@@ -11,7 +11,7 @@ from starlette.datastructures import FormData
 
 from data.ledger import Row, rows
 from data.refusal import Refusal
-from serving.console.casework import decisions_of, officer_of, policy_today
+from serving.console.casework import decisions_of, dossier_of, officer_of, policy_today
 from serving.console.decision_page import text
 from serving.console.house import House
 from serving.console.pages import address, page
@@ -19,6 +19,7 @@ from serving.console.session import AnyHouse, OwnForm, Person, SignedIn, house_o
 from serving.decisions.appeals import OUTCOMES, appeals, why_not_to_answer
 from serving.decisions.record import PROPOSED, Appeal, Decision
 from serving.decisions.rules import require_role
+from serving.facts import standing_facts
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(signed_in)])
 
@@ -56,9 +57,13 @@ def one(request: Request, house: AnyHouse, person: SignedIn, decision_id: str) -
 
 @router.post("/decisions/{decision_id}/approve")
 def approve(request: Request, house: AnyHouse, person: CaseOfficer, sent: OwnForm, decision_id: str) -> Response:
-    """Put a proposal into force."""
-    step = decisions_of(house).approve
-    return done(request, person, decision_id, lambda: step(decision_id, officer_of(person), *_now(house, sent)))
+    """Put a proposal into force; not where its fact stands no more."""
+
+    def step() -> None:
+        _require_standing(house, decisions_of(house).decision(decision_id))
+        decisions_of(house).approve(decision_id, officer_of(person), *_now(house, sent))
+
+    return done(request, person, decision_id, step)
 
 
 @router.post("/decisions/{decision_id}/decline")
@@ -75,6 +80,18 @@ def done(request: Request, person: Person, decision_id: str, step: Callable[[], 
     except Refusal as refusal:
         return _one(request, house_of(request), person, decision_id, str(refusal))
     return RedirectResponse(address(request, f"/decisions/{decision_id}"), 303)
+
+
+def _require_standing(house: House, decision: Decision) -> None:
+    """Raise Refusal where the fact that a proposal rests on stands no more, if the catalogue has the SKU still."""
+    try:
+        dossier = dossier_of(house, decision.sku_id, decision.market)
+    except Refusal:
+        return
+    if decision.fact_row and decision.fact_row not in {fact.row_id for fact in standing_facts(dossier, dossier.as_of)}:
+        raise Refusal(
+            f"What it rests on stands no more in the catalogue of {dossier.as_of}. Decline it; propose on what does."
+        )
 
 
 def _now(house: House, sent: FormData) -> tuple[datetime, str]:

@@ -24,7 +24,7 @@ def sign_in(request: Request, house: AnyHouse, form: OwnForm) -> Response:
     """Sign in the holder of the key, or say that the key is not one."""
     after = _below(str(form.get("next", "/")))
     holder = house.holder_of(str(form.get("key", "")).strip())
-    if holder is None:
+    if holder is None or house.holder_by_id(holder.id) is None:
         refused = "No key in force reads like this. Copy it whole, or ask an admin for a new one."
         return page(request, "sign_in.html", 403, after=after, refused=refused)
     response = RedirectResponse(address(request, after), 303)

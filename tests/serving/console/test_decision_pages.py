@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from data.ledger import newest_rows, verified
 from data.refusal import Refusal
+from serving.console import approval_pages
 from serving.decisions.appeals import appeals
 from serving.decisions.own_estimate import Case, drawn_for_estimate
 from serving.decisions.policy import decision_policy_in_force
@@ -143,6 +144,21 @@ def test_a_statement_quotes_what_was_read_whatever_is_in_service_since(
     monkeypatch.setattr(Published, "answer", gone)
     assert admin.get(f"{where}/letter.txt").text == letter
     assert soup_of(admin, where).text == page
+
+
+def test_nothing_comes_into_force_on_a_fact_that_stands_no_more(
+    officer: TestClient, signed: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A later test passed, or an order was lifted, while the proposal waited."""
+    where, admin = decided(officer, FAILED, disposition="remove", code="failed_independent_test"), signed("admin")
+    form = {"csrf": csrf_of(admin, where)}
+    with monkeypatch.context() as later:
+        later.setattr(approval_pages, "standing_facts", lambda *_: ())
+        refused = admin.post(f"{where}/approve", data=form)
+    assert refused.status_code == 400
+    assert "What it rests on stands no more" in refused.text
+    assert "waits for approval" in soup_of(admin, where).text
+    assert admin.post(f"{where}/approve", data=form).status_code == 303
 
 
 def test_the_ledger_shows_what_was_read_and_every_version(officer: TestClient) -> None:

@@ -12,7 +12,7 @@ from data.state.database import open_state
 from serving.access.keys import create_key, key_by_id, key_of, revoke_key
 from serving.console.house import House
 from serving.console.session import COOKIE
-from tests.serving.console.conftest import HOLDERS, NOW, Clients, Holder, csrf_of, mounted, soup_of
+from tests.serving.console.conftest import BY_ID, HOLDERS, NOW, Clients, Holder, csrf_of, mounted, soup_of
 
 
 def test_without_a_session_every_page_leads_to_the_sign_in_and_back(console: TestClient) -> None:
@@ -80,6 +80,8 @@ def test_a_revoked_key_ends_its_sessions_at_once(house: House, tmp_path: Path) -
         revoke_key(engine, key.id, NOW)
         assert client.get("/ui/").status_code == 303
         assert "Olga" not in client.get("/ui/sign-in").text
+        again = TestClient(mounted(replace(own, holder_of=lambda _: key)), follow_redirects=False)
+        assert again.post("/ui/sign-in", data={"csrf": csrf_of(again, "/ui/sign-in"), "key": secret}).status_code == 403
         assert client.get("/ui/").status_code == 303
     engine.dispose()
 
@@ -114,15 +116,21 @@ def test_a_session_ends_after_a_working_day_and_when_left_alone(house: House) ->
 
 def test_without_the_database_nobody_is_believed(house: House) -> None:
     """Keys cannot be checked, so pages say that, and open nothing."""
+    there = [True]
 
-    def gone(_: str) -> None:
-        raise UnavailableError("The database cannot be used: gone. Nothing was written; try again.")
+    def asked(key_id: str) -> Holder | None:
+        if not there[0]:
+            raise UnavailableError("The database cannot be used: gone. Nothing was written; try again.")
+        return BY_ID.get(key_id)
 
-    with TestClient(mounted(replace(house, holder_by_id=gone)), follow_redirects=False) as client:
-        client.post("/ui/sign-in", data={"csrf": csrf_of(client, "/ui/sign-in"), "key": "ts_officer_secret"})
-        answer = client.get("/ui/")
-        assert answer.status_code == 503
-        assert "The database cannot be used" in answer.text
+    with TestClient(mounted(replace(house, holder_by_id=asked)), follow_redirects=False) as client:
+        form = {"csrf": csrf_of(client, "/ui/sign-in"), "key": "ts_officer_secret"}
+        assert client.post("/ui/sign-in", data=form).status_code == 303
+        there[0] = False
+        again = form | {"csrf": csrf_of(client, "/ui/sign-in")}
+        for answer in (client.get("/ui/"), client.post("/ui/sign-in", data=again)):
+            assert answer.status_code == 503
+            assert "The database cannot be used" in answer.text
 
 
 def test_every_answer_forbids_inline_scripts_and_framing(officer: TestClient) -> None:
