@@ -16,7 +16,7 @@ from serving.console.decision_page import text
 from serving.console.house import House
 from serving.console.pages import address, page
 from serving.console.session import AnyHouse, OwnForm, Person, SignedIn, house_of, may, signed_in
-from serving.decisions.appeals import OUTCOMES, appeals, why_not_to_answer
+from serving.decisions.appeals import OUTCOMES, appeals, last_day_to_answer, why_not_to_answer
 from serving.decisions.record import PROPOSED, Appeal, Decision
 from serving.decisions.rules import require_role
 from serving.facts import standing_facts
@@ -105,6 +105,7 @@ def _one(request: Request, house: House, person: Person, decision_id: str, refus
         request, "decision.html", 400 if refused else 200, standing=standing, decision=standing.decision,
         disposition=policy.disposition(standing.decision.disposition), policy=policy, outcomes=OUTCOMES,
         refused=refused, shown=standing.decision.before_them,
+        answer_by={each.appeal_id: last_day_to_answer(each, policy) for each in standing.appeals},
         barred_appeals={
             each.appeal_id: why_not_to_answer(officer_of(person), standing.decision, each) for each in standing.appeals
         },

@@ -11,7 +11,7 @@ from alembic.migration import MigrationContext
 from data.refusal import Refusal
 from data.state import database
 from data.state.database import open_state, reading, writing
-from data.state.schema import LEDGER, METADATA
+from data.state.schema import DECISIONS, LEDGER, METADATA
 
 
 def test_migrations_lead_to_the_schema(state: sa.Engine) -> None:
@@ -39,6 +39,25 @@ def test_a_newer_database_is_refused(state: sa.Engine, address: str) -> None:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(Refusal, match=r"revision 9999.*newer"):
         open_state(address)
+
+
+def test_decisions_from_before_what_was_shown_is_kept_stay_as_they_are(address: str) -> None:
+    """The column comes, the rows remain, and what nobody kept is not made up."""
+    engine = open_state(address)
+    told = {column.name: column.name for column in DECISIONS.c if column.name not in ("shown", "cost_eur", "p_fail")}
+    with writing(engine) as connection:
+        for table, column in (("decisions", "shown"), ("appeals", "filer_key")):
+            connection.execute(sa.text(f"ALTER TABLE {table} DROP COLUMN {column}"))
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0003'"))
+        connection.execute(sa.insert(DECISIONS).values(p_fail=0.4, **told))
+    engine.dispose()
+    engine = open_state(address)
+    with reading(engine) as connection:
+        kept = connection.execute(sa.select(DECISIONS)).one()._mapping
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+    engine.dispose()
+    assert {name: kept[name] for name in told} == told
+    assert kept["shown"] is None
 
 
 def test_what_fails_halfway_is_not_written(state: sa.Engine) -> None:
