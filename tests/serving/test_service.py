@@ -1,22 +1,32 @@
-"""What a real server answers over HTTP."""
+"""What a real server answers over HTTP; at the end whatever its own description allows, asked at random."""
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pyarrow.parquet as pq
 import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
 
 from data.progress import SilentProgress
 from data.workspace import Workspace
 from models.champion import champion, crown, keep_model
 from sampling.plan import allocate
 from sampling.policy import sampling_policy_in_force
+from serving.access.rights import PUBLIC, RIGHTS
 from serving.batch import score_catalogue
+from serving.openapi import ERRORS, EXAMPLES
 from serving.publication import published_name
 from serving.published import published_now
 from tests.features.catalogues import DAY
@@ -24,7 +34,7 @@ from tests.models.worlds import tiny_parts
 from tests.serving.conftest import ROOT, Scored, scored_workspace, serving, wait_until
 
 SERVICE = "serving.service:Touchstone"
-IMAGE_LACKS = ("pandas", "ibis", "duckdb", "sklearn", "mlflow", "shap", "polars", "matplotlib", "sqlglot")
+CHECKS = (not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance)
 
 
 @pytest.fixture(scope="module")
@@ -172,38 +182,6 @@ def test_before_the_first_scores_it_says_what_to_do_and_then_answers_by_itself(t
     assert second["scores"][0]["model_version"] == second["model_version"]
 
 
-def run_without_what_the_image_lacks(program: str, *arguments: str) -> None:
-    """Run a program in which the libraries that the image lacks cannot be imported."""
-    blocked = (
-        "import sys\nclass Absent:\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        f"        if name.split('.')[0] in {IMAGE_LACKS!r}:\n"
-        "            raise ModuleNotFoundError(name, name=name)\n"
-        "sys.meta_path.insert(0, Absent())\n"
-    )
-    command = [sys.executable, "-c", blocked + program, *arguments]
-    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert told.returncode == 0, told.stderr
-
-
-def test_the_service_needs_nothing_that_the_image_lacks() -> None:
-    """serving.service imports without pandas, Ibis, DuckDB, scikit-learn or MLflow."""
-    run_without_what_the_image_lacks("import serving.service")
-
-
-def test_an_answer_needs_nothing_that_the_image_lacks(scored: Scored) -> None:
-    """Scores with reasons and a plan are computed without the libraries that the image lacks."""
-    ask = (
-        "from pathlib import Path\nfrom data.workspace import Workspace\n"
-        "from serving.answers import Item\nfrom serving.published import published_now\n"
-        "published = published_now(Workspace(Path(sys.argv[1])))\n"
-        "assert published.answer([Item(sku_id='K-1', market='DE')], True).scores[0].reasons\n"
-        "assert published.plan(5000.0, 1).summary.tests\n"
-        "assert len(published.dossiers.of(0).months) == 24\n"
-    )
-    run_without_what_the_image_lacks(ask, str(scored.workspace.home))
-
-
 def test_a_plan_needs_no_seed_and_is_told_with_what_opens_its_seal(client: httpx.Client) -> None:
     """The seed that nobody chose comes with the plan; asked with another seed, another round is drawn."""
     answered = client.post("/allocate", json={"budget_eur": 3000})
@@ -267,3 +245,50 @@ def test_a_result_is_taken_once(client: httpx.Client) -> None:
     assert client.post("/results", json={"results": [result]}).json()["known"] == ["T-http"]
     other = client.post("/results", json={"results": [{**result, "result": "pass"}]}).json()
     assert (other["accepted"], other["changed"]) == ([], ["T-http"])
+
+
+@pytest.fixture(scope="module")
+def api(client: httpx.Client) -> Any:
+    """The description that the server gives of itself."""
+    schema = schemathesis.openapi.from_dict(client.get("/docs.json").json())
+    schema.config.update(base_url=str(client.base_url))
+    return schema
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
+@pytest.mark.parametrize("path", sorted({*RIGHTS, *PUBLIC} - {"/", "/docs.json", "/rescore/submit"}))
+def test_every_question_gets_a_documented_answer(api: Any, path: str, mode: GenerationMode) -> None:
+    """Well formed or not: no 5xx, no status, media type or shape that the description does not name."""
+    operation = api[path]["POST" if path in EXAMPLES else "GET"]
+    if mode is GenerationMode.NEGATIVE and path not in EXAMPLES:
+        return
+
+    @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def ask(case: Any) -> None:
+        case.call_and_validate(checks=list(CHECKS))
+
+    ask()
+
+
+@pytest.mark.slow
+def test_the_description_is_whole(client: httpx.Client) -> None:
+    """Every address of the table of rights but the description itself, one error shape, an example per question."""
+    document = client.get("/docs.json").json()
+    assert set(document["paths"]) == {*RIGHTS, *PUBLIC} - {"/", "/docs.json"}
+    assert "BentoML" not in client.get("/").text + client.get("/docs.json").text
+    for path, item in document["paths"].items():
+        for operation in item.values():
+            refs = [each["content"]["application/json"]["schema"]["$ref"]
+                    for status, each in operation["responses"].items() if status in (*ERRORS, "404")]  # fmt: skip
+            assert set(refs) == {"#/components/schemas/Error"}
+            assert path not in EXAMPLES or operation["requestBody"]["content"]["application/json"]["example"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", EXAMPLES)
+def test_the_examples_are_questions(client: httpx.Client, path: str) -> None:
+    """Each example is read: it is answered, or refused for what this catalogue does not hold, never for its form."""
+    answer = client.post(path, json=EXAMPLES[path])
+    assert answer.status_code == 200 or "catalogue" in answer.json()["error"]
