@@ -9,7 +9,8 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from data.ledger import Deed, Versions, record, rows
+from data.ledger import Deed, Versions, record_with, rows
+from data.state.database import writing
 from data.workspace import Workspace
 from sampling.plan import Plan, PlanSummary
 from sampling.rounds import write_plan
@@ -47,14 +48,16 @@ def draw_plan(
         fresh = kept or Sealed(secrets.randbits(62), secrets.token_hex(16))
         sealed = fresh if seed is None else Sealed(seed, "")
         plan = published.plan(budget_eur, sealed.seed, sealed.nonce)
-        write_plan(plan, workspace.plans)
-        _record_once(plan.summary, published, by)
+        # Written while the record waits to be committed: a round that nobody recorded would keep its SKUs in test.
+        with writing(by.engine) as connection:
+            write_plan(plan, workspace.plans)
+            _record_once(connection, plan.summary, published, by)
         if kept is not None:
             forget_sealed(workspace.plans)
     return plan
 
 
-def _record_once(told: PlanSummary, published: Published, by: Planner) -> None:
+def _record_once(connection: sa.Connection, told: PlanSummary, published: Published, by: Planner) -> None:
     if any(row.action == "plan" for row in rows(by.engine, told.round_id)):
         return
     content = {
@@ -63,7 +66,7 @@ def _record_once(told: PlanSummary, published: Published, by: Planner) -> None:
     }  # fmt: skip
     scored = published.publication
     versions = Versions(scored.model_version, scored.feature_version, told.policy_version)
-    record(by.engine, Deed(by.name, "plan", told.round_id, content, versions), by.now)
+    record_with(connection, Deed(by.name, "plan", told.round_id, content, versions), by.now)
 
 
 @contextmanager

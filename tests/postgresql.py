@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -16,22 +17,48 @@ def binaries() -> Path | None:
     return found[-1].parent if found else None
 
 
+@dataclass(frozen=True)
+class PostgreSQL:
+    """A server of its own at the SQLAlchemy `address` of its database, to be stopped and started again."""
+
+    programs: Path
+    folder: Path
+    port: int
+
+    @property
+    def address(self) -> str:
+        """The address of its database, empty at first."""
+        return f"postgresql://touchstone@127.0.0.1:{self.port}/postgres"
+
+    def start(self) -> None:
+        """Listen on loopback."""
+        options = f"-c listen_addresses=127.0.0.1 -c port={self.port} -c unix_socket_directories= -c fsync=off"
+        self._control("--wait", "--log", self.folder / "log", "--options", options, "start")
+
+    def stop(self) -> None:
+        """End at once, without a word to whoever is connected."""
+        self._control("--mode", "immediate", "stop")
+
+    def _control(self, *words: object) -> None:
+        _run(self.programs / "pg_ctl", "--pgdata", self.folder / "data", *words)
+
+
 @contextmanager
-def postgresql_server(programs: Path) -> Iterator[str]:
-    """A running server; yields the SQLAlchemy address of its empty database."""
+def postgresql_server(programs: Path) -> Iterator[PostgreSQL]:
+    """A running server."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     folder = Path(tempfile.mkdtemp(prefix="touchstone-postgresql-"))
     if os.getuid() == 0:
         shutil.chown(folder, "postgres", "postgres")
-    store = folder / "data"
-    _run(programs / "initdb", "--pgdata", store, "--username", "touchstone", "--auth", "trust", "--no-sync")
-    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories= -c fsync=off"
-    _run(programs / "pg_ctl", "--pgdata", store, "--wait", "--log", folder / "log", "--options", options, "start")
+    server = PostgreSQL(programs, folder, port)
+    words = ("--username", "touchstone", "--auth", "trust", "--no-sync")
+    _run(programs / "initdb", "--pgdata", folder / "data", *words)
+    server.start()
     try:
-        yield f"postgresql://touchstone@127.0.0.1:{port}/postgres"
+        yield server
     finally:
-        _run(programs / "pg_ctl", "--pgdata", store, "--mode", "immediate", "stop")
+        server.stop()
         shutil.rmtree(folder)
 
 

@@ -63,7 +63,9 @@ def _engine(address: str) -> sa.Engine:
 def _sqlite(url: sa.URL) -> sa.Engine:
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+    engine = sa.create_engine(url, connect_args={} if "timeout" in url.query else {"timeout": BUSY_SECONDS})
+    if url.database and url.database != ":memory:":
+        _stay_with_the_file(engine, Path(url.database))
 
     @sa.event.listens_for(engine, "connect")
     def _configure(connection: Any, _: object) -> None:
@@ -78,6 +80,37 @@ def _sqlite(url: sa.URL) -> sa.Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _stay_with_the_file(engine: sa.Engine, path: Path) -> None:
+    """Refuse a file that is gone, and open the one that was put in its place.
+
+    A connection would go on writing to what no name leads to any more, and a new one begin an empty database.
+    """
+
+    def identity() -> tuple[int, int] | None:
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
+
+    opened = False
+
+    @sa.event.listens_for(engine, "do_connect")
+    def _require(*_: object) -> None:
+        if opened and identity() is None:
+            raise UnavailableError(f"The database {path} is gone. Nothing was written; put it back.")
+
+    @sa.event.listens_for(engine, "connect")
+    def _note(_: object, record: Any) -> None:
+        nonlocal opened
+        opened, record.info["file"] = True, identity()
+
+    @sa.event.listens_for(engine, "checkout")
+    def _compare(_: object, record: Any, __: object) -> None:
+        if identity() != record.info["file"]:
+            raise sa.exc.DisconnectionError
 
 
 @contextmanager

@@ -97,6 +97,12 @@ def running(
             _stop(server)
 
 
+def workers_of(server: "subprocess.Popen[Any]") -> list[int]:
+    """The processes that answer."""
+    children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text(encoding="ascii").split()
+    return [int(child) for child in children if b"service" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
 def wait_until(happened: Callable[[], bool], seconds: float = 20) -> None:
     """Ask again and again; fail where it does not happen."""
     latest = time.monotonic() + seconds

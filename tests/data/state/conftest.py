@@ -16,8 +16,8 @@ def postgresql() -> Iterator[str]:
     programs = binaries()
     if programs is None:
         pytest.skip("PostgreSQL's server is not installed")
-    with postgresql_server(programs) as address:
-        yield address
+    with postgresql_server(programs) as server:
+        yield server.address
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -1,6 +1,9 @@
 """The database is at the newest migration, says what is wrong, and loses nothing."""
 
+import shutil
+import sqlite3
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -8,10 +11,13 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from data.refusal import Refusal
+from data.ledger import Deed, record, rows, verified
+from data.refusal import Refusal, UnavailableError
 from data.state import database
 from data.state.database import open_state, reading, writing
 from data.state.schema import DECISIONS, LEDGER, METADATA
+
+NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
 
 def test_migrations_lead_to_the_schema(state: sa.Engine) -> None:
@@ -78,6 +84,27 @@ def test_a_locked_database_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         pass
     one.dispose()
     other.dispose()
+
+
+def test_a_file_that_is_gone_is_said_and_one_that_was_put_back_is_used(tmp_path: Path) -> None:
+    """Nothing is written to a file without a name, and no empty one begun; a file is used once it is there."""
+    path, away = tmp_path / "state.db", tmp_path / "away.db"
+    engine, deed = open_state(f"sqlite:///{path}"), Deed("ann", "test", "1", {})
+    record(engine, deed, NOW)
+    for putting_back in (shutil.move, shutil.copy):
+        with sqlite3.connect(path) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.close()
+        path.rename(away)
+        for _ in range(2):
+            with pytest.raises(UnavailableError, match=r"state\.db is gone\. Nothing was written; put it back"):
+                record(engine, deed, NOW)
+        assert not path.exists()
+        putting_back(away, path)
+        record(engine, deed, NOW)
+    assert len(list(rows(engine))) == 3
+    assert verified(engine) is not None
+    engine.dispose()
 
 
 def test_a_server_that_is_gone_is_said_without_its_password() -> None:

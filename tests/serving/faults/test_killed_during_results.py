@@ -1,11 +1,13 @@
-"""The whole service killed while results come in: what it accepted is kept, and nothing counts twice."""
+"""The service, or a part of it, killed while results come in: what it accepted is kept, and nothing counts twice."""
 
 import json
 import os
 import signal
 import socket
+import subprocess
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,8 @@ import pytest
 from data.ledger import rows, verified
 from data.results import accepted_results
 from data.state.database import open_state
-from tests.serving.conftest import ROOT, running, scored_workspace
+from data.workspace import Workspace
+from tests.serving.conftest import ROOT, running, scored_workspace, wait_until, workers_of
 
 SERVICE = "serving.service:Touchstone"
 SENDERS, BEFORE_THE_KILL = 3, 6
@@ -48,9 +51,28 @@ def _wait_until_free(address: httpx.URL) -> None:
     pytest.fail(f"{address} is still listened on.")
 
 
+def _kill_service(server: "subprocess.Popen[Any]") -> None:
+    os.killpg(server.pid, signal.SIGKILL)
+
+
+def _kill_the_one_that_starts_workers(server: "subprocess.Popen[Any]") -> None:
+    server.kill()
+
+
+def _kill_worker(server: "subprocess.Popen[Any]") -> None:
+    (worker,) = workers_of(server)
+    os.kill(worker, signal.SIGKILL)
+
+
 @pytest.mark.slow
-def test_after_kill_9_during_results_every_accepted_one_is_there_once(tmp_path: Path) -> None:
-    """Killed and started again, the service has filed what it said it had; sent again, nothing is counted twice."""
+@pytest.mark.parametrize(
+    ("kill", "comes_back"),
+    [(_kill_service, False), (_kill_the_one_that_starts_workers, False), (_kill_worker, True)],
+)
+def test_after_kill_9_during_results_every_accepted_one_is_there_once(
+    tmp_path: Path, kill: "Callable[[subprocess.Popen[Any]], None]", comes_back: bool
+) -> None:
+    """Started again, a killed worker by itself, it has filed what it said it had; sent again, nothing counts twice."""
     workspace = scored_workspace(tmp_path / "workspace").workspace
     told, sent, answered = {"BENTOML_HOME": str(tmp_path)}, set[str](), set[str]()
 
@@ -72,20 +94,35 @@ def test_after_kill_9_during_results_every_accepted_one_is_there_once(tmp_path: 
             sender.start()
         while len(answered) < BEFORE_THE_KILL * SENDERS:
             time.sleep(0.01)
-        os.killpg(server.pid, signal.SIGKILL)
+        kill(server)
         for sender in senders:
             sender.join()
-    assert answered < sent
-    _wait_until_free(client.base_url)
-    with running(SERVICE, workspace.home, ROOT, told) as (client, _):
-        assert client.get("/readyz").status_code == 200
-        assert answered <= set(accepted_results(workspace)["test_id"].to_pylist()) <= sent
-        for sender_number in range(SENDERS):
-            mine = {name for name in sent if name.startswith(f"N-{sender_number}-")}
-            for number in range((len(mine) - 1) // 2):
-                again = client.post("/results", json=question(sender_number, number)).json()
-                assert again["refused"] == again["changed"] == []
-                assert again["filed"]
+        assert answered < sent
+        if comes_back:
+            wait_until(lambda: _is_ready(client), seconds=60)
+            _assert_kept_and_taken_once(client, workspace, sent, answered)
+    if not comes_back:
+        _wait_until_free(client.base_url)
+        with running(SERVICE, workspace.home, ROOT, told) as (client, _):
+            assert client.get("/readyz").status_code == 200
+            _assert_kept_and_taken_once(client, workspace, sent, answered)
+
+
+def _is_ready(client: httpx.Client) -> bool:
+    try:
+        return client.get("/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def _assert_kept_and_taken_once(client: httpx.Client, workspace: Workspace, sent: set[str], answered: set[str]) -> None:
+    assert answered <= set(accepted_results(workspace)["test_id"].to_pylist()) <= sent
+    for sender_number in range(SENDERS):
+        mine = {name for name in sent if name.startswith(f"N-{sender_number}-")}
+        for number in range((len(mine) - 1) // 2):
+            again = client.post("/results", json=question(sender_number, number)).json()
+            assert again["refused"] == again["changed"] == []
+            assert again["filed"]
     kept = accepted_results(workspace)["test_id"].to_pylist()
     assert sorted(kept) == sorted(sent)
     engine = open_state(f"sqlite:///{workspace.database}")

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -22,7 +21,7 @@ from serving.publication import publications, published_name
 from serving.published import published_now
 from tests.features.catalogues import DAY
 from tests.models.worlds import tiny_parts
-from tests.serving.conftest import ROOT, running, scored_workspace, wait_until
+from tests.serving.conftest import ROOT, running, scored_workspace, wait_until, workers_of
 
 pytestmark = pytest.mark.slow
 
@@ -101,12 +100,6 @@ class Load:
             except httpx.TransportError:
                 self.broken += 1
                 time.sleep(0.05)
-
-
-def workers_of(server: "subprocess.Popen[Any]") -> list[int]:
-    """The processes that answer."""
-    children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text(encoding="ascii").split()
-    return [int(child) for child in children if b"service" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
 def test_a_hundred_swaps_under_load_cost_no_error_and_mix_no_answer(pair: Pair, server: Server) -> None:
