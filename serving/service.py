@@ -79,8 +79,8 @@ class Touchstone:
     """Says whether a SKU would fail an independent laboratory test, why, and which SKUs to test next.
 
     Answers from the newest scores that `touchstone score` published in the workspace (`TOUCHSTONE_HOME`) and moves on
-    by itself when newer ones are published. Until there are any, every question is answered with 503 and what to do.
-    Every address but /livez and /readyz needs a key. Every error has the form {"error": sentence}.
+    by itself when newer ones are published. Until there are any, questions of scores are answered with 503 and what
+    to do. Every address but /livez and /readyz needs a key. Every error has the form {"error": sentence}.
     """
 
     def __init__(self) -> None:
