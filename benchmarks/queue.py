@@ -5,6 +5,7 @@ python -m benchmarks.queue WORKSPACE ROWS FOLDER: the workspace holds a scored c
 
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from data.settings import Settings
 from data.state.database import open_state
 from data.workspace import Workspace
 from models.policy import bands_in_force
+from models.scoring import Explained
 from serving.assessment import ranks_of
 from serving.console.app import console_app
 from serving.console.house import House
@@ -25,7 +27,9 @@ from serving.desk import Desk
 from serving.dossiers.dossier import Dossier
 from serving.publication import publish
 from serving.published import Published, published_now
+from serving.queue.alarms import no_alarms
 from serving.queue.shape import queue_folder
+from serving.queue.told import Told
 from serving.queue.writing import Ranked, write_queue
 
 ROWS_PER_BATCH = 65_536
@@ -56,8 +60,7 @@ def main(workspace: Workspace, rows: int, folder: Path) -> None:
     if not large.models.exists():
         large.models.symlink_to(workspace.models)
     snapshot = BigSnapshot(small.snapshot.folder, rows, seed=0).write(folder / "snapshots" / "big")
-    parts = [small.assessor.probabilities(snapshot.matrix(at, at + ROWS_PER_BATCH))
-             for at in range(0, rows, ROWS_PER_BATCH)]  # fmt: skip
+    parts = [small.assessor.told(snapshot.matrix(at, at + ROWS_PER_BATCH)) for at in range(0, rows, ROWS_PER_BATCH)]
     p_fail = np.concatenate([part.p_fail for part in parts])
     ranks = ranks_of(np.concatenate([part.margin for part in parts]), p_fail)
     publication = replace(
@@ -72,11 +75,18 @@ def main(workspace: Workspace, rows: int, folder: Path) -> None:
     )
     start = time.perf_counter()
     write_queue(
-        Ranked(snapshot, titles, ranks, p_fail, bands_in_force(publication.as_of)), queue_folder(large, publication)
+        Ranked(snapshot, titles, ranks, p_fail, bands_in_force(publication.as_of), _told(parts), no_alarms(rows)),
+        queue_folder(large, publication),
     )
     print(f"The queue of {rows:,} SKUs was written in {time.perf_counter() - start:.1f} s.")
     publish(large, publication, ranks, p_fail)
     _measure(large, BorrowedDossiers(small))
+
+
+def _told(parts: Sequence[Explained]) -> Told:
+    """Interval and strongest contribution of every row."""
+    low, high = (np.concatenate([getattr(part, name) for part in parts]) for name in ("p_low", "p_high"))
+    return Told(low, high, np.concatenate([part.strongest[:, 0] for part in parts]).astype(np.int16), low)
 
 
 def _measure(workspace: Workspace, dossiers: BorrowedDossiers) -> None:

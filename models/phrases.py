@@ -11,6 +11,12 @@ from features.feature import Feature, Unit
 NUMBERED = re.compile(r"\[(?:(?P<one>\w+)\|)?(?P<many>\w+)\]")
 """`[s]` and `[was|were]` in a sentence: what follows the number one, and what follows any other."""
 
+NEEDLESS = re.compile(
+    r"^(?:share of|whether|days (?=since)|log|units of this product (?=.* per 1,000))\s*"
+    r"| of this product\b|, copies counted once| per 1,000 units sold.*"
+)
+"""What a short line leaves out of a meaning."""
+
 LARGEST_LOG = math.log(1e12)
 """Prices are said up to a trillion."""
 
@@ -25,13 +31,29 @@ def fact_of(feature: Feature, value: float) -> str:
     if math.isnan(value):
         return feature.missing
     said = quantity(feature.unit, value)
-    return _numbered(feature.sentence, said == "1").replace("{value}", said)
+    placed = "{value} from" if feature.unit == "standard deviations" else "{value}"
+    return _numbered(feature.sentence, said == "1").replace(placed, said_of(feature.unit, value))
 
 
 @lru_cache(maxsize=1_024)
 def _numbered(sentence: str, one: bool) -> str:
     """A feature's sentence with the forms of its words for one, or for any other number."""
     return NUMBERED.sub(lambda forms: (forms["one"] or "") if one else forms["many"], sentence)
+
+
+def brief_of(feature: Feature, value: float) -> str:
+    """The fact as one short line, the value before what it means: `12 % of reviews ...`."""
+    if math.isnan(value):
+        return feature.missing
+    meaning = NEEDLESS.sub("", feature.meaning.partition(", shrunk")[0])
+    return f"{said_of(feature.unit, value)}: {meaning}"
+
+
+def said_of(unit: Unit, value: float) -> str:
+    """As `quantity`, with the side on which a distance lies: 2 standard deviations below."""
+    if unit == "standard deviations":
+        return f"{quantity(unit, abs(value))} {'below' if value < 0 else 'above'}"
+    return quantity(unit, value)
 
 
 def _percent(share: float) -> str:

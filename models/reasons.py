@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from features.catalogue import BY_NAME
 from features.feature import Feature, Unit
 from models.artefact import Artefact
-from models.phrases import fact_of, quantity
+from models.phrases import fact_of, said_of
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -168,7 +168,7 @@ def comparison_of(feature: Feature, value: float, category: str, norms: Mapping[
 
 @lru_cache(maxsize=16_384)
 def _typical(category: str, unit: Unit, norm: float) -> str:
-    return f"Typical for {category.replace('_', ' ')}: {quantity(unit, norm)}."
+    return f"Typical for {category.replace('_', ' ')}: {said_of(unit, norm)}."
 
 
 def effect_of(points: float, contribution: float) -> str:

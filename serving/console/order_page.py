@@ -2,7 +2,6 @@
 
 import secrets
 from dataclasses import dataclass
-from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -10,14 +9,15 @@ from starlette.datastructures import FormData
 
 from data.ledger import Versions
 from data.refusal import Refusal
-from data.workspace import Workspace
 from models.policy import bands_in_force
 from sampling.limits import Package
 from sampling.policy import sampling_policy_in_force
-from sampling.rounds import round_ids, round_record
+from sampling.rounds import round_record
 from serving.console.house import House
 from serving.console.pages import page
+from serving.console.queue_views import newest_round
 from serving.console.session import AnyHouse, OwnForm, Person, may, signed_in
+from serving.console.veil import Veil, flagged_bands, veil_of
 from serving.decisions.own_estimate import Case
 from serving.decisions.policy import decision_policy_in_force
 from serving.decisions.record import CaseFile, Decision, Scored
@@ -52,6 +52,14 @@ class Ordered:
     refused: str | None
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """The orders, riskiest first; `veiled` are SKUs whose score the person may not see before an own estimate."""
+
+    orders: list[tuple[Entry, Package]]
+    veiled: list[Entry]
+
+
 @router.post("/queue/order")
 def ask(request: Request, house: AnyHouse, person: Orderer, form: OwnForm) -> Response:
     """What the chosen tests would cost, and the reason to give."""
@@ -69,7 +77,7 @@ def order(request: Request, house: AnyHouse, person: Orderer, form: OwnForm) -> 
     token = str(form.get("form_token", ""))
     decisions, officer = Decisions(house.engine, policy), Officer(person.name, person.role, person.key_id)
     told = []
-    for entry, package in _chosen(published, form):
+    for entry, package in _chosen(published, form, _veil(house, published, person)).orders:
         proposal = Proposal(
             ORDER, code, explanation, package=package.name, cost_eur=package.cost_cents / 100,
             form_token=f"{token}/{entry.market}/{entry.sku_id}",
@@ -84,18 +92,23 @@ def order(request: Request, house: AnyHouse, person: Orderer, form: OwnForm) -> 
 
 def _asked(request: Request, house: House, person: Person, form: FormData, refused: str | None) -> Response:
     published, policy = house.desk.published(), decision_policy_in_force(house.now().date())
-    chosen = _chosen(published, form)
-    cost = sum(package.cost_cents for _, package in chosen) / 100
+    chosen = _chosen(published, form, _veil(house, published, person))
+    cost = sum(package.cost_cents for _, package in chosen.orders) / 100
     return page(
-        request, "order.html", 400 if refused else 200, chosen=chosen, cost_eur=cost, refused=refused,
-        budget=_budget(house, published), codes=[policy.codes[code] for code in policy.disposition(ORDER).codes],
+        request, "order.html", 400 if refused else 200, chosen=chosen.orders, veiled=chosen.veiled,
+        cost_eur=cost, refused=refused, budget=_budget(house, published),
+        codes=[policy.codes[code] for code in policy.disposition(ORDER).codes],
         least=policy.least_explanation, most=policy.most_explanation, who=person.name,
         explanation=str(form.get("explanation", "")), form_token=secrets.token_urlsafe(12),
     )  # fmt: skip
 
 
-def _chosen(published: Published, form: FormData) -> list[tuple[Entry, Package]]:
-    """The SKUs that were ticked, riskiest first, each with the full package for its category and market."""
+def _veil(house: House, published: Published, person: Person) -> Veil:
+    return veil_of(house, published, person, flagged_bands(published))
+
+
+def _chosen(published: Published, form: FormData, veil: Veil) -> Chosen:
+    """The SKUs that were ticked, each with the full package for its category and market."""
     ticked = list(dict.fromkeys(str(value) for value in form.getlist("sku")))
     if not ticked:
         raise Refusal("No SKU was chosen. Go back and tick the SKUs to test.")
@@ -107,7 +120,11 @@ def _chosen(published: Published, form: FormData) -> list[tuple[Entry, Package]]
         raise Refusal(f"The catalogue of {published.publication.as_of} has none of the chosen SKUs. Choose again.")
     entries = published.queue.entries(published.queue.numbers_of(positions[positions >= 0]))
     policy = sampling_policy_in_force(published.publication.as_of)
-    return [(entry, policy.options((entry.category, entry.market))[0]) for entry in entries]
+    told = [entry for entry in entries if not veil.hides(entry)]
+    veiled = sorted((veil.over(entry) for entry in entries if veil.hides(entry)), key=lambda each: each.position)
+    if not told:
+        raise Refusal("Every chosen case was drawn for your own estimate. Open each and give it, then order its test.")
+    return Chosen([(entry, policy.options((entry.category, entry.market))[0]) for entry in told], veiled)
 
 
 def _file(published: Published, entry: Entry) -> CaseFile:
@@ -121,7 +138,7 @@ def _file(published: Published, entry: Entry) -> CaseFile:
 def _budget(house: House, published: Published) -> Budget | None:
     """None where no round was drawn for the day in service."""
     as_of = published.publication.as_of
-    round_id = _newest_round(house.settings.workspace, as_of)
+    round_id = newest_round(house.settings.workspace, as_of)
     if round_id is None:
         return None
     record = round_record(house.settings.workspace, round_id)
@@ -129,8 +146,3 @@ def _budget(house: House, published: Published) -> Budget | None:
     ordered = [d.cost_eur or 0.0 for d in decided if d.disposition == ORDER and d.as_of == as_of.isoformat()]
     budget = float(record["budget_eur"])
     return Budget(round_id, budget, budget - float(record["cost_eur"]) - sum(ordered))
-
-
-def _newest_round(workspace: Workspace, as_of: date) -> str | None:
-    of_day = [name for name in round_ids(workspace) if name.startswith(as_of.isoformat())]
-    return max(of_day, key=lambda name: (workspace.plans / name).stat().st_mtime, default=None)

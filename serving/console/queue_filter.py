@@ -10,8 +10,10 @@ from starlette.datastructures import QueryParams
 from serving.queue.shape import Evidence
 from serving.queue.wanted import SORTS, Wanted
 
+ESTIMATE = "estimate"
 VIEWS: Mapping[str, str] = MappingProxyType({
-    "flagged": "Flagged", "mine": "Mine", "due": "Due today", "new": "New since yesterday", "random": "Random stratum",
+    "flagged": "Flagged", "mine": "Mine", ESTIMATE: "Your estimate first", "due": "Due today",
+    "new": "New since yesterday", "random": "Random stratum",
     "disagree": "Model and officer disagree", "all": "Whole catalogue",
 })  # fmt: skip
 """The saved views by name."""

@@ -1,7 +1,7 @@
 """Rows that belong to numbered owners, on disk: an uncompressed Arrow IPC file sorted by owner, memory-mapped."""
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,10 @@ class OwnedRows:
     def column(self, name: str) -> pa.ChunkedArray:
         """One column of all rows, by owner."""
         return pa.Table.from_batches(self._batches, self._schema)[name]
+
+    def columns(self, names: Sequence[str]) -> pa.Table:
+        """These columns of all rows, by owner."""
+        return pa.Table.from_batches(self._batches, self._schema).select(list(names))
 
     def of(self, owner: int) -> list[Row]:
         """The rows of `owner` in the order in which they were written."""

@@ -87,6 +87,10 @@ class Dossiers:
         """The title of every SKU, by position; null where the listing has none."""
         return self._sheets[LISTING].column("title")
 
+    def rows(self, sheet: str, columns: Sequence[str]) -> pa.Table | None:
+        """Columns of all rows of a sheet, by owner; None where its table is not kept."""
+        return self._sheets[sheet].columns(columns) if sheet in self._sheets else None
+
     def of(self, position: int) -> Dossier:
         """The dossier of the SKU at `position`; IndexError where there is none."""
         if not 0 <= position < len(self):

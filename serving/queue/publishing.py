@@ -9,8 +9,10 @@ from features.snapshot import Snapshot, open_snapshot
 from models.policy import Bands
 from serving.dossiers.reading import Dossiers
 from serving.publication import Publication, published_name, read_publication
+from serving.queue.alarms import alarms_of
 from serving.queue.reading import Queue
 from serving.queue.shape import queue_folder, read_statement
+from serving.queue.told import read_told
 from serving.queue.writing import Ranked, write_queue
 
 Ranks = NDArray[np.int64]
@@ -20,13 +22,17 @@ Floats = NDArray[np.float64]
 def write_queue_of(
     workspace: Workspace, publication: Publication, snapshot: Snapshot, scored: tuple[Ranks, Floats], bands: Bands
 ) -> None:
-    """Write the queue of a publication that has dossiers, unless it is there; `scored` are ranks and p_fail."""
+    """Write the queue of a publication that has dossiers, unless it is there; `scored` are ranks and p_fail.
+
+    The files of its scores are there already.
+    """
     folder = queue_folder(workspace, publication)
     if publication.dossiers is None or _is_written(workspace, publication):
         return
-    titles = Dossiers(workspace.home / publication.dossiers).titles
+    dossiers = Dossiers(workspace.home / publication.dossiers)
+    told = read_told(workspace.home / publication.scores, len(snapshot))
     before = _p_fail_before(workspace, snapshot, scored[1], bands)
-    write_queue(Ranked(snapshot, titles, *scored, bands, before), folder)
+    write_queue(Ranked(snapshot, dossiers.titles, *scored, bands, told, alarms_of(dossiers), before), folder)
 
 
 def open_queue(workspace: Workspace, publication: Publication) -> Queue:

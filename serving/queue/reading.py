@@ -13,8 +13,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from data.refusal import Refusal
+from features.snapshot import Snapshot
+from serving.decisions.own_estimate import drawn_cases
+from serving.decisions.policy import DecisionPolicy
 from serving.queue.shape import COLUMNS, ORDERS, SUPPLIERS, TEXTS, Evidence, read_statement
-from serving.queue.wanted import SORTS, Wanted
+from serving.queue.told import FEATURES, NO_REASON
+from serving.queue.wanted import SORTED_BY_SCORE, SORTS, Wanted
 
 SEARCHERS = 2
 Numbers = NDArray[np.integer[Any]]
@@ -22,7 +26,10 @@ Numbers = NDArray[np.integer[Any]]
 
 @dataclass(frozen=True)
 class Entry:
-    """One SKU of the queue. `level` numbers its band, 0 the gentlest; `days_since_test` None where never tested."""
+    """One SKU of the queue. `level` numbers its band, 0 the gentlest; `days_since_test` None where never tested.
+
+    `reason` names the feature that raises the score most, None where none does.
+    """
 
     position: int
     rank: int
@@ -32,6 +39,10 @@ class Entry:
     supplier_id: str
     category: str
     p_fail: float
+    p_low: float
+    p_high: float
+    reason: str | None
+    reason_value: float
     band: str
     level: int
     units_90: int
@@ -45,6 +56,7 @@ class Queue:
     def __init__(self, folder: Path) -> None:
         self._statement = read_statement(folder)
         self._folder = folder
+        self._drawn_anew: dict[str, NDArray[np.bool_]] = {}
         try:
             self._columns = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in COLUMNS}
             self._orders = {name: np.load(folder / f"order_{name}.npy", mmap_mode="r") for name in ORDERS}
@@ -81,10 +93,35 @@ class Queue:
         kept = self._kept(wanted)
         if wanted.sort not in SORTS:
             raise Refusal(f"The queue cannot be sorted by {wanted.sort!r}. Choose {', '.join(SORTS)}.")
-        if wanted.sort == "risk":
+        if wanted.veiled is None or not wanted.veiled.any():
+            return self._sorted(wanted.sort, kept)
+        kept = np.ones(len(self), dtype=bool) if kept is None else kept
+        if wanted.asks_of_score:
+            return self._sorted(wanted.sort, kept & ~wanted.veiled)
+        if wanted.sort not in SORTED_BY_SCORE:
+            return self._sorted(wanted.sort, kept)
+        told, veiled = (self._sorted(wanted.sort, kept & ~wanted.veiled), self._sorted("sku", kept & wanted.veiled))
+        return np.concatenate([told, veiled])
+
+    def _sorted(self, sort: str, kept: NDArray[np.bool_] | None) -> Numbers:
+        if sort == "risk":
             return np.arange(len(self)) if kept is None else np.flatnonzero(kept)
-        order = self._orders[wanted.sort]
+        order = self._orders[sort]
         return np.asarray(order) if kept is None else order[kept[order]]
+
+    def by_name(self, kept: NDArray[np.bool_]) -> Numbers:
+        """The numbers of the SKUs that are kept, by name."""
+        return self._sorted("sku", kept)
+
+    def column(self, name: str) -> Any:
+        """One of COLUMNS, an array by number."""
+        return self._columns[name]
+
+    def drawn(self, policy: DecisionPolicy, snapshot: Snapshot) -> NDArray[np.bool_]:
+        """Which cases ask for an own estimate by the policy, by number; `snapshot` is the one that was scored."""
+        if policy.version != self._statement.draw_policy and policy.version not in self._drawn_anew:
+            self._drawn_anew[policy.version] = drawn_cases(snapshot, policy)[self._columns["position"]]
+        return np.asarray(self._drawn_anew.get(policy.version, self._columns["drawn"]))
 
     def numbers_of(self, positions: NDArray[np.int64]) -> Numbers:
         """The numbers of the rows of the snapshot at `positions`, riskiest first."""
@@ -105,6 +142,8 @@ class Queue:
                 position=int(told["position"][row]), rank=int(number) + 1, sku_id=sku_id, title=title,
                 market=statement.markets[told["market"][row]], supplier_id=suppliers[row],
                 category=statement.categories[told["category"][row]], p_fail=float(told["p_fail"][row]),
+                p_low=float(told["p_low"][row]), p_high=float(told["p_high"][row]),
+                reason=_feature(told["reason"][row]), reason_value=float(told["reason_value"][row]),
                 band=statement.bands[told["band"][row]], level=int(told["band"][row]),
                 units_90=int(told["units_90"][row]), days_since_test=_days(told["days_since_test"][row]),
                 evidence=Evidence(int(told["evidence"][row])),
@@ -169,6 +208,10 @@ def _holding(texts: pa.ChunkedArray, word: str) -> NDArray[np.bool_]:
 
 def _mapped(path: Path) -> pa.Table:
     return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+
+
+def _feature(number: int) -> str | None:
+    return None if number == NO_REASON else FEATURES[number]
 
 
 def _days(days: float) -> int | None:

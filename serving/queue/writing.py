@@ -1,4 +1,4 @@
-"""How a scored catalogue becomes a queue on disk; memory holds some 60 bytes a SKU, texts are streamed."""
+"""How a scored catalogue becomes a queue on disk; memory holds some 130 bytes a SKU, texts are streamed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +14,9 @@ from data.file_sums import file_sums
 from data.workspace import replacing
 from features.snapshot import Snapshot
 from models.policy import Bands
+from serving.decisions.own_estimate import drawn_cases
+from serving.decisions.policy import DecisionPolicy, decision_policy_in_force
+from serving.queue.alarms import Alarms
 from serving.queue.shape import (
     COLUMNS,
     ORDERS,
@@ -23,6 +26,7 @@ from serving.queue.shape import (
     Evidence,
     QueueStatement,
 )
+from serving.queue.told import Told
 
 ROWS_PER_BATCH = 65_536
 KNOWN_BY = {
@@ -39,7 +43,8 @@ Floats = NDArray[np.float64]
 class Ranked:
     """A scored catalogue: rank and p_fail of every row of the snapshot, its titles in the same order, the bands.
 
-    `before` is p_fail of the same rows in the publication before, NaN where it had none; None where there was none.
+    `told` and `alarms` are what else is known of every row, in the same order. `before` is p_fail of the
+    same rows in the publication before, NaN where it had none; None where there was none.
     """
 
     snapshot: Snapshot
@@ -47,6 +52,8 @@ class Ranked:
     ranks: Ranks
     p_fail: Floats
     bands: Bands
+    told: Told
+    alarms: Alarms
     before: Floats | None = None
 
 
@@ -62,8 +69,9 @@ def write_queue(ranked: Ranked, folder: Path) -> None:
         files = [*(f"{name}.npy" for name in (*COLUMNS, *(f"order_{name}" for name in ORDERS))), TEXTS, SUPPLIERS]
         markets, categories = lists
         QueueStatement(
-            len(order), ranked.bands.names, tuple(markets), tuple(categories), file_sums(attempt, files)
-        ).write(attempt)
+            len(order), _draw_policy(ranked).version, ranked.bands.names, tuple(markets), tuple(categories),
+            file_sums(attempt, files),
+        ).write(attempt)  # fmt: skip
 
 
 def _write_columns(
@@ -82,6 +90,9 @@ def _write_columns(
         "position": np.arange(len(order)), "p_fail": ranked.p_fail, "band": ranked.bands.rank(ranked.p_fail),
         "market": market, "category": category, "supplier": supplier, "units_90": units,
         "days_since_test": untested, "evidence": _evidence(ranked, untested),
+        "p_low": ranked.told.p_low, "p_high": ranked.told.p_high, "reason": ranked.told.reason,
+        "reason_value": ranked.told.value, "drawn": drawn_cases(ranked.snapshot, _draw_policy(ranked)),
+        "first_order": ranked.alarms.first_order, "first_notice": ranked.alarms.first_notice,
     }  # fmt: skip
     for name, values in columns.items():
         np.save(folder / f"{name}.npy", values[order].astype(COLUMNS[name]))
@@ -90,8 +101,12 @@ def _write_columns(
         "tested": -np.nan_to_num(untested[order], nan=np.inf), "sku": order.astype(np.float64),
     }  # fmt: skip
     for name in ORDERS:
-        np.save(folder / f"order_{name}.npy", np.argsort(by[name], kind="stable").astype(np.int32))
+        np.save(folder / f"order_{name}.npy", np.lexsort((order, by[name])).astype(np.int32))  # equals by name
     return markets.to_pylist(), categories.to_pylist()
+
+
+def _draw_policy(ranked: Ranked) -> DecisionPolicy:
+    return decision_policy_in_force(ranked.snapshot.as_of)
 
 
 def _evidence(ranked: Ranked, untested: Floats) -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from features.catalogue import BY_NAME, CATALOGUE
 from features.feature import Unit
-from models.phrases import IN_WORDS, fact_of, quantity
+from models.phrases import IN_WORDS, brief_of, fact_of, quantity
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,35 @@ from models.phrases import IN_WORDS, fact_of, quantity
 def test_a_value_reads_by_its_unit(unit: Unit, value: float, words: str) -> None:
     """A value reads by its unit."""
     assert quantity(unit, value) == words
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("sku_hazard_reviews_90", 4.0, "4: reviews in the last 90 days that speak of a hazard"),
+        ("sku_relative_price", -2.0, "2 standard deviations below: "),
+        (
+            "sku_safety_return_rate_365",
+            7.8,
+            "7.8 per 1,000 units: returned for a safety concern or an allergic reaction",
+        ),
+        ("supplier_days_since_audit", 12.0, "12 days: since the last audit at this supplier"),
+        ("sku_hazard_reviews_90", float("nan"), "Reviews are not kept."),
+    ],
+)
+def test_a_short_line_begins_with_the_value(name: str, value: float, words: str) -> None:
+    """What is cut off at the end of a line is never the number."""
+    assert brief_of(BY_NAME[name], value).startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("value", "side"), [(-2.0, "2 standard deviations below the"), (1.5, "1.5 standard deviations above the")]
+)
+def test_a_distance_lies_on_a_side(value: float, side: str) -> None:
+    """No minus sign, and no distance from what it lies below."""
+    said = fact_of(BY_NAME["sku_relative_price"], value)
+    assert side in said
+    assert "-" not in said
 
 
 @pytest.mark.parametrize(

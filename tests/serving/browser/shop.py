@@ -15,7 +15,8 @@ from models.champion import champion
 from serving.batch import score_catalogue
 from tests.models.worlds import tiny_champion
 
-DAY = date(2026, 6, 1)
+DAY = date(2026, 6, 11)
+DAY_BEFORE = DAY - timedelta(days=35)  # K-0 was not listed yet
 SKUS = 40
 # Whoever reads these sees them as they are; a browser that runs one sets window.ran.
 MARKUP = "<img src=x onerror=\"window.ran='image'\"><script>window.ran='script'</script>"
@@ -25,7 +26,7 @@ HOSTILE_REVIEW = f"It caught fire and burned my hand. {MARKUP}"
 HOSTILE_SKU = "K-0"
 FAILED_SKU = "K-1"
 QUOTED_SKU = "K-4"
-DRAWN_SKU = "K-8"  # its case asks for an own estimate
+DRAWN_SKU = "K-24"  # its case asks for an own estimate
 
 
 def shop_tables() -> Tables:
@@ -38,7 +39,7 @@ def shop_tables() -> Tables:
         "returns": [_return(number) for number in range(0, SKUS, 2)],
         "reviews": [_review(number, words) for number in range(0, SKUS, 4) for words in range(3)],
         "certificates": [_certificate(number) for number in range(0, SKUS, 5)],
-        "holds": [_hold(1), _hold(7)],
+        "holds": [_hold(1), _hold(7), *_other_holds()],
         "incidents": [_incident(number) for number in (0, 1)],
     }
     frames = {
@@ -50,9 +51,10 @@ def shop_tables() -> Tables:
 
 def scored_shop(home: Path) -> Workspace:
     """A workspace with the marketplace scored by a small model, ready to be served."""
-    workspace = Workspace(home.resolve())
+    workspace, tables = Workspace(home.resolve()), shop_tables()
     tiny_champion(workspace)
-    score_catalogue(workspace, shop_tables(), champion(workspace), DAY, SilentProgress())
+    for day in (DAY_BEFORE, DAY):
+        score_catalogue(workspace, tables, champion(workspace), day, SilentProgress())
     return workspace
 
 
@@ -112,6 +114,17 @@ def _certificate(number: int) -> dict[str, Any]:
 def _hold(number: int) -> dict[str, Any]:
     return {"hold_id": f"H-{number}", "happened_on": _ago(9), "known_on": _ago(8), "sku_id": f"K-{number}",
             "market": "EU", "authority": "EU customs", "kind": "detained"}  # fmt: skip
+
+
+def _other_holds() -> list[dict[str, Any]]:
+    """An authority's hold of a supplier's whole range, one of the marketplace itself, one of another market."""
+    held = {"happened_on": _ago(4), "known_on": _ago(3), "authority": "EU customs", "kind": "detained"}
+    return [
+        {**held, "hold_id": "H-range", "supplier_id": "S-2"},
+        {**held, "hold_id": "H-own", "sku_id": "K-9", "authority": "marketplace"},
+        {**held, "hold_id": "H-elsewhere", "supplier_id": "S-3", "market": "US"},
+        {**held, "hold_id": "H-old", "sku_id": "K-13", "happened_on": _ago(500), "known_on": _ago(499)},
+    ]
 
 
 def _incident(number: int) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The console over the small scored catalogue, and clients of it, signed in and not."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,9 +18,11 @@ from data.workspace import Workspace
 from serving.console.app import console_app
 from serving.console.house import House
 from serving.desk import Desk
+from tests.serving.browser.shop import DAY, scored_shop
 from tests.serving.conftest import Scored
 
 NOW = datetime(2024, 7, 2, 9, 30, tzinfo=UTC)
+SHOP_NOW = datetime(DAY.year, DAY.month, DAY.day, 8, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -80,15 +82,7 @@ def console(house: House) -> Iterator[TestClient]:
 @pytest.fixture
 def signed(house: House) -> Clients:
     """Makes browsers signed in with the role asked for."""
-    app = mounted(house)
-
-    def with_role(role: str) -> TestClient:
-        client = TestClient(app, follow_redirects=False)
-        answer = client.post("/ui/sign-in", data={"csrf": csrf_of(client, "/ui/sign-in"), "key": f"ts_{role}_secret"})
-        assert answer.status_code == 303
-        return client
-
-    return with_role
+    return lambda role: signed_into(house, role)
 
 
 @pytest.fixture
@@ -109,3 +103,25 @@ def csrf_of(client: TestClient, path: str) -> str:
     field = soup_of(client, path).find("input", {"name": "csrf"})
     assert field is not None
     return str(field["value"])
+
+
+@pytest.fixture(scope="session")
+def shop_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The workspace of a marketplace with orders, notices, quotes and cases drawn for an own estimate."""
+    return scored_shop(tmp_path_factory.mktemp("shop") / "workspace").home
+
+
+@pytest.fixture
+def shop(shop_home: Path, tmp_path: Path) -> Iterator[House]:
+    """A house over that marketplace in which nothing was decided yet."""
+    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
+    yield replace(house_of(shop_home, engine), now=lambda: SHOP_NOW)
+    engine.dispose()
+
+
+def signed_into(house: House, role: str) -> TestClient:
+    """A browser signed in with the role at a house."""
+    client = TestClient(mounted(house), follow_redirects=False)
+    answer = client.post("/ui/sign-in", data={"csrf": csrf_of(client, "/ui/sign-in"), "key": f"ts_{role}_secret"})
+    assert answer.status_code == 303
+    return client

@@ -19,7 +19,8 @@ from tests.serving.console.conftest import Clients, csrf_of, house_of, mounted, 
 
 def skus(client: TestClient, query: str) -> list[str]:
     """The SKUs listed at an address of the queue."""
-    return [str(box["value"]) for box in soup_of(client, f"/ui/?{query}").select("table.queue input[name=sku]")]
+    links = soup_of(client, f"/ui/?{query}").select("table.queue th.product > a")
+    return [str(link["href"]).removeprefix("/ui/sku/") for link in links]
 
 
 def test_the_whole_catalogue_is_listed_once_over_its_pages(officer: TestClient) -> None:

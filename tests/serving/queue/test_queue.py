@@ -9,17 +9,21 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from data.refusal import Refusal
 from models.policy import bands_in_force
 from serving.published import Published, published_now
+from serving.queue.alarms import no_alarms
 from serving.queue.reading import Entry, Queue
 from serving.queue.shape import Evidence, queue_folder
+from serving.queue.told import Told
 from serving.queue.wanted import SORTS, Wanted
 from serving.queue.writing import Ranked, write_queue
 from tests.features.catalogues import DAY
 from tests.serving.conftest import Scored
 
+Floats = NDArray[np.float64]
 KEYS: dict[str, Callable[[Entry], float]] = {
     "risk": lambda e: e.rank, "harm": lambda e: -e.p_fail * e.units_90, "units": lambda e: -e.units_90,
     "tested": lambda e: -np.inf if e.days_since_test is None else -e.days_since_test, "sku": lambda e: e.position,
@@ -42,6 +46,11 @@ def test_the_queue_holds_every_sku_with_the_score_that_is_published(published: P
     rows = published.rows_at(np.array([entry.position for entry in every]))
     told = [(e.sku_id, e.market, e.p_fail, e.band, e.rank) for e in every]
     assert told == [(row.sku_id, row.market, row.p_fail, row.band, row.rank) for row in rows]
+    assert [(e.p_low, e.p_high) for e in every] == [(row.p_low, row.p_high) for row in rows]
+    for entry, row in zip(every, rows, strict=True):
+        raising = [each for each in row.reasons or () if each.contribution > 0]
+        assert entry.reason == (raising[0].feature if raising else None)
+        assert not raising or np.array_equal(raising[0].value or np.nan, entry.reason_value or np.nan, equal_nan=True)
     assert len(every) == len(published.snapshot)
     assert sum(published.queue.band_sizes) == len(every)
 
@@ -87,17 +96,49 @@ def fits(entry: Entry, wanted: Wanted) -> bool:
     )
 
 
+def rescored(published: Published, p_fail: Floats, folder: Path, before: Floats | None = None) -> Queue:
+    """The queue of the same catalogue with other scores."""
+    order = np.empty(len(p_fail), dtype=np.int64)
+    order[np.argsort(-p_fail, kind="stable")] = np.arange(1, len(p_fail) + 1)
+    told = Told(p_fail, p_fail, np.zeros(len(p_fail), np.int16), p_fail)
+    scored = (order, p_fail, bands_in_force(DAY), told, no_alarms(len(p_fail)), before)
+    write_queue(Ranked(published.snapshot, published.dossiers.titles, *scored), folder)
+    return Queue(folder)
+
+
+@pytest.fixture(scope="module")
+def twins(published: Published, tmp_path_factory: pytest.TempPathFactory) -> tuple[Queue, Queue, set[int]]:
+    """Two queues that differ in the scores of 40 SKUs alone, and the positions of these."""
+    first, draw = np.array(published.p_fail), np.random.default_rng(4)
+    hidden = draw.choice(len(first), 40, replace=False)
+    second = first.copy()
+    second[hidden] = draw.permutation(draw.choice(first, 40) * draw.uniform(0.1, 2.5, 40))
+    home = tmp_path_factory.mktemp("twins")
+    one, other = (rescored(published, each, home / f"{each.sum()}" / "queue") for each in (first, second.clip(0, 1)))
+    return one, other, set(hidden.tolist())
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(wanted=wanted)
+def test_what_is_veiled_stands_where_it_stands_whatever_its_score(
+    twins: tuple[Queue, Queue, set[int]], wanted: Wanted
+) -> None:
+    """No filter and no order tells the scores of SKUs that are veiled; without the veil they would."""
+    lists = []
+    for queue in twins[:2]:
+        veiled = np.isin(queue.column("position"), list(twins[2]))
+        lists.append(queue.positions(queue.find(replace(wanted, veiled=veiled))).tolist())
+    assert lists[0] == lists[1]
+    everything = [queue.positions(queue.find(Wanted())).tolist() for queue in twins[:2]]
+    assert everything[0] != everything[1]
+
+
 def test_a_sku_is_new_where_its_band_did_not_ask_for_a_test_the_day_before(
     published: Published, tmp_path: Path
 ) -> None:
     bands, p_fail = bands_in_force(DAY), np.array(published.p_fail)
-    order = np.empty(len(p_fail), dtype=np.int64)
-    order[np.argsort(-p_fail, kind="stable")] = np.arange(1, len(p_fail) + 1)
     before = np.where(np.arange(len(p_fail)) % 2, p_fail, np.nan)
-    write_queue(
-        Ranked(published.snapshot, published.dossiers.titles, order, p_fail, bands, before), tmp_path / "q" / "queue"
-    )
-    queue = Queue(tmp_path / "q" / "queue")
+    queue = rescored(published, p_fail, tmp_path / "q" / "queue", before)
     for entry in queue.entries(np.arange(len(queue))):
         asks = bands.action([entry.p_fail])[0] in ("test", "priority_test")
         assert (Evidence.NEW in entry.evidence) == (asks and entry.position % 2 == 0)

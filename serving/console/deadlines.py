@@ -1,0 +1,79 @@
+"""Until when each SKU of the queue has to be dealt with: the clocks that run, less what a decision has answered."""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from data.state.database import reading
+from data.state.schema import DECISIONS
+from serving.console.house import House
+from serving.decisions.clock import Due, due, working_day_after
+from serving.decisions.policy import Clocks, decision_policy_in_force
+from serving.decisions.record import DECLINED
+from serving.facts import ORDER, Fact, standing_facts
+from serving.published import Published
+from serving.queue.reading import Numbers
+
+
+class Deadlines:
+    """The deadlines of one publication on one day; asks the state once, for the day of every SKU's last decision."""
+
+    def __init__(self, house: House, published: Published) -> None:
+        self._published, self._today = published, house.now().date()
+        self._clocks = decision_policy_in_force(self._today).clocks
+        self._decided = _decided(house.engine, published)
+
+    def of(self, numbers: Numbers) -> list[Due | None]:
+        """The first deadline that runs for each of these SKUs, None where none does."""
+        store = self._published.queue
+        told = [store.column(name)[numbers].tolist() for name in ("position", "first_order", "first_notice")]
+        return [self._due(*each) for each in zip(*told, strict=True)]
+
+    def today(self) -> NDArray[np.int64]:
+        """The positions of all SKUs whose deadline is today or has passed."""
+        store, today = self._published.queue, self._today
+        late = store.column("first_order") <= _latest(self._clocks.authority_order, today, self._clocks)
+        late |= store.column("first_notice") <= _latest(self._clocks.notice, today, self._clocks)
+        numbers = np.flatnonzero(late)
+        positions = store.positions(numbers)
+        answered = np.isin(positions, list(self._decided))
+        again = [each is not None and each.on <= today for each in self.of(numbers[answered])]
+        return np.concatenate([positions[~answered], positions[answered][np.array(again, dtype=bool)]])
+
+    def _due(self, position: int, order: date | None, notice: date | None) -> Due | None:
+        """From the days in the queue; from the dossier where a decision answered some of what it knows."""
+        if order is None and notice is None:
+            return None
+        decided_on = self._decided.get(position)
+        if decided_on is None:
+            ordered = [] if order is None else [Fact(ORDER, order, "", "")]
+            return due(ordered, [] if notice is None else [notice], self._clocks, None)
+        dossier = self._published.dossiers.of(position)
+        facts = standing_facts(dossier, self._published.publication.as_of)
+        return due(facts, [each.known_on for each in dossier.incidents], self._clocks, decided_on)
+
+
+def _latest(working_days: int, today: date, clocks: Clocks) -> Any:
+    """The last day on which something became known whose deadline is today or earlier."""
+    day = today
+    while working_day_after(day, working_days, clocks.holidays) > today:
+        day -= timedelta(days=1)
+    return np.datetime64(day)
+
+
+def _decided(engine: sa.Engine, published: Published) -> Mapping[int, date]:
+    """The day of the last decision on each SKU of the publication, by position; declined ones do not count."""
+    table = DECISIONS.c
+    asked = (
+        sa.select(table.sku_id, table.market, sa.func.max(table.proposed_at))
+        .where(table.state != DECLINED)
+        .group_by(table.sku_id, table.market)
+    )
+    with reading(engine) as connection:
+        rows = connection.execute(asked).all()
+    places = published.snapshot.find([row[0] for row in rows], [row[1] for row in rows]).tolist()
+    return {place: date.fromisoformat(row[2][:10]) for place, row in zip(places, rows, strict=True) if place >= 0}
