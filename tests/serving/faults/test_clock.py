@@ -1,0 +1,81 @@
+"""The clock of the machine jumps: nothing is lost, counted twice or shut out for longer than the jump."""
+
+import shutil
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from data.ledger import rows, verified
+from data.result_store import Sender
+from data.results import accepted_results
+from data.state.database import open_state
+from data.workspace import Workspace
+from serving.access.key_ring import KeyRing
+from serving.access.keys import create_key
+from serving.access.policy import AccessPolicy
+from serving.intake.intake import Counter, take_in
+from serving.published import published_now
+from serving.rescoring.store import SILENT_AFTER, StateProgress, begin, latest
+from tests.serving.conftest import Scored
+
+NOW = datetime(2026, 7, 20, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def own(scored: Scored, tmp_path: Path) -> Workspace:
+    """A copy of the scored workspace that a test may write to."""
+    shutil.copytree(scored.workspace.home, tmp_path / "workspace")
+    return Workspace(tmp_path / "workspace")
+
+
+def test_results_outlive_a_clock_that_jumps_back_and_forth(own: Workspace) -> None:
+    """Set back, it refuses what would lie in the future, with that reason; right again, each result is taken once."""
+    engine = open_state(f"sqlite:///{own.database}")
+    counter = Counter(engine, own, published_now(own))
+    asked = [{"test_id": name, "sku_id": "K-1", "market": "DE", "happened_on": "2026-07-01", "known_on": day,
+              "result": "fail", "origin": "warehouse"}
+             for name, day in (("T-1", "2026-07-05"), ("T-2", "2026-07-15"))]  # fmt: skip
+    told = [
+        take_in(counter, asked, Sender("lab", "k1", NOW + timedelta(days=jump))) for jump in (-10, 0, 3_650, -10, 0)
+    ]
+    assert [answer.accepted for answer in told] == [["T-1"], ["T-2"], [], [], []]
+    assert [refused.why for refused in told[0].refused] == [["known_on is in the future"]]
+    assert told[-1].known == ["T-1", "T-2"]
+    assert accepted_results(own)["test_id"].to_pylist() == ["T-1", "T-2"]
+    assert [row.action for row in rows(engine)] == ["results", "results"]
+    assert verified(engine) is not None
+    engine.dispose()
+
+
+def test_a_key_that_was_looked_up_opens_whatever_the_clock_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trust is counted on the steady clock: a jump of ten years neither ends it nor prolongs it."""
+    engine, policy = open_state(f"sqlite:///{tmp_path / 'state.db'}"), AccessPolicy(60, 10, 1000, 60, 300)
+    _, secret = create_key(engine, "planner", "scheduler", NOW, "ann")
+    ring, steady = KeyRing(lambda: engine, policy), time.monotonic()
+    monkeypatch.setattr("serving.access.key_ring.time.monotonic", lambda: steady)
+    assert ring.looked_up(secret) is not None
+    for jump in (-3_650, 3_650):
+        monkeypatch.setattr("time.time", lambda shift=jump: 1.8e9 + 86_400 * shift)
+        assert ring.at_hand(secret) is not None
+    steady += 61
+    assert ring.at_hand(secret) is None
+    engine.dispose()
+
+
+def test_a_rescoring_that_a_jump_made_look_silent_is_heard_again(tmp_path: Path) -> None:
+    """It counts as interrupted until it says its next step, and runs on."""
+    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
+    now = datetime.now(UTC)
+    name = begin(engine, create_key(engine, "planner", "scheduler", now, "ann")[0], now - 2 * SILENT_AFTER)
+    silent = latest(engine, now)
+    assert silent is not None
+    assert silent.state == "interrupted"
+    with StateProgress(engine, name).step("Scores", 3, "SKUs"):
+        heard = latest(engine, now)
+        assert heard is not None
+        assert (heard.state, heard.step) == ("running", "Scores")
+    engine.dispose()
