@@ -7,6 +7,8 @@ import ibis
 from ibis.backends.duckdb import Backend
 
 SHARE_OF_DEFAULT = 0.6
+STREAM_BUFFER = "64MiB"
+"""What may be made ahead of a reader that takes a result batch by batch."""
 
 
 def connect(spill: Path) -> Backend:
@@ -21,6 +23,7 @@ def connect(spill: Path) -> Backend:
     backend.raw_sql(f"SET memory_limit = '{float(amount) * SHARE_OF_DEFAULT:.2f}{unit}'")
     spill.parent.mkdir(parents=True, exist_ok=True)
     backend.settings["temp_directory"] = str(spill)
+    backend.raw_sql(f"SET streaming_buffer_size = '{STREAM_BUFFER}'")
     backend.raw_sql("SET TimeZone = 'UTC'")
     return backend
 

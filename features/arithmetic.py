@@ -1,6 +1,8 @@
 """What features make of their reductions: sums, differences, products, ratios, computed over arrays of places."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -46,12 +48,16 @@ def _is_arithmetic(node: Any) -> bool:
 def evaluated(values: "Mapping[str, ir.Value]", found: "Found", chosen: slice) -> Mapping[str, Array]:
     """The `values` at the chosen places, given what the reductions in them come to everywhere."""
     columns = {name: np.empty(chosen.stop - chosen.start) for name in values}
-    for first in range(chosen.start, chosen.stop, PLACES_PER_BLOCK):
+
+    def fill(first: int) -> None:
         block = slice(first, min(first + PLACES_PER_BLOCK, chosen.stop))
         known: dict[ops.Node, Any] = {}
         for name, value in values.items():
             result = _evaluated(value.op(), partial(_block, found, block), known)
             columns[name][block.start - chosen.start : block.stop - chosen.start] = result
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        list(threads.map(fill, range(chosen.start, chosen.stop, PLACES_PER_BLOCK)))
     return columns
 
 

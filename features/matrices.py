@@ -89,7 +89,7 @@ def laid(morning: Morning, features: Sequence[Feature] = CATALOGUE) -> Iterator[
         shared = {rows.__name__: rows(tables) for rows in (statuses, reuses)}
         tables = _given(tables, stack.enter_context(kept(tables, shared)))
         known = replace(morning, tables=tables)
-        yield Laid(known, places, dict(totals_of(known, Owners(tables.backend, listing, places), features)))
+        yield Laid(known, places, totals_of(known, Owners(tables.backend, listing, places), features))
 
 
 def _given(tables: "Tables", rows: "Mapping[str, ir.Table]") -> "Tables":

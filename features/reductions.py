@@ -1,6 +1,8 @@
 """Reductions: the sums, least and greatest values and numbers of different keys that features are made of."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import ibis.expr.operations as ops
@@ -18,6 +20,7 @@ Kind = Literal["sum", "least", "greatest", "distinct"]
 Found = Mapping[ops.Node, NDArray[Any]]
 """An array for each expression or reduction."""
 ROWS_PER_BATCH = 250_000
+BATCHES_WAITING = 2
 MOST_CONDITIONS = 63
 
 
@@ -61,19 +64,31 @@ class Reduced:
         self._found = {reduction: _nothing(term, size) for reduction, term in terms.items()}
         self._keys = [_Keys(chosen) for chosen in _alike(terms)]
 
-    def read(self, backend: "BaseBackend", rows: "ir.Table", column: str, places: NDArray[np.int32] | None) -> None:
-        """Add the rows, whose place is `column` or stands in `places` under the code that is."""
-        for code, columns in _batches(backend, rows, column, self._terms.values()):
-            place = code.astype(np.int32) if places is None else np.take(places, code)
-            self._add(place, columns)
+    def read(
+        self, adder: Executor, backend: "BaseBackend", rows: "ir.Table", column: str, places: NDArray[np.int32] | None
+    ) -> None:
+        """Have the rows added, whose place is `column` or stands in `places` under the code that is.
 
-    def _add(self, place: NDArray[np.int32], columns: Found) -> None:
+        The `adder`, one thread, adds one batch while the backend makes the next.
+        """
+        waiting: deque[Future[None]] = deque()
+        for code, columns in _batches(backend, rows, column, self._terms.values()):
+            waiting.append(adder.submit(self._add, code, places, columns))
+            if len(waiting) > BATCHES_WAITING:
+                waiting.popleft().result()
+        for added in waiting:
+            added.result()
+
+    def _add(self, code: NDArray[Any], places: NDArray[np.int32] | None, columns: Found) -> None:
+        place = code.astype(np.int32) if places is None else np.take(places, code)
+        empty = {term.number for term in self._terms.values() if term.number and not columns[term.number].any()}
         for reduction, term in self._terms.items():
             told, found = columns[term.condition], self._found[reduction]
             if term.number is None:
                 adding.count(place, told, found)
             elif term.kind == "sum":
-                adding.add(place, told, columns[term.number], found)
+                if term.number not in empty:  # of two tables in one, each brings nothing to the other's sums
+                    adding.add(place, told, columns[term.number], found)
             elif term.kind != "distinct":
                 adding.least(place, told, columns[term.number], _sign(term), found)
         for keys in self._keys:

@@ -1,6 +1,7 @@
 """What the events of a day's past add up to for every entity of the catalogue, each table of events read once."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -63,22 +64,23 @@ class Owners:
         return owner
 
 
-def totals_of(
-    morning: "Morning", owners: Owners, features: Sequence[Feature]
-) -> Iterator[tuple[tuple[Rows, Entity], Totals]]:
+def totals_of(morning: "Morning", owners: Owners, features: Sequence[Feature]) -> Mapping[tuple[Rows, Entity], Totals]:
     """What the events of each source and entity add up to; those of SKUs are read once for all whom they count for.
 
     A source that tells more than can be added up is left out.
     """
-    for rows, asked in _families(morning, owners, features).items():
-        events = rows(morning.tables)
-        if SKU_CODE not in events.columns and set(SKU_KEY) <= set(events.columns):
-            events = coded_events(events, owners.listing)
-        if SKU_CODE in events.columns:
-            yield from _of_skus(morning, owners, events, asked)
-        else:
-            for source, few in asked.items():
-                yield from _of_one(morning, owners.places[few[0].entity], events, source, few)
+    with ThreadPoolExecutor(1) as adder:
+        found: dict[tuple[Rows, Entity], Future[Totals]] = {}
+        for rows, asked in _families(morning, owners, features).items():
+            events = rows(morning.tables)
+            if SKU_CODE not in events.columns and set(SKU_KEY) <= set(events.columns):
+                events = coded_events(events, owners.listing)
+            if SKU_CODE in events.columns:
+                found |= _of_skus(adder, morning, owners, events, asked)
+            else:
+                for source, few in asked.items():
+                    found |= _of_one(adder, morning, owners.places[few[0].entity], events, source, few)
+        return {source: totals.result() for source, totals in found.items()}
 
 
 def _families(
@@ -95,32 +97,36 @@ def _families(
 
 
 def _of_skus(
-    morning: "Morning", owners: Owners, events: "ir.Table", asked: Mapping[Events, Sequence[Feature]]
-) -> Iterator[tuple[tuple[Rows, Entity], Totals]]:
+    adder: Executor, morning: "Morning", owners: Owners, events: "ir.Table",
+    asked: Mapping[Events, Sequence[Feature]],
+) -> Mapping[tuple[Rows, Entity], "Future[Totals]"]:  # fmt: skip
     seen = _seen(events, morning)
     values = {source: values_of(seen, morning.reference, features) for source, features in asked.items()}
     reduced = _reduced([value for found in values.values() for value in found.values()], len(owners))
     if reduced is None:
-        return
-    reduced.read(morning.tables.backend, seen, SKU_CODE, owners.skus)
-    for source, features in asked.items():
-        entity = features[0].entity
+        return {}
+    reduced.read(adder, morning.tables.backend, seen, SKU_CODE, owners.skus)
+
+    def of(entity: Entity, source: Events) -> Totals:
         if entity == "sku":
-            found = reduced.of_places()
-        else:
-            found = reduced.of_owners(owners.of_skus(entity), owners.places[entity].stop)
-        yield (source.rows, entity), Totals(values[source], found)
+            return Totals(values[source], reduced.of_places())
+        return Totals(values[source], reduced.of_owners(owners.of_skus(entity), owners.places[entity].stop))
+
+    entities = {source: features[0].entity for source, features in asked.items()}
+    return {(source.rows, entity): adder.submit(of, entity, source) for source, entity in entities.items()}
 
 
 def _of_one(
-    morning: "Morning", places: Places, events: "ir.Table", source: Events, features: Sequence[Feature]
-) -> Iterator[tuple[tuple[Rows, Entity], Totals]]:
+    adder: Executor, morning: "Morning", places: Places, events: "ir.Table", source: Events,
+    features: Sequence[Feature],
+) -> Mapping[tuple[Rows, Entity], "Future[Totals]"]:  # fmt: skip
     seen = _seen(places.found_in(events, source.on), morning)
     values = values_of(seen, morning.reference, features)
     reduced = _reduced(values.values(), places.stop)
-    if reduced is not None:
-        reduced.read(morning.tables.backend, seen, places.column, None)
-        yield (source.rows, places.entity), Totals(values, reduced.of_places())
+    if reduced is None:
+        return {}
+    reduced.read(adder, morning.tables.backend, seen, places.column, None)
+    return {(source.rows, places.entity): adder.submit(lambda: Totals(values, reduced.of_places()))}
 
 
 def _reduced(values: "Iterable[ir.Value]", size: int) -> Reduced | None:
