@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 
-SKUS, BUDGET_EUR = 10_000_000, 5_000_000
+SKUS, BUDGET_EUR = 10_000_000, 250_000
 SCRIPT = f"""
 import json, resource, time
 from datetime import date

@@ -19,14 +19,13 @@ def taken(units: Units, solution: Solution, limits: Limits, seed: int) -> Truths
     down or up; as the sums keep the limits, so does every draw.
     """
     order, first, (group, supplier) = _walk(units, solution, limits, seed)
-    chance = solution.inclusion[order]
-    fraction = np.add.reduceat(chance, first) & (ONE - 1)
+    fraction = np.add.reduceat(solution.inclusion[order], first) & (ONE - 1)
     up = _rounded_up(group, supplier, fraction, solution, len(limits.options), seed)
     draw = uniform(np.arange(len(first), dtype=np.uint64), hashed(f"{seed} start"))
     # A start below `ONE - fraction` rounds the group's sum down, any other rounds it up.
     high, low = (draw * fraction).astype(np.int64), (draw * (ONE - fraction)).astype(np.int64)
     picked = np.zeros(len(units), dtype=np.bool_)
-    picked[order] = systematic(chance, np.where(up, ONE - fraction + high, low), first)
+    picked[order] = systematic(solution.inclusion[order], np.where(up, ONE - fraction + high, low), first)
     return picked
 
 

@@ -151,7 +151,7 @@ def _waiting(in_order: Words, in_test: pa.Table | None) -> Truths:
 
 def _numbered(column: pa.ChunkedArray) -> tuple[list[str | None], Codes]:
     """The sorted names of a column, the missing one first, and the number of each row's name."""
-    encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
+    encoded = column.dictionary_encode(null_encoding="encode").combine_chunks()
     by_name = pc.array_sort_indices(encoded.dictionary, null_placement="at_start").to_numpy()
     rank = np.empty(len(by_name), dtype=np.int32)
     rank[by_name] = np.arange(len(by_name), dtype=np.int32)

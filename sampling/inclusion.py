@@ -63,8 +63,29 @@ def solved(units: Units, limits: Limits, knobs: Knobs) -> Solution:
 
     The least variance that leaves at least (1 - `value_given_up`) of the best attainable value: the optimum of value
     minus kappa times variance, with the largest kappa that keeps this much. Minimums that can not be met are met as
-    far as possible.
+    far as possible. SKUs are taken in the order of their words, as sums in another order would settle ties otherwise.
     """
+    order = np.argsort(units.words, kind="stable")
+    if np.all(order[1:] > order[:-1]):
+        return _solved(units, limits, knobs)
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    return _taken(_solved(units.taken(order), limits, knobs), place)
+
+
+def _taken(solution: Solution, places: Integers) -> Solution:
+    """The solution of the SKUs at these places."""
+    strata = solution.strata
+    share = None if strata.share is None else strata.share[places]
+    return replace(
+        solution,
+        inclusion=solution.inclusion[places],
+        package=solution.package[places],
+        strata=replace(strata, of_unit=strata.of_unit[places], share=share),
+    )
+
+
+def _solved(units: Units, limits: Limits, knobs: Knobs) -> Solution:
     grouping = ranked(units, limits)
     if any(len(options) > 1 for options in limits.options):
         grouping = tiered(units, limits, grouping, bounded(strata_of(units, limits, grouping, knobs), limits))

@@ -49,6 +49,13 @@ class Units:
         """How many SKUs may be drawn."""
         return len(self.words)
 
+    def taken(self, rows: Integers) -> "Units":
+        """The SKUs of these rows."""
+        weight = None if self.floor_weight is None else self.floor_weight[rows]
+        return Units(
+            self.value[rows], self.variance[rows], self.cell[rows], self.supplier[rows], self.words[rows], weight
+        )
+
 
 @dataclass(frozen=True)
 class Knobs:

@@ -27,7 +27,9 @@ def rounded(tails: Codes, heads: Codes, fractions: Integers, one: int, seed: int
     tails, heads = tails.astype(np.int32, copy=False), heads.astype(np.int32, copy=False)
     if len(flow):
         nodes = np.concatenate([tails, heads])
-        edges = (np.argsort(nodes, kind="stable") % len(tails)).astype(np.int32)
+        edges = np.argsort(nodes, kind="stable")
+        edges %= len(tails)
+        edges = edges.astype(np.int32)
         last = np.cumsum(np.bincount(nodes))
         first = np.concatenate([[0], last[:-1]])
         _round_all((tails, heads), flow, edges, (first, last), one, np.uint64(seed))
