@@ -61,6 +61,21 @@ def test_failures_that_a_laboratory_misses_are_made_up_for() -> None:
     assert figure(world, 1, sensitivity=0.7).share.value < np.mean(told)
 
 
+def test_a_census_by_a_laboratory_that_misses_failures_is_uncertain_and_says_how_much() -> None:
+    """Everybody is tested: what is left to chance is what the laboratory overlooks."""
+    world, blunt = market(skus=1_000), policy(sensitivity=0.7)
+    everybody = replace(world, inclusion=np.ones(len(world)))
+    told = []
+    for seed in range(150):
+        each = prevalence([evidence_of(everybody.record(seed, sensitivity=0.7), blunt)], WHOLE, BY_SKUS, blunt)
+        assert each is not None
+        told.append(each.share)
+    truth = world.failing.mean()
+    assert np.mean([share.low <= truth <= share.high for share in told]) > 0.92
+    spread = np.std([share.value for share in told])
+    assert np.mean([share.variance for share in told]) < 2 * spread**2
+
+
 def test_rounds_together_are_narrower_and_weighted_by_what_was_foreseen() -> None:
     world = market()
     rounds = [evidence_of(world.record(seed, name=f"r{seed}"), policy()) for seed in range(4)]
