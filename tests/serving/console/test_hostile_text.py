@@ -87,7 +87,7 @@ def test_reflected_text_is_shown_as_text(signed: Clients) -> None:
 def planned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A workspace of these tests alone, and the round drawn in it."""
     home = scored_workspace(tmp_path_factory.mktemp("hostile") / "workspace").workspace.home
-    engine = open_state("sqlite://")
+    engine = open_state(f"sqlite:///{home.parent / 'planned.db'}")
     drawn = draw_round(Workspace(home), published_now(Workspace(home)), 3_000, Planner(engine, "Sam", NOW))
     engine.dispose()
     return home, drawn.round_id
