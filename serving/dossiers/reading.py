@@ -24,7 +24,7 @@ from serving.dossiers.dossier import (
 )
 from serving.dossiers.owned_rows import OwnedRows, Row
 
-STATEMENT = StatementFile("dossiers.json", "set of dossiers", 2)
+STATEMENT = StatementFile("dossiers.json", "set of dossiers", 3)
 LISTING, MONTHS = "listing", "months"
 SUPPLIER_PLACE = "supplier_place"
 OF_SUPPLIER = "_of_supplier"

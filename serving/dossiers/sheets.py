@@ -146,9 +146,14 @@ def _reviews(owners: Owners) -> ir.Table:
     return reviews.select(*named(reviews), "happened_on", reviews=ibis.literal(1))
 
 
+def _counted_mentions(owners: Owners) -> ir.Table:
+    """The mentions that features count; the others are hardly ever meant."""
+    return owners.known(SIGNALS).filter(lambda mention: mention.probability >= COUNTS_FROM)
+
+
 def _mentions(owners: Owners) -> ir.Table:
     """One row per review that likely speaks of a hazard."""
-    likely = owners.known(SIGNALS).filter(lambda mention: mention.probability >= COUNTS_FROM)
+    likely = _counted_mentions(owners)
     mentioned = likely.select(*named(likely), "happened_on", "review_id").distinct()
     return mentioned.mutate(hazard_mentions=ibis.literal(1))
 
@@ -181,7 +186,7 @@ SHEETS: Mapping[str, Sheet] = {
     ),
     "remediations" + OF_SUPPLIER: Sheet(("remediations",), Remediation, _remediations, ("remediation_id",)),
     "quotes": Sheet(
-        (SIGNALS,), Quote, lambda owners: owners.of_skus(owners.known(SIGNALS)), ("review_id", "start", "hazard")
+        (SIGNALS,), Quote, lambda owners: owners.of_skus(_counted_mentions(owners)), ("review_id", "start", "hazard")
     ),
 }  # fmt: skip
 """The files of the dossiers but for the months, by name; those whose table is not kept are left out."""

@@ -114,22 +114,87 @@ def test_a_scheduler_plans_and_exports(opened: Pages, shop: Shop, scripts: bool)
     assert {"sku_id", "inclusion_probability", "model_version", "as_of"} <= set(rows[0])
 
 
-def test_the_whole_way_with_the_keyboard(opened: Pages, shop: Shop) -> None:
-    """Signing in, skipping to the content, choosing and deciding without a mouse."""
+def test_a_whole_decision_with_the_keyboard_alone(opened: Pages, shop: Shop) -> None:
+    """Sign in, go down the queue, open a SKU, decide, read the confirmation; whatever has the focus shows it."""
     page = opened(None)
-    page.get_by_label("Key").focus()
+    tab_to(page, "document.activeElement.type === 'password' || document.activeElement.name === 'key'")
     page.keyboard.type(shop.keys["officer"])
     page.keyboard.press("Enter")
     page.locator(".who").wait_for()
-    page.goto(f"{shop.pages}/decide?market=EU&sku_id={FAILED_SKU}")
-    page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("/")
+    expect(page.get_by_label("Search")).to_be_focused()
+    page.keyboard.type("charger 20")
     page.keyboard.press("Enter")
-    page.keyboard.press("Tab")
-    reached = set()
-    for _ in range(12):
-        reached.add(page.evaluate("document.activeElement.name || document.activeElement.tagName"))
-        if page.evaluate("document.activeElement.name") == "disposition":
-            page.keyboard.press("ArrowDown")
+    expect(page).to_have_url(re.compile("q=charger"))
+    expect(page.locator("#results tbody tr")).to_have_count(1)
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("j")
+    expect(page.locator("#results a[href$='/sku/EU/K-20']")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/sku/EU/K-20")
+    tab_to(page, "document.activeElement.name === 'disposition'")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowUp")
+    expect(page.locator("input[name=disposition]:checked")).to_have_count(1)
+    tab_to(page, "document.activeElement.name === 'code'")
+    page.keyboard.press("ArrowDown")
+    tab_to(page, "document.activeElement.name === 'explanation'")
+    page.keyboard.type("Buyers report shocks; its like failed.")
+    tab_to(page, "document.activeElement.textContent.trim() === 'Decide'")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="What and why").wait_for()
+    expect(page.locator(".state").first).to_have_text("in force")
+
+
+def tab_to(page: Page, there: str) -> None:
+    """Press Tab until the focus is there; every stop on the way is visible."""
+    for _ in range(120):
         page.keyboard.press("Tab")
-    assert {"disposition", "code", "package", "explanation"} <= reached
+        if page.evaluate("document.activeElement !== document.body"):
+            outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+            assert outline != "none", page.evaluate("document.activeElement.outerHTML.slice(0, 200)")
+        if page.evaluate(there):
+            return
+    raise AssertionError(f"Tab does not lead to {there}")
+
+
+def test_keys_move_through_the_queue_and_can_be_turned_off(opened: Pages, shop: Shop) -> None:
+    """j and k, o, ? and the choice to do without; letters typed into a field stay letters."""
+    page = opened()
+    page.goto(f"{shop.pages}/?view=all&sort=sku")
+    links = page.locator(".queue .product > a:first-child")
+    for key, row in (("j", 0), ("j", 1), ("j", 2), ("k", 1)):
+        page.keyboard.press(key)
+        expect(links.nth(row)).to_be_focused()
+    page.keyboard.press("?")
+    expect(page.get_by_role("heading", name="Keys")).to_be_visible()
+    page.get_by_label("Use these keys").uncheck()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("heading", name="Keys")).to_be_hidden()
+    page.keyboard.press("j")
+    expect(links.nth(2)).not_to_be_focused()
+    page.get_by_role("button", name="Keys").click()
+    page.get_by_label("Use these keys").check()
+    page.get_by_role("button", name="Close").click()
+    page.get_by_label("Search").focus()
+    page.keyboard.type("jk?")
+    expect(page.get_by_label("Search")).to_have_value("jk?")
+    page.goto(f"{shop.pages}/?view=all&sort=sku")
+    page.keyboard.press("j")
+    where = links.first.get_attribute("href")
+    page.keyboard.press("o")
+    page.wait_for_url(f"**{where}")
+
+
+def test_a_case_taken_by_one_is_seen_as_in_work_by_the_other(opened: Pages, shop: Shop) -> None:
+    """Taken, seen by the other in the queue and on the page, released."""
+    first, second = opened(), opened("second")
+    first.goto(f"{shop.pages}/sku/EU/K-22")
+    first.get_by_role("button", name="Take it").click()
+    expect(first.locator(".owner")).to_contain_text("Your case")
+    second.goto(f"{shop.pages}/?view=all&q=K-22")
+    expect(second.locator("#results tbody tr").first).to_contain_text("in work by Olga")
+    second.goto(f"{shop.pages}/sku/EU/K-22")
+    expect(second.locator("#decide")).to_contain_text("In work by Olga")
+    first.get_by_role("button", name="Release it").click()
+    expect(first.locator(".owner")).to_contain_text("Nobody's case yet")

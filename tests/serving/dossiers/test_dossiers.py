@@ -19,6 +19,7 @@ from data.tables import Tables
 from features.reference import Reference
 from features.snapshot import open_snapshot
 from features.snapshot_writing import write_snapshot
+from features.text.linear import COUNTS_FROM
 from serving.dossiers import dossier as records
 from serving.dossiers.owned_rows import OWNER, OwnedRows, write_owned_rows
 from serving.dossiers.reading import MONTHS_KEPT, STATEMENT, Dossiers, months_before, verify_dossiers
@@ -135,14 +136,17 @@ def test_a_position_of_the_snapshot_is_the_position_of_its_dossier(tmp_path: Pat
 
 
 def test_quotes_and_mentions_come_from_the_signals_where_there_are_any(tmp_path: Path) -> None:
+    """What is too unlikely to count is neither quoted nor counted."""
     tables = tables_of(world(seed=3))
     signals = pa.Table.from_pylist([
         {"review_id": review, "sku_id": "k0", "market": "EU", "happened_on": date(2026, 2, day),
          "known_on": date(2026, 2, day) + timedelta(late), "rating": 1, "verified": True, "language": "en",
          "sentence": f"It burned {number}.", "start": number, "end": number + 12, "phrase_start": number + 3,
          "phrase_end": number + 9, "hazard": "fire", "severity": 1,
-         "probability": 0.9}
-        for number, (review, day, late) in enumerate([("a", 3, 0), ("b", 9, 0), ("b", 9, 0), ("c", 20, 40)])
+         "probability": probability}
+        for number, (review, day, late, probability) in enumerate([
+            ("a", 3, 0, 0.9), ("b", 9, 0, COUNTS_FROM), ("b", 9, 0, 0.9), ("c", 20, 40, 0.9), ("d", 9, 0, 0.13),
+        ])
     ])  # fmt: skip
     given_signals = tables.backend.create_table("signals", signals)
     read = Tables(tables.backend, {**tables.given, "review_signals": given_signals}, tables.fingerprint)
