@@ -51,6 +51,13 @@ class Portrait:
         return self.dossier.standing_certificates
 
     @property
+    def mentions(self) -> tuple[int, int] | None:
+        """How many reviews of the timeline's months speak of a hazard, and how many there are; None where unread."""
+        read = [(month.hazard_mentions, month.reviews) for month in self.dossier.months]
+        told = [(mentions, reviews) for mentions, reviews in read if mentions is not None]
+        return (sum(each[0] for each in told), sum(each[1] for each in told)) if told else None
+
+    @property
     def last_audit(self) -> Audit | None:
         """The newest audit of the supplier."""
         return self.dossier.audits[0] if self.dossier.audits else None

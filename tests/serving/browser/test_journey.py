@@ -159,7 +159,7 @@ def tab_to(page: Page, there: str) -> None:
 
 
 def test_keys_move_through_the_queue_and_can_be_turned_off(opened: Pages, shop: Shop) -> None:
-    """j and k, o, ? and the choice to do without; letters typed into a field stay letters."""
+    """J and k, o, ? and the choice to do without; letters typed into a field stay letters."""
     page = opened()
     page.goto(f"{shop.pages}/?view=all&sort=sku")
     links = page.locator(".queue .product > a:first-child")

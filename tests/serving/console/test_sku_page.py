@@ -8,12 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from serving.console.house import House
 from serving.console.sku_peers import peers_of
 from serving.console.sku_reasons import reasons_of
 from serving.console.wording import frequency
 from serving.published import Published, published_now
+from tests.serving.browser.shop import QUOTED_SKU
 from tests.serving.conftest import Scored
-from tests.serving.console.conftest import soup_of
+from tests.serving.console.conftest import signed_into, soup_of
 
 NEVER_SAID = ("shap", "log-odds", "log odds", "unsafe", "logit")
 
@@ -89,3 +91,11 @@ def test_a_frequency_is_near_the_probability(p_fail: float) -> None:
     if said.startswith("about"):
         count, of = (int(word) for word in said.split() if word.isdigit())
         assert abs(count / of - p_fail) <= max(0.026, 0.35 * p_fail)
+
+
+def test_the_quotes_are_counted_among_all_reviews(shop: House) -> None:
+    """Three reviews of the quoted SKU, two of which tell of harm; none is counted that is not quoted or a copy."""
+    page = soup_of(signed_into(shop, "analyst"), f"/ui/sku/EU/{QUOTED_SKU}")
+    section = page.select("#quotes")[0]
+    assert "2 of 3 reviews in two years speak of a hazard." in section.get_text(" ", strip=True)
+    assert len(section.select("mark")) == 2
