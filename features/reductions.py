@@ -96,7 +96,7 @@ class Reduced:
 
     def of_places(self) -> Found:
         """What each reduction comes to at every place: a sum of nothing is 0, any other value of nothing NaN."""
-        found = {reduction: _told(self._terms[reduction], values) for reduction, values in self._found.items()}
+        found = {reduction: _short(_told(self._terms[reduction], values)) for reduction, values in self._found.items()}
         for keys in self._keys:
             found |= keys.counted(None, self._size)
         return found
@@ -164,6 +164,14 @@ def _sign(term: Term) -> int:
 
 def _told(term: Term, values: NDArray[Any]) -> NDArray[Any]:
     return values if term.kind == "sum" else np.where(np.isinf(values), np.nan, _sign(term) * values)
+
+
+def _short(values: NDArray[Any]) -> NDArray[Any]:
+    """The values in half the memory where no digit is lost, as with most sums of units and days: SKUs are many."""
+    if values.dtype != np.float64:
+        return values
+    short = values.astype(np.float32)
+    return short if np.array_equal(short, values, equal_nan=True) else values
 
 
 def _batches(
