@@ -1,5 +1,6 @@
 """A small marketplace with everything the pages show, and with sellers and buyers who write markup."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from tests.models.worlds import tiny_champion
 
 DAY = date(2026, 6, 11)
 DAY_BEFORE = DAY - timedelta(days=35)  # K-0 was not listed yet
-SKUS = 40
+SKUS = 80
 # Whoever reads these sees them as they are; a browser that runs one sets window.ran.
 MARKUP = "<img src=x onerror=\"window.ran='image'\"><script>window.ran='script'</script>"
 HOSTILE_TITLE = f"Charger '\"><svg onload=\"window.ran='svg'\"> {MARKUP}"
@@ -49,11 +50,11 @@ def shop_tables() -> Tables:
     return read_at_once(tables_from_frames(frames))
 
 
-def scored_shop(home: Path) -> Workspace:
+def scored_shop(home: Path, days: Sequence[date] = (DAY,)) -> Workspace:
     """A workspace with the marketplace scored by a small model, ready to be served."""
     workspace, tables = Workspace(home.resolve()), shop_tables()
     tiny_champion(workspace)
-    for day in (DAY_BEFORE, DAY):
+    for day in days:
         score_catalogue(workspace, tables, champion(workspace), day, SilentProgress())
     return workspace
 

@@ -18,7 +18,7 @@ from data.workspace import Workspace
 from serving.console.app import console_app
 from serving.console.house import House
 from serving.desk import Desk
-from tests.serving.browser.shop import DAY, scored_shop
+from tests.serving.browser.shop import DAY, DAY_BEFORE, scored_shop
 from tests.serving.conftest import Scored
 
 NOW = datetime(2024, 7, 2, 9, 30, tzinfo=UTC)
@@ -108,7 +108,7 @@ def csrf_of(client: TestClient, path: str) -> str:
 @pytest.fixture(scope="session")
 def shop_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The workspace of a marketplace with orders, notices, quotes and cases drawn for an own estimate."""
-    return scored_shop(tmp_path_factory.mktemp("shop") / "workspace").home
+    return scored_shop(tmp_path_factory.mktemp("shop") / "workspace", (DAY_BEFORE, DAY)).home
 
 
 @pytest.fixture

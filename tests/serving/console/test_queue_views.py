@@ -1,5 +1,6 @@
 """Each saved view holds what its name says, and nothing else."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,6 @@ from serving.console.session import Person
 from serving.decisions.rules import Officer, Proposal
 from serving.published import published_now
 from serving.queue.shape import Evidence
-from tests.serving.browser.shop import scored_shop
 from tests.serving.console.conftest import SHOP_NOW, csrf_of, house_of, signed_into, soup_of
 
 SEEN_BY = Person("Olga", "officer", "k-officer")
@@ -62,9 +62,9 @@ def test_model_and_officer_disagree_holds_decisions_against_the_score(shop: Hous
     assert listed(shop, "disagree") == {"K-4"}
 
 
-def test_the_random_stratum_holds_what_the_newest_round_drew_to_explore(tmp_path: Path) -> None:
+def test_the_random_stratum_holds_what_the_newest_round_drew_to_explore(shop_home: Path, tmp_path: Path) -> None:
     """A round stays, so in a workspace of its own; so small a catalogue has no such test: two are made of others."""
-    workspace: Workspace = scored_shop(tmp_path / "workspace")
+    workspace = Workspace(Path(shutil.copytree(shop_home, tmp_path / "workspace")))
     engine = open_state(f"sqlite:///{workspace.database}")
     house = replace(house_of(workspace.home, engine), now=lambda: SHOP_NOW)
     scheduler = signed_into(house, "scheduler")
