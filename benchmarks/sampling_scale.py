@@ -55,4 +55,4 @@ def scale_seconds() -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    print(scale_seconds())
+    print(json.dumps(scale_seconds()))
