@@ -202,7 +202,8 @@ def _bars(by_name: dict[str, list[Run]], states: Sequence[RedrawnState], scale: 
         for state in states
     ]  # fmt: skip
     total = scale["allocate, s"]
-    rows.append(("10 million SKUs under 60 s and 2.5 GB", f"{total:.0f} s, {scale['peak, GB']:.2f} GB",
+    took = f"{total:.0f} s ({scale['of the processor, s']:.0f} s of the processor), {scale['peak, GB']:.2f} GB"
+    rows.append(("allocate with 10 million SKUs: under 60 s and 2.5 GB", took,
                  _verdict(total < 60 and scale["peak, GB"] < 2.5)))  # fmt: skip
     return "## What was asked\n\n" + table(("asked", "measured", "holds"), rows)
 
@@ -240,7 +241,9 @@ def _redraws(states: Sequence[RedrawnState]) -> str:
 
 
 def _scale(scale: dict[str, float]) -> str:
-    return "## Ten million SKUs\n\n" + table(("", ""), [(name, f"{value:,.2f}") for name, value in scale.items()])
+    return "## Ten million SKUs\n\n`allocate` from the table of scores to the drawn round.\n\n" + table(
+        ("", ""), [(name, f"{value:,.2f}") for name, value in scale.items()]
+    )
 
 
 def _signed(value: Mean, digits: int) -> str:
