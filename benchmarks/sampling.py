@@ -241,9 +241,8 @@ def _redraws(states: Sequence[RedrawnState]) -> str:
 
 
 def _scale(scale: dict[str, float]) -> str:
-    return "## Ten million SKUs\n\n`allocate` from the table of scores to the drawn round.\n\n" + table(
-        ("", ""), [(name, f"{value:,.2f}") for name, value in scale.items()]
-    )
+    rows = [(name, f"{value:,.2f}") for name, value in scale.items()]
+    return "## Ten million SKUs\n\n`allocate` from the table of scores to the drawn round.\n\n" + table(("", ""), rows)
 
 
 def _signed(value: Mean, digits: int) -> str:
