@@ -29,7 +29,7 @@ from serving.console.app import console_app
 from serving.console.house import House
 from serving.desk import Desk
 from serving.publication import publish
-from serving.published import Published, published_now
+from serving.published import published_now
 from serving.queue.alarms import Alarms, alarms_of
 from serving.queue.shape import queue_folder
 from serving.queue.told import Told
@@ -50,7 +50,7 @@ TIMES, LIMIT_MS = 40, 200.0
 def main() -> None:
     """Write and publish the larger catalogue, measure its pages, and report."""
     with tempfile.TemporaryDirectory() as made:
-        small = published_now(Workspace(Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else _demo(Path(made))))
+        small = Workspace(Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else _demo(Path(made)))
         large = Workspace(Path(made) / "large")
         written_seconds = enlarge(small, large)
         _report(written_seconds, measured(large))
@@ -62,10 +62,11 @@ def _demo(folder: Path) -> Path:
     return folder / "demo"
 
 
-def enlarge(small: Published, large: Workspace) -> float:
-    """Publish SKUS rows drawn from a small catalogue in the workspace `large`; the seconds that its queue took."""
-    large.models.parent.mkdir(parents=True, exist_ok=True)
-    large.models.symlink_to(Path(small.dossiers.folder).parents[1] / "models")
+def enlarge(source: Workspace, large: Workspace) -> float:
+    """Publish SKUS rows drawn from the catalogue of `source` in `large`; the seconds that its queue took to write."""
+    small = published_now(source)
+    large.home.mkdir(parents=True)
+    large.models.symlink_to(source.models)
     snapshot = BigSnapshot(small.snapshot.folder, SKUS, seed=0).write(large.home / "snapshots" / "big")
     parts = [small.assessor.told(snapshot.matrix(at, at + ROWS_PER_BATCH)) for at in range(0, SKUS, ROWS_PER_BATCH)]
     p_fail = np.concatenate([part.p_fail for part in parts])

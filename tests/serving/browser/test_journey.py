@@ -162,6 +162,7 @@ def test_keys_move_through_the_queue_and_can_be_turned_off(opened: Pages, shop: 
     """J and k, o, ? and the choice to do without; letters typed into a field stay letters."""
     page = opened()
     page.goto(f"{shop.pages}/?view=all&sort=sku")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
     links = page.locator(".queue .product > a:first-child")
     for key, row in (("j", 0), ("j", 1), ("j", 2), ("k", 1)):
         page.keyboard.press(key)
