@@ -30,9 +30,9 @@ class Shop:
     workspace: Workspace
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """A service that asks for keys."""
+    """A service that asks for keys; one for each file, whose rounds use up the SKUs."""
     folder = tmp_path_factory.mktemp("shop")
     workspace = scored_shop(folder / "workspace")
     engine = open_state(f"sqlite:///{workspace.database}")
