@@ -9,6 +9,7 @@ from sampling.limits import Floats
 _BINS, _RANGE = 1_500, 16.0  # bins of equal ratio over so many natural logarithms of the value
 _HALVINGS, _PASSES = 50, 12
 _EXACT = 1e-10
+_VALUE_LOST = 5e-3  # what bins may cost; in a small pool they can cost more
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def pooled_chances(pool: Pool, chance: Floats) -> Floats:
         loose = (free > pool.floor) & (free < 1)
         lacking = tests - float(free.sum())
         if abs(lacking) <= _EXACT * tests:
-            return free
+            return free if float(free @ pool.value) >= (1 - _VALUE_LOST) * float(chance @ pool.value) else chance
         if not loose.any():
             return chance
         free[loose] *= 1 + lacking / float(free[loose].sum())
