@@ -21,6 +21,7 @@ import pandas as pd
 from benchmarks.big_marketplace import AS_OF, write_big_marketplace
 from benchmarks.pandas_features import PEER_FEATURES, features_in_pandas
 from benchmarks.report import interleaved_medians, machine, table, versions, write_report
+from data.codes import SKU_CODE
 from data.contract import BY_NAME as TABLES_BY_NAME
 from data.days import day_names, write_days
 from data.lake import open_lake
@@ -34,6 +35,7 @@ from features.morning import Morning
 from features.places import place_of
 from features.reading import read_lake
 from features.reference import Reference
+from features.reviews import READ
 from features.snapshot_writing import write_snapshot
 
 SUPPLIER = place_of("supplier")
@@ -118,7 +120,7 @@ def without_codes(tables: Tables) -> Tables:
     contract = {
         name: tables[name].select(*schema_of(table)) for name, table in TABLES_BY_NAME.items() if tables.has(name)
     }
-    return replace(tables, given={**tables.given, **contract})
+    return replace(tables, given={**tables.given, **contract, READ: tables[READ].drop(SKU_CODE)})
 
 
 def against_pandas(home: Path, skus: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from features.catalogue import CATALOGUE
 from features.reference import Reference
-from features.text.enrichment import REVIEWS_FILE
+from features.text.enrichment import MONTHS
 from features.text.hazards import hazards
 
 KEYS = ["sku_id", "market"]
@@ -110,7 +110,7 @@ COLUMNS = ("happened_on", "known_on", "rating", "verified", "text_key", "copy_ke
 
 def _reviews(signals: Path, day: pd.Timestamp) -> pd.DataFrame:
     """The reviews of the last year with the hazards that were read in them."""
-    files = [str(path) for path in sorted(signals.glob(f"*/{REVIEWS_FILE}"))]
+    files = [str(path) for path in sorted(signals.glob(f"{MONTHS}/*.parquet"))]
     reviews: pd.DataFrame = pq.read_table(files, columns=[*KEYS, *COLUMNS]).to_pandas()
     reviews = reviews[pd.to_datetime(reviews["known_on"]) < day]
     reviews["age"] = (day - pd.to_datetime(reviews["happened_on"])).dt.days

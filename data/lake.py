@@ -19,7 +19,7 @@ from data.days import content_sums, day_names, of_days, read_days, write_days
 from data.engine import complaint, connect, literal_path
 from data.refusal import Refusal
 from data.results import result_files, tables_fingerprint
-from data.tables import Tables, conformed, schema_of
+from data.tables import Tables, conformed
 from data.workspace import Workspace, point, pointed, replacing
 
 POINTER = "CURRENT"
@@ -143,7 +143,7 @@ def _coded(backend: Backend, rows: ir.Table, table: Table, folder: Path, before:
 
 def _write_days(backend: Backend, rows: ir.Table, table: Table, folder: Path, before: Path | None) -> None:
     """Write the rows as `folder/<table>/<day>-<digest>/`; days that the lake `before` holds alike are linked."""
-    names = day_names(rows.select(*schema_of(table)))
+    names = day_names(rows)
     for name in names.values():
         if before and (before / table.name / name).is_dir():
             shutil.copytree(before / table.name / name, folder / table.name / name, copy_function=os.link)

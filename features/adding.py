@@ -62,6 +62,17 @@ def gathered_least(owner: NDArray[np.int32], values: NDArray[np.float64], found:
 
 
 @_compiled
+def told(values: NDArray[np.float64], sign: int, nothing: float, found: NDArray[np.floating[Any]]) -> bool:
+    """Whether `found` holds every digit of `sign * values`, which are written there, NaN where they are `nothing`."""
+    for place in range(len(values)):
+        value = np.nan if values[place] == nothing else sign * values[place]
+        found[place] = value
+        if found[place] != value and not np.isnan(value):
+            return False
+    return True
+
+
+@_compiled
 def _count_distinct(
     place: NDArray[np.int32], key: NDArray[np.int64], told: NDArray[np.int64], slots: NDArray[np.int64],
     seen: NDArray[np.int64], found: NDArray[np.int32],

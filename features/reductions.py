@@ -81,14 +81,14 @@ class Reduced:
 
     def _add(self, code: NDArray[Any], places: NDArray[np.int32] | None, columns: Found) -> None:
         place = code.astype(np.int32) if places is None else np.take(places, code)
-        empty = {term.number for term in self._terms.values() if term.number and not columns[term.number].any()}
         for reduction, term in self._terms.items():
-            told, found = columns[term.condition], self._found[reduction]
+            told, found = columns.get(term.condition), self._found[reduction]
             if term.number is None:
                 adding.count(place, told, found)
+            elif term.number not in columns:  # it is 0 in all of these rows
+                continue
             elif term.kind == "sum":
-                if term.number not in empty:  # of two tables in one, each brings nothing to the other's sums
-                    adding.add(place, told, columns[term.number], found)
+                adding.add(place, told, columns[term.number], found)
             elif term.kind != "distinct":
                 adding.least(place, told, columns[term.number], _sign(term), found)
         for keys in self._keys:
@@ -96,7 +96,10 @@ class Reduced:
 
     def of_places(self) -> Found:
         """What each reduction comes to at every place: a sum of nothing is 0, any other value of nothing NaN."""
-        found = {reduction: _short(_told(self._terms[reduction], values)) for reduction, values in self._found.items()}
+        found = {
+            reduction: _told(self._terms[reduction], values)
+            for reduction, values in self._found.items() if self._terms[reduction].kind != "distinct"
+        }  # fmt: skip
         for keys in self._keys:
             found |= keys.counted(None, self._size)
         return found
@@ -163,28 +166,66 @@ def _sign(term: Term) -> int:
 
 
 def _told(term: Term, values: NDArray[Any]) -> NDArray[Any]:
-    return values if term.kind == "sum" else np.where(np.isinf(values), np.nan, _sign(term) * values)
-
-
-def _short(values: NDArray[Any]) -> NDArray[Any]:
     """The values in half the memory where no digit is lost, as with most sums of units and days: SKUs are many."""
     if values.dtype != np.float64:
         return values
-    short = values.astype(np.float32)
-    return short if np.array_equal(short, values, equal_nan=True) else values
+    nothing = np.nan if term.kind == "sum" else np.inf
+    for dtype in (np.float32, np.float64):
+        told = np.empty(len(values), dtype=dtype)
+        if adding.told(values, _sign(term), nothing, told):
+            break
+    return told
 
 
 def _batches(
     backend: "BaseBackend", rows: "ir.Table", column: str, terms: Iterable[Term]
 ) -> Iterator[tuple[NDArray[Any], Found]]:
-    """The codes in `column` of the rows, batch by batch, and all conditions (int8) and numbers of the terms."""
+    """The codes in `column` of the rows, batch by batch, and the conditions (int8) and numbers of the terms.
+
+    What is summed and 0 in all rows of a table is left out with its conditions, as in one of two tables in a union.
+    """
     terms = list(terms)
-    conditions = {term.condition: "int8" for term in terms}
-    numbers = {term.number: "int64" if term.number.dtype.is_integer() else "float64" for term in terms if term.number}
-    asked = [(node, dtype, f"c{place}") for place, (node, dtype) in enumerate((conditions | numbers).items())]
-    wide = rows.select(code=rows[column], **{name: node.to_expr().cast(dtype) for node, dtype, name in asked})
-    for batch in backend.to_pyarrow_batches(wide, chunk_size=ROWS_PER_BATCH):
-        yield batch["code"].to_numpy(), {node: _filled(batch[name]) for node, _, name in asked}
+    nodes = list(dict.fromkeys(node for term in terms for node in (term.condition, term.number) if node))
+    names = {node: f"c{place}" for place, node in enumerate(nodes)}
+    wide = rows.select(code=rows[column], **{names[node]: node.to_expr() for node in nodes})
+    for part in _tables_of(wide.op()):
+        zero = {node for node, name in names.items() if _is_zero(part.values[name])}
+        told = [term for term in terms if not (term.kind == "sum" and term.number in zero)]
+        dtypes = {term.condition: "int8" for term in told}
+        dtypes |= {term.number: _number_type(term.number) for term in told if term.number}
+        table = part.to_expr()
+        asked = table.select("code", **{names[node]: table[names[node]].cast(dtype) for node, dtype in dtypes.items()})
+        for batch in backend.to_pyarrow_batches(asked, chunk_size=ROWS_PER_BATCH):
+            yield batch["code"].to_numpy(), {node: _filled(batch[names[node]]) for node in dtypes}
+
+
+def _tables_of(wide: ops.Project) -> list[ops.Project]:
+    """The projection of each table whose rows stand one after the other in those of `wide`."""
+    below = wide.parent
+    while isinstance(below, ops.Project | ops.Filter):
+        below = below.parent
+    if not isinstance(below, ops.Union) or below.distinct:
+        return [wide]
+    return [part for side in (below.left, below.right) for part in _tables_of(wide.replace({below: side}))]
+
+
+def _origin(node: ops.Node) -> ops.Node:
+    """What a column is computed by, or the column of the table that it is read from."""
+    while isinstance(node, ops.Field) and isinstance(node.rel, ops.Project | ops.Filter):
+        below = node.rel
+        node = below.values[node.name] if isinstance(below, ops.Project) else ops.Field(below.parent, node.name)
+    return node
+
+
+def _is_zero(node: ops.Node) -> bool:
+    origin = _origin(node)
+    return isinstance(origin, ops.Literal) and origin.value == 0
+
+
+def _number_type(number: ops.Node) -> str:
+    if isinstance(_origin(number), ops.DateDelta):
+        return "int32"
+    return "int64" if number.dtype.is_integer() else "float64"
 
 
 def _filled(column: pa.Array) -> NDArray[Any]:

@@ -27,7 +27,7 @@ from features.reading import read_lake
 from features.reference import Reference
 from features.reviews import READ, REVIEWS
 from features.snapshot_writing import catalogue_on
-from features.text.enrichment import REVIEWS_FILE
+from features.text.enrichment import MONTHS
 from features.version import feature_version
 from models.artefact import Artefact, require_feature_version
 from models.champion import model_folder
@@ -110,8 +110,7 @@ def spark_tables(session: "SparkSession", workspace: Workspace, progress: Progre
     by_day = [name for name in BY_NAME if (folder / name).is_dir()]
     given |= {name: backend.read_parquet(_address(folder / name), recursiveFileLookup=True) for name in by_day}
     if REVIEWS in given:
-        options = {"recursiveFileLookup": True, "pathGlobFilter": REVIEWS_FILE}
-        given[READ] = backend.read_parquet(_address(workspace.review_signals), **options)
+        given[READ] = backend.read_parquet(_address(workspace.review_signals / MONTHS))
     return Tables(backend, given, folder.name)
 
 

@@ -3,10 +3,11 @@
 import hashlib
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
@@ -20,12 +21,14 @@ from data.days import content_sums
 from data.engine import literal_path
 from data.progress import Progress, SilentProgress
 from data.tables import Tables
+from data.workspace import replacing
 from features.text.blind_spot import BlindSpot
 from features.text.extractor import extractor_version, in_order
-from features.text.records import CARRIED, MENTION, REVIEW, Records, Types, records_of
+from features.text.records import MENTION, REVIEW, Records, Types, carried_types, records_of
 
 BATCH_ROWS: Final = 30_000
 MENTIONS_FILE, REVIEWS_FILE = "mentions.parquet", "reviews.parquet"
+MONTHS: Final = "months"
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,8 @@ def enrich(tables: Tables, folder: Path, *, seed: int = 0, progress: Progress | 
 
     A day of reviews is a folder, named by the day and a digest of its reviews and of the extractor's version, that
     appears whole or not at all: a run that is killed goes on where it stopped. A day is read again when one of its
-    reviews was added, changed or removed, whenever that became known, or the extractor changed; what it replaces goes.
+    reviews was added, changed or removed, whenever that became known, or the code of its SKU or the extractor changed;
+    what it replaces goes.
     """
     reviews = tables["reviews"]
     wanted = _wanted(tables, seed)
@@ -76,12 +80,28 @@ def review_signals(tables: Tables, folder: Path) -> ir.Table:
 
     `copy_key` is alike for near-duplicates: count distinct keys, and a copied review counts once.
     """
-    return _kept(tables, folder, MENTIONS_FILE, MENTION)
+    return _kept(tables, sorted(folder.glob(f"[0-9]*/{MENTIONS_FILE}")), MENTION)
 
 
 def read_reviews_kept(tables: Tables, folder: Path) -> ir.Table:
-    """Every review in `folder`, one row each, with what it speaks of (see `records.REVIEW`)."""
-    return _kept(tables, folder, REVIEWS_FILE, REVIEW)
+    """Every review in `folder`, one row each, with what it speaks of (see `records.REVIEW`).
+
+    They are read from a file a month, written again where one of its days has changed: hundreds of small files take
+    several times as long.
+    """
+    months = folder / MONTHS
+    days = sorted(folder.glob(f"[0-9]*/{REVIEWS_FILE}"))
+    files = {
+        f"{month}-{_digest(' '.join(day.parent.name for day in of_month))}.parquet": of_month
+        for month, of_month in ((month, list(few)) for month, few in groupby(days, lambda day: day.parent.name[:7]))
+    }
+    for name, of_month in files.items():
+        if not (months / name).is_file():
+            with replacing(months / name) as attempt:
+                rows = _parquet(tables, of_month).order_by("sku_id", "market", "happened_on", "review_id")
+                tables.backend.to_parquet(rows, attempt, compression="zstd")
+    _remove_superseded(months, set(files))
+    return _kept(tables, [months / name for name in files], REVIEW)
 
 
 class _Tally:
@@ -138,10 +158,9 @@ def _wanted(tables: Tables, seed: int) -> dict[date, tuple[str, int]]:
 
     Where the lake keeps reviews by day, the names of its folders tell what they hold, and no review is looked at.
     """
-    version, wanted = extractor_version(), {}
+    made_of, wanted = f"{extractor_version()} {seed} {' '.join(carried_types(tables['reviews'].columns))}", {}
     for day, content, rows in sorted(_contents_by_name(tables) or _contents(tables["reviews"])):
-        digest = hashlib.sha256(f"{version} {seed} {content}".encode()).hexdigest()[:16]
-        wanted[day] = (f"{day}-{digest}", rows)
+        wanted[day] = (f"{day}-{_digest(f'{made_of} {content}')}", rows)
     return wanted
 
 
@@ -153,15 +172,19 @@ def _contents_by_name(tables: Tables) -> list[tuple[date, str, int]]:
 
 
 def _contents(reviews: ir.Table) -> list[tuple[date, str, int]]:
-    told = content_sums(reviews.select(*CARRIED, "text", "language"), by="happened_on").to_pyarrow().to_pylist()
+    told = content_sums(_read_columns(reviews), by="happened_on").to_pyarrow().to_pylist()
     return [(day["happened_on"], f"{day['n']} {day['low']} {day['high']}", day["n"]) for day in told]
+
+
+def _read_columns(reviews: ir.Table) -> ir.Table:
+    return reviews.select(*carried_types(reviews.columns), "text", "language")
 
 
 def _batches(tables: Tables, reviews: ir.Table, days: list[date]) -> Iterator[pl.DataFrame]:
     """The reviews of `days`, in the order of day and review, never more than a batch in memory."""
     asked = ibis.memtable({"asked_on": days}, schema={"asked_on": "date"})
     chosen = reviews.semi_join(asked, [("happened_on", "asked_on")])
-    ordered = chosen.select(*CARRIED, "text", "language").order_by("happened_on", "sku_id", "market", "review_id")
+    ordered = _read_columns(chosen).order_by("happened_on", "sku_id", "market", "review_id")
     for batch in tables.backend.to_pyarrow_batches(ordered, chunk_size=BATCH_ROWS):
         if batch.num_rows:
             frame = pl.from_arrow(batch)
@@ -169,14 +192,21 @@ def _batches(tables: Tables, reviews: ir.Table, days: list[date]) -> Iterator[pl
             yield frame
 
 
-def _kept(tables: Tables, folder: Path, name: str, types: Types) -> ir.Table:
-    files = [literal_path(path) for path in sorted(folder.glob(f"[0-9]*/{name}"))]
-    if not files:
-        return ibis.memtable(pl.DataFrame(schema=types).to_arrow())
-    return tables.backend.read_parquet(files, hive_partitioning=False)
+def _kept(tables: Tables, files: Sequence[Path], types: Types) -> ir.Table:
+    return _parquet(tables, files) if files else ibis.memtable(pl.DataFrame(schema=types).to_arrow())
+
+
+def _parquet(tables: Tables, files: Sequence[Path]) -> ir.Table:
+    return tables.backend.read_parquet([literal_path(path) for path in files], hive_partitioning=False)
 
 
 def _remove_superseded(folder: Path, wanted: set[str]) -> None:
     for path in folder.iterdir() if folder.is_dir() else ():
-        if path.name not in wanted:
+        if path.is_file() and path.name not in wanted:
+            path.unlink()
+        elif path.name not in (*wanted, MONTHS):
             shutil.rmtree(path)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

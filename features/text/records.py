@@ -1,6 +1,7 @@
 """What is kept of reviews that were read: a row for every mention, and one for every review, with what it speaks of."""
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from data.codes import SKU_CODE
 from features.text.blind_spot import BlindSpot, sampled_rows
 from features.text.copies import copy_keys, text_keys
 from features.text.extractor import SCHEMA, Batch, Reading, clean_texts, extractor_version, read
@@ -45,7 +47,10 @@ class Records:
 
 
 def records_of(given: pl.DataFrame, seed: int = 0) -> Records:
-    """Read reviews (the columns of CARRIED, `text` and `language`); each is read alone, whatever stands beside it."""
+    """Read reviews (the columns of CARRIED, `text` and `language`); each is read alone, whatever stands beside it.
+
+    Reviews that carry the code of their SKU keep it.
+    """
     text = clean_texts(given["text"])
     row = np.arange(len(given), dtype=np.int64)
     sampled = sampled_rows(_numbers(given["review_id"]), seed)
@@ -56,16 +61,22 @@ def records_of(given: pl.DataFrame, seed: int = 0) -> Records:
         reading.normal, copy_keys(list(reading.normal.values()), [keys[n] for n in reading.normal]), strict=True
     ):
         near[place] = key
-    carried = given.select(pl.col(name).cast(kind) for name, kind in CARRIED.items())
+    types = carried_types(given.columns)
+    carried = given.select(pl.col(name).cast(kind) for name, kind in types.items())
     reviews = carried.with_columns(
         text_key=_as_numbers(keys), copy_key=_as_numbers(near), **_spoken_of(reading, len(given)),
         is_hit=np.isin(row, np.fromiter(reading.normal, np.int64)),
         blind_spot_signs=pl.Series([reading.signs.get(n) for n in range(len(given))], dtype=pl.Boolean),
         extractor_version=pl.lit(extractor_version()),
-    ).select(pl.col(name).cast(kind) for name, kind in REVIEW.items())  # fmt: skip
+    ).select(pl.col(name).cast(kind) for name, kind in {**types, **REVIEW}.items())  # fmt: skip
     whose = reviews.select(*CARRIED, "copy_key", "extractor_version", row=row)
     mentions = reading.mentions.join(whose, on="row", how="left", maintain_order="left").select(*MENTION)
     return Records(reviews, mentions, reading.blind_spot)
+
+
+def carried_types(columns: Collection[str]) -> Types:
+    """What is kept of reviews in these columns as it was given."""
+    return {**CARRIED, SKU_CODE: pl.Int32} if SKU_CODE in columns else CARRIED
 
 
 def _spoken_of(reading: Reading, size: int) -> dict[str, pl.Series]:

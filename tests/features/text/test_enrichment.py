@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import ibis
 import pandas as pd
 import pytest
 
@@ -15,7 +16,7 @@ from features.reading import read_at_once, with_reviews_read
 from features.reviews import READ, SIGNALS, read_reviews
 from features.text import enrichment as module
 from features.text import records
-from features.text.enrichment import Enrichment, enrich, read_reviews_kept, review_signals
+from features.text.enrichment import MONTHS, Enrichment, enrich, read_reviews_kept, review_signals
 from features.text.extractor import extractor_version
 from features.text.hazards import hazards
 from features.text.linear import COUNTS_FROM
@@ -148,6 +149,33 @@ def test_read_at_once_is_read_day_by_day(tmp_path: Path) -> None:
     for name in (READ, SIGNALS):
         one, other = (way[name].to_pyarrow().to_pandas().sort_values(["review_id"], ignore_index=True) for way in ways)
         pd.testing.assert_frame_equal(one, other)
+
+
+def test_a_sku_keeps_the_code_that_its_lake_gave_it(tmp_path: Path) -> None:
+    """The code of a SKU is no part of the contract; days whose SKUs have got other codes are read again."""
+    given = tables_of(reviews())
+    for code in (7, 8):
+        rows = given["reviews"].mutate(sku_code=ibis.literal(code, "int32"))
+        coded = replace(given, given={"reviews": rows})
+        assert enrich(coded, tmp_path).days_read == 3
+        assert set(read_reviews_kept(coded, tmp_path).sku_code.to_pyarrow().to_pylist()) == {code}
+    assert enrich(given, tmp_path).days_read == 3
+    assert "sku_code" not in read_reviews_kept(given, tmp_path).columns
+
+
+def test_only_months_of_days_that_changed_are_written_again(tmp_path: Path) -> None:
+    rows = reviews(24, 6)
+    for row in rows[::2]:
+        row["happened_on"] = row["happened_on"].replace(month=2)
+    kept: dict[str, int] = {}
+    for given in (rows, [*rows, {**rows[0], "review_id": "V99"}], rows[1::2]):
+        before = kept
+        tables = with_reviews_read(tables_of(given), tmp_path)
+        assert sorted(tables[READ].review_id.to_pyarrow().to_pylist()) == sorted(row["review_id"] for row in given)
+        kept = {path.name: path.stat().st_ino for path in (tmp_path / MONTHS).iterdir()}
+        if before:
+            assert len(before.items() & kept.items()) == 1
+    assert [name[:7] for name in kept] == ["2025-03"]
 
 
 def test_a_marketplace_without_one_review_is_read_too(tmp_path: Path) -> None:
