@@ -14,7 +14,7 @@ from training.replay.summary import Run
 
 CHOOSING_SEEDS = tuple(range(20))
 """Worlds on which scenarios, rivals and knobs were chosen; no figure of the report comes from them."""
-FRESH_SEEDS = tuple(range(301, 309))
+FRESH_SEEDS = tuple(range(401, 408))
 """Written down, with every setting, before the first of their worlds was replayed; each was replayed once."""
 COMPARED = (
     "plan",
@@ -27,6 +27,7 @@ COMPARED = (
     "oracle",
 )
 ROUNDS, TESTS = 20, 1_000
+REDRAWS = 50  # of every round, besides the draw that is tested
 
 Task = tuple[str, int, str]
 
@@ -56,7 +57,7 @@ def _run(folder: Path, task: Task) -> None:
         return
     scenario, seed, name = task
     contestant = CONTESTANTS[name]
-    rounds = replayed(SCENARIOS[scenario], seed, contestant.strategy, (ROUNDS, TESTS), contestant.scored)
+    rounds = replayed(SCENARIOS[scenario], seed, contestant.strategy, (ROUNDS, TESTS), contestant.scored, REDRAWS)
     text = "".join(json.dumps(asdict(each)) + "\n" for each in rounds)
     with replacing(target) as attempt:
         attempt.write_text(text, encoding="utf-8")

@@ -68,11 +68,5 @@ def anticipated_variance(p_fail: Floats, inclusion: Floats, size: Floats, sensit
     return float((size**2 * (seen / inclusion - truth)).sum())
 
 
-def variance_given(failed: Truths, p_fail: Floats, inclusion: Floats, sensitivity: Floats) -> float:
-    """The variance of the total where it is known who fails, as if each unit were drawn by itself; along the frame."""
-    miss = failed - p_fail
-    return float(((miss**2 + failed * (1 / sensitivity - 1)) / inclusion - miss**2).sum())
-
-
 def _misses(tested: Outcomes) -> Floats:
     return tested.size * (tested.failed - tested.p_fail)

@@ -11,7 +11,7 @@ _BIN_BITS = 4
 _ROWS_AT_ONCE = 1 << 20
 
 
-def taken(units: Units, solution: Solution, limits: Limits, seed: int) -> Truths:
+def taken(units: Units, solution: Solution, limits: Limits, seed: int | str) -> Truths:
     """Which SKUs one draw takes, each with exactly its inclusion probability.
 
     SKUs are walked by package, cell and supplier, inside by risk stratum and then by a hash under `seed`. Every
@@ -42,7 +42,7 @@ def _groups(units: Units, solution: Solution, limits: Limits) -> tuple[Codes, Co
 
 
 def _walk(
-    units: Units, solution: Solution, limits: Limits, seed: int
+    units: Units, solution: Solution, limits: Limits, seed: int | str
 ) -> tuple[Integers, Integers, tuple[Integers, Codes]]:
     """The order of the walk, where in it each group begins, and the groups: their package and cell, their supplier."""
     group, supplier, suppliers = _groups(units, solution, limits)
@@ -62,7 +62,7 @@ def _walk(
 
 
 def _rounded_up(
-    group: Integers, supplier: Codes, fraction: Integers, solution: Solution, cells: int, seed: int
+    group: Integers, supplier: Codes, fraction: Integers, solution: Solution, cells: int, seed: int | str
 ) -> Truths:
     """Which sums of (package and cell, supplier) are rounded up.
 

@@ -1,19 +1,12 @@
 """One strategy in one world: score, choose, test, wait, learn, round after round."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from data.marketplace.living_world import LivingWorld, Scenario
-from sampling.difference import (
-    Outcomes,
-    anticipated_variance,
-    design_variance,
-    difference_total,
-    missed,
-    variance_given,
-)
+from sampling.difference import Outcomes, anticipated_variance, design_variance, difference_total, missed
 from training.replay.learner import Learner, learned, looks_of
 from training.replay.ledger import Batch, Floats, Integers, Ledger, Matrix, Truths
 from training.replay.packages import PACKAGES
@@ -21,6 +14,7 @@ from training.replay.strategies import Choice, Strategy, View, at_random
 
 WARM_UP = 2  # rounds of random tests before the first that counts
 WITHOUT_MODEL = Learner(None, 0.03)
+REDRAW_LUCK = 1_000  # the first of the numbers that toss the coins of redrawn screens
 LATE = (0.4, 0.7)  # share of results that need a second round: passes, failures
 
 
@@ -30,8 +24,8 @@ class Round:
 
     `tests` cost `cost_eur`; `failed_share` is among them; `prevalence` is the truth; `model_mean` the mean score with
     what is known besides. `estimate` and the variances (of the share) are None where inclusion probabilities are
-    unknown; `true_variance` is the one that whoever knew every failing SKU would foresee. `told` holds what the
-    strategy tells, such as the worth of more money.
+    unknown. `told` holds what the strategy tells, such as the worth of more money; `redrawn` are the estimates of more
+    draws of the same round, for which nothing is tested.
     """
 
     round: int
@@ -44,8 +38,8 @@ class Round:
     estimate: float | None
     design_variance: float | None
     anticipated_variance: float | None
-    true_variance: float | None
     told: Mapping[str, float]
+    redrawn: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
@@ -56,11 +50,13 @@ class _Tested:
     sensitivity: Floats
 
 
-def replayed(scenario: Scenario, seed: int, strategy: Strategy, size: tuple[int, int], scored: bool) -> Iterator[Round]:
+def replayed(
+    scenario: Scenario, seed: int, strategy: Strategy, size: tuple[int, int], scored: bool, redraws: int = 0
+) -> Iterator[Round]:
     """Yield the rounds of a strategy; `size` is their number and the full tests that each pays.
 
     Two rounds of random tests, the same for all strategies, come before. Without `scored` no model is trained: for
-    strategies that ask none.
+    strategies that ask none. Rounds with known inclusion probabilities are drawn `redraws` times more.
     """
     rounds, tests = size
     world, ledger = LivingWorld(scenario, seed), Ledger(scenario.skus, scenario.cells)
@@ -73,7 +69,9 @@ def replayed(scenario: Scenario, seed: int, strategy: Strategy, size: tuple[int,
         choice = _warm_up(view, world, places) if now < WARM_UP else strategy(view)
         tested = _tested(world, places, choice)
         if now >= WARM_UP:
-            yield _told(world, (view, choice, tested), world.non_compliant[places], ledger.failures_outside(now))
+            known = ledger.failures_outside(now)
+            told = _told(world, (view, choice, tested), known)
+            yield replace(told, redrawn=_redrawn(world, places, (view, choice), known, redraws))
         ledger.add(_batch(world, places[choice.chosen], looks, tested))
 
 
@@ -105,10 +103,10 @@ def _view(world: LivingWorld, ledger: Ledger, places: Integers, looks: Matrix, l
     )
 
 
-def _tested(world: LivingWorld, places: Integers, choice: Choice) -> _Tested:
-    """Test the chosen ones of `places`; a screen misses failures, each by a coin of its own."""
+def _tested(world: LivingWorld, places: Integers, choice: Choice, luck: int = 11) -> _Tested:
+    """Test the chosen ones of `places`; a screen misses failures, each by a coin of its own, tossed under `luck`."""
     sensitivity = np.array([package.sensitivity for package in PACKAGES])[choice.packages(len(places))[choice.chosen]]
-    chance = np.random.default_rng((world.seed, 11, world.round)).random(world.scenario.skus)
+    chance = np.random.default_rng((world.seed, luck, world.round)).random(world.scenario.skus)
     chosen = places[choice.chosen]
     return _Tested(world.non_compliant[chosen] & (chance[chosen] < sensitivity), sensitivity)
 
@@ -134,23 +132,20 @@ def _warm_up(view: View, world: LivingWorld, places: Integers) -> Choice:
     return Choice(view.rng.choice(len(places), view.tests, replace=False, p=weight / weight.sum()))
 
 
-def _told(world: LivingWorld, drawn: tuple[View, Choice, _Tested], failing: Truths, known: float) -> Round:
+def _told(world: LivingWorld, drawn: tuple[View, Choice, _Tested], known: float) -> Round:
     """The round as it will be known once all results are in: nobody decides anything by it.
 
-    `failing` is the truth along the frame, `known` the failures outside.
+    `known` counts the failures outside the frame.
     """
     (view, choice, tested), size = drawn, world.scenario.skus
     expected, package = float(view.p_fail.sum()), choice.packages(len(view))
-    estimate = design = anticipated = true = None
+    estimate = design = anticipated = None
     if choice.inclusion is not None:
-        outcomes = Outcomes(tested.failed / tested.sensitivity, view.p_fail[choice.chosen],
-                            choice.inclusion[choice.chosen], np.ones(len(tested.failed)),
-                            missed(tested.failed, tested.sensitivity))  # fmt: skip
+        outcomes = _outcomes(view, choice, tested)
         sensitivity = np.array([each.sensitivity for each in PACKAGES])[package]
         estimate = (known + difference_total(outcomes, expected)) / size
         design = design_variance(outcomes) / size**2
         anticipated = anticipated_variance(view.p_fail, choice.inclusion, np.ones(len(view)), sensitivity) / size**2
-        true = variance_given(failing, view.p_fail, choice.inclusion, sensitivity) / size**2
     return Round(
         round=view.round - WARM_UP,
         tests=len(tested.failed),
@@ -162,6 +157,29 @@ def _told(world: LivingWorld, drawn: tuple[View, Choice, _Tested], failing: Trut
         estimate=estimate,
         design_variance=design,
         anticipated_variance=anticipated,
-        true_variance=true,
         told=dict(choice.told),
+    )
+
+
+def _redrawn(world: LivingWorld, places: Integers, drawn: tuple[View, Choice], known: float, draws: int) -> list[float]:
+    """The estimates of so many more draws of a round, against the same truth and with other luck of the screens."""
+    (view, choice), estimates = drawn, []
+    if choice.again is None:
+        return []
+    for draw in range(draws):
+        other = replace(choice, chosen=choice.again(draw))
+        outcomes = _outcomes(view, other, _tested(world, places, other, luck=REDRAW_LUCK + draw))
+        estimates.append((known + difference_total(outcomes, float(view.p_fail.sum()))) / world.scenario.skus)
+    return estimates
+
+
+def _outcomes(view: View, choice: Choice, tested: _Tested) -> Outcomes:
+    """The tests of a round with known inclusion probabilities, as the estimates need them."""
+    inclusion = np.ones(0) if choice.inclusion is None else choice.inclusion
+    return Outcomes(
+        failed=tested.failed / tested.sensitivity,
+        p_fail=view.p_fail[choice.chosen],
+        inclusion=inclusion[choice.chosen],
+        size=np.ones(len(tested.failed)),
+        noise=missed(tested.failed, tested.sensitivity),
     )

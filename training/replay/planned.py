@@ -28,15 +28,20 @@ class Planned:
 
     def __call__(self, view: View) -> Choice:
         """Solve and draw the round."""
-        solution = self.solution(view)
-        chosen = self.drawn(view, solution, view.seed * 1_000 + view.round)
-        return Choice(chosen, solution.inclusion / ONE, solution.package, _told(solution))
+        solution, seed = self.solution(view), view.seed * 1_000 + view.round
+        return Choice(
+            chosen=self.drawn(view, solution, f"{seed}"),
+            inclusion=solution.inclusion / ONE,
+            package=solution.package,
+            again=lambda number: self.drawn(view, solution, f"{seed} {number}"),
+            told=_told(solution),
+        )
 
     def solution(self, view: View) -> Solution:
         """The round before the draw."""
         return solved(self._units(view), limits_of(view, self.screens), self.knobs)
 
-    def drawn(self, view: View, solution: Solution, seed: int) -> Integers:
+    def drawn(self, view: View, solution: Solution, seed: int | str) -> Integers:
         """The places that one draw takes, spread over the cells."""
         limits = limits_of(view, self.screens)
         everywhere = replace(limits, options=limits.options * len(view.history.tests))

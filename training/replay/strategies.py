@@ -48,12 +48,14 @@ class View:
 class Choice:
     """The places chosen; what is known of every place: its inclusion probability, the number of its package.
 
-    Without `package` all tests are full ones. `told` is what else is worth telling.
+    Without `package` all tests are full ones. `again` draws the round another time, from the seed it is given. `told`
+    is what else is worth telling.
     """
 
     chosen: Integers
     inclusion: Floats | None = None
     package: Codes | None = None
+    again: Callable[[int], Integers] | None = None
     told: Mapping[str, float] = field(default_factory=dict)
 
     def packages(self, places: int) -> Codes:
@@ -143,9 +145,17 @@ def _highest(score: Floats, number: int) -> Integers:
 
 
 def _drawn(inclusion: Floats, view: View) -> Choice:
-    """A systematic draw in random order with these probabilities, whose sum is a whole number."""
-    rng = view.rng
+    """Draw with these probabilities, whose sum is a whole number."""
+
+    def again(seed: int) -> Integers:
+        return _systematic(inclusion, np.random.default_rng((view.seed, view.round, seed)))
+
+    return Choice(_systematic(inclusion, view.rng), inclusion, again=again)
+
+
+def _systematic(inclusion: Floats, rng: np.random.Generator) -> Integers:
+    """The places of a systematic draw in random order."""
     order = rng.permutation(len(inclusion))
     whole = np.round(np.cumsum(inclusion[order]) * ONE).astype(np.int64)
     reached = (whole + int(rng.integers(ONE))) >> BITS
-    return Choice(order[np.diff(reached, prepend=0) > 0], inclusion)
+    return np.asarray(order[np.diff(reached, prepend=0) > 0])

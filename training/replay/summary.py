@@ -48,13 +48,14 @@ class Run:
         """The relative error of the share of failures among the tests, which is no estimate of the prevalence."""
         return np.array([each.failed_share / each.prevalence - 1 for each in self.rounds])
 
-    def rmse(self) -> float:
-        """Root mean square of `errors`."""
-        return float(np.sqrt((self.errors() ** 2).mean()))
+    def all_errors(self) -> Floats:
+        """The relative error of each draw of each round, shape (rounds, 1 + redraws); the first is the one tested."""
+        told = np.array([[float(each.estimate or 0.0), *each.redrawn] for each in self.rounds])
+        return np.asarray(told / np.array([[each.prevalence] for each in self.rounds]) - 1)
 
-    def true_rmse(self) -> float:
-        """The RMSE to expect of such draws: `rmse` without the luck of this one."""
-        return float(np.sqrt(np.mean([float(each.true_variance or 0.0) / each.prevalence**2 for each in self.rounds])))
+    def rmse(self) -> float:
+        """Root mean square of `all_errors`."""
+        return float(np.sqrt((self.all_errors() ** 2).mean()))
 
     def covered(self) -> list[bool]:
         """Whether each round's interval holds the truth."""
@@ -114,22 +115,6 @@ def ratio_of_rmse(runs: Sequence[Run], others: Sequence[Run]) -> tuple[Mean, int
     by_world = {(run.scenario, run.seed): run for run in others}
     ratios = [run.rmse() / by_world[run.scenario, run.seed].rmse() for run in runs]
     return mean(ratios), sum(ratio < 1 for ratio in ratios)
-
-
-def ratio_of_true_rmse(runs: Sequence[Run], others: Sequence[Run]) -> Mean:
-    """The mean over worlds of the RMSE to expect of `runs` per that of `others`."""
-    by_world = {(run.scenario, run.seed): run for run in others}
-    return mean([run.true_rmse() / by_world[run.scenario, run.seed].true_rmse() for run in runs])
-
-
-def ratio_of_pooled_rmse(runs: Sequence[Run], others: Sequence[Run]) -> Mean:
-    """The RMSE of `runs` over all worlds per that of `others`; the error by leaving out one world at a time."""
-    by_world = {(run.scenario, run.seed): run for run in others}
-    squares = np.array([(run.rmse() ** 2, by_world[run.scenario, run.seed].rmse() ** 2) for run in runs])
-    worlds, total = len(squares), squares.sum(axis=0)
-    without = np.sqrt((total - squares)[:, 0] / (total - squares)[:, 1]) if worlds > 1 else np.full(1, np.nan)
-    spread = np.sqrt((worlds - 1) / worlds * ((without - without.mean()) ** 2).sum())
-    return Mean(float(np.sqrt(total[0] / total[1])), float(spread) if worlds > 1 else np.nan)
 
 
 def _paired(runs: Sequence[Run], others: Sequence[Run]) -> tuple[Floats, Floats]:

@@ -127,3 +127,14 @@ def test_a_pass_keeps_a_sku_out_until_it_expires_or_other_goods_come() -> None:
     assert ledger.eligible(14).tolist() == [0, 1, 2]
     ledger.renew(np.array([True, False, False]))
     assert ledger.eligible(2).tolist() == [0, 2]
+
+
+@pytest.mark.parametrize("name", ["plan with screening", "epsilon-greedy 20 % with screening"])
+def test_redraws_are_other_draws_with_the_same_chances_and_change_nothing(name: str) -> None:
+    strategy, world = CONTESTANTS[name].strategy, replace(TINY, skus=8_000)
+    plain, drawn = (list(replayed(world, 7, strategy, (2, TESTS), True, redraws)) for redraws in (0, 400))
+    assert [replace(each, redrawn=()) for each in drawn] == [replace(each, redrawn=()) for each in plain]
+    for each in drawn:
+        told = np.array(each.redrawn)
+        assert len(np.unique(told)) > 100
+        assert abs(told.mean() - each.prevalence) < 4 * told.std() / 20
