@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -110,8 +111,10 @@ def peer_frame(tables: Tables) -> pd.DataFrame:
         columns = {name: keys[name].to_pandas() for name in KEYS["sku"]}
         columns |= dict(catalogue.columns(skus, of["sku"]))
         suppliers = dict(catalogue.columns(catalogue.places["supplier"], of["supplier"]))
-    owner = keys[SUPPLIER].to_numpy()
-    columns |= {name: np.take(values, owner, mode="clip") for name, values in suppliers.items()}
+    owner = keys[SUPPLIER].to_numpy().astype(np.intp)
+    with ThreadPoolExecutor() as threads:
+        gathered = threads.map(lambda values: np.take(values, owner, mode="clip"), suppliers.values())
+        columns |= dict(zip(suppliers, gathered, strict=True))
     return pd.DataFrame(columns, copy=False)
 
 

@@ -7,6 +7,9 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+FEW = 16
+"""Rows among which it is quicker to look for a key one by one than to sort them."""
+
 
 def _compiled(function: Callable[..., Any]) -> Any:
     """The function as machine code, kept on disk where numba finds a folder to write."""
@@ -73,31 +76,30 @@ def told(values: NDArray[np.float64], sign: int, nothing: float, found: NDArray[
 
 
 @_compiled
-def _count_distinct(
-    place: NDArray[np.int32], key: NDArray[np.int64], told: NDArray[np.int64], slots: NDArray[np.int64],
-    seen: NDArray[np.int64], found: NDArray[np.int32],
-) -> None:  # fmt: skip
-    """`slots` (a power of two, all -1) become a hash table of rows, `seen` what was told of the key in each slot."""
-    last = len(slots) - 1
+def mark(bits: NDArray[np.int64], told: NDArray[np.int8], bit: int) -> None:
+    """Set the bit of the rows that are `told`."""
+    for row in range(len(bits)):
+        bits[row] |= np.int64(told[row]) << bit
+
+
+@_compiled
+def _by_place(place: NDArray[np.int32], places: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """The rows one place after the other, and where in them each place begins; a row of place -1 is nobody's."""
+    begin = np.zeros(places + 1, dtype=np.int32)
     for row in range(len(place)):
-        if place[row] < 0 or told[row] == 0:
-            continue
-        mixed = (np.uint64(key[row]) ^ (np.uint64(place[row]) << np.uint64(32))) * np.uint64(0x9E3779B97F4A7C15)
-        slot = np.int64(mixed >> np.uint64(20)) & last
-        while slots[slot] >= 0 and (key[slots[slot]] != key[row] or place[slots[slot]] != place[row]):
-            slot = (slot + 1) & last
-        if slots[slot] < 0:
-            slots[slot] = row
-        new = told[row] & ~seen[slot]
-        seen[slot] |= new
-        bit = 0
-        while new:
-            if new & 1:
-                found[bit, place[row]] += 1
-            new >>= 1
-            bit += 1
+        if place[row] >= 0:
+            begin[place[row] + 1] += 1
+    for at in range(places):
+        begin[at + 1] += begin[at]
+    rows, free = np.empty(begin[places], dtype=np.int32), begin.copy()
+    for row in range(len(place)):
+        if place[row] >= 0:
+            rows[free[place[row]]] = row
+            free[place[row]] += 1
+    return rows, begin
 
 
+@_compiled
 def count_distinct(
     place: NDArray[np.int32], key: NDArray[np.int64], told: NDArray[np.int64], conditions: int, places: int
 ) -> NDArray[np.int32]:
@@ -106,6 +108,20 @@ def count_distinct(
     Bit c of `told` says whether a row fulfils condition c; there may be 63 of them.
     """
     found = np.zeros((conditions, places), dtype=np.int32)
-    size = 1 << max(2 * len(place), 2).bit_length()
-    _count_distinct(place, key, told, np.full(size, -1), np.zeros(size, dtype=np.int64), found)
+    rows, begin = _by_place(place, places)
+    for at in range(places):
+        mine = rows[begin[at] : begin[at + 1]]
+        if len(mine) > FEW:
+            mine = mine[np.argsort(key[mine])]
+        for number in range(len(mine)):
+            new, before = told[mine[number]], number - 1
+            while before >= 0 and new and (len(mine) <= FEW or key[mine[before]] == key[mine[number]]):
+                if key[mine[before]] == key[mine[number]]:
+                    new &= ~told[mine[before]]
+                before -= 1
+            bit = 0
+            while new:
+                found[bit, at] += new & 1
+                new >>= 1
+                bit += 1
     return found

@@ -81,7 +81,7 @@ def numbered(
         places, count = _sku_places(tables, skus, as_of)
         codes = stack.enter_context(kept(tables, {"codes": places}))["codes"]
         columns = dict.fromkeys((SKU_CODE, *(key for entity in ("sku", *found) for key in KEYS[entity]),
-                                 "supplier_id", "category", *(READ if described else ())))  # fmt: skip
+                                 "supplier_id", *(("category", *READ) if described else ())))  # fmt: skip
         listing = skus.select(*columns).inner_join(codes, SKU_CODE)
         for other in found.values():
             listing = joined(listing, other.rows, KEYS[other.entity])

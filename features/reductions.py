@@ -78,6 +78,8 @@ class Reduced:
                 waiting.popleft().result()
         for added in waiting:
             added.result()
+        for keys in self._keys:
+            keys.join()
 
     def _add(self, code: NDArray[Any], places: NDArray[np.int32] | None, columns: Found) -> None:
         place = code.astype(np.int32) if places is None else np.take(places, code)
@@ -130,18 +132,19 @@ class _Keys:
         """Keep the rows that fulfil any condition, which of them as bits."""
         bits = np.zeros(len(place), dtype=np.int64)
         for bit, term in enumerate(self._terms.values()):
-            bits |= columns[term.condition].astype(np.int64) << bit
+            adding.mark(bits, columns[term.condition], bit)
         kept = np.flatnonzero(bits)
         (number,) = {term.number for term in self._terms.values()}
         self._pieces.append((place[kept], columns[number][kept], bits[kept]))
 
+    def join(self) -> None:
+        """Lay the rows kept one after the other."""
+        nothing = tuple(np.empty(0, dtype) for dtype in (np.int32, np.int64, np.int64))
+        self._pieces = [tuple(np.concatenate(parts) for parts in zip(nothing, *self._pieces, strict=True))]
+
     def counted(self, owner: NDArray[np.int32] | None, size: int) -> Found:
-        """How many different keys there are at each place, or at each owner of places."""
-        if self._pieces:
-            self._pieces = [tuple(np.concatenate(parts) for parts in zip(*self._pieces, strict=True))]
-        else:
-            self._pieces = [tuple(np.empty(0, dtype) for dtype in (np.int32, np.int64, np.int64))]
-        place, key, bits = self._pieces[0]
+        """How many different keys there are at each place, or at each owner of places, after `join`."""
+        ((place, key, bits),) = self._pieces
         place = place if owner is None else owner[place]
         return dict(zip(self._terms, adding.count_distinct(place, key, bits, len(self._terms), size), strict=True))
 

@@ -3,6 +3,7 @@
 from collections import defaultdict
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,9 +22,9 @@ LAW = settings(deadline=None)
 
 
 @LAW
-@given(rows=ROWS)
-def test_different_keys_are_counted_once_per_place_and_condition(rows: list[tuple[int, int, int]]) -> None:
-    """However keys collide; a row of place -1 or of no condition counts for nobody."""
+@given(rows=ROWS, times=st.sampled_from([1, 2 * adding.FEW]))
+def test_different_keys_are_counted_once_per_place_and_condition(rows: list[tuple[int, int, int]], times: int) -> None:
+    """However few or many rows a place has; a row of place -1 or of no condition counts for nobody."""
     expected: dict[tuple[int, int], set[int]] = defaultdict(set)
     for row in rows:
         for condition in range(CONDITIONS):
@@ -31,8 +32,9 @@ def test_different_keys_are_counted_once_per_place_and_condition(rows: list[tupl
                 expected[condition, row[0]].add(row[1])
     place, key, told = (np.array(column, dtype=np.int64) for column in zip(*rows, strict=True)) if rows else [[]] * 3
     found = adding.count_distinct(
-        np.array(place, np.int32), np.array(key, np.int64), np.array(told, np.int64), CONDITIONS, PLACES
-    )
+        np.tile(np.array(place, np.int32), times), np.tile(np.array(key, np.int64), times),
+        np.tile(np.array(told, np.int64), times), CONDITIONS, PLACES,
+    )  # fmt: skip
     assert found.tolist() == [[len(expected[c, p]) for p in range(PLACES)] for c in range(CONDITIONS)]
 
 
@@ -60,3 +62,20 @@ def test_sums_counts_and_least_values_are_those_of_the_rows_told(
     adding.gathered_least(owner, least, lowest)
     assert owned.tolist() == [added[0] + added[4], added[1] + added[2]]
     assert lowest.tolist() == [min(least[0], least[4]), min(least[1], least[2])]
+
+
+@LAW
+@given(numbers=st.lists(st.floats(width=64) | st.integers(-99, 99).map(float), max_size=20))
+@pytest.mark.parametrize("sign", [1, -1])
+def test_values_are_told_in_half_the_memory_only_where_no_digit_is_lost(sign: int, numbers: list[float]) -> None:
+    """What is nothing is missing, as is what was missing before."""
+    values = np.array(numbers)
+    expected = np.where(values == np.inf, np.nan, sign * values)
+    short, whole = np.empty(len(values), np.float32), np.empty(len(values))
+    with np.errstate(over="ignore"):
+        kept = np.array_equal(expected.astype(np.float32), expected, equal_nan=True)
+    assert adding.told(values, sign, np.inf, short) is kept
+    assert adding.told(values, sign, np.inf, whole)
+    np.testing.assert_array_equal(whole, expected)
+    if kept:
+        np.testing.assert_array_equal(short, expected)
