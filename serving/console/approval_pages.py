@@ -16,6 +16,7 @@ from serving.console.decision_page import text
 from serving.console.house import House
 from serving.console.pages import address, page
 from serving.console.session import AnyHouse, OwnForm, Person, SignedIn, house_of, may, signed_in
+from serving.console.veil import Key, veiled_among
 from serving.decisions.appeals import OUTCOMES, appeals, last_day_to_answer, why_not_to_answer
 from serving.decisions.record import PROPOSED, Appeal, Decision
 from serving.decisions.rules import require_role
@@ -45,7 +46,7 @@ def overview(request: Request, house: AnyHouse, person: SignedIn) -> Response:
     in_force = kept.in_force(house.now().date())
     return page(
         request, "decisions.html", waiting=waiting, in_force=in_force[:SHOWN], more=max(len(in_force) - SHOWN, 0),
-        policy=policy_today(house),
+        policy=policy_today(house), veiled=veiled_among(house, person, map(_key, in_force[:SHOWN])),
     )  # fmt: skip
 
 
@@ -105,11 +106,16 @@ def _one(request: Request, house: House, person: Person, decision_id: str, refus
         request, "decision.html", 400 if refused else 200, standing=standing, decision=standing.decision,
         disposition=policy.disposition(standing.decision.disposition), policy=policy, outcomes=OUTCOMES,
         refused=refused, shown=standing.decision.before_them,
+        veiled=bool(veiled_among(house, person, [_key(standing.decision)])),
         answer_by={each.appeal_id: last_day_to_answer(each, policy) for each in standing.appeals},
         barred_appeals={
             each.appeal_id: why_not_to_answer(officer_of(person), standing.decision, each) for each in standing.appeals
         },
     )  # fmt: skip
+
+
+def _key(decision: Decision) -> Key:
+    return decision.sku_id, decision.market
 
 
 def _standing(house: House, person: Person, decision: Decision, with_history: bool = False) -> Standing:

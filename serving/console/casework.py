@@ -13,7 +13,7 @@ from serving.answers import Item, ScoreRow
 from serving.console.house import House
 from serving.console.session import Person
 from serving.decisions.clock import Due, due
-from serving.decisions.own_estimate import Case
+from serving.decisions.own_estimate import ESTIMATORS, Case
 from serving.decisions.owners import owner_of
 from serving.decisions.policy import DecisionPolicy, Disposition, decision_policy_in_force
 from serving.decisions.record import DECLINED, CaseFile, Decision, Scored
@@ -100,7 +100,8 @@ def casework(house: House, person: Person, sku_id: str, market: str) -> Casework
     versions = Versions(score.model_version, score.feature_version, score.policy_version)
     case = Case(sku_id, market, score.as_of)
     scored = Scored(score.p_fail, score.band, asked, versions)
-    file = CaseFile(case, dossier.listing.supplier_id, scored, facts, _shown(dossier.listing, score, facts))
+    file = CaseFile(case, dossier.listing.supplier_id, scored, facts, _shown(dossier.listing, score, facts),
+                    sampled_of(dossier))  # fmt: skip
     history = tuple(decisions_of(house).of_sku(sku_id, market))
     cell = (dossier.listing.category, market)
     return Casework(
@@ -109,9 +110,16 @@ def casework(house: House, person: Person, sku_id: str, market: str) -> Casework
         packages=sampling_policy_in_force(score.as_of).options(cell), history=history,
         due=due(facts, [each.known_on for each in dossier.incidents], policy.clocks, _decided_on(history)),
         owner=owner_of(house.engine, sku_id, market),
-        estimate_due=estimate_is_due(house.engine, case, person.key_id, policy), form_token=secrets.token_urlsafe(16),
+        estimate_due=person.role in ESTIMATORS and estimate_is_due(house.engine, case, person.key_id, policy),
+        form_token=secrets.token_urlsafe(16),
         publication=published.name,
     )  # fmt: skip
+
+
+def sampled_of(dossier: Dossier) -> dict[str, date]:
+    """By test package, the day on which the newest sample with a report was drawn."""
+    days = sorted((test.happened_on, test.package) for test in dossier.tests if test.independent and test.package)
+    return {package: day for day, package in days}
 
 
 def _shown(listing: Listing, score: ScoreRow, facts: tuple[Fact, ...]) -> Shown:

@@ -9,7 +9,8 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from data.ledger import Row, newest_rows, verified
 from data.refusal import Refusal
 from serving.console.pages import page
-from serving.console.session import AnyHouse, signed_in
+from serving.console.session import AnyHouse, SignedIn, signed_in
+from serving.console.veil import Key, veiled_among
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(signed_in)])
 
@@ -18,16 +19,17 @@ PAGE = 50
 
 @dataclass(frozen=True)
 class Line:
-    """A row of the ledger with its content read."""
+    """A row of the ledger with its content read; None where it may tell a score that the person does not see yet."""
 
     row: Row
-    content: dict[str, Any]
+    content: dict[str, Any] | None
 
 
 @router.get("/ledger")
 def ledger(
     request: Request,
     house: AnyHouse,
+    person: SignedIn,
     subject: Annotated[str, Query(max_length=400)] = "",
     before: Annotated[int | None, Query(ge=1)] = None,
     check: Annotated[bool, Query()] = False,
@@ -43,7 +45,15 @@ def ledger(
             )
         except Refusal as refusal:
             checked = str(refusal)
+    veiled = veiled_among(house, person, [_key(row) for row in found])
+    lines = [Line(row, None if _key(row) in veiled else json.loads(row.content)) for row in found]
     return page(
-        request, "ledger.html", lines=[Line(row, json.loads(row.content)) for row in found], subject=subject.strip(),
+        request, "ledger.html", lines=lines, subject=subject.strip(),
         checked=checked, older=found[-1].number if len(found) == PAGE and found[-1].number > 1 else None,
     )  # fmt: skip
+
+
+def _key(row: Row) -> Key:
+    """The SKU and market that a row is about, where it is about one."""
+    sku_id, _, market = row.subject.rpartition(" ")
+    return sku_id, market

@@ -13,6 +13,7 @@ from models.policy import bands_in_force
 from sampling.limits import Package
 from sampling.policy import sampling_policy_in_force
 from sampling.rounds import round_record
+from serving.console.casework import sampled_of
 from serving.console.house import House
 from serving.console.pages import page
 from serving.console.queue_views import newest_round
@@ -132,7 +133,8 @@ def _file(published: Published, entry: Entry) -> CaseFile:
     asked = str(bands_in_force(scored.as_of).action([entry.p_fail])[0])
     versions = Versions(scored.model_version, scored.feature_version, scored.policy_version)
     case = Case(entry.sku_id, entry.market, scored.as_of)
-    return CaseFile(case, entry.supplier_id, Scored(entry.p_fail, entry.band, asked, versions), ())
+    sampled = sampled_of(published.dossiers.of(entry.position))
+    return CaseFile(case, entry.supplier_id, Scored(entry.p_fail, entry.band, asked, versions), (), sampled=sampled)
 
 
 def _budget(house: House, published: Published) -> Budget | None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -16,9 +17,11 @@ from sampling.plan import Plan
 from sampling.rounds import PLAN_FILE, round_folder, round_ids, round_record
 from serving.console.csv_rows import csv_rows
 from serving.console.decision_page import text
+from serving.console.house import House
 from serving.console.pages import address, page
 from serving.console.prevalence import latest_prevalence
-from serving.console.session import AnyHouse, OwnForm, Person, may, signed_in
+from serving.console.session import AnyHouse, OwnForm, Person, SignedIn, may, signed_in
+from serving.console.veil import veiled_among
 from serving.console.wording import euros, number, percent
 from serving.planning import Planner, draw_round
 from serving.published import Published
@@ -30,24 +33,32 @@ BUDGETS_EUR = (5_000, 10_000, 20_000, 50_000, 100_000)
 LEAST_EUR, MOST_EUR, STEP_EUR = 1_000, 200_000, 1_000
 PREVIEW_SEED = 0
 SHOWN = 200
+VEILED = "your estimate first"
 WHY = {
     "certainty": "So much is at stake for its price that every draw takes it; what it is worth weighs the predicted "
     "failure, the units sold and how grave a failure is",
     "quota": "A statutory minimum asks for tests of its category",
     "priced": "Worth its money: what a failure there would harm against the price of the test",
     "floor": "Explores: drawn to keep the estimate honest and to find what the model does not know",
+    VEILED: "Your estimate comes first in these cases: score and reason show once you have given it",
 }
+TELLING = ("p_fail", "expected_value", "inclusion_probability", "floor_probability", "stratum")
+"""The columns of a plan that tell of a score."""
+
 GROUPS = {"package": "Test package", "lab_id": "Laboratory", "category": "Category", "market": "Market"}
 
 
 @dataclass(frozen=True)
 class Part:
-    """One laboratory, package, category or market of a plan: tests, euros, failures expected among them."""
+    """One laboratory, package, category or market of a plan: tests, euros, failures expected among them.
+
+    `expected_failures` leaves out cases that wait for an own estimate; None where these are all.
+    """
 
     name: str
     tests: int
     cost_eur: float
-    expected_failures: float
+    expected_failures: float | None
 
 
 @dataclass(frozen=True)
@@ -60,7 +71,9 @@ class RoundLine:
 
 
 @router.get("/plan")
-def plan(request: Request, house: AnyHouse, budget_eur: Annotated[float, Query(gt=0, le=1e9)] = 20_000) -> Response:
+def plan(
+    request: Request, house: AnyHouse, person: SignedIn, budget_eur: Annotated[float, Query(gt=0, le=1e9)] = 20_000
+) -> Response:
     """What a budget would buy. The tests shown are one draw of many; approving draws anew, so nobody picks a draw."""
     published, refused, drawn = house.desk.published(), None, None
     try:
@@ -74,7 +87,7 @@ def plan(request: Request, house: AnyHouse, budget_eur: Annotated[float, Query(g
     }  # fmt: skip
     if drawn is None:
         return page(request, "plan.html", 400, summary=None, **known)
-    return page(request, "plan.html", **known, **_told(drawn.units), summary=drawn.summary)
+    return page(request, "plan.html", **known, **_told(_seen(house, person, drawn.units)), summary=drawn.summary)
 
 
 @router.post("/plan")
@@ -90,21 +103,45 @@ def approve(request: Request, house: AnyHouse, person: Scheduler, sent: OwnForm)
 
 
 @router.get("/rounds/{round_id}")
-def one_round(request: Request, house: AnyHouse, round_id: str) -> Response:
+def one_round(request: Request, house: AnyHouse, person: SignedIn, round_id: str) -> Response:
     """A round that was drawn: its tests, why each, and what came back."""
     workspace = house.settings.workspace
     record = round_record(workspace, round_id)
-    units = pq.read_table(round_folder(workspace, round_id) / PLAN_FILE)
-    line = _line(workspace, round_id)
-    return page(request, "round.html", summary=record, line=line, **_told(units))
+    return page(
+        request, "round.html", summary=record, line=_line(workspace, round_id),
+        **_told(_tests(house, person, round_id)),
+    )  # fmt: skip
 
 
 @router.get("/rounds/{round_id}/plan.csv")
-def export(house: AnyHouse, round_id: str) -> Response:
+def export(house: AnyHouse, person: SignedIn, round_id: str) -> Response:
     """The tests of a round as CSV, with the versions that made them."""
-    units = pq.read_table(round_folder(house.settings.workspace, round_id) / PLAN_FILE)
+    units = _tests(house, person, round_id)
     named = {"content-disposition": f'attachment; filename="plan-{round_id}.csv"'}
     return StreamingResponse(csv_rows(units), media_type="text/csv; charset=utf-8", headers=named)
+
+
+def _tests(house: House, person: Person, round_id: str) -> pa.Table:
+    """The tests of a round as the person may see them."""
+    return _seen(house, person, pq.read_table(round_folder(house.settings.workspace, round_id) / PLAN_FILE))
+
+
+def _seen(house: House, person: Person, units: pa.Table) -> pa.Table:
+    """A plan in which cases drawn for the person's own estimate come last, by name, and tell nothing of their score."""
+    keys = list(zip(units["sku_id"].to_pylist(), units["market"].to_pylist(), strict=True))
+    veiled = veiled_among(house, person, keys)
+    if not veiled:
+        return units
+    hidden = np.array([key in veiled for key in keys])
+    closed = units.filter(hidden).sort_by([("sku_id", "ascending"), ("market", "ascending")])
+    for name in TELLING:
+        closed = _filled(closed, name, None)
+    return pa.concat_tables([units.filter(~hidden), _filled(closed, "reason", VEILED)])
+
+
+def _filled(table: pa.Table, name: str, value: str | None) -> pa.Table:
+    column = pa.repeat(pa.scalar(value, table.schema.field(name).type), len(table))
+    return table.set_column(table.column_names.index(name), table.schema.field(name), column)
 
 
 def _told(units: pa.Table) -> dict[str, Any]:
@@ -119,6 +156,8 @@ def _told(units: pa.Table) -> dict[str, Any]:
 
 def _because(test: dict[str, Any]) -> str:
     """Why one test was picked, in the figures that the plan weighed."""
+    if test["reason"] == VEILED:
+        return "score and reason show after it."
     sold = "sales unknown" if test["exposure"] is None else f"{number(test['exposure'])} units in 90 days"
     grade = "" if test["severity"] is None else f", severity {test['severity']:.1f}"
     stake = f"{percent(test['p_fail'])} predicted, {sold}{grade}"

@@ -13,7 +13,8 @@ from serving.console.queue_filter import ESTIMATE, EVIDENCE, SORTED, VIEWS, Queu
 from serving.console.queue_lines import Lines
 from serving.console.queue_views import among
 from serving.console.session import AnyHouse, Person, SignedIn, signed_in
-from serving.console.veil import ESTIMATORS, Veil, flagged_bands, veil_of
+from serving.console.veil import Veil, flagged_bands, veil_of
+from serving.decisions.own_estimate import ESTIMATORS
 from serving.published import Published
 from serving.queue.reading import Numbers
 

@@ -1,22 +1,25 @@
 """Which scores a person does not see yet: those of cases drawn for an own estimate that they have not given."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
+from data.refusal import Refusal
 from data.state.database import reading
 from data.state.schema import ESTIMATES
 from models.policy import bands_in_force
 from serving.console.house import House
 from serving.console.session import Person
+from serving.decisions.own_estimate import ESTIMATORS
 from serving.decisions.policy import decision_policy_in_force
 from serving.published import Published
 from serving.queue.reading import Entry
 
-ESTIMATORS = ("officer", "admin")
-"""The roles that are asked for an own estimate."""
+Key = tuple[str, str]
+"""A SKU and its market."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +63,9 @@ def flagged_bands(published: Published) -> tuple[str, ...]:
 
 def veil_of(house: House, published: Published, person: Person, flagged: tuple[str, ...]) -> Veil:
     """What the person does not see of the publication yet; `flagged` are the bands that ask for a test."""
-    store = published.queue
     if person.role not in ESTIMATORS:
         return Veil(None, np.empty(0, np.int64))
-    drawn = store.drawn(decision_policy_in_force(house.now().date()), published.snapshot)
+    store, drawn = published.queue, _drawn(house, published)
     veiled = drawn.copy()
     veiled[store.numbers_of(_estimated(house, published, person))] = False
     offered = np.isin(store.column("band"), [store.bands.index(name) for name in flagged]) & drawn
@@ -71,6 +73,25 @@ def veil_of(house: House, published: Published, person: Person, flagged: tuple[s
     count = min(int(offered.sum()), len(others))
     offered[others[np.linspace(0, len(others) - 1, count).astype(np.int64)]] = True
     return Veil(veiled, store.positions(np.flatnonzero(offered & veiled)))
+
+
+def veiled_among(house: House, person: Person, keys: Iterable[Key]) -> frozenset[Key]:
+    """The SKUs among `keys` whose score the person does not see yet; none while nothing is in service."""
+    asked = sorted(set(keys))
+    try:
+        published = house.desk.published()
+    except Refusal:
+        return frozenset()
+    if person.role not in ESTIMATORS or not asked:
+        return frozenset()
+    places = published.snapshot.find([sku_id for sku_id, _ in asked], [market for _, market in asked])
+    drawn = published.queue.positions(np.flatnonzero(_drawn(house, published)))
+    hidden = np.isin(places, drawn) & ~np.isin(places, _estimated(house, published, person))
+    return frozenset(key for key, is_hidden in zip(asked, hidden.tolist(), strict=True) if is_hidden)
+
+
+def _drawn(house: House, published: Published) -> NDArray[np.bool_]:
+    return published.queue.drawn(decision_policy_in_force(house.now().date()), published.snapshot)
 
 
 def _estimated(house: House, published: Published, person: Person) -> NDArray[np.int64]:

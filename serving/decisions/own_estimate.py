@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from features.snapshot import Snapshot
 from serving.decisions.policy import DecisionPolicy
 
+ESTIMATORS = ("officer", "admin")
+"""The roles that are asked for an own estimate; others see every score and order tests at once."""
+
 
 @dataclass(frozen=True)
 class Case:

@@ -67,7 +67,7 @@ class Clocks:
 class DecisionPolicy:
     """The decisions in force; `policy/decisions/<day>.toml` says what each entry means. `version` names the file.
 
-    `appeal_answer_days` are working days.
+    `appeal_answer_days` are working days; after `order_days` a test without a report may be ordered again.
     """
 
     version: str
@@ -78,6 +78,7 @@ class DecisionPolicy:
     estimate_share: float
     salt: str
     pause_days: int
+    order_days: int
     least_explanation: int
     most_explanation: int
     appeal_months: int
@@ -117,6 +118,7 @@ def _stated(text: PolicyText) -> DecisionPolicy:
         estimate_share=float(tables["own_estimate"]["share"]),
         salt=str(tables["own_estimate"]["salt"]),
         pause_days=int(limits["pause_days"]),
+        order_days=int(limits["order_days"]),
         least_explanation=int(limits["least_explanation"]),
         most_explanation=int(limits["most_explanation"]),
         appeal_months=int(appeals["months"]),

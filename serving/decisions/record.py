@@ -1,7 +1,8 @@
 """A decision as it is kept, and what it was decided on."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
 
 from data.ledger import Versions
 from serving.decisions.own_estimate import Case
@@ -25,7 +26,8 @@ class Scored:
 class CaseFile:
     """What an officer decides on: the case, its supplier, its score, the facts that stand, and what was shown of it.
 
-    `shown` is None where the decision was taken from a list, without the SKU's page.
+    `shown` is None where the decision was taken from a list, without the SKU's page. `sampled` has by test package the
+    day on which the newest sample with a report was drawn.
     """
 
     case: Case
@@ -33,6 +35,7 @@ class CaseFile:
     scored: Scored
     facts: Sequence[StandingFact]
     shown: Shown | None = None
+    sampled: Mapping[str, date] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection
 from dataclasses import asdict, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,7 +12,7 @@ from data.ledger import Deed, Versions, record_with
 from data.refusal import Refusal
 from data.state.database import reading, writing
 from data.state.schema import DECISIONS
-from serving.decisions.own_estimate import drawn_for_estimate
+from serving.decisions.own_estimate import ESTIMATORS, drawn_for_estimate
 from serving.decisions.policy import DecisionPolicy
 from serving.decisions.record import DECLINED, IN_FORCE, PROPOSED, REVERSED, CaseFile, Decision
 from serving.decisions.reliance import estimate_of
@@ -28,8 +28,8 @@ class Decisions:
     def propose(self, proposal: Proposal, officer: Officer, file: CaseFile, now: datetime) -> Decision:
         """Decide; where four eyes are needed, propose.
 
-        Raises Refusal where a rule is broken, or where the case was drawn for an own estimate that this officer has
-        not given.
+        Raises Refusal where a rule is broken, where the same test is ordered already, or where the case was drawn for
+        an own estimate that this officer has not given.
         """
         fact = judged(proposal, officer, file.facts, self._policy)
         try:
@@ -105,7 +105,7 @@ class Decisions:
             if before is not None:
                 return before
             estimate = estimate_of(connection, file.case, officer.key_id)
-            if draw.drawn and estimate is None:
+            if draw.drawn and estimate is None and officer.role in ESTIMATORS:
                 raise Refusal(
                     "This case was drawn for an own estimate: say first how likely you think a failed test is."
                 )
@@ -118,6 +118,8 @@ class Decisions:
                 {**told, "key": officer.key_id, "own_estimate": drawn, "shown": shown}, versions,
             )  # fmt: skip
             row = record_with(connection, deed, now)
+            # Only now: whoever records waits for the others, so no second order can slip in between.
+            self._require_new(connection, proposal, file, now)
             kept = {
                 **told, "decision_id": f"d-{row.hash[:12]}", "sku_id": file.case.sku_id, "market": file.case.market,
                 "proposed_by": officer.name, "proposer_key": officer.key_id, "proposed_at": row.recorded_at,
@@ -127,6 +129,29 @@ class Decisions:
             }  # fmt: skip
             connection.execute(sa.insert(DECISIONS).values(**kept))
             return _found(connection, kept["decision_id"])
+
+    def _require_new(self, connection: sa.Connection, proposal: Proposal, file: CaseFile, now: datetime) -> None:
+        """Raise Refusal where the same test of the SKU was ordered, is not lost, and its report is not in.
+
+        The same form sent again is not refused here: it is the first decision.
+        """
+        if proposal.package is None:
+            return
+        table, lost = DECISIONS.c, now - timedelta(days=self._policy.order_days)
+        same = sa.and_(
+            table.sku_id == file.case.sku_id, table.market == file.case.market, table.package == proposal.package,
+            table.state == IN_FORCE, table.proposed_at > lost.astimezone(UTC).isoformat(timespec="microseconds"),
+        )  # fmt: skip
+        asked = sa.select(table.decision_id, table.proposed_by, table.proposed_at, table.form_token).where(same)
+        first = connection.execute(asked.order_by(table.proposed_at.desc()).limit(1)).one_or_none()
+        if first is None or (first.form_token is not None and first.form_token == proposal.form_token):
+            return
+        if file.sampled.get(proposal.package, date.min) < date.fromisoformat(first.proposed_at[:10]):
+            raise Refusal(
+                f"{proposal.package} is ordered already for {file.case.sku_id} in {file.case.market}, by "
+                f"{first.proposed_by} on {first.proposed_at[:10]} ({first.decision_id}). Wait for its report, or order "
+                f"another test; without a report it can be ordered again after {self._policy.order_days} days."
+            )
 
     def _settled(self, decision_id: str, officer: Officer, now: datetime, how: tuple[str, str, str]) -> Decision:
         state, action, note = how

@@ -2,18 +2,24 @@
 
 import csv
 import io
+import shutil
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
 from bs4 import BeautifulSoup, Tag
 from starlette.testclient import TestClient
 
+from data.settings import Settings
+from data.workspace import Workspace
 from serving.console.house import House
+from serving.console.plan_page import TELLING
 from serving.console.queue_filter import EVIDENCE, SORTED, VIEWS
 from serving.console.session import Person
 from serving.console.veil import flagged_bands, veil_of
+from serving.desk import Desk
 from serving.published import Published, published_now
 from serving.queue.reading import Entry
 from tests.serving.browser.shop import DRAWN_SKU
@@ -107,6 +113,71 @@ def test_no_page_of_a_veiled_case_tells_its_score(shop: House, drawn: list[Entry
             listed = [row.text for row in BeautifulSoup(answer.text, "html.parser").select("tbody tr")]
             assert len(listed) == 1
             assert entry.sku_id not in listed[0].split()
+
+
+@pytest.fixture
+def planned(shop: House, tmp_path: Path) -> House:
+    """A copy of the marketplace that may be planned in."""
+    shutil.copytree(shop.settings.workspace.home, tmp_path / "planned")
+    return replace(shop, settings=Settings(Workspace(tmp_path / "planned"), None),
+                   desk=Desk(Workspace(tmp_path / "planned")))  # fmt: skip
+
+
+def plan_lines(client: TestClient, path: str) -> list[Tag]:
+    """The lines of tests on a page of a plan or a round."""
+    return soup_of(client, path).select("section[aria-labelledby=tests-heading] tbody tr")
+
+
+def test_plan_round_and_export_tell_nothing_of_a_veiled_case(planned: House, drawn: list[Entry]) -> None:
+    """Neither its score nor what follows from it; after the estimate, and to a scheduler, they do."""
+    scheduler, officer = signed_into(planned, "scheduler"), signed_into(planned, "officer")
+    names = {entry.sku_id for entry in drawn}
+
+    def hides(path: str) -> bool:
+        seen, told = plan_lines(officer, path), plan_lines(scheduler, path)
+        hidden = [row for row in seen if row.th is not None and row.th.text in names]
+        assert seen[len(seen) - len(hidden) :] == hidden
+        assert all("your estimate first" in row.text and "%" not in row.text for row in hidden)
+        assert not [row for row in told if "estimate first" in row.text]
+        return bool(hidden)
+
+    assert hides("/ui/plan?budget_eur=20000")
+    form = {"csrf": csrf_of(scheduler, "/ui/plan"), "budget_eur": "20000"}
+    where = scheduler.post("/ui/plan", data=form).headers["location"]
+    assert hides(where)
+    kept = list(csv.DictReader(io.StringIO(officer.get(f"{where}/plan.csv").text.removeprefix("\ufeff"))))
+    for row in kept:
+        values = [row[name] for name in TELLING]
+        assert (values == [""] * len(TELLING)) == (row["sku_id"] in names)
+    first = next(row["sku_id"] for row in kept if row["sku_id"] in names)
+    give_estimate(officer, first)
+    [line] = [row for row in plan_lines(officer, where) if row.th is not None and row.th.text == first]
+    assert "% predicted" in line.text
+
+
+def test_ledger_and_decisions_tell_nothing_of_a_veiled_case(shop: House, drawn: list[Entry]) -> None:
+    """What a scheduler decided on it is there; the score it was decided on is not."""
+    scheduler, officer = signed_into(shop, "scheduler"), signed_into(shop, "officer")
+    entry = next(each for each in drawn if each.sku_id == DRAWN_SKU)
+    fields = {"csrf": csrf_of(scheduler, "/ui/"), "sku": f"EU/{DRAWN_SKU}"}
+    sent = {**fields, "code": "random_check", "explanation": "Due since the spring.", "form_token": "t-1"}
+    assert "1 of 1 tests ordered" in scheduler.post("/ui/queue/ordered", data=sent).text
+    [link] = soup_of(scheduler, "/ui/decisions").select("tbody th a")
+    paths = (str(link["href"]), "/ui/decisions", f"/ui/ledger?subject={DRAWN_SKU}+EU", "/ui/ledger")
+    score = (f"{100 * entry.p_fail:.0f} %", str(entry.p_fail), "p fail", "as it asks")
+    for path in paths:
+        text = soup_of(officer, path).get_text(" ", strip=True)
+        assert "your estimate first" in text
+        assert not [each for each in score if each in text], path
+        assert any(each in soup_of(scheduler, path).get_text(" ", strip=True) for each in score)
+    give_estimate(officer, DRAWN_SKU)
+    for path in paths:
+        assert "your estimate first" not in soup_of(officer, path).text
+
+
+def test_the_ledger_can_be_read_before_anything_was_scored(shop: House, tmp_path: Path) -> None:
+    empty = replace(shop, desk=Desk(Workspace(tmp_path / "empty")))
+    assert soup_of(signed_into(empty, "officer"), "/ui/ledger").h1 is not None
 
 
 def test_the_score_shows_to_whoever_gave_an_estimate_and_to_nobody_else(shop: House) -> None:

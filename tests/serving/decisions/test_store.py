@@ -115,9 +115,10 @@ def test_two_approvers_at_once_make_one_approval(decisions: Decisions, state: sa
     assert [row.action for row in rows(state, proposed.subject)] == ["propose", "approve"]
 
 
-def test_the_same_form_sent_twice_at_once_is_one_decision(decisions: Decisions) -> None:
+@pytest.mark.parametrize("package", [None, "Charger set"])
+def test_the_same_form_sent_twice_at_once_is_one_decision(decisions: Decisions, package: str | None) -> None:
     """A double click orders one test."""
-    once = Proposal("order_test", "score_high", "Never tested, sold a lot.", form_token="t-1")  # noqa: S106 - no secret
+    once = replace(proposal("order_test"), package=package, form_token="t-1")  # noqa: S106 - no secret
     told: list[Decision] = []
     workers = [
         threading.Thread(target=lambda: told.append(decisions.propose(once, ANNA, file(), NOON))) for _ in range(4)
@@ -155,6 +156,63 @@ def test_a_drawn_case_is_decided_after_the_own_estimate(decisions: Decisions, st
     told = [json.loads(row.content) for row in rows(state, drawn.subject)]
     assert (told[0]["estimate"], told[0]["draw_probability"]) == (0.25, 0.1)
     assert told[1]["own_estimate"] == {"drawn": True, "probability": 0.1, "estimate": 0.25}
+
+
+def test_a_scheduler_orders_the_test_of_a_drawn_case_without_an_estimate(
+    decisions: Decisions, state: sa.Engine
+) -> None:
+    """Only officers and admins are asked what they expect; the ledger says that nobody was."""
+    decision = decisions.propose(proposal("order_test"), SCHEDULER, file(drawn=True), NOON)
+    assert decision.state == "in_force"
+    [row] = rows(state, decision.subject)
+    assert json.loads(row.content)["own_estimate"] == {"drawn": True, "probability": 0.1, "estimate": None}
+    with pytest.raises(Refusal, match="drawn for an own estimate"):
+        decisions.propose(proposal("order_test"), CLARA, file(drawn=True), NOON)
+
+
+SET = replace(proposal("order_test"), package="Charger set", cost_eur=450.0)
+
+
+def test_a_test_is_ordered_once_until_its_report_is_in(decisions: Decisions, state: sa.Engine) -> None:
+    """Whoever orders; another package is another test, and a report on a sample from before the order is no answer."""
+    decisions.propose(SET, ANNA, file(), NOON)
+    before, since = NOON.date() - timedelta(days=1), NOON.date() + timedelta(days=3)
+    later = NOON + timedelta(days=20)
+    said = r"Charger set is ordered already for K-\d+ in EU, by Anna on 2026-07-01 \(d-"
+    for sampled in ({}, {"Charger set": before}, {"XRF screen": since}):
+        with pytest.raises(Refusal, match=said):
+            decisions.propose(SET, SCHEDULER, replace(file(), sampled=sampled), later)
+    assert len(list(rows(state, file().case.subject))) == 1
+    decisions.propose(replace(SET, package="XRF screen"), SCHEDULER, file(), later)
+    again = decisions.propose(SET, SCHEDULER, replace(file(), sampled={"Charger set": since}), later)
+    assert again.package == "Charger set"
+
+
+def test_an_order_without_a_report_is_lost_after_the_policys_days(decisions: Decisions) -> None:
+    decisions.propose(SET, ANNA, file(), NOON)
+    last = NOON + timedelta(days=POLICY.order_days)
+    with pytest.raises(Refusal, match="ordered already"):
+        decisions.propose(SET, ANNA, file(), last - timedelta(seconds=1))
+    assert decisions.propose(SET, ANNA, file(), last).state == "in_force"
+
+
+def test_of_orders_at_once_one_stands(decisions: Decisions) -> None:
+    """Each with a form of its own."""
+    told: list[bool] = []
+
+    def order(number: int) -> None:
+        try:
+            decisions.propose(replace(SET, form_token=f"t-{number}"), ANNA, file(), NOON)
+            told.append(True)
+        except Refusal:
+            told.append(False)
+
+    workers = [threading.Thread(target=order, args=(number,)) for number in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert sorted(told) == [False, False, False, True]
 
 
 def test_an_appeal_is_answered_by_somebody_new(decisions: Decisions, state: sa.Engine) -> None:
