@@ -31,6 +31,7 @@ class FactPolicy:
     version: str
     test_days: int
     order_days: int
+    notice_days: int
     own_authorities: frozenset[str]
     mandatory_schemes: Mapping[str, frozenset[str]]
 
@@ -41,7 +42,7 @@ def fact_policy_in_force(day: date, folder: Path = POLICY_FOLDER) -> FactPolicy:
     try:
         return FactPolicy(
             text.version, int(text.tables["test_days"]), int(text.tables["order_days"]),
-            frozenset(text.tables["own_authorities"]),
+            int(text.tables["notice_days"]), frozenset(text.tables["own_authorities"]),
             {market: frozenset(schemes) for market, schemes in text.tables["mandatory_schemes"].items()},
         )  # fmt: skip
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -53,6 +54,13 @@ def standing_facts(dossier: Dossier, as_of: date) -> tuple[Fact, ...]:
     policy = fact_policy_in_force(as_of)
     found = [*_failures(dossier, as_of, policy), *_denials(dossier, as_of, policy), *_orders(dossier, as_of, policy)]
     return tuple(sorted(found, key=lambda fact: (fact.since, fact.row_id), reverse=True))
+
+
+def open_notices(dossier: Dossier, as_of: date) -> tuple[date, ...]:
+    """The days on which notices of a danger became known that still set a deadline on `as_of`, the newest first."""
+    since = as_of - timedelta(days=fact_policy_in_force(as_of).notice_days)
+    known = (incident.known_on for incident in dossier.incidents)
+    return tuple(sorted((day for day in known if since <= day < as_of), reverse=True))
 
 
 def failed_elsewhere(dossiers: Iterable[Dossier], as_of: date) -> tuple[Fact, ...]:

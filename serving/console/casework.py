@@ -22,7 +22,7 @@ from serving.decisions.rules import Officer, missing_fact
 from serving.decisions.shown import Offer, Shown, ShownReason, shown_facts
 from serving.decisions.store import Decisions
 from serving.dossiers.dossier import Dossier, Listing
-from serving.facts import Fact, standing_facts
+from serving.facts import Fact, open_notices, standing_facts
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def casework(house: House, person: Person, sku_id: str, market: str) -> Casework
         listing=dossier.listing, score=score, file=file, facts=facts, policy=policy,
         choices=tuple(_choice(each, file, officer_of(person)) for each in policy.dispositions.values()),
         packages=sampling_policy_in_force(score.as_of).options(cell), history=history,
-        due=due(facts, [each.known_on for each in dossier.incidents], policy.clocks, _decided_on(history)),
+        due=due(facts, open_notices(dossier, dossier.as_of), policy.clocks, _decided_on(history)),
         owner=owner_of(house.engine, sku_id, market),
         estimate_due=person.role in ESTIMATORS and estimate_is_due(house.engine, case, person.key_id, policy),
         form_token=secrets.token_urlsafe(16),

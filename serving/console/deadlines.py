@@ -14,7 +14,7 @@ from serving.console.house import House
 from serving.decisions.clock import Due, due, working_day_after
 from serving.decisions.policy import Clocks, decision_policy_in_force
 from serving.decisions.record import DECLINED
-from serving.facts import ORDER, Fact, standing_facts
+from serving.facts import ORDER, Fact, open_notices, standing_facts
 from serving.published import Published
 from serving.queue.reading import Numbers
 
@@ -53,8 +53,8 @@ class Deadlines:
             ordered = [] if order is None else [Fact(ORDER, order, "", "")]
             return due(ordered, [] if notice is None else [notice], self._clocks, None)
         dossier = self._published.dossiers.of(position)
-        facts = standing_facts(dossier, self._published.publication.as_of)
-        return due(facts, [each.known_on for each in dossier.incidents], self._clocks, decided_on)
+        as_of = self._published.publication.as_of
+        return due(standing_facts(dossier, as_of), open_notices(dossier, as_of), self._clocks, decided_on)
 
 
 def _latest(working_days: int, today: date, clocks: Clocks) -> Any:

@@ -32,11 +32,12 @@ def no_alarms(rows: int) -> Alarms:
 
 
 def alarms_of(dossiers: Dossiers) -> Alarms:
-    """The alarms of every dossier: the orders that `serving.facts` takes for facts, and all notices."""
+    """The alarms of every dossier: the orders and notices that `serving.facts` takes to stand."""
     policy = fact_policy_in_force(dossiers.as_of)
     orders = [_standing(rows, policy, dossiers.as_of) for rows in _holds(dossiers)]
-    notices = dossiers.rows("incidents", (OWNER, "known_on"))
-    return Alarms(_first(orders, len(dossiers)), _first([] if notices is None else [notices], len(dossiers)))
+    incidents = dossiers.rows("incidents", (OWNER, "known_on"))
+    notices = [] if incidents is None else [_since(incidents, dossiers.as_of - timedelta(days=policy.notice_days))]
+    return Alarms(_first(orders, len(dossiers)), _first(notices, len(dossiers)))
 
 
 def _holds(dossiers: Dossiers) -> list[pa.Table]:
@@ -56,8 +57,13 @@ def _holds(dossiers: Dossiers) -> list[pa.Table]:
 def _standing(holds: pa.Table, policy: FactPolicy, as_of: date) -> pa.Table:
     """The holds that are an authority's and not too old."""
     own = pc.is_in(holds["authority"], pa.array(sorted(policy.own_authorities), pa.string()))
-    recent = pc.greater_equal(holds["known_on"], as_of - timedelta(days=policy.order_days))
-    return holds.filter(pc.and_(pc.and_(pc.is_valid(holds["authority"]), pc.invert(own)), recent))
+    of_authorities = holds.filter(pc.and_(pc.is_valid(holds["authority"]), pc.invert(own)))
+    return _since(of_authorities, as_of - timedelta(days=policy.order_days))
+
+
+def _since(rows: pa.Table, day: date) -> pa.Table:
+    """The rows that became known on a day or later."""
+    return rows.filter(pc.greater_equal(rows["known_on"], day))
 
 
 def _first(tables: list[pa.Table], rows: int) -> Days:

@@ -4,9 +4,11 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from serving.dossiers.dossier import Certificate, Dossier, Hold, LabTest, Listing
-from serving.facts import standing_facts
+from serving.dossiers.dossier import Certificate, Dossier, Hold, Incident, LabTest, Listing
+from serving.facts import fact_policy_in_force, open_notices, standing_facts
 
 DAY = date(2026, 7, 1)
 THEN = date(2026, 6, 1)
@@ -84,3 +86,14 @@ def test_the_marketplace_itself_is_no_authority() -> None:
     """Its own suspension carries no further one."""
     for hold in (replace(HELD, authority="marketplace"), replace(HELD, authority=None), replace(HELD, known_on=DAY)):
         assert kinds(dossier(holds=(hold,))) == []
+
+
+@given(st.lists(st.integers(1, 800)), st.integers(0, 400))
+def test_a_notice_sets_a_deadline_for_the_policys_days_and_never_again(ages: list[int], later: int) -> None:
+    """Each by itself; what lapsed once stays lapsed."""
+    notices = tuple(
+        Incident(f"I-{age}", "K-1", "EU", DAY - timedelta(age), DAY - timedelta(age), "shock", 1) for age in ages
+    )
+    told, days = replace(dossier(), incidents=notices), fact_policy_in_force(DAY).notice_days
+    assert open_notices(told, DAY) == tuple(sorted((DAY - timedelta(age) for age in ages if age <= days), reverse=True))
+    assert set(open_notices(told, DAY + timedelta(later))) <= set(open_notices(told, DAY))

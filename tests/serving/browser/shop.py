@@ -41,7 +41,7 @@ def shop_tables() -> Tables:
         "reviews": [_review(number, words) for number in range(0, SKUS, 4) for words in range(3)],
         "certificates": [_certificate(number) for number in range(0, SKUS, 5)],
         "holds": [_hold(1), _hold(7), *_other_holds()],
-        "incidents": [_incident(number) for number in (0, 1)],
+        "incidents": [*(_incident(number) for number in (0, 1)), _lapsed_incident(1), _lapsed_incident(3)],
     }
     frames = {
         table.name: pa.Table.from_pylist(rows[table.name], schema=schema_of(table).to_pyarrow())
@@ -131,3 +131,8 @@ def _other_holds() -> list[dict[str, Any]]:
 def _incident(number: int) -> dict[str, Any]:
     return {"incident_id": f"I-{number}", "sku_id": f"K-{number}", "market": "EU", "happened_on": _ago(20),
             "known_on": _ago(15), "hazard": "electric_shock", "injury_severity": 1}  # fmt: skip
+
+
+def _lapsed_incident(number: int) -> dict[str, Any]:
+    """A notice of so long ago that it sets no deadline any more."""
+    return {**_incident(number), "incident_id": f"I-{number}-old", "happened_on": _ago(210), "known_on": _ago(200)}

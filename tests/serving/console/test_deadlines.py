@@ -53,6 +53,17 @@ def test_every_deadline_is_that_of_the_case_before_and_after_decisions(shop: Hou
     assert Deadlines(shop, published).of(numbers) == after
 
 
+def test_a_notice_that_nobody_decided_on_is_overdue_for_six_months(shop: House, published: Published) -> None:
+    """Then its SKU has no deadline; a newer notice of a SKU sets one whatever lapsed before it."""
+    cases = {sku_id: casework(shop, SEEN_BY, sku_id, "EU") for sku_id in ("K-1", "K-3", "K-0")}
+    assert {sku_id: work.due is None for sku_id, work in cases.items()} == {"K-1": False, "K-3": True, "K-0": False}
+    queue = published.queue
+    listed = {entry.sku_id: entry.rank - 1 for entry in queue.entries(np.arange(len(queue)))}
+    notices = queue.column("first_notice")
+    assert np.isnat(notices[listed["K-3"]])
+    assert notices[listed["K-1"]] == notices[listed["K-0"]] == np.datetime64(DAY - timedelta(days=15))
+
+
 @pytest.mark.parametrize("later", [-6, -2, 0, 1, 2, 9])
 def test_what_is_due_is_what_a_plain_look_through_finds(shop: House, published: Published, later: int) -> None:
     """Every SKU counts; on days before, on and after the deadlines, one of them answered in part."""
