@@ -85,10 +85,10 @@ class EntityFile:
         self, rows: NDArray[np.integer[Any]]
     ) -> Iterable[tuple[NDArray[np.integer[Any]], int, NDArray[np.integer[Any]]]]:
         """Which of `rows` lie in which batch, and where within it."""
-        batches = np.where(rows == NO_ROW, NO_ROW, np.searchsorted(self._starts, rows, side="right") - 1)
-        for batch in np.unique(batches[batches != NO_ROW]):
-            chosen = np.flatnonzero(batches == batch)
-            yield chosen, int(batch), rows[chosen] - self._starts[batch]
+        after = self._starts.searchsorted(rows, side="right")  # 0 where there is no row
+        for batch in np.bincount(after)[1:].nonzero()[0].tolist():
+            chosen = (after == batch + 1).nonzero()[0]
+            yield chosen, batch, rows[chosen] - self._first[batch]
 
 
 def _block(batch: pa.RecordBatch, name: str, dtype: type[np.generic]) -> NDArray[Any]:

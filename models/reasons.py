@@ -1,7 +1,7 @@
 """Why a score is as high as it is: the strongest features, and what each says in plain words."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -81,7 +81,7 @@ class Reason:
     @property
     def sentence(self) -> str:
         """Fact, comparison and effect in one line."""
-        return " ".join(part for part in (self.fact, self.comparison, self.effect) if part)
+        return _sentence(self.fact, self.comparison, self.effect)
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,10 @@ class Place:
 
     category: str
     margin: float
+
+
+Told = tuple[Place, str, float, float]
+"""What a reason is told of: where the row stands, the feature, its value and its contribution in log-odds."""
 
 
 class Narrator:
@@ -125,26 +129,36 @@ class Narrator:
         """One reason: a feature's value (NaN = unknown) and its contribution in log-odds, in words."""
         return self.reasons([(place, name, value, contribution)])[0]
 
-    def reasons(self, told: Sequence[tuple[Place, str, float, float]]) -> list[Reason]:
+    def reasons(self, told: Sequence[Told]) -> list[Reason]:
         """Each of them as `reason` says it alone, of however many rows; together they cost a third of it."""
-        points = self._points(
-            np.array([place.margin for place, *_ in told]), np.array([contribution for *_, contribution in told])
-        ).tolist()
-        return [self._said(*each, size) for each, size in zip(told, points, strict=True)]
+        return [
+            Reason(name, BY_NAME[name].group, value, points, *self._parts(place, name, value, contribution, points))
+            for (place, name, value, contribution), points in self._with_points(told)
+        ]
 
-    def _said(self, place: Place, name: str, value: float, contribution: float, points: float) -> Reason:
+    def sentences(self, told: Sequence[Told]) -> list[str]:
+        """The sentence of each, as `reasons` has it, without the rest of a reason."""
+        return [_sentence(*self._parts(*each, points)) for each, points in self._with_points(told)]
+
+    def _with_points(self, told: Sequence[Told]) -> Iterable[tuple[Told, float]]:
+        margins, contributions = [place.margin for place, *_ in told], [each[3] for each in told]
+        return zip(told, self._points(np.array(margins), np.array(contributions)).tolist(), strict=True)
+
+    def _parts(self, place: Place, name: str, value: float, contribution: float, points: float) -> tuple[str, str, str]:
+        """Fact, comparison and effect."""
         feature = BY_NAME[name]
-        return Reason(
-            feature=name, group=feature.group, value=value, points=points, fact=fact_of(feature, value),
-            comparison=comparison_of(feature, value, place.category, self._norms),
-            effect=effect_of(points, contribution),
-        )  # fmt: skip
+        comparison = comparison_of(feature, value, place.category, self._norms)
+        return fact_of(feature, value), comparison, effect_of(points, contribution)
 
     def _points(self, margins: Floats, contributions: Floats) -> Floats:
         """Percentage points between the probability and what it would be without each contribution."""
         with_it, without = self._artefact.calibration.p_fail(np.stack([margins, margins - contributions]))
         points: Floats = 100.0 * (with_it - without)
         return points
+
+
+def _sentence(fact: str, comparison: str, effect: str) -> str:
+    return f"{fact} {comparison} {effect}" if comparison else f"{fact} {effect}"
 
 
 def norms_of(artefact: Artefact) -> Mapping[tuple[str, str], float]:

@@ -93,8 +93,7 @@ class Scorer:
         return Scores(*self._calibrated(margin), contributions, base_value)
 
     def _calibrated(self, margin: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-        calibration = self._artefact.calibration
-        return margin, calibration.p_fail(margin), *calibration.interval(margin)
+        return margin, *self._artefact.calibration.p_fail_with_interval(margin)
 
     def _checked(self, matrix: Floats) -> Floats:
         rows = np.ascontiguousarray(matrix, dtype=np.float64)

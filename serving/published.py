@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from pydantic_core import to_json
 
 from data.refusal import Refusal
 from data.workspace import Workspace
@@ -16,19 +17,20 @@ from models.artefact import Artefact, require_feature_version
 from models.champion import model
 from models.policy import bands_in_force
 from models.reasons import Narrator, Place
+from models.scoring import Explained
 from sampling.plan import Plan, allocate
 from sampling.policy import sampling_policy_in_force
 from sampling.rounds import in_progress
 from sampling.seal import Sealed
 from serving.answers import Item, RefusedItem, ScoreAnswer, ScoreRow
-from serving.assessment import SCORE_SCHEMA, Assessor, ranked
+from serving.assessment import Assessor
 from serving.dossiers.reading import Dossiers
 from serving.publication import published_name, read_publication
 from serving.queue.publishing import open_queue
 from serving.queue.reading import Queue
 
 Floats = NDArray[np.float64]
-Told = dict[str, Any]
+Record = dict[str, Any]
 
 # What a plan needs to know of a SKU, by the feature that says it.
 _TOLD = {
@@ -66,17 +68,20 @@ class Published:
 
     def answer(self, items: Sequence[Item], explain: bool) -> ScoreAnswer:
         """The scores of the known items and, with a sentence each, the unknown ones."""
+        return ScoreAnswer.model_validate(self._answered(items, explain))
+
+    def answer_json(self, items: Sequence[Item], explain: bool) -> bytes:
+        """`answer` as JSON; what was put together here is not validated again."""
+        return to_json(self._answered(items, explain), inf_nan_mode="null")
+
+    def _answered(self, items: Sequence[Item], explain: bool) -> Record:
+        """The fields of ScoreAnswer, in its order."""
         positions = self.snapshot.find([item.sku_id for item in items], [item.market for item in items])
         known = [item for item, position in zip(items, positions, strict=True) if position >= 0]
         unknown = [item for item, position in zip(items, positions, strict=True) if position < 0]
-        return ScoreAnswer(
-            scores=self._rows(known, positions[positions >= 0], explain),
-            refused=[self._refused(item) for item in unknown],
-            model_version=self._artefact.version,
-            feature_version=self._artefact.feature_version,
-            policy_version=self.assessor.policy_version,
-            as_of=self.publication.as_of,
-        )
+        scores = self._rows(known, positions[positions >= 0], explain)
+        refused = [self._refused(item).model_dump() for item in unknown]
+        return {"scores": scores, "refused": refused, **self._versions, "as_of": self.publication.as_of}
 
     @property
     def artefact(self) -> Artefact:
@@ -112,7 +117,7 @@ class Published:
         """The scores of the rows of the snapshot at `positions`, with their reasons."""
         keys = [self.snapshot.keys(position, position + 1).to_pylist()[0] for position in positions.tolist()]
         items = [Item(sku_id=key["sku_id"], market=key["market"]) for key in keys]
-        return self._rows(items, positions, explain=True)
+        return [ScoreRow.model_validate(row) for row in self._rows(items, positions, explain=True)]
 
     def riskiest(self, most: int) -> list[ScoreRow]:
         """The SKUs of rank 1 to `most`, with their reasons."""
@@ -153,27 +158,43 @@ class Published:
             raise Refusal(f"The dossiers in {dossiers.folder} belong to another catalogue. Run `touchstone score`.")
         return dossiers
 
-    def _rows(self, items: Sequence[Item], positions: NDArray[np.int64], explain: bool) -> list[ScoreRow]:
+    @cached_property
+    def _versions(self) -> Record:
+        """What every row and answer repeats."""
+        return {
+            "model_version": self._artefact.version, "feature_version": self._artefact.feature_version,
+            "policy_version": self.assessor.policy_version,
+        }  # fmt: skip
+
+    def _rows(self, items: Sequence[Item], positions: NDArray[np.int64], explain: bool) -> list[Record]:
+        """The fields of ScoreRow for each item, in its order; Arrow would cost more than the scores of so few rows."""
         matrix = self.snapshot.matrix_at(positions)
         told = self.assessor.told(matrix) if explain else self.assessor.probabilities(matrix)
-        keys = pa.record_batch({"sku_id": [item.sku_id for item in items], "market": [item.market for item in items]},
-                               schema=pa.schema(list(SCORE_SCHEMA)[:2]))  # fmt: skip
-        rows = ranked(self.assessor.rows(keys, matrix, told), self._ranks[positions]).to_pylist()
-        if explain:
-            self._add_sentences(rows, positions, told.margin)
-        return [ScoreRow.model_validate(row) for row in rows]
+        reasons = self._reasons(matrix, positions, told) if isinstance(told, Explained) else [None] * len(items)
+        bands = self.assessor.bands.band(told.p_fail)
+        columns = (each.tolist() for each in (told.p_fail, told.p_low, told.p_high, bands, self._ranks[positions]))
+        return [
+            {"sku_id": item.sku_id, "market": item.market, "as_of": self.publication.as_of, "p_fail": p_fail,
+             "p_low": p_low, "p_high": p_high, "band": band, "rank": rank, "reasons": why, **self._versions}
+            for item, p_fail, p_low, p_high, band, rank, why in zip(items, *columns, reasons, strict=True)
+        ]  # fmt: skip
 
-    def _add_sentences(self, rows: Sequence[Told], positions: NDArray[np.int64], margins: Floats) -> None:
-        """Give every reason of the rows its sentence."""
+    def _reasons(self, matrix: Floats, positions: NDArray[np.int64], told: Explained) -> list[list[Record]]:
+        """The fields of Reason for each row; a feature that contributed nothing is no reason."""
         places = [Place(self.snapshot.category(at), margin)
-                  for at, margin in zip(positions.tolist(), margins.tolist(), strict=True)]  # fmt: skip
-        reasons = [(place, reason) for place, row in zip(places, rows, strict=True) for reason in row["reasons"]]
-        told = self.narrator.reasons([
-            (place, each["feature"], math.nan if each["value"] is None else each["value"], each["contribution"])
-            for place, each in reasons
-        ])  # fmt: skip
-        for (_, each), reason in zip(reasons, told, strict=True):
-            each["sentence"] = reason.sentence
+                  for at, margin in zip(positions.tolist(), told.margin.tolist(), strict=True)]  # fmt: skip
+        rows, ranks = told.contributions.nonzero()
+        columns, sizes = told.strongest[rows, ranks], told.contributions[rows, ranks]
+        names, values = self.snapshot.feature_names, matrix[rows, columns]
+        flat = zip(*(each.tolist() for each in (rows, columns, values, sizes)), strict=True)
+        said = [(places[row], names[column], value, size) for row, column, value, size in flat]
+        reasons: list[list[Record]] = [[] for _ in places]
+        for row, (_, name, value, size), sentence in zip(
+            rows.tolist(), said, self.narrator.sentences(said), strict=True
+        ):
+            known = None if math.isnan(value) else value
+            reasons[row].append({"feature": name, "value": known, "contribution": size, "sentence": sentence})
+        return reasons
 
     def _refused(self, item: Item) -> RefusedItem:
         return RefusedItem(

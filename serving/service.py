@@ -10,7 +10,7 @@ from typing import Any
 import anyio.to_thread
 import bentoml
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from data.ledger import record
 from data.refusal import Refusal, UnavailableError
@@ -118,8 +118,8 @@ class Touchstone:
         SKUs that the catalogue does not know come back under `refused`, the others are answered all the same.
         """
 
-        def question(published: Published) -> ScoreAnswer:
-            return published.answer(items, explain)
+        def question(published: Published) -> Response:
+            return Response(published.answer_json(items, explain), media_type="application/json")
 
         at_hand = _DESK.at_hand() if len(items) <= ITEMS_AT_ONCE else None
         if at_hand is not None:

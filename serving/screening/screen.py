@@ -103,10 +103,10 @@ class Screen:
         names, place = self._published.snapshot.feature_names, Place(listing.category, margin)
         told = [(names[column], float(row[column]), float(size)) for column, size in zip(strongest, sizes, strict=True)
                 if size]  # fmt: skip
-        said = self._published.narrator.reasons([(place, *each) for each in told])
+        said = self._published.narrator.sentences([(place, *each) for each in told])
         return [
-            Reason(feature=name, value=None if np.isnan(value) else value, contribution=size, sentence=reason.sentence)
-            for (name, value, size), reason in zip(told, said, strict=True)
+            Reason(feature=name, value=None if np.isnan(value) else value, contribution=size, sentence=sentence)
+            for (name, value, size), sentence in zip(told, said, strict=True)
         ]
 
 

@@ -50,6 +50,18 @@ def test_a_higher_margin_never_has_a_lower_probability_or_interval(calibration: 
 
 @settings(max_examples=100, deadline=None)
 @given(calibration=st.sampled_from(CALIBRATIONS), margin=MARGINS)
+def test_between_knots_the_log_odds_are_interpolated(calibration: Calibration, margin: Floats) -> None:
+    """Probability and interval are what `numpy.interp` reads from the log-odds, together the same bits as alone."""
+    p, low, high = calibration.p_fail_with_interval(margin)
+    assert np.array_equal(p, calibration.p_fail(margin))
+    assert np.array_equal([low, high], calibration.interval(margin))
+    for read, curve in ((p, calibration.p), (low, calibration.low), (high, calibration.high)):
+        logit = np.interp(margin, calibration.knots, np.log(curve) - np.log1p(-np.array(curve)))
+        assert read == pytest.approx(1.0 / (1.0 + np.exp(-logit)), rel=1e-9)
+
+
+@settings(max_examples=100, deadline=None)
+@given(calibration=st.sampled_from(CALIBRATIONS), margin=MARGINS)
 def test_the_interval_holds_the_probability_strictly_inside_0_and_1(calibration: Calibration, margin: Floats) -> None:
     """The interval holds the probability strictly inside 0 and 1."""
     p, (low, high) = calibration.p_fail(margin), calibration.interval(margin)

@@ -186,6 +186,10 @@ def test_norms_that_are_not_numbers_are_left_out(artefact: Artefact) -> None:
 def test_a_reason_in_company_is_the_reason_alone(
     artefact: Artefact, told: list[tuple[Place, str, float, float]]
 ) -> None:
-    """Reasons of many rows at once say, to the last bit, what each says by itself."""
+    """Reasons of many rows at once say, to the last bit, what each says by itself; so do their sentences."""
     narrator = Narrator(artefact)
-    assert narrator.reasons(told) == [narrator.reason(*each) for each in told]
+    alone = [narrator.reason(*each) for each in told]
+    assert narrator.reasons(told) == alone
+    assert narrator.sentences(told) == [reason.sentence for reason in alone]
+    for reason in alone:
+        assert reason.sentence.split() == f"{reason.fact} {reason.comparison} {reason.effect}".split()

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -21,7 +21,7 @@ from features.snapshot import open_snapshot
 from models.champion import champion
 from models.policy import bands_in_force
 from models.scoring import Scorer
-from serving.answers import Item
+from serving.answers import Item, ScoreAnswer
 from serving.assessment import SCORE_SCHEMA, Assessor, assess, ranked, ranks_of
 from serving.batch import score_catalogue
 from serving.publication import day_in_service, published_name, read_publication
@@ -159,3 +159,16 @@ def test_the_service_answers_what_the_file_says_to_the_bit(scored: Scored) -> No
         assert {name: answer[name] for name in row} == row
     for number in (0, 77, 199):
         assert published.score_row(items[number]) == together[number]
+
+
+@settings(max_examples=50, deadline=None)
+@given(data=st.data(), explain=st.booleans())
+def test_the_answer_written_at_once_is_the_declared_one(scored: Scored, data: st.DataObject, explain: bool) -> None:
+    """Whatever is asked for, known or not, the JSON is byte for byte that of a ScoreAnswer that pydantic validated."""
+    known = [Item(**key) for key in parts_of(scored.scores).select(["sku_id", "market"]).to_pylist()]
+    unknown = st.builds(Item, sku_id=st.text(min_size=1, max_size=9), market=st.sampled_from(["DE", "ZZ"]))
+    items = data.draw(st.lists(st.sampled_from(known) | unknown, min_size=1, max_size=12))
+    published = published_now(scored.workspace)
+    said = published.answer_json(items, explain)
+    assert said == published.answer(items, explain).model_dump_json().encode()
+    assert ScoreAnswer.model_validate_json(said, strict=True).model_dump_json().encode() == said
