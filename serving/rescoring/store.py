@@ -42,12 +42,13 @@ class Rescoring:
 
 def begin(engine: sa.Engine, key: Key, now: datetime) -> str:
     """Begin a rescoring and record who asked; Refusal while another one runs."""
-    present = latest(engine, now)
-    if present is not None and present.state == "running":
-        raise Refusal(f"The catalogue is being rescored since {present.asked_at[:19]}Z. Wait for it to end.")
     name = f"z-{secrets.token_hex(6)}"
     with writing(engine) as connection:
+        # First: it waits for whoever else writes the ledger, so that of two that begin one sees the other.
         row = record_with(connection, Deed(key.name, "rescore", name, {"key": key.id}), now)
+        present = _latest(connection, now)
+        if present is not None and present.state == "running":
+            raise Refusal(f"The catalogue is being rescored since {present.asked_at[:19]}Z. Wait for it to end.")
         connection.execute(sa.insert(RESCORINGS).values(
             rescoring_id=name, asked_by=key.name, asked_at=row.recorded_at, state="running", step="Starting", done=0,
             total=0, unit="steps", heard_at=row.recorded_at,
@@ -66,8 +67,12 @@ def end(engine: sa.Engine, rescoring_id: str, state: RescoringState, message: st
 def latest(engine: sa.Engine, now: datetime) -> Rescoring | None:
     """The newest rescoring, None where there was none; one that fell silent was interrupted."""
     with reading(engine) as connection:
-        asked = sa.select(RESCORINGS).order_by(RESCORINGS.c.asked_at.desc()).limit(1)
-        row = connection.execute(asked).one_or_none()
+        return _latest(connection, now)
+
+
+def _latest(connection: sa.Connection, now: datetime) -> Rescoring | None:
+    asked = sa.select(RESCORINGS).order_by(RESCORINGS.c.asked_at.desc()).limit(1)
+    row = connection.execute(asked).one_or_none()
     if row is None:
         return None
     silent = row.state == "running" and row.heard_at < _moment(now - SILENT_AFTER)

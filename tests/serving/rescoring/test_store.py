@@ -1,6 +1,8 @@
 """One rescoring at a time, its progress told, its end said once, on SQLite and PostgreSQL."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from threading import Barrier
 
 import pytest
 import sqlalchemy as sa
@@ -35,6 +37,22 @@ def test_one_runs_at_a_time_and_is_told_to_its_end(state: sa.Engine) -> None:
     assert (told.state, told.done, told.message) == ("done", 100, "The catalogue is scored.")
     begin(state, KEY, now + timedelta(seconds=1))
     assert [row.action for row in rows(state)] == ["rescore", "rescore"]
+
+
+def test_of_many_that_begin_at_once_one_runs(state: sa.Engine) -> None:
+    """Whoever begins at the same moment as others is refused unless it is the one that runs, and leaves no record."""
+    now, ready = datetime.now(UTC), Barrier(6)
+
+    def beginning(_: int) -> bool:
+        ready.wait()
+        try:
+            return bool(begin(state, KEY, now))
+        except Refusal:
+            return False
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sorted(pool.map(beginning, range(6))) == [False] * 5 + [True]
+    assert [row.action for row in rows(state)] == ["rescore"]
 
 
 def test_one_that_fell_silent_blocks_nobody(state: sa.Engine) -> None:
