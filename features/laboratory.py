@@ -21,19 +21,23 @@ def listed(tables: "Tables") -> "ir.Table":
     return skus.select("sku_id", "market", "supplier_id", "factory_id", "category", title_key=title_key(skus.title))
 
 
-@shared
-def decided_tests(tables: "Tables") -> "ir.Table":
+def clear_tests(tables: "Tables") -> "ir.Table":
     """Tests with a clear result: `independent` and `given` (supplier-provided) tests, `failed`, `severity`.
 
     Why, by whom and with which package a test was ordered stays behind: that would tell the officer's suspicion.
     """
     tests = tables["lab_tests"].filter(lambda test: test.result.isin(["pass", "fail"]))
     given = tests.origin == "supplier_provided"
-    facts = tests.select(
+    return tests.select(
         *named(tests), "happened_on", "known_on", "severity",
         given=given, independent=~given, failed=tests.result == "fail",
     )  # fmt: skip
-    listing = listed(tables)
+
+
+@shared
+def decided_tests(tables: "Tables") -> "ir.Table":
+    """The same with the keys of every entity that the SKU belongs to."""
+    facts, listing = clear_tests(tables), listed(tables)
     on = same_sku(facts, listing)
     told = [column for column in listing.columns if column in on or column not in facts.columns]
     return facts.inner_join(listing if len(told) == len(listing.columns) else listing.select(*told), list(on))

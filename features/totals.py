@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from data.codes import SKU_CODE, SKU_KEY, coded_events
 from features.arithmetic import evaluated, is_arithmetic
 from features.feature import Entity, Feature
+from features.laboratory import clear_tests, decided_tests
 from features.places import Places, place_of
 from features.prepared import Rows
 from features.reductions import Found, Reduced, reductions_in, term_of
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 
     from features.morning import Morning
 
-MADE_OF: Mapping[Rows, Rows] = {of_suppliers: sales_and_returns, reviews_of_owners: read_reviews}
+MADE_OF: Mapping[Rows, Rows] = {
+    of_suppliers: sales_and_returns, reviews_of_owners: read_reviews, decided_tests: clear_tests
+}  # fmt: skip
 """Events of owners by those of SKUs that they consist of."""
 Values = Mapping[str, "ir.Value"]
 
