@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from features import adding
+from features.ages import age_in, fulfilled, is_age, origin_of
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -188,18 +189,21 @@ def _batches(
     What is summed and 0 in all rows of a table is left out with its conditions, as in one of two tables in a union.
     """
     terms = list(terms)
-    nodes = list(dict.fromkeys(node for term in terms for node in (term.condition, term.number) if node))
-    names = {node: f"c{place}" for place, node in enumerate(nodes)}
-    wide = rows.select(code=rows[column], **{names[node]: node.to_expr() for node in nodes})
+    read = {term.condition: age_in(term.condition) or term.condition for term in terms}
+    nodes = [*read.values(), *(term.number for term in terms if term.number)]
+    names = {node: f"c{place}" for place, node in enumerate(dict.fromkeys(nodes))}
+    wide = rows.select(code=rows[column], **{name: node.to_expr() for node, name in names.items()})
     for part in _tables_of(wide.op()):
         zero = {node for node, name in names.items() if _is_zero(part.values[name])}
         told = [term for term in terms if not (term.kind == "sum" and term.number in zero)]
-        dtypes = {term.condition: "int8" for term in told}
-        dtypes |= {term.number: _number_type(term.number) for term in told if term.number}
+        conditions = dict.fromkeys(term.condition for term in told)
+        asked = dict.fromkeys([*(read[node] for node in conditions), *(term.number for term in told if term.number)])
         table = part.to_expr()
-        asked = table.select("code", **{names[node]: table[names[node]].cast(dtype) for node, dtype in dtypes.items()})
-        for batch in backend.to_pyarrow_batches(asked, chunk_size=ROWS_PER_BATCH):
-            yield batch["code"].to_numpy(), {node: _filled(batch[names[node]]) for node in dtypes}
+        narrow = table.select("code", **{names[node]: table[names[node]].cast(_array_type(node)) for node in asked})
+        for batch in backend.to_pyarrow_batches(narrow, chunk_size=ROWS_PER_BATCH):
+            columns = {node: _filled(batch[names[node]]) for node in asked}
+            of_age = {node: _of_age(node, batch[names[read[node]]]) for node in conditions if node != read[node]}
+            yield batch["code"].to_numpy(), columns | of_age
 
 
 def _tables_of(wide: ops.Project) -> list[ops.Project]:
@@ -212,26 +216,28 @@ def _tables_of(wide: ops.Project) -> list[ops.Project]:
     return [part for side in (below.left, below.right) for part in _tables_of(wide.replace({below: side}))]
 
 
-def _origin(node: ops.Node) -> ops.Node:
-    """What a column is computed by, or the column of the table that it is read from."""
-    while isinstance(node, ops.Field) and isinstance(node.rel, ops.Project | ops.Filter):
-        below = node.rel
-        node = below.values[node.name] if isinstance(below, ops.Project) else ops.Field(below.parent, node.name)
-    return node
-
-
 def _is_zero(node: ops.Node) -> bool:
-    origin = _origin(node)
+    origin = origin_of(node)
     return isinstance(origin, ops.Literal) and origin.value == 0
 
 
-def _number_type(number: ops.Node) -> str:
-    if isinstance(_origin(number), ops.DateDelta):
+def _array_type(node: ops.Node) -> str:
+    if node.dtype.is_boolean():
+        return "int8"
+    if is_age(node):
         return "int32"
-    return "int64" if number.dtype.is_integer() else "float64"
+    return "int64" if node.dtype.is_integer() else "float64"
 
 
 def _filled(column: pa.Array) -> NDArray[Any]:
     """What is unknown counts nothing."""
     array: NDArray[Any] = (column.fill_null(0) if column.null_count else column).to_numpy()
     return array
+
+
+def _of_age(condition: ops.Node, ages: pa.Array) -> NDArray[np.int8]:
+    """Which of the ages fulfil the condition, as an unknown one never does."""
+    told: NDArray[np.bool_] = fulfilled(condition, _filled(ages))
+    if ages.null_count:
+        told &= ages.is_valid().to_numpy(zero_copy_only=False)
+    return told.view(np.int8)
