@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +37,7 @@ class KeyIndex:
 
     def __init__(self, folder: Path, is_at: Callable[[int, str, str], bool]) -> None:
         try:
-            self._hashes = np.load(folder / HASHES_FILE, mmap_mode="r", allow_pickle=False)
-            self._rows = np.load(folder / ROWS_FILE, mmap_mode="r", allow_pickle=False)
+            self._hashes, self._rows = _mapped(folder / HASHES_FILE), _mapped(folder / ROWS_FILE)
         except (OSError, EOFError, ValueError) as error:
             raise Refusal(
                 f"The index in {folder} cannot be read: {error}. Write it again with `touchstone score`."
@@ -60,3 +60,8 @@ class KeyIndex:
                 return row
             place += 1
         return NO_ROW
+
+
+def _mapped(path: Path) -> NDArray[Any]:
+    """A file of numbers, mapped; as a plain array, because `numpy.memmap` is slow to give a single number."""
+    return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))

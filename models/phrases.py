@@ -30,9 +30,9 @@ def fact_of(feature: Feature, value: float) -> str:
     """The feature's sentence with the value in its place, or its sentence for an unknown value (NaN)."""
     if math.isnan(value):
         return feature.missing
-    said = quantity(feature.unit, value)
+    said = said_of(feature.unit, value)
     placed = "{value} from" if feature.unit == "standard deviations" else "{value}"
-    return _numbered(feature.sentence, said == "1").replace(placed, said_of(feature.unit, value))
+    return _numbered(feature.sentence, said == "1").replace(placed, said)
 
 
 @lru_cache(maxsize=1_024)
