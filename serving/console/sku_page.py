@@ -13,10 +13,13 @@ from serving.console.house import House
 from serving.console.knowledge import Knowledge, knowledge_of, unknowns_of
 from serving.console.next_test import NextTest, next_test
 from serving.console.pages import address, page
-from serving.console.session import AnyHouse, SignedIn, signed_in
+from serving.console.session import AnyHouse, Person, SignedIn, signed_in
+from serving.console.sku_change import ScoreChange, score_change
 from serving.console.sku_peers import Peer, peers_of
 from serving.console.sku_reasons import SkuReasons, reasons_of
-from serving.console.sku_timeline import HEIGHT, TRACKS, WIDTH, Timeline, timeline_of
+from serving.console.sku_siblings import Siblings, siblings_of
+from serving.console.sku_timeline import HEIGHT, TRACKS, WIDTH, Timeline, timeline_of, usual_returns
+from serving.console.veil import flagged_bands, veil_of
 from serving.decisions.verdicts import verdicts_of
 from serving.dossiers.dossier import Audit, Certificate, Dossier, Quote, Remediation
 from serving.explanation.advice import Change, changes, steps_in_force
@@ -39,6 +42,8 @@ class Portrait:
     quotes: tuple[tuple[Quote, str | None], ...]
     timeline: Timeline
     peers: tuple[Peer, ...]
+    siblings: Siblings
+    change: ScoreChange | None
     changes: tuple[Change, ...]
     test: NextTest
     unknowns: tuple[str, ...]
@@ -73,14 +78,14 @@ def sku(request: Request, house: AnyHouse, person: SignedIn, market: str, sku_id
     work = casework(house, person, sku_id, market)
     if work.estimate_due:
         return RedirectResponse(address(request, "/decide?" + urlencode(work.query)), 303)
-    portrait = _portrait(house, work)
+    portrait = _portrait(house, person, work)
     return page(
         request, "sku.html", work=work, it=portrait, policy=work.policy, refused=None, kept={}, width=WIDTH,
         height=HEIGHT, tracks=TRACKS, total=len(house.desk.published().queue), today=house.now().date(),
     )  # fmt: skip
 
 
-def _portrait(house: House, work: Casework) -> Portrait:
+def _portrait(house: House, person: Person, work: Casework) -> Portrait:
     published, listing = house.desk.published(), work.listing
     position = int(published.snapshot.find([listing.sku_id], [listing.market])[0])
     (row,) = published.snapshot.matrix_at(np.array([position]))
@@ -90,8 +95,12 @@ def _portrait(house: House, work: Casework) -> Portrait:
     return Portrait(
         entry=published.queue.entries(published.queue.numbers_of(np.array([position])))[0], dossier=dossier,
         knowledge=knowledge_of(work.score, values), reasons=reasons_of(published, position, listing.category),
-        quotes=_quotes(house, dossier), timeline=timeline_of(dossier),
+        quotes=_quotes(house, dossier), timeline=timeline_of(dossier, usual_returns(published, listing.category)),
         peers=peers_of(published, position, listing.category),
+        siblings=siblings_of(
+            published, position, listing.factory_id, veil_of(house, published, person, flagged_bands(published))
+        ),
+        change=score_change(published, house.settings.workspace, position),
         changes=_telling(changes(published.assessor, names, row, steps_in_force(work.score.as_of)), work.score.p_fail),
         test=next_test(published, position, (listing.category, listing.market)),
         unknowns=unknowns_of(dossier, values, published.metrics),

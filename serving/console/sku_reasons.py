@@ -82,7 +82,7 @@ def reasons_of(published: Published, position: int, category: str) -> SkuReasons
     return SkuReasons(
         raising=tuple(each for each, column in zip(reasons, chosen, strict=True) if contributions[column] > 0),
         lowering=tuple(each for each, column in zip(reasons, chosen, strict=True) if contributions[column] < 0),
-        groups=_groups(published, place, contributions),
+        groups=group_sums(published, place, contributions),
         rest_count=len(rest), rest_points=published.narrator.points(place, float(contributions[rest].sum())),
     )  # fmt: skip
 
@@ -109,7 +109,8 @@ def _chosen(contributions: Floats, groups: Sequence[str]) -> list[int]:
     return chosen
 
 
-def _groups(published: Published, place: Place, contributions: Floats) -> tuple[GroupSum, ...]:
+def group_sums(published: Published, place: Place, contributions: Floats) -> tuple[GroupSum, ...]:
+    """What contributions (one for each feature, in log-odds) do together by group, the largest first."""
     sums: dict[str, float] = {}
     for name, contribution in zip(published.snapshot.feature_names, contributions.tolist(), strict=True):
         group = published.narrator.group(name)

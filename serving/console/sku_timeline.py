@@ -4,7 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
+import numpy as np
+
+from serving.console.sku_reasons import category_rows
 from serving.dossiers.dossier import Dossier, Month
+from serving.published import Published
 
 WIDTH, HEIGHT = 720.0, 96.0
 """Of the plot of sales, in the units of the picture."""
@@ -12,13 +16,17 @@ WIDTH, HEIGHT = 720.0, 96.0
 
 @dataclass(frozen=True)
 class Bar:
-    """One month: its place, the height of its sales, of its returns, and what it counts."""
+    """One month: its place, the height of its sales, of its returns, and what it counts.
+
+    `usual` is from which height to which as many returns of its sales would be usual, None where that is not known.
+    """
 
     x: float
     width: float
     sold: float
     returned: float
     month: Month
+    usual: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -34,20 +42,46 @@ class Moment:
 
 @dataclass(frozen=True)
 class Timeline:
-    """The months, the days, and the years' marks; `most_units` is what the highest bar stands for."""
+    """The months, the days, and the years' marks; `most_units` is what the highest bar stands for.
+
+    `usual` are the shares of returned units between which the middle half of the category lies.
+    """
 
     bars: tuple[Bar, ...]
     moments: tuple[Moment, ...]
     years: tuple[tuple[float, int], ...]
     most_units: int
+    usual: tuple[float, float] | None = None
 
+
+RATE = "sku_return_rate_365"
+"""Units returned of 1,000 sold in a year."""
+
+LEAST_COMPARED = 8
+"""Of fewer SKUs with sales nothing is said to be usual."""
 
 TRACKS = ("test", "certificate", "hold", "incident")
 """The rows of moments below the months."""
 
 
-def timeline_of(dossier: Dossier) -> Timeline:
-    """The timeline of a dossier; what happened before its months is left to the tables."""
+def usual_returns(published: Published, category: str) -> tuple[float, float] | None:
+    """The shares of returned units between which the middle half of the category's SKUs lies; None where unknown."""
+    names = published.snapshot.feature_names
+    if RATE not in names:
+        return None
+    rates = category_rows(published, category)[:, names.index(RATE)] / 1000
+    known = rates[np.isfinite(rates)]
+    if len(known) < LEAST_COMPARED:
+        return None
+    low, high = np.quantile(known, (0.25, 0.75)).tolist()
+    return low, high
+
+
+def timeline_of(dossier: Dossier, usual: tuple[float, float] | None = None) -> Timeline:
+    """The timeline of a dossier; what happened before its months is left to the tables.
+
+    `usual` are shares as `usual_returns` tells them.
+    """
     months = dossier.months
     step = WIDTH / max(len(months), 1)
     most = max((month.units for month in months), default=0)
@@ -55,6 +89,7 @@ def timeline_of(dossier: Dossier) -> Timeline:
         Bar(
             round(step * number + 1, 1), round(step - 2, 1), _height(month.units, most),
             _height(min(month.returned_units, most), most), month,
+            (_height(usual[0] * month.units, most), _height(usual[1] * month.units, most)) if usual else None,
         )
         for number, month in enumerate(months)
     )  # fmt: skip
@@ -66,10 +101,10 @@ def timeline_of(dossier: Dossier) -> Timeline:
         if on >= start
     )
     years = tuple((bar.x, bar.month.month.year) for bar in bars if bar.month.month.month == 1)
-    return Timeline(bars, moments, years, most)
+    return Timeline(bars, moments, years, most, usual)
 
 
-def _height(units: int, most: int) -> float:
+def _height(units: float, most: int) -> float:
     return round(HEIGHT * units / most, 1) if most else 0.0
 
 
