@@ -40,7 +40,8 @@ WHY = {
     "quota": "A statutory minimum asks for tests of its category",
     "priced": "Worth its money: what a failure there would harm against the price of the test",
     "floor": "Explores: drawn to keep the estimate honest and to find what the model does not know",
-    VEILED: "Your estimate comes first in these cases: score and reason show once you have given it",
+    VEILED: "Your estimate comes first in these cases: score and reason show once you have given it; "
+    "failures expected leave them out",
 }
 TELLING = ("p_fail", "expected_value", "inclusion_probability", "floor_probability", "stratum")
 """The columns of a plan that tell of a score."""
