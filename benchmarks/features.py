@@ -167,8 +167,9 @@ def report(sizes: list[dict[str, Any]], peer: dict[str, Any]) -> Path:
         f"{peer['seconds']['touchstone, coding included']:.1f} s. "
         f"Medians of {ROUNDS} interleaved runs, Parquet files to a frame in memory; the largest difference of "
         f"any value is {peer['largest_difference']:.1e}. Both take the reviews as read for "
-        "hazards; the pipeline computes on every core, pandas on one. Pandas computes every feature of SKUs and "
-        f"suppliers that orders, returns, reviews, lab tests and certificates tell: {', '.join(PEER_FEATURES)}."
+        "hazards, from the same files, which keep the codes of SKUs; the pipeline computes on every core, pandas on "
+        "one. Pandas computes every feature of SKUs and suppliers that orders, returns, reviews, lab tests and "
+        f"certificates tell: {', '.join(PEER_FEATURES)}."
     )
     sections = [
         "A snapshot of the whole catalogue: all features of all SKUs on one day, from the lake to the files on disk. "
