@@ -96,7 +96,8 @@ def _opening(by_name: dict[str, list[Run]]) -> str:
         f"{TESTS * PRICE_CENTS // 100:,} EUR, which is {TESTS:,} full tests (1 %), after two of random tests; results "
         "come one or two rounds late, failures found are delisted. "
         f"Seeds {FRESH_SEEDS[0]} to {FRESH_SEEDS[-1]} in each scenario, used for nothing before; worlds, rivals and "
-        f"knobs were chosen on seeds {CHOOSING_SEEDS[0]} to {CHOOSING_SEEDS[-1]}. Seeds, settings and the number of "
+        f"knobs were chosen on seeds {CHOOSING_SEEDS[0]} to {CHOOSING_SEEDS[-1]}, the shares by uncertainty once more "
+        "after 16 worlds of seeds 301 to 308 had told too large an error. Seeds, settings and the number of "
         "redraws were committed before the fresh worlds were met, once. ± is one standard error over worlds. "
         f"With screening a SKU may be screened instead: that costs {SCREEN.cost_cents / PRICE_CENTS:.0%} of a full "
         f"test, confirmations included, and finds {SCREEN.sensitivity:.0%} of the failures. Estimates divide what "
@@ -139,7 +140,7 @@ def _honesty(runs: Sequence[Run]) -> list[str]:
     told = "" if runs[0].strategy == ORACLE else f"{off.value:+.0%}"
     if not runs[0].estimates:
         return ["no estimate", "", "", "", "", told]
-    bias = mean([float(run.all_errors().mean()) for run in runs])
+    bias = mean([float(run.errors().mean()) for run in runs])
     rmse = float(np.sqrt(np.mean([run.rmse() ** 2 for run in runs])))
     pooled = np.concatenate([run.pooled_errors() for run in runs])
     covered = np.mean([inside for run in runs for inside in run.covered()])
@@ -175,11 +176,7 @@ def _bars(by_name: dict[str, list[Run]], states: Sequence[RedrawnState], scale: 
     for one, other in ((PLAN, EPSILON), (PLAN + SCREENING, EPSILON + SCREENING), (PLAN + SCREENING, EPSILON)):
         findings, (ratio, _) = ratio_of_found(by_name[one], by_name[other]), ratio_of_rmse(by_name[one], by_name[other])
         rows += [
-            (
-                f"{one}: findings not below {other} by more than 2 standard errors",
-                _signed(findings, 3),
-                _verdict(findings.value + 2 * findings.error >= 1),
-            ),
+            (f"{one}: findings not below {other}", _signed(findings, 3), _verdict(findings.value >= 1)),
             (f"{one}: RMSE at most 0.85 of {other}", _signed(ratio, 3), _verdict(ratio.value <= 0.85)),
         ]
     rows += [
@@ -201,7 +198,7 @@ def _alone(by_name: dict[str, list[Run]], name: str, scenario: str, least: float
                             for each in (name, RANDOM, ORACLE))  # fmt: skip
     times, share = ratio_of_found(plan, random), ratio_of_found(plan, oracle)
     rmse = float(np.sqrt(np.mean([run.rmse() ** 2 for run in plan])))
-    bias = mean([float(run.all_errors().mean()) for run in plan])
+    bias = mean([float(run.errors().mean()) for run in plan])
     start = f"{name}, {scenario}"
     return [
         (f"{start}: findings at least 3.1 x random", f"{times.value:.2f}", _verdict(times.value >= 3.1)),

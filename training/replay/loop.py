@@ -164,12 +164,13 @@ def _told(world: LivingWorld, drawn: tuple[View, Choice, _Tested], known: float)
 def _redrawn(world: LivingWorld, places: Integers, drawn: tuple[View, Choice], known: float, draws: int) -> list[float]:
     """The estimates of so many more draws of a round, against the same truth and with other luck of the screens."""
     (view, choice), estimates = drawn, []
+    expected = float(view.p_fail.sum())
     if choice.again is None:
         return []
     for draw in range(draws):
         other = replace(choice, chosen=choice.again(draw))
         outcomes = _outcomes(view, other, _tested(world, places, other, luck=REDRAW_LUCK + draw))
-        estimates.append((known + difference_total(outcomes, float(view.p_fail.sum()))) / world.scenario.skus)
+        estimates.append((known + difference_total(outcomes, expected)) / world.scenario.skus)
     return estimates
 
 

@@ -37,25 +37,17 @@ class Run:
         return all(each.estimate is not None for each in self.rounds)
 
     def errors(self) -> Floats:
-        """The relative error of each round's prevalence."""
-        return np.array([float(each.estimate or 0.0) / each.prevalence - 1 for each in self.rounds])
+        """The relative error of each draw of each round, shape (rounds, 1 + redraws); the first is the one tested."""
+        told = np.array([[float(each.estimate or 0.0), *each.redrawn] for each in self.rounds])
+        return np.asarray(told / np.array([[each.prevalence] for each in self.rounds]) - 1)
 
     def model_errors(self) -> Floats:
         """The relative error of each round's mean score, which is no estimate of the prevalence."""
         return np.array([each.model_mean / each.prevalence - 1 for each in self.rounds])
 
-    def naive_errors(self) -> Floats:
-        """The relative error of the share of failures among the tests, which is no estimate of the prevalence."""
-        return np.array([each.failed_share / each.prevalence - 1 for each in self.rounds])
-
-    def all_errors(self) -> Floats:
-        """The relative error of each draw of each round, shape (rounds, 1 + redraws); the first is the one tested."""
-        told = np.array([[float(each.estimate or 0.0), *each.redrawn] for each in self.rounds])
-        return np.asarray(told / np.array([[each.prevalence] for each in self.rounds]) - 1)
-
     def rmse(self) -> float:
-        """Root mean square of `all_errors`."""
-        return float(np.sqrt((self.all_errors() ** 2).mean()))
+        """Root mean square of `errors`."""
+        return float(np.sqrt((self.errors() ** 2).mean()))
 
     def covered(self) -> list[bool]:
         """Whether each round's interval holds the truth."""
