@@ -106,16 +106,18 @@ def peer_frame(tables: Tables) -> pd.DataFrame:
     of = {entity: [BY_NAME[name] for name in PEER_FEATURES if BY_NAME[name].entity == entity]
           for entity in ("sku", "supplier")}  # fmt: skip
     with laid(Morning(AS_OF, tables, Reference.untrained()), [*of["sku"], *of["supplier"]]) as catalogue:
-        skus = catalogue.places["sku"]
+        skus, suppliers = catalogue.places["sku"], catalogue.matrix(catalogue.places["supplier"], of["supplier"])
         keys = catalogue.backend.to_pyarrow(skus.rows.order_by(skus.column).select(*KEYS["sku"], SUPPLIER))
-        columns = {name: keys[name].to_pandas() for name in KEYS["sku"]}
-        columns |= dict(catalogue.columns(skus, of["sku"]))
-        suppliers = dict(catalogue.columns(catalogue.places["supplier"], of["supplier"]))
+        matrix = np.empty((len(keys), len(PEER_FEATURES)), order="F")
+        own, shared = np.split(matrix, [len(of["sku"])], axis=1)
+        catalogue.write(skus, of["sku"], own)
     owner = keys[SUPPLIER].to_numpy().astype(np.intp)
     with ThreadPoolExecutor() as threads:
-        gathered = threads.map(lambda values: np.take(values, owner, mode="clip"), suppliers.values())
-        columns |= dict(zip(suppliers, gathered, strict=True))
-    return pd.DataFrame(columns, copy=False)
+        list(threads.map(lambda values, column: np.take(values, owner, out=column, mode="clip"), suppliers.T, shared.T))
+    frame = pd.DataFrame(matrix, columns=[feature.name for entity in of.values() for feature in entity], copy=False)
+    for place, name in enumerate(KEYS["sku"]):
+        frame.insert(place, name, keys[name].to_pandas())
+    return frame
 
 
 def without_codes(tables: Tables) -> Tables:

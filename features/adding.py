@@ -101,13 +101,13 @@ def _by_place(place: NDArray[np.int32], places: int) -> tuple[NDArray[np.int32],
 
 @_compiled
 def count_distinct(
-    place: NDArray[np.int32], key: NDArray[np.int64], told: NDArray[np.int64], conditions: int, places: int
-) -> NDArray[np.int32]:
-    """How many different keys each place has under each condition, (conditions, places).
+    place: NDArray[np.int32], key: NDArray[np.int64], told: NDArray[np.int64], found: NDArray[np.int32]
+) -> None:
+    """Add to `found`, (conditions, places), how many different keys each place has under each condition.
 
     Bit c of `told` says whether a row fulfils condition c; there may be 63 of them.
     """
-    found = np.zeros((conditions, places), dtype=np.int32)
+    places = found.shape[1]
     rows, begin = _by_place(place, places)
     for at in range(places):
         mine = rows[begin[at] : begin[at + 1]]
@@ -124,4 +124,3 @@ def count_distinct(
                 found[bit, at] += new & 1
                 new >>= 1
                 bit += 1
-    return found

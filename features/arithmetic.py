@@ -1,9 +1,8 @@
 """What features make of their reductions: sums, differences, products, ratios, computed over arrays of places."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import ibis.expr.operations as ops
@@ -15,13 +14,15 @@ if TYPE_CHECKING:
 
     from features.reductions import Found
 
-PLACES_PER_BLOCK = 16_384
+PLACES_PER_BLOCK = 32_768
 """What the processor's cache holds beside the results on the way."""
 Array = NDArray[np.float64]
 
 
-def _without(values: Array, absent: Array) -> Array:
-    return np.where(values == absent, np.nan, values)
+def _without(values: Array, absent: Array, out: Array) -> Array:
+    np.copyto(out, values)
+    np.copyto(out, np.nan, where=values == absent)
+    return out
 
 
 OPERATIONS: Mapping[type[ops.Node], Callable[..., Array]] = {
@@ -45,35 +46,51 @@ def _is_arithmetic(node: Any) -> bool:
     return type(node) in OPERATIONS and all(_is_arithmetic(part) for part in node.__args__)
 
 
-def evaluated(values: "Mapping[str, ir.Value]", found: "Found", chosen: slice) -> Mapping[str, Array]:
-    """The `values` at the chosen places, given what the reductions in them come to everywhere."""
-    columns = {name: np.empty(chosen.stop - chosen.start) for name in values}
+def evaluate(values: "Mapping[str, ir.Value]", found: "Found", start: int, columns: Mapping[str, Array]) -> None:
+    """Write the `values` into the `columns` from the place `start` on, given what their reductions come to everywhere.
 
-    def fill(first: int) -> None:
-        block = slice(first, min(first + PLACES_PER_BLOCK, chosen.stop))
-        known: dict[ops.Node, Any] = {}
-        for name, value in values.items():
-            result = _evaluated(value.op(), partial(_block, found, block), known)
-            columns[name][block.start - chosen.start : block.stop - chosen.start] = result
+    Columns of one matrix are quicker to write than columns made one by one: memory comes in larger pages.
+    """
+    tops = {name: _bare(value.op()) for name, value in values.items()}
+    steps = list(dict.fromkeys(step for top in tops.values() for step in _steps(top)))
+    number = {node: place for place, node in enumerate(steps)}
+    parts = [[number[_bare(part)] for part in node.__args__] if type(node) in OPERATIONS else [] for node in steps]
+    size = max(map(len, columns.values()), default=0)
+    firsts = iter(range(0, size, PLACES_PER_BLOCK))
 
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        list(threads.map(fill, range(chosen.start, chosen.stop, PLACES_PER_BLOCK)))
-    return columns
+    def fill() -> None:
+        room = np.empty((len(steps), PLACES_PER_BLOCK))
+        for first in firsts:
+            block = slice(first, min(first + PLACES_PER_BLOCK, size))
+            told: list[Any] = list(room[:, : block.stop - first])
+            for name, top in tops.items():
+                told[number[top]] = columns[name][block]
+            for place, node in enumerate(steps):
+                if isinstance(node, ops.Reduction):
+                    np.copyto(told[place], found[node][start + first : start + block.stop])
+                elif isinstance(node, ops.Literal):
+                    told[place] = float(node.value)
+                else:
+                    OPERATIONS[type(node)](*(told[part] for part in parts[place]), out=told[place])
+            for name, top in tops.items():
+                np.copyto(columns[name][block], told[number[top]])
+
+    threads = os.cpu_count() or 1
+    with ThreadPoolExecutor(threads) as pool:
+        for filled in [pool.submit(fill) for _ in range(threads)]:
+            filled.result()
 
 
-def _block(found: "Found", block: slice, reduction: ops.Node) -> Array:
-    return found[reduction][block].astype(np.float64)
+def _steps(node: Any) -> Iterator[ops.Node]:
+    """The node after all that it is computed from."""
+    if type(node) in OPERATIONS:
+        for part in node.__args__:
+            yield from _steps(_bare(part))
+    yield node
 
 
-def _evaluated(node: Any, reduced: Callable[[ops.Node], Array], known: dict[ops.Node, Any]) -> Any:
-    """The value of one node, each computed once."""
-    if node not in known:
-        if isinstance(node, ops.Literal):
-            known[node] = float(node.value)
-        elif isinstance(node, ops.Reduction):
-            known[node] = reduced(node)
-        elif isinstance(node, ops.Cast):
-            known[node] = _evaluated(node.arg, reduced, known)
-        else:
-            known[node] = OPERATIONS[type(node)](*(_evaluated(part, reduced, known) for part in node.__args__))
-    return known[node]
+def _bare(node: Any) -> Any:
+    """The node without its casts to float64, which all values here are."""
+    while isinstance(node, ops.Cast):
+        node = node.arg
+    return node

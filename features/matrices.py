@@ -45,34 +45,35 @@ class Laid:
 
     def matrix(self, places: Places, features: Sequence[Feature]) -> NDArray[np.float64]:
         """The `features` of the entities at `places`, (places, features), column after column, NaN = missing."""
-        matrix = np.full((places.stop - places.start, len(features)), np.nan, order="F")
-        column = {feature.name: number for number, feature in enumerate(features)}
-        for name, values in self.columns(places, features):
-            matrix[:, column[name]] = values
+        matrix = np.empty((places.stop - places.start, len(features)), order="F")
+        self.write(places, features, matrix)
         return matrix
 
-    def columns(self, places: Places, features: Sequence[Feature]) -> Iterator[tuple[str, NDArray[np.float64]]]:
-        """Each of the `features` that any table tells, by name, of the entities at `places`; NaN = missing."""
+    def write(self, places: Places, features: Sequence[Feature], matrix: NDArray[np.float64]) -> None:
+        """Write the `features` of the entities at `places` into `matrix`, (places, features), NaN = missing."""
+        columns = {feature.name: matrix[:, number] for number, feature in enumerate(features)}
         for source, asked in passes(features, self.morning.tables).items():
+            told = {feature.name: columns.pop(feature.name) for feature in asked}
             totals = self.totals.get((source.rows, places.entity)) if isinstance(source, Events) else None
             if totals is None:
-                yield from self._asked(source, places, asked)
+                self._ask(source, places, asked, told)
             else:
-                yield from totals.of(asked, slice(places.start, places.stop)).items()
+                totals.write(told, places.start)
+        for column in columns.values():
+            column.fill(np.nan)
 
-    def _asked(
-        self, source: Source, places: Places, features: Sequence[Feature]
-    ) -> Iterator[tuple[str, NDArray[np.float64]]]:
-        """The features of a source that the backend groups by itself."""
+    def _ask(
+        self, source: Source, places: Places, features: Sequence[Feature], columns: Mapping[str, NDArray[np.float64]]
+    ) -> None:
+        """Write the features of a source that the backend groups by itself."""
         rows = self.backend.to_pyarrow(source.measured_on(self.morning, places, features))
         place = rows[places.column].to_numpy()
         nobody, seen = np.flatnonzero(place == NOBODY), place != NOBODY
         found = place[seen].astype(np.int64) - places.start
         for feature in features:
             values = rows[feature.name].to_numpy()
-            column = np.full(places.stop - places.start, values[nobody[0]] if len(nobody) else np.nan)
-            column[found] = values[seen]
-            yield feature.name, column
+            columns[feature.name].fill(values[nobody[0]] if len(nobody) else np.nan)
+            columns[feature.name][found] = values[seen]
 
 
 @contextmanager

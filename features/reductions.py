@@ -62,7 +62,7 @@ class Reduced:
 
     def __init__(self, terms: Mapping[ops.Node, Term], size: int) -> None:
         self._terms, self._size = terms, size
-        self._found = {reduction: _nothing(term, size) for reduction, term in terms.items()}
+        self._found = _nothing(terms, size)
         self._keys = [_Keys(chosen) for chosen in _alike(terms)]
 
     def read(
@@ -85,7 +85,7 @@ class Reduced:
     def _add(self, code: NDArray[Any], places: NDArray[np.int32] | None, columns: Found) -> None:
         place = code.astype(np.int32) if places is None else np.take(places, code)
         for reduction, term in self._terms.items():
-            told, found = columns.get(term.condition), self._found[reduction]
+            told, found = columns.get(term.condition), self._found.get(reduction)
             if term.number is None:
                 adding.count(place, told, found)
             elif term.number not in columns:  # it is 0 in all of these rows
@@ -99,24 +99,18 @@ class Reduced:
 
     def of_places(self) -> Found:
         """What each reduction comes to at every place: a sum of nothing is 0, any other value of nothing NaN."""
-        found = {
-            reduction: _told(self._terms[reduction], values)
-            for reduction, values in self._found.items() if self._terms[reduction].kind != "distinct"
-        }  # fmt: skip
+        found = _told(self._terms, self._found)
         for keys in self._keys:
             found |= keys.counted(None, self._size)
         return found
 
     def of_owners(self, owner: NDArray[np.int32], size: int) -> Found:
         """The same of the entities to which the places belong; -1 = to none."""
-        found: dict[ops.Node, NDArray[Any]] = {}
-        for reduction, term in self._terms.items():
-            if term.kind == "distinct":
-                continue
-            found[reduction] = _nothing(term, size)
-            gather = adding.gathered if term.kind == "sum" else adding.gathered_least
-            gather(owner, self._found[reduction], found[reduction])
-            found[reduction] = _told(term, found[reduction])
+        gathered = _nothing(self._terms, size)
+        for reduction, values in gathered.items():
+            gather = adding.gathered if self._terms[reduction].kind == "sum" else adding.gathered_least
+            gather(owner, self._found[reduction], values)
+        found = _told(self._terms, gathered)
         for keys in self._keys:
             found |= keys.counted(owner, size)
         return found
@@ -147,7 +141,9 @@ class _Keys:
         """How many different keys there are at each place, or at each owner of places, after `join`."""
         ((place, key, bits),) = self._pieces
         place = place if owner is None else owner[place]
-        return dict(zip(self._terms, adding.count_distinct(place, key, bits, len(self._terms), size), strict=True))
+        found = np.zeros((len(self._terms), size), dtype=np.int32)
+        adding.count_distinct(place, key, bits, found)
+        return dict(zip(self._terms, found, strict=True))
 
 
 def _alike(terms: Mapping[ops.Node, Term]) -> Iterator[Mapping[ops.Node, Term]]:
@@ -158,10 +154,16 @@ def _alike(terms: Mapping[ops.Node, Term]) -> Iterator[Mapping[ops.Node, Term]]:
             yield dict(same[first : first + MOST_CONDITIONS])
 
 
-def _nothing(term: Term, size: int) -> NDArray[Any]:
-    if term.kind in ("least", "greatest"):
-        return np.full(size, np.inf)
-    return np.zeros(0 if term.kind == "distinct" else size, np.int32 if term.number is None else np.float64)
+def _nothing(terms: Mapping[ops.Node, Term], size: int) -> dict[ops.Node, NDArray[Any]]:
+    """What no rows come to at every place, but for different keys; one array holds all of a type, in larger pages."""
+    counts = [reduction for reduction, term in terms.items() if term.number is None]
+    numbers = [reduction for reduction, term in terms.items() if term.number is not None and term.kind != "distinct"]
+    found: dict[ops.Node, NDArray[Any]] = dict(zip(counts, np.zeros((len(counts), size), np.int32), strict=True))
+    found |= zip(numbers, np.zeros((len(numbers), size)), strict=True)
+    for reduction in numbers:
+        if terms[reduction].kind != "sum":
+            found[reduction].fill(np.inf)
+    return found
 
 
 def _sign(term: Term) -> int:
@@ -169,15 +171,17 @@ def _sign(term: Term) -> int:
     return -1 if term.kind == "greatest" else 1
 
 
-def _told(term: Term, values: NDArray[Any]) -> NDArray[Any]:
+def _told(terms: Mapping[ops.Node, Term], found: Found) -> dict[ops.Node, NDArray[Any]]:
     """The values in half the memory where no digit is lost, as with most sums of units and days: SKUs are many."""
-    if values.dtype != np.float64:
-        return values
-    nothing = np.nan if term.kind == "sum" else np.inf
-    for dtype in (np.float32, np.float64):
-        told = np.empty(len(values), dtype=dtype)
-        if adding.told(values, _sign(term), nothing, told):
-            break
+    numbers = {reduction: values for reduction, values in found.items() if values.dtype == np.float64}
+    halves = np.empty((len(numbers), max(map(len, numbers.values()), default=0)), dtype=np.float32)
+    told = dict(found)
+    for half, (reduction, values) in zip(halves, numbers.items(), strict=True):
+        sign, nothing = _sign(terms[reduction]), np.nan if terms[reduction].kind == "sum" else np.inf
+        told[reduction] = half
+        if not adding.told(values, sign, nothing, half):
+            told[reduction] = np.empty(len(values))
+            adding.told(values, sign, nothing, told[reduction])
     return told
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.codes import SKU_CODE, SKU_KEY, coded_events
-from features.arithmetic import evaluated, is_arithmetic
+from features.arithmetic import evaluate, is_arithmetic
 from features.feature import Entity, Feature
 from features.laboratory import clear_tests, decided_tests
 from features.places import Places, place_of
@@ -39,9 +39,9 @@ class Totals:
     values: Values
     found: Found
 
-    def of(self, features: Sequence[Feature], chosen: slice) -> Mapping[str, NDArray[np.float64]]:
-        """The features at the chosen places."""
-        return evaluated({feature.name: self.values[feature.name] for feature in features}, self.found, chosen)
+    def write(self, columns: Mapping[str, NDArray[np.float64]], start: int) -> None:
+        """Write each feature, as long as its column is, from the place `start` on."""
+        evaluate({name: self.values[name] for name in columns}, self.found, start, columns)
 
 
 class Owners:

@@ -31,9 +31,10 @@ def test_different_keys_are_counted_once_per_place_and_condition(rows: list[tupl
             if row[0] >= 0 and row[2] >> condition & 1:
                 expected[condition, row[0]].add(row[1])
     place, key, told = (np.array(column, dtype=np.int64) for column in zip(*rows, strict=True)) if rows else [[]] * 3
-    found = adding.count_distinct(
+    found = np.zeros((CONDITIONS, PLACES), np.int32)
+    adding.count_distinct(
         np.tile(np.array(place, np.int32), times), np.tile(np.array(key, np.int64), times),
-        np.tile(np.array(told, np.int64), times), CONDITIONS, PLACES,
+        np.tile(np.array(told, np.int64), times), found,
     )  # fmt: skip
     assert found.tolist() == [[len(expected[c, p]) for p in range(PLACES)] for c in range(CONDITIONS)]
 
