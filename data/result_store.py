@@ -128,13 +128,13 @@ def _known_here(connection: sa.Connection, test_ids: Sequence[str]) -> dict[str,
 
 def _known_elsewhere(workspace: Workspace, test_ids: set[str]) -> dict[str, str | None]:
     """The tests among these that files hold: handed in with their content, ingested ones with None."""
-    handed_in = accepted_results(workspace)
-    asked = pc.is_in(handed_in["test_id"], pa.array(sorted(test_ids), pa.string()))
+    handed_in, sought = accepted_results(workspace), pa.array(sorted(test_ids), pa.string())
+    asked = pc.is_in(handed_in["test_id"], sought)
     found: dict[str, str | None] = {row["test_id"]: canonical(row) for row in handed_in.filter(asked).to_pylist()}
     fingerprint = pointed(workspace.lake / "CURRENT")
     if fingerprint is not None:
         lab_tests = workspace.lake / fingerprint / "lab_tests.parquet"
         if lab_tests.exists():
-            among = pq.read_table(lab_tests, columns=["test_id"], filters=[("test_id", "in", sorted(test_ids))])
+            among = pq.read_table(lab_tests, columns=["test_id"], filters=pc.field("test_id").isin(sought))
             found |= {name: found.get(name) for name in among["test_id"].to_pylist()}
     return found

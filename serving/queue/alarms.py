@@ -26,11 +26,6 @@ class Alarms:
     first_notice: Days
 
 
-def no_alarms(rows: int) -> Alarms:
-    """The alarms of so many SKUs of which nobody says anything."""
-    return Alarms(*(np.full(rows, "NaT", DAYS) for _ in range(2)))
-
-
 def alarms_of(dossiers: Dossiers) -> Alarms:
     """The alarms of every dossier: the orders and notices that `serving.facts` takes to stand."""
     policy = fact_policy_in_force(dossiers.as_of)

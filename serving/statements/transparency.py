@@ -10,7 +10,6 @@ from data.refusal import Refusal
 from serving.statements.statement import EEA, EU, Statement
 
 MOST_FACTS, MOST_EXPLANATION, MOST_GROUND = 5000, 2000, 500
-MOST_IN_A_CALL = 100
 _VISIBILITY = {
     "pause": "DECISION_VISIBILITY_CONTENT_DISABLED",
     "remove": "DECISION_VISIBILITY_CONTENT_REMOVED",

@@ -138,6 +138,12 @@ def test_bad_rows_are_quarantined_and_the_others_taken(world: tuple[Workspace, P
     assert any("unknown round_id, sku_id, market" in broken for broken in rules)
 
 
+def test_a_file_of_bad_rows_alone_is_told_and_nothing_is_taken(world: tuple[Workspace, Plan]) -> None:
+    workspace, plan = world
+    assert _hand_in(workspace, _results(plan, 0, 4, origin="somewhere")) == (0, 0, 0, 4)
+    assert len(accepted_results(workspace)) == 0
+
+
 def test_a_known_test_with_another_content_stays_as_it_was(world: tuple[Workspace, Plan]) -> None:
     """A changed result is told and not taken: what somebody decided by stays."""
     workspace, plan = world

@@ -22,17 +22,16 @@ LATE = (0.4, 0.7)  # share of results that need a second round: passes, failures
 class Round:
     """What one round found and what it says of the catalogue once all its results are in.
 
-    `tests` cost `cost_eur`; `failed_share` is among them; `prevalence` is the truth; `model_mean` the mean score with
-    what is known besides. `estimate` and the variances (of the share) are None where inclusion probabilities are
-    unknown. `told` holds what the strategy tells, such as the worth of more money; `redrawn` are the estimates of more
-    draws of the same round, for which nothing is tested.
+    `tests` cost `cost_eur`; `prevalence` is the truth; `model_mean` the mean score with what is known besides.
+    `estimate` and the variances (of the share) are None where inclusion probabilities are unknown. `told` holds what
+    the strategy tells, such as the worth of more money; `redrawn` are the estimates of more draws of the same round,
+    for which nothing is tested.
     """
 
     round: int
     tests: int
     cost_eur: float
     found: int
-    failed_share: float
     prevalence: float
     model_mean: float
     estimate: float | None
@@ -151,7 +150,6 @@ def _told(world: LivingWorld, drawn: tuple[View, Choice, _Tested], known: float)
         tests=len(tested.failed),
         cost_eur=sum(PACKAGES[number].cost_cents for number in package[choice.chosen]) / 100,
         found=int(tested.failed.sum()),
-        failed_share=float(tested.failed.mean()),
         prevalence=world.prevalence,
         model_mean=(known + expected) / size,
         estimate=estimate,

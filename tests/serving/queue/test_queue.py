@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from data.refusal import Refusal
 from models.policy import bands_in_force
 from serving.published import Published, published_now
-from serving.queue.alarms import no_alarms
+from serving.queue.alarms import Alarms
 from serving.queue.reading import Entry, Queue
-from serving.queue.shape import Evidence, queue_folder
+from serving.queue.shape import DAYS, Evidence, queue_folder
 from serving.queue.told import Told
 from serving.queue.wanted import SORTS, Wanted
 from serving.queue.writing import Ranked, write_queue
@@ -101,7 +101,8 @@ def rescored(published: Published, p_fail: Floats, folder: Path, before: Floats 
     order = np.empty(len(p_fail), dtype=np.int64)
     order[np.argsort(-p_fail, kind="stable")] = np.arange(1, len(p_fail) + 1)
     told = Told(p_fail, p_fail, np.zeros(len(p_fail), np.int16), p_fail)
-    scored = (order, p_fail, bands_in_force(DAY), told, no_alarms(len(p_fail)), before)
+    never = np.full(len(p_fail), "NaT", DAYS)
+    scored = (order, p_fail, bands_in_force(DAY), told, Alarms(never, never), before)
     write_queue(Ranked(published.snapshot, published.dossiers.titles, *scored), folder)
     return Queue(folder)
 

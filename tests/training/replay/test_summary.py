@@ -13,8 +13,7 @@ def run(seed: int, found: int, miss: float = 0.1, strategy: str = "plan") -> Run
     """Eight rounds, each finding `found`, each estimate off by `miss`, up and down in turn."""
     off = [0.04 * (1 + miss), 0.04 * (1 - miss)] * 4
     rounds = tuple(
-        Round(number, 100, 25_000.0, found, found / 100, 0.04, 0.05, told, 1e-5, 2e-5, {})
-        for number, told in enumerate(off)
+        Round(number, 100, 25_000.0, found, 0.04, 0.05, told, 1e-5, 2e-5, {}) for number, told in enumerate(off)
     )
     return Run("stationary", seed, strategy, rounds)
 
