@@ -131,7 +131,7 @@ def _shown(listing: Listing, score: ScoreRow, facts: tuple[Fact, ...]) -> Shown:
 
 def _choice(disposition: Disposition, file: CaseFile, officer: Officer) -> Choice:
     able = " or ".join(disposition.roles)
-    barred = None if officer.role in disposition.roles else f"For the role {able}; your key is {officer.role}'s."
+    barred = None if officer.role in disposition.roles else f"For the role {able}; you signed in as {officer.role}."
     return Choice(disposition, missing_fact(disposition, file.facts), barred)
 
 

@@ -6,6 +6,7 @@ from data.refusal import Refusal
 from data.workspace import Workspace
 from sampling.rounds import round_ids
 from serving.console.house import House
+from serving.console.lapsed import lapsed
 from serving.console.overview_figures import decided, found, removed
 from serving.console.pages import page
 from serving.console.prevalence import latest_prevalence
@@ -30,6 +31,7 @@ def overview(request: Request, house: AnyHouse) -> Response:
         request, "overview.html", totals=totals, uncounted=uncounted, prevalence=latest_prevalence(workspace),
         found=[found(workspace, name) for name in round_ids(workspace)[-ROUNDS:]], metrics=published.metrics,
         watch=latest_watch(workspace), decided=decided(house), drifts=DRIFTS, removed=removed(house, published),
+        lapsed=lapsed(house, published),
         kept_back=forecasts_of_training(published.metrics), since=forecasts_of_rounds(workspace), fewest=FEWEST,
     )  # fmt: skip
 

@@ -22,7 +22,7 @@ from serving.console.sku_timeline import HEIGHT, TRACKS, WIDTH, Timeline, timeli
 from serving.console.veil import flagged_bands, veil_of
 from serving.decisions.verdicts import verdicts_of
 from serving.dossiers.dossier import Audit, Certificate, Dossier, Quote, Remediation
-from serving.explanation.advice import Change, changes, steps_in_force
+from serving.explanation.advice import TOGETHER, Change, changes, steps_in_force
 from serving.published import Published
 from serving.queue.reading import Entry
 
@@ -109,8 +109,10 @@ def _portrait(house: House, person: Person, work: Casework) -> Portrait:
 
 
 def _telling(steps: Sequence[Change], p_fail: float) -> tuple[Change, ...]:
-    """The steps that would lower the predicted rate by a whole point at least."""
-    return tuple(step for step in steps if p_fail - step.p_fail >= 0.01)
+    """The steps that would lower the predicted rate by a whole point at least; their sum only beside several."""
+    told = [step for step in steps if p_fail - step.p_fail >= 0.01]
+    single = tuple(step for step in told if step.name != TOGETHER)
+    return tuple(told) if len(single) > 1 else single
 
 
 def _quotes(house: House, dossier: Dossier) -> tuple[tuple[Quote, str | None], ...]:

@@ -120,13 +120,13 @@ def group_sums(published: Published, place: Place, contributions: Floats) -> tup
 
 
 def _spread(values: Floats, value: float) -> Spread | None:
-    """None where the value is unknown, or where all SKUs of the category have the same."""
+    """None where the value is unknown, where all SKUs of the category have the same, or where it is a yes or a no."""
     known = values[np.isfinite(values)]
     if not np.isfinite(value) or len(known) < 2:
         return None
     low, high = np.quantile(known, (0.01, 0.99))
     low, high = min(low, value), max(high, value)
-    if not high > low:
+    if not high > low or len(np.unique(known)) == 2:
         return None
     counts, _ = np.histogram(np.clip(known, low, high), bins=BARS, range=(low, high))
     heights = np.sqrt(counts / counts.max())

@@ -70,7 +70,7 @@ def test_a_larger_budget_buys_at_least_as_much_and_drawing_nothing(
 def test_a_plan_says_what_it_buys_by_every_part(scheduler: TestClient) -> None:
     page = soup_of(scheduler, "/ui/plan?budget_eur=20000")
     captions = [caption.text for caption in page.find_all("caption")]
-    assert captions[:4] == ["Test package", "Laboratory", "Category", "Market"]
+    assert captions[:4] == ["By test package", "By laboratory", "By category", "By market"]
     for part in ("Failures expected", "Explores", "points", "not estimated yet", "Why SKUs were picked"):
         assert part in page.text
     tests = page.select("section[aria-labelledby=tests-heading] tbody tr")
@@ -117,7 +117,7 @@ def test_approving_draws_by_the_sealed_seed_and_is_recorded(
 @pytest.mark.parametrize("role", ["officer", "analyst"])
 def test_only_schedulers_draw(own: tuple[Workspace, sa.Engine], role: str) -> None:
     for client in _signed(own, role):
-        assert "A scheduler approves plans" in client.get("/ui/plan?budget_eur=5000").text
+        assert "Schedulers approve plans" in client.get("/ui/plan?budget_eur=5000").text
         answer = client.post("/ui/plan", data={"csrf": csrf_of(client, "/ui/plan"), "budget_eur": "5000"})
         assert answer.status_code == 403
 

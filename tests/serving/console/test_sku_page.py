@@ -167,7 +167,17 @@ def test_the_change_since_the_scoring_before_is_that_of_both_scores(tmp_path: Pa
 
 def test_the_page_says_the_change(shop: House) -> None:
     text = soup_of(signed_into(shop, "analyst"), "/ui/sku/EU/K-1").select(".sure")[0].get_text(" ", strip=True)
-    assert "Since the scoring of 7 May 2026 unchanged at " in text
+    assert "Since the scoring of 7 May 2026 Unchanged at " in text
+
+
+def test_steps_together_are_told_beside_several_alone(shop: House) -> None:
+    """No page says `all of these` of one step, or of none."""
+    officer, told = signed_into(shop, "analyst"), []
+    for number in range(0, 80, 3):
+        rows = soup_of(officer, f"/ui/sku/EU/K-{number}").select("section[aria-labelledby=h-change] tbody th")
+        told.append([row.text for row in rows])
+    assert any(told)
+    assert all(len(steps) > 2 for steps in told if "All of these together." in steps)
 
 
 def test_without_a_scoring_before_there_is_no_change(published: Published, scored: Scored) -> None:

@@ -156,15 +156,22 @@ def test_plan_round_and_export_tell_nothing_of_a_veiled_case(planned: House, dra
 
 
 def test_ledger_and_decisions_tell_nothing_of_a_veiled_case(shop: House, drawn: list[Entry]) -> None:
-    """What a scheduler decided on it is there; the score it was decided on is not."""
+    """What a scheduler decided on it is there; the score it was decided on is not, nor words that may tell of it."""
     scheduler, officer = signed_into(shop, "scheduler"), signed_into(shop, "officer")
     entry = next(each for each in drawn if each.sku_id == DRAWN_SKU)
     fields = {"csrf": csrf_of(scheduler, "/ui/"), "sku": f"EU/{DRAWN_SKU}"}
-    sent = {**fields, "code": "random_check", "explanation": "Due since the spring.", "form_token": "t-1"}
+    sent = {**fields, "code": "score_high", "explanation": "It stands among the worst.", "form_token": "t-1"}
     assert "1 of 1 tests ordered" in scheduler.post("/ui/queue/ordered", data=sent).text
     [link] = soup_of(scheduler, "/ui/decisions").select("tbody th a")
     paths = (str(link["href"]), "/ui/decisions", f"/ui/ledger?subject={DRAWN_SKU}+EU", "/ui/ledger")
-    score = (f"{100 * entry.p_fail:.0f} %", str(entry.p_fail), "p fail", "as it asks")
+    score = (
+        f"{100 * entry.p_fail:.0f} %",
+        str(entry.p_fail),
+        "p fail",
+        "as it asks",
+        "predicted failure rate",
+        "among the worst",
+    )
     for path in paths:
         text = soup_of(officer, path).get_text(" ", strip=True)
         assert "your estimate first" in text
