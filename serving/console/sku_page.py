@@ -111,7 +111,7 @@ def _portrait(house: House, person: Person, work: Casework) -> Portrait:
 def _telling(steps: Sequence[Change], p_fail: float) -> tuple[Change, ...]:
     """The steps that would lower the predicted rate by a whole point at least; their sum only beside several."""
     told = [step for step in steps if p_fail - step.p_fail >= 0.01]
-    single = tuple(step for step in told if step.name != TOGETHER)
+    single = tuple(step for step in told if step.step != TOGETHER)
     return tuple(told) if len(single) > 1 else single
 
 
