@@ -119,6 +119,7 @@ API_KEYS = sa.Table(
     sa.Column("secret_hash", sa.Text, nullable=False),
     sa.Column("created_at", sa.Text, nullable=False),
     sa.Column("revoked_at", sa.Text),
+    sa.Column("person", sa.Text, nullable=False),
 )
 
 RESULTS = sa.Table(

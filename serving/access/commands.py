@@ -3,7 +3,7 @@
 import click
 
 from data.command_line import Call
-from serving.access.keys import ROLES
+from serving.access.keys import ROLES, Key
 
 
 @click.group()
@@ -14,16 +14,20 @@ def keys() -> None:
 @keys.command("create")
 @click.argument("name")
 @click.option("--role", type=click.Choice(ROLES), required=True, help="What the key may do.")
+@click.option("--person", help="Whose key it is, where NAME is not the person's (default: NAME).")
 @click.pass_obj
-def create(call: Call, name: str, role: str) -> None:
-    """Make a key for the person or system NAME and show its secret, once."""
+def create(call: Call, name: str, role: str, person: str | None) -> None:
+    """Make a key for the person or system NAME and show its secret, once.
+
+    All keys of one person are one pair of eyes: what one of them proposed, none of the others approves.
+    """
     from getpass import getuser
 
     from data.state.database import open_state
     from serving.access.keys import create_key
 
     engine = open_state(call.settings.database_address)
-    key, secret = create_key(engine, name, role, call.now, getuser())  # type: ignore[arg-type]
+    key, secret = create_key(engine, name, role, call.now, getuser(), person)  # type: ignore[arg-type]
     engine.dispose()
     click.echo(secret)
     click.echo(f"That is the key {key.id} of {key.name} ({key.role}). It cannot be shown again.", err=True)
@@ -42,9 +46,13 @@ def show(call: Call) -> None:
     engine.dispose()
     for row in listed:
         state = f"revoked {row.revoked_at[:16]}Z" if row.revoked_at else "open"
-        click.echo(f"{row.key.id}  {row.key.role:<9}  made {row.created_at[:16]}Z  {state:<24}  {row.key.name}")
+        click.echo(f"{row.key.id}  {row.key.role:<9}  made {row.created_at[:16]}Z  {state:<24}  {_named(row.key)}")
     if not listed:
         click.echo("There are no keys yet. Next: touchstone keys create NAME --role scheduler")
+
+
+def _named(key: Key) -> str:
+    return key.name if key.person == key.name else f"{key.name}, of {key.person}"
 
 
 @keys.command("revoke")

@@ -1,4 +1,4 @@
-"""Keys to the service: a name and a role each, shown once, stored hashed."""
+"""Keys to the service: a name, a role and a person each, shown once, stored hashed."""
 
 import hmac
 import re
@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
 
@@ -24,11 +24,15 @@ _NOBODY = "0" * 64
 
 @dataclass(frozen=True)
 class Key:
-    """Who asks: the key's `id`, which is no secret, the name it was made for, and what it may do."""
+    """Who asks: the key's `id`, which is no secret, the name it was made for, and what it may do.
+
+    `person` is whose key it is: several keys of one person are one pair of eyes, whatever they are named.
+    """
 
     id: str
     name: str
     role: Role
+    person: str
 
 
 @dataclass(frozen=True)
@@ -40,26 +44,34 @@ class ListedKey:
     revoked_at: str | None
 
 
-INSECURE = Key("insecure", "insecure", "admin")
+INSECURE = Key("insecure", "insecure", "admin", "insecure")
 """Whoever asks while `TOUCHSTONE_INSECURE=1` leaves the door open on this machine."""
 
 
-def create_key(engine: sa.Engine, name: str, role: Role, now: datetime, actor: str = "operator") -> tuple[Key, str]:
+def create_key(
+    engine: sa.Engine, name: str, role: Role, now: datetime, actor: str = "operator", person: str | None = None
+) -> tuple[Key, str]:
     """Make a key and record that; return it with its secret, which cannot be shown again.
 
-    Raises Refusal where the name is empty, too long or not printable, or the role unknown.
+    The key is of the person it is named after where none is given. Raises Refusal where name or person is empty, too
+    long or not printable, or the role unknown.
     """
     name = name.strip()
-    if not name or len(name) > LONGEST_NAME or not name.isprintable():
-        raise Refusal(f"A key needs the name of a person or system, of at most {LONGEST_NAME} printable characters.")
+    person = name if person is None else person.strip()
+    for given in (name, person):
+        if not given or len(given) > LONGEST_NAME or not given.isprintable():
+            raise Refusal(
+                f"A key needs the name of a person or system, of at most {LONGEST_NAME} printable characters."
+            )
     if role not in ROLES:
         raise Refusal(f"There is no role {role!r}. Give one of {', '.join(ROLES)}.")
-    key = Key(secrets.token_hex(6), name, role)
+    key = Key(secrets.token_hex(6), name, role, person)
     secret = f"ts_{key.id}_{secrets.token_urlsafe(32)}"
     with writing(engine) as connection:
-        row = record_with(connection, Deed(actor, "create_key", key.id, {"name": name, "role": role}), now)
+        told = {"name": name, "role": role, "person": person}
+        row = record_with(connection, Deed(actor, "create_key", key.id, told), now)
         connection.execute(sa.insert(API_KEYS).values(
-            key_id=key.id, name=name, role=role, secret_hash=hashed(secret), created_at=row.recorded_at,
+            key_id=key.id, **told, secret_hash=hashed(secret), created_at=row.recorded_at,
         ))  # fmt: skip
     return key, secret
 
@@ -73,7 +85,7 @@ def key_of(engine: sa.Engine, secret: str) -> Key | None:
         with reading(engine) as connection:
             found = connection.execute(asked).one_or_none()
     same = hmac.compare_digest(hashed(secret), found.secret_hash if found else _NOBODY)
-    return Key(found.key_id, found.name, found.role) if found and same else None
+    return _key(found) if found and same else None
 
 
 def key_by_id(engine: sa.Engine, key_id: str) -> Key | None:
@@ -81,7 +93,7 @@ def key_by_id(engine: sa.Engine, key_id: str) -> Key | None:
     asked = sa.select(API_KEYS).where(API_KEYS.c.key_id == key_id, API_KEYS.c.revoked_at.is_(None))
     with reading(engine) as connection:
         found = connection.execute(asked).one_or_none()
-    return Key(found.key_id, found.name, found.role) if found else None
+    return _key(found) if found else None
 
 
 def revoke_key(engine: sa.Engine, key_id: str, now: datetime, actor: str = "operator") -> None:
@@ -97,7 +109,11 @@ def listed_keys(engine: sa.Engine) -> list[ListedKey]:
     """Every key ever made, oldest first."""
     with reading(engine) as connection:
         rows = connection.execute(sa.select(API_KEYS).order_by(API_KEYS.c.created_at, API_KEYS.c.key_id)).all()
-    return [ListedKey(Key(row.key_id, row.name, row.role), row.created_at, row.revoked_at) for row in rows]
+    return [ListedKey(_key(row), row.created_at, row.revoked_at) for row in rows]
+
+
+def _key(row: sa.Row[Any]) -> Key:
+    return Key(row.key_id, row.name, row.role, row.person)
 
 
 def hashed(secret: str) -> str:

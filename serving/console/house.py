@@ -12,12 +12,12 @@ from serving.desk import Desk
 
 
 class Holder(Protocol):
-    """Whom a key was given to: `id` names the key, `name` its holder, `role` what the holder may do."""
+    """Whom a key was given to: `id` names the key, `person` its holder, `role` what the holder may do."""
 
     @property
     def id(self) -> str: ...  # noqa: D102 - said above
     @property
-    def name(self) -> str: ...  # noqa: D102 - said above
+    def person(self) -> str: ...  # noqa: D102 - said above
     @property
     def role(self) -> str: ...  # noqa: D102 - said above
 

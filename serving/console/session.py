@@ -30,7 +30,7 @@ CSRF_FIELD = "csrf"
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody signed in: the name and role of their key, and which key it is."""
+    """Somebody signed in: their name, the role of their key, and which key it is."""
 
     name: str
     role: str
@@ -154,9 +154,9 @@ OwnForm = Annotated[FormData, Depends(own_form)]
 
 
 def _holds(house: House, person: Person) -> bool:
-    """Whether the key of the session is in force, in the same name and role: one row of the database a request."""
+    """Whether the key of the session is in force, of the same person and role: one row of the database a request."""
     holder = house.holder_by_id(person.key_id)
-    return holder is not None and (holder.name, holder.role) == (person.name, person.role)
+    return holder is not None and (holder.person, holder.role) == (person.name, person.role)
 
 
 def _here(request: Request) -> bool:

@@ -28,7 +28,7 @@ def sign_in(request: Request, house: AnyHouse, form: OwnForm) -> Response:
         refused = "No key in force reads like this. Copy it whole, or ask an admin for a new one."
         return page(request, "sign_in.html", 403, after=after, refused=refused)
     response = RedirectResponse(address(request, after), 303)
-    person = Person(holder.name, holder.role, holder.id)
+    person = Person(holder.person, holder.role, holder.id)
     keep(request, response, house, new_session(house, person))
     return response
 

@@ -39,7 +39,7 @@ class StandingFact(Protocol):
 
 @dataclass(frozen=True)
 class Officer:
-    """Who decides: the name people know, the role, and the key that signed in."""
+    """Who decides: the person whose key signed in, by name, the role, and which key it was."""
 
     name: str
     role: str

@@ -15,7 +15,7 @@ from data.ledger import Deed, record, rows, verified
 from data.refusal import Refusal, UnavailableError
 from data.state import database
 from data.state.database import open_state, reading, writing
-from data.state.schema import DECISIONS, LEDGER, METADATA
+from data.state.schema import API_KEYS, DECISIONS, LEDGER, METADATA
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
@@ -52,7 +52,7 @@ def test_decisions_from_before_what_was_shown_is_kept_stay_as_they_are(address: 
     engine = open_state(address)
     told = {column.name: column.name for column in DECISIONS.c if column.name not in ("shown", "cost_eur", "p_fail")}
     with writing(engine) as connection:
-        for table, column in (("decisions", "shown"), ("appeals", "filer_key")):
+        for table, column in (("decisions", "shown"), ("appeals", "filer_key"), ("api_keys", "person")):
             connection.execute(sa.text(f"ALTER TABLE {table} DROP COLUMN {column}"))
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0003'"))
         connection.execute(sa.insert(DECISIONS).values(p_fail=0.4, **told))
@@ -64,6 +64,23 @@ def test_decisions_from_before_what_was_shown_is_kept_stay_as_they_are(address: 
     engine.dispose()
     assert {name: kept[name] for name in told} == told
     assert kept["shown"] is None
+
+
+def test_keys_from_before_persons_are_of_whom_they_are_named_after(address: str) -> None:
+    """The column comes with a value for every key that is there, and for every key to come."""
+    engine = open_state(address)
+    told = {column.name: f"its {column.name}" for column in API_KEYS.c if column.name not in ("person", "revoked_at")}
+    with writing(engine) as connection:
+        connection.execute(sa.text("ALTER TABLE api_keys DROP COLUMN person"))
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0004'"))
+        connection.execute(sa.insert(sa.table("api_keys", *map(sa.column, told))).values(**told))
+    engine.dispose()
+    engine = open_state(address)
+    with reading(engine) as connection:
+        kept = connection.execute(sa.select(API_KEYS)).one()._mapping
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+    engine.dispose()
+    assert dict(kept) == {**told, "revoked_at": None, "person": told["name"]}
 
 
 def test_what_fails_halfway_is_not_written(state: sa.Engine) -> None:

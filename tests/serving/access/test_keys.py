@@ -15,7 +15,7 @@ from data.refusal import Refusal
 from data.settings import read_settings
 from data.state.database import open_state
 from serving.access.key_ring import KeyRing
-from serving.access.keys import ROLES, Key, create_key, key_of, listed_keys, revoke_key
+from serving.access.keys import ROLES, Key, create_key, key_by_id, key_of, listed_keys, revoke_key
 from serving.access.policy import AccessPolicy, access_policy_in_force
 from tests.data.state.conftest import address, postgresql, state
 from touchstone import main
@@ -57,6 +57,15 @@ def test_a_key_is_revoked_once(state: sa.Engine) -> None:
     assert len(list(rows(state))) == 2
 
 
+def test_a_key_is_of_its_person_or_of_whom_it_is_named_after(state: sa.Engine) -> None:
+    """However it is looked up."""
+    alone, named = (create_key(state, "Olga, laptop", "officer", NOON, person=whose) for whose in (None, " Olga "))
+    assert [key.person for key, _ in (alone, named)] == ["Olga, laptop", "Olga"]
+    for key, secret in (alone, named):
+        assert key_of(state, secret) == key_by_id(state, key.id) == key
+    assert {row.key for row in listed_keys(state)} == {alone[0], named[0]}
+
+
 def test_the_secret_is_kept_nowhere(embedded: sa.Engine, tmp_path: Path) -> None:
     """No file of the database holds the secret or its random part."""
     _, secret = create_key(embedded, "lab gateway", "scheduler", NOON)
@@ -85,6 +94,8 @@ def test_a_key_needs_a_printable_name(embedded: sa.Engine, name: str) -> None:
     """Names appear in lists and records, so they are short and printable."""
     with pytest.raises(Refusal, match="A key needs the name"):
         create_key(embedded, name, "admin", NOON)
+    with pytest.raises(Refusal, match="A key needs the name"):
+        create_key(embedded, "laptop 7", "admin", NOON, person=name)
 
 
 def test_a_ring_asks_the_database_once(embedded: sa.Engine) -> None:
@@ -139,6 +150,9 @@ def test_the_command_line_makes_lists_and_revokes(tmp_path: Path) -> None:
     assert isinstance(key, Key)
     assert secret not in run("list")
     assert "lab gateway" in run("list")
+    assert key.person == "lab gateway"
+    run("create", "Olga, laptop", "--role", "officer", "--person", "Olga")
+    assert "Olga, laptop, of Olga" in run("list")
     run("revoke", key.id)
     assert key_of(engine, secret) is None
     assert "revoked" in run("list")

@@ -30,7 +30,7 @@ class Holder:
     """A key's holder in these tests."""
 
     id: str
-    name: str
+    person: str
     role: str
 
 

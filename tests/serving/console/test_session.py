@@ -86,7 +86,7 @@ def test_a_revoked_key_ends_its_sessions_at_once(house: House, tmp_path: Path) -
     engine.dispose()
 
 
-@pytest.mark.parametrize("changed", ["name", "role"])
+@pytest.mark.parametrize("changed", ["person", "role"])
 def test_a_session_is_of_the_key_as_it_was(house: House, changed: str) -> None:
     """A key that means something else now is another key."""
     now = Holder(**{**asdict(HOLDERS["ts_officer_secret"]), changed: "admin"})

@@ -15,7 +15,7 @@ from tests.data.state.conftest import address, postgresql, state
 
 __all__ = ["address", "postgresql", "state"]
 
-KEY = Key("k1", "planner", "scheduler")
+KEY = Key("k1", "planner", "scheduler", "planner")
 
 
 def test_one_runs_at_a_time_and_is_told_to_its_end(state: sa.Engine) -> None:
