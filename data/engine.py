@@ -1,9 +1,13 @@
 """The embedded DuckDB: how much of the machine it may take and where it spills."""
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import duckdb
 import ibis
+import ibis.expr.operations as ops
+import ibis.expr.types as ir
+import pyarrow as pa
 from ibis.backends.duckdb import Backend
 
 SHARE_OF_DEFAULT = 0.6
@@ -26,6 +30,17 @@ def connect(spill: Path) -> Backend:
     backend.raw_sql(f"SET streaming_buffer_size = '{STREAM_BUFFER}'")
     backend.raw_sql("SET TimeZone = 'UTC'")
     return backend
+
+
+def asked(backend: Backend, rows: ir.Table) -> Callable[[int], Iterable[pa.RecordBatch]]:
+    """What yields the rows, so many at a time, once it is called: until then the engine may answer something else.
+
+    To put the question takes Ibis about as long as the engine takes to answer it for 100,000 rows.
+    """
+    if rows.op().find(ops.InMemoryTable):  # Ibis brings such a table to the engine only with its question
+        return lambda size: backend.to_pyarrow_batches(rows, chunk_size=size)
+    question = str(backend.compile(rows))
+    return lambda size: backend.raw_sql(question).fetch_record_batch(rows_per_batch=size)
 
 
 def literal_path(path: Path) -> str:

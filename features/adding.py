@@ -33,8 +33,10 @@ def add(
 ) -> None:
     """Add to `found[place]` the numbers of its rows that are `told`."""
     for row in range(len(place)):
-        if place[row] >= 0 and told[row]:
-            found[place[row]] += number[row]
+        at = place[row]
+        if at >= 0:
+            chosen = np.float64(number[row])
+            found[at] += chosen if told[row] else 0.0  # quicker than a jump that cannot be foreseen
 
 
 @_compiled

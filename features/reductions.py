@@ -1,8 +1,10 @@
 """Reductions: the sums, least and greatest values and numbers of different keys that features are made of."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import ibis.expr.operations as ops
@@ -10,12 +12,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from data.engine import asked
 from features import adding
 from features.ages import age_in, fulfilled, is_age, origin_of
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
-    from ibis.backends import BaseBackend
+    from ibis.backends.duckdb import Backend
 
 Kind = Literal["sum", "least", "greatest", "distinct"]
 Found = Mapping[ops.Node, NDArray[Any]]
@@ -57,24 +60,31 @@ def _or_nothing(number: ops.Node) -> bool:
     return isinstance(number, ops.IfElse) and getattr(number.false_null_expr, "value", None) == 0
 
 
-class Reduced:
-    """What each term comes to at every place from 0 up to `size`, over the rows read so far."""
+@dataclass(frozen=True)
+class Placed:
+    """Rows whose place, from 0 up to `size`, is their `column`, or stands in `places` under the code that is."""
 
-    def __init__(self, terms: Mapping[ops.Node, Term], size: int) -> None:
-        self._terms, self._size = terms, size
-        self._found = _nothing(terms, size)
+    rows: "ir.Table"
+    column: str
+    places: NDArray[np.int32] | None
+    size: int
+
+
+class Reduced:
+    """What each term comes to at every place, over rows once they are read."""
+
+    def __init__(self, terms: Mapping[ops.Node, Term], backend: "Backend", placed: Placed) -> None:
+        self._terms, self._places, self._size = terms, placed.places, placed.size
+        self._questions = _questions(backend, placed, terms.values())
+        self._found: dict[ops.Node, NDArray[Any]] = {}
         self._keys = [_Keys(chosen) for chosen in _alike(terms)]
 
-    def read(
-        self, adder: Executor, backend: "BaseBackend", rows: "ir.Table", column: str, places: NDArray[np.int32] | None
-    ) -> None:
-        """Have the rows added, whose place is `column` or stands in `places` under the code that is.
-
-        The `adder`, one thread, adds one batch while the backend makes the next.
-        """
+    def read(self, adder: Executor) -> None:
+        """Have the rows read and added: the `adder`, one thread, adds one batch while the backend makes the next."""
+        self._found = _nothing(self._terms, self._size)
         waiting: deque[Future[None]] = deque()
-        for code, columns in _batches(backend, rows, column, self._terms.values()):
-            waiting.append(adder.submit(self._add, code, places, columns))
+        for code, columns in chain.from_iterable(map(_batches, self._questions)):
+            waiting.append(adder.submit(self._add, code, columns))
             if len(waiting) > BATCHES_WAITING:
                 waiting.popleft().result()
         for added in waiting:
@@ -82,8 +92,8 @@ class Reduced:
         for keys in self._keys:
             keys.join()
 
-    def _add(self, code: NDArray[Any], places: NDArray[np.int32] | None, columns: Found) -> None:
-        place = code.astype(np.int32) if places is None else np.take(places, code)
+    def _add(self, code: NDArray[Any], columns: Found) -> None:
+        place = code.astype(np.int32) if self._places is None else np.take(self._places, code)
         for reduction, term in self._terms.items():
             told, found = columns.get(term.condition), self._found.get(reduction)
             if term.number is None:
@@ -185,29 +195,44 @@ def _told(terms: Mapping[ops.Node, Term], found: Found) -> dict[ops.Node, NDArra
     return told
 
 
-def _batches(
-    backend: "BaseBackend", rows: "ir.Table", column: str, terms: Iterable[Term]
-) -> Iterator[tuple[NDArray[Any], Found]]:
-    """The codes in `column` of the rows, batch by batch, and the conditions (int8) and numbers of the terms.
+class _Question(NamedTuple):
+    """How to ask for rows, so many at a time: `code`, and by name the conditions and numbers, or the ages in these."""
+
+    batches: Callable[[int], Iterable[pa.RecordBatch]]
+    names: Mapping[ops.Node, str]
+    ages: Mapping[ops.Node, str]
+
+
+def _questions(backend: "Backend", placed: Placed, terms: Iterable[Term]) -> Sequence[_Question]:
+    """How to ask for the codes or places of the rows, and for the conditions and numbers of the terms.
 
     What is summed and 0 in all rows of a table is left out with its conditions, as in one of two tables in a union.
     """
+    questions = []
     terms = list(terms)
     read = {term.condition: age_in(term.condition) or term.condition for term in terms}
     nodes = [*read.values(), *(term.number for term in terms if term.number)]
     names = {node: f"c{place}" for place, node in enumerate(dict.fromkeys(nodes))}
-    wide = rows.select(code=rows[column], **{name: node.to_expr() for node, name in names.items()})
+    rows = placed.rows
+    wide = rows.select(code=rows[placed.column], **{name: node.to_expr() for node, name in names.items()})
     for part in _tables_of(wide.op()):
         zero = {node for node, name in names.items() if _is_zero(part.values[name])}
         told = [term for term in terms if not (term.kind == "sum" and term.number in zero)]
         conditions = dict.fromkeys(term.condition for term in told)
-        asked = dict.fromkeys([*(read[node] for node in conditions), *(term.number for term in told if term.number)])
+        wanted = dict.fromkeys([*(read[node] for node in conditions), *(term.number for term in told if term.number)])
         table = part.to_expr()
-        narrow = table.select("code", **{names[node]: table[names[node]].cast(_array_type(node)) for node in asked})
-        for batch in backend.to_pyarrow_batches(narrow, chunk_size=ROWS_PER_BATCH):
-            columns = {node: _filled(batch[names[node]]) for node in asked}
-            of_age = {node: _of_age(node, batch[names[read[node]]]) for node in conditions if node != read[node]}
-            yield batch["code"].to_numpy(), columns | of_age
+        narrow = table.select("code", **{names[node]: table[names[node]].cast(_array_type(node)) for node in wanted})
+        ages = {node: names[read[node]] for node in conditions if node != read[node]}
+        questions.append(_Question(asked(backend, narrow), {node: names[node] for node in wanted}, ages))
+    return questions
+
+
+def _batches(question: _Question) -> Iterator[tuple[NDArray[Any], Found]]:
+    """The codes, batch by batch, and the conditions (int8) and numbers."""
+    for batch in question.batches(ROWS_PER_BATCH):
+        columns = {node: _filled(batch[name]) for node, name in question.names.items()}
+        of_age = {node: _of_age(node, batch[name]) for node, name in question.ages.items()}
+        yield batch["code"].to_numpy(), columns | of_age
 
 
 def _tables_of(wide: ops.Project) -> list[ops.Project]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -75,10 +76,11 @@ class Reference:
 
     def prior(self, rate: str) -> Prior:
         """The prior of `rate`: the fitted one, else the untrained one."""
-        for row in self["rates"].to_pylist():
-            if row["rate"] == rate:
-                return Prior(row["prior_mean"], row["prior_strength"])
-        return UNTRAINED_RATES[rate]
+        return self._fitted.get(rate) or UNTRAINED_RATES[rate]
+
+    @cached_property
+    def _fitted(self) -> Mapping[str, Prior]:
+        return {row["rate"]: Prior(row["prior_mean"], row["prior_strength"]) for row in self["rates"].to_pylist()}
 
 
 def rates_table(rates: Mapping[str, Prior]) -> pa.Table:

@@ -1,8 +1,8 @@
 """What the events of a day's past add up to for every entity of the catalogue, each table of events read once."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from features.feature import Entity, Feature
 from features.laboratory import clear_tests, decided_tests
 from features.places import Places, place_of
 from features.prepared import Rows
-from features.reductions import Found, Reduced, reductions_in, term_of
+from features.reductions import Found, Placed, Reduced, reductions_in, term_of
 from features.reviews import read_reviews, reviews_of_owners
 from features.sales import of_suppliers, sales_and_returns
 from features.source import Events, passes, values_of
@@ -72,17 +72,14 @@ def totals_of(morning: "Morning", owners: Owners, features: Sequence[Feature]) -
 
     A source that tells more than can be added up is left out.
     """
-    with ThreadPoolExecutor(1) as adder, ThreadPoolExecutor() as counters:
+    with ThreadPoolExecutor(1) as asker, ThreadPoolExecutor(1) as adder, ThreadPoolExecutor() as counters:
         found: dict[tuple[Rows, Entity], Future[Totals]] = {}
-        for rows, asked in _families(morning, owners, features).items():
-            events = rows(morning.tables)
-            if SKU_CODE not in events.columns and set(SKU_KEY) <= set(events.columns):
-                events = coded_events(events, owners.listing)
-            if SKU_CODE in events.columns:
-                found |= _of_skus(adder, counters, morning, owners, events, asked)
-            else:
-                for source, few in asked.items():
-                    found |= _of_one(adder, morning, owners.places[few[0].entity], events, source, few)
+        families = _families(morning, owners, features).items()
+        for asking in [asker.submit(_readings, morning, owners, rows, asked) for rows, asked in families]:
+            for reading in asking.result():
+                reading.reduced.read(adder)
+                found |= {(source.rows, entity): counters.submit(reading.totals, owners, source, entity)
+                          for source, entity in reading.entities.items()}  # fmt: skip
         return {source: totals.result() for source, totals in found.items()}
 
 
@@ -102,45 +99,52 @@ def _families(
     return dict(sorted(found.items(), key=lambda rows: -sum(map(len, rows[1].values()))))
 
 
-def _of_skus(
-    adder: Executor, counters: Executor, morning: "Morning", owners: Owners, events: "ir.Table",
-    asked: Mapping[Events, Sequence[Feature]],
-) -> Mapping[tuple[Rows, Entity], "Future[Totals]"]:  # fmt: skip
-    seen = _seen(events, morning)
-    values = {source: values_of(seen, morning.reference, features) for source, features in asked.items()}
-    reduced = _reduced([value for found in values.values() for value in found.values()], len(owners))
-    if reduced is None:
-        return {}
-    reduced.read(adder, morning.tables.backend, seen, SKU_CODE, owners.skus)
+@dataclass(frozen=True)
+class _Reading:
+    """Some events, added up by the places of `entity`, and the features that each source makes of them."""
 
-    def of(entity: Entity, source: Events) -> Totals:
-        if entity == "sku":
-            return Totals(values[source], reduced.of_places())
-        return Totals(values[source], reduced.of_owners(owners.of_skus(entity), owners.places[entity].stop))
+    entity: Entity
+    reduced: Reduced
+    values: Mapping[Events, Values]
+    entities: Mapping[Events, Entity]
 
-    entities = {source: features[0].entity for source, features in asked.items()}
-    return {(source.rows, entity): counters.submit(of, entity, source) for source, entity in entities.items()}
+    def totals(self, owners: Owners, source: Events, entity: Entity) -> Totals:
+        """What they add up to for one kind of entity, once they are read."""
+        if entity == self.entity:
+            return Totals(self.values[source], self.reduced.of_places())
+        return Totals(self.values[source], self.reduced.of_owners(owners.of_skus(entity), owners.places[entity].stop))
 
 
-def _of_one(
-    adder: Executor, morning: "Morning", places: Places, events: "ir.Table", source: Events,
-    features: Sequence[Feature],
-) -> Mapping[tuple[Rows, Entity], "Future[Totals]"]:  # fmt: skip
-    seen = _seen(places.found_in(events, source.on), morning)
-    values = values_of(seen, morning.reference, features)
-    reduced = _reduced(values.values(), places.stop)
-    if reduced is None:
-        return {}
-    reduced.read(adder, morning.tables.backend, seen, places.column, None)
-    return {(source.rows, places.entity): adder.submit(lambda: Totals(values, reduced.of_places()))}
+def _readings(
+    morning: "Morning", owners: Owners, rows: Rows, asked: Mapping[Events, Sequence[Feature]]
+) -> Sequence[_Reading]:
+    """How to read the rows, those of SKUs once for all sources."""
+    events = rows(morning.tables)
+    if SKU_CODE not in events.columns and set(SKU_KEY) <= set(events.columns):
+        events = coded_events(events, owners.listing)
+    if SKU_CODE in events.columns:
+        return _reading(morning, "sku", Placed(events, SKU_CODE, owners.skus, len(owners)), asked)
+    found: list[_Reading] = []
+    for source, features in asked.items():
+        places = owners.places[features[0].entity]
+        placed = Placed(places.found_in(events, source.on), places.column, None, places.stop)
+        found += _reading(morning, places.entity, placed, {source: features})
+    return found
 
 
-def _reduced(values: "Iterable[ir.Value]", size: int) -> Reduced | None:
-    """A place for the reductions of `values`, unless these take more than adding up and arithmetic."""
-    values = list(values)
-    terms = {reduction: term_of(reduction) for reduction in reductions_in(values)}
+def _reading(
+    morning: "Morning", entity: Entity, events: Placed, asked: Mapping[Events, Sequence[Feature]]
+) -> Sequence[_Reading]:
+    """How to read these events; nothing where features take more of them than adding up and arithmetic."""
+    seen = replace(events, rows=_seen(events.rows, morning))
+    values = {source: values_of(seen.rows, morning.reference, features) for source, features in asked.items()}
+    every = [value for found in values.values() for value in found.values()]
+    terms = {reduction: term_of(reduction) for reduction in reductions_in(every)}
     known = {reduction: term for reduction, term in terms.items() if term is not None}
-    return Reduced(known, size) if len(known) == len(terms) and is_arithmetic(values) else None
+    if len(known) < len(terms) or not is_arithmetic(every):
+        return []
+    entities = {source: features[0].entity for source, features in asked.items()}
+    return [_Reading(entity, Reduced(known, morning.tables.backend, seen), values, entities)]
 
 
 def _seen(events: "ir.Table", morning: "Morning") -> "ir.Table":
