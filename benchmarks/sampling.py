@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.stats import chi2
 
 from benchmarks.report import machine, table, versions, write_report
 from benchmarks.sampling_redraws import RedrawnState, redrawn_states
@@ -45,6 +46,7 @@ PAIRS = (
 )
 REDRAWN_SEEDS = FRESH_SEEDS[:1]
 ORACLE_TARGET = {"stationary": 0.62, "drifting": 0.57}
+TWO_ERRORS = 0.9545  # how often one unbiased figure is within two standard errors
 
 
 def main(folder: Path, processes: int) -> None:
@@ -96,16 +98,18 @@ def _opening(by_name: dict[str, list[Run]]) -> str:
         f"{TESTS * PRICE_CENTS // 100:,} EUR, which is {TESTS:,} full tests (1 %), after two of random tests; results "
         "come one or two rounds late, failures found are delisted. "
         f"Seeds {FRESH_SEEDS[0]} to {FRESH_SEEDS[-1]} in each scenario, used for nothing before; worlds, rivals and "
-        f"knobs were chosen on seeds {CHOOSING_SEEDS[0]} to {CHOOSING_SEEDS[-1]}, the shares by uncertainty once more "
-        "after 16 worlds of seeds 301 to 308 had told too large an error. Seeds, settings and the number of "
-        "redraws were committed before the fresh worlds were met, once. ± is one standard error over worlds. "
+        f"knobs were chosen on seeds {CHOOSING_SEEDS[0]} to {CHOOSING_SEEDS[-1]}, the shares explored once more "
+        "after 16 worlds of seeds 301 to 308 (error 0.86 of epsilon-greedy's) and 14 of seeds 401 to 407 (error 0.83, "
+        "but 0.2 % ± 0.6 % fewer findings). Seeds, settings and the number of redraws were committed before the fresh "
+        "worlds were met, once. ± is one standard error over worlds. "
         f"With screening a SKU may be screened instead: that costs {SCREEN.cost_cents / PRICE_CENTS:.0%} of a full "
         f"test, confirmations included, and finds {SCREEN.sensitivity:.0%} of the failures. Estimates divide what "
         "screens found by that share, and count the overlooked failures behind passes that are still valid; in "
         "learning a failure found by a screen weighs so much more, a pass is a pass. The rivals screen everything they "
         "choose; random and oracle have full tests only. "
         f"The plan explores {_floors(PLAN_DESIGN)}, with screening {_floors(SCREENING_DESIGN)}, and gives up "
-        f"{PLAN_DESIGN.knobs.value_given_up:.0%} of the value. "
+        f"{PLAN_DESIGN.knobs.value_given_up:.1%} of the value, with screening "
+        f"{SCREENING_DESIGN.knobs.value_given_up:.1%}. "
         "`Stationary`: quality walks, 2 % of listings and 5 % of batches change in a round, two new hazards. "
         "`Drifting`: quality walks faster, six new hazards that no complaint shows, half of the sellers caught twice "
         "return under another name, and early tests of a third of the categories followed complaints."
@@ -173,18 +177,21 @@ def _bars(by_name: dict[str, list[Run]], states: Sequence[RedrawnState], scale: 
     for name in (PLAN, PLAN + SCREENING):
         for scenario, least in ORACLE_TARGET.items():
             rows += _alone(by_name, name, scenario, least)
+        bias = mean([float(run.errors().mean()) for run in by_name[name]])
+        rows.append((f"{name}: bias within 2 standard errors", _change(bias),
+                     _verdict(abs(bias.value) <= 2 * bias.error)))  # fmt: skip
     for one, other in ((PLAN, EPSILON), (PLAN + SCREENING, EPSILON + SCREENING), (PLAN + SCREENING, EPSILON)):
         findings, (ratio, _) = ratio_of_found(by_name[one], by_name[other]), ratio_of_rmse(by_name[one], by_name[other])
         rows += [
-            (f"{one}: findings not below {other}", _signed(findings, 3), _verdict(findings.value >= 1)),
+            (f"{one}: findings not below {other}", _signed(findings, 4), _verdict(findings.value >= 1)),
             (f"{one}: RMSE at most 0.85 of {other}", _signed(ratio, 3), _verdict(ratio.value <= 0.85)),
         ]
-    rows += [
-        (f"{state.name}: coverage 93 to 99.9 %, bias within 2 standard errors",
-         f"{state.coverage:.2%}; {state.bias:+.1%} ± {state.bias_error:.1%}",
-         _verdict(0.93 <= state.coverage <= 0.999 and abs(state.bias) <= 2 * state.bias_error))
-        for state in states
-    ]  # fmt: skip
+    rows += [(f"{state.name}: coverage 93 to 99.9 %", f"{state.coverage:.2%}",
+              _verdict(0.93 <= state.coverage <= 0.999)) for state in states]  # fmt: skip
+    apart = sum((state.bias / state.bias_error) ** 2 for state in states)
+    most = float(chi2.ppf(TWO_ERRORS, len(states)))
+    rows.append((f"bias of these {len(states)} together within what 2 standard errors are for one (chi-square)",
+                 f"{apart:.1f}, at most {most:.1f}", _verdict(apart <= most)))  # fmt: skip
     total = scale["allocate, s"]
     took = f"{total:.0f} s ({scale['of the processor, s']:.0f} s of the processor), {scale['peak, GB']:.2f} GB"
     rows.append(("allocate with 10 million SKUs: under 60 s and 2.5 GB", took,
@@ -198,15 +205,12 @@ def _alone(by_name: dict[str, list[Run]], name: str, scenario: str, least: float
                             for each in (name, RANDOM, ORACLE))  # fmt: skip
     times, share = ratio_of_found(plan, random), ratio_of_found(plan, oracle)
     rmse = float(np.sqrt(np.mean([run.rmse() ** 2 for run in plan])))
-    bias = mean([float(run.errors().mean()) for run in plan])
     start = f"{name}, {scenario}"
     return [
         (f"{start}: findings at least 3.1 x random", f"{times.value:.2f}", _verdict(times.value >= 3.1)),
         (f"{start}: at least {least:.0%} of the oracle", f"{share.value:.1%}", _verdict(share.value >= least)),
         (f"{start}: RMSE of one round at most 37 %", f"{rmse:.1%}", _verdict(rmse <= 0.37)),
-        (f"{start}: bias within 2 standard errors", f"{bias.value:+.1%} ± {bias.error:.1%}",
-         _verdict(abs(bias.value) <= 2 * bias.error)),
-    ]  # fmt: skip
+    ]
 
 
 def _redraws(states: Sequence[RedrawnState]) -> str:

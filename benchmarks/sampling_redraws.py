@@ -17,7 +17,7 @@ from training.replay.planned import Planned
 from training.replay.strategies import Choice, View
 
 REDRAWN_ROUNDS = (8,)
-DRAWS, TESTS = 5_000, 1_000
+DRAWS, RARE_DRAWS, TESTS = 5_000, 40_000, 1_000
 FIRST_DRAW = 10_000  # seeds of draws, none used before
 RARE_SKUS, RARE_TESTS = 4_000, (30, 150)
 """Of a stored round's safest SKUs: so few tests that less than one failure is expected."""
@@ -46,17 +46,18 @@ def redrawn_states(seeds: Sequence[int]) -> list[RedrawnState]:
         for seed in seeds:
             for view, failing in stored(scenario, seed, REDRAWN_ROUNDS):
                 name = f"{scenario} {seed}, round {view.round}"
-                states += [redrawn(name, PLAN, view, failing),
-                           redrawn(f"{name}, with screening", PLAN_WITH_SCREENING, view, failing)]  # fmt: skip
+                states += [redrawn(name, PLAN, view, failing, DRAWS),
+                           redrawn(f"{name}, with screening", PLAN_WITH_SCREENING, view, failing, DRAWS)]  # fmt: skip
             safest = np.sort(np.argsort(view.p_fail)[:RARE_SKUS])
             along = {name: getattr(view, name)[safest] for name in ("p_fail", "sku", "category", "cell", "truth")}
             for tests in RARE_TESTS:
                 rare = replace(view, **along, looks=view.looks[safest], tests=tests)
-                states.append(redrawn(f"{scenario} {seed}, {tests} of its safest SKUs", PLAN, rare, failing[safest]))
+                name = f"{scenario} {seed}, {tests} of its safest SKUs"
+                states.append(redrawn(name, PLAN, rare, failing[safest], RARE_DRAWS))
     return states
 
 
-def redrawn(name: str, planned: Planned, view: View, failing: Floats) -> RedrawnState:
+def redrawn(name: str, planned: Planned, view: View, failing: Floats, draws: int) -> RedrawnState:
     """Draw the plan of `view` again and again against the truth `failing`; a screen's luck is drawn anew each time."""
     solution = planned.solution(view)
     inclusion, size = solution.inclusion / ONE, len(view)
@@ -67,7 +68,7 @@ def redrawn(name: str, planned: Planned, view: View, failing: Floats) -> Redrawn
     covered: list[bool] = []
     covered_by_design: list[bool] = []
     truth, rng = float(failing.mean()), np.random.default_rng(FIRST_DRAW)
-    for draw in range(DRAWS):
+    for draw in range(draws):
         rows = planned.drawn(view, solution, FIRST_DRAW + draw)
         sees = sensitivity[rows]
         found = failing[rows] * (rng.random(len(rows)) < sees)
@@ -79,8 +80,8 @@ def redrawn(name: str, planned: Planned, view: View, failing: Floats) -> Redrawn
             kept.append(limit.low <= truth <= limit.high)
     errors = np.array(told) / truth - 1
     return RedrawnState(
-        name, size, len(rows), len(rows) * truth, DRAWS, float(errors.mean()),
-        float(errors.std(ddof=1) / np.sqrt(DRAWS)), float(np.sqrt((errors**2).mean())), float(np.mean(covered)),
+        name, size, len(rows), len(rows) * truth, draws, float(errors.mean()),
+        float(errors.std(ddof=1) / np.sqrt(draws)), float(np.sqrt((errors**2).mean())), float(np.mean(covered)),
         float(np.mean(covered_by_design)),
     )  # fmt: skip
 

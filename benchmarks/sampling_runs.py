@@ -14,7 +14,7 @@ from training.replay.summary import Run
 
 CHOOSING_SEEDS = tuple(range(20))
 """Worlds on which scenarios, rivals and knobs were chosen; no figure of the report comes from them."""
-FRESH_SEEDS = tuple(range(401, 408))
+FRESH_SEEDS = tuple(range(501, 513))
 """Written down, with every setting, before the first of their worlds was replayed; each was replayed once."""
 COMPARED = (
     "plan",

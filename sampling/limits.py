@@ -66,7 +66,7 @@ class Knobs:
     """
 
     floor_uniform: float = 0.05
-    floor_neyman: float = 0.065
+    floor_neyman: float = 0.055
     value_given_up: float = 0.08
 
 

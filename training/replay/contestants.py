@@ -18,7 +18,7 @@ class Contestant:
     scored: bool = True
 
 
-PLAN, PLAN_WITH_SCREENING = Planned(), Planned(Knobs(0.02, 0.04), screens=True)
+PLAN, PLAN_WITH_SCREENING = Planned(), Planned(Knobs(0.02, 0.04, 0.075), screens=True)
 CONTESTANTS: Mapping[str, Contestant] = {
     "plan": Contestant(PLAN, "the plan: 8 % of the value given up for precision, every chance known"),
     "plan with bonus": Contestant(Planned(bonus=1.0), "the plan, with a bonus for groups rarely tested"),

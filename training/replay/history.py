@@ -91,9 +91,9 @@ def _replayed(past: Past, name: str, strategy: Strategy, seed: int) -> Hindsight
         if begun:
             tests, found = tests + len(chosen), found + int(past.failed[chosen].sum())
             failures += int(past.failed[pool].sum())
-        looks = view.looks[np.searchsorted(pool, chosen)]
-        batch = Batch(now, chosen, past.supplier[chosen], past.cell[chosen], looks, past.failed[chosen],
-                      np.full(len(chosen), now + 1), np.ones(len(chosen)))  # fmt: skip
+        own = np.searchsorted(pool, chosen)
+        batch = Batch(now, chosen, past.supplier[chosen], past.cell[chosen], view.looks[own], view.p_fail[own],
+                      past.failed[chosen], np.full(len(chosen), now + 1), np.ones(len(chosen)))  # fmt: skip
         ledger.add(batch)
     return Hindsight(name, tests, found, failures)
 

@@ -13,14 +13,16 @@ Matrix = npt.NDArray[np.float32]
 CLOSES_AFTER = 2  # rounds from the draw to the last result
 VALID_FOR = 13  # rounds for which a pass keeps a SKU out of the frame
 MEMORY = 8  # rounds of results that make up a history
+SUPPLIER_SHAPE = 0.6
+"""Suppliers' failures vary about what their scores foresee like a gamma variable of this shape (seeds 12 to 18)."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """The tests of one round, as drawn: places, supplier names, cells, what the model saw, what came out.
+    """The tests of one round, as drawn: places, supplier names, cells, what the model saw and said, what came out.
 
-    `failed` is what the test says, `sensitivity` the share of failures that it finds; `known` is the round in which
-    each result arrives.
+    `p_fail` is the score at the draw, `failed` what the test says, `sensitivity` the share of failures that it finds;
+    `known` is the round in which each result arrives.
     """
 
     round: int
@@ -28,6 +30,7 @@ class Batch:
     supplier: Integers
     cell: Integers
     looks: Matrix
+    p_fail: Floats
     failed: Truths
     known: Integers
     sensitivity: Floats
@@ -87,13 +90,14 @@ class Ledger:
         """How many SKUs outside the frame fail, once the results of all tests drawn before `now` are in.
 
         Of every draw the failures that still stand there, and for each failure found by a screen the share it stands
-        for beside itself, as far as the passes of that draw are still valid.
+        for beside itself, as far as the passes that may hide it are still valid.
         """
         total = 0.0
         for batch in self.batches[-VALID_FOR - 1 :]:
             valid = (self._drawn_in[batch.place] == batch.round) & (self._busy_until[batch.place] >= now)
             overlooked = float((1 / batch.sensitivity[batch.failed] - 1).sum())
-            still = float(valid[~batch.failed].mean()) if not batch.failed.all() else 0.0
+            hidden = _hidden(batch)
+            still = float(hidden @ valid) / float(hidden.sum()) if hidden.any() else 0.0
             total += float((valid & batch.failed).sum()) + overlooked * still
         return total
 
@@ -134,3 +138,16 @@ class Ledger:
 
     def _counted(self, cells: list[Integers]) -> Integers:
         return np.bincount(np.concatenate([np.zeros(0, dtype=np.int64), *cells]), minlength=self._cells)
+
+
+def _hidden(batch: Batch) -> Floats:
+    """How likely each pass hides a failure, up to a common factor: 0 for failures.
+
+    Riskier SKUs hide more, and so do suppliers whose other tests failed more often than foreseen: where these change
+    their name, their passes are the first to go. Their factor is the posterior mean of the gamma variable.
+    """
+    foreseen = batch.p_fail * batch.sensitivity
+    _, own = np.unique(batch.supplier, return_inverse=True)
+    failures = np.bincount(own, weights=batch.failed) * float(foreseen.sum() / max(batch.failed.sum(), 1))
+    factor = (failures + SUPPLIER_SHAPE) / (np.bincount(own, weights=foreseen) + SUPPLIER_SHAPE)
+    return np.where(batch.failed, 0.0, batch.p_fail * (1 - batch.sensitivity) / (1 - foreseen) * factor[own])

@@ -71,7 +71,7 @@ def replayed(
             known = ledger.failures_outside(now)
             told = _told(world, (view, choice, tested), known)
             yield replace(told, redrawn=_redrawn(world, places, (view, choice), known, redraws))
-        ledger.add(_batch(world, places[choice.chosen], looks, tested))
+        ledger.add(_batch(world, places[choice.chosen], (looks, view.p_fail[choice.chosen]), tested))
 
 
 def _let_time_pass(world: LivingWorld, ledger: Ledger, now: int) -> None:
@@ -110,12 +110,12 @@ def _tested(world: LivingWorld, places: Integers, choice: Choice, luck: int = 11
     return _Tested(world.non_compliant[chosen] & (chance[chosen] < sensitivity), sensitivity)
 
 
-def _batch(world: LivingWorld, places: Integers, looks: Matrix, tested: _Tested) -> Batch:
-    now = world.round
+def _batch(world: LivingWorld, places: Integers, seen: tuple[Matrix, Floats], tested: _Tested) -> Batch:
+    (looks, p_fail), now = seen, world.round
     chance = np.random.default_rng((world.seed, 7, now)).random(world.scenario.skus)
     late = chance[places] < np.where(tested.failed, LATE[1], LATE[0])
     return Batch(
-        now, places, world.supplier[places], world.cell[places], looks[places], tested.failed,
+        now, places, world.supplier[places], world.cell[places], looks[places], p_fail, tested.failed,
         now + 1 + late.astype(np.int64), tested.sensitivity,
     )  # fmt: skip
 

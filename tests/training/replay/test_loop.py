@@ -7,7 +7,7 @@ import pytest
 
 from data.marketplace.living_world import DRIFTING, STATIONARY
 from training.replay.contestants import CONTESTANTS
-from training.replay.ledger import CLOSES_AFTER, Batch, Ledger
+from training.replay.ledger import CLOSES_AFTER, SUPPLIER_SHAPE, Batch, Floats, Integers, Ledger, Truths
 from training.replay.loop import WARM_UP, replayed
 from training.replay.packages import PACKAGES, PRICE_CENTS, SCREEN
 from training.replay.strategies import Choice, Screening, View, at_random, greedy
@@ -105,22 +105,41 @@ def test_an_overlooked_failure_is_counted_as_long_as_its_pass_is_valid() -> None
     """Of ten screened places four fail; each failure found by a screen of sensitivity 0.8 stands for a quarter more."""
     places, failed = np.arange(10), np.arange(10) < 4
     ledger = Ledger(places=12, cells=1)
-    ledger.add(Batch(0, places, places, places * 0, np.zeros((10, 1), np.float32), failed, places * 0 + 1,
-                     np.full(10, 0.8)))  # fmt: skip
+    score = np.where(places == 9, 1 / 2, 1 / 6.8)  # a pass hides a failure with probability 1/6, the others' with 1/30
+    ledger.add(_screened(places * 0, score, failed))
     assert ledger.failures_outside(1) == pytest.approx(4 + 1)
     gone = np.isin(np.arange(12), ledger.arrivals(1))
     ledger.renew(gone)
     assert ledger.failures_outside(2) == pytest.approx(1)
     ledger.renew(np.arange(12) >= 7)
-    assert ledger.failures_outside(2) == pytest.approx(0.5)
+    assert ledger.failures_outside(2) == pytest.approx(3 / 30 / (5 / 30 + 1 / 6))
     assert ledger.failures_outside(14) == 0
+
+
+def test_the_passes_of_a_supplier_that_failed_elsewhere_hide_more() -> None:
+    """Two suppliers with ten screens of the same score; all failures are one's, which then leaves with its passes."""
+    supplier, failed = np.repeat([0, 1], 10), np.arange(20) < 2
+    ledger = Ledger(places=20, cells=1)
+    ledger.add(_screened(supplier, np.full(20, 0.1), failed))
+    ledger.renew(supplier == 0)
+    foreseen = 10 * 0.1 * 0.8
+    guilty = 8 * (2 * foreseen + SUPPLIER_SHAPE)  # 2 found of as many foreseen in all
+    innocent = 10 * SUPPLIER_SHAPE
+    assert ledger.failures_outside(1) == pytest.approx(0.5 * innocent / (guilty + innocent))
+
+
+def _screened(supplier: Integers, score: Floats, failed: Truths) -> Batch:
+    """Screens of the places from 0 on, results in the next round."""
+    places = np.arange(len(score))
+    return Batch(0, places, supplier, places * 0, np.zeros((len(places), 1), np.float32), score, failed, places * 0 + 1,
+                 np.full(len(places), 0.8))  # fmt: skip
 
 
 def test_a_pass_keeps_a_sku_out_until_it_expires_or_other_goods_come() -> None:
     ledger = Ledger(places=3, cells=1)
     tested = np.array([0, 1])
     looks, passed, soon = np.zeros((2, 1), np.float32), np.zeros(2, bool), np.ones(2, dtype=np.int64)
-    ledger.add(Batch(0, tested, tested, tested * 0, looks, passed, soon, np.ones(2)))
+    ledger.add(Batch(0, tested, tested, tested * 0, looks, np.zeros(2), passed, soon, np.ones(2)))
     assert ledger.eligible(1).tolist() == [2]
     assert len(ledger.arrivals(1)) == 0
     assert ledger.eligible(13).tolist() == [2]
