@@ -60,6 +60,9 @@ RATE = "sku_return_rate_365"
 LEAST_COMPARED = 8
 """Of fewer SKUs with sales nothing is said to be usual."""
 
+RESULTS = {"pass": "passed", "fail": "failed"}
+"""How the results of tests read."""
+
 TRACKS = ("test", "certificate", "hold", "incident")
 """The rows of moments below the months."""
 
@@ -112,7 +115,7 @@ def _happened(dossier: Dossier) -> Iterator[tuple[date, str, str, str]]:
     for test in dossier.tests:
         own = "" if test.independent else ", supplier-provided: not counted"
         tone = {"pass": "good", "fail": "bad"}.get(test.result, "warn") if test.independent else "warn"
-        yield test.happened_on, "test", tone, f"test {test.result}{own}"
+        yield test.happened_on, "test", tone, f"test {RESULTS.get(test.result, test.result)}{own}"
     for each in dossier.certificates:
         tone = {"confirmed": "good", "claimed": "warn", "expired": "warn"}.get(each.status, "bad")
         yield each.happened_on, "certificate", tone, f"certificate {each.status.replace('_', ' ')}"
