@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import ibis
+import ibis.expr.operations as ops
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -58,7 +59,8 @@ class SmallWorld:
         spine = self.backend.create_table("spine", spine_table([]))
         self.tables = Tables(self.backend, given, "small")
         self.features_of_spine = feature_table(self.tables, spine, REFERENCE).order_by("row_number")
-        self.backend.to_pyarrow(self.features_of_spine)
+        for held in self.features_of_spine.op().find(ops.InMemoryTable):  # as Ibis does where it runs a query itself
+            self.backend.to_pyarrow(held.to_expr())
         self.sql = str(self.backend.compile(self.features_of_spine))
 
     def features(self, rows: Mapping[str, list[Row]], spine: list[tuple[str, str, date]]) -> pd.DataFrame:
