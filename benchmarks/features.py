@@ -9,7 +9,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -128,24 +130,53 @@ def without_codes(tables: Tables) -> Tables:
     return replace(tables, given={**tables.given, **contract, READ: tables[READ].drop(SKU_CODE)})
 
 
+def pandas_frame(home: Path, tables: Tables) -> pd.DataFrame:
+    """The same features by the peer, from the files that the tables are read from."""
+    workspace = Workspace(home)
+    return features_in_pandas(workspace.lake / tables.fingerprint, workspace.review_signals, AS_OF)
+
+
+SIDES: Mapping[str, Callable[[Path, Tables], pd.DataFrame]] = {
+    "touchstone": lambda _, tables: peer_frame(tables),
+    "touchstone, coding included": lambda _, tables: peer_frame(without_codes(tables)),
+    "pandas": pandas_frame,
+}
+
+
+def serve_side(name: str, home: Path) -> None:
+    """Make the frame of one side whenever a line comes in, and say so."""
+    tables = read_lake(Workspace(home))
+    for _ in sys.stdin:
+        SIDES[name](home, tables)
+        print("made", flush=True)
+
+
+@contextmanager
+def side(name: str, home: Path) -> Iterator[Callable[[], None]]:
+    """What makes the frame of one side once, in a process of its own: neither cleans up after the other."""
+    command = [sys.executable, "-m", "benchmarks.features", "--side", name, str(home)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+        asked, told = process.stdin, process.stdout
+        if asked is None or told is None:
+            raise RuntimeError("There are no pipes to the process.")
+
+        def make() -> None:
+            asked.write("\n")
+            asked.flush()
+            if not told.readline():
+                raise RuntimeError(f"The side {name!r} has stopped; its own output says why.")
+
+        yield make
+
+
 def against_pandas(home: Path, skus: int) -> dict[str, Any]:
     """Both sides from the same Parquet files to a frame in memory: medians of interleaved runs, and the difference."""
     write_big_marketplace(home, skus)
     tables = read_lake(Workspace(home))
-    lake, signals = Workspace(home).lake / tables.fingerprint, Workspace(home).review_signals
-
-    def ours() -> pd.DataFrame:
-        return peer_frame(tables)
-
-    sides = {
-        "touchstone": ours, "touchstone, coding included": lambda: peer_frame(without_codes(tables)),
-        "pandas": lambda: features_in_pandas(lake, signals, AS_OF),
-    }  # fmt: skip
-    seconds = interleaved_medians(sides, ROUNDS)
+    with ExitStack() as stack:
+        seconds = interleaved_medians({name: stack.enter_context(side(name, home)) for name in SIDES}, ROUNDS)
     keys = ["sku_id", "market"]
-    found, expected = (
-        frame.set_index(keys).sort_index() for frame in (ours(), features_in_pandas(lake, signals, AS_OF))
-    )
+    found, expected = (SIDES[name](home, tables).set_index(keys).sort_index() for name in ("touchstone", "pandas"))
     names = list(PEER_FEATURES)
     if not found.index.equals(expected.index):
         raise AssertionError("Pandas and the pipeline answered different SKUs.")
@@ -167,8 +198,9 @@ def report(sizes: list[dict[str, Any]], peer: dict[str, Any]) -> Path:
         f"{peer['seconds']['pandas']:.1f} s, the pipeline {peer['seconds']['touchstone']:.1f} s: {peer['ratio']:.1f} "
         f"times. From tables without the codes that an ingest gives SKUs and their events: "
         f"{peer['seconds']['touchstone, coding included']:.1f} s. "
-        f"Medians of {ROUNDS} interleaved runs, Parquet files to a frame in memory; the largest difference of "
-        f"any value is {peer['largest_difference']:.1e}. Both take the reviews as read for "
+        f"Medians of {ROUNDS} interleaved runs, Parquet files to a frame in memory, each side in a process of its own "
+        "that has made the frame once before; the largest difference of any value is "
+        f"{peer['largest_difference']:.1e}. Both take the reviews as read for "
         "hazards, from the same files, which keep the codes of SKUs; the pipeline computes on every core, pandas on "
         "one. Pandas computes every feature of SKUs and suppliers that orders, returns, reviews, lab tests and "
         f"certificates tell: {', '.join(PEER_FEATURES)}."
@@ -184,9 +216,12 @@ def report(sizes: list[dict[str, Any]], peer: dict[str, Any]) -> Path:
 
 
 def main(arguments: list[str]) -> None:
-    """Measure and report; or, as a process of its own, write one snapshot."""
+    """Measure and report; or, as a process of its own, write one snapshot or serve one side."""
     if arguments[:1] == ["--snapshot"]:
         print(json.dumps(snapshot_seconds(Path(arguments[1]), int(arguments[2]))))
+        return
+    if arguments[:1] == ["--side"]:
+        serve_side(arguments[1], Path(arguments[2]))
         return
     with tempfile.TemporaryDirectory() as scratch:
         peer = against_pandas(Path(scratch) / "peer", PEER_SKUS)
