@@ -14,6 +14,7 @@ from typing import Any
 
 import lightgbm
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
@@ -58,7 +59,8 @@ def grow(snapshot: Snapshot) -> ArtefactParts:
     """A model of TREES x LEAVES on all features, for failures simulated from a dozen of them: its size counts here."""
     draw = np.random.default_rng(1)
     matrix = snapshot.matrix(0, len(snapshot))
-    spread = np.nan_to_num((matrix - np.nanmean(matrix, axis=0)) / (np.nanstd(matrix, axis=0) + 1e-9))
+    frame = pd.DataFrame(matrix)
+    spread = ((frame - frame.mean()) / (frame.std() + 1e-9)).fillna(0.0).to_numpy()
     logit = spread @ (draw.normal(size=matrix.shape[1]) * (draw.random(matrix.shape[1]) < 0.3)) * 0.4 - 1.5
     failed = (draw.random(len(matrix)) < 1.0 / (1.0 + np.exp(-logit))).astype(np.float64)
     recipe = {"objective": "binary", "num_leaves": LEAVES, "learning_rate": 0.05, "verbosity": -1, "seed": 1,

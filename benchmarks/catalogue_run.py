@@ -54,8 +54,8 @@ def watched() -> Stopwatch:
     stopwatch = Stopwatch()
     for owner, name, stage in (
         (Snapshot, "matrix", "gather"), (Snapshot, "keys", "gather"), (Engine, "top", "explain"),
-        (Calibration, "p_fail", "calibrate"), (Calibration, "interval", "calibrate"),
-        (Assessor, "rows", "rows and reasons"), (parts.CatalogueScores, "_write_unranked", "all unranked"),
+        (Calibration, "p_fail_with_interval", "calibrate"), (Assessor, "rows", "rows and reasons"),
+        (parts.CatalogueScores, "_write_unranked", "all unranked"),
         (parts.CatalogueScores, "_margins", "ranks"), (parts, "ranks_of", "ranks"),
         (parts.CatalogueScores, "_write_part", "Parquet"),
     ):  # fmt: skip
