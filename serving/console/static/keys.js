@@ -15,6 +15,15 @@ function move(step) {
   if (all[next]) all[next].focus();
 }
 
+// A search that is answered once more, as on Enter, brings new rows: the one in focus keeps it.
+let held = "";
+document.addEventListener("htmx:beforeSwap", () => {
+  held = document.activeElement.matches(ROWS) ? document.activeElement.getAttribute("href") : "";
+});
+document.addEventListener("htmx:afterSwap", () => {
+  rows().find((row) => row.getAttribute("href") === held)?.focus();
+});
+
 const ACTIONS = {
   j: () => move(1),
   k: () => move(-1),

@@ -114,6 +114,17 @@ def test_a_scheduler_plans_and_exports(opened: Pages, shop: Shop, scripts: bool)
     assert {"sku_id", "inclusion_probability", "model_version", "as_of"} <= set(rows[0])
 
 
+def test_the_row_in_focus_keeps_it_when_the_search_is_answered_again(opened: Pages, shop: Shop) -> None:
+    page = opened("officer")
+    page.goto(f"{shop.pages}/?q=charger+20")
+    page.keyboard.press("j")
+    expect(page.locator("#results a[href$='/sku/EU/K-20']")).to_be_focused()
+    page.evaluate("document.querySelector('#results').dataset.old = 'yes'")
+    page.evaluate("document.querySelector('form.filters').requestSubmit()")
+    expect(page.locator("#results:not([data-old])")).to_have_count(1)
+    expect(page.locator("#results a[href$='/sku/EU/K-20']")).to_be_focused()
+
+
 def test_a_whole_decision_with_the_keyboard_alone(opened: Pages, shop: Shop) -> None:
     """Sign in, go down the queue, open a SKU, decide, read the confirmation; whatever has the focus shows it."""
     page = opened(None)
