@@ -1,0 +1,1 @@
+"""Promises of the room `benchmarks`: that they run, whatever they measure."""
