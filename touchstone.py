@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-from data.command_line import FOLDER, Call
-from data.refusal import Refusal
+from data.cli import FOLDER, Call
+from data.errors import Refusal
 from data.settings import read_settings
 
 COMMANDS = {
-    "sample-data": "data.commands:sample_data",
-    "import": "data.commands:import_public",
-    "ingest": "data.commands:ingest",
+    "sample-data": "data.cli:sample_data",
+    "import": "data.cli:import_public",
+    "ingest": "data.cli:ingest",
     "signals": "features.commands:signals",
     "train": "training.commands:train",
     "tune": "training.commands:tune",
@@ -30,7 +30,7 @@ COMMANDS = {
     "explain": "serving.commands:explain",
     "verdicts": "serving.commands:verdicts",
     "keys": "serving.access.commands:keys",
-    "ledger": "data.commands:ledger",
+    "ledger": "data.cli:ledger",
     "serve": "serving.commands:serve",
     "demo": "touchstone:demo",
 }
@@ -80,9 +80,9 @@ def main(context: click.Context, home: Path | None) -> None:
 @click.pass_obj
 def demo(call: Call, skus: int, budget: float, seed: int, no_serve: bool) -> None:
     """Run the whole job on a sample marketplace in WORKSPACE/demo, then serve it on port 3000."""
-    from data.ingest import ingest
-    from data.marketplace.sample import write_sample
+    from data.ingest.pipeline import ingest
     from data.progress import TerminalProgress
+    from data.synthetic.generator import write_sample
     from features.reading import read_lake
     from serving.commands import plan_round, score_day, serve_published
     from serving.published import published_now

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data.file_sums import file_sums
+from data.manifest import file_sums
 from features.catalogue import CATALOGUE
 from features.entity_file import NO_ROW, EntityFile, Piece, write_entity_file
 from features.feature import KEYS, Entity

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from benchmarks.big_snapshot import BigSnapshot
 from benchmarks.process import run_anew
 from benchmarks.report import interleaved_medians, machine, table, versions, write_report
-from data.ingest import ingest
-from data.marketplace.sample import write_sample
+from data.ingest.pipeline import ingest
 from data.progress import SilentProgress
+from data.synthetic.generator import write_sample
 from data.workspace import Workspace
 from features.reading import read_lake
 from features.reference import Reference

@@ -24,12 +24,12 @@ import pandas as pd
 from benchmarks.big_marketplace import AS_OF, write_big_marketplace
 from benchmarks.pandas_features import PEER_FEATURES, features_in_pandas
 from benchmarks.report import interleaved_medians, machine, table, versions, write_report
-from data.codes import SKU_CODE
 from data.contract import BY_NAME as TABLES_BY_NAME
-from data.days import day_names, write_days
-from data.lake import open_lake
+from data.lake.partitions import day_names, write_days
+from data.lake.store import open_lake
+from data.lake.surrogate_keys import SKU_CODE
+from data.lake.tables import Tables, schema_of
 from data.progress import SilentProgress
-from data.tables import Tables, schema_of
 from data.workspace import Workspace
 from features.catalogue import BY_NAME, FEATURE_NAMES
 from features.feature import KEYS

@@ -19,8 +19,8 @@ from starlette.testclient import TestClient
 
 from benchmarks.big_snapshot import BigSnapshot
 from benchmarks.report import machine, table, versions, write_report
+from data.database.connection import open_state
 from data.settings import Settings
-from data.state.database import open_state
 from data.workspace import Workspace
 from models.policy import bands_in_force
 from models.scoring import Explained

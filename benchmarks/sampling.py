@@ -27,7 +27,7 @@ from benchmarks.sampling_runs import (
     tasks,
 )
 from benchmarks.sampling_scale import scale_seconds
-from data.marketplace.living_world import SCENARIOS
+from data.synthetic.simulator import SCENARIOS
 from training.replay.contestants import PLAN as PLAN_DESIGN
 from training.replay.contestants import PLAN_WITH_SCREENING as SCREENING_DESIGN
 from training.replay.packages import PRICE_CENTS, SCREEN
@@ -92,7 +92,7 @@ def _in_whole_worlds(runs: Sequence[Run]) -> dict[str, list[Run]]:
 def _opening(by_name: dict[str, list[Run]]) -> str:
     worlds = len({(run.scenario, run.seed) for run in by_name[PLAN]})
     return (
-        f"{worlds} worlds of 100,000 SKUs with known truth (`data/marketplace/living_world.py`), {ROUNDS} rounds of "
+        f"{worlds} worlds of 100,000 SKUs with known truth (`data/synthetic/simulator.py`), {ROUNDS} rounds of "
         f"{TESTS * PRICE_CENTS // 100:,} EUR, which is {TESTS:,} full tests (1 %), after two of random tests; results "
         "come one or two rounds late, failures found are delisted. "
         f"Seeds {FRESH_SEEDS[0]} to {FRESH_SEEDS[-1]} in each scenario, used for nothing before; worlds, rivals and "

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from data.marketplace.living_world import SCENARIOS
+from data.synthetic.simulator import SCENARIOS
 from sampling.chance import ONE
 from sampling.difference import Outcomes, anticipated_variance, design_variance, difference_total, missed
 from sampling.interval import korn_graubard

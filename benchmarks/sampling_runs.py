@@ -6,7 +6,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from pathlib import Path
 
-from data.marketplace.living_world import SCENARIOS
+from data.synthetic.simulator import SCENARIOS
 from data.workspace import replacing
 from training.replay.contestants import CONTESTANTS
 from training.replay.loop import Round, replayed

@@ -18,8 +18,8 @@ from typing import Any
 
 from benchmarks.report import machine, table, versions, write_report
 from benchmarks.served import Client, Server, served
+from data.database.connection import open_state
 from data.settings import read_settings
-from data.state.database import open_state
 from data.workspace import Workspace
 from serving.access.keys import create_key
 from serving.published import published_now

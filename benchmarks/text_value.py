@@ -19,10 +19,10 @@ import pyarrow.parquet as pq
 
 from benchmarks.report import machine, table, versions, write_report
 from data.contract import BY_NAME
-from data.marketplace.categories import hazards as world_hazards
-from data.marketplace.sample import LAST_DAY, write_sample
+from data.lake.tables import tables_from_frames
 from data.progress import SilentProgress
-from data.tables import tables_from_frames
+from data.synthetic.generator import LAST_DAY, write_sample
+from data.synthetic.vocabulary import hazards as world_hazards
 from features.catalogue import CATALOGUE, FEATURE_NAMES
 from features.reading import read_at_once
 from features.reviews import GROUP, READ

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from data.refusal import Refusal
+from data.errors import Refusal
 
 POLICY_FOLDER = Path(__file__).resolve().parent.parent / "policy"
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from data.workspace import Workspace
 
 

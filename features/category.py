@@ -11,9 +11,9 @@ from features.source import Facts
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-    from data.tables import Tables
+    from data.lake.tables import Tables
 
-GROUP: Final = "category and market"
+CATEGORY_GROUP: Final = "category and market"
 
 
 def learned_of_category(days: "ir.Table", _: "Tables", reference: Reference) -> "ir.Table":
@@ -36,7 +36,7 @@ def _fail_rate(window_days: int | None) -> Feature:
     return Feature(
         name=f"category_fail_rate_{window_days}" if window_days else "category_fail_rate",
         meaning=f"share of independent tests of this category in this market that failed {when}, shrunk",
-        unit="share", group=GROUP, entity="category", direction=1,
+        unit="share", group=CATEGORY_GROUP, entity="category", direction=1,
         sentence=f"Independent tests of this category in this market {when} point to a fail rate of {{value}}.",
         missing="No independent test of this category in this market can be looked up.",
         source=TESTS_OF["category"], value=rate,
@@ -48,14 +48,14 @@ def _critical(seen: "ir.Table", reference: Reference) -> "ir.Value":
     return smoothed(count(critical), count(seen.independent), reference.prior("critical_fail"))
 
 
-FEATURES: tuple[Feature, ...] = (
+CATEGORY_FEATURES: tuple[Feature, ...] = (
     _fail_rate(None),
     _fail_rate(365),
     _fail_rate(90),
     Feature(
         name="category_tests_365",
         meaning="independent tests of this category in this market in the last year",
-        unit="count", group=GROUP, entity="category", direction=0,
+        unit="count", group=CATEGORY_GROUP, entity="category", direction=0,
         sentence="{value} independent test[s] of this category in this market [is|are] known from the last year.",
         missing="Tests of this category in this market cannot be looked up.",
         source=TESTS_OF["category"], value=lambda seen, _: count(seen.independent & within(seen, 365)),
@@ -63,7 +63,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(
         name="category_critical_rate",
         meaning="share of independent tests of this category in this market with a critical failure, shrunk",
-        unit="share", group=GROUP, entity="category", direction=1,
+        unit="share", group=CATEGORY_GROUP, entity="category", direction=1,
         sentence="Independent tests of this category in this market point to critical failures in {value} of tests.",
         missing="No independent test of this category in this market can be looked up.",
         source=TESTS_OF["category"], value=_critical,
@@ -71,7 +71,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(
         name="category_fail_rate_learned",
         meaning="fail rate of this category in this market in the training data",
-        unit="share", group=GROUP, entity="category", direction=1,
+        unit="share", group=CATEGORY_GROUP, entity="category", direction=1,
         sentence="In the data the model learned from, this category in this market failed in {value} of tests.",
         missing="The model has not learned from this category in this market.",
         source=LEARNED, value=lambda seen, _: seen.fail_rate,

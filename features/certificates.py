@@ -11,7 +11,7 @@ from features.source import Events
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-    from data.tables import Tables
+    from data.lake.tables import Tables
 
 GROUP: Final = "certificates"
 # Where a certificate changes status twice on one day, the graver status counts as the later one.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from data.command_line import FOLDER
+from data.cli import FOLDER
 from data.progress import TerminalProgress
 
 

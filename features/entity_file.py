@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from data.refusal import Refusal
+from data.errors import Refusal
 
 FEATURES = "features"
 LINKS = "links"

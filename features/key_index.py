@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from features.entity_file import NO_ROW
 
 HASHES_FILE = "sku_index_hash.npy"

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from data.codes import named, same_sku
+from data.lake.surrogate_keys import named, same_sku
 from features.feature import KEYS, Entity
 from features.prepared import shared
 from features.source import Events
@@ -11,7 +11,7 @@ from features.titles import title_key
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-    from data.tables import Tables
+    from data.lake.tables import Tables
 
 
 @shared

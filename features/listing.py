@@ -12,7 +12,7 @@ from features.titles import title_signals
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-    from data.tables import Tables
+    from data.lake.tables import Tables
 
 GROUP: Final = "listing"
 READ = (

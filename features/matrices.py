@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     from ibis.backends import BaseBackend
 
-    from data.tables import Tables
+    from data.lake.tables import Tables
 
 
 @dataclass(frozen=True)

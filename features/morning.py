@@ -9,7 +9,7 @@ from features.reference import Reference
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-    from data.tables import Tables
+    from data.lake.tables import Tables
 
 
 @dataclass(frozen=True)

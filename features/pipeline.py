@@ -7,7 +7,7 @@ import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
 
-from data.tables import Tables
+from data.lake.tables import Tables
 from features.catalogue import CATALOGUE, FEATURE_NAMES
 from features.certificates import reuses, statuses
 from features.feature import KEYS, Entity

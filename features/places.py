@@ -10,7 +10,7 @@ import ibis
 import numpy as np
 import pyarrow as pa
 
-from data.codes import SKU_CODE, SKU_RANK, coded_skus
+from data.lake.surrogate_keys import SKU_CODE, SKU_RANK, coded_skus
 from features.feature import KEYS, Entity
 from features.listing import READ
 from features.prepared import kept
@@ -20,7 +20,7 @@ from features.titles import title_key
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-    from data.tables import Tables
+    from data.lake.tables import Tables
 
 ASKED = "asked"
 

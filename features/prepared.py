@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-    from data.tables import Tables
+    from data.lake.tables import Tables
 
 Name = TypeVar("Name", bound=str)
 Rows = Callable[["Tables"], "ir.Table"]

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import polars as pl
 
-from data.lake import open_lake
+from data.lake.store import open_lake
+from data.lake.tables import Tables
 from data.progress import Progress
-from data.tables import Tables
 from data.workspace import Workspace
 from features.reviews import READ, REVIEWS, SIGNALS
 from features.text.enrichment import enrich, read_reviews_kept, review_signals
@@ -15,7 +15,7 @@ from features.text.records import records_of
 
 
 def read_lake(workspace: Workspace, progress: Progress | None = None) -> Tables:
-    """The lake, as `data.lake.open_lake` gives it, with its reviews read; only days that are new or changed take time.
+    """The lake, as `data.lake.store.open_lake` gives it, with its reviews read; only days that are new or changed take time.
 
     Raises Refusal where nothing has been ingested.
     """

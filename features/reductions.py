@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from data.engine import asked
+from data.lake.duckdb_engine import asked
 from features import adding
 from features.ages import age_in, fulfilled, is_age, origin_of
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data.refusal import Refusal
+from data.errors import Refusal
 
 SCHEMAS: Mapping[str, pa.Schema] = {
     "rates": pa.schema([("rate", pa.string()), ("prior_mean", pa.float64()), ("prior_strength", pa.float64())]),

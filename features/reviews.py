@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from features.feature import Entity, Feature
 from features.laboratory import listed
 from features.measures import count, share, smoothed, total, within
@@ -14,7 +14,7 @@ from features.text.hazards import Hazard, hazards
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-    from data.tables import Tables
+    from data.lake.tables import Tables
 
 GROUP: Final = "review text"
 REVIEWS, READ, SIGNALS = "reviews", "read_reviews", "review_signals"

@@ -10,7 +10,7 @@ from features.source import Events
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-    from data.tables import Tables
+    from data.lake.tables import Tables
 
 GROUP: Final = "supplier history"
 SERIOUS_INJURY = 2

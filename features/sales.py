@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from data.codes import named
+from data.lake.surrogate_keys import named
 from features.laboratory import listed
 from features.prepared import shared
 from features.source import Events
@@ -10,7 +10,7 @@ from features.source import Events
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-    from data.tables import Tables
+    from data.lake.tables import Tables
 
 SAFETY_REASONS = ["safety_concern", "allergic_reaction"]
 QUALITY_REASONS = ["defective", "damaged_in_transit"]

@@ -9,9 +9,9 @@ from features.source import Facts, joined
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-    from data.tables import Tables
+    from data.lake.tables import Tables
 
-GROUP: Final = "supplier history"
+SELLER_GROUP: Final = "supplier history"
 
 
 def _supplier(days: "ir.Table", tables: "Tables", _: Reference) -> "ir.Table":
@@ -21,18 +21,18 @@ def _supplier(days: "ir.Table", tables: "Tables", _: Reference) -> "ir.Table":
 
 SUPPLIER = Facts("the supplier", ("suppliers",), _supplier)
 
-FEATURES: tuple[Feature, ...] = (
+SELLER_FEATURES: tuple[Feature, ...] = (
     Feature(
         name="supplier_age_days",
         meaning="days since the supplier joined the marketplace",
-        unit="days", group=GROUP, entity="supplier", direction=0,
+        unit="days", group=SELLER_GROUP, entity="supplier", direction=0,
         sentence="This supplier joined {value} ago.", missing="The day this supplier joined is not known.",
         source=SUPPLIER, value=lambda seen, _: seen.as_of.delta(seen.onboarded_on, unit="day"),
     ),
     Feature(
         name="supplier_is_trader",
         meaning="whether the supplier trades goods that others make",
-        unit="yes/no", group=GROUP, entity="supplier", direction=0,
+        unit="yes/no", group=SELLER_GROUP, entity="supplier", direction=0,
         sentence="This supplier trades goods that others make: {value}.",
         missing="Whether this supplier makes its goods is not known.",
         source=SUPPLIER, value=lambda seen, _: (seen.kind == "trader").cast("int64"),

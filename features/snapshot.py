@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from data.file_sums import StatementFile, Sums, file_sum, require_unchanged
+from data.manifest import StatementFile, Sums, file_sum, require_unchanged
 from features.entity_file import EntityFile
 from features.entity_index import EntityIndex
 from features.feature import KEYS, Entity

@@ -11,10 +11,10 @@ import ibis.expr.types as ir
 import numpy as np
 from numpy.typing import NDArray
 
-from data.file_sums import file_sums
+from data.errors import Refusal
+from data.lake.tables import Tables
+from data.manifest import file_sums
 from data.progress import Advance, Progress
-from data.refusal import Refusal
-from data.tables import Tables
 from data.workspace import replacing
 from features.catalogue import CATALOGUE, FEATURE_NAMES
 from features.entity_file import NO_ROW, Piece, write_entity_file

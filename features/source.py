@@ -10,7 +10,7 @@ from features.reference import Reference
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-    from data.tables import Tables
+    from data.lake.tables import Tables
     from features.feature import Feature
     from features.morning import Morning
     from features.places import Places

@@ -8,7 +8,7 @@ from features.source import joined
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-    from data.tables import Tables
+    from data.lake.tables import Tables
 
 MILLION = 1_000_000
 

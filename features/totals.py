@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from data.codes import SKU_CODE, SKU_KEY, coded_events
+from data.lake.surrogate_keys import SKU_CODE, SKU_KEY, coded_events
 from features.arithmetic import evaluate, is_arithmetic
 from features.feature import Entity, Feature
 from features.laboratory import clear_tests, decided_tests

@@ -30,7 +30,7 @@ def compiled_sql() -> str:
     import polars as pl
 
     from data.contract import TABLES
-    from data.tables import Tables, schema_of
+    from data.lake.tables import Tables, schema_of
     from features.pipeline import SPINE_SCHEMA, feature_table
     from features.reviews import READ
     from features.text.records import REVIEW

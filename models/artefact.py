@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from data.workspace import replacing
 from features.reference import Reference, read_reference, write_reference
 from models.calibration import Calibration

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from models.curves import FITS, LOGIT_BOUND, Curve, Floats, Integers, bins_of, tally
 from models.prior_shift import PriorShift
 

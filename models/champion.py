@@ -5,7 +5,7 @@ import shutil
 import uuid
 from pathlib import Path
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from data.workspace import Workspace, point, pointed
 from models.artefact import Artefact, ArtefactParts, read_artefact, write_artefact
 

@@ -7,7 +7,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from models.calibration import Calibration
 from models.curves import Floats
 

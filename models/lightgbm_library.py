@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from data.refusal import Refusal
+from data.errors import Refusal
 
 FLOAT64, PREDICT_CONTRIBUTIONS, ROW_MAJOR = 1, 3, 1  # C_API_DTYPE_FLOAT64, C_API_PREDICT_CONTRIB
 # Early stopping changes margins by whole units of log-odds; a model file must not switch it on.

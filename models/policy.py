@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from data.errors import Refusal
 from data.policy import POLICY_FOLDER, PolicyText, policy_in_force
-from data.refusal import Refusal
 
 ACTIONS = ("none", "request_documents", "test", "priority_test")
 """What a score alone may ask for, the gentlest first; it never removes or pauses a product."""

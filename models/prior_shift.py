@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from models.curves import Floats
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from models.artefact import Artefact
 from models.lightgbm_library import contributions_by_lightgbm
 from models.treeshap import Engine, UnsupportedModel, compile_model

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from data.command_line import DAY, FOLDER, Call
+from data.cli import DAY, FOLDER, Call
 
 
 @click.command()
@@ -14,8 +14,8 @@ from data.command_line import DAY, FOLDER, Call
 @click.pass_obj
 def results(call: Call, file: Path) -> None:
     """Take in the laboratory results of FILE (CSV or Parquet: the columns of lab_tests, and round_id)."""
-    from data.result_store import Sender
-    from data.state.database import open_state
+    from data.database.connection import open_state
+    from data.lab_results.store import Sender
     from sampling.feedback import receive_results
     from sampling.rounds import round_status
 

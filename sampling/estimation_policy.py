@@ -4,8 +4,8 @@ from dataclasses import dataclass, fields
 from datetime import date
 from pathlib import Path
 
+from data.errors import Refusal
 from data.policy import POLICY_FOLDER, PolicyText, policy_in_force
-from data.refusal import Refusal
 
 _RANGE = {
     "level": (0.5, 0.9999), "final_share": (0, 1), "least_effective_tests": (0, 1e9), "widest": (0, 1),

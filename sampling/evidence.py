@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from sampling.columns import floats
 from sampling.difference import Outcomes
 from sampling.estimation_policy import EstimationPolicy

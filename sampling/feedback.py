@@ -7,11 +7,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from data.refusal import Refusal
-from data.result_store import Sender, file_results, keep_results
-from data.results import SCHEMA
-from data.results_intake import sift_results
-from data.verdict import TableCount
+from data.errors import Refusal
+from data.ingest.validation import TableCount
+from data.lab_results.file_intake import sift_results
+from data.lab_results.store import Sender, file_results, keep_results
+from data.lake.lab_results import SCHEMA
 from data.workspace import Workspace
 from sampling.rounds import planned_tests
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from sampling.chance import key_words
 from sampling.limits import Codes, Floats, Integers, Truths, Words
 from sampling.policy import Cell

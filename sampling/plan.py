@@ -8,7 +8,7 @@ from math import floor, isfinite, sqrt
 import numpy as np
 import pyarrow as pa
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from sampling.chance import ONE
 from sampling.chances_within import floors_within
 from sampling.draw import taken

@@ -8,8 +8,8 @@ from math import ceil, isfinite
 from pathlib import Path
 from typing import Any
 
+from data.errors import Refusal
 from data.policy import POLICY_FOLDER, PolicyText, policy_in_force
-from data.refusal import Refusal
 from sampling.limits import Knobs, Package
 
 Cell = tuple[str | None, str]

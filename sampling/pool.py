@@ -7,7 +7,7 @@ import numpy as np
 from sampling.limits import Floats
 
 _BINS, _RANGE = 1_500, 16.0  # bins of equal ratio over so many natural logarithms of the value
-_HALVINGS, _PASSES = 50, 12
+_HALVINGS, _POOL_PASSES = 50, 12
 _EXACT = 1e-10
 _VALUE_LOST = 5e-3  # what bins may cost; in a small pool they can cost more
 
@@ -32,7 +32,7 @@ def pooled_chances(pool: Pool, chance: Floats) -> Floats:
         return chance
     price, kappa = _prices(pool, chance, tests)
     free = _optimal(pool, price, kappa)
-    for _ in range(_PASSES):
+    for _ in range(_POOL_PASSES):
         loose = (free > pool.floor) & (free < 1)
         lacking = tests - float(free.sum())
         if abs(lacking) <= _EXACT * tests:

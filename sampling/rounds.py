@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from data.refusal import Refusal
-from data.results import accepted_results
+from data.errors import Refusal
+from data.lake.lab_results import accepted_results
 from data.workspace import Workspace, replacing
 from sampling.plan import Plan
 

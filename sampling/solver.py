@@ -6,7 +6,7 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import csr_array
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from sampling.limits import Floats
 
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from sampling.limits import Floats, Integers, Limits
 
 _NEARLY = 1e-6

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from data.errors import Refusal
+from data.lake.tables import Tables
 from data.progress import Progress
-from data.refusal import Refusal
-from data.tables import Tables
 from data.workspace import Workspace
 from features.snapshot import Snapshot, open_snapshot, verify_snapshot
 from features.snapshot_writing import snapshot_name, write_snapshot

@@ -9,8 +9,8 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
-from data.refusal import Refusal
-from data.results import result_files, tables_fingerprint
+from data.errors import Refusal
+from data.lake.lab_results import result_files, tables_fingerprint
 from data.workspace import Workspace
 from models.champion import champion_version
 from sampling.rounds import round_ids

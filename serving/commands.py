@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from data.command_line import DAY, FOLDER, Call
+from data.cli import DAY, FOLDER, Call
+from data.errors import Refusal
 from data.progress import Progress, TerminalProgress
-from data.refusal import Refusal
 from data.settings import Settings
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def allocate(call: Call, budget: float | None, seed: int | None, seal: bool) -> 
 @click.argument("sku_id")
 @click.argument("market")
 @click.pass_obj
-def explain(call: Call, sku_id: str, market: str) -> None:
+def explain_command(call: Call, sku_id: str, market: str) -> None:
     """Say in sentences why SKU_ID in MARKET has its score."""
     from serving.published import published_now
     from serving.summary import explanation
@@ -80,7 +80,7 @@ def explain(call: Call, sku_id: str, market: str) -> None:
 @click.pass_obj
 def verdicts(call: Call, out: Path) -> None:
     """Write what officers said of quoted sentences, as labels for the text model."""
-    from data.state.database import open_state
+    from data.database.connection import open_state
     from serving.decisions.verdicts import write_labels
 
     engine = open_state(call.settings.database_address)
@@ -100,7 +100,7 @@ def serve(call: Call, host: str, port: int, workers: int) -> None:
 
 def _seal(call: Call) -> str:
     """The seal of the next round's seed, which is chosen and recorded at the first call."""
-    from data.ledger import Versions
+    from data.database.audit_log import Versions
     from sampling.seal import Sealed, keep_sealed, kept_sealed
 
     plans = call.settings.workspace.plans
@@ -114,7 +114,7 @@ def _seal(call: Call) -> str:
 
 def score_day(settings: Settings, as_of: date | None, progress: Progress) -> Path:
     """Score the catalogue with the champion, as of the day after the newest row where no day is given; prune after."""
-    from data.lake import current_lake, latest_known_on
+    from data.lake.store import current_lake, latest_known_on
     from features.reading import read_lake
     from models.champion import champion
     from serving.batch import score_catalogue
@@ -140,7 +140,7 @@ def _score_on_spark(settings: Settings, as_of: date | None, master: str) -> Path
 
 def plan_round(call: Call, budget_eur: float, seed: int | None = None) -> "tuple[Plan, Path]":
     """Plan a round from the scores in service, and record it; the plan, and the folder it was written to."""
-    from data.state.database import open_state
+    from data.database.connection import open_state
     from serving.planning import Planner, draw_plan
     from serving.published import published_now
 
@@ -175,7 +175,7 @@ def serve_published(settings: Settings, host: str, port: int, workers: int = 1) 
 
 def _who_may_ask(settings: Settings, host: str) -> str:
     """Who is answered, in a sentence; Refusal where the door would stand open to other machines."""
-    from data.state.database import open_state
+    from data.database.connection import open_state
     from serving.access.keys import listed_keys
     from serving.access.loopback import is_loopback
 

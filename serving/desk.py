@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from data.workspace import Workspace
 from serving.publication import published_name
 from serving.published import Published, published_now

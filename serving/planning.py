@@ -9,8 +9,8 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from data.ledger import Deed, Versions, record_with, rows
-from data.state.database import writing
+from data.database.audit_log import Deed, Versions, record_with, rows
+from data.database.connection import writing
 from data.workspace import Workspace
 from sampling.plan import Plan, PlanSummary
 from sampling.rounds import write_plan

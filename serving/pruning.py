@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from data.workspace import Workspace
 from serving.publication import publications, published_name, read_publication
 from serving.queue.shape import queue_folder

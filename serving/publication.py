@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from data.workspace import Workspace, point, pointed, replacing
 from features.snapshot import open_snapshot, verify_snapshot
 from serving.dossiers.reading import verify_dossiers

@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic_core import to_json
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from data.workspace import Workspace
 from features.snapshot import open_snapshot
 from models.artefact import Artefact, require_feature_version

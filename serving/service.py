@@ -12,9 +12,9 @@ import bentoml
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from data.ledger import record
-from data.refusal import Refusal, UnavailableError
-from data.result_store import Sender, file_results
+from data.database.audit_log import record
+from data.errors import Refusal, UnavailableError
+from data.lab_results.store import Sender, file_results
 from data.settings import read_settings
 from serving.access.body_limit import BodyLimit
 from serving.access.caller import caller

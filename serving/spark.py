@@ -16,10 +16,10 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from data.contract import BY_NAME
-from data.lake import current_lake, latest_known_on
+from data.errors import Refusal
+from data.lake.store import current_lake, latest_known_on
+from data.lake.tables import Tables
 from data.progress import Progress
-from data.refusal import Refusal
-from data.tables import Tables
 from data.workspace import Workspace
 from features.feature import KEYS
 from features.pipeline import SHARED, entity_table, gathered

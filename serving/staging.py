@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from data.refusal import Refusal
+from data.errors import Refusal
 
 ROOMS = ("data", "features", "models", "serving")
 

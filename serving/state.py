@@ -4,7 +4,7 @@ import threading
 
 import sqlalchemy as sa
 
-from data.state.database import open_state
+from data.database.connection import open_state
 
 
 class State:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from serving.commands import refuse_taken
 from touchstone import COMMANDS, main
 

@@ -6,7 +6,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from data.tables import Tables
+from data.lake.tables import Tables
 from features.catalogue import FEATURE_NAMES
 from features.pipeline import feature_frame
 from features.reference import Reference

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from data.command_line import DAY, FOLDER, Call
+from data.cli import DAY, FOLDER, Call
 from data.progress import TerminalProgress
 
 

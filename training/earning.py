@@ -6,8 +6,8 @@ import lightgbm as lgb
 import numpy as np
 import pandas as pd
 
+from data.lake.tables import Tables
 from data.progress import Progress
-from data.tables import Tables
 from features.catalogue import CATALOGUE, FEATURE_NAMES
 from features.pipeline import feature_frame
 from features.reference import Reference

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from data.tables import Tables
+from data.lake.tables import Tables
 from features.titles import title_key
 from training.recipe_sections import INDEPENDENT_ORIGINS, SEVERITIES, LabelRecipe
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from training.periods import Period
 from training.splits import Rows
 

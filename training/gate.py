@@ -6,8 +6,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from data.errors import Refusal
 from data.policy import POLICY_FOLDER, policy_in_force
-from data.refusal import Refusal
 
 Measured = Mapping[str, Any]
 

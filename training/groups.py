@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from data.errors import Refusal
+from data.lake.tables import Tables
 from data.policy import POLICY_FOLDER, policy_in_force
-from data.refusal import Refusal
-from data.tables import Tables
 
 DIMENSIONS = ("country", "size_band", "tenure", "review_language")
 UNKNOWN = "unknown"

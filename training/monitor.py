@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from data.lake import latest_known_on
+from data.lake.store import latest_known_on
+from data.lake.tables import Tables
 from data.progress import Progress
 from data.settings import Settings
-from data.tables import Tables
 from data.workspace import replacing
 from models.champion import champion
 from training import course_plots, plots

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from data.settings import Settings
 from features.reading import read_lake
 from models.artefact import Artefact

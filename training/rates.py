@@ -8,7 +8,7 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from data.tables import Tables
+from data.lake.tables import Tables
 from features.reference import UNTRAINED_RATES, Prior
 from features.reviews import read_reviews
 from features.sales import sales_and_returns

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from training.recipe_sections import (
     AuditRecipe,
     ConstraintRecipe,

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from data.tables import Tables
+from data.lake.tables import Tables
 from features.reference import SCHEMAS, Prior, Reference, rates_table
 from training.metrics import Floats
 from training.rates import fit_rates

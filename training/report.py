@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from data.lake import latest_known_on
+from data.lake.store import latest_known_on
+from data.lake.tables import Tables
 from data.progress import Progress
-from data.tables import Tables
 from features.catalogue import FEATURE_NAMES
 from models.coverage import interval_coverage
 from models.policy import bands_in_force

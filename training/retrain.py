@@ -3,9 +3,9 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from data.lake.tables import Tables
 from data.progress import Progress
 from data.settings import Settings
-from data.tables import Tables
 from models.champion import champion
 from training.monitor import MonitorReport, monitor
 from training.promotion import promote

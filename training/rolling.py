@@ -7,8 +7,8 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
+from data.lake.tables import Tables
 from data.progress import Progress
-from data.tables import Tables
 from features.catalogue import FEATURE_NAMES
 from features.pipeline import feature_frame
 from training.baselines import baseline_margins

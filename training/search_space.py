@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data.refusal import Refusal
+from data.errors import Refusal
 
 SEARCH = Path(__file__).resolve().parent / "search.toml"
 Choices = Mapping[str, float | int]

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from training.recipe_sections import SplitRecipe
 
 Rows = npt.NDArray[np.int64]

@@ -9,9 +9,9 @@ from typing import Literal
 
 import sqlalchemy as sa
 
-from data import ledger
+from data.database import audit_log
+from data.database.connection import open_state
 from data.settings import Settings
-from data.state.database import open_state
 
 SUBJECT = "champion"
 """The subject under which the ledger keeps every succession."""
@@ -48,7 +48,7 @@ class Succession:
 
 def successions(settings: Settings) -> tuple[Succession, ...]:
     """Every succession in the ledger, the oldest first."""
-    with _ledger(settings) as engine, closing(ledger.rows(engine, SUBJECT)) as rows:
+    with _ledger(settings) as engine, closing(audit_log.rows(engine, SUBJECT)) as rows:
         return tuple(_succession(row) for row in rows)
 
 
@@ -59,10 +59,10 @@ def succeed(
     """Record a succession in the ledger; `rules` are the names of the broken ones and the version of all."""
     broken, policy = rules
     content = {"previous": previous, "why": decision.why, "force": decision.force, "broken": list(broken)}
-    versions = ledger.Versions(model=version, policy=policy)
+    versions = audit_log.Versions(model=version, policy=policy)
     with _ledger(settings) as engine:
         return _succession(
-            ledger.record(engine, ledger.Deed(decision.by, act, SUBJECT, content, versions), decision.at)
+            audit_log.record(engine, audit_log.Deed(decision.by, act, SUBJECT, content, versions), decision.at)
         )
 
 
@@ -82,7 +82,7 @@ def reigns(lines: Sequence[Succession]) -> tuple[str, ...]:
     return tuple(standing)
 
 
-def _succession(row: ledger.Row) -> Succession:
+def _succession(row: audit_log.Row) -> Succession:
     told = json.loads(row.content)
     return Succession(
         "rollback" if row.action == "rollback" else "promote", row.model_version or "", told["previous"],

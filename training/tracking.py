@@ -14,7 +14,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from data.settings import Settings
 from training.code_version import code_version
 from training.recipe import Recipe

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from data.lake.tables import Tables
 from data.progress import Progress
 from data.settings import Settings
-from data.tables import Tables
 from data.workspace import replacing
 from training.examples import examples
 from training.recipe import Recipe

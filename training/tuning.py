@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import optuna
 
+from data.errors import Refusal
 from data.progress import Advance, Progress
-from data.refusal import Refusal
 from training.earning import DIRECTIONS
 from training.fit import Lesson, fewest_losses, loss_curve
 from training.metrics import Floats
@@ -133,7 +133,9 @@ def _stated(recipe: Recipe, path: str) -> Any:
     try:
         return getattr(getattr(recipe, section), key)
     except AttributeError as error:
-        raise Refusal(f"The search space names {path}, which no recipe has. Mend training/search.toml.") from error
+        raise Refusal(
+            f"The search space names {path}, which no recipe has. Mend training/tuning/search.toml."
+        ) from error
 
 
 def _attempted(

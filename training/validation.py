@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from data.lake.tables import Tables
 from data.progress import Progress
-from data.tables import Tables
 from features.catalogue import FEATURE_NAMES
 from features.pipeline import feature_frame
 from training.bootstrap import supplier_weights

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from data.tables import Tables
+from data.lake.tables import Tables
 from features.catalogue import FEATURE_NAMES
 from features.version import feature_version
 from models.artefact import Artefact, require_feature_version

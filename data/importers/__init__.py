@@ -5,8 +5,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import cast
 
-from data.importers.counts import ImportCounts
-from data.refusal import Refusal
+from data.errors import Refusal
+from data.importers.report import ImportCounts
 
 Importer = Callable[[Path, Path], ImportCounts]
 

@@ -18,11 +18,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.contract import BY_NAME
+from data.errors import Refusal
 from data.importers.action_levels import Verdict, read_action_levels
-from data.importers.counts import ImportCounts
 from data.importers.nyc_metals_samples import Sample, read_samples
 from data.importers.product_names import company, plain_words
-from data.refusal import Refusal
+from data.importers.report import ImportCounts
 from data.workspace import replacing
 
 LEVELS_FILE = Path(__file__).with_name("nyc_metals_levels.toml")

@@ -8,9 +8,9 @@ from datetime import date, datetime
 from itertools import groupby
 from pathlib import Path
 
+from data.errors import Refusal
 from data.importers.action_levels import Finding
 from data.importers.product_names import plain_words
-from data.refusal import Refusal
 
 COLUMNS = (
     "ROW_ID", "PRODUCT_TYPE", "PRODUCT_NAME", "METAL", "CONCENTRATION", "UNITS", "MANUFACTURER",

@@ -46,7 +46,7 @@ def cues() -> Mapping[str, Cue]:
             kind.get("severity_at_most", 4), frozenset(kind["hazards"]) if "hazards" in kind else None,
             kind.get("spares_harm", False),
         )
-        for name, kind in _table().items()
+        for name, kind in _cue_table().items()
     }  # fmt: skip
 
 
@@ -54,7 +54,7 @@ def cues() -> Mapping[str, Cue]:
 def cue_patterns() -> Mapping[str, Mapping[str, tuple[str, ...]]]:
     """For each flat pattern, the names of the cues it is by language."""
     found: dict[str, dict[str, tuple[str, ...]]] = {}
-    for name, kind in _table().items():
+    for name, kind in _cue_table().items():
         for language in LANGUAGES:
             for pattern in dict.fromkeys(p for short in kind.get(language, ()) for p in patterns(short)):
                 of_language = found.setdefault(pattern, {})
@@ -63,5 +63,5 @@ def cue_patterns() -> Mapping[str, Mapping[str, tuple[str, ...]]]:
 
 
 @cache
-def _table() -> Mapping[str, dict[str, Any]]:
+def _cue_table() -> Mapping[str, dict[str, Any]]:
     return tomllib.loads(CUES.read_text(encoding="utf-8"))

@@ -17,10 +17,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data.days import content_sums
-from data.engine import literal_path
+from data.lake.duckdb_engine import literal_path
+from data.lake.partitions import content_sums
+from data.lake.tables import Tables
 from data.progress import Progress, SilentProgress
-from data.tables import Tables
 from data.workspace import replacing
 from features.text.blind_spot import BlindSpot
 from features.text.extractor import extractor_version, in_order

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from features.text.evidence import Mention, find_mentions
 from features.text.language import language_of
 from features.text.linear import BUCKETS, FOLDER, LinearModel, read_model, words_around, write_model

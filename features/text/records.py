@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from data.codes import SKU_CODE
+from data.lake.surrogate_keys import SKU_CODE
 from features.text.blind_spot import BlindSpot, sampled_rows
 from features.text.copies import copy_keys, text_keys
 from features.text.extractor import SCHEMA, Batch, Reading, clean_texts, extractor_version, read

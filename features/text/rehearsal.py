@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from data.marketplace.phrases import TONES, topics
-from data.marketplace.phrases import phrases as marketplace_phrases
+from data.synthetic.vocabulary import TONES, topics
+from data.synthetic.vocabulary import phrases as marketplace_phrases
 from features.text.language import LANGUAGES
 
 REHEARSAL: Final = Path(__file__).resolve().parent / "rehearsal.toml"

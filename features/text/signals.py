@@ -12,8 +12,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from data.errors import Refusal
 from data.progress import Progress, SilentProgress
-from data.refusal import Refusal
 from data.workspace import replacing
 from features.text.blind_spot import BlindSpot, sampled_rows
 from features.text.extractor import Batch, Reading, extractor_version, in_order, read

@@ -2,7 +2,7 @@
 
 import click
 
-from data.command_line import Call
+from data.cli import Call
 from serving.access.keys import ROLES, Key
 
 
@@ -23,7 +23,7 @@ def create(call: Call, name: str, role: str, person: str | None) -> None:
     """
     from getpass import getuser
 
-    from data.state.database import open_state
+    from data.database.connection import open_state
     from serving.access.keys import create_key
 
     engine = open_state(call.settings.database_address)
@@ -38,7 +38,7 @@ def create(call: Call, name: str, role: str, person: str | None) -> None:
 @click.pass_obj
 def show(call: Call) -> None:
     """List every key ever made; secrets are not kept."""
-    from data.state.database import open_state
+    from data.database.connection import open_state
     from serving.access.keys import listed_keys
 
     engine = open_state(call.settings.database_address)
@@ -62,7 +62,7 @@ def revoke(call: Call, key_id: str) -> None:
     """Let the key KEY_ID open nothing any more; a running service notices within seconds."""
     from getpass import getuser
 
-    from data.state.database import open_state
+    from data.database.connection import open_state
     from serving.access.keys import revoke_key
 
     engine = open_state(call.settings.database_address)

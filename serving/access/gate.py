@@ -11,7 +11,7 @@ import anyio.to_thread
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from serving.access.allowance import Allowance
 from serving.access.caller import CALLER
 from serving.access.key_ring import KeyRing

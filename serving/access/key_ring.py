@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from serving.access.keys import Key, hashed, key_of
 from serving.access.policy import AccessPolicy
 

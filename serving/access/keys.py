@@ -10,10 +10,10 @@ from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
 
-from data.ledger import Deed, record_with
-from data.refusal import Refusal
-from data.state.database import reading, writing
-from data.state.schema import API_KEYS
+from data.database.audit_log import Deed, record_with
+from data.database.connection import reading, writing
+from data.database.schema import API_KEYS
+from data.errors import Refusal
 
 Role = Literal["scheduler", "officer", "analyst", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)

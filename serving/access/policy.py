@@ -4,8 +4,8 @@ from dataclasses import dataclass, fields
 from datetime import date
 from pathlib import Path
 
+from data.errors import Refusal
 from data.policy import POLICY_FOLDER, policy_in_force
-from data.refusal import Refusal
 
 
 @dataclass(frozen=True)

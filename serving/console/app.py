@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from data.refusal import Refusal, UnavailableError
+from data.errors import Refusal, UnavailableError
 from serving.console import (
     appeal_pages,
     approval_pages,

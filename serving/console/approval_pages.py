@@ -9,8 +9,8 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData
 
-from data.ledger import Row, rows
-from data.refusal import Refusal
+from data.database.audit_log import Row, rows
+from data.errors import Refusal
 from serving.console.casework import decisions_of, dossier_of, officer_of, policy_today
 from serving.console.decision_page import text
 from serving.console.house import House

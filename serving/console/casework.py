@@ -4,8 +4,8 @@ import secrets
 from dataclasses import dataclass
 from datetime import date
 
-from data.ledger import Versions
-from data.refusal import Refusal
+from data.database.audit_log import Versions
+from data.errors import Refusal
 from models.policy import bands_in_force
 from sampling.limits import Package
 from sampling.policy import sampling_policy_in_force

@@ -8,8 +8,8 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from data.state.database import reading
-from data.state.schema import DECISIONS
+from data.database.connection import reading
+from data.database.schema import DECISIONS
 from serving.console.house import House
 from serving.decisions.clock import Due, due, working_day_after
 from serving.decisions.policy import Clocks, decision_policy_in_force

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from serving.console.casework import Casework, casework, decisions_of, dossier_of, officer_of
 from serving.console.house import House
 from serving.console.pages import address, page

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from data.errors import Refusal
 from data.policy import POLICY_FOLDER, policy_in_force
-from data.refusal import Refusal
 from features.catalogue import BY_NAME
 from serving.answers import ScoreRow
 from serving.dossiers.dossier import Dossier

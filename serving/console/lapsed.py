@@ -7,8 +7,8 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from data.state.database import reading
-from data.state.schema import DECISIONS
+from data.database.connection import reading
+from data.database.schema import DECISIONS
 from serving.console.house import House
 from serving.decisions.record import DECLINED
 from serving.dossiers.owned_rows import OWNER

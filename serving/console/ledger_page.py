@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from data.ledger import Row, newest_rows, verified
-from data.refusal import Refusal
+from data.database.audit_log import Row, newest_rows, verified
+from data.errors import Refusal
 from serving.console.pages import page
 from serving.console.session import AnyHouse, SignedIn, signed_in
 from serving.console.veil import Key, veiled_among

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
-from data.results import accepted_results
+from data.lake.lab_results import accepted_results
 from data.workspace import Workspace
 from sampling.rounds import round_record
 from serving.console.casework import decisions_of, policy_today

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from data.workspace import Workspace
 from sampling.rounds import round_ids
 from serving.console.house import House

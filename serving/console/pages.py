@@ -9,7 +9,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from serving.console.session import csrf_token, house_of, keep, session_of
 from serving.console.wording import FILTERS
 

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 
-from data.refusal import Refusal
-from data.results import accepted_results
+from data.errors import Refusal
+from data.lake.lab_results import accepted_results
 from data.workspace import Workspace
 from sampling.plan import Plan
 from sampling.rounds import PLAN_FILE, round_folder, round_ids, round_record

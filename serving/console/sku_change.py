@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from data.workspace import Workspace
 from features.snapshot import Snapshot, open_snapshot
 from models.reasons import Place

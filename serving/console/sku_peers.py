@@ -12,7 +12,7 @@ from serving.queue.shape import Evidence
 from serving.queue.wanted import Wanted
 
 MOST_PEERS = 5
-COMPARED = 400
+PEERS_COMPARED = 400
 """So many tested SKUs of the nearest predicted risk are compared."""
 
 
@@ -34,7 +34,7 @@ def peers_of(published: Published, position: int, category: str) -> tuple[Peer, 
     found = [store.find(Wanted(categories=(category,), evidence=kind)) for kind in (Evidence.FAILED, Evidence.PASSED)]
     numbers = np.setdiff1d(np.concatenate(found), store.numbers_of(np.array([position])))
     here = int(store.numbers_of(np.array([position]))[0])
-    near = numbers[np.argsort(np.abs(numbers - here), kind="stable")[:COMPARED]]
+    near = numbers[np.argsort(np.abs(numbers - here), kind="stable")[:PEERS_COMPARED]]
     if not len(near):
         return ()
     positions = store.positions(near)

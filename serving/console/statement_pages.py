@@ -5,7 +5,7 @@ from datetime import date
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from serving.console.casework import decisions_of
 from serving.console.pages import page
 from serving.console.session import AnyHouse, signed_in

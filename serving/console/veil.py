@@ -7,9 +7,9 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from data.refusal import Refusal
-from data.state.database import reading
-from data.state.schema import ESTIMATES
+from data.database.connection import reading
+from data.database.schema import ESTIMATES
+from data.errors import Refusal
 from models.policy import bands_in_force
 from serving.console.house import House
 from serving.console.session import Person

@@ -7,10 +7,10 @@ from datetime import date, datetime
 
 import sqlalchemy as sa
 
-from data.ledger import Deed, record_with
-from data.refusal import Refusal
-from data.state.database import reading, writing
-from data.state.schema import APPEALS, DECISIONS
+from data.database.audit_log import Deed, record_with
+from data.database.connection import reading, writing
+from data.database.schema import APPEALS, DECISIONS
+from data.errors import Refusal
 from serving.decisions.clock import months_after, working_day_after
 from serving.decisions.policy import DecisionPolicy
 from serving.decisions.record import IN_FORCE, REVERSED, Appeal, Decision

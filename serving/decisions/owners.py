@@ -4,10 +4,10 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from data.ledger import Deed, record_with
-from data.refusal import Refusal
-from data.state.database import reading, writing
-from data.state.schema import ASSIGNMENTS
+from data.database.audit_log import Deed, record_with
+from data.database.connection import reading, writing
+from data.database.schema import ASSIGNMENTS
+from data.errors import Refusal
 from serving.decisions.rules import Officer
 
 LONGEST_NAME = 80

@@ -6,8 +6,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from data.errors import Refusal
 from data.policy import POLICY_FOLDER, PolicyText, policy_in_force
-from data.refusal import Refusal
 
 ROLES = ("scheduler", "officer", "analyst", "admin")
 # Which decisions a score alone can never carry, whatever a policy file says.

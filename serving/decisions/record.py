@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from data.ledger import Versions
+from data.database.audit_log import Versions
 from serving.decisions.own_estimate import Case
 from serving.decisions.rules import StandingFact
 from serving.decisions.shown import Shown, read_shown

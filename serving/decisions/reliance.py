@@ -5,10 +5,10 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from data.ledger import Deed, Versions, record_with
-from data.refusal import Refusal
-from data.state.database import reading, writing
-from data.state.schema import ESTIMATES
+from data.database.audit_log import Deed, Versions, record_with
+from data.database.connection import reading, writing
+from data.database.schema import ESTIMATES
+from data.errors import Refusal
 from serving.decisions.own_estimate import Case, drawn_for_estimate
 from serving.decisions.policy import DecisionPolicy
 from serving.decisions.rules import Officer

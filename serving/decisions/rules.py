@@ -6,7 +6,7 @@ from datetime import date
 from typing import Protocol
 from unicodedata import normalize
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from serving.decisions.policy import DecisionPolicy, Disposition
 
 # What the actions of a score's band ask for, as strengths of dispositions.

@@ -8,10 +8,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from data.ledger import Deed, Versions, record_with
-from data.refusal import Refusal
-from data.state.database import reading, writing
-from data.state.schema import DECISIONS
+from data.database.audit_log import Deed, Versions, record_with
+from data.database.connection import reading, writing
+from data.database.schema import DECISIONS
+from data.errors import Refusal
 from serving.decisions.own_estimate import ESTIMATORS, drawn_for_estimate
 from serving.decisions.policy import DecisionPolicy
 from serving.decisions.record import DECLINED, IN_FORCE, PROPOSED, REVERSED, CaseFile, Decision

@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
-from data.ledger import Deed, record_with
-from data.refusal import Refusal
-from data.state.database import reading, writing
-from data.state.schema import QUOTE_VERDICTS
+from data.database.audit_log import Deed, record_with
+from data.database.connection import reading, writing
+from data.database.schema import QUOTE_VERDICTS
+from data.errors import Refusal
 from data.workspace import replacing
 from features.text.masking import masked
 from serving.decisions.rules import Officer

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from data.refusal import Refusal
+from data.errors import Refusal
 
 OWNER = "owner"
 Row = dict[str, Any]

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 
 import pyarrow as pa
 
-from data.file_sums import StatementFile, Sums, file_sum, require_unchanged
+from data.manifest import StatementFile, Sums, file_sum, require_unchanged
 from serving.dossiers.dossier import (
     Audit,
     Certificate,

@@ -7,8 +7,8 @@ from datetime import date
 import ibis
 import ibis.expr.types as ir
 
-from data.codes import named, same_sku
-from data.tables import Tables
+from data.lake.surrogate_keys import named, same_sku
+from data.lake.tables import Tables
 from features.certificates import GRAVITY
 from features.places import Places, place_of
 from features.reviews import SIGNALS

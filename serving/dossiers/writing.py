@@ -9,9 +9,9 @@ import ibis.expr.types as ir
 import pyarrow as pa
 from ibis.backends import BaseBackend
 
-from data.file_sums import file_sums
+from data.lake.tables import Tables
+from data.manifest import file_sums
 from data.progress import Progress
-from data.tables import Tables
 from data.workspace import replacing
 from features.places import numbered
 from features.reviews import SIGNALS

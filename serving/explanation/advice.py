@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from data.errors import Refusal
 from data.policy import POLICY_FOLDER, policy_in_force
-from data.refusal import Refusal
 from features.catalogue import BY_NAME
 from serving.assessment import Assessor
 

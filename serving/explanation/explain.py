@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from models.reasons import Place
 from serving.answers import Item
 from serving.explanation.advice import changes, steps_in_force

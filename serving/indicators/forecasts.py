@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from data.results import accepted_results
+from data.lake.lab_results import accepted_results
 from data.workspace import Workspace
 from sampling.rounds import PLAN_FILE, round_folder, round_ids
 from serving.indicators.shares import Share

@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from data.workspace import Workspace, replacing
 from serving.indicators.figures import Chosen, LabTotals, MonthTotals, Totals
 from serving.indicators.relisting import Relisted

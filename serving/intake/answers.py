@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from data.result_rows import LONGEST_TEXT
+from data.lab_results.record_validation import LONGEST_TEXT
 
 MOST_RESULTS = 1_000
 Short = Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT)]

@@ -7,8 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from data.result_rows import judged
-from data.result_store import Sender, file_results, keep_results
+from data.lab_results.record_validation import judged
+from data.lab_results.store import Sender, file_results, keep_results
 from data.workspace import Workspace
 from sampling.rounds import planned_tests, round_status
 from serving.intake.answers import RefusedResult, ResultsAnswer, RoundProgress

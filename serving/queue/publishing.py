@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from data.workspace import Workspace
 from features.snapshot import Snapshot, open_snapshot
 from models.policy import Bands

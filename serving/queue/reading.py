@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from features.snapshot import Snapshot
 from serving.decisions.own_estimate import drawn_cases
 from serving.decisions.policy import DecisionPolicy

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from data.file_sums import StatementFile, Sums
+from data.manifest import StatementFile, Sums
 from data.workspace import Workspace
 from serving.publication import Publication
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from data.file_sums import file_sums
+from data.manifest import file_sums
 from data.workspace import replacing
 from features.snapshot import Snapshot
 from models.policy import Bands

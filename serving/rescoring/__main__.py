@@ -4,9 +4,9 @@ import os
 import sys
 from datetime import UTC, date, datetime
 
-from data.refusal import Refusal
+from data.database.connection import open_state
+from data.errors import Refusal
 from data.settings import Settings, read_settings
-from data.state.database import open_state
 from serving.rescoring.store import StateProgress, end
 
 NICE = 10

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from data.settings import Settings
 from serving.access.keys import Key
 from serving.rescoring.store import Rescoring, begin, end, latest

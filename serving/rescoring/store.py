@@ -10,11 +10,11 @@ from typing import Literal
 
 import sqlalchemy as sa
 
-from data.ledger import Deed, record_with
+from data.database.audit_log import Deed, record_with
+from data.database.connection import reading, writing
+from data.database.schema import RESCORINGS
+from data.errors import Refusal
 from data.progress import Advance
-from data.refusal import Refusal
-from data.state.database import reading, writing
-from data.state.schema import RESCORINGS
 from serving.access.keys import Key
 
 SILENT_AFTER = timedelta(minutes=15)

@@ -7,8 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from data.errors import Refusal
 from data.policy import POLICY_FOLDER, policy_in_force
-from data.refusal import Refusal
 from serving.facts import DENIED_CERTIFICATE, FAILED_ELSEWHERE, FAILED_TEST, ORDER
 
 Stage = Literal["listing", "payment", "shipment"]

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from data.ledger import Deed, Versions
+from data.database.audit_log import Deed, Versions
 from features.newcomer import ListingReader, NewListing
 from models.reasons import Place
 from serving.access.keys import Key

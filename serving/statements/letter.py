@@ -3,7 +3,7 @@
 from functools import partial
 from textwrap import fill
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from serving.statements.statement import Statement
 
 WIDTH = 72

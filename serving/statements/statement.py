@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from serving.decisions.clock import months_after
 from serving.decisions.policy import DecisionPolicy, Disposition, Ground
 from serving.decisions.record import DECLINED, PROPOSED, Decision

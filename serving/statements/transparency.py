@@ -6,7 +6,7 @@ Names and limits: https://transparency.dsa.ec.europa.eu/page/api-documentation, 
 from datetime import date
 from typing import Any
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from serving.statements.statement import EEA, EU, Statement
 
 MOST_FACTS, MOST_EXPLANATION, MOST_GROUND = 5000, 2000, 500

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from data.ingest import TableCount, ingest
+from data.ingest.pipeline import TableCount, ingest
 from data.workspace import Workspace
 
 TODAY = date(2026, 6, 30)

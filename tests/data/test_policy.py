@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from data.errors import Refusal
 from data.policy import policy_in_force
-from data.refusal import Refusal
 
 
 def written(folder: Path, day: date, text: str) -> None:

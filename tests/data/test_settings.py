@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from data.settings import read_settings
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from data.tables import Tables, tables_from_frames
+from data.lake.tables import Tables, tables_from_frames
 
 DAY = date(2026, 1, 10)
 

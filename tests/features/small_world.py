@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 
 from data.contract import TABLES, Column, Table
-from data.tables import Tables, schema_of
+from data.lake.tables import Tables, schema_of
 from features.pipeline import SPINE_SCHEMA, feature_table
 from features.reference import SCHEMAS, UNTRAINED_RATES, Reference, rates_table
 from features.reviews import READ, REVIEWS

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from data.contract import TABLES
-from data.tables import tables_from_frames
+from data.lake.tables import tables_from_frames
 from features.catalogue import BY_NAME, CATALOGUE, FEATURE_NAMES
 from features.feature import KEYS
 from features.pipeline import entity_tables, feature_frame

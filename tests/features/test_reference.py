@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from features.reference import SCHEMAS, UNTRAINED_RATES, Prior, Reference, rates_table, read_reference, write_reference
 from tests.features.small_world import REFERENCE
 

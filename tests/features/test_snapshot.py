@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data.errors import Refusal
+from data.lake.tables import Tables
 from data.progress import SilentProgress
-from data.refusal import Refusal
-from data.tables import Tables
 from features import key_index, snapshot_writing
 from features.catalogue import CATALOGUE, FEATURE_NAMES
 from features.feature import Entity, Feature

@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.contract import TABLES
-from data.marketplace.sample import write_sample
+from data.lake.tables import Tables, tables_from_frames
 from data.progress import SilentProgress
-from data.tables import Tables, tables_from_frames
+from data.synthetic.generator import write_sample
 from features import snapshot_writing
 from features.catalogue import FEATURE_NAMES
 from features.pipeline import feature_frame

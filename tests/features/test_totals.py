@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from data.codes import SKU_CODE, coded_events, coded_skus
-from data.tables import Tables
+from data.lake.surrogate_keys import SKU_CODE, coded_events, coded_skus
+from data.lake.tables import Tables
 from features import arithmetic, reductions
 from features.catalogue import CATALOGUE
 from features.certificates import REUSES

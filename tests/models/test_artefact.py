@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from models.artefact import (
     Artefact,
     ArtefactParts,

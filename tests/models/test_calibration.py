@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from models.calibration import MANY_LABELS, Calibration, fit_calibration
 from models.curves import Floats
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from data.workspace import Workspace, point
 from models.artefact import Artefact
 from models.champion import (

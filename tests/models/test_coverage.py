@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from models.calibration import Calibration, fit_calibration
 from models.coverage import interval_coverage
 from models.curves import Floats

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from models import lightgbm_library
 from models.lightgbm_library import contributions_by_lightgbm
 from tests.models.boosters import grow

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from models.policy import ACTIONS, Bands, bands_in_force
 
 FLOORS = st.lists(st.floats(0.001, 0.999), max_size=5, unique=True).map(lambda floors: (0.0, *sorted(floors)))

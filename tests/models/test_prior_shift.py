@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from models.calibration import Calibration
 from models.prior_shift import PriorShift
 from tests.models.worlds import tiny_calibration

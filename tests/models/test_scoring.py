@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from features.catalogue import FEATURE_NAMES
 from models.artefact import Artefact
 from models.reasons import top_reasons

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from data.refusal import Refusal
-from data.results import SCHEMA
+from data.errors import Refusal
+from data.lake.lab_results import SCHEMA
 from data.workspace import Workspace
 from sampling.estimate import Estimate, estimate_text, estimated, latest_rounds, write_estimate
 from sampling.plan import Plan, allocate

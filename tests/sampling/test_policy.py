@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from data.errors import Refusal
 from data.policy import PolicyText
-from data.refusal import Refusal
 from sampling.policy import sampling_policy, sampling_policy_in_force
 
 XRF = {"name": "XRF", "cost_eur": 25.5, "units": 1, "method": "xrf", "turnaround_days": 3, "categories": ["jewellery"]}

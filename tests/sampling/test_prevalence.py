@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from data.errors import Refusal
 from data.policy import PolicyText
-from data.refusal import Refusal
 from sampling.estimation_policy import estimation_policy
 from sampling.evidence import Domain, evidence_of
 from sampling.interval import Share

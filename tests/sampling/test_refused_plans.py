@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from sampling.plan import allocate
 from tests.sampling.frames import AS_OF, POLICY, candidates, marketplace
 

@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import csv
 
-from data.ingest import ingest
-from data.lake import open_lake
-from data.refusal import Refusal
-from data.result_store import Sender
-from data.results import accepted_results
-from data.state.database import open_state
+from data.database.connection import open_state
+from data.errors import Refusal
+from data.ingest.pipeline import ingest
+from data.lab_results.store import Sender
+from data.lake.lab_results import accepted_results
+from data.lake.store import open_lake
 from data.workspace import Workspace
 from sampling.feedback import Intake, receive_results
 from sampling.plan import Plan, allocate

@@ -17,9 +17,9 @@ import httpx
 import pyarrow.parquet as pq
 import pytest
 
-from data.ingest import ingest
+from data.ingest.pipeline import ingest
+from data.lake.tables import Tables
 from data.progress import SilentProgress
-from data.tables import Tables
 from data.workspace import Workspace
 from models.champion import champion
 from serving.batch import score_catalogue

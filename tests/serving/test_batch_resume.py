@@ -12,8 +12,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from data.errors import Refusal
 from data.progress import SilentProgress
-from data.refusal import Refusal
 from data.workspace import Workspace
 from models.champion import champion
 from serving import parts, staging

@@ -27,7 +27,15 @@ print(json.dumps([ours, [re.sub("[-_.]+", "-", name).lower() for name in theirs]
 """
 # Python's own, and what others import where it happens to be installed.
 NOT_ASKED_FOR = {"pip", "setuptools", "touchstone", "charset-normalizer"}
-NOT_SERVED = ("tests", "workspace", "training", "benchmarks", "touchstone.py", "data/ingest.py", "data/tables.py")
+NOT_SERVED = (
+    "tests",
+    "workspace",
+    "training",
+    "benchmarks",
+    "touchstone.py",
+    "data/ingest/pipeline.py",
+    "data/lake/tables.py",
+)
 
 
 @pytest.fixture(scope="module")

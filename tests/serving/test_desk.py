@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from data.errors import Refusal
 from data.progress import SilentProgress
-from data.refusal import Refusal
 from data.workspace import Workspace, point
 from features.snapshot import verify_snapshot
 from models.champion import champion, crown, keep_model

@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from data.ingest import ingest
-from data.marketplace.sample import write_sample
+from data.errors import Refusal
+from data.ingest.pipeline import ingest
 from data.progress import SilentProgress
-from data.refusal import Refusal
+from data.synthetic.generator import write_sample
 from data.workspace import Workspace
 from features.catalogue import FEATURE_NAMES
 from features.feature import KEYS

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from serving.published import published_now
 from serving.summary import explanation
 from tests.serving.conftest import scored_workspace

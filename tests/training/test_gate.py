@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from tests.training.verdict_worlds import beside, measured
 from training.gate import promotion_policy_in_force, verdicts
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from data.refusal import Refusal
-from data.tables import Tables
+from data.errors import Refusal
+from data.lake.tables import Tables
 from tests.training.worlds import tables_of
 from training.groups import FairnessPolicy, fairness_policy_in_force, groups_of, sellers_of
 

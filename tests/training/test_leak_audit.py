@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from data.lake.tables import Tables
 from data.progress import SilentProgress
-from data.tables import Tables
 from features.catalogue import FEATURE_NAMES
 from features.pipeline import feature_frame
 from features.reference import Reference

@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.importers.nyc_metals import import_nyc_metals
+from data.lake.tables import tables_from_frames
 from data.progress import SilentProgress
-from data.tables import tables_from_frames
 from training.earning import earn, studied
 from training.examples import examples
 from training.recipe import read_recipe

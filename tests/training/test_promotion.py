@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from data.settings import Settings
 from data.workspace import Workspace
 from models.champion import champion_version, crown, model_folder

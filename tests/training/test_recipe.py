@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from tests.training.worlds import small_recipe
 from training.recipe import RECIPES, read_recipe, recipe_from_text
 

@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.contract import BY_NAME
-from data.marketplace.sample import write_sample
+from data.lake.tables import Tables, tables_from_frames
 from data.progress import SilentProgress
-from data.tables import Tables, tables_from_frames
+from data.synthetic.generator import write_sample
 from features.reading import read_at_once
 from training import metrics
 from training.earning import Earned, Study, earn, studied

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from training.recipe import read_recipe
 from training.search_space import read_search_space
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from tests.training.worlds import labels_frame
 from training.recipe import read_recipe
 from training.splits import default_test_from, group_parts, split_by_time, validation_folds

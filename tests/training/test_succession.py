@@ -6,9 +6,9 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data import ledger
+from data.database import audit_log
+from data.database.connection import open_state
 from data.settings import Settings
-from data.state.database import open_state
 from data.workspace import Workspace
 from training.succession import Decision, Succession, reigns, succeed, successions
 
@@ -29,14 +29,14 @@ def test_successions_come_back_from_the_ledger_in_order_beside_other_deeds(tmp_p
     ann = Decision("ann", datetime(2026, 7, 1, 9, tzinfo=UTC), "better", force=True)
     first = succeed(settings, "promote", "m-a", None, ann, (("findings",), "2026-01-01-abc"))
     engine = open_state(settings.database_address)
-    ledger.record(engine, ledger.Deed("bob", "decide", "SKU 1", {}), datetime(2026, 7, 2, tzinfo=UTC))
+    audit_log.record(engine, audit_log.Deed("bob", "decide", "SKU 1", {}), datetime(2026, 7, 2, tzinfo=UTC))
     second = succeed(settings, "rollback", "m-b", "m-a", Decision("bob", datetime(2026, 7, 3, tzinfo=UTC)))
     assert successions(settings) == (first, second)
     assert (first.on, first.by, first.why, first.broken, first.policy) == (
         "2026-07-01", "ann", "better", ("findings",), "2026-01-01-abc",
     )  # fmt: skip
     assert (second.act, second.previous, second.policy) == ("rollback", "m-a", None)
-    assert ledger.verified(engine) is not None
+    assert audit_log.verified(engine) is not None
     engine.dispose()
 
 

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
 
+from data.errors import Refusal
 from data.progress import SilentProgress
-from data.refusal import Refusal
 from data.settings import Settings
 from data.workspace import Workspace
 from features.catalogue import FEATURE_NAMES

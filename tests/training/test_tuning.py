@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
+from data.errors import Refusal
 from data.progress import SilentProgress
-from data.refusal import Refusal
 from data.settings import Settings
 from data.workspace import Workspace
 from tests.training.worlds import market_frames, small_recipe, tables_of

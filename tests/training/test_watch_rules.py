@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from training.bootstrap import Skill
 from training.catalogue_evaluation import StratumSkills
 from training.drift import MARGIN, Drift

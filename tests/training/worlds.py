@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from data.tables import Tables, tables_from_frames
+from data.lake.tables import Tables, tables_from_frames
 from training.recipe import Recipe, read_recipe, recipe_from_text
 
 WORDS = ("red", "wooden", "magnet", "toy", "cheap", "usb", "lamp", "kit", "mini", "gift")

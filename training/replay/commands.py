@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from data.command_line import Call
+from data.cli import Call
 from data.progress import TerminalProgress
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from data.marketplace.living_world import SCENARIOS, Scenario
+from data.errors import Refusal
 from data.progress import Progress
-from data.refusal import Refusal
+from data.synthetic.simulator import SCENARIOS, Scenario
 from training.replay.contestants import CONTESTANTS
 from training.replay.loop import replayed
 from training.replay.packages import PRICE_CENTS

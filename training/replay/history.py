@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from data.refusal import Refusal
-from data.tables import Tables
+from data.errors import Refusal
+from data.lake.tables import Tables
 from features.catalogue import CATALOGUE
 from features.pipeline import feature_frame
 from features.reference import Reference

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import lightgbm
 import numpy as np
 
-from data.marketplace.living_world import LivingWorld
+from data.synthetic.simulator import LivingWorld
 from training.replay.ledger import Batch, Floats, Ledger, Matrix
 
 HALF_LIFE = 8  # rounds

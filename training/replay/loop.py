@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from data.marketplace.living_world import LivingWorld, Scenario
+from data.synthetic.simulator import LivingWorld, Scenario
 from sampling.difference import Outcomes, anticipated_variance, design_variance, difference_total, missed
 from training.replay.learner import Learner, learned, looks_of
 from training.replay.ledger import Batch, Floats, Integers, Ledger, Matrix, Truths

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.contract import BY_NAME
+from data.errors import Refusal
 from data.importers import IMPORTER_NAMES, importer_named
 from data.importers.nyc_metals import import_nyc_metals
-from data.refusal import Refusal
 from tests.data.importers.metal_files import metals_file
 
 REAL = Path(__file__).resolve().parents[4] / "shared" / "data" / "nyc_metals"

@@ -10,8 +10,8 @@ import ibis
 import pandas as pd
 import pytest
 
-from data.refusal import Refusal
-from data.tables import Tables, tables_from_frames
+from data.errors import Refusal
+from data.lake.tables import Tables, tables_from_frames
 from features.reading import read_at_once, with_reviews_read
 from features.reviews import READ, SIGNALS, read_reviews
 from features.text import enrichment as module

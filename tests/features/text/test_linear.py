@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from features.text.evidence import find_mentions
 from features.text.learning import calibrate, learn, mentions_in, read_clicks, relearn
 from features.text.linear import BOUND, LinearModel, read_model, rule_margin, write_model

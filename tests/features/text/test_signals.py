@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from features.text import signals as module
 from features.text.linear import COUNTS_FROM
 from features.text.signals import Summary, signals

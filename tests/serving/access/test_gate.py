@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from data.state.database import open_state
+from data.database.connection import open_state
 from serving.access.allowance import Allowance
 from serving.access.body_limit import BodyLimit
 from serving.access.caller import caller

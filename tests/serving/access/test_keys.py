@@ -10,14 +10,14 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.ledger import rows, verified
-from data.refusal import Refusal
+from data.database.audit_log import rows, verified
+from data.database.connection import open_state
+from data.errors import Refusal
 from data.settings import read_settings
-from data.state.database import open_state
 from serving.access.key_ring import KeyRing
 from serving.access.keys import ROLES, Key, create_key, key_by_id, key_of, listed_keys, revoke_key
 from serving.access.policy import AccessPolicy, access_policy_in_force
-from tests.data.state.conftest import address, postgresql, state
+from tests.data.database.conftest import address, postgresql, state
 from touchstone import main
 
 __all__ = ["address", "postgresql", "state"]

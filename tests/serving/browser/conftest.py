@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from data.state.database import open_state
+from data.database.connection import open_state
 from data.workspace import Workspace
 from serving.access.keys import Role, create_key
 from tests.serving.browser.shop import scored_shop

@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 
 from data.contract import TABLES
+from data.lake.tables import Tables, schema_of, tables_from_frames
 from data.progress import SilentProgress
-from data.tables import Tables, schema_of, tables_from_frames
 from data.workspace import Workspace
 from features.reading import read_at_once
 from models.champion import champion

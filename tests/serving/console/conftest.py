@@ -12,8 +12,8 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 
+from data.database.connection import open_state
 from data.settings import Settings
-from data.state.database import open_state
 from data.workspace import Workspace
 from serving.console.app import console_app
 from serving.console.house import House

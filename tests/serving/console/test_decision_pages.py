@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from bs4 import BeautifulSoup
 from starlette.testclient import TestClient
 
-from data.ledger import newest_rows, verified
-from data.refusal import Refusal
+from data.database.audit_log import newest_rows, verified
+from data.errors import Refusal
 from serving.console import approval_pages
 from serving.decisions.appeals import appeals
 from serving.decisions.own_estimate import Case, drawn_for_estimate

@@ -12,8 +12,8 @@ import pytest
 from bs4 import BeautifulSoup
 from starlette.testclient import TestClient
 
-from data.ledger import Deed, record
-from data.state.database import open_state
+from data.database.audit_log import Deed, record
+from data.database.connection import open_state
 from data.workspace import Workspace
 from serving.console.casework import casework, decisions_of, policy_today
 from serving.console.session import Person

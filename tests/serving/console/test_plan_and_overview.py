@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from data.ledger import newest_rows
-from data.state.database import open_state
+from data.database.audit_log import newest_rows
+from data.database.connection import open_state
 from data.workspace import Workspace
 from sampling.rounds import round_ids
 from sampling.seal import Sealed, keep_sealed, kept_sealed

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from starlette.datastructures import QueryParams
 from starlette.testclient import TestClient
 
-from data.state.database import open_state
+from data.database.connection import open_state
 from serving.console.csv_rows import inert
 from serving.console.queue_filter import QueueFilter, read_filter
 from tests.serving.conftest import Scored

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data.state.database import open_state
+from data.database.connection import open_state
 from data.workspace import Workspace
 from sampling.rounds import PLAN_FILE, round_ids
 from serving.console.casework import casework, decisions_of

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from data.refusal import UnavailableError
-from data.state.database import open_state
+from data.database.connection import open_state
+from data.errors import UnavailableError
 from serving.access.keys import create_key, key_by_id, key_of, revoke_key
 from serving.console.house import House
 from serving.console.session import COOKIE

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from data.ledger import Versions
+from data.database.audit_log import Versions
 from serving.decisions.own_estimate import Case, drawn_for_estimate
 from serving.decisions.policy import decision_policy_in_force
 from serving.decisions.record import CaseFile, Scored

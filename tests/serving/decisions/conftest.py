@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from data.state.database import open_state
+from data.database.connection import open_state
 from serving.decisions.store import Decisions
 from tests.postgresql import binaries, postgresql_server
 from tests.serving.decisions.cases import POLICY

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy.pool import StaticPool
 
-from data.refusal import Refusal
-from data.state.schema import METADATA
+from data.database.schema import METADATA
+from data.errors import Refusal
 from serving.decisions.appeals import answer_appeal, appeals, file_appeal
 from serving.decisions.record import IN_FORCE, REVERSED
 from serving.decisions.rules import Officer

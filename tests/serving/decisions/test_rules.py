@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data.errors import Refusal
 from data.policy import POLICY_FOLDER
-from data.refusal import Refusal
 from serving.decisions.clock import due, months_after, working_day_after
 from serving.decisions.own_estimate import Case, drawn_for_estimate
 from serving.decisions.policy import decision_policy_in_force

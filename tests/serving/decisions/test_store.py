@@ -8,8 +8,8 @@ from datetime import date, timedelta
 import pytest
 import sqlalchemy as sa
 
-from data.ledger import rows, verified
-from data.refusal import Refusal
+from data.database.audit_log import rows, verified
+from data.errors import Refusal
 from serving.decisions.appeals import (
     Overturned,
     answer_appeal,

@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
-from data.ledger import rows
-from data.refusal import Refusal
+from data.database.audit_log import rows
+from data.errors import Refusal
 from serving.decisions.verdicts import LABELS, Quote, give_verdict, labels, verdicts_of, write_labels
 from tests.serving.decisions.cases import ANNA, BERND, NOON
 

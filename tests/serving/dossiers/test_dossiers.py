@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data import contract
+from data.errors import Refusal
+from data.lake.tables import Tables
 from data.progress import SilentProgress
-from data.refusal import Refusal
-from data.tables import Tables
 from features.reference import Reference
 from features.snapshot import open_snapshot
 from features.snapshot_writing import write_snapshot

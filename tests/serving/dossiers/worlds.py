@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from data.contract import TABLES
-from data.tables import Tables, schema_of, tables_from_frames
+from data.lake.tables import Tables, schema_of, tables_from_frames
 from serving.dossiers.dossier import Dossier
 from tests.features.small_world import AS_OF, Row, Rows, random_rows
 

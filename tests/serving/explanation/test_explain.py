@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from features.catalogue import BY_NAME
 from serving.answers import Item
 from serving.explanation.advice import TOGETHER, changes, steps_in_force

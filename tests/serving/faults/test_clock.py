@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from data.ledger import rows, verified
-from data.result_store import Sender
-from data.results import accepted_results
-from data.state.database import open_state
+from data.database.audit_log import rows, verified
+from data.database.connection import open_state
+from data.lab_results.store import Sender
+from data.lake.lab_results import accepted_results
 from data.workspace import Workspace
 from serving.access.key_ring import KeyRing
 from serving.access.keys import create_key

@@ -14,9 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
-from data.ledger import rows, verified
-from data.results import accepted_results
-from data.state.database import open_state
+from data.database.audit_log import rows, verified
+from data.database.connection import open_state
+from data.lake.lab_results import accepted_results
 from data.workspace import Workspace
 from tests.serving.conftest import ROOT, running, scored_workspace, wait_until, workers_of
 

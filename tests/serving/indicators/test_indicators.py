@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data.errors import Refusal
 from data.progress import SilentProgress
-from data.refusal import Refusal
 from data.workspace import Workspace
 from serving.dossiers.dossier import Dossier
 from serving.dossiers.reading import Dossiers

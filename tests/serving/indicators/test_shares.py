@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.results import SCHEMA
+from data.lake.lab_results import SCHEMA
 from data.workspace import Workspace
 from serving.decisions.shown import Offer, Shown, ShownFact
 from serving.indicators.forecasts import Forecast, forecasts_of_rounds, forecasts_of_training

@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from pyarrow import csv
 
 from data.contract import BY_NAME
-from data.ledger import rows, verified
-from data.result_rows import judged
-from data.result_store import Sender, file_results, keep_results
-from data.results import accepted_results, result_files
-from data.state.database import reading
-from data.state.schema import RESULTS
+from data.database.audit_log import rows, verified
+from data.database.connection import reading
+from data.database.schema import RESULTS
+from data.lab_results.record_validation import judged
+from data.lab_results.store import Sender, file_results, keep_results
+from data.lake.lab_results import accepted_results, result_files
 from data.workspace import Workspace
 from sampling.feedback import receive_results
-from tests.data.state.conftest import address, postgresql, state
+from tests.data.database.conftest import address, postgresql, state
 from tests.serving.conftest import ingested_workspace
 
 __all__ = ["address", "postgresql", "state"]

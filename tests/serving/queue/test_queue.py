@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from models.policy import bands_in_force
 from serving.published import Published, published_now
 from serving.queue.alarms import Alarms

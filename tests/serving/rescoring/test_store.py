@@ -7,11 +7,11 @@ from threading import Barrier
 import pytest
 import sqlalchemy as sa
 
-from data.ledger import rows
-from data.refusal import Refusal
+from data.database.audit_log import rows
+from data.errors import Refusal
 from serving.access.keys import Key
 from serving.rescoring.store import SILENT_AFTER, StateProgress, begin, end, latest
-from tests.data.state.conftest import address, postgresql, state
+from tests.data.database.conftest import address, postgresql, state
 
 __all__ = ["address", "postgresql", "state"]
 

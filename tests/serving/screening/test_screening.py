@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from features.newcomer import ListingReader, NewListing
 from models.policy import bands_in_force
 from serving.facts import FAILED_ELSEWHERE, FAILED_TEST, Fact

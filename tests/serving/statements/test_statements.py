@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.refusal import Refusal
+from data.errors import Refusal
 from serving.decisions.record import Decision
 from serving.decisions.shown import Offer, Shown, ShownReason
 from serving.statements.letter import letter

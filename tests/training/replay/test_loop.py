@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from data.marketplace.living_world import DRIFTING, STATIONARY
+from data.synthetic.simulator import DRIFTING, STATIONARY
 from training.replay.contestants import CONTESTANTS
 from training.replay.ledger import CLOSES_AFTER, SUPPLIER_SHAPE, Batch, Floats, Integers, Ledger, Truths
 from training.replay.loop import WARM_UP, replayed

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from data.errors import Refusal
 from data.progress import SilentProgress
-from data.refusal import Refusal
 from training.replay.compare import ALWAYS, Comparison, chosen, compared
 from training.replay.report import headline, write_report
 

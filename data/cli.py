@@ -1,0 +1,119 @@
+"""The commands that bring tables in, and those that read the ledger."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from getpass import getuser
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from data.errors import Refusal
+from data.progress import TerminalProgress
+from data.settings import Settings
+
+if TYPE_CHECKING:
+    from data.database.audit_log import Versions
+
+DAY = click.DateTime(["%Y-%m-%d"])
+FOLDER = click.Path(path_type=Path)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of the command line: the operator's settings, and the moment by the front door's clock (UTC)."""
+
+    settings: Settings
+    now: datetime
+
+    @property
+    def today(self) -> date:
+        """The day of the call."""
+        return self.now.date()
+
+    def record(self, action: str, subject: str, content: Mapping[str, Any], versions: "Versions") -> None:
+        """Append to the ledger what the system's user did by this call."""
+        from data.database.audit_log import Deed, record
+        from data.database.connection import open_state
+
+        engine = open_state(self.settings.database_address)
+        record(engine, Deed(getuser(), action, subject, content, versions), self.now)
+        engine.dispose()
+
+
+@click.command()
+@click.option("--out", type=FOLDER, required=True, help="Folder to write the tables to.")
+@click.option("--skus", default=20_000, show_default=True, help="Catalogue rows (SKU and market).")
+@click.option("--days", default=730, show_default=True, help="Days of history, up to 2026-06-30.")
+@click.option("--seed", default=1, show_default=True, help="Same seed, same marketplace.")
+def sample_data(out: Path, skus: int, days: int, seed: int) -> None:
+    """Write a synthetic marketplace: all contract tables, and the truth beside them."""
+    from data.synthetic.generator import write_sample
+
+    write_sample(out, skus=skus, days=days, seed=seed, progress=TerminalProgress())
+    click.echo(f"Wrote a marketplace of {skus:,} SKUs to {out}. Next: touchstone ingest {out}")
+
+
+@click.command()
+@click.argument("name")
+@click.argument("file", type=FOLDER)
+@click.option("--out", type=FOLDER, required=True, help="Folder to write the contract tables to.")
+def import_public(name: str, file: Path, out: Path) -> None:
+    """Turn the public data set NAME (such as nyc-metals) in FILE into contract tables."""
+    from data.importers import importer_named
+
+    click.echo(str(importer_named(name)(file, out)))
+    click.echo(f"Next: touchstone ingest {out}")
+
+
+@click.command()
+@click.argument("source", type=FOLDER)
+@click.option("--strict", is_flag=True, help="Refuse the whole folder if any row is bad.")
+@click.pass_obj
+def ingest(call: Call, source: Path, strict: bool) -> None:
+    """Validate the tables in SOURCE and make them the lake; bad rows go to quarantine with the rule they broke."""
+    from data.ingest.pipeline import ingest as ingest_folder
+
+    counts = ingest_folder(
+        source, call.settings.workspace, today=call.today, strict=strict, progress=TerminalProgress()
+    )
+    for count in counts:
+        click.echo(str(count))
+
+
+@click.group()
+def ledger() -> None:
+    """Read and verify the record of every decision, plan and promotion."""
+
+
+@ledger.command("show")
+@click.option("--subject", help="Only rows about this SKU, model or round.")
+@click.pass_obj
+def show_ledger(call: Call, subject: str | None) -> None:
+    """Print the rows, oldest first."""
+    from data.database.audit_log import rows
+    from data.database.connection import open_state
+
+    for row in rows(open_state(call.settings.database_address), subject):
+        click.echo(f"{row.number:>6}  {row.recorded_at[:19]}Z  {row.actor}  {row.action}  {row.subject}  {row.content}")
+
+
+@ledger.command("verify")
+@click.option("--head", metavar="NUMBER:HASH", help="A row noted earlier: also show that the end was not cut off.")
+@click.pass_obj
+def verify_ledger(call: Call, head: str | None) -> None:
+    """Check that no row was changed, removed or inserted."""
+    from data.database.audit_log import verified
+    from data.database.connection import open_state
+
+    number, _, digest = (head or "0:").partition(":")
+    if not number.isdecimal():
+        raise Refusal(f"--head {head!r} names no row. Give NUMBER:HASH as an earlier verify printed it.")
+    newest = verified(open_state(call.settings.database_address), (int(number), digest) if head else None)
+    if newest is None:
+        click.echo("The ledger is empty.")
+    else:
+        click.echo(
+            f"The ledger is whole: {newest.number:,} rows. Note its head elsewhere: {newest.number}:{newest.hash}"
+        )

@@ -1,0 +1,1 @@
+"""The database of state: connection, schema, migrations, audit log."""

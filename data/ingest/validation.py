@@ -1,0 +1,226 @@
+"""Which rows of one table are accepted, and which are quarantined for which rules."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import ibis
+import ibis.expr.types as ir
+from ibis.backends.duckdb import Backend
+
+from data.contract import Column, Table
+from data.ingest.readers import READS_AS, Source, open_source, read_as, readable, stated
+from data.lake.duckdb_engine import literal_path
+
+STATED = "stated_"
+FOUND = "found_"
+
+
+def typed(raw: ir.Table, table: Table) -> ir.Table:
+    """Every contract column in its own type beside `stated_<column>`, and `row_number`.
+
+    A column that the file lacks is missing in every row.
+    """
+    columns: dict[str, ir.Value] = {"row_number": raw["row_number"]}
+    for column in table.columns:
+        source = raw[column.name] if column.name in raw.columns else ibis.null("string")
+        columns[column.name] = read_as(source, column.kind)
+        columns[STATED + column.name] = stated(source)
+    return raw.select(**columns)
+
+
+def resolved(rows: ir.Table, table: Table, accepted: Mapping[str, ir.Table]) -> ir.Table:
+    """`rows` with `found_<n>`, whether the table's n-th reference exists among the accepted rows of its parent."""
+    for n, reference in enumerate(table.references):
+        parents = accepted[reference.table].select(**{f"parent_{c}": c for c in reference.columns}).distinct()
+        parents = parents.mutate(**{f"{FOUND}{n}": True})
+        matches = [rows[c] == parents[f"parent_{c}"] for c in reference.columns]
+        rows = rows.left_join(parents, matches).drop(*(f"parent_{c}" for c in reference.columns))
+    return rows
+
+
+def row_rules(rows: ir.Table, table: Table, today: date) -> dict[str, ir.BooleanValue]:
+    """Every rule that a row can break by itself or by what it refers to, by the sentence that names it.
+
+    `rows` comes from `typed` and `resolved`; `today` is the last day on which anything can have happened.
+    """
+    rules: dict[str, ir.BooleanValue] = {}
+    for column in table.columns:
+        rules |= _column_rules(rows, column)
+    if table.one_of:
+        rules[f"neither {' nor '.join(table.one_of)} is given"] = ~ibis.or_(*(rows[STATED + c] for c in table.one_of))
+    rules |= _time_rules(rows, table, today)
+    for n, reference in enumerate(table.references):
+        complete = ibis.and_(*(rows[c].notnull() for c in reference.columns))
+        rules[f"unknown {', '.join(reference.columns)}"] = complete & rows[f"{FOUND}{n}"].isnull()
+    return {rule: broken.fill_null(False) for rule, broken in rules.items()}
+
+
+def duplicate_rule(table: Table) -> str:
+    """The sentence for a row whose key an earlier, otherwise acceptable row already has."""
+    return f"duplicate {', '.join(table.key)}"
+
+
+def later_duplicates(rows: ir.Table, table: Table) -> ir.Table:
+    """The `row_number` of every row whose key an earlier row with no `broken_rules` already has.
+
+    Keys are first grouped by their 64-bit hash, which takes a fixed 8 bytes a row however long the keys are;
+    only suspects are compared in full.
+    """
+    keyed = rows.drop_null(table.key).mutate(key_hash=ibis.struct({c: rows[c] for c in table.key}).hash())
+    shared = keyed.group_by("key_hash").aggregate(n=keyed.count()).filter(lambda t: t.n > 1)
+    suspects = keyed.semi_join(shared, "key_hash")
+    first = suspects.row_number.min(where=suspects.broken_rules.isnull())
+    return (
+        suspects.group_by(table.key).mutate(first=first).filter(lambda t: t.row_number > t.first).select("row_number")
+    )
+
+
+def _column_rules(rows: ir.Table, column: Column) -> dict[str, ir.BooleanValue]:
+    value, is_stated = rows[column.name], rows[STATED + column.name]
+    rules: dict[str, ir.BooleanValue] = {}
+    if column.required:
+        rules[f"{column.name} is missing"] = ~is_stated
+    if column.kind != "text":
+        rules[f"{column.name} is not {READS_AS[column.kind]}"] = is_stated & value.isnull()
+    if column.choices:
+        rules[f"{column.name} is not one of {', '.join(column.choices)}"] = value.notin(column.choices)
+    if column.minimum is not None:
+        rules[f"{column.name} is below {column.minimum:g}"] = value < column.minimum
+    if column.maximum is not None:
+        rules[f"{column.name} is above {column.maximum:g}"] = value > column.maximum
+    return rules
+
+
+def _time_rules(rows: ir.Table, table: Table, today: date) -> dict[str, ir.BooleanValue]:
+    times = [name for name in ("happened_on", "known_on") if name in table.column_names]
+    rules = {f"{name} is in the future": rows[name] > today for name in times}
+    if len(times) == 2:
+        rules["known_on is before happened_on"] = rows.known_on < rows.happened_on
+    return rules
+
+
+@dataclass(frozen=True)
+class TableCount:
+    """What became of one table: `read == accepted + quarantined`.
+
+    `rules` counts the rows that broke each rule, most common first; a row may break several. `ignored` names
+    the columns that the contract does not know.
+    """
+
+    table: str
+    read: int
+    accepted: int
+    quarantined: int
+    rules: Mapping[str, int]
+    ignored: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Say it in a line, and one more for each rule broken and for columns nobody reads."""
+        lines = [
+            f"{self.table:<13}{self.read:>12,} read {self.accepted:>12,} accepted {self.quarantined:>9,} quarantined"
+        ]
+        lines += [f"{'':<13}{rows:>12,} {rule}" for rule, rows in self.rules.items()]
+        lines += [f"{'':<13}not in the contract, left out: {', '.join(self.ignored)}"] if self.ignored else []
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The count of one table, and its accepted rows in the contract's types (with columns of the bench beside)."""
+
+    count: TableCount
+    accepted: ir.Table
+
+
+def judge(backend: Backend, source: Source, parents: Mapping[str, ir.Table], today: date, staging: Path) -> Verdict:
+    """Judge every row of `source`; `parents` holds the accepted rows of the tables judged before.
+
+    Bad rows go to `staging/quarantine/<table>.parquet`: `row_number` (from 1, over the readable rows),
+    `broken_rules`, every contract column the file has with its original value as text, and for lines that are
+    not CSV `line_number` and `line`. Raises Refusal where the file cannot be read.
+    """
+    table, bench = source.table, _Bench(backend, staging, source.table.name)
+    opened = open_source(backend, source)
+    # A view: Ibis would otherwise write the reading of each value once for every rule about it.
+    values = backend.create_view(f"typed_{table.name}", typed(opened.rows, table))
+    checked = resolved(values, table, parents)
+    checked = checked.mutate(broken_rules=_broken(row_rules(checked, table, today)))
+    with readable(source):
+        rows = bench.keep("rows", checked.select("row_number", *table.column_names, "broken_rules"))
+    bad = bench.keep("bad", _bad_rows(rows, source))
+    lines = _unreadable_lines(backend, source)
+    count = _count(table.name, opened.ignored, rows, bad, lines)
+    if not count.quarantined:
+        return Verdict(count, rows)
+    bench.keep("quarantine", _quarantine(opened.rows, bad, lines))
+    return Verdict(count, rows.anti_join(bad, "row_number"))
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """Where the steps of one table's judgement are put down as Parquet, so that no step is held in memory."""
+
+    backend: Backend
+    staging: Path
+    name: str
+
+    def keep(self, step: str, rows: ir.Table) -> ir.Table:
+        """`rows`, computed and written to `<staging>/<step>/<table>.parquet`."""
+        path = self.staging / step / f"{self.name}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.backend.to_parquet(rows, path, compression="zstd")
+        return self.backend.read_parquet(literal_path(path))
+
+
+def _count(name: str, ignored: tuple[str, ...], rows: ir.Table, bad: ir.Table, lines: ir.Table) -> TableCount:
+    read, rejected, unreadable = (int(each.count().to_pyarrow().as_py()) for each in (rows, bad, lines))
+    rules: dict[str, int] = {}
+    if rejected or unreadable:
+        named = bad.select(rule=bad.broken_rules.unnest()).union(lines.select(rule=lines.broken_rules.unnest()))
+        tally = named.group_by("rule").aggregate(broken_by=named.count()).order_by(ibis.desc("broken_by"), "rule")
+        rules = {row["rule"]: int(row["broken_by"]) for row in tally.to_pyarrow().to_pylist()}
+    return TableCount(name, read + unreadable, read - rejected, rejected + unreadable, rules, ignored)
+
+
+def _broken(rules: Mapping[str, ir.BooleanValue]) -> ir.Value:
+    named = [ibis.ifelse(broken, ibis.literal(rule), ibis.null("string")) for rule, broken in rules.items()]
+    # The list is built only where something is broken: that is what keeps good rows cheap.
+    return ibis.ifelse(
+        ibis.or_(*rules.values()), ibis.array(named).filter(lambda rule: rule.notnull()), ibis.null("array<string>")
+    )
+
+
+def _bad_rows(rows: ir.Table, source: Source) -> ir.Table:
+    later = later_duplicates(rows, source.table)
+    later = later.select(later_number=later.row_number, duplicate=ibis.array([duplicate_rule(source.table)]))
+    joined = rows.left_join(later, rows.row_number == later.later_number)
+    nothing = ibis.literal([], type="array<string>")
+    broken = joined.broken_rules.fill_null(nothing).concat(joined.duplicate.fill_null(nothing))
+    bad = joined.filter(joined.broken_rules.notnull() | joined.duplicate.notnull())
+    return bad.select("row_number", broken_rules=broken)
+
+
+def _unreadable_lines(backend: Backend, source: Source) -> ir.Table:
+    if source.path.suffix != ".csv":
+        return ibis.memtable([], schema={"line_number": "int64", "line": "string", "broken_rules": "array<string>"})
+    rejects = backend.table(source.rejects)
+    rejects = rejects.filter(rejects.scan_id == rejects.scan_id.min())
+    lines = rejects.group_by(line_number=rejects.line.cast("int64")).aggregate(
+        line=rejects.csv_line.strip().max(), broken_rules=_line_rule(rejects.error_type).collect(distinct=True)
+    )
+    return lines.select("line_number", "line", "broken_rules")
+
+
+def _line_rule(error_type: ir.StringValue) -> ir.StringValue:
+    return ibis.literal("line is not CSV: ") + error_type.cast("string").lower()
+
+
+def _quarantine(raw: ir.Table, bad: ir.Table, lines: ir.Table) -> ir.Table:
+    texts = {name: raw[name].cast("string") for name in raw.columns if name != "row_number"}
+    rows = raw.select("row_number", **texts).inner_join(bad, "row_number")
+    rows = rows.select("row_number", "broken_rules", *texts, line_number=ibis.null("int64"), line=ibis.null("string"))
+    absent = dict.fromkeys(texts, ibis.null("string"))
+    lines = lines.select("broken_rules", "line_number", "line", row_number=ibis.null("int64"), **absent)
+    return rows.union(lines.select(*rows.columns)).order_by("row_number", "line_number")

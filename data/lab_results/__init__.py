@@ -1,0 +1,1 @@
+"""Laboratory results that arrive after ingest: validation, file intake, storage."""

@@ -1,0 +1,57 @@
+"""How a file of laboratory results is judged, row by row; `data.lab_results.store` accepts what is sound."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import ibis
+import pyarrow as pa
+
+from data.errors import Refusal
+from data.ingest.pipeline import alone, connected
+from data.ingest.readers import FORMATS, Source
+from data.ingest.validation import TableCount, judge
+from data.lake.duckdb_engine import literal_path
+from data.lake.lab_results import RESULTS, SCHEMA
+from data.lake.store import current_lake
+from data.workspace import Workspace, replacing
+
+Completed = Callable[[pa.Table], pa.Table]
+
+
+@dataclass(frozen=True)
+class Sifted:
+    """The count of a file's rows, and the sound ones, completed, in the order of their tests."""
+
+    count: TableCount
+    sound: pa.Table
+
+
+def sift_results(
+    path: Path, workspace: Workspace, today: date, planned: pa.Table, completed: Completed = lambda rows: rows
+) -> Sifted:
+    """Judge the results in `path` (Parquet or CSV, the columns of lab_tests and round_id); accepts none of them.
+
+    `planned` (round_id, sku_id, market) are the tests of all rounds; a row that names a round must be one of them.
+    `completed` fills what the file leaves open. Bad rows go to the quarantine with the rule they broke. Raises Refusal
+    where the file can not be read or nothing was ingested yet.
+    """
+    if path.suffix.lstrip(".") not in FORMATS or not path.is_file():
+        raise Refusal(f"{path} is no file of results. Give a .csv or .parquet file with a row per test.")
+    skus = current_lake(workspace) / "skus.parquet"
+    with alone(workspace), connected(workspace) as backend:
+        parents = {
+            "skus": backend.read_parquet(literal_path(skus)),
+            "planned": ibis.memtable(planned.select(["round_id", "sku_id", "market"])),
+        }
+        verdict = judge(backend, Source(RESULTS, path), parents, today, workspace.staging)
+        sound = completed(verdict.accepted.select(*SCHEMA.names).to_pyarrow().cast(SCHEMA)).sort_by("test_id")
+        _publish_quarantine(workspace, verdict.count)
+    return Sifted(verdict.count, sound)
+
+
+def _publish_quarantine(workspace: Workspace, count: TableCount) -> None:
+    if count.quarantined:
+        with replacing(workspace.quarantine / f"{RESULTS.name}.parquet") as attempt:
+            (workspace.staging / "quarantine" / f"{RESULTS.name}.parquet").replace(attempt)

@@ -1,0 +1,140 @@
+"""Results kept for good: first in the state with a row of the ledger, then as files that training reads."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import sqlalchemy as sa
+
+from data.database.audit_log import Deed, record_with
+from data.database.connection import reading, writing
+from data.database.schema import RESULTS
+from data.lake.lab_results import SCHEMA, accepted_results
+from data.workspace import Workspace, pointed, replacing
+
+Result = Mapping[str, Any]
+AT_ONCE = 10_000
+"""SQLite takes at most 32,766 values in a question."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What became of sound results: the ids that are `new`, those `known` alike, those `changed` (and left alone).
+
+    `hand_in` names the file of the new ones, None where there are none.
+    """
+
+    hand_in: str | None
+    new: tuple[str, ...]
+    known: tuple[str, ...]
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Who hands results in, and when; `key_id` names the key, or the way where there is none.
+
+    `told` is what the ledger is to hold besides.
+    """
+
+    name: str
+    key_id: str
+    now: datetime
+    told: Mapping[str, Any] = field(default_factory=dict)
+
+
+def keep_results(engine: sa.Engine, workspace: Workspace, results: Sequence[Result], sender: Sender) -> Kept:
+    """Accept results once and for all: when this returns they are in the database, whatever happens next.
+
+    A test_id that is known is not taken twice. Raises Refusal where the database cannot be written; then none is taken.
+    """
+    contents = {str(result["test_id"]): canonical(result) for result in results}
+    before = _known_elsewhere(workspace, set(contents))
+    with writing(engine) as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(sa.text("LOCK TABLE results IN EXCLUSIVE MODE"))
+        before |= _known_here(connection, sorted(contents))
+        new = sorted(test_id for test_id in contents if test_id not in before)
+        changed = sorted(name for name, told in before.items() if told not in (None, contents[name]))
+        known = tuple(sorted(before.keys() - set(changed)))
+        if not new:
+            return Kept(None, (), known, tuple(changed))
+        hand_in = hashlib.sha256("\n".join(contents[name] for name in new).encode()).hexdigest()[:12]
+        digest = hashlib.sha256("\n".join(new).encode()).hexdigest()
+        deed = {"results": len(new), "test_ids": digest, "key": sender.key_id, **sender.told}
+        row = record_with(connection, Deed(sender.name, "results", f"r-{hand_in}", deed), sender.now)
+        connection.execute(sa.insert(RESULTS), [
+            {"test_id": name, "hand_in": hand_in, "content": contents[name], "received_at": row.recorded_at,
+             "received_from": sender.key_id, "filed_at": None}
+            for name in new
+        ])  # fmt: skip
+    return Kept(hand_in, tuple(new), known, tuple(changed))
+
+
+def file_results(engine: sa.Engine, workspace: Workspace, now: datetime) -> int:
+    """Write the accepted results that no file holds yet to files of the workspace; return how many there were.
+
+    A file holds one hand-in and is named by its content, so doing this twice, or on two machines, changes nothing.
+    Raises OSError where the disk is full; the results stay accepted, and the next call writes them.
+    """
+    waiting = sa.select(RESULTS.c.hand_in).where(RESULTS.c.filed_at.is_(None)).distinct()
+    with reading(engine) as connection:
+        hand_ins = [row.hand_in for row in connection.execute(waiting)]
+    filed = 0
+    for hand_in in hand_ins:
+        of_it = RESULTS.c.hand_in == hand_in
+        with reading(engine) as connection:
+            told = connection.execute(sa.select(RESULTS.c.content).where(of_it).order_by(RESULTS.c.test_id)).scalars()
+            rows = [_row(content) for content in told]
+        with replacing(workspace.results / f"r-{hand_in}.parquet") as attempt:
+            pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), attempt)
+        with writing(engine) as connection:
+            connection.execute(sa.update(RESULTS).where(of_it).values(filed_at=now.isoformat()))
+        filed += len(rows)
+    return filed
+
+
+def canonical(result: Result) -> str:
+    """A result as text, alike for alike results."""
+    told = {name: _plain(result.get(name)) for name in SCHEMA.names}
+    return json.dumps(told, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _row(content: str) -> dict[str, Any]:
+    row: dict[str, Any] = json.loads(content)
+    days = {name: date.fromisoformat(row[name]) for name in ("happened_on", "known_on")}
+    return {**row, **days}
+
+
+def _known_here(connection: sa.Connection, test_ids: Sequence[str]) -> dict[str, str | None]:
+    """The tests among these that were accepted, with their content."""
+    found: dict[str, str | None] = {}
+    for start in range(0, len(test_ids), AT_ONCE):
+        among = RESULTS.c.test_id.in_(test_ids[start : start + AT_ONCE])
+        asked = connection.execute(sa.select(RESULTS.c.test_id, RESULTS.c.content).where(among))
+        found |= {row.test_id: row.content for row in asked}
+    return found
+
+
+def _known_elsewhere(workspace: Workspace, test_ids: set[str]) -> dict[str, str | None]:
+    """The tests among these that files hold: handed in with their content, ingested ones with None."""
+    handed_in, sought = accepted_results(workspace), pa.array(sorted(test_ids), pa.string())
+    asked = pc.is_in(handed_in["test_id"], sought)
+    found: dict[str, str | None] = {row["test_id"]: canonical(row) for row in handed_in.filter(asked).to_pylist()}
+    fingerprint = pointed(workspace.lake / "CURRENT")
+    if fingerprint is not None:
+        lab_tests = workspace.lake / fingerprint / "lab_tests.parquet"
+        if lab_tests.exists():
+            among = pq.read_table(lab_tests, columns=["test_id"], filters=pc.field("test_id").isin(sought))
+            found |= {name: found.get(name) for name in among["test_id"].to_pylist()}
+    return found

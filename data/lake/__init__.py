@@ -1,0 +1,1 @@
+"""The lake: the marketplace's tables as Parquet partitions, and the engine that reads them."""

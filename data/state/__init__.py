@@ -1,1 +1,0 @@
-"""What the house itself has decided: the ledger, in SQLite or PostgreSQL."""

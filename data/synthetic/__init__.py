@@ -1,0 +1,1 @@
+"""A synthetic marketplace with a known true risk for every SKU."""

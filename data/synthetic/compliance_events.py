@@ -1,0 +1,181 @@
+"""Certificates of the sample marketplace: claimed, sometimes checked, sometimes forged."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from data.synthetic.ground_truth import World
+from data.synthetic.lab_testing_history import Draws, Remediations
+from data.synthetic.listings import CRITICAL, PAPERS
+from data.synthetic.randomness import NEVER, Integers, Truths, identifiers, stream, written_days
+from data.synthetic.skus import sku_ids
+from data.synthetic.suppliers import factory_ids, supplier_ids
+from data.synthetic.vocabulary import MARKETS, categories
+
+AUTHORITIES = ("EU customs", "US CPSC", "UK OPSS", "Health Canada", "ACCC", "marketplace")
+KINDS = ("detained", "refused", "seized", "order", "suspension")
+AFTER_FAILURE, AFTER_CRITICAL = 0.10, 0.35
+AT_THE_BORDER_BAD, AT_THE_BORDER_GOOD = 0.020, 0.002
+REMEDY_DAYS = 60
+
+
+def holds_table(world: World, drawn: Draws) -> pa.Table:
+    """The contract's holds: after failed tests, at the border, and of suspended suppliers."""
+    rng = stream(world.seed, "holds")
+    row, day = _held_listings(rng, world, drawn)
+    suspended = np.flatnonzero(world.suppliers.suspended_on != NEVER)
+    happened = np.concatenate([day, world.suppliers.suspended_on[suspended]])
+    known = happened + rng.integers(0, 8, len(happened))
+    market = np.concatenate([world.listings.market[row], np.zeros(len(suspended), dtype=np.int64)])
+    authority = np.concatenate([world.listings.market[row], np.full(len(suspended), len(AUTHORITIES) - 1)])
+    kind = np.concatenate([rng.integers(0, 4, len(row)), np.full(len(suspended), 4)])
+    of_supplier = np.arange(len(happened)) >= len(row)
+    named = np.concatenate([row, np.zeros(len(suspended), dtype=np.int64)])
+    supplier = np.concatenate([np.zeros(len(row), dtype=np.int64), suspended])
+    kept = pa.array(rng.permutation(np.flatnonzero(known <= world.period.until)))
+    nothing = pa.scalar(None, pa.string())
+    table = pa.table({
+        "hold_id": identifiers("H", np.arange(len(happened)), world.seed),
+        "happened_on": written_days(happened),
+        "known_on": written_days(known),
+        "sku_id": pc.if_else(pa.array(~of_supplier), sku_ids(world, named), nothing),
+        "supplier_id": pc.if_else(pa.array(of_supplier), supplier_ids(supplier, world.seed), nothing),
+        "market": pc.if_else(pa.array(~of_supplier), pa.array(MARKETS).take(pa.array(market)), nothing),
+        "authority": pa.array(AUTHORITIES).take(pa.array(authority)),
+        "kind": pa.array(KINDS).take(pa.array(kind)),
+    })  # fmt: skip
+    return table.take(kept)
+
+
+def _held_listings(rng: np.random.Generator, world: World, drawn: Draws) -> tuple[np.ndarray, np.ndarray]:
+    """Listings held and the days, after a failure became known or at the border."""
+    failed = np.flatnonzero(drawn.failed & ~drawn.inconclusive)
+    severe = world.products.severity[world.listings.product[drawn.row[failed]]] == CRITICAL
+    after = failed[rng.random(len(failed)) < np.where(severe, AFTER_CRITICAL, AFTER_FAILURE)]
+    rows = np.arange(len(world.listings))
+    earliest = np.maximum(world.listings.listed + 1, world.period.start)
+    day = earliest + (rng.random(len(rows)) * (world.period.until - earliest)).astype(np.int64)
+    state = world.non_compliant(rows, world.period.quarter_of(day))
+    share = np.where(state, AT_THE_BORDER_BAD, AT_THE_BORDER_GOOD)
+    border = np.flatnonzero((rng.random(len(rows)) < share) & (earliest <= world.period.until))
+    return (
+        np.concatenate([drawn.row[after], border]),
+        np.concatenate([drawn.known[after] + rng.integers(2, 21, len(after)), day[border]]),
+    )
+
+
+def remediations_table(world: World, parts: list[Remediations]) -> pa.Table:
+    """The contract's remediations; what was not verified by the last day is still open."""
+    rng = stream(world.seed, "holds", 1)
+    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ("supplier", "opened",
+               "verified", "effective")}  # fmt: skip
+    kept = rng.permutation(np.flatnonzero(columns["opened"] <= world.period.until))
+    opened, verified = columns["opened"][kept], columns["verified"][kept]
+    pending = verified > world.period.until
+    return pa.table({
+        "remediation_id": identifiers("R", np.arange(len(kept)), world.seed),
+        "supplier_id": supplier_ids(columns["supplier"][kept], world.seed),
+        "happened_on": written_days(opened),
+        "known_on": written_days(opened),
+        "due_on": written_days(opened + REMEDY_DAYS),
+        "verified_on": written_days(np.where(pending, 0, verified), pending),
+        "effective": pa.array(columns["effective"][kept], mask=pending),
+    })  # fmt: skip
+
+
+AUDITS_A_YEAR = 0.35
+ANNOUNCED = 0.7
+FINDINGS = {"critical": 0.10, "major": 1.0, "minor": 3.0}
+
+
+def audits_table(world: World) -> pa.Table:
+    """The contract's audits: of each supplier's main factory, findings rising with factory and supplier badness."""
+    rng = stream(world.seed, "audits")
+    suppliers = world.suppliers
+    count = rng.poisson(AUDITS_A_YEAR * world.period.days / 365, len(suppliers))
+    supplier = np.repeat(np.arange(len(suppliers)), count)
+    earliest = np.maximum(suppliers.onboarded[supplier] + 1, world.period.start)
+    day = earliest + (rng.random(len(supplier)) * (world.period.until - earliest)).astype(np.int64)
+    known = day + rng.integers(3, 22, len(supplier))
+    kept = rng.permutation(np.flatnonzero((known <= world.period.until) & (day >= earliest)))
+    supplier, day, known = supplier[kept], day[kept], known[kept]
+    factory = suppliers.factories[supplier, 0]
+    announced = rng.random(len(kept)) < ANNOUNCED
+    quality = suppliers.quality[supplier, world.period.quarter_of(day)]
+    badness = np.exp(0.35 * quality + 0.55 * suppliers.factory_effect[factory]) * np.where(announced, 0.5, 1.2)
+    findings = {name: rng.poisson(mean * badness) for name, mean in FINDINGS.items()}
+    return pa.table({
+        "audit_id": identifiers("A", np.arange(len(kept)), world.seed),
+        "supplier_id": supplier_ids(supplier, world.seed),
+        "happened_on": written_days(day),
+        "known_on": written_days(known),
+        "factory_id": factory_ids(factory, world.seed),
+        "announced": pa.array(announced),
+        **findings,
+    })  # fmt: skip
+
+
+STATUSES = ("claimed", "confirmed", "out_of_scope", "denied", "withdrawn", "expired")
+CLAIMED, CONFIRMED, OUT_OF_SCOPE, DENIED, WITHDRAWN, EXPIRED = range(6)
+ISSUERS = ("TUV-A", "SGS-B", "BV-C", "INT-D", "DK-E", "UNI-F", "LAB-G", "LAB-H")
+CHECKED = 0.55
+# What a check of each kind of paper ends in (none, valid, out_of_scope, expired, unverifiable, fake, withdrawn): the
+# outcome and how often a check reaches it.
+OUTCOME = np.array([CONFIRMED, CONFIRMED, OUT_OF_SCOPE, CONFIRMED, DENIED, DENIED, WITHDRAWN])
+REACHED = np.array([0.0, 1.0, 0.9, 1.0, 0.35, 0.75, 0.8])
+FOOLED = 0.15
+
+
+def certificates_table(world: World, products: Integers, sku_ids: pa.Array, chunk: int) -> pa.Table:
+    """The contract's certificates of these products, one row per change of status; `sku_ids` are theirs."""
+    rng = stream(world.seed, "certificates", chunk)
+    held = np.flatnonzero(world.products.paper[products] > 0)
+    product = products[held]
+    paper = world.products.paper[product]
+    size = len(held)
+    claimed = world.products.listed[product] + rng.integers(0, 20, size)
+    # A lapsed paper had less than a year to go when it was claimed; the others have two to four.
+    years = np.where(paper == PAPERS.index("expired"), rng.uniform(0.1, 0.8, size), rng.uniform(2.0, 4.0, size))
+    expires = claimed + (365 * years).astype(np.int64)
+    checked = rng.random(size) < CHECKED
+    reached = rng.random(size) < REACHED[paper]
+    fooled = (paper == PAPERS.index("fake")) & ~reached & (rng.random(size) < FOOLED / (1 - REACHED[5]))
+    outcome = np.where(fooled, CONFIRMED, OUTCOME[paper])
+    verdict = claimed + rng.integers(10, 121, size)
+    verdict = np.where(outcome == WITHDRAWN, verdict + rng.integers(30, 300, size), verdict)
+    until = world.period.until
+    decided = checked & (reached | fooled)
+    events: list[tuple[Integers, Integers, Integers]] = [
+        (np.flatnonzero(claimed <= until), np.full(size, CLAIMED), claimed),
+        (np.flatnonzero(decided & (verdict <= until)), outcome, verdict),
+        (np.flatnonzero((expires <= until) & (expires > verdict)), np.full(size, EXPIRED), expires),
+    ]
+    which = np.concatenate([entries for entries, _, _ in events])
+    status = np.concatenate([codes[entries] for entries, codes, _ in events])
+    day = np.concatenate([days[entries] for entries, _, days in events])
+    known = np.where(status == CLAIMED, day, np.minimum(day + rng.integers(0, 8, len(day)), until))
+    return pa.table({
+        "certificate_id": identifiers("C", product[which], world.seed),
+        "supplier_id": supplier_ids(world.products.supplier[product[which]], world.seed),
+        "happened_on": written_days(day),
+        "known_on": written_days(known),
+        "status": pa.array(STATUSES).take(pa.array(status)),
+        "sku_id": sku_ids.take(pa.array(held[which])),
+        "scheme": _schemes(world.products.category[product], world.products.design[product]).take(pa.array(which)),
+        "issuer": _issuers(rng, paper).take(pa.array(which)),
+        "expires_on": written_days(expires[which]),
+    })  # fmt: skip
+
+
+def _schemes(category: Integers, design: Integers) -> pa.Array:
+    names = [c.schemes for c in categories()]
+    count = np.array([len(schemes) for schemes in names])
+    code = (np.cumsum(count) - count)[category] + (design >> 50) % count[category]
+    return pa.array([scheme for schemes in names for scheme in schemes]).take(pa.array(code))
+
+
+def _issuers(rng: np.random.Generator, paper: Integers) -> pa.Array:
+    """The issuer of each paper; doubtful ones name the last issuers of the list more often."""
+    doubtful: Truths = paper >= PAPERS.index("unverifiable")
+    position = rng.random(len(paper)) ** np.where(doubtful, 0.5, 1.3)
+    return pa.array(ISSUERS).take(pa.array((position * len(ISSUERS)).astype(np.int64)))

@@ -1,0 +1,80 @@
+"""The laboratory tests of the sample marketplace as contract tables, and what was true when they were drawn."""
+
+from dataclasses import fields
+
+import numpy as np
+import pyarrow as pa
+
+from data.synthetic.ground_truth import ORIGINS, World
+from data.synthetic.lab_testing_history import STRATEGIES, SUPPLIED, Draws
+from data.synthetic.listings import CRITICAL
+from data.synthetic.randomness import Integers, choose, identifiers, stream
+from data.synthetic.vocabulary import MARKETS, categories, hazard_mix, hazards
+
+LABS = 12
+SHIPPING_EUR = 4.0
+SEVERITIES = ("minor", "major", "critical")
+
+
+def reported(drawn: Draws, world: World) -> Draws:
+    """The draws whose report is out by the last day, in no telling order."""
+    kept = np.flatnonzero(drawn.known <= world.period.until)
+    kept = stream(world.seed, "identifiers", 2).permutation(kept)
+    return Draws(**{field.name: getattr(drawn, field.name)[kept] for field in fields(Draws)})
+
+
+def lab_tests_tables(drawn: Draws, world: World, sku_ids: pa.Array) -> tuple[pa.Table, pa.Table]:
+    """The contract's lab_tests and, beside it, truth_tests (only tests and replay may read it).
+
+    `sku_ids` are the identifiers of the listings drawn.
+    """
+    rng = stream(world.seed, "tests", 1)
+    product = world.listings.product[drawn.row]
+    category = world.products.category[product]
+    failed = drawn.failed & ~drawn.inconclusive
+    package, fee = _packages(rng, category)
+    bought = np.where(drawn.origin == 0, world.products.price_eur[product] + SHIPPING_EUR, 0.0)
+    result = np.where(drawn.inconclusive, 2, np.where(drawn.failed, 1, 0))
+    test_ids = identifiers("T", np.arange(len(drawn)), world.seed)
+    hazard, severity = _findings(rng, drawn, world)
+    own = drawn.strategy < 0
+    table = pa.table({
+        "test_id": test_ids,
+        "sku_id": sku_ids,
+        "market": pa.array(MARKETS).take(pa.array(world.listings.market[drawn.row])),
+        "happened_on": pa.array(drawn.day.astype(np.int32)).cast(pa.date32()),
+        "known_on": pa.array(drawn.known.astype(np.int32)).cast(pa.date32()),
+        "result": pa.array(["pass", "fail", "inconclusive"]).take(pa.array(result)),
+        "origin": pa.array(ORIGINS).take(pa.array(drawn.origin)),
+        "strategy": pa.array(STRATEGIES).take(pa.array(drawn.strategy, mask=own)),
+        "propensity": pa.array(drawn.propensity, mask=own),
+        "package": package,
+        "lab_id": pa.array([f"LAB-{lab:02d}" for lab in range(1, LABS + 1)]).take(
+            pa.array(rng.integers(0, LABS, len(drawn)))
+        ),
+        "severity": pa.array(SEVERITIES).take(pa.array(severity, mask=~failed)),
+        "hazard": pa.array([hazard.name for hazard in hazards()]).take(pa.array(hazard, mask=~failed)),
+        "cost_eur": np.round(fee * rng.lognormal(0.0, 0.15, len(drawn)) + bought, 2),
+    })  # fmt: skip
+    truth = pa.table({"test_id": test_ids, "p_fail": drawn.p_fail, "p_prior": drawn.p_prior,
+                      "independent": pa.array(drawn.origin != SUPPLIED)})  # fmt: skip
+    return table, truth
+
+
+def _findings(rng: np.random.Generator, drawn: Draws, world: World) -> tuple[Integers, Integers]:
+    """Hazard and severity codes of the failures; a laboratory's false finding is any hazard and never critical."""
+    product = world.listings.product[drawn.row]
+    mistaken = drawn.p_fail < 0.02
+    any_hazard = choose(rng, np.cumsum(hazard_mix(), axis=1), world.products.category[product])
+    hazard = np.where(mistaken, any_hazard, world.products.hazard[product])
+    severity = world.products.severity[product]
+    return hazard, np.where(mistaken & (severity == CRITICAL), 0, severity)
+
+
+def _packages(rng: np.random.Generator, category: Integers) -> tuple[pa.Array, np.ndarray]:
+    """A test package of the category for each test, and its fee in euros."""
+    names = [list(c.packages) for c in categories()]
+    fees = np.array([fee for c in categories() for fee in c.packages.values()])
+    count = np.array([len(packages) for packages in names])
+    code = (np.cumsum(count) - count)[category] + (rng.random(len(category)) * count[category]).astype(np.int64)
+    return pa.array([name for packages in names for name in packages]).take(pa.array(code)), fees[code]

@@ -1,0 +1,199 @@
+"""A catalogue that goes on living while it is tested: known truth, round by round, for replay and benchmarks.
+
+Every SKU has a probability of being non-compliant, fixed with one coin when its batch arrives. Suppliers' quality
+walks, listings and batches are replaced, new hazards enter whole cells (category and market), and sellers caught may
+come back under another name. All chance is drawn for every place of the catalogue in every round, so that two
+strategies replayed on one seed meet the same weather (common random numbers).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from data.synthetic.randomness import logistic, stream
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+Truths = npt.NDArray[np.bool_]
+Matrix = npt.NDArray[np.float32]
+
+ATTRIBUTES = 6
+OBSERVED = ("category", "market", "price", "documents", *(f"attribute_{n}" for n in range(ATTRIBUTES)), "complaints",
+            "supplier_age")  # fmt: skip
+_ATTRIBUTE_WEIGHTS = np.array([0.55, -0.45, 0.35, 0.25, 0.0, 0.0])
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """How one kind of world behaves; rates are per round, effects are log-odds.
+
+    `murmur` is the noise of complaints about risk. `hazards_at` are the rounds in which a hazard of size `hazard`
+    enters `hazard_cells` cells that were safe so far;
+    `hopping` is the share of suppliers with two or more failures in the last rounds that return under a new name.
+    `complaint_led` is the share of categories whose tests before the first round followed complaints.
+    """
+
+    name: str
+    skus: int = 100_000
+    suppliers: int = 4_000
+    categories: int = 24
+    markets: int = 12
+    base: float = -4.15
+    churn: float = 0.02
+    new_batch: float = 0.05
+    quality_step: float = 0.12
+    sku_noise: float = 0.5
+    murmur: float = 2.0
+    hazards_at: tuple[int, ...] = ()
+    hazard: float = 0.0
+    hazard_cells: int = 3
+    hopping: float = 0.0
+    complaint_led: float = 0.0
+
+    @property
+    def cells(self) -> int:
+        """How many cells (category and market) there are."""
+        return self.categories * self.markets
+
+
+STATIONARY = Scenario("stationary", hazards_at=(8, 14), hazard=2.8)
+DRIFTING = Scenario(
+    "drifting", quality_step=0.2, hazards_at=(2, 5, 8, 11, 14, 17), hazard=3.5, hopping=0.5, complaint_led=1 / 3
+)
+SCENARIOS = {scenario.name: scenario for scenario in (STATIONARY, DRIFTING)}
+
+
+class LivingWorld:
+    """One world of a scenario; `advance` brings the next round, `delist` empties places for new listings.
+
+    Along the places of the catalogue: `sku` (an identity that changes with the listing or its batch), `supplier`
+    (a name that hopping changes), `cell`, `p_fail` (true), `non_compliant`. `observed` is what the marketplace sees,
+    columns `OBSERVED`, and never holds the truth.
+    """
+
+    def __init__(self, scenario: Scenario, seed: int) -> None:
+        self.scenario, self.seed, self.round = scenario, seed, -1
+        rng = stream(seed, "living")
+        self._category_risk = rng.normal(0, 0.7, scenario.categories)
+        self._market_risk = rng.normal(0, 0.25, scenario.markets)
+        self._cell_risk = rng.normal(0, 0.3, scenario.cells)
+        self._hazard = np.zeros(scenario.cells)
+        self._popularity = np.cumsum(rng.dirichlet(np.full(scenario.categories, 4.0)))
+        self._share = np.cumsum(rng.dirichlet(np.full(scenario.suppliers, 0.7)))
+        self.quality = rng.normal(0, 0.9, scenario.suppliers)
+        self._named_since = -rng.integers(0, 60, scenario.suppliers)
+        self._name = np.arange(scenario.suppliers)
+        self._next_sku = 0
+        places = scenario.skus
+        self.sku = np.zeros(places, dtype=np.int64)
+        self._firm = np.zeros(places, dtype=np.int64)
+        self.category = np.zeros(places, dtype=np.int64)
+        self.market = np.zeros(places, dtype=np.int64)
+        self.units_sold = np.zeros(places)
+        self.p_fail = np.zeros(places)
+        self.non_compliant = np.zeros(places, dtype=np.bool_)
+        self._look = np.zeros((places, 2 + ATTRIBUTES))
+        self.complaints = np.zeros(places)
+        self._list(np.ones(places, dtype=np.bool_), rng)
+
+    @property
+    def cell(self) -> Integers:
+        """The cell of each place: category x number of markets + market."""
+        return self.category * self.scenario.markets + self.market
+
+    @property
+    def supplier(self) -> Integers:
+        """The name each place's supplier goes by at present."""
+        return self._name[self._firm]
+
+    @property
+    def prevalence(self) -> float:
+        """The true share of non-compliant listings."""
+        return float(self.non_compliant.mean())
+
+    def observed(self) -> Matrix:
+        """What the marketplace sees of each place, (places, len(OBSERVED))."""
+        age = self.round - self._named_since[self._firm]
+        columns = (self.category, self.market, *self._look.T, self.complaints, age)
+        return np.stack([column.astype(np.float32) for column in columns], axis=1)
+
+    def advance(self) -> Truths:
+        """Go to the next round; returns which places hold other goods, of which old tests say nothing."""
+        self.round += 1
+        rng = stream(self.seed, "living", 1 + self.round)
+        self.quality = 0.99 * self.quality + rng.normal(0, self.scenario.quality_step, len(self.quality))
+        chance = rng.random(self.scenario.skus)
+        listed = chance < self.scenario.churn
+        renewed = chance > 1 - self.scenario.new_batch
+        if self.round in self.scenario.hazards_at:
+            renewed |= np.isin(self.cell, self._endanger(rng)) & ~listed
+        self._list(listed, rng)
+        self._renew(renewed, rng)
+        return listed | renewed
+
+    def delist(self, places: Integers) -> None:
+        """Take the listings at `places` down; a new listing takes each place."""
+        gone = np.zeros(self.scenario.skus, dtype=np.bool_)
+        gone[places] = True
+        self._list(gone, stream(self.seed, "delisted", 1 + self.round))
+
+    def hop(self, caught: Integers) -> Truths:
+        """Let some of the suppliers named in `caught` return under a new name; returns which places are theirs."""
+        rng = stream(self.seed, "hopping", 1 + self.round)
+        willing = rng.random(self.scenario.suppliers) < self.scenario.hopping
+        hopping = np.flatnonzero(np.isin(self._name, caught) & willing)
+        self._name[hopping] = self._name.max() + 1 + np.arange(len(hopping))
+        self._named_since[hopping] = self.round
+        places = np.isin(self._firm, hopping)
+        self.sku[places] = self._new_skus(int(places.sum()))
+        return places
+
+    def _endanger(self, rng: np.random.Generator) -> Integers:
+        """The cells that the new hazard enters: drawn among the safer half."""
+        risk = self._category_risk[np.arange(self.scenario.cells) // self.scenario.markets] + self._cell_risk
+        safe = np.argsort(risk + 99 * self._hazard)[: self.scenario.cells // 2]
+        chosen = rng.choice(safe, self.scenario.hazard_cells, replace=False)
+        self._hazard[chosen] = self.scenario.hazard
+        return np.asarray(chosen, dtype=np.int64)
+
+    def _list(self, places: Truths, rng: np.random.Generator) -> None:
+        """New listings at `places`; chance is drawn for every place."""
+        size = self.scenario.skus
+        self._firm[places] = np.searchsorted(self._share, rng.random(size))[places]
+        self.category[places] = np.searchsorted(self._popularity, rng.random(size))[places]
+        self.market[places] = rng.integers(0, self.scenario.markets, size)[places]
+        self.units_sold[places] = np.ceil(rng.lognormal(2.5, 1.3, size))[places]
+        look = rng.normal(size=(size, 2 + ATTRIBUTES))
+        look[:, 1] = look[:, 1] < 0.3
+        self._look[places] = look[places]
+        self._renew(places, rng)
+
+    def _renew(self, places: Truths, rng: np.random.Generator) -> None:
+        """New batches at `places`: probability, coin and complaints; chance is drawn for every place."""
+        size = self.scenario.skus
+        noise, coin, murmur = rng.normal(size=size), rng.random(size), rng.normal(size=size)
+        self.sku[places] = self._new_skus(int(places.sum()))
+        visible = self._margin()[places] + self.scenario.sku_noise * noise[places]
+        self.p_fail[places] = logistic(visible + self._hazard[self.cell[places]])
+        self.non_compliant[places] = coin[places] < self.p_fail[places]
+        self.complaints[places] = visible - self.scenario.base + self.scenario.murmur * murmur[places]
+
+    def _margin(self) -> Floats:
+        """The log-odds of every place before its own noise and new hazards, which no customer notices."""
+        price, documents, attributes = self._look[:, 0], self._look[:, 1], self._look[:, 2:]
+        return np.asarray(
+            self.scenario.base
+            + self._category_risk[self.category]
+            + self._market_risk[self.market]
+            + self._cell_risk[self.cell]
+            + self.quality[self._firm]
+            - 0.35 * price
+            - 0.6 * documents
+            + attributes @ _ATTRIBUTE_WEIGHTS
+            + 0.3 * attributes[:, 0] * price
+        )
+
+    def _new_skus(self, number: int) -> Integers:
+        self._next_sku += number
+        return np.arange(self._next_sku - number, self._next_sku)
