@@ -29,12 +29,12 @@ from features.reading import read_lake
 from features.reference import Reference
 from features.snapshot import Snapshot, open_snapshot
 from features.snapshot_writing import write_snapshot
-from models.artefact import Artefact, ArtefactParts
+from models.artifact import Artefact, ArtefactParts
 from models.calibration import fit_calibration
-from models.champion import crown, keep_model, model
-from models.policy import bands_in_force
 from models.reasons import top_reasons
-from models.scoring import Explained
+from models.registry import crown, keep_model, model
+from models.risk_bands import bands_in_force
+from models.scorer import Explained
 from serving.assessment import Assessor, assess
 
 SIZES = (100_000, 200_000, 500_000, 1_000_000, 10_000_000)

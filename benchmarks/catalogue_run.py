@@ -20,7 +20,7 @@ from data.progress import TerminalProgress
 from data.workspace import Workspace
 from features.snapshot import Snapshot, open_snapshot
 from models.calibration import Calibration
-from models.champion import champion
+from models.registry import champion
 from models.treeshap import Engine
 from serving import parts
 from serving.assessment import Assessor

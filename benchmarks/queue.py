@@ -22,8 +22,8 @@ from benchmarks.report import machine, table, versions, write_report
 from data.database.connection import open_state
 from data.settings import Settings
 from data.workspace import Workspace
-from models.policy import bands_in_force
-from models.scoring import Explained
+from models.risk_bands import bands_in_force
+from models.scorer import Explained
 from serving.assessment import ranks_of
 from serving.console.app import console_app
 from serving.console.house import House

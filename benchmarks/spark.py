@@ -21,8 +21,8 @@ from data.progress import Advance
 from data.workspace import Workspace
 from features.reading import read_lake
 from features.snapshot import open_snapshot
-from models.artefact import ArtefactParts
-from models.champion import champion, crown, keep_model
+from models.artifact import ArtefactParts
+from models.registry import champion, crown, keep_model
 from serving.batch import score_catalogue
 
 SIZES = (20_000, 200_000, 1_000_000)

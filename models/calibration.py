@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from data.errors import Refusal
-from models.curves import FITS, LOGIT_BOUND, Curve, Floats, Integers, bins_of, tally
-from models.prior_shift import PriorShift
+from models.calibration_curves import FITS, LOGIT_BOUND, Curve, Floats, Integers, PriorShift, bins_of, tally
 
 LEVEL = 0.8
 """The nominal level of every interval for `p_fail` (stored with each calibration)."""

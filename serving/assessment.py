@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from models.artefact import Artefact
-from models.policy import Bands
+from models.artifact import Artefact
 from models.reasons import REASONS_TYPE, STORED_REASONS, reasons_array
-from models.scoring import Explained, Probabilities, Scorer, Scores
+from models.risk_bands import Bands
+from models.scorer import Explained, Probabilities, Scorer, Scores
 
 Floats = NDArray[np.float64]
 Ranks = NDArray[np.int64]

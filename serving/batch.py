@@ -13,8 +13,8 @@ from data.workspace import Workspace
 from features.snapshot import Snapshot, open_snapshot, verify_snapshot
 from features.snapshot_writing import snapshot_name, write_snapshot
 from features.version import feature_version
-from models.artefact import Artefact, require_feature_version
-from models.policy import bands_in_force
+from models.artifact import Artefact, require_feature_version
+from models.risk_bands import bands_in_force
 from serving.assessment import Assessor
 from serving.dossiers.reading import Dossiers, verify_dossiers
 from serving.dossiers.writing import dossiers_name, write_dossiers

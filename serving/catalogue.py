@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from data.errors import Refusal
 from data.lake.lab_results import result_files, tables_fingerprint
 from data.workspace import Workspace
-from models.champion import champion_version
+from models.registry import champion_version
 from sampling.rounds import round_ids
 from serving.desk import Desk
 from serving.published import Published

@@ -116,7 +116,7 @@ def score_day(settings: Settings, as_of: date | None, progress: Progress) -> Pat
     """Score the catalogue with the champion, as of the day after the newest row where no day is given; prune after."""
     from data.lake.store import current_lake, latest_known_on
     from features.reading import read_lake
-    from models.champion import champion
+    from models.registry import champion
     from serving.batch import score_catalogue
     from serving.pruning import prune
 
@@ -130,7 +130,7 @@ def score_day(settings: Settings, as_of: date | None, progress: Progress) -> Pat
 
 
 def _score_on_spark(settings: Settings, as_of: date | None, master: str) -> Path:
-    from models.champion import champion
+    from models.registry import champion
     from serving.spark import score_on_spark, spark_session
 
     artefact = champion(settings.workspace)

@@ -13,11 +13,11 @@ from pydantic_core import to_json
 from data.errors import Refusal
 from data.workspace import Workspace
 from features.snapshot import open_snapshot
-from models.artefact import Artefact, require_feature_version
-from models.champion import model
-from models.policy import bands_in_force
+from models.artifact import Artefact, require_feature_version
 from models.reasons import Narrator, Place
-from models.scoring import Explained
+from models.registry import model
+from models.risk_bands import bands_in_force
+from models.scorer import Explained
 from sampling.plan import Plan, allocate
 from sampling.policy import sampling_policy_in_force
 from sampling.rounds import in_progress

@@ -29,9 +29,9 @@ from features.reviews import READ, REVIEWS
 from features.snapshot_writing import catalogue_on
 from features.text.enrichment import MONTHS
 from features.version import feature_version
-from models.artefact import Artefact, require_feature_version
-from models.champion import model_folder
-from models.policy import bands_in_force
+from models.artifact import Artefact, require_feature_version
+from models.registry import model_folder
+from models.risk_bands import bands_in_force
 from serving.assessment import Assessor
 from serving.staging import Staging, staging_for
 

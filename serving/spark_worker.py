@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.workspace import replacing
-from models.artefact import read_artefact
-from models.policy import bands_in_force
+from models.artifact import read_artefact
+from models.risk_bands import bands_in_force
 from serving.assessment import RANK, SCORE_SCHEMA, Assessor, assess
 
 

@@ -72,7 +72,7 @@ def list_models(call: Call) -> None:
 @click.pass_obj
 def show_model(call: Call, version: str) -> None:
     """Print the card of model VERSION, and who promoted it."""
-    from models.champion import model
+    from models.registry import model
     from training.promotion import approvals
 
     click.echo(model(call.settings.workspace, version).card)

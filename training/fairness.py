@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from models.policy import Bands
+from models.risk_bands import Bands
 from training import metrics
 from training.bootstrap import Skill, skill, supplier_weights
 from training.evaluation import numbers

@@ -14,7 +14,7 @@ from data.lake.tables import Tables
 from data.progress import Progress
 from data.settings import Settings
 from data.workspace import replacing
-from models.champion import champion
+from models.registry import champion
 from training import course_plots, plots
 from training.card_page import page_of
 from training.drift import MARGIN

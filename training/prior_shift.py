@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.prior_shift import PriorShift
+from models.calibration_curves import PriorShift
 from training.evaluation import sigmoid
 from training.metrics import Floats, Truths, logit
 from training.selection import Stratum

@@ -5,8 +5,8 @@ from datetime import date
 from data.errors import Refusal
 from data.settings import Settings
 from features.reading import read_lake
-from models.artefact import Artefact
-from models.champion import champion_version, crown, model
+from models.artifact import Artefact
+from models.registry import champion_version, crown, model
 from training.card_page import write_card
 from training.gate import Measured, Verdict, promotion_policy_in_force, verdicts
 from training.rivalry import beside_champion

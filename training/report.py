@@ -11,8 +11,7 @@ from data.lake.store import latest_known_on
 from data.lake.tables import Tables
 from data.progress import Progress
 from features.catalogue import FEATURE_NAMES
-from models.coverage import interval_coverage
-from models.policy import bands_in_force
+from models.risk_bands import bands_in_force
 from models.treeshap import compile_model
 from training.baselines import baseline_margins
 from training.catalogue_evaluation import catalogue_evaluation
@@ -28,6 +27,7 @@ from training.evaluation import (
     sigmoid,
     skills,
 )
+from training.evaluation.skill import interval_coverage
 from training.fairness import Grouped, fairness_report
 from training.gate import promotion_policy_in_force
 from training.groups import fairness_policy_in_force, groups_of, sellers_of

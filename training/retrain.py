@@ -6,7 +6,7 @@ from datetime import datetime
 from data.lake.tables import Tables
 from data.progress import Progress
 from data.settings import Settings
-from models.champion import champion
+from models.registry import champion
 from training.monitor import MonitorReport, monitor
 from training.promotion import promote
 from training.recipe import Recipe, recipe_from_text

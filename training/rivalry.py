@@ -13,8 +13,8 @@ from data.lake.tables import Tables
 from features.catalogue import FEATURE_NAMES
 from features.pipeline import feature_frame
 from features.version import feature_version
-from models.artefact import Artefact, ArtefactParts
-from models.policy import bands_in_force
+from models.artifact import Artefact, ArtefactParts
+from models.risk_bands import bands_in_force
 from training import metrics
 from training.bootstrap import Skill, skill, supplier_weights
 from training.evaluation import Claim, Judged, budget_tests, numbers

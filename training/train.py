@@ -15,8 +15,8 @@ from data.progress import Progress
 from data.settings import Settings
 from features.catalogue import FEATURE_NAMES
 from features.version import feature_version
-from models.artefact import Artefact, ArtefactParts
-from models.champion import champion, champion_version, keep_model, model_folder
+from models.artifact import Artefact, ArtefactParts
+from models.registry import champion, champion_version, keep_model, model_folder
 from training.card import card_of
 from training.card_findings import budget_line, found_lines, more_line, replay_line
 from training.card_page import write_card

@@ -11,7 +11,7 @@ import pandas as pd
 from data.lake.tables import Tables
 from features.catalogue import FEATURE_NAMES
 from features.version import feature_version
-from models.artefact import Artefact, require_feature_version
+from models.artifact import Artefact, require_feature_version
 from training.catalogue import catalogue_sample
 from training.catalogue_evaluation import StratumSkills, catalogue_evaluation
 from training.drift import MARGIN, Drift, drifts

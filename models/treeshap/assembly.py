@@ -6,11 +6,27 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.treeshap.columns import Coded, columns_of
-from models.treeshap.compiled import compiled
+from models.treeshap.binning import Coded, columns_of
 from models.treeshap.model_file import NO_MISSING, Floats, Forest, Ints
 from models.treeshap.program import DOWN, TWIG, UP, Listing, Program, Steps, Tests
-from models.treeshap.quadrature import rule_for
+from models.treeshap.simd import compiled
+
+
+class Rule(NamedTuple):
+    """Points p, their complements 1 - p, and weights; exact for polynomials of degree 2·len(points) - 1."""
+
+    points: NDArray[np.float64]
+    complements: NDArray[np.float64]
+    weights: NDArray[np.float64]
+
+
+def rule_for(distinct_features: int) -> Rule:
+    """The smallest rule that is exact for a path of so many distinct features: ⌈d / 2⌉ points for degree d - 1.
+
+    Source: G. Owen, Multilinear extensions of games (1972), DOI 10.1287/mnsc.18.5.64.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss((distinct_features + 1) // 2)
+    return Rule((1.0 + nodes) / 2.0, (1.0 - nodes) / 2.0, weights / 2.0)
 
 
 class Branches(NamedTuple):

@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.treeshap.assembly import assemble
-from models.treeshap.memory import ROWS, memory_for
+from models.treeshap.kernels import explain_rows, explain_top
 from models.treeshap.model_file import read_model
-from models.treeshap.program import Listing
-from models.treeshap.runs import explain_rows, explain_top
+from models.treeshap.program import ROWS, Listing, memory_for
 
 Precision = Literal["float64", "float32"]
 

@@ -6,7 +6,7 @@ from datetime import date
 
 from data.database.audit_log import Versions
 from data.errors import Refusal
-from models.policy import bands_in_force
+from models.risk_bands import bands_in_force
 from sampling.limits import Package
 from sampling.policy import sampling_policy_in_force
 from serving.answers import Item, ScoreRow

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from features.catalogue import BY_NAME
-from models.phrases import brief_of, fact_of
+from models.reasons import brief_of, fact_of
 from serving.console.deadlines import Deadlines
 from serving.console.house import House
 from serving.console.veil import Veil

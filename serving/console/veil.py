@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from data.database.connection import reading
 from data.database.schema import ESTIMATES
 from data.errors import Refusal
-from models.policy import bands_in_force
+from models.risk_bands import bands_in_force
 from serving.console.house import House
 from serving.console.session import Person
 from serving.decisions.own_estimate import ESTIMATORS

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from data.errors import Refusal
 from data.workspace import Workspace
 from features.snapshot import Snapshot, open_snapshot
-from models.policy import Bands
+from models.risk_bands import Bands
 from serving.dossiers.reading import Dossiers
 from serving.publication import Publication, published_name, read_publication
 from serving.queue.alarms import alarms_of

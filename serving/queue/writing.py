@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from data.manifest import file_sums
 from data.workspace import replacing
 from features.snapshot import Snapshot
-from models.policy import Bands
+from models.risk_bands import Bands
 from serving.decisions.own_estimate import drawn_cases
 from serving.decisions.policy import DecisionPolicy, decision_policy_in_force
 from serving.queue.alarms import Alarms

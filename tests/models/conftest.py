@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from models.artefact import Artefact
+from models.artifact import Artefact
 from tests.models.worlds import tiny_artefact
 
 

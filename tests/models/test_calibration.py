@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from data.errors import Refusal
 from models.calibration import MANY_LABELS, Calibration, fit_calibration
-from models.curves import Floats
+from models.calibration_curves import Floats
 
 MARGINS = arrays(float, st.integers(2, 60), elements=st.floats(-1e6, 1e6))
 

@@ -8,10 +8,10 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from models.treeshap import UnsupportedModel, compile_model
-from models.treeshap import compiled as compiled_module
-from models.treeshap.columns import encode
-from models.treeshap.quadrature import rule_for
-from models.treeshap.tile import walk_tile
+from models.treeshap import simd as compiled_module
+from models.treeshap.assembly import rule_for
+from models.treeshap.binning import encode
+from models.treeshap.kernels import walk_tile
 from tests.models.boosters import Matrix, contributions_by_lightgbm, grow, on_the_edges
 from tests.models.model_texts import Leaf, Split, chain, model_text, split
 

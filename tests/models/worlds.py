@@ -11,9 +11,9 @@ from data.workspace import Workspace
 from features.catalogue import FEATURE_NAMES
 from features.reference import Reference
 from features.version import feature_version
-from models.artefact import Artefact, ArtefactParts, read_artefact, write_artefact
+from models.artifact import Artefact, ArtefactParts, read_artefact, write_artefact
 from models.calibration import Calibration, fit_calibration
-from models.champion import crown, keep_model
+from models.registry import crown, keep_model
 
 Floats = NDArray[np.float64]
 

@@ -18,9 +18,9 @@ from data.errors import Refusal
 from data.progress import SilentProgress
 from data.workspace import Workspace
 from features.snapshot import open_snapshot
-from models.champion import champion
-from models.policy import bands_in_force
-from models.scoring import Scorer
+from models.registry import champion
+from models.risk_bands import bands_in_force
+from models.scorer import Scorer
 from serving.answers import Item, ScoreAnswer
 from serving.assessment import SCORE_SCHEMA, Assessor, assess, ranked, ranks_of
 from serving.batch import score_catalogue

@@ -15,7 +15,7 @@ import pytest
 from data.errors import Refusal
 from data.progress import SilentProgress
 from data.workspace import Workspace
-from models.champion import champion
+from models.registry import champion
 from serving import parts, staging
 from serving.batch import score_catalogue
 from serving.parts import CatalogueScores
@@ -33,7 +33,7 @@ import os, signal, sys
 from pathlib import Path
 from data.progress import SilentProgress
 from data.workspace import Workspace
-from models.champion import champion
+from models.registry import champion
 from serving import batch, parts
 from tests.features.catalogues import DAY, small_catalogue
 method, after = sys.argv[2], int(sys.argv[3])

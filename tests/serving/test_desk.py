@@ -11,7 +11,7 @@ from data.errors import Refusal
 from data.progress import SilentProgress
 from data.workspace import Workspace, point
 from features.snapshot import verify_snapshot
-from models.champion import champion, crown, keep_model
+from models.registry import champion, crown, keep_model
 from serving import desk as desk_module
 from serving.answers import Item
 from serving.batch import score_catalogue, score_snapshot

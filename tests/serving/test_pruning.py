@@ -10,7 +10,7 @@ import pytest
 
 from data.progress import SilentProgress
 from data.workspace import Workspace
-from models.champion import champion
+from models.registry import champion
 from serving.answers import Item
 from serving.batch import score_catalogue
 from serving.desk import Desk

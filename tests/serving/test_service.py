@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
 
 from data.progress import SilentProgress
 from data.workspace import Workspace
-from models.champion import champion, crown, keep_model
+from models.registry import champion, crown, keep_model
 from sampling.plan import allocate
 from sampling.policy import sampling_policy_in_force
 from serving.access.rights import PUBLIC, RIGHTS

@@ -24,7 +24,7 @@ from features.feature import KEYS
 from features.pipeline import feature_table
 from features.reading import read_lake
 from features.snapshot_writing import catalogue_on
-from models.champion import champion, crown, keep_model
+from models.registry import champion, crown, keep_model
 from serving.assessment import SCORE_SCHEMA, ranks_of
 from serving.batch import score_catalogue
 from tests.features.small_world import REFERENCE

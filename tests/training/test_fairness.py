@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.policy import Bands
+from models.risk_bands import Bands
 from training.evaluation import sigmoid
 from training.fairness import FairnessReport, Grouped, GroupFairness, fairness_report
 from training.groups import DIMENSIONS, FairnessPolicy

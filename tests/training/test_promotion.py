@@ -9,7 +9,7 @@ import pytest
 from data.errors import Refusal
 from data.settings import Settings
 from data.workspace import Workspace
-from models.champion import champion_version, crown, model_folder
+from models.registry import champion_version, crown, model_folder
 from tests.training.verdict_worlds import beside, kept, measured
 from training import promotion
 from training.promotion import approvals, crown_first, promote, rollback

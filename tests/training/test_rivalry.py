@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.artefact import read_artefact, write_artefact
+from models.artifact import read_artefact, write_artefact
 from tests.models.worlds import tiny_parts
 from tests.training.worlds import market_frames, tables_of
 from training.bootstrap import supplier_weights

@@ -17,9 +17,9 @@ from data.settings import Settings
 from data.workspace import Workspace
 from features.catalogue import FEATURE_NAMES
 from features.pipeline import feature_frame
-from models.artefact import read_artefact
-from models.champion import champion, champion_version
-from models.scoring import Scorer
+from models.artifact import read_artefact
+from models.registry import champion, champion_version
+from models.scorer import Scorer
 from tests.training.worlds import market_frames, small_recipe, tables_of
 from training import earning
 from training.baselines import BASELINES

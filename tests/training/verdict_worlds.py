@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any
 
 from data.workspace import Workspace
-from models.champion import keep_model
+from models.registry import keep_model
 from tests.models.worlds import tiny_parts
 
 _PARTS = cache(tiny_parts)

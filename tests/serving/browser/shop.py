@@ -12,7 +12,7 @@ from data.lake.tables import Tables, schema_of, tables_from_frames
 from data.progress import SilentProgress
 from data.workspace import Workspace
 from features.reading import read_at_once
-from models.champion import champion
+from models.registry import champion
 from serving.batch import score_catalogue
 from tests.models.worlds import tiny_champion
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from data.progress import SilentProgress
-from models.champion import champion
+from models.registry import champion
 from serving.answers import Item
 from serving.batch import score_catalogue
 from serving.publication import publications, published_name

@@ -14,7 +14,7 @@ import pytest
 
 from data.progress import SilentProgress
 from data.workspace import Workspace, point
-from models.champion import champion, crown, keep_model
+from models.registry import champion, crown, keep_model
 from serving.answers import Item
 from serving.batch import score_catalogue
 from serving.publication import publications, published_name

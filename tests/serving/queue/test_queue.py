@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from data.errors import Refusal
-from models.policy import bands_in_force
+from models.risk_bands import bands_in_force
 from serving.published import Published, published_now
 from serving.queue.alarms import Alarms
 from serving.queue.reading import Entry, Queue

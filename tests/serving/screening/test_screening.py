@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from data.errors import Refusal
 from features.newcomer import ListingReader, NewListing
-from models.policy import bands_in_force
+from models.risk_bands import bands_in_force
 from serving.facts import FAILED_ELSEWHERE, FAILED_TEST, Fact
 from serving.published import Published, published_now
 from serving.screening.answers import Listing

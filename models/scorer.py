@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import Refusal
-from models.artefact import Artefact
-from models.lightgbm_library import contributions_by_lightgbm
+from models.artifact import Artefact
 from models.treeshap import Engine, UnsupportedModel, compile_model
+from models.treeshap.lightgbm_reference import contributions_by_lightgbm
 
 Floats = NDArray[np.float64]
 Columns = NDArray[np.int32]

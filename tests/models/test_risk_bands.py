@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import Refusal
-from models.policy import ACTIONS, Bands, bands_in_force
+from models.risk_bands import ACTIONS, Bands, bands_in_force
 
 FLOORS = st.lists(st.floats(0.001, 0.999), max_size=5, unique=True).map(lambda floors: (0.0, *sorted(floors)))
 PROBABILITIES = st.lists(st.floats(0.0, 1.0), min_size=1, max_size=40)

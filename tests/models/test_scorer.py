@@ -12,9 +12,9 @@ from hypothesis.extra.numpy import arrays
 
 from data.errors import Refusal
 from features.catalogue import FEATURE_NAMES
-from models.artefact import Artefact
+from models.artifact import Artefact
 from models.reasons import top_reasons
-from models.scoring import Scorer, Scores
+from models.scorer import Scorer, Scores
 from models.treeshap import Contributions, Engine
 from tests.models.worlds import tiny_matrix, tiny_outcomes
 

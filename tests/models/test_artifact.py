@@ -11,14 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import Refusal
-from models.artefact import (
-    Artefact,
-    ArtefactParts,
-    read_artefact,
-    require_feature_version,
-    write_artefact,
-)
-from models.scoring import Scorer
+from models.artifact import Artefact, ArtefactParts, read_artefact, require_feature_version, write_artefact
+from models.scorer import Scorer
 from tests.models.worlds import parts_of, tiny_matrix, tiny_parts
 
 FILES = (
@@ -190,7 +184,7 @@ def test_a_failed_write_leaves_the_previous_model_untouched(
     def full_disk(*_: object) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("models.artefact.write_reference", full_disk)
+    monkeypatch.setattr("models.artifact.write_reference", full_disk)
     with pytest.raises(OSError, match="No space"):
         write_artefact(replace(parts, card="# New"), folder)
     assert read_artefact(folder).version == before

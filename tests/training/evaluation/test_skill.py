@@ -5,8 +5,8 @@ import pytest
 
 from data.errors import Refusal
 from models.calibration import Calibration, fit_calibration
-from models.coverage import interval_coverage
-from models.curves import Floats
+from models.calibration_curves import Floats
+from training.evaluation.skill import interval_coverage
 
 PERIODS, SUPPLIERS, PER_PERIOD = 6, 60, 300
 

@@ -8,16 +8,8 @@ import pytest
 
 from data.errors import Refusal
 from data.workspace import Workspace, point
-from models.artefact import Artefact
-from models.champion import (
-    champion,
-    champion_version,
-    crown,
-    keep_model,
-    model,
-    model_folder,
-    model_versions,
-)
+from models.artifact import Artefact
+from models.registry import champion, champion_version, crown, keep_model, model, model_folder, model_versions
 from tests.models.worlds import parts_of
 
 

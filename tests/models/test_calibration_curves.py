@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from data.errors import Refusal
 from models.calibration import Calibration
-from models.prior_shift import PriorShift
+from models.calibration_curves import PriorShift
 from tests.models.worlds import tiny_calibration
 
 MARGINS = np.linspace(-7, 6, 400)

@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike
 
 from data.errors import Refusal
 from models.calibration import Calibration
-from models.curves import Floats
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from data.errors import Refusal
 from data.workspace import Workspace, point, pointed
-from models.artefact import Artefact, ArtefactParts, read_artefact, write_artefact
+from models.artifact import Artefact, ArtefactParts, read_artefact, write_artefact
 
 VERSION = re.compile(r"m-[0-9a-f]{12}")
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from data.errors import Refusal
-from models import lightgbm_library
-from models.lightgbm_library import contributions_by_lightgbm
+from models.treeshap import lightgbm_reference
+from models.treeshap.lightgbm_reference import contributions_by_lightgbm
 from tests.models.boosters import grow
 
 
@@ -25,6 +25,6 @@ def test_a_text_that_is_no_model_is_refused_with_the_reason_of_lightgbm() -> Non
 
 
 def test_a_package_without_its_library_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lightgbm_library, "find_spec", lambda _name: None)
+    monkeypatch.setattr(lightgbm_reference, "find_spec", lambda _name: None)
     with pytest.raises(Refusal, match="Install LightGBM from its wheel"):
-        lightgbm_library._library.__wrapped__()
+        lightgbm_reference._library.__wrapped__()

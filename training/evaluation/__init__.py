@@ -1,0 +1,1 @@
+"""Evaluation on held-out tests: skill, backtest, leakage, drift, fairness."""
