@@ -6,9 +6,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from data.synthetic.simulator import SCENARIOS
-from sampling.chance import ONE
-from sampling.difference import Outcomes, anticipated_variance, design_variance, difference_total, missed
-from sampling.interval import korn_graubard
+from sampling.estimation.difference_estimator import (
+    Outcomes,
+    anticipated_variance,
+    design_variance,
+    difference_total,
+    korn_graubard,
+    missed,
+)
+from sampling.randomness import ONE
 from training.replay.contestants import PLAN, PLAN_WITH_SCREENING
 from training.replay.ledger import Floats
 from training.replay.loop import replayed

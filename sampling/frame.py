@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.errors import Refusal
-from sampling.chance import key_words
-from sampling.limits import Codes, Floats, Integers, Truths, Words
 from sampling.policy import Cell
-from sampling.worth import History
+from sampling.problem import Codes, Floats, Integers, Truths, Words
+from sampling.randomness import key_words
+from sampling.testing_value import History
 
 KEY = ("sku_id", "market")
 REQUIRED = (*KEY, "category", "p_fail", "as_of")

@@ -9,16 +9,15 @@ import numpy as np
 import pyarrow as pa
 
 from data.errors import Refusal
-from sampling.chance import ONE
-from sampling.chances_within import floors_within
-from sampling.draw import taken
+from sampling.design.draw import taken
+from sampling.design.inclusion import Price, Solution, solved
+from sampling.design.within_strata import floors_within
 from sampling.frame import IN_TEST, Frame, frame_of
-from sampling.inclusion import Price, Solution, solved
-from sampling.limits import Codes, Floats, Limits, Truths, Units
 from sampling.plan_tables import plan_units, strata_table
 from sampling.policy import SamplingPolicy
-from sampling.seal import Sealed
-from sampling.worth import foreseen_variance, value_of
+from sampling.problem import Codes, Floats, Limits, Truths, Units
+from sampling.randomness import ONE, Sealed
+from sampling.testing_value import foreseen_variance, value_of
 
 LARGEST_BUDGET_EUR = 1e12  # its cents are whole numbers that both int64 and float64 hold
 

@@ -5,13 +5,13 @@ from datetime import date, timedelta
 import numpy as np
 import pyarrow as pa
 
-from sampling.chance import ONE
-from sampling.chances_within import floors_within
+from sampling.design.inclusion import Solution
+from sampling.design.within_strata import floors_within
 from sampling.frame import VERSIONS, Frame
-from sampling.inclusion import Solution
-from sampling.limits import Codes, Floats, Integers, Limits, Truths, Units, Words
 from sampling.policy import SamplingPolicy
-from sampling.worth import outcome_variance
+from sampling.problem import Codes, Floats, Integers, Limits, Truths, Units, Words
+from sampling.randomness import ONE
+from sampling.testing_value import outcome_variance
 
 CERTAINTY, PRICED, FLOOR, QUOTA = "certainty", "priced", "floor", "quota"
 

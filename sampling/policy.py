@@ -10,7 +10,7 @@ from typing import Any
 
 from data.errors import Refusal
 from data.policy import POLICY_FOLDER, PolicyText, policy_in_force
-from sampling.limits import Knobs, Package
+from sampling.problem import Knobs, Package
 
 Cell = tuple[str | None, str]
 

@@ -101,7 +101,7 @@ def serve(call: Call, host: str, port: int, workers: int) -> None:
 def _seal(call: Call) -> str:
     """The seal of the next round's seed, which is chosen and recorded at the first call."""
     from data.database.audit_log import Versions
-    from sampling.seal import Sealed, keep_sealed, kept_sealed
+    from sampling.randomness import Sealed, keep_sealed, kept_sealed
 
     plans = call.settings.workspace.plans
     kept = kept_sealed(plans)

@@ -13,8 +13,8 @@ from data.database.audit_log import Deed, Versions, record_with, rows
 from data.database.connection import writing
 from data.workspace import Workspace
 from sampling.plan import Plan, PlanSummary
+from sampling.randomness import Sealed, forget_sealed, kept_sealed
 from sampling.rounds import write_plan
-from sampling.seal import Sealed, forget_sealed, kept_sealed
 from serving.published import Published
 
 

@@ -20,8 +20,8 @@ from models.risk_bands import bands_in_force
 from models.scorer import Explained
 from sampling.plan import Plan, allocate
 from sampling.policy import sampling_policy_in_force
+from sampling.randomness import Sealed
 from sampling.rounds import in_progress
-from sampling.seal import Sealed
 from serving.answers import Item, RefusedItem, ScoreAnswer, ScoreRow
 from serving.assessment import Assessor
 from serving.dossiers.reading import Dossiers

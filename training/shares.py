@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from sampling.interval import korn_graubard
+from sampling.estimation.difference_estimator import korn_graubard
 from training.bootstrap import Skill
 from training.metrics import Floats, Truths
 

@@ -7,8 +7,8 @@ from datetime import date
 from data.database.audit_log import Versions
 from data.errors import Refusal
 from models.risk_bands import bands_in_force
-from sampling.limits import Package
 from sampling.policy import sampling_policy_in_force
+from sampling.problem import Package
 from serving.answers import Item, ScoreRow
 from serving.console.house import House
 from serving.console.session import Person

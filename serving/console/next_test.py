@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sampling.limits import Package
 from sampling.policy import sampling_policy_in_force
+from sampling.problem import Package
 from serving.published import Published
 
 Floats = NDArray[np.float64]

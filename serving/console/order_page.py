@@ -10,8 +10,8 @@ from starlette.datastructures import FormData
 from data.database.audit_log import Versions
 from data.errors import Refusal
 from models.risk_bands import bands_in_force
-from sampling.limits import Package
 from sampling.policy import sampling_policy_in_force
+from sampling.problem import Package
 from sampling.rounds import round_record
 from serving.console.casework import sampled_of
 from serving.console.house import House

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from sampling.limits import Package
 from sampling.policy import Lab, Offer, SamplingPolicy
+from sampling.problem import Package
 
 AS_OF = date(2026, 6, 30)
 CHEAP = Package("cheap", 2_500, 1, "desk")

@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 
 from data.policy import PolicyText
-from sampling.estimation_policy import EstimationPolicy, estimation_policy
-from sampling.evidence import Record
-from sampling.limits import Floats, Truths
+from sampling.estimation.policy import EstimationPolicy, estimation_policy
+from sampling.estimation.round_data import Record
+from sampling.problem import Floats, Truths
 
 NUMBERS = {
     "level": 0.95, "final_share": 0.95, "least_effective_tests": 30, "least_expected_failures": 10, "widest": 0.3,

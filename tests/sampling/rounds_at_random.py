@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from hypothesis import strategies as st
 
-from sampling.chance import ONE
-from sampling.draw import taken
-from sampling.inclusion import Solution, solved
-from sampling.limits import Knobs, Limits, Package, Truths, Units
-from sampling.worth import outcome_variance
+from sampling.design.draw import taken
+from sampling.design.inclusion import Solution, solved
+from sampling.problem import Knobs, Limits, Package, Truths, Units
+from sampling.randomness import ONE
+from sampling.testing_value import outcome_variance
 
 PACKAGES = (
     Package("desk", 2_500, 1, "desk"),

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sampling.limits import Knobs, Package
 from sampling.plan import allocate
 from sampling.policy import Cell, Lab, Offer
-from sampling.seal import Sealed, forget_sealed, keep_sealed, kept_sealed
+from sampling.problem import Knobs, Package
+from sampling.randomness import Sealed, forget_sealed, keep_sealed, kept_sealed
 from tests.sampling.frames import AS_OF, CATEGORIES, DEAR, MIDDLE, OFFERS, POLICY, candidates, marketplace
 
 ROOT = Path(__file__).resolve().parents[2]

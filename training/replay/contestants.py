@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sampling.limits import Knobs
+from sampling.problem import Knobs
 from training.replay import bandits, strategies
 from training.replay.planned import Planned
 from training.replay.strategies import Screening, Strategy

@@ -6,7 +6,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from data.synthetic.simulator import LivingWorld, Scenario
-from sampling.difference import Outcomes, anticipated_variance, design_variance, difference_total, missed
+from sampling.estimation.difference_estimator import (
+    Outcomes,
+    anticipated_variance,
+    design_variance,
+    difference_total,
+    missed,
+)
 from training.replay.learner import Learner, learned, looks_of
 from training.replay.ledger import Batch, Floats, Integers, Ledger, Matrix, Truths
 from training.replay.packages import PACKAGES

@@ -1,6 +1,6 @@
 """The test packages of a replay: the full test, and a cheap screen that misses some failures."""
 
-from sampling.limits import Package
+from sampling.problem import Package
 
 FULL = Package("test", 25_000, 1, "laboratory")
 SCREEN = Package("screen", 7_500, 1, "bench", sensitivity=0.8)

@@ -4,11 +4,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from sampling.chance import ONE, mixed
-from sampling.draw import taken
-from sampling.inclusion import Solution, solved
-from sampling.limits import Knobs, Limits, Units
-from sampling.worth import History, foreseen_variance, value_of
+from sampling.design.draw import taken
+from sampling.design.inclusion import Solution, solved
+from sampling.problem import Knobs, Limits, Units
+from sampling.randomness import ONE, mixed
+from sampling.testing_value import History, foreseen_variance, value_of
 from training.replay.ledger import Integers
 from training.replay.packages import FULL, PACKAGES, PRICE_CENTS
 from training.replay.strategies import Choice, View

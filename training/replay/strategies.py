@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from sampling.chance import BITS, ONE
-from sampling.limits import Codes
+from sampling.problem import Codes
+from sampling.randomness import BITS, ONE
 from training.replay.learner import learned
 from training.replay.ledger import Batch, CellHistory, Floats, Integers, Matrix
 from training.replay.packages import PACKAGES, SCREEN, tests_for

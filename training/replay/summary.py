@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sampling.interval import korn_graubard
+from sampling.estimation.difference_estimator import korn_graubard
 from training.replay.ledger import Floats
 from training.replay.loop import Round
 

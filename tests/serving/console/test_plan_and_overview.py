@@ -17,8 +17,8 @@ from starlette.testclient import TestClient
 from data.database.audit_log import newest_rows
 from data.database.connection import open_state
 from data.workspace import Workspace
+from sampling.randomness import Sealed, keep_sealed, kept_sealed
 from sampling.rounds import round_ids
-from sampling.seal import Sealed, keep_sealed, kept_sealed
 from serving.console import overview_page
 from serving.console.csv_rows import csv_rows
 from serving.console.overview_figures import Removed

@@ -20,7 +20,7 @@ from data.lab_results.record_validation import judged
 from data.lab_results.store import Sender, file_results, keep_results
 from data.lake.lab_results import accepted_results, result_files
 from data.workspace import Workspace
-from sampling.feedback import receive_results
+from sampling.cli import receive_results
 from tests.data.database.conftest import address, postgresql, state
 from tests.serving.conftest import ingested_workspace
 

@@ -1,0 +1,1 @@
+"""The sampling design: from strata to inclusion probabilities to a drawn sample."""

@@ -1,0 +1,1 @@
+"""Estimates from the results of sampling rounds."""

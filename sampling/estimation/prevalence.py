@@ -1,0 +1,137 @@
+"""The share of failing SKUs in a catalogue and its parts: one figure per domain, pooled over rounds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sampling.estimation.difference_estimator import Share, design_variance, difference_total, korn_graubard
+from sampling.estimation.policy import EstimationPolicy
+from sampling.estimation.round_data import Domain, Evidence
+from sampling.problem import Floats, floats
+from sampling.testing_value import mixed_with_mean
+
+BY_SKUS, BY_UNITS_SOLD = "SKUs", "units sold"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """The prevalence of one domain, counted in SKUs or weighted by units sold.
+
+    `withheld` says why only the upper limit may be told, empty where the figure may be published; `provisional` that
+    results are still awaited. `rounds` went into it, with `tests` results and `failures` among them.
+    """
+
+    domain: Domain
+    measure: str
+    share: Share
+    withheld: str
+    provisional: bool
+    rounds: tuple[str, ...]
+    tests: int
+    failures: int
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """One round's estimate of one domain, as shares; `foreseen` is the variance known at design time."""
+
+    value: float
+    expected: float
+    variance: float
+    foreseen: float
+    expected_failures: float
+    tests: int
+    failures: int
+
+
+def prevalence(rounds: Sequence[Evidence], domain: Domain, measure: str, policy: EstimationPolicy) -> Figure | None:
+    """The prevalence of `domain` over `rounds`, or None where no round has a SKU of it.
+
+    Each round's difference estimate has the larger of its design variance and the variance foreseen. Rounds are
+    weighted by 1 / the variance foreseen at design time: weights that follow the results would favour the rounds
+    which by luck found few failures.
+    """
+    readings = [(each, reading) for each in rounds if (reading := _reading(each, domain, measure)) is not None]
+    if not readings:
+        return None
+    weight = _weights([reading.foreseen for _, reading in readings])
+    value, expected = (
+        float(weight @ [getattr(reading, name) for _, reading in readings]) for name in ("value", "expected")
+    )
+    variance = float(weight**2 @ [reading.variance for _, reading in readings])
+    share = korn_graubard(value, variance, expected, policy.level)
+    foreseen = sum(reading.expected_failures for _, reading in readings)
+    return Figure(
+        domain,
+        measure,
+        share,
+        withheld(share, foreseen, policy),
+        any(each.share_in < policy.final_share for each, _ in readings),
+        tuple(each.round_id for each, _ in readings),
+        sum(reading.tests for _, reading in readings),
+        sum(reading.failures for _, reading in readings),
+    )
+
+
+def withheld(share: Share, expected_failures: float, policy: EstimationPolicy) -> str:
+    """Why a share must not be published, empty where it may; `expected_failures` among the tests drawn by chance."""
+    if share.effective_tests < policy.least_effective_tests:
+        return f"worth {share.effective_tests:.0f} random tests, {policy.least_effective_tests:.0f} are needed"
+    if expected_failures < policy.least_expected_failures:
+        return f"{expected_failures:.1f} failures expected, {policy.least_expected_failures:.0f} are needed"
+    if share.width >= policy.widest:
+        return f"interval {share.width:.0%} wide"
+    if share.width > policy.narrow and share.width > policy.widest_relative * max(share.value, 0.0):
+        return f"interval {share.width:.1%} wide around {share.value:.1%}"
+    return ""
+
+
+def domains_of(rounds: Sequence[Evidence]) -> list[Domain]:
+    """The whole catalogue, then every category and market that occurs, by name."""
+    names = {
+        pair
+        for each in rounds
+        for pair in zip(each.strata["category"].to_pylist(), each.strata["market"].to_pylist(), strict=True)
+        if None not in pair
+    }
+    return [Domain(), *(Domain(category, market) for category, market in sorted(names))]
+
+
+def _reading(evidence: Evidence, domain: Domain, measure: str) -> _Reading | None:
+    by_units = measure == BY_UNITS_SOLD
+    size_name, expected_name, foreseen_name = (
+        ("exposure", "exposure_p_fail", "exposure_foreseen") if by_units else ("skus", "p_fail_sum", "foreseen")
+    )
+    inside = domain.holds(evidence.strata)
+    size, expected, foreseen = (
+        float(floats(evidence.strata, name)[inside].sum()) for name in (size_name, expected_name, foreseen_name)
+    )
+    settled = evidence.outside.filter(domain.holds(evidence.outside))
+    weight = floats(settled, "exposure") if by_units else np.ones(len(settled))
+    total = size + float(weight.sum())
+    if total <= 0:
+        return None
+    known = float(weight @ floats(settled, "failed"))
+    tested = evidence.tested(domain, by_units)
+    at_random = tested.inclusion < 1
+    mean = expected / size if size else 0.0
+    design = design_variance(tested)
+    variance = max(design, foreseen) if np.isfinite(design) else foreseen
+    return _Reading(
+        value=(known + difference_total(tested, expected)) / total,
+        expected=(known + expected) / total,
+        variance=variance / total**2,
+        foreseen=foreseen / total**2,
+        expected_failures=float(mixed_with_mean(tested.p_fail[at_random], mean).sum()),
+        tests=len(tested.failed),
+        failures=int((tested.failed > 0.5).sum()),
+    )
+
+
+def _weights(foreseen: list[float]) -> Floats:
+    """Weights in proportion to 1 / variance; rounds that leave nothing to chance take all the weight."""
+    variances = np.array(foreseen)
+    exact = variances <= 0
+    raw = exact.astype(np.float64) if exact.any() else 1 / variances
+    return np.asarray(raw / raw.sum())

@@ -1,0 +1,203 @@
+"""What the rounds of a workspace say about the whole catalogue."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from data.errors import Refusal
+from data.lake.lab_results import accepted_results
+from data.workspace import Workspace, replacing
+from sampling.estimation.policy import EstimationPolicy
+from sampling.estimation.prevalence import BY_SKUS, BY_UNITS_SOLD, Figure, domains_of, prevalence
+from sampling.estimation.round_data import Domain, Evidence, Record, evidence_of
+from sampling.problem import Floats
+from sampling.rounds import (
+    OUTSIDE_FILE,
+    PLAN_FILE,
+    STRATA_FILE,
+    round_folder,
+    round_ids,
+    round_record,
+)
+
+RISKIEST = (0.01, 0.05, 0.10)
+
+
+@dataclass(frozen=True)
+class Skill:
+    """Skills on the whole catalogue; NaN where the tests hold no failure.
+
+    `auc` is the chance that a failing SKU scores above a good one; `failures_per_expected` is 1 when calibrated, above
+    1 when the model is too calm; `recall` the share of all failures among the riskiest 1, 5 and 10 % of SKUs.
+    `effective_tests` is Kish's number of equally weighted tests that would be worth as much.
+    """
+
+    auc: float
+    failures_per_expected: float
+    recall: tuple[float, ...]
+    effective_tests: float
+
+
+def skill(rounds: Sequence[Evidence]) -> Skill:
+    """The model's skill by tests weighted with 1 / (inclusion probability x response rate).
+
+    The tests alone would flatter or slander it: they hold the SKUs it chose. Outcomes corrected for laboratory errors
+    enter as they are.
+    """
+    tested = [each.tested(Domain(), by_exposure=False) for each in rounds]
+    failed, p_fail = (np.concatenate([getattr(each, name) for each in tested]) for name in ("failed", "p_fail"))
+    weight = np.concatenate([1 / each.inclusion for each in tested])
+    order = np.argsort(-p_fail, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(p_fail[order]) != 0])
+    failures, everybody = (np.add.reduceat(mass[order], starts) for mass in (weight * failed, weight))
+    return Skill(
+        auc=_auc(failures, everybody - failures),
+        failures_per_expected=float((weight * failed).sum() / (weight * p_fail).sum()),
+        recall=tuple(_recall(failures, everybody, share) for share in RISKIEST),
+        effective_tests=float(weight.sum() ** 2 / (weight**2).sum()),
+    )
+
+
+def _auc(failures: Floats, passes: Floats) -> float:
+    above = np.cumsum(failures) - failures / 2
+    pairs = failures.sum() * passes.sum()
+    return float((above * passes).sum() / pairs) if pairs > 0 else float("nan")
+
+
+def _recall(failures: Floats, everybody: Floats, share: float) -> float:
+    wanted = share * everybody.sum()
+    taken = np.clip((wanted - (np.cumsum(everybody) - everybody)) / everybody, 0, 1)
+    return float((failures * taken).sum() / failures.sum()) if failures.sum() > 0 else float("nan")
+
+
+SHOWN_CELLS = 10
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The figures of the catalogue and its cells, the model's skill, and what they rest on.
+
+    `failed_share` is the share of failures among the tests: it follows suspicion and is no prevalence.
+    """
+
+    as_of: date
+    figures: tuple[Figure, ...]
+    skill: Skill
+    failed_share: float
+    tests: int
+    share_in: float
+    policy_version: str
+
+    @property
+    def catalogue(self) -> Figure:
+        """The prevalence of the whole catalogue in SKUs."""
+        return self.figures[0]
+
+
+def estimated(workspace: Workspace, rounds_asked: Sequence[str], as_of: date, policy: EstimationPolicy) -> Estimate:
+    """Estimate from rounds of a workspace, by the accepted results known before `as_of`.
+
+    Raises Refusal where a round is unknown, has no result yet, or was not drawn with known probabilities.
+    """
+    results = accepted_results(workspace)
+    known = results.filter(pc.less(results["known_on"], pa.scalar(as_of, pa.date32()))).sort_by("known_on")
+    rounds = [_evidence(workspace, round_id, known, policy) for round_id in rounds_asked]
+    figures = [
+        figure
+        for measure in (BY_SKUS, BY_UNITS_SOLD)
+        for domain in domains_of(rounds)
+        if (figure := prevalence(rounds, domain, measure, policy)) is not None
+    ]
+    catalogue = figures[0]
+    drawn = sum(len(each.units) / each.share_in for each in rounds)
+    return Estimate(
+        as_of,
+        tuple(figures),
+        skill(rounds),
+        catalogue.failures / catalogue.tests,
+        catalogue.tests,
+        catalogue.tests / drawn,
+        policy.version,
+    )
+
+
+def latest_rounds(workspace: Workspace, number: int) -> list[str]:
+    """The names of the newest rounds by day that have results. Raises Refusal where there is none."""
+    answered = set(accepted_results(workspace)["round_id"].to_pylist())
+    names = [name for name in round_ids(workspace) if name in answered]
+    if not names:
+        raise Refusal("No round has a result yet. Hand results in with `touchstone results FILE`.")
+    return names[-number:]
+
+
+def write_estimate(estimate: Estimate, folder: Path) -> Path:
+    """Write `prevalence-<day>.json` into `folder`; returns the file. A withheld share keeps its upper limit only."""
+    target = folder / f"prevalence-{estimate.as_of}.json"
+    told = asdict(estimate) | {"figures": [_told(figure) for figure in estimate.figures]}
+    with replacing(target) as attempt:
+        attempt.write_text(json.dumps(told, indent=2, default=str) + "\n", encoding="utf-8")
+    return target
+
+
+def _evidence(workspace: Workspace, round_id: str, known: pa.Table, policy: EstimationPolicy) -> Evidence:
+    """One round with its own results, and with those of tests drawn before it for what was in test."""
+    folder = round_folder(workspace, round_id)
+    day = date.fromisoformat(round_record(workspace, round_id)["as_of"])
+    own = known.filter(pc.equal(known["round_id"], round_id))
+    earlier = known.filter(pc.less_equal(known["happened_on"], pa.scalar(day, pa.date32())))
+    files = {"plan": PLAN_FILE, "strata": STRATA_FILE, "outside": OUTSIDE_FILE}
+    tables = {name: pq.read_table(folder / file) for name, file in files.items()}
+    return evidence_of(Record(round_id, **tables, results=own, earlier=earlier), policy)
+
+
+def _told(figure: Figure) -> dict[str, object]:
+    told = asdict(figure)
+    if figure.withheld:
+        told["share"] = {"high": figure.share.high}
+    return told
+
+
+def estimate_text(estimate: Estimate) -> str:
+    """The estimate in words: the catalogue, the cells that may be told, and the model."""
+    lines = [_line(figure) for figure in estimate.figures if figure.domain.category is None]
+    cells = [figure for figure in estimate.figures if figure.domain.category and figure.measure == BY_SKUS]
+    told = sorted((cell for cell in cells if not cell.withheld), key=lambda cell: -cell.share.value)
+    lines += [_line(cell) for cell in told[:SHOWN_CELLS]]
+    if len(told) < len(cells):
+        lines.append(f"{len(cells) - len(told)} of {len(cells)} cells carry no figure of their own; see the file.")
+    lines.append(_skill_line(estimate))
+    lines.append(f"Of the {estimate.tests:,} tests {estimate.failed_share:.1%} failed; they were chosen to, "
+                 "so this is no prevalence.")  # fmt: skip
+    return "\n".join(lines)
+
+
+def _skill_line(estimate: Estimate) -> str:
+    if estimate.catalogue.withheld:
+        return "How good the model is on the whole catalogue cannot be told from so few tests."
+    model = estimate.skill
+    recall = ", ".join(
+        f"{found:.0%} in the riskiest {share:.0%}" for found, share in zip(model.recall, RISKIEST, strict=True)
+    )
+    return (f"The model on the whole catalogue: AUC {model.auc:.2f}; of all failing SKUs {recall}; "
+            f"{model.failures_per_expected:.2f} failures per failure expected.")  # fmt: skip
+
+
+def _line(figure: Figure) -> str:
+    domain, share = figure.domain, figure.share
+    name = f"{domain.category} in {domain.market}" if domain.category else "Whole catalogue"
+    state = ", provisional" if figure.provisional else ""
+    if figure.withheld:
+        return f"{name}: at most {share.high:.1%} of {figure.measure} fail{state} ({figure.withheld})."
+    return (f"{name}: {max(share.value, 0.0):.1%} of {figure.measure} fail ({share.low:.1%} to {share.high:.1%}), "
+            f"{figure.tests:,} tests in {_counted(len(figure.rounds))}{state}.")  # fmt: skip
+
+
+def _counted(rounds: int) -> str:
+    return "1 round" if rounds == 1 else f"{rounds} rounds"
