@@ -17,16 +17,16 @@ COMMANDS = {
     "import": "data.cli:import_public",
     "ingest": "data.cli:ingest",
     "signals": "features.commands:signals",
-    "train": "training.commands:train",
-    "tune": "training.commands:tune",
-    "models": "training.commands:models",
-    "monitor": "training.commands:monitor",
-    "retrain": "training.commands:retrain",
+    "train": "training.cli:train",
+    "tune": "training.cli:tune",
+    "models": "training.cli:models",
+    "monitor": "training.cli:monitor",
+    "retrain": "training.cli:retrain",
     "score": "serving.commands:score",
     "allocate": "serving.commands:allocate",
     "results": "sampling.cli:results",
     "estimate": "sampling.cli:estimate",
-    "replay": "training.replay.commands:replay",
+    "replay": "training.cli:replay",
     "explain": "serving.commands:explain",
     "verdicts": "serving.commands:verdicts",
     "keys": "serving.access.commands:keys",
@@ -87,8 +87,8 @@ def demo(call: Call, skus: int, budget: float, seed: int, no_serve: bool) -> Non
     from serving.commands import plan_round, score_day, serve_published
     from serving.published import published_now
     from serving.summary import catalogue_summary, plan_summary
+    from training.pipeline import train
     from training.recipe import read_recipe
-    from training.train import train
 
     call = replace(call, settings=call.settings.inside("demo"))
     settings = call.settings

@@ -28,11 +28,11 @@ from benchmarks.sampling_runs import (
 )
 from benchmarks.sampling_scale import scale_seconds
 from data.synthetic.simulator import SCENARIOS
-from training.replay.contestants import PLAN as PLAN_DESIGN
-from training.replay.contestants import PLAN_WITH_SCREENING as SCREENING_DESIGN
-from training.replay.packages import PRICE_CENTS, SCREEN
-from training.replay.planned import Planned
-from training.replay.summary import Mean, Run, mean, ratio_of_found, ratio_of_rmse
+from training.simulation.comparison import PLAN as PLAN_DESIGN
+from training.simulation.comparison import PLAN_WITH_SCREENING as SCREENING_DESIGN
+from training.simulation.comparison import Mean, Run, mean, ratio_of_found, ratio_of_rmse
+from training.simulation.optimized_plan import Planned
+from training.simulation.strategies import PRICE_CENTS, SCREEN
 
 FOLDER = Path("workspace") / "bench-sampling"
 PLAN, EPSILON, GREEDY, RANDOM, ORACLE = "plan", "epsilon-greedy 20 %", "greedy", "random", "oracle"

@@ -15,12 +15,11 @@ from sampling.estimation.difference_estimator import (
     missed,
 )
 from sampling.randomness import ONE
-from training.replay.contestants import PLAN, PLAN_WITH_SCREENING
-from training.replay.ledger import Floats
-from training.replay.loop import replayed
-from training.replay.packages import PACKAGES
-from training.replay.planned import Planned
-from training.replay.strategies import Choice, View
+from training.simulation.comparison import PLAN, PLAN_WITH_SCREENING
+from training.simulation.lab_records import Floats
+from training.simulation.loop import replayed
+from training.simulation.optimized_plan import Planned
+from training.simulation.strategies import PACKAGES, Choice, View
 
 REDRAWN_ROUNDS = (8,)
 DRAWS, RARE_DRAWS, TESTS = 5_000, 40_000, 1_000

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from data.synthetic.simulator import SCENARIOS
 from data.workspace import replacing
-from training.replay.contestants import CONTESTANTS
-from training.replay.loop import Round, replayed
-from training.replay.summary import Run
+from training.simulation.comparison import CONTESTANTS, Run
+from training.simulation.loop import Round, replayed
 
 CHOOSING_SEEDS = tuple(range(20))
 """Worlds on which scenarios, rivals and knobs were chosen; no figure of the report comes from them."""

@@ -27,13 +27,12 @@ from features.catalogue import CATALOGUE, FEATURE_NAMES
 from features.reading import read_at_once
 from features.reviews import GROUP, READ
 from training import metrics
-from training.bootstrap import Skill, skill, supplier_weights
-from training.catalogue import catalogue_sample
-from training.earning import earn, studied
-from training.examples import examples
-from training.metrics import Floats
+from training.dataset.labels import examples
+from training.dataset.splits import split_by_time
+from training.evaluation.drift import catalogue_sample
+from training.fitting.model import earn, studied
+from training.metrics import Floats, Skill, skill, supplier_weights
 from training.recipe import read_recipe
-from training.splits import split_by_time
 
 SKUS, DAYS, FIRST_SEED, WORLDS, REPLICATES = 20_000, 730, 11, 6, 200
 MANY_REVIEWS, RISKIEST, HIDDEN, VISIBLE = 20, 0.02, 0.15, 0.5

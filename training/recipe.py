@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from data.errors import Refusal
-from training.recipe_sections import (
+from training.recipe_schema import (
     AuditRecipe,
     ConstraintRecipe,
     EvaluationRecipe,

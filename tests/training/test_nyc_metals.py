@@ -10,11 +10,11 @@ import pytest
 from data.importers.nyc_metals import import_nyc_metals
 from data.lake.tables import tables_from_frames
 from data.progress import SilentProgress
-from training.earning import earn, studied
-from training.examples import examples
+from training.dataset.labels import examples
+from training.dataset.splits import split_by_time
+from training.evaluation.evaluate import evaluated
+from training.fitting.model import earn, studied
 from training.recipe import read_recipe
-from training.report import evaluated
-from training.splits import split_by_time
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "data" / "nyc_metals"
 TEST_FROM = date(2020, 1, 1)

@@ -11,12 +11,11 @@ from data.progress import SilentProgress
 from data.settings import Settings
 from data.workspace import Workspace
 from tests.training.worlds import small_recipe
-from training import retrain as module
-from training.gate import Verdict
-from training.monitor import MonitorReport
-from training.retrain import retrain
-from training.succession import Decision
-from training.train import TrainingReport
+from training import pipeline as module
+from training.lifecycle.champion_history import Decision
+from training.lifecycle.monitoring import MonitorReport
+from training.lifecycle.promotion_rules import Verdict
+from training.pipeline import TrainingReport, retrain
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
 OLD = Verdict("age", False, "it knows nothing of the last 400 days; at most 180")

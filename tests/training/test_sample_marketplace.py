@@ -14,11 +14,11 @@ from data.progress import SilentProgress
 from data.synthetic.generator import write_sample
 from features.reading import read_at_once
 from training import metrics
-from training.earning import Earned, Study, earn, studied
-from training.examples import examples
+from training.dataset.labels import examples
+from training.dataset.splits import split_by_time
+from training.fitting.model import Earned, Study, earn, studied
 from training.metrics import Floats, Truths
 from training.recipe import read_recipe
-from training.splits import split_by_time
 
 pytestmark = pytest.mark.slow
 ROOM_FOR_CHANCE = 0.01

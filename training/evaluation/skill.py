@@ -1,14 +1,172 @@
 """Whether the intervals of a calibration keep their word on later labels."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import hypot
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from data.errors import Refusal
 from models.calibration import Calibration
+from training import metrics
+from training.metrics import Floats, Skill, Truths, skill
+from training.recipe_schema import EvaluationRecipe
+
+RISKIEST_SHARES = (0.01, 0.05, 0.10)
+RISKIEST_TESTS = 100
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Tests with their outcomes: `failed` (n) and bootstrap `weights` (1 + replicates, n).
+
+    `budget` is how many of them the laboratory could test; 0 leaves the question out.
+    """
+
+    failed: Truths
+    weights: Floats
+    budget: int = 0
+
+    def __getitem__(self, rows: npt.NDArray[np.bool_]) -> "Judged":
+        """These tests alone (a mask of n)."""
+        return Judged(self.failed[rows], self.weights[:, rows], self.budget)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What one ranking said of the judged tests: `margin` orders them, `p_fail` is its probability; (n) each."""
+
+    margin: Floats
+    p_fail: Floats
+
+    def __getitem__(self, rows: npt.NDArray[np.bool_]) -> "Claim":
+        """What it said of these tests alone (a mask of n)."""
+        return Claim(self.margin[rows], self.p_fail[rows])
+
+
+def budget_tests(labels: pd.DataFrame, recipe: EvaluationRecipe) -> int:
+    """How many tests like `labels` (cost_eur where known) the laboratory's budget for a round pays for, at least 1."""
+    return max(1, int(recipe.budget_eur / float(labels["cost_eur"].fillna(recipe.test_eur).mean())))
+
+
+def skills(claim: Claim, judged: Judged) -> dict[str, Any]:
+    """Every skill of a claim, as numbers with `<skill>_interval` (95 %, suppliers resampled) beside them."""
+    ranks = metrics.ranking(claim.margin, judged.failed)
+    weights = judged.weights
+    named = {
+        "auc": metrics.auc(ranks, weights),
+        "average_precision": metrics.average_precision(ranks, weights),
+        "brier": metrics.brier(claim.p_fail, judged.failed, weights),
+        "log_loss": metrics.log_loss(claim.p_fail, judged.failed, weights),
+        "base_rate": metrics.base_rate(judged.failed, weights),
+    }
+    told: dict[str, Any] = {"n": len(judged.failed), "failures": int(judged.failed.sum())}
+    for name, values in named.items():
+        told |= numbers(name, skill(values))
+    slope, intercept = metrics.calibration_line(claim.p_fail, judged.failed, weights)
+    told |= numbers("slope", skill(slope)) | numbers("intercept", skill(intercept))
+    told |= {"found": found_in_riskiest(ranks, judged)}
+    return told | ({"budget": found_by_budget(ranks, judged)} if judged.budget else {})
+
+
+def found_by_budget(ranks: metrics.Ranking, judged: Judged) -> dict[str, Any]:
+    """Failures among the riskiest tests that the budget pays for, beside random tests and perfect hindsight.
+
+    `failed` of the riskiest `tests` failed, `lift` times as many as the `at_random`; hindsight (the `oracle`) would
+    have found `oracle` failures with as many tests.
+    """
+    count, failures = len(judged.failed), int(judged.failed.sum())
+    tests = min(judged.budget, count)
+    rate = metrics.rate_of_riskiest(ranks, judged.weights, tests / count)
+    return {
+        "tests": tests, "of": count, **numbers("failed", skill(rate, scale=tests)),
+        "at_random": tests * failures / count, "oracle": min(tests, failures),
+        **numbers("lift", skill(metrics.lift_of_riskiest(ranks, judged.weights, tests / count))),
+        **numbers("share_of_oracle", skill(metrics.share_of_oracle(ranks, judged.weights, tests / count))),
+    }  # fmt: skip
+
+
+def found_in_riskiest(ranks: metrics.Ranking, judged: Judged) -> dict[str, Any]:
+    """Failures among the riskiest tests, for each of RISKIEST_SHARES and for RISKIEST_TESTS tests.
+
+    `tests` were looked at, `failed` of them failed (fractions where ties straddle the border), with their interval;
+    `at_random` is what as many random tests would have found.
+    """
+    count = len(judged.failed)
+    depths = {f"riskiest_{share * 100:.0f}_percent": max(1, round(share * count)) for share in RISKIEST_SHARES}
+    depths[f"riskiest_{RISKIEST_TESTS}"] = min(RISKIEST_TESTS, count)
+    base_rate = float(judged.failed.mean())
+    found = {}
+    for name, depth in depths.items():
+        rate = skill(metrics.rate_of_riskiest(ranks, judged.weights, depth / count), scale=depth)
+        found[name] = {"tests": depth, "of": count, **numbers("failed", rate), "at_random": depth * base_rate}
+    return found
+
+
+def calibration_of(p_fail: Floats, judged: Judged) -> dict[str, Any]:
+    """Slope and intercept (1 and 0 when calibrated), failures expected and observed, and expected per observed."""
+    slope, intercept = metrics.calibration_line(p_fail, judged.failed, judged.weights)
+    ratio = metrics.expected_per_observed(p_fail, judged.failed, judged.weights)
+    return {
+        **numbers("slope", skill(slope)), **numbers("intercept", skill(intercept)),
+        "expected": float(p_fail.sum()), "observed": int(judged.failed.sum()),
+        **numbers("expected_per_observed", skill(ratio)),
+    }  # fmt: skip
+
+
+def months_of(as_of: "pd.Series[pd.Timestamp]", p_fail: Floats, failed: Truths) -> list[dict[str, Any]]:
+    """As `shares_by` for each month of the tests."""
+    return shares_by("month", as_of.dt.strftime("%Y-%m"), p_fail, failed)
+
+
+def shares_by(name: str, groups: "pd.Series[str]", p_fail: Floats, failed: Truths) -> list[dict[str, Any]]:
+    """For each group of tests: how many there were, their fail rate and the mean probability they were given."""
+    frame = pd.DataFrame({"group": groups.to_numpy(), "p_fail": p_fail, "failed": failed})
+    by_group = frame.groupby("group").agg(n=("failed", "size"), base_rate=("failed", "mean"), p_fail=("p_fail", "mean"))
+    return [
+        {name: str(group), "n": int(row.n), "base_rate": float(row.base_rate), "p_fail": float(row.p_fail)}
+        for group, row in by_group.iterrows()
+    ]
+
+
+def platt(margin: Floats, failed: Truths, asked: Floats) -> Floats:
+    """Probabilities for the margins `asked` from the line that fits `failed` on `margin`: how baselines calibrate.
+
+    Where all margins are equal it is the share that failed. Source: Platt, Advances in Large Margin Classifiers
+    (1999).
+    """
+    ones = np.ones((1, len(margin)))
+    slope, intercept = metrics.calibration_line(sigmoid(margin), failed, ones)
+    if np.isnan(slope[0]):
+        return np.full(len(asked), float(failed.mean()))
+    return sigmoid(slope[0] * asked + intercept[0])
+
+
+def sigmoid(margin: Floats) -> Floats:
+    """Probability of a log-odds."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(margin, -30, 30))), dtype=np.float64)
+
+
+def numbers(name: str, measured: Skill) -> dict[str, Any]:
+    """A skill as JSON: its value and `<name>_interval`; None where it cannot be told."""
+    low, high = _known(measured.low), _known(measured.high)
+    return {name: _known(measured.value), f"{name}_interval": None if low is None or high is None else [low, high]}
+
+
+def mean_contributions(contributions: Floats, names: Sequence[str]) -> Mapping[str, float]:
+    """Mean absolute contribution (log-odds) of each feature over the rows (n, f), largest first."""
+    size = np.abs(contributions).mean(axis=0)
+    order: npt.NDArray[np.int64] = np.argsort(-size, kind="stable")
+    return {names[column]: float(size[column]) for column in order}
+
+
+def _known(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 @dataclass(frozen=True)

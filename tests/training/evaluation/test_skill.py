@@ -1,12 +1,148 @@
 """The interval of p_fail keeps its word on a later period, in worlds whose truth is known."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from data.errors import Refusal
 from models.calibration import Calibration, fit_calibration
 from models.calibration_curves import Floats
-from training.evaluation.skill import interval_coverage
+from training.evaluation.skill import (
+    Claim,
+    Judged,
+    budget_tests,
+    calibration_of,
+    found_in_riskiest,
+    interval_coverage,
+    mean_contributions,
+    months_of,
+    platt,
+    shares_by,
+    sigmoid,
+    skills,
+)
+from training.metrics import ranking, supplier_weights
+from training.recipe import read_recipe
+
+DRAW = np.random.default_rng(1)
+MARGIN = DRAW.normal(-1.5, 1.2, 1000)
+FAILED = DRAW.random(1000) < sigmoid(MARGIN)
+JUDGED = Judged(FAILED, supplier_weights([f"s{number % 90}" for number in range(1000)], 100, 2))
+
+
+def test_every_skill_has_its_interval_around_it() -> None:
+    told = skills(Claim(MARGIN, sigmoid(MARGIN)), JUDGED)
+    for name in ("auc", "average_precision", "brier", "log_loss", "base_rate"):
+        low, high = told[f"{name}_interval"]
+        assert low < told[name] < high
+    assert told["n"] == 1000
+    assert told["failures"] == FAILED.sum()
+    json.dumps(told, allow_nan=False)
+
+
+def test_found_counts_the_failures_among_the_riskiest() -> None:
+    found = found_in_riskiest(ranking(MARGIN, FAILED), JUDGED)
+    order = np.argsort(-MARGIN)
+    for name, depth in (("riskiest_1_percent", 10), ("riskiest_5_percent", 50), ("riskiest_10_percent", 100)):
+        assert found[name]["tests"] == depth
+        assert found[name]["failed"] == pytest.approx(FAILED[order[:depth]].sum())
+        assert found[name]["at_random"] == pytest.approx(depth * FAILED.mean())
+        low, high = found[name]["failed_interval"]
+        assert 0 <= low <= found[name]["failed"] <= high <= depth + 1e-9
+    assert found["riskiest_100"] == found["riskiest_10_percent"]
+
+
+def test_fewer_tests_than_a_hundred_are_all_looked_at() -> None:
+    judged = Judged(FAILED[:40], np.ones((3, 40)))
+    found = found_in_riskiest(ranking(MARGIN[:40], FAILED[:40]), judged)
+    assert found["riskiest_100"]["tests"] == 40
+    assert found["riskiest_100"]["failed"] == FAILED[:40].sum()
+    assert found["riskiest_1_percent"]["tests"] == 1
+
+
+def test_calibration_sees_probabilities_twice_too_high() -> None:
+    told = calibration_of(np.full(1000, 2 * FAILED.mean()), JUDGED)
+    assert told["expected_per_observed"] == pytest.approx(2)
+    assert told["expected"] == pytest.approx(2 * told["observed"])
+    assert told["slope"] is None
+    assert told["slope_interval"] is None
+
+
+def test_platt_brings_a_stretched_margin_back() -> None:
+    told = calibration_of(platt(3 * MARGIN + 2, FAILED, 3 * MARGIN + 2), JUDGED)
+    assert told["slope"] == pytest.approx(1, abs=1e-3)
+    assert told["intercept"] == pytest.approx(0, abs=1e-3)
+
+
+def test_platt_of_equal_margins_is_the_share_that_failed() -> None:
+    assert platt(np.zeros(1000), FAILED, np.zeros(2)) == pytest.approx(FAILED.mean())
+
+
+def test_months_add_up() -> None:
+    days = pd.Series(pd.date_range("2025-01-15", periods=1000, freq="6h"))
+    months = months_of(days, sigmoid(MARGIN), FAILED)
+    assert sum(month["n"] for month in months) == 1000
+    assert sum(month["n"] * month["base_rate"] for month in months) == pytest.approx(FAILED.sum())
+    assert [month["month"] for month in months] == sorted({f"{day:%Y-%m}" for day in days})
+
+
+def test_categories_add_up() -> None:
+    names = pd.Series(["toys" if place % 3 else "jewellery" for place in range(1000)])
+    jewellery, toys = shares_by("category", names, sigmoid(MARGIN), FAILED)
+    assert (jewellery["category"], jewellery["n"], toys["n"]) == ("jewellery", 334, 666)
+    assert toys["base_rate"] == pytest.approx(FAILED[names == "toys"].mean())
+    assert toys["p_fail"] == pytest.approx(sigmoid(MARGIN)[names == "toys"].mean())
+
+
+def test_contributions_are_listed_by_size_whatever_their_sign() -> None:
+    told = mean_contributions(np.array([[0.1, -2.0], [0.3, 1.0]]), ("weak", "strong"))
+    assert list(told.items()) == [("strong", 1.5), ("weak", pytest.approx(0.2))]
+
+
+def test_the_budget_finds_what_its_depth_finds_and_never_more_than_hindsight() -> None:
+    judged = replace(JUDGED, budget=100)
+    told = skills(Claim(MARGIN, sigmoid(MARGIN)), judged)
+    budget = told["budget"]
+    assert budget["failed"] == told["found"]["riskiest_100"]["failed"]
+    assert budget["oracle"] == min(100, FAILED.sum())
+    assert budget["share_of_oracle"] == pytest.approx(budget["failed"] / budget["oracle"])
+    assert budget["lift"] == pytest.approx(budget["failed"] / budget["at_random"])
+    assert budget["lift_interval"][0] > 1
+    assert "budget" not in skills(Claim(MARGIN, sigmoid(MARGIN)), JUDGED)
+
+
+def test_a_budget_above_all_tests_looks_at_all() -> None:
+    judged = replace(JUDGED, budget=5000)
+    budget = skills(Claim(MARGIN, sigmoid(MARGIN)), judged)["budget"]
+    assert (budget["tests"], budget["of"], budget["failed"]) == (1000, 1000, pytest.approx(FAILED.sum()))
+    assert budget["share_of_oracle"] == pytest.approx(1)
+
+
+def test_skills_tell_slope_and_intercept_as_the_calibration_does() -> None:
+    told, line = skills(Claim(MARGIN, sigmoid(MARGIN)), JUDGED), calibration_of(sigmoid(MARGIN), JUDGED)
+    assert {name: told[name] for name in ("slope", "intercept_interval")} == {
+        name: line[name] for name in ("slope", "intercept_interval")
+    }
+
+
+def test_masked_tests_are_judged_as_if_alone() -> None:
+    mask = np.median(MARGIN) < MARGIN
+    alone = Judged(FAILED[mask], JUDGED.weights[:, mask])
+    claim = Claim(MARGIN, sigmoid(MARGIN))
+    assert skills(claim[mask], JUDGED[mask]) == skills(Claim(MARGIN[mask], sigmoid(MARGIN[mask])), alone)
+
+
+def test_the_budget_pays_for_as_many_tests_as_their_mean_price_allows() -> None:
+    recipe = read_recipe().evaluation
+    dear = pd.DataFrame({"cost_eur": [recipe.budget_eur / 10, recipe.budget_eur / 10]})
+    assert budget_tests(dear, recipe) == 10
+    unknown = pd.DataFrame({"cost_eur": [np.nan, np.nan]})
+    assert budget_tests(unknown, recipe) == int(recipe.budget_eur / recipe.test_eur)
+    assert budget_tests(dear * 1000, recipe) == 1
+
 
 PERIODS, SUPPLIERS, PER_PERIOD = 6, 60, 300
 

@@ -1,0 +1,81 @@
+"""The audit of time: silent over honest features, and it names a planted one."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data.lake.tables import Tables
+from data.progress import SilentProgress
+from features.catalogue import FEATURE_NAMES
+from features.pipeline import feature_frame
+from features.reference import Reference
+from tests.training.worlds import market_frames, small_recipe, tables_of
+from training.dataset.labels import examples
+from training.dataset.splits import split_by_time
+from training.evaluation import leakage
+from training.evaluation.leakage import LeakFound, audited, before, suspicious_features
+from training.fitting import model
+from training.fitting.model import Study, studied
+
+RECIPE = small_recipe()
+TABLES = tables_of(market_frames())
+Compute = Callable[[Tables, pd.DataFrame, Reference], pd.DataFrame]
+
+
+def study_of(tables: Tables) -> Study:
+    """The study of the tables."""
+    labels = examples(tables)
+    return studied(tables, labels, split_by_time(labels, None, RECIPE.split), RECIPE, SilentProgress())
+
+
+def leaking(tables: Tables, spine: pd.DataFrame, reference: Reference) -> pd.DataFrame:
+    """The features, but `sku_tests` counts the failures of a SKU whenever they became known."""
+    tests = tables["lab_tests"]
+    failed = tables.backend.to_pyarrow(tests.filter(tests.result == "fail").select("sku_id")).to_pandas()
+    counted = spine["sku_id"].map(failed["sku_id"].value_counts()).fillna(0).astype(float)
+    return feature_frame(tables, spine, reference).assign(sku_tests=counted)
+
+
+def test_honest_features_pass_and_the_audit_says_what_it_looked_at() -> None:
+    study = study_of(TABLES)
+    told = audited(TABLES, study, RECIPE, SilentProgress())
+    until = study.split.calibration_from
+    assert told["without_rows_from"] == until.isoformat()
+    recent = study.labels["as_of"].between(pd.Timestamp(told["from"]), pd.Timestamp(until))
+    assert told["rows"] == recent.sum() > 20
+    assert told["suspicious"] == []
+
+
+def test_a_planted_feature_from_the_future_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (model, leakage):
+        monkeypatch.setattr(module, "feature_frame", leaking)
+    with pytest.raises(LeakFound, match=r"1 features of tests before .* change .* removed: sku_tests \(\d+ tests\)"):
+        audited(TABLES, study_of(TABLES), RECIPE, SilentProgress())
+
+
+def test_before_a_day_no_row_and_no_verification_is_known_from_then_on() -> None:
+    frames: dict[str, Any] = market_frames()
+    days = pd.to_datetime(["2024-05-01", "2024-05-01"]).date
+    frames["remediations"] = pd.DataFrame({
+        "remediation_id": ["r1", "r2"], "supplier_id": ["s001", "s001"], "happened_on": days, "known_on": days,
+        "verified_on": pd.to_datetime(["2024-05-20", "2024-06-01"]).date, "effective": [True, True],
+    })  # fmt: skip
+    until = pd.Timestamp("2024-06-01").date()
+    kept = before(tables_of(frames), until)
+    tests = kept.backend.to_pyarrow(kept["lab_tests"]).to_pandas()
+    assert 0 < len(tests) == (frames["lab_tests"]["known_on"] < until).sum()
+    verified = kept.backend.to_pyarrow(kept["remediations"].order_by("remediation_id")).to_pandas()
+    assert verified["verified_on"].notna().tolist() == verified["effective"].notna().tolist() == [True, False]
+    assert kept.backend.to_pyarrow(kept["skus"]).num_rows == len(frames["skus"])
+
+
+def test_a_feature_that_tells_the_label_alone_is_suspicious() -> None:
+    draw = np.random.default_rng(1)
+    failed = draw.random(400) < 0.3
+    matrix = draw.normal(size=(400, len(FEATURE_NAMES)))
+    matrix[:, 3] = np.where(failed, np.nan, 1.0)
+    told = suspicious_features(matrix, failed, 0.95)
+    assert told == [{"feature": FEATURE_NAMES[3], "auc": 1.0}]

@@ -1,0 +1,94 @@
+"""Each monitoring rule asks for a new model by its own number, and silence is no alarm."""
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data.errors import Refusal
+from training.evaluation.catalogue import StratumSkills
+from training.evaluation.drift import MARGIN, Drift
+from training.lifecycle.monitoring_rules import Watch, asked, monitoring_policy_in_force, numbers_of
+from training.metrics import Skill
+
+POLICY = monitoring_policy_in_force(date(2026, 6, 30))
+
+
+def skills(tests: int, expected: tuple[float, float], slope: tuple[float, float]) -> StratumSkills:
+    """Skills on new labels with these 95 % intervals."""
+    claim = {
+        name: Skill(float(np.mean(ends)), *ends)
+        for name, ends in (("expected_per_observed", expected), ("slope", slope))
+    }
+    return StratumSkills(tests, tests // 5, float(tests), Skill(0.2, 0.15, 0.25), {"model": claim})
+
+
+def watch(**changes: Any) -> Watch:
+    """What was seen of a model that fits."""
+    fits = Watch(
+        version="m-0123456789ab", as_of=date(2026, 7, 1), skus=1000,
+        moved=(Drift("a", 0.05, 0.5, 0.1, 0.1), Drift("b", 0.02, 0.5, 0, 0), Drift(MARGIN, 0.01, 0.6, 0, 0)),
+        carried={"a": 0.6, "b": 0.4}, tests=pd.DataFrame({"failed": np.zeros(300, bool)}), claim=None,
+        skills=skills(300, (0.9, 1.1), (0.8, 1.3)), taught=3000, age_days=60, report_days=30.0,
+        report_days_in_training=28.0,
+    )  # fmt: skip
+    return replace(fits, **changes)
+
+
+def broken(**changes: Any) -> list[str]:
+    """The rules that ask for a new model."""
+    return [verdict.rule for verdict in asked(watch(**changes), POLICY) if not verdict.holds]
+
+
+def test_a_model_that_fits_is_left_alone() -> None:
+    assert broken() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"moved": (Drift("a", 0.4, 0.5, 0, 0), Drift(MARGIN, 0.01, 0.6, 0, 0))}, "features"),
+        ({"moved": (Drift("a", 0.05, 0.5, 0, 0), Drift(MARGIN, 0.4, 0.6, 0, 0))}, "scores"),
+        ({"skills": skills(300, (1.3, 1.9), (0.8, 1.3))}, "expected per observed"),
+        ({"skills": skills(300, (0.4, 0.7), (0.8, 1.3))}, "expected per observed"),
+        ({"skills": skills(300, (0.9, 1.1), (0.3, 0.7))}, "slope"),
+        ({"taught": 1000}, "new labels"),
+        ({"age_days": 400}, "age"),
+        ({"report_days": 90.0}, "label delay"),
+    ],
+)
+def test_each_rule_asks_alone(changes: dict[str, Any], rule: str) -> None:
+    assert broken(**changes) == [rule]
+
+
+def test_a_shifted_feature_that_carries_little_does_not_ask() -> None:
+    moved = (Drift("b", 0.9, 0.5, 0, 0), Drift("a", 0.05, 0.5, 0, 0), Drift(MARGIN, 0.01, 0.6, 0, 0))
+    assert broken(moved=moved, carried={"a": 0.9, "b": 0.1}) == []
+
+
+def test_intervals_that_reach_into_the_range_and_few_labels_do_not_ask() -> None:
+    assert broken(skills=skills(300, (1.2, 1.9), (0.3, 0.85))) == []
+    assert broken(skills=skills(50, (1.3, 1.9), (0.3, 0.7))) == []
+    assert broken(skills=None, tests=pd.DataFrame({"failed": []}), report_days=None) == []
+
+
+def test_a_model_without_a_frame_asks_since_its_scores_cannot_be_watched() -> None:
+    assert broken(moved=()) == ["scores"]
+
+
+def test_what_was_seen_is_told_as_numbers() -> None:
+    told = numbers_of(watch())
+    assert told["psi"] == {"a": 0.05, "b": 0.02, MARGIN: 0.01}
+    assert told["since"]["claims"]["model"]["slope_interval"] == [0.8, 1.3]
+
+
+@pytest.mark.parametrize("text", ["[drift]\nfeature_psi = 0.1\n", "[drift]\nfeature_psi = 0.1\nsurprise = 2\n"])
+def test_a_policy_that_lacks_a_number_is_refused_by_name(tmp_path: Path, text: str) -> None:
+    (tmp_path / "monitoring").mkdir()
+    (tmp_path / "monitoring" / "2026-01-01.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(Refusal, match=r"Monitoring policy 2026-01-01-\w+ lacks \['fewest_labels', .*Mend the file"):
+        monitoring_policy_in_force(date(2026, 6, 30), tmp_path)

@@ -1,0 +1,79 @@
+"""A challenger passes only when every rule holds, and the refusal names the one that does not."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data.errors import Refusal
+from tests.training.verdict_worlds import beside, measured
+from training.lifecycle.promotion_rules import promotion_policy_in_force, verdicts
+
+POLICY = promotion_policy_in_force(date(2026, 6, 30))
+
+
+def broken(metrics: dict[str, Any], comparison: dict[str, Any] | None) -> list[str]:
+    """The rules that do not hold."""
+    return [verdict.rule for verdict in verdicts(metrics, comparison, POLICY) if not verdict.holds]
+
+
+def test_a_better_calibrated_stable_fair_challenger_holds_every_rule() -> None:
+    assert broken(measured(), beside()) == []
+
+
+def test_without_a_champion_only_the_rules_about_the_model_itself_apply() -> None:
+    assert [verdict.rule for verdict in verdicts(measured(), None, POLICY)] == [
+        "calibration", "reasons", "contributions",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("metrics", "comparison", "rule"),
+    [
+        (measured(), beside(gain=-0.01), "findings"),
+        (measured(), beside(gain=0.05, gain_interval=[-0.2, 0.3]), "findings"),
+        (measured(), beside(gain=None, gain_interval=None), "findings"),
+        (measured(), {"version": "m-0123456789ab", "incomparable": "other features"}, "findings"),
+        (measured(slope=0.7), beside(), "calibration"),
+        (measured(slope=1.3), beside(), "calibration"),
+        (measured(slope=None), beside(), "calibration"),
+        (measured(catalogue_slope=[1.25, 1.8]), beside(), "calibration"),
+        (measured(jaccard=0.59), beside(), "reasons"),
+        (measured(gap=1e-6), beside(), "contributions"),
+    ],
+)
+def test_each_rule_can_break_alone(metrics: dict[str, Any], comparison: dict[str, Any], rule: str) -> None:
+    assert broken(metrics, comparison) == [rule]
+
+
+def group(compliant: int, worse: float, interval: list[float] | None) -> dict[str, Any]:
+    """One group whose needless tests the challenger raises by `worse`."""
+    return {"dimension": "tenure", "group": "new", "compliant": compliant, "champion": 0.1, "challenger": 0.1 + worse,
+            "worse": worse, "worse_interval": interval}  # fmt: skip
+
+
+def test_a_group_is_worsened_only_beyond_policy_and_beyond_chance_and_when_large_enough() -> None:
+    assert broken(measured(), beside(groups=[group(200, 0.10, [0.02, 0.18])])) == ["groups"]
+    assert broken(measured(), beside(groups=[group(200, 0.10, [-0.02, 0.22])])) == []
+    assert broken(measured(), beside(groups=[group(200, 0.04, [0.02, 0.06])])) == []
+    assert broken(measured(), beside(groups=[group(10, 0.30, [0.10, 0.50])])) == []
+
+
+@given(st.floats(-0.5, 0.5), st.floats(0, 0.5))
+def test_finding_more_never_turns_a_pass_into_a_refusal(gain: float, more: float) -> None:
+    """With an interval of the same width around it."""
+
+    def outcome(value: float) -> bool:
+        return "findings" not in broken(measured(), beside(gain=value, gain_interval=[value - 0.1, value + 0.1]))
+
+    assert outcome(gain) <= outcome(gain + more)
+
+
+def test_a_policy_without_a_number_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "promotion").mkdir()
+    (tmp_path / "promotion" / "2026-01-01.toml").write_text("valid_days = 10\n", encoding="utf-8")
+    with pytest.raises(Refusal, match=r"Promotion policy 2026-01-01-\w+ lacks or garbles 'findings'\. Mend the file"):
+        promotion_policy_in_force(date(2026, 6, 30), tmp_path)

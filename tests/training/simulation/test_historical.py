@@ -1,0 +1,71 @@
+"""Replay on history: only what a strategy chose teaches it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from features.catalogue import CATALOGUE
+from training.simulation.comparison import CONTESTANTS, Contestant
+from training.simulation.historical import REVEALING, Past, hindsight_text, in_hindsight
+from training.simulation.strategies import Choice, View
+
+
+def past(tests: int = 1_200, months: int = 8) -> Past:
+    """Tests whose outcome follows one number that everybody sees."""
+    rng = np.random.default_rng(1)
+    signal = rng.normal(size=tests)
+    failed = rng.random(tests) < 1 / (1 + np.exp(2 - 2 * signal))
+    return Past(
+        month=np.sort(rng.integers(0, months, tests)),
+        supplier=rng.integers(0, 50, tests),
+        category=rng.integers(0, 4, tests),
+        cell=rng.integers(0, 8, tests),
+        looks=signal[:, None].astype(np.float32),
+        failed=failed,
+    )
+
+
+def test_strategies_that_follow_the_scores_find_more_than_chance() -> None:
+    told = {each.strategy: each for each in in_hindsight(past(), ["plan", "greedy", "random"], seed=1)}
+    assert told["greedy"].found > 1.5 * told["random"].found
+    assert told["plan"].found > 1.2 * told["random"].found
+    assert len({each.tests for each in told.values()}) == 1
+    assert all(each.found <= each.failures for each in told.values())
+
+
+def test_what_was_not_chosen_teaches_nothing() -> None:
+    """Turning every outcome outside the choices of the first strategy leaves its later choices as they were."""
+    world, seen = past(), []
+    contestant = CONTESTANTS["greedy"]
+
+    def remembering(view: View) -> Choice:
+        choice = contestant.strategy(view)
+        seen.append(view.sku[choice.chosen])
+        return choice
+
+    watched = Contestant(remembering, "")
+    in_hindsight(world, ["greedy"], seed=2, contestants={"greedy": watched})
+    first, taught = [rows.copy() for rows in seen], np.zeros(len(world.month), dtype=np.bool_)
+    taught[np.concatenate(first)] = True
+    taught[world.month < 2] = True
+    turned = replace(world, failed=np.where(taught, world.failed, ~world.failed))
+    seen.clear()
+    in_hindsight(turned, ["greedy"], seed=2, contestants={"greedy": watched})
+    assert all(np.array_equal(one, other) for one, other in zip(first, seen, strict=True))
+
+
+def test_features_that_tell_the_outcome_of_unchosen_tests_are_left_out() -> None:
+    left = [feature.name for feature in CATALOGUE if not REVEALING & set(feature.source.needs)]
+    assert left
+    assert not [name for name in left if "fail_rate_" in name and "learned" not in name]
+
+
+def test_the_summary_says_what_it_does_not_say() -> None:
+    text = hindsight_text(in_hindsight(past(), ["random"], seed=1))
+    assert "it says nothing about the catalogue" in text
+
+
+@pytest.mark.parametrize("name", ["EVA", "Thompson"])
+def test_every_kind_of_strategy_can_look_back(name: str) -> None:
+    assert in_hindsight(past(600, 5), [name], seed=3)[0].tests > 0

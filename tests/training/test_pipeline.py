@@ -1,0 +1,267 @@
+"""One training from tables to a registered model, on a small marketplace and a real MLflow store."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow.tracking import MlflowClient
+
+from data.errors import Refusal
+from data.progress import SilentProgress
+from data.settings import Settings
+from data.workspace import Workspace
+from features.catalogue import FEATURE_NAMES
+from features.pipeline import feature_frame
+from models.artifact import read_artefact
+from models.registry import champion, champion_version
+from models.scorer import Scorer
+from tests.training.worlds import market_frames, small_recipe, tables_of
+from training.card.model_card import card_of
+from training.dataset.labels import examples
+from training.dataset.splits import split_by_time
+from training.evaluation.baselines import BASELINES
+from training.fitting import model
+from training.lifecycle.champion_history import Decision
+from training.lifecycle.mlflow_tracking import list_models
+from training.lifecycle.monitoring import monitor
+from training.lifecycle.promotion import promote, rollback
+from training.pipeline import TrainingReport, train
+
+NOW = datetime(2026, 7, 1, tzinfo=UTC)
+
+# MLflow 3 still asks SQLAlchemy 2.1 for a loader that it deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
+
+
+def settings_of(home: Path) -> Settings:
+    """A workspace with the embedded MLflow store."""
+    return Settings(Workspace(home), None)
+
+
+def trained(home: Path, frames: Mapping[str, pd.DataFrame], **changes: str) -> TrainingReport:
+    """A training of the small recipe in `home`, validated on one earlier period."""
+    recipe = small_recipe(periods="1", **changes)
+    return train(tables_of(frames), settings_of(home), recipe, None, SilentProgress(), NOW)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace in which one model was trained."""
+    return tmp_path_factory.mktemp("workspace")
+
+
+@pytest.fixture(scope="module")
+def report(home: Path) -> TrainingReport:
+    """The first training in the workspace."""
+    return trained(home, market_frames())
+
+
+def test_the_first_model_is_champion_and_challenger(home: Path, report: TrainingReport) -> None:
+    assert report.promoted
+    assert champion(Workspace(home)).version == report.version
+    client = MlflowClient(settings_of(home).tracking_address)
+    for alias in ("champion", "challenger"):
+        assert client.get_model_version_by_alias("touchstone", alias).tags["version"] == report.version
+
+
+def test_the_registered_artefact_is_the_verified_folder(home: Path, report: TrainingReport) -> None:
+    client = MlflowClient(settings_of(home).tracking_address)
+    source = str(client.get_model_version_by_alias("touchstone", "champion").source)
+    assert read_artefact(Path(source.removeprefix("file://"))) == read_artefact(report.folder)
+
+
+def test_the_run_holds_params_metrics_plots_and_the_fingerprint(home: Path, report: TrainingReport) -> None:
+    client = MlflowClient(settings_of(home).tracking_address)
+    run = client.get_run(str(client.get_model_version_by_alias("touchstone", "champion").run_id))
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["auc"] == pytest.approx(report.metrics["auc"])
+    assert run.data.metrics["baselines/supplier_rate/auc_low"] <= run.data.metrics["baselines/supplier_rate/auc"]
+    assert run.data.params["trees.leaves"] == str(small_recipe().trees.leaves)
+    assert run.data.tags["data_fingerprint"] == "in-memory"
+    assert len(run.data.tags["code"]) >= 5
+    assert run.inputs is not None
+    assert {each.dataset.digest for each in run.inputs.dataset_inputs} == {"in-memory"}
+    assert len(run.inputs.dataset_inputs) == 3
+    files = {file.path for file in client.list_artifacts(run.info.run_id)}
+    assert files == {"artefact", "plots", "card.html"}
+    plots = {Path(file.path).stem for file in client.list_artifacts(run.info.run_id, "plots")}
+    assert plots >= {"reliability", "gain", "lift", "beeswarm", "dependence", "drift", "periods"}
+
+
+def test_metrics_hold_every_skill_with_interval_for_the_model_and_each_baseline(report: TrainingReport) -> None:
+    metrics = json.loads((report.folder / "metrics.json").read_text(encoding="utf-8"))
+    claims = {"model": metrics, **metrics["baselines"]}
+    assert set(claims) == {"model", *BASELINES}
+    for skills in claims.values():
+        for name in ("auc", "average_precision", "brier", "base_rate"):
+            low, high = skills[f"{name}_interval"]
+            assert low <= skills[name] <= high
+        assert skills["n"] == metrics["data"]["test"]["n"]
+
+
+def test_the_model_learned_what_decides(report: TrainingReport) -> None:
+    assert report.metrics["auc"] > 0.65
+    assert report.metrics["auc"] > report.metrics["baselines"]["random"]["auc"]
+
+
+def test_contributions_of_the_artefact_sum_to_its_margin(report: TrainingReport) -> None:
+    matrix = np.random.default_rng(1).normal(size=(50, len(FEATURE_NAMES)))
+    scores = Scorer(read_artefact(report.folder)).score(matrix)
+    assert np.abs(scores.contributions.sum(axis=1) + scores.base_value - scores.margin).max() < 1e-9
+
+
+def test_the_same_training_gives_the_same_model_whatever_the_order_of_rows(home: Path, report: TrainingReport) -> None:
+    """Down to the checksums, so it is registered once."""
+    shuffled = {name: frame.sample(frac=1, random_state=5) for name, frame in market_frames().items()}
+    again = trained(home, shuffled)
+    booster = [(each.folder / "booster.txt").read_bytes() for each in (report, again)]
+    assert booster[0] == booster[1]
+    assert again.version == report.version
+    assert again.promoted, "it is the champion still"
+    assert [line.split()[0] for line in list_models(settings_of(home))].count(report.version) == 1
+
+
+@pytest.fixture(scope="module")
+def challenger(home: Path, report: TrainingReport) -> TrainingReport:
+    """A second training, with another seed."""
+    assert report.promoted
+    return trained(home, market_frames(), seed="77")
+
+
+def test_a_second_model_waits_as_challenger_compared_with_the_champion(
+    home: Path, report: TrainingReport, challenger: TrainingReport
+) -> None:
+    assert not challenger.promoted
+    assert champion_version(Workspace(home)) == report.version
+    lines = [line.split()[:2] for line in list_models(settings_of(home))]
+    assert lines == [[challenger.version, "challenger"], [report.version, "champion"]]
+    beside = challenger.metrics["champion"]
+    assert (beside["version"], beside["n"]) == (report.version, challenger.metrics["data"]["test"]["n"])
+    assert beside["found"] == challenger.metrics["budget"]["failed"], "the same rows, features and ranking"
+    assert beside["found_by_champion"] == report.metrics["budget"]["failed"]
+    assert {verdict.rule for verdict in challenger.verdicts} >= {"findings", "groups"}
+
+
+def test_a_promotion_and_its_rollback_move_the_alias_and_renew_the_card(
+    home: Path, report: TrainingReport, challenger: TrainingReport
+) -> None:
+    settings, client = settings_of(home), MlflowClient(settings_of(home).tracking_address)
+    promote(settings, challenger.version, Decision("ann", NOW, "to see it work", force=True))
+    named = client.get_model_version_by_alias("touchstone", "champion")
+    assert named.tags["version"] == champion_version(settings.workspace) == challenger.version
+    assert (named.tags["promotion.approver"], named.tags["promotion.why"]) == ("ann", "to see it work")
+    assert "Promoted on 2026-07-01 by ann" in challenger.page.read_text(encoding="utf-8")
+    assert rollback(settings, Decision("bob", NOW)) == report.version
+    assert client.get_model_version_by_alias("touchstone", "champion").tags["version"] == report.version
+    assert {line.split()[0] for line in list_models(settings)} == {report.version, challenger.version}, "both stay"
+
+
+def test_the_watch_finds_no_fault_on_the_day_of_training_and_logs_what_it_saw(
+    home: Path, report: TrainingReport
+) -> None:
+    seen = monitor(tables_of(market_frames()), settings_of(home), None, SilentProgress())
+    assert seen.watch.version == report.version
+    assert max(each.psi for each in seen.watch.moved) == 0.0
+    assert seen.broken == ()
+    assert len(seen.watch.tests) == 0
+    told = json.loads((seen.page.parent / "monitor.json").read_text(encoding="utf-8"))
+    assert [rule["holds"] for rule in told["rules"]] == [True] * len(seen.verdicts)
+    assert "No new model is asked for." in seen.page.read_text(encoding="utf-8")
+    client = MlflowClient(settings_of(home).tracking_address)
+    experiment = client.get_experiment_by_name("touchstone monitoring")
+    assert experiment is not None
+    assert [run.data.tags["version"] for run in client.search_runs([experiment.experiment_id])] == [report.version]
+
+
+def test_the_watch_asks_for_a_new_model_when_what_it_knows_is_old_and_labels_have_come(
+    home: Path, report: TrainingReport
+) -> None:
+    frames = market_frames()
+    last = date.fromisoformat(report.metrics["data"]["known_until"])
+    later = frames["lab_tests"].tail(300).assign(
+        test_id=lambda rows: "n" + rows["test_id"], happened_on=last + timedelta(days=200),
+        known_on=last + timedelta(days=300), result="pass",
+    )  # fmt: skip
+    tables = tables_of({**frames, "lab_tests": pd.concat([frames["lab_tests"], later], ignore_index=True)})
+    seen = monitor(tables, settings_of(home), None, SilentProgress())
+    assert {"age", "new labels", "label delay"} <= {verdict.rule for verdict in seen.broken}
+    assert len(seen.watch.tests) == 300
+    assert seen.watch.report_days == 100
+    assert "ask for a new model" in seen.page.read_text(encoding="utf-8")
+
+
+def test_what_was_never_registered_is_not_promoted(tmp_path: Path, report: TrainingReport) -> None:
+    other = settings_of(tmp_path)
+    with pytest.raises(Refusal, match="There is no model m-000000000000"):
+        promote(other, "m-000000000000", Decision("ann", NOW))
+    other.workspace.models.mkdir()
+    (other.workspace.models / report.version).symlink_to(report.folder)
+    with pytest.raises(Refusal, match=f"Model {report.version} is not registered"):
+        promote(other, report.version, Decision("ann", NOW))
+    assert champion_version(other.workspace) is None
+
+
+def test_listing_models_of_a_new_workspace_creates_nothing(tmp_path: Path) -> None:
+    assert list_models(settings_of(tmp_path)) == ()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("tests", [1, 150])
+def test_a_refused_training_writes_nothing(tmp_path: Path, tests: int) -> None:
+    frames = market_frames()
+    frames["lab_tests"] = frames["lab_tests"].iloc[:tests]
+    with pytest.raises(Refusal, match="at least 200 independent tests"):
+        trained(tmp_path, frames)
+    assert list(tmp_path.iterdir()) == []
+
+
+def earned_from(frames: Mapping[str, pd.DataFrame]) -> tuple[model.Study, model.Earned]:
+    """Study and booster of the small recipe."""
+    labels, recipe = examples(tables_of(frames)), small_recipe()
+    split = split_by_time(labels, None, recipe.split)
+    study = model.studied(tables_of(frames), labels, split, recipe, SilentProgress())
+    return study, model.earn(study, recipe, SilentProgress())
+
+
+def test_labels_of_the_test_period_teach_nothing() -> None:
+    """Flipping them changes neither trees nor calibration nor learned tables."""
+    frames = market_frames()
+    study, earned = earned_from(frames)
+    tests = frames["lab_tests"]
+    late = pd.to_datetime(tests["happened_on"]) >= pd.Timestamp(study.split.test_from)
+    flipped = tests.assign(result=np.where(late, np.where(tests["result"] == "fail", "pass", "fail"), tests["result"]))
+    other, again = earned_from({**frames, "lab_tests": flipped})
+    assert (study.failed(study.split.test) != other.failed(other.split.test)).all()
+    assert earned.booster.model_to_string() == again.booster.model_to_string()
+    assert earned.calibration == again.calibration
+    assert all(study.reference[name].equals(other.reference[name]) for name in study.reference.tables)
+
+
+def test_a_feature_from_the_future_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted into the features, the label itself lifts the AUC above what any honest model reaches here."""
+    labels = examples(tables_of(market_frames()))
+    honest = feature_frame
+
+    def leaking(*asked: Any) -> pd.DataFrame:
+        return honest(*asked).assign(sku_tests=labels["failed"].to_numpy(float))
+
+    monkeypatch.setattr(model, "feature_frame", leaking)
+    study, earned = earned_from(market_frames())
+    split = study.split
+    margin = earned.margin(study.matrix(split.test))
+    assert margin[study.failed(split.test)].min() > np.median(margin)
+
+
+def test_the_card_says_the_numbers_in_words(report: TrainingReport) -> None:
+    card = card_of(report.metrics)
+    hundred = report.metrics["found"]["riskiest_100"]
+    assert f"Of the 100 riskiest of {hundred['of']:,} tests: {hundred['failed']:.0f} failed (" in card
+    assert f"Expires on {report.metrics['data']['expires_on']}" in card
+    assert f"at random {hundred['at_random']:.0f}." in card
+    assert (report.folder / "card.md").read_text(encoding="utf-8") == card
+    assert report.version in report.text()

@@ -1,0 +1,1 @@
+"""The model card: findings, plots and their rendering."""

@@ -1,0 +1,141 @@
+"""Pictures of how a model ranks and whether its probabilities hold: reliability, gain and lift."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from training.metrics import Floats, Truths
+
+INK, ACCENT, SECOND, PALE, GROUND = "#1f2933", "#b4540a", "#1d6f8a", "#9aa5b1", "#f0f2f5"
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """What is drawn inside has the house's fonts and lines."""
+    with mpl.rc_context({
+        "font.size": 10, "axes.titlesize": 11, "axes.titlelocation": "left", "axes.spines.top": False,
+        "axes.spines.right": False, "axes.edgecolor": INK, "text.color": INK, "axes.labelcolor": INK,
+        "legend.frameon": False,
+    }):  # fmt: skip
+        yield
+
+
+def axes_of(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure of `width` by `height` inches and its one pair of axes."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def panels(columns: int, rows: int) -> tuple[Figure, list[Axes]]:
+    """A figure with `columns` by `rows` axes, row by row."""
+    figure = Figure(figsize=(3.6 * columns, 2.9 * rows), layout="constrained")
+    return figure, [figure.add_subplot(rows, columns, place + 1) for place in range(columns * rows)]
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write the figure as PNG without a trace of when and by what it was made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120, bbox_inches="tight", metadata={"Software": None})
+
+
+BINS = 10
+RANDOM_BINS = 5
+MAIN = "model"
+
+
+def reliability(p_fail: Mapping[str, Floats], failed: Truths, at_random: Floats, p_catalogue: Floats) -> Figure:
+    """Share that failed by predicted probability: of the tests as they were chosen, and of the random ones.
+
+    `p_fail` are one or two kinds of the model's probabilities by name (n each), the main one last, and `failed` what
+    happened (n); `at_random` weighs the random stratum (n, 0 outside of it), for which `p_catalogue` (n) was meant.
+    """
+    figure, axes = axes_of(6.6, 5.4)
+    highest = 0.0
+    for (name, told), colour in zip(p_fail.items(), (PALE, ACCENT)[-len(p_fail) :], strict=True):
+        ends = _reliability_line(axes, (told, failed, np.ones(len(told))), BINS, colour, name)
+        highest = max(highest, ends)
+    drawn = at_random > 0
+    if drawn.sum() >= 2 * RANDOM_BINS:
+        label = f"{drawn.sum():,} random tests, probability for the catalogue"
+        curve = (p_catalogue[drawn], failed[drawn], at_random[drawn])
+        highest = max(highest, _reliability_line(axes, curve, RANDOM_BINS, SECOND, label))
+    end = min(1.0, 1.05 * highest)
+    axes.plot([0, end], [0, end], color=INK, lw=0.8, ls="--", label="calibrated")
+    axes.set(xlim=(0, end), ylim=(0, end), xlabel="Predicted probability of failing", ylabel="Share that failed",
+             title=f"Do the probabilities hold? {len(failed):,} tests in bins of equal size")  # fmt: skip
+    axes.legend(loc="upper left", fontsize=9)
+    return figure
+
+
+def gain(claims: Mapping[str, Floats], failed: Truths, budget: int) -> Figure:
+    """Share of failures found by share of tests made, riskiest first; the budget and what hindsight finds are marked.
+
+    `claims` holds the margins (n) by name, the model under "model"; `budget` is a number of tests.
+    """
+    figure, axes = axes_of(6.8, 5.4)
+    share = np.arange(len(failed) + 1) / len(failed)
+    hindsight = np.minimum(share / max(failed.mean(), 1e-9), 1)
+    axes.fill_between(share, hindsight, share, color=GROUND, lw=0)
+    axes.plot(share, hindsight, color=INK, lw=1.1, label="hindsight (oracle)")
+    for name, margin in _ranked(claims):
+        _line(axes, name, share, _found(margin, failed) / max(failed.sum(), 1))
+    axes.plot([0, 1], [0, 1], color=INK, lw=0.8, ls="--", label="random")
+    _mark_budget(axes, budget, len(failed))
+    axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="Share of tests made, riskiest first",
+             ylabel="Share of failures found", title="Failures found; rankings can reach the grey area")  # fmt: skip
+    axes.legend(loc="lower right", fontsize=9)
+    return figure
+
+
+def lift(claims: Mapping[str, Floats], failed: Truths, budget: int) -> Figure:
+    """How many times as often the riskiest share fails as all tests do, for the arguments of `gain`."""
+    figure, axes = axes_of(6.8, 4.6)
+    depth = np.arange(1, len(failed) + 1)
+    shown = depth >= min(20, len(failed))
+    base_rate = max(failed.mean(), 1e-9)
+    hindsight = np.minimum(depth, failed.sum()) / depth / base_rate
+    axes.plot(depth[shown] / len(failed), hindsight[shown], color=INK, lw=1.1, label="hindsight (oracle)")
+    for name, margin in _ranked(claims):
+        _line(axes, name, depth[shown] / len(failed), (_found(margin, failed)[1:] / depth / base_rate)[shown])
+    axes.axhline(1, color=INK, lw=0.8, ls="--", label="random")
+    _mark_budget(axes, budget, len(failed))
+    axes.set(xlim=(0, 1), ylim=(0, None), xlabel="Share of tests made, riskiest first",
+             ylabel="Times the fail rate of all tests", title=f"Lift; {base_rate:.0%} of all tests failed")  # fmt: skip
+    axes.legend(loc="upper right", fontsize=9)
+    return figure
+
+
+def _reliability_line(axes: Axes, curve: tuple[Floats, Truths, Floats], bins: int, colour: str, name: str) -> float:
+    """Draw one curve of (probability, outcome, weight) with 95 % binomial bars; returns its highest end."""
+    told, failed, weight = curve
+    parts = np.array_split(np.argsort(told, kind="stable"), min(bins, len(told)))
+    expected = np.array([np.average(told[part], weights=weight[part]) for part in parts])
+    observed = np.array([np.average(failed[part], weights=weight[part]) for part in parts])
+    effective = np.array([weight[part].sum() ** 2 / (weight[part] ** 2).sum() for part in parts])
+    noise = 1.96 * np.sqrt(expected * (1 - expected) / effective)
+    axes.errorbar(expected, observed, noise, fmt="o-", ms=5, lw=1.3, capsize=2, color=colour, label=name)
+    return float(max(expected.max(), (observed + noise).max()))
+
+
+def _ranked(claims: Mapping[str, Floats]) -> list[tuple[str, Floats]]:
+    return [(name, margin) for name, margin in claims.items() if np.ptp(margin) > 0]
+
+
+def _found(margin: Floats, failed: Truths) -> Floats:
+    return np.asarray(np.r_[0, np.cumsum(failed[np.argsort(-margin, kind="stable")])], dtype=np.float64)
+
+
+def _line(axes: Axes, name: str, share: Floats, height: Floats) -> None:
+    main = name == MAIN
+    axes.plot(share, height, lw=2.2 if main else 1.1, color=ACCENT if main else None, label=name.replace("_", " "),
+              zorder=3 if main else 2, alpha=1 if main else 0.8)  # fmt: skip
+
+
+def _mark_budget(axes: Axes, budget: int, count: int) -> None:
+    tests = min(budget, count)
+    axes.axvline(tests / count, color=SECOND, lw=1.2, ls=":", label=f"budget: {tests:,} tests")

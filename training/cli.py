@@ -1,0 +1,168 @@
+"""The commands that earn a model, and decide which one is in force."""
+
+import time
+from datetime import datetime
+from getpass import getuser
+from pathlib import Path
+from typing import Any
+
+import click
+
+from data.cli import DAY, FOLDER, Call
+from data.progress import TerminalProgress
+
+
+@click.command()
+@click.option("--rounds", default=20, show_default=True, help="Rounds of testing.")
+@click.option("--budget", "budget_eur", default=50_000.0, show_default=True, help="Euros a round; a test costs 250.")
+@click.option("--scenario", type=click.Choice(["stationary", "drifting"]), default="stationary", show_default=True)
+@click.option("--skus", default=20_000, show_default=True, help="Size of the simulated catalogue.")
+@click.option("--worlds", default=1, show_default=True, type=click.IntRange(1), help="How many worlds.")
+@click.option("--seed", default=1, show_default=True, help="Of the first world; the next has the next.")
+@click.option("--strategy", "strategies", multiple=True, help="Compare this one too (default: all). May be repeated.")
+@click.option("--history", is_flag=True, help="On the tests in the lake instead; only --strategy and --seed count.")
+@click.pass_obj
+def replay(call: Call, /, strategies: tuple[str, ...], worlds: int, seed: int, history: bool, **asked: Any) -> None:
+    """Replay the plan against other ways of choosing tests, in worlds whose truth is known."""
+    from training.simulation.comparison import Comparison, chosen, compared
+    from training.simulation.report import headline, write_report
+
+    if history:
+        from features.reading import read_lake
+        from training.simulation.historical import hindsight_text, in_hindsight, past_of
+
+        past = past_of(read_lake(call.settings.workspace))
+        click.echo(hindsight_text(in_hindsight(past, chosen(strategies), seed)))
+        return
+    runs = compared(
+        Comparison(seeds=tuple(range(seed, seed + worlds)), strategies=chosen(strategies), **asked), TerminalProgress()
+    )
+    click.echo(headline(runs))
+    click.echo(f"The report is {write_report(runs, call.settings.workspace.reports)}.")
+
+
+@click.command()
+@click.option("--recipe", default="default", show_default=True, help="Name in training/recipes, or a TOML file.")
+@click.option("--test-from", type=DAY, help="Learn from labels known before, evaluate on tests drawn from then on.")
+@click.pass_obj
+def train(call: Call, recipe: str, test_from: datetime | None) -> None:
+    """Train and calibrate a model, compare it with its baselines, register it in MLflow."""
+    from features.reading import read_lake
+    from training.pipeline import train as train_model
+    from training.recipe import read_recipe
+
+    settings, day = call.settings, test_from.date() if test_from else None
+    progress = TerminalProgress()
+    tables = read_lake(settings.workspace, progress)
+    report = train_model(tables, settings, read_recipe(recipe), day, progress, call.now)
+    click.echo(report.text())
+
+
+@click.command()
+@click.option("--recipe", default="default", show_default=True, help="Name in training/recipes, or a TOML file.")
+@click.option("--test-from", type=DAY, help="Tests known from this day on are not looked at (default: as in train).")
+@click.option("--trials", type=click.IntRange(1), default=40, show_default=True, help="In all, earlier ones too.")
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), default=20.0, show_default=True, help="At most.")
+@click.option("--out", type=FOLDER, help="The recipe to write (default: WORKSPACE/recipes/NAME-tuned.toml).")
+@click.pass_obj
+def tune(call: Call, recipe: str, test_from: datetime | None, trials: int, minutes: float, out: Path | None) -> None:
+    """Search for a better recipe on periods before the test, and write it as a file for `train --recipe`.
+
+    A search that was broken off goes on where it stopped.
+    """
+    from features.reading import read_lake
+    from training.recipe import read_recipe
+    from training.tuning.run import Ask, tuned_recipe
+    from training.tuning.search import Limits
+
+    end = time.monotonic() + 60 * minutes
+    limits = Limits(trials, lambda: time.monotonic() > end)
+    ask = Ask(read_recipe(recipe), test_from.date() if test_from else None, limits, out)
+    progress = TerminalProgress()
+    click.echo(tuned_recipe(read_lake(call.settings.workspace, progress), call.settings, ask, progress))
+
+
+@click.group()
+def models() -> None:
+    """List, show and promote registered models."""
+
+
+@models.command("list")
+@click.pass_obj
+def list_models(call: Call) -> None:
+    """List the registered models, newest first."""
+    from training.lifecycle.mlflow_tracking import list_models as registered
+
+    for line in registered(call.settings):
+        click.echo(line)
+
+
+@models.command("show")
+@click.argument("version")
+@click.pass_obj
+def show_model(call: Call, version: str) -> None:
+    """Print the card of model VERSION, and who promoted it."""
+    from models.registry import model
+    from training.lifecycle.promotion import approvals
+
+    click.echo(model(call.settings.workspace, version).card)
+    for line in approvals(call.settings, version):
+        click.echo(line)
+
+
+@models.command("promote")
+@click.argument("version")
+@click.option("--force", is_flag=True, help="Promote it although a rule does not hold; needs --why.")
+@click.option("--why", default="", help="The reason, for the ledger.")
+@click.option(
+    "--by", default=getuser, show_default="the system's user", help="Who approves, for the ledger and the card."
+)
+@click.pass_obj
+def promote_model(call: Call, version: str, force: bool, why: str, by: str) -> None:
+    """Make model VERSION the champion that scores, if every rule of promotion holds."""
+    from training.lifecycle.champion_history import Decision
+    from training.lifecycle.promotion import promote
+
+    for verdict in promote(call.settings, version, Decision(by, call.now, why, force)):
+        click.echo(f"  {'ok ' if verdict.holds else 'NO '}  {verdict.rule}: {verdict.told}.")
+    click.echo(f"Champion is now {version}. Next: touchstone score")
+
+
+@models.command("rollback")
+@click.option("--why", default="", help="The reason, for the ledger.")
+@click.option("--by", default=getuser, show_default="the system's user", help="Who decides, for the ledger.")
+@click.pass_obj
+def rollback_model(call: Call, why: str, by: str) -> None:
+    """Make the champion before the present one the champion again."""
+    from training.lifecycle.champion_history import Decision
+    from training.lifecycle.promotion import rollback
+
+    click.echo(f"Champion is again {rollback(call.settings, Decision(by, call.now, why))}. Next: touchstone score")
+
+
+@click.command()
+@click.option("--as-of", type=DAY, help="Look at this day (default: the day after the newest row).")
+@click.pass_context
+def monitor(context: click.Context, as_of: datetime | None) -> None:
+    """Compare catalogue and new labels with the champion's training; exit code 1 when policy asks for a new model."""
+    from features.reading import read_lake
+    from training.lifecycle.monitoring import monitor as watch
+
+    settings, progress = context.obj.settings, TerminalProgress()
+    report = watch(read_lake(settings.workspace, progress), settings, as_of.date() if as_of else None, progress)
+    click.echo(report.text())
+    context.exit(1 if report.broken else 0)
+
+
+@click.command()
+@click.option("--recipe", help="Name in training/recipes, or a TOML file (default: the champion's own).")
+@click.pass_obj
+def retrain(call: Call, recipe: str | None) -> None:
+    """Monitor the champion; train a new model when policy asks for it, and promote it when every rule holds."""
+    from features.reading import read_lake
+    from training.pipeline import retrain as renewed
+    from training.recipe import read_recipe
+
+    progress = TerminalProgress()
+    tables, chosen = read_lake(call.settings.workspace, progress), read_recipe(recipe) if recipe else None
+    click.echo(renewed(tables, call.settings, chosen, progress, call.now).text())

@@ -1,0 +1,1 @@
+"""The training dataset: labels, splits, selection weights."""

@@ -1,0 +1,216 @@
+"""The whole procedure repeated as of earlier days: what it would have said of each period before it came."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from data.lake.tables import Tables
+from data.progress import Progress
+from features.catalogue import FEATURE_NAMES
+from features.pipeline import feature_frame
+from training.dataset.splits import Period, RollingFold, Rows, group_parts, rolling_periods
+from training.evaluation.baselines import baseline_margins
+from training.evaluation.diagnostics import cold_rows, cold_start, schedule_replay
+from training.evaluation.leakage import audit_folds
+from training.evaluation.skill import Claim, Judged, budget_tests, platt, skills
+from training.fitting.booster import Lesson, fit_booster
+from training.fitting.model import DIRECTIONS, Earned, Study, lesson_of
+from training.fitting.target_encoding import fit_reference, label_prior, looked_up, matrix_of, out_of_fold
+from training.metrics import Floats, supplier_weights
+from training.recipe import Recipe
+
+MODEL = "model"
+
+
+@dataclass(frozen=True)
+class RollingStudy:
+    """Labels, their periods and their features; nothing that was known after the first period began taught any.
+
+    `features` has a row per label as of its own day; `at_start` a row per label of a period, as of the period's first
+    day (index: row numbers of the labels). What a fold learns from its labels is not in them: see `taught`.
+    """
+
+    labels: pd.DataFrame
+    features: pd.DataFrame
+    at_start: pd.DataFrame
+    periods: tuple[Period, ...]
+
+    def failed(self, rows: Rows) -> "np.typing.NDArray[np.bool_]":
+        """What happened to these rows."""
+        return self.labels["failed"].to_numpy()[rows]
+
+
+@dataclass(frozen=True)
+class FoldFeatures:
+    """The features of a fold's rows, with what its fit rows taught; `start` has those of validation at the start."""
+
+    fit: pd.DataFrame
+    calibration: pd.DataFrame
+    validation: pd.DataFrame
+    start: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class PeriodClaims:
+    """What the model and each baseline said of a period's labels, in the order of `rows`.
+
+    `margin_at_start` is the model's, by what was known on the period's first day.
+    """
+
+    period: Period
+    rows: Rows
+    claims: Mapping[str, Claim]
+    margin_at_start: Floats
+
+
+def rolling_study(
+    tables: Tables, labels: pd.DataFrame, test_from: date, recipe: Recipe, progress: Progress
+) -> RollingStudy:
+    """The recipe's periods before `test_from`, with the features of all labels known by then, computed once.
+
+    Usual rates and prices are those known before the first period. `labels` may go on: what was not known before
+    `test_from` is left out.
+    """
+    labels = labels[labels["known_on"] < pd.Timestamp(test_from)].reset_index(drop=True)
+    periods = rolling_periods(labels, test_from, recipe)
+    late = [labels.iloc[period.validation].assign(as_of=pd.Timestamp(period.first)) for period in periods]
+    asked = pd.concat([labels, *late])[["sku_id", "market", "as_of"]]
+    with progress.step("Features of earlier periods", len(asked), "rows") as advance:
+        if not periods:
+            return RollingStudy(labels, pd.DataFrame(), pd.DataFrame(), ())
+        first = periods[0].first
+        known = labels[labels["known_on"] < pd.Timestamp(first)]
+        reference = fit_reference(tables, known, first, recipe.title)
+        features = feature_frame(tables, asked, reference)[list(FEATURE_NAMES)]
+        advance(len(asked))
+    return RollingStudy(labels, features.iloc[: len(labels)], features.iloc[len(labels) :], periods)
+
+
+def taught(study: RollingStudy, fold: RollingFold, recipe: Recipe) -> FoldFeatures:
+    """The features of a fold, its category rates and title words learned from its fit rows alone.
+
+    The fit rows themselves are looked up in what the other groups among them taught.
+    """
+    labels = study.labels.iloc[fold.fit]
+    prior = label_prior(labels, "category_fail")
+    blind = out_of_fold(labels, group_parts(labels["group"].tolist(), recipe.split.folds), prior, recipe.title)
+    asked = np.concatenate([fold.calibration, fold.validation])
+    seen = looked_up(study.labels.iloc[asked], labels, prior, recipe.title)
+    count = len(fold.calibration)
+    return FoldFeatures(
+        _with(study.features.iloc[fold.fit], blind),
+        _with(study.features.iloc[fold.calibration], seen.iloc[:count]),
+        _with(study.features.iloc[fold.validation], seen.iloc[count:]),
+        _with(study.at_start.loc[fold.validation], seen.iloc[count:]),
+    )
+
+
+def fold_lesson(study: RollingStudy, fold: RollingFold, features: FoldFeatures, recipe: Recipe) -> Lesson:
+    """The fit rows of a fold as rows that teach."""
+    return lesson_of(study.labels.iloc[fold.fit], matrix_of(features.fit), recipe)
+
+
+def validation_lesson(study: RollingStudy, fold: RollingFold, features: FoldFeatures) -> Lesson:
+    """The judged rows of a fold, each weighing alike."""
+    return Lesson(matrix_of(features.validation), study.failed(fold.validation))
+
+
+def period_claims(study: RollingStudy, period: Period, recipe: Recipe, trees: int) -> PeriodClaims:
+    """What the procedure, with boosters of `trees` trees, and the baselines would have said of a period."""
+    told = [_fold_claims(study, fold, recipe, trees) for fold in period.folds]
+    claims = {
+        name: Claim(*(np.concatenate([getattr(each[0][name], part) for each in told]) for part in ("margin", "p_fail")))
+        for name in told[0][0]
+    }
+    return PeriodClaims(period, period.validation, claims, np.concatenate([start for _, start in told]))
+
+
+def _fold_claims(
+    study: RollingStudy, fold: RollingFold, recipe: Recipe, trees: int
+) -> tuple[Mapping[str, Claim], Floats]:
+    features = taught(study, fold, recipe)
+    booster = fit_booster(fold_lesson(study, fold, features, recipe), FEATURE_NAMES, DIRECTIONS, recipe, trees)
+    asked = pd.concat([features.calibration, features.validation])
+    margins = {
+        MODEL: np.asarray(booster.predict(matrix_of(asked), raw_score=True), dtype=np.float64),
+        **baseline_margins(features.fit, study.failed(fold.fit), asked, recipe, trees),
+    }
+    seen, happened = len(fold.calibration), study.failed(fold.calibration)
+    claims = {
+        name: Claim(margin[seen:], platt(margin[:seen], happened, margin[seen:])) for name, margin in margins.items()
+    }
+    return claims, np.asarray(booster.predict(matrix_of(features.start), raw_score=True), dtype=np.float64)
+
+
+def _with(features: pd.DataFrame, learned: pd.DataFrame) -> pd.DataFrame:
+    return features.assign(**{name: learned[name].to_numpy() for name in learned.columns})
+
+
+def rolling_validation(
+    tables: Tables, labels: pd.DataFrame, test_from: date, recipe: Recipe, trees: int, progress: Progress
+) -> list[dict[str, Any]]:
+    """One entry per period before `test_from`: the skills of the procedure and of its `baselines`.
+
+    With `from`, `until`, the mean number `fitted`, the schedule `replay` and the `cold_start` rows. Skills are of
+    labels that neither taught the booster that judged them nor share a supplier, or factory and title, with one that
+    did. Raises LeakFound where the folds do not keep to that.
+    """
+    study = rolling_study(tables, labels, test_from, recipe, progress)
+    for period in study.periods:
+        audit_folds(study.labels, period)
+    told = []
+    with progress.step("Validation on earlier periods", len(study.periods), "periods") as advance:
+        for period in study.periods:
+            told.append(_told(study, period_claims(study, period, recipe, trees), recipe))
+            advance(1)
+    return told
+
+
+def replay_of_test_period(tables: Tables, study: Study, earned: Earned, recipe: Recipe) -> dict[str, Any]:
+    """The schedule of the test period replayed with the model, by what was known on its first day."""
+    split = study.split
+    asked = study.labels.iloc[split.test][["sku_id", "market"]].assign(as_of=pd.Timestamp(split.test_from))
+    features = feature_frame(tables, asked, study.reference)[list(FEATURE_NAMES)]
+    judged = judged_rows(study.labels, split.test, recipe)
+    return _replay(study.labels, split.test, features, earned.margin(matrix_of(features)), judged)
+
+
+def cold_start_of_test_period(study: Study, claim: Claim, recipe: Recipe) -> list[dict[str, Any]]:
+    """How the model fared on the new and the known suppliers, SKUs and categories of the test period."""
+    split = study.split
+    rows = cold_rows(study.labels, split.test, split.calibration_from)
+    return cold_start(claim, judged_rows(study.labels, split.test, recipe), rows, recipe.evaluation)
+
+
+def judged_rows(labels: pd.DataFrame, rows: Rows, recipe: Recipe) -> Judged:
+    """These labels with their resampled suppliers and the laboratory's budget."""
+    tests = labels.iloc[rows]
+    weights = supplier_weights(tests["supplier_id"].tolist(), recipe.evaluation.replicates, recipe.seed)
+    return Judged(tests["failed"].to_numpy(), weights, budget_tests(tests, recipe.evaluation))
+
+
+def _told(study: RollingStudy, said: PeriodClaims, recipe: Recipe) -> dict[str, Any]:
+    period, labels = said.period, study.labels
+    judged = judged_rows(labels, said.rows, recipe)
+    told = {name: skills(claim, judged) for name, claim in said.claims.items()}
+    cold = cold_rows(labels, said.rows, period.first)
+    start = study.at_start.loc[said.rows]
+    return {
+        "from": period.first.isoformat(), "until": period.until.isoformat(),
+        "fitted": int(np.mean([len(fold.fit) for fold in period.folds])), **told.pop(MODEL), "baselines": told,
+        "replay": _replay(labels, said.rows, start, said.margin_at_start, judged),
+        "cold_start": cold_start(said.claims[MODEL], judged, cold, recipe.evaluation),
+    }  # fmt: skip
+
+
+def _replay(
+    labels: pd.DataFrame, rows: Rows, features: pd.DataFrame, margin: "np.typing.NDArray[np.float64]", judged: Judged
+) -> dict[str, Any]:
+    """The replay of those tests whose SKU was listed when the period began: others could not have gone first."""
+    listed = ~(features["sku_listing_age_days"].to_numpy() <= 0)
+    days = labels["as_of"].iloc[rows].to_numpy().astype("datetime64[D]").astype(np.int64)
+    return schedule_replay(days[listed], margin[listed], judged[listed])

@@ -1,0 +1,137 @@
+"""Whether any feature knows what only the future could tell: a second look without later rows."""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+
+from data.errors import Refusal
+from data.lake.tables import Tables
+from data.progress import Progress
+from features.catalogue import FEATURE_NAMES
+from features.pipeline import feature_frame
+from training import metrics
+from training.dataset.splits import Period, Rows
+from training.fitting.model import Study
+from training.fitting.target_encoding import LEARNED_FROM_LABELS
+from training.metrics import Floats, Truths
+from training.recipe import Recipe
+
+
+class LeakFound(Refusal):
+    """Something that judges a model has taught it."""
+
+
+def audit_folds(labels: pd.DataFrame, period: Period) -> None:
+    """Raise LeakFound where a judged label shares a supplier, or factory and title, with one that taught its model.
+
+    Also where it was drawn before all that taught were known.
+    """
+    for fold in period.folds:
+        for rows in (fold.fit, fold.calibration):
+            _require_apart(labels, rows, fold.validation)
+
+
+def _require_apart(labels: pd.DataFrame, taught: Rows, judged: Rows) -> None:
+    teaching, judging = labels.iloc[taught], labels.iloc[judged]
+    shared = set(teaching["supplier_id"]) & set(judging["supplier_id"])
+    twins = set(_products(teaching)) & set(_products(judging))
+    if shared or twins:
+        named = min(shared) if shared else "factory {} with title {!r}".format(*min(twins))
+        raise LeakFound(
+            f"The folds of the validation leak: {len(shared)} suppliers and {len(twins)} products teach and judge, "
+            f"such as {named}. Group labels by training.dataset.labels.near_duplicate_groups."
+        )
+    late = int((teaching["known_on"] >= judging["as_of"].min()).sum())
+    if late:
+        raise LeakFound(
+            f"The folds of the validation leak: {late} labels teach that were not known when the judged period began "
+            f"on {judging['as_of'].min():%Y-%m-%d}. Fit on what was known before."
+        )
+
+
+def _products(labels: pd.DataFrame) -> list[tuple[str, str]]:
+    named = labels[["factory_id", "title_key"]].dropna()
+    return list(named.itertuples(index=False, name=None))
+
+
+TOLERANCE = 1e-9
+NAMED = 5
+
+
+def audited(tables: Tables, study: Study, recipe: Recipe, progress: Progress) -> dict[str, Any]:
+    """Look the features of the last days before calibration up again, without what was known later.
+
+    Tells how many `rows` from `from` on were the same `without_rows_from`, and which features alone tell the training
+    labels too well (`suspicious`). Raises LeakFound, naming the features, where one has changed: it used a row before
+    its `known_on`.
+    """
+    until = study.split.calibration_from
+    days = study.labels["as_of"]
+    start = pd.Timestamp(until) - timedelta(days=recipe.audit.days)
+    rows = np.flatnonzero((days >= start) & (days <= pd.Timestamp(until)))
+    with progress.step("Audit of time", len(rows), "tests") as advance:
+        changed = changed_features(tables, study, rows, until)
+        advance(len(rows))
+    if changed:
+        named = ", ".join(f"{name} ({count} tests)" for name, count in list(changed.items())[:NAMED])
+        raise LeakFound(
+            f"{len(changed)} features of tests before {until} change when what was known from {until} on is removed: "
+            f"{named}. They look into the future; use only rows with known_on before as_of."
+        )
+    alone = suspicious_features(
+        study.matrix(study.split.train), study.failed(study.split.train), recipe.audit.suspicious_auc
+    )
+    return {"rows": len(rows), "from": f"{start:%Y-%m-%d}", "without_rows_from": until.isoformat(), "suspicious": alone}
+
+
+def changed_features(
+    tables: Tables, study: Study, rows: "np.typing.NDArray[np.int64]", until: date
+) -> Mapping[str, int]:
+    """The features that differ for these rows of the study in tables without what was known from `until` on.
+
+    With the number of rows in which they do, most first. What training learned is not looked up again.
+    """
+    asked = study.labels.iloc[rows][["sku_id", "market", "as_of"]]
+    again = feature_frame(before(tables, until), asked, study.reference)[list(FEATURE_NAMES)]
+    kept = [name for name in FEATURE_NAMES if name not in LEARNED_FROM_LABELS]
+    first, second = study.features.iloc[rows][kept].to_numpy(), again[kept].to_numpy()
+    differ = ~np.isclose(first, second, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True)
+    counts = dict(zip(kept, differ.sum(axis=0).tolist(), strict=True))
+    return dict(sorted(((name, count) for name, count in counts.items() if count), key=lambda named: -named[1]))
+
+
+def before(tables: Tables, until: date) -> Tables:
+    """The tables as they were when `until` began: no row known from then on, no remediation verified from then on."""
+    border = ibis.date(until.isoformat())
+    given = {name: _known(table, border) for name, table in tables.given.items()}
+    return Tables(tables.backend, given, f"{tables.fingerprint}-before-{until}")
+
+
+def suspicious_features(matrix: Floats, failed: Truths, limit: float) -> list[dict[str, Any]]:
+    """The features (columns of matrix, n x f) that alone, unknown values lowest, part failed from passed above it."""
+    ones = np.ones((1, len(failed)))
+    told = []
+    for column, name in enumerate(FEATURE_NAMES):
+        values = matrix[:, column]
+        filled = np.nan_to_num(values, nan=np.nanmin(values, initial=0.0) - 1)
+        area = float(metrics.auc(metrics.ranking(filled, failed), ones)[0])
+        if max(area, 1 - area) > limit:
+            told.append({"feature": name, "auc": max(area, 1 - area)})
+    return told
+
+
+def _known(table: ir.Table, border: ir.DateScalar) -> ir.Table:
+    if "known_on" not in table.columns:
+        return table
+    known = table.filter(table.known_on < border)
+    if "verified_on" not in table.columns:
+        return known
+    verified = known.verified_on < border
+    return known.mutate(
+        verified_on=verified.ifelse(known.verified_on, None), effective=verified.ifelse(known.effective, None)
+    )

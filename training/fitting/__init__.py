@@ -1,0 +1,1 @@
+"""Fitting: target encoding, laboratory effects, booster, calibration."""

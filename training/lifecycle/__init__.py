@@ -1,0 +1,1 @@
+"""The model's lifecycle: tracking, comparison with the champion, promotion, monitoring."""

@@ -1,0 +1,302 @@
+"""What MLflow remembers: runs, trials, registered versions and who is champion. The only file that imports mlflow."""
+
+import json
+import logging
+import re
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from data.errors import Refusal
+from data.settings import Settings
+from training.lifecycle.champion_history import Succession
+from training.recipe import Recipe
+
+HERE = Path(__file__).resolve().parent
+
+
+def code_version(folder: Path = HERE) -> str:
+    """The git commit of `folder` (40 hex digits, `-dirty` behind them where files differ), else the package's version.
+
+    `unknown` where there is neither.
+    """
+    question = ["git", "-C", str(folder), "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"]
+    try:
+        told = subprocess.run(question, capture_output=True, text=True, check=True)  # noqa: S603 - no input of others
+        return told.stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        pass
+    try:
+        return version("touchstone")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+NAME = "touchstone"
+TUNING, MONITORING = "touchstone tuning", "touchstone monitoring"
+CHAMPION, CHALLENGER = "champion", "challenger"
+VERSION_TAG = "version"
+PARTS = {"train": "training", "calibration": "calibration", "test": "evaluation"}
+NOT_COMPARED = ("contributions", "data", "found", "audit", "interval_coverage", "propensity_weights", "tester")
+OF_BASELINES = ("auc", "average_precision", "log_loss", "budget")
+LONGEST_BATCH = 900
+"""Metrics in one request; a server takes 1,000."""
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """What one training leaves behind.
+
+    The model's version and the folder of its artefact, a folder with `plots` and pages for people, its metrics and
+    the fingerprint of its tables.
+    """
+
+    version: str
+    folder: Path
+    pages: Path
+    metrics: Mapping[str, Any]
+    fingerprint: str
+
+
+def track(settings: Settings, recipe: Recipe, tracked: Tracked) -> None:
+    """Log a run and register the model as challenger. The run ends as failed when logging breaks off."""
+    client = _client(settings)
+    tags = {
+        **_source("train"), VERSION_TAG: tracked.version, "recipe": recipe.name, "recipe_sha256": recipe.digest,
+        "data_fingerprint": tracked.fingerprint, "mlflow.note.content": description(tracked.metrics),
+    }  # fmt: skip
+    with _run(client, settings, NAME, tracked.version, tags) as run:
+        _log_params(client, run, recipe.flat())
+        _log_metrics(client, run, headline(tracked.metrics))
+        for step, points in _curves(tracked.metrics):
+            _log_metrics(client, run, points, step)
+        client.log_inputs(run.info.run_id, _inputs(tracked))
+        client.log_artifacts(run.info.run_id, str(tracked.folder), "artefact")
+        client.log_artifacts(run.info.run_id, str(tracked.pages))
+        _register(client, run, tracked)
+
+
+def require_registered(settings: Settings, version: str) -> None:
+    """Raise Refusal where the model was never registered with the tracking server in force."""
+    _registered_as(settings, version)
+
+
+def name_champion(settings: Settings, line: Succession, card: Path) -> None:
+    """Give the champion's alias to the model that a succession crowned, note who decided and why, renew its card."""
+    client, number, run_id = _registered_as(settings, line.version)
+    client.set_registered_model_alias(NAME, CHAMPION, number)
+    told = {
+        "act": line.act, "on": line.on, "approver": line.by, "why": line.why or "-", "previous": line.previous or "-",
+        "rules_broken": ", ".join(line.broken) or "-", "promotion_policy": line.policy or "-",
+    }  # fmt: skip
+    for key, value in told.items():
+        client.set_model_version_tag(NAME, number, f"promotion.{key}", value)
+    client.log_artifact(run_id, str(card))
+
+
+def list_models(settings: Settings) -> tuple[str, ...]:
+    """One line per registered model, newest first: version, aliases, and what it finds; none before a training."""
+    if settings.tracking_uri is None and not settings.workspace.mlflow_database.is_file():
+        return ()
+    client = _client(settings)
+    aliases: dict[str, list[str]] = {}
+    for registered in client.search_registered_models(f"name = '{NAME}'"):
+        for alias, number in registered.aliases.items():
+            aliases.setdefault(str(number), []).append(alias)
+    return tuple(
+        f"{each.tags.get(VERSION_TAG, '?')}  {','.join(sorted(aliases.get(str(each.version), []))) or '-':<20}"
+        f"  {each.description or ''}"
+        for each in _registered(client)
+    )
+
+
+class Tuning:
+    """The trials of one search, each a run below the search's own."""
+
+    def __init__(self, client: MlflowClient, settings: Settings, parent: Run) -> None:
+        self._client, self._settings, self._parent = client, settings, parent
+
+    def log_trial(
+        self, number: int, choices: Mapping[str, Any], value: float | None, steps: Sequence[float] = ()
+    ) -> None:
+        """Log trial `number`: its choices, its value (None where it was pruned) and the values seen on the way."""
+        tags = {"mlflow.parentRunId": self._parent.info.run_id, "pruned": str(value is None).lower()}
+        with _run(self._client, self._settings, TUNING, f"trial {number}", {**_source("tune"), **tags}) as run:
+            _log_params(self._client, run, choices)
+            for step, each in enumerate(steps):
+                _log_metrics(self._client, run, {"so_far": each}, step)
+            if value is not None:
+                _log_metrics(self._client, run, {"value": value})
+
+    def log_best(self, choices: Mapping[str, Any], value: float) -> None:
+        """Log what the search found so far in its own run."""
+        self._client.set_tag(self._parent.info.run_id, "best", json.dumps(dict(choices), sort_keys=True))
+        _log_metrics(self._client, self._parent, {"best_value": value})
+
+
+@contextmanager
+def tuning(settings: Settings, recipe: Recipe, name: str) -> Iterator[Tuning]:
+    """The search `name`, a run of its own: a new one, or the one of this name taken up again."""
+    client = _client(settings)
+    experiment = _experiment(client, settings, TUNING)
+    quoted = name.replace("'", "")
+    found = client.search_runs([experiment], f"tags.search = '{quoted}'", max_results=1)
+    tags = {**_source("tune"), "search": quoted, "recipe": recipe.name, "recipe_sha256": recipe.digest}
+    with _run(client, settings, TUNING, name, tags, found[0] if found else None) as parent:
+        if not found:
+            _log_params(client, parent, recipe.flat())
+        yield Tuning(client, settings, parent)
+
+
+def log_monitoring(settings: Settings, name: str, told: Mapping[str, Any], tags: Mapping[str, str], page: Path) -> None:
+    """Log what the watch over the champion found: numbers, tags and the folder of its page."""
+    client = _client(settings)
+    with _run(client, settings, MONITORING, name, {**_source("monitor"), **tags}) as run:
+        _log_metrics(client, run, flat_metrics(told))
+        client.log_artifacts(run.info.run_id, str(page))
+
+
+def description(metrics: Mapping[str, Any]) -> str:
+    """A model's AUC and what it was tested on, in one line."""
+    low, high = metrics["auc_interval"]
+    return (
+        f"AUC {metrics['auc']:.3f} ({low:.3f} to {high:.3f}) on {metrics['n']:,} tests from "
+        f"{metrics['data']['test_from']}, {metrics['base_rate']:.1%} failed"
+    )
+
+
+def flat_metrics(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
+    """Every number of nested metrics by its path, such as `baselines/random/auc`; intervals as `_low` and `_high`."""
+    flat: dict[str, float] = {}
+    for key, value in metrics.items():
+        path = re.sub(r"[^\w./-]", "_", f"{prefix}{key}")
+        if isinstance(value, Mapping):
+            flat |= flat_metrics(value, f"{path}/")
+        elif key.endswith("_interval") and value is not None:
+            stem = path.removesuffix("_interval")
+            flat |= {f"{stem}_low": float(value[0]), f"{stem}_high": float(value[1])}
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            flat[path] = float(value)
+    return flat
+
+
+def headline(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers of a run that are compared between runs; the rest is in the artefact's `metrics.json`."""
+    chosen = {key: value for key, value in metrics.items() if key not in NOT_COMPARED}
+    beside = {
+        name: {key: value for key, value in skills.items() if key.removesuffix("_interval") in OF_BASELINES}
+        for name, skills in metrics["baselines"].items()
+    }
+    return flat_metrics({**chosen, "baselines": beside})
+
+
+def _curves(metrics: Mapping[str, Any]) -> Iterator[tuple[int, dict[str, float]]]:
+    """What has a course, as points by step: months, and skills by number of labels."""
+    for step, month in enumerate(metrics.get("months", ())):
+        yield step, flat_metrics({"by_month": {"share_failed": month["base_rate"], "p_fail": month["p_fail"]}})
+    for point in metrics.get("learning_curve", {}).get("points", ()):
+        yield int(point["labels"]), flat_metrics({"by_labels": point})
+
+
+def _client(settings: Settings) -> MlflowClient:
+    if settings.tracking_uri is None:
+        settings.workspace.home.mkdir(parents=True, exist_ok=True)
+    for talkative in ("mlflow", "alembic"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
+    return MlflowClient(settings.tracking_address, settings.tracking_address)
+
+
+def _experiment(client: MlflowClient, settings: Settings, name: str) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return str(found.experiment_id)
+    # Embedded, files would land in the current folder; a server decides for itself.
+    folder = settings.workspace.home / "mlflow_artefacts"
+    place = None if settings.tracking_uri else folder.resolve().as_uri()
+    # Without this tag the pages of MLflow 3 open on those for language models.
+    kind = {"mlflow.experimentKind": "custom_model_development"}
+    return str(client.create_experiment(name, artifact_location=place, tags=kind))
+
+
+def _source(command: str) -> dict[str, str]:
+    """The tags by which MLflow tells what was run, and from which code."""
+    version = code_version()
+    known = {"mlflow.source.git.commit": version} if re.fullmatch(r"[0-9a-f]{40}", version) else {}
+    return {"mlflow.source.name": f"touchstone {command}", "mlflow.source.type": "LOCAL", "code": version, **known}
+
+
+@contextmanager
+def _run(
+    client: MlflowClient, settings: Settings, experiment: str, name: str, tags: Mapping[str, str],
+    resumed: Run | None = None,
+) -> Iterator[Run]:  # fmt: skip
+    """A run that ends as finished, or as failed when what is done in it breaks off."""
+    run = resumed or client.create_run(_experiment(client, settings, experiment), run_name=name, tags=dict(tags))
+    try:
+        yield run
+    except BaseException:
+        client.set_terminated(run.info.run_id, "FAILED")
+        raise
+    client.set_terminated(run.info.run_id)
+
+
+def _log_params(client: MlflowClient, run: Run, choices: Mapping[str, Any]) -> None:
+    client.log_batch(run.info.run_id, params=[Param(key, str(value)) for key, value in choices.items()])
+
+
+def _log_metrics(client: MlflowClient, run: Run, numbers: Mapping[str, float], step: int = 0) -> None:
+    # A time of 0 keeps points of equal steps equal between runs.
+    metrics = [Metric(key, value, 0, step) for key, value in numbers.items()]
+    for start in range(0, len(metrics), LONGEST_BATCH):
+        client.log_batch(run.info.run_id, metrics=metrics[start : start + LONGEST_BATCH])
+
+
+def _inputs(tracked: Tracked) -> list[DatasetInput]:
+    """The three parts of the labels, each under the fingerprint of the tables they come from."""
+    data = tracked.metrics["data"]
+    return [
+        DatasetInput(
+            Dataset(
+                name=f"lab tests to {part}", digest=tracked.fingerprint[:36], source_type="touchstone lake",
+                source=tracked.fingerprint, profile=json.dumps({"num_rows": data[part]["n"], **data[part]}),
+            ),
+            [InputTag("mlflow.data.context", context)],
+        )
+        for part, context in PARTS.items()
+    ]  # fmt: skip
+
+
+def _register(client: MlflowClient, run: Run, tracked: Tracked) -> None:
+    try:
+        client.create_registered_model(NAME, description="Probability that an independent lab test of a SKU fails.")
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    known = [each for each in _registered(client) if each.tags.get(VERSION_TAG) == tracked.version]
+    registered = known[0] if known else client.create_model_version(
+        NAME, source=f"{run.info.artifact_uri}/artefact", run_id=run.info.run_id,
+        tags={VERSION_TAG: tracked.version}, description=description(tracked.metrics),
+    )  # fmt: skip
+    client.set_registered_model_alias(NAME, CHALLENGER, registered.version)
+
+
+def _registered(client: MlflowClient) -> list[ModelVersion]:
+    found = client.search_model_versions(f"name = '{NAME}'", max_results=1000)
+    return sorted(found, key=lambda each: int(each.version), reverse=True)
+
+
+def _registered_as(settings: Settings, version: str) -> tuple[MlflowClient, str, str]:
+    client = _client(settings)
+    for each in _registered(client):
+        if each.tags.get(VERSION_TAG) == version:
+            return client, str(each.version), str(each.run_id)
+    raise Refusal(f"Model {version} is not registered in {settings.tracking_address}. Train it there first.")

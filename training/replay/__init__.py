@@ -1,1 +1,0 @@
-"""Closed loops: what a way of choosing tests would have found, round after round, against a known truth."""

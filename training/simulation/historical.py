@@ -1,0 +1,134 @@
+"""Replay on history: what each strategy would have chosen first of the tests a marketplace really made.
+
+Only tested SKUs reveal what they are, so each month's real tests are the whole world; a strategy may choose a share of
+them and learns from its choices alone. What it says is about such tests, which were chosen themselves, and no figure
+for the catalogue: backtests on tested units have misjudged field trials in both directions.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from data.errors import Refusal
+from data.lake.tables import Tables
+from features.catalogue import CATALOGUE
+from features.pipeline import feature_frame
+from features.reference import Reference
+from training.dataset.labels import examples
+from training.simulation.comparison import CONTESTANTS, Contestant
+from training.simulation.lab_records import Batch, Floats, Integers, Ledger, Matrix, Truths
+from training.simulation.online_model import learned
+from training.simulation.strategies import Strategy, View, at_random
+
+MONTH_DAYS = 30
+SHARE = 0.2
+REVEALING = frozenset({"lab_tests", "remediations", "holds"})
+"""Tables that tell the outcome of tests a strategy did not choose; features that read them are left out."""
+LEAST_TESTS = 20
+
+
+@dataclass(frozen=True)
+class Past:
+    """Independent tests in order: the month each was drawn in, its supplier, category and cell, looks and outcome."""
+
+    month: Integers
+    supplier: Integers
+    category: Integers
+    cell: Integers
+    looks: Matrix
+    failed: Truths
+
+
+@dataclass(frozen=True)
+class Hindsight:
+    """What one strategy would have found in how many tests, of the failures there were."""
+
+    strategy: str
+    tests: int
+    found: int
+    failures: int
+
+
+def past_of(tables: Tables) -> Past:
+    """The labelled tests of the lake, with the features that no unchosen test could have told."""
+    labels = examples(tables)
+    if len(labels) < 10 * LEAST_TESTS:
+        raise Refusal(f"The lake holds {len(labels)} independent tests, too few to replay. Ingest 200 or more.")
+    names = [feature.name for feature in CATALOGUE if not REVEALING & set(feature.source.needs)]
+    looks = feature_frame(tables, labels, Reference.untrained())[names]
+    first = labels["as_of"].min()
+    market = labels["category"].astype("string") + "\n" + labels["market"].astype("string")
+    return Past(
+        month=((labels["as_of"] - first).dt.days // MONTH_DAYS).to_numpy(np.int64),
+        supplier=pd.factorize(labels["supplier_id"])[0].astype(np.int64),
+        category=pd.factorize(labels["category"])[0].astype(np.int64),
+        cell=pd.factorize(market)[0].astype(np.int64),
+        looks=looks.to_numpy(np.float32),
+        failed=labels["failed"].to_numpy(np.bool_),
+    )
+
+
+def in_hindsight(
+    past: Past, names: Sequence[str], seed: int, contestants: Mapping[str, Contestant] = CONTESTANTS
+) -> list[Hindsight]:
+    """Let every strategy choose `SHARE` of each month's tests, after two months of random choice."""
+    return [_replayed(past, name, contestants[name].strategy, seed) for name in names if name != "oracle"]
+
+
+def _replayed(past: Past, name: str, strategy: Strategy, seed: int) -> Hindsight:
+    ledger = Ledger(len(past.month), int(past.cell.max()) + 1)
+    tests = found = failures = 0
+    for now in range(int(past.month.max()) + 1):
+        pool = np.flatnonzero(past.month == now)
+        wanted = round(SHARE * len(pool))
+        if wanted < LEAST_TESTS * SHARE:
+            continue
+        view = _view(past, ledger, pool, (now, wanted, seed))
+        begun = len(ledger.closed(now)) > 0
+        chosen = pool[(strategy if begun else at_random)(view).chosen]
+        if begun:
+            tests, found = tests + len(chosen), found + int(past.failed[chosen].sum())
+            failures += int(past.failed[pool].sum())
+        own = np.searchsorted(pool, chosen)
+        batch = Batch(now, chosen, past.supplier[chosen], past.cell[chosen], view.looks[own], view.p_fail[own],
+                      past.failed[chosen], np.full(len(chosen), now + 1), np.ones(len(chosen)))  # fmt: skip
+        ledger.add(batch)
+    return Hindsight(name, tests, found, failures)
+
+
+def _view(past: Past, ledger: Ledger, pool: Integers, at: tuple[int, int, int]) -> View:
+    now, wanted, seed = at
+    history = ledger.cell_history(now)
+    base_rate = float((history.failures.sum() + 1) / (history.tests.sum() + 10))
+    cell_rate = (history.failures + 10 * base_rate) / (history.tests + 10)
+    supplier_rate, supplier_tests = ledger.supplier_rates(now, past.supplier[pool], base_rate)
+    learnt: Sequence[Floats] = (cell_rate[past.cell[pool]], supplier_rate, supplier_tests)
+    looks = np.hstack([past.looks[pool], np.stack(learnt, axis=1).astype(np.float32)])
+    closed = ledger.closed(now)
+    return View(
+        round=now,
+        tests=wanted,
+        seed=seed,
+        p_fail=learned(closed, now, seed).p_fail(looks),
+        sku=pool,
+        category=past.category[pool],
+        cell=past.cell[pool],
+        looks=looks,
+        history=history,
+        closed=closed,
+        truth=past.failed[pool].astype(np.float64),
+    )
+
+
+def hindsight_text(told: Sequence[Hindsight]) -> str:
+    """The strategies by what they would have found, in words."""
+    ranked = sorted(told, key=lambda each: -each.found)
+    tests, failures = ranked[0].tests, ranked[0].failures
+    lines = [f"Of the tests really made, {tests:,} a strategy could choose, {failures:,} failures were there to find:"]
+    lines += [
+        f"  {one.strategy}: {one.found:,} found, {one.found / max(one.tests, 1):.1%} of its tests" for one in ranked
+    ]
+    lines.append("This ranks strategies on tests that were themselves chosen; it says nothing about the catalogue.")
+    return "\n".join(lines)

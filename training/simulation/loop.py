@@ -1,0 +1,189 @@
+"""One strategy in one world: score, choose, test, wait, learn, round after round."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from data.synthetic.simulator import LivingWorld, Scenario
+from sampling.estimation.difference_estimator import (
+    Outcomes,
+    anticipated_variance,
+    design_variance,
+    difference_total,
+    missed,
+)
+from training.simulation.lab_records import Batch, Floats, Integers, Ledger, Matrix, Truths
+from training.simulation.online_model import Learner, learned, looks_of
+from training.simulation.strategies import PACKAGES, Choice, Strategy, View, at_random
+
+WARM_UP = 2  # rounds of random tests before the first that counts
+WITHOUT_MODEL = Learner(None, 0.03)
+REDRAW_LUCK = 1_000  # the first of the numbers that toss the coins of redrawn screens
+LATE = (0.4, 0.7)  # share of results that need a second round: passes, failures
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one round found and what it says of the catalogue once all its results are in.
+
+    `tests` cost `cost_eur`; `prevalence` is the truth; `model_mean` the mean score with what is known besides.
+    `estimate` and the variances (of the share) are None where inclusion probabilities are unknown. `told` holds what
+    the strategy tells, such as the worth of more money; `redrawn` are the estimates of more draws of the same round,
+    for which nothing is tested.
+    """
+
+    round: int
+    tests: int
+    cost_eur: float
+    found: int
+    prevalence: float
+    model_mean: float
+    estimate: float | None
+    design_variance: float | None
+    anticipated_variance: float | None
+    told: Mapping[str, float]
+    redrawn: Sequence[float] = ()
+
+
+@dataclass(frozen=True)
+class _Tested:
+    """What tests of some places say: failures found, with the sensitivity of each test."""
+
+    failed: Truths
+    sensitivity: Floats
+
+
+def replayed(
+    scenario: Scenario, seed: int, strategy: Strategy, size: tuple[int, int], scored: bool, redraws: int = 0
+) -> Iterator[Round]:
+    """Yield the rounds of a strategy; `size` is their number and the full tests that each pays.
+
+    Two rounds of random tests, the same for all strategies, come before. Without `scored` no model is trained: for
+    strategies that ask none. Rounds with known inclusion probabilities are drawn `redraws` times more.
+    """
+    rounds, tests = size
+    world, ledger = LivingWorld(scenario, seed), Ledger(scenario.skus, scenario.cells)
+    for now in range(WARM_UP + rounds):
+        _let_time_pass(world, ledger, now)
+        looks = looks_of(world, ledger, now)
+        learner = learned(ledger.closed(now), now, seed) if scored else WITHOUT_MODEL
+        places = ledger.eligible(now)
+        view = _view(world, ledger, places, looks[places], learner, tests)
+        choice = _warm_up(view, world, places) if now < WARM_UP else strategy(view)
+        tested = _tested(world, places, choice)
+        if now >= WARM_UP:
+            known = ledger.failures_outside(now)
+            told = _told(world, (view, choice, tested), known)
+            yield replace(told, redrawn=_redrawn(world, places, (view, choice), known, redraws))
+        ledger.add(_batch(world, places[choice.chosen], (looks, view.p_fail[choice.chosen]), tested))
+
+
+def _let_time_pass(world: LivingWorld, ledger: Ledger, now: int) -> None:
+    """New listings, batches and hazards; results arrive, failures are delisted, caught sellers may hop."""
+    ledger.renew(world.advance())
+    gone = np.zeros(world.scenario.skus, dtype=np.bool_)
+    gone[ledger.arrivals(now)] = True
+    world.delist(np.flatnonzero(gone))
+    ledger.renew(gone)
+    if world.scenario.hopping:
+        ledger.renew(world.hop(ledger.caught(now)))
+
+
+def _view(world: LivingWorld, ledger: Ledger, places: Integers, looks: Matrix, learner: Learner, tests: int) -> View:
+    now = world.round
+    return View(
+        round=now,
+        tests=tests,
+        seed=world.seed,
+        p_fail=learner.p_fail(looks),
+        sku=world.sku[places],
+        category=world.category[places],
+        cell=world.cell[places],
+        looks=looks,
+        history=ledger.cell_history(now),
+        closed=ledger.closed(now),
+        truth=world.p_fail[places],
+    )
+
+
+def _tested(world: LivingWorld, places: Integers, choice: Choice, luck: int = 11) -> _Tested:
+    """Test the chosen ones of `places`; a screen misses failures, each by a coin of its own, tossed under `luck`."""
+    sensitivity = np.array([package.sensitivity for package in PACKAGES])[choice.packages(len(places))[choice.chosen]]
+    chance = np.random.default_rng((world.seed, luck, world.round)).random(world.scenario.skus)
+    chosen = places[choice.chosen]
+    return _Tested(world.non_compliant[chosen] & (chance[chosen] < sensitivity), sensitivity)
+
+
+def _batch(world: LivingWorld, places: Integers, seen: tuple[Matrix, Floats], tested: _Tested) -> Batch:
+    (looks, p_fail), now = seen, world.round
+    chance = np.random.default_rng((world.seed, 7, now)).random(world.scenario.skus)
+    late = chance[places] < np.where(tested.failed, LATE[1], LATE[0])
+    return Batch(
+        now, places, world.supplier[places], world.cell[places], looks[places], p_fail, tested.failed,
+        now + 1 + late.astype(np.int64), tested.sensitivity,
+    )  # fmt: skip
+
+
+def _warm_up(view: View, world: LivingWorld, places: Integers) -> Choice:
+    """Random tests; where the scenario says so, complaints lead them in the first categories."""
+    led = world.category[places] < round(world.scenario.complaint_led * world.scenario.categories)
+    if not led.any():
+        return at_random(view)
+    complaints = world.complaints[places]
+    weight = np.where(led, np.exp(1.5 * complaints / complaints.std()), 1.0)
+    weight[led] *= led.sum() / weight[led].sum()
+    return Choice(view.rng.choice(len(places), view.tests, replace=False, p=weight / weight.sum()))
+
+
+def _told(world: LivingWorld, drawn: tuple[View, Choice, _Tested], known: float) -> Round:
+    """The round as it will be known once all results are in: nobody decides anything by it.
+
+    `known` counts the failures outside the frame.
+    """
+    (view, choice, tested), size = drawn, world.scenario.skus
+    expected, package = float(view.p_fail.sum()), choice.packages(len(view))
+    estimate = design = anticipated = None
+    if choice.inclusion is not None:
+        outcomes = _outcomes(view, choice, tested)
+        sensitivity = np.array([each.sensitivity for each in PACKAGES])[package]
+        estimate = (known + difference_total(outcomes, expected)) / size
+        design = design_variance(outcomes) / size**2
+        anticipated = anticipated_variance(view.p_fail, choice.inclusion, np.ones(len(view)), sensitivity) / size**2
+    return Round(
+        round=view.round - WARM_UP,
+        tests=len(tested.failed),
+        cost_eur=sum(PACKAGES[number].cost_cents for number in package[choice.chosen]) / 100,
+        found=int(tested.failed.sum()),
+        prevalence=world.prevalence,
+        model_mean=(known + expected) / size,
+        estimate=estimate,
+        design_variance=design,
+        anticipated_variance=anticipated,
+        told=dict(choice.told),
+    )
+
+
+def _redrawn(world: LivingWorld, places: Integers, drawn: tuple[View, Choice], known: float, draws: int) -> list[float]:
+    """The estimates of so many more draws of a round, against the same truth and with other luck of the screens."""
+    (view, choice), estimates = drawn, []
+    expected = float(view.p_fail.sum())
+    if choice.again is None:
+        return []
+    for draw in range(draws):
+        other = replace(choice, chosen=choice.again(draw))
+        outcomes = _outcomes(view, other, _tested(world, places, other, luck=REDRAW_LUCK + draw))
+        estimates.append((known + difference_total(outcomes, expected)) / world.scenario.skus)
+    return estimates
+
+
+def _outcomes(view: View, choice: Choice, tested: _Tested) -> Outcomes:
+    """The tests of a round with known inclusion probabilities, as the estimates need them."""
+    inclusion = np.ones(0) if choice.inclusion is None else choice.inclusion
+    return Outcomes(
+        failed=tested.failed / tested.sensitivity,
+        p_fail=view.p_fail[choice.chosen],
+        inclusion=inclusion[choice.chosen],
+        size=np.ones(len(tested.failed)),
+        noise=missed(tested.failed, tested.sensitivity),
+    )

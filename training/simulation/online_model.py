@@ -1,0 +1,64 @@
+"""The model of a replay: a small LightGBM, trained anew each round on the results known by then."""
+
+from dataclasses import dataclass
+
+import lightgbm
+import numpy as np
+
+from data.synthetic.simulator import LivingWorld
+from training.simulation.lab_records import Batch, Floats, Ledger, Matrix
+
+HALF_LIFE = 8  # rounds
+SETTINGS = {
+    "objective": "binary", "num_leaves": 15, "learning_rate": 0.06, "min_data_in_leaf": 20, "lambda_l2": 5.0,
+    "max_bin": 63, "feature_fraction": 0.7, "num_threads": 1, "verbose": -1, "deterministic": True,
+    "force_row_wise": True,
+}  # fmt: skip
+TREES = 80
+SMOOTHING = 20
+
+
+def looks_of(world: LivingWorld, ledger: Ledger, now: int) -> Matrix:
+    """What the model sees of every place in round `now`: the listing, and the test history of supplier and cell."""
+    history = ledger.cell_history(now)
+    base_rate = (history.failures.sum() + 1) / (history.tests.sum() + 40)
+    cell = (history.failures + SMOOTHING * base_rate) / (history.tests + SMOOTHING)
+    rate, tests = ledger.supplier_rates(now, world.supplier, base_rate)
+    columns = (cell[world.cell], rate, tests)
+    return np.hstack([world.observed(), np.stack([c.astype(np.float32) for c in columns], axis=1)])
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A model trained on closed rounds; without one failure and one pass it knows the base rate only."""
+
+    booster: lightgbm.Booster | None
+    base_rate: float
+
+    def p_fail(self, looks: Matrix) -> Floats:
+        """The probability of failing of each row of `looks`."""
+        if self.booster is None:
+            return np.full(len(looks), self.base_rate)
+        return np.asarray(self.booster.predict(looks, num_threads=1), dtype=np.float64)
+
+
+def learned(closed: list[Batch], now: int, seed: int, resampled: bool = False) -> Learner:
+    """A model of the `closed` rounds, older ones weighing half every `HALF_LIFE` rounds.
+
+    A screen's pass counts as a pass; a failure it found stands for those it misses too and weighs 1 / sensitivity,
+    which leaves the gradients unbiased but for terms of the order of `p_fail` (Natarajan et al., NeurIPS 2013).
+    `resampled` weights every test by a Poisson(1) count besides, which makes one member of a bootstrap ensemble.
+    """
+    if not closed:
+        return Learner(None, 0.03)
+    failed = np.concatenate([batch.failed for batch in closed])
+    if failed.all() or not failed.any():
+        return Learner(None, float((failed.sum() + 1) / (len(failed) + 40)))
+    weight = np.concatenate([np.full(len(batch), 0.5 ** ((now - batch.round) / HALF_LIFE)) for batch in closed])
+    if resampled:
+        weight = weight * np.random.default_rng(seed).poisson(1.0, len(weight))
+    weight = weight / np.where(failed, np.concatenate([batch.sensitivity for batch in closed]), 1.0)
+    looks = np.concatenate([batch.looks for batch in closed])
+    dataset = lightgbm.Dataset(looks, failed.astype(np.float32), weight=weight, free_raw_data=True)
+    booster = lightgbm.train({**SETTINGS, "seed": seed}, dataset, TREES)
+    return Learner(booster, float(np.average(failed, weights=weight)))

@@ -1,0 +1,172 @@
+"""Ways of choosing the tests of a round: simple rules, and the plan."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from sampling.problem import Codes, Package
+from sampling.randomness import BITS, ONE
+from training.simulation.lab_records import Batch, CellHistory, Floats, Integers, Matrix
+from training.simulation.online_model import learned
+
+FULL = Package("test", 25_000, 1, "laboratory")
+SCREEN = Package("screen", 7_500, 1, "bench", sensitivity=0.8)
+"""30 % of the price of a full test, the full tests that confirm its findings included: no pass is called a failure."""
+PACKAGES = (FULL, SCREEN)
+PRICE_CENTS = FULL.cost_cents
+
+
+def tests_for(full_tests: int, package: Package) -> int:
+    """How many tests of `package` the money for so many full tests buys."""
+    return full_tests * PRICE_CENTS // package.cost_cents
+
+
+ENSEMBLE = 5
+BINS, STEEPNESS = 40, 2.0
+
+
+@dataclass(frozen=True)
+class View:
+    """What a strategy may know in a round, along the places that may be tested; `truth` is for the oracle alone.
+
+    `tests` is the money of the round, counted in full tests.
+    """
+
+    round: int
+    tests: int
+    seed: int
+    p_fail: Floats
+    sku: Integers
+    category: Integers
+    cell: Integers
+    looks: Matrix
+    history: CellHistory
+    closed: list[Batch]
+    truth: Floats
+
+    def __len__(self) -> int:
+        """How many places may be tested."""
+        return len(self.p_fail)
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """Chance of this seed and round."""
+        return np.random.default_rng((self.seed, self.round))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The places chosen; what is known of every place: its inclusion probability, the number of its package.
+
+    Without `package` all tests are full ones. `again` draws the round another time, from the seed it is given. `told`
+    is what else is worth telling.
+    """
+
+    chosen: Integers
+    inclusion: Floats | None = None
+    package: Codes | None = None
+    again: Callable[[int], Integers] | None = None
+    told: Mapping[str, float] = field(default_factory=dict)
+
+    def packages(self, places: int) -> Codes:
+        """The number of the package of each of so many places."""
+        return np.zeros(places, dtype=np.int64) if self.package is None else self.package
+
+
+Strategy = Callable[[View], Choice]
+
+
+@dataclass(frozen=True)
+class Screening:
+    """A strategy that screens whatever it chooses: more SKUs for the same money, some failures missed."""
+
+    strategy: Strategy
+
+    def __call__(self, view: View) -> Choice:
+        """Choose as many places as the money screens."""
+        choice = self.strategy(replace(view, tests=min(tests_for(view.tests, SCREEN), len(view))))
+        return replace(choice, package=np.full(len(view), PACKAGES.index(SCREEN)))
+
+
+def at_random(view: View) -> Choice:
+    """Everyone has the same chance."""
+    return _drawn(np.full(len(view), view.tests / len(view)), view)
+
+
+def oracle(view: View) -> Choice:
+    """The highest true probabilities: what nobody can do."""
+    return Choice(_highest(view.truth, view.tests))
+
+
+def greedy(view: View) -> Choice:
+    """The highest scores."""
+    return Choice(_highest(view.p_fail, view.tests))
+
+
+def epsilon_greedy(view: View, epsilon: float = 0.2) -> Choice:
+    """The highest scores for most tests, everyone else with equal chance for the share `epsilon`."""
+    explored = round(epsilon * view.tests)
+    inclusion = np.full(len(view), explored / (len(view) - view.tests + explored))
+    inclusion[_highest(view.p_fail, view.tests - explored)] = 1.0
+    return _drawn(inclusion, view)
+
+
+def thompson(view: View) -> Choice:
+    """Each member of a bootstrap ensemble chooses its share by its own scores (Osband and Van Roy 2015, 1507.00300)."""
+    free, chosen = np.ones(len(view), dtype=np.bool_), []
+    for member in range(ENSEMBLE):
+        score = learned(view.closed, view.round, view.seed * 1000 + view.round * 10 + member, resampled=True)
+        believed = np.where(free, score.p_fail(view.looks), -1.0)
+        own = _highest(believed, view.tests // ENSEMBLE + (member < view.tests % ENSEMBLE))
+        free[own] = False
+        chosen.append(own)
+    return Choice(np.concatenate(chosen))
+
+
+def adaptive_bins(view: View) -> Choice:
+    """Adaptive bin sampling of the US tax authority's study (Henderson et al., AAAI 2023, 2204.11910), restated.
+
+    A logistic weight around the lowest score that greedy would take, in log-odds, averaged in bins of the score.
+    """
+    odds = np.log(view.p_fail / (1 - view.p_fail))
+    threshold = np.partition(odds, -view.tests)[-view.tests]
+    weight = 1 / (1 + np.exp(-STEEPNESS * (odds - threshold)))
+    order = np.argsort(odds, kind="stable")
+    edges = np.searchsorted(np.cumsum(weight[order]), np.linspace(0, weight.sum(), BINS + 1)[1:-1])
+    inclusion = np.empty(len(view))
+    for part in np.split(order, np.unique(edges)):
+        if len(part):
+            inclusion[part] = weight[part].mean()
+    return _drawn(scaled(inclusion, view.tests), view)
+
+
+def scaled(weight: Floats, tests: int) -> Floats:
+    """Inclusion probabilities in proportion to `weight`, none above 1, that sum to `tests`."""
+    inclusion, certain = weight * (tests / weight.sum()), np.zeros(len(weight), dtype=np.bool_)
+    while bool((inclusion > 1).any()):
+        certain |= inclusion >= 1
+        rest = weight[~certain].sum()
+        inclusion = np.where(certain, 1.0, weight * ((tests - certain.sum()) / rest))
+    return np.asarray(inclusion)
+
+
+def _highest(score: Floats, number: int) -> Integers:
+    return np.argpartition(-score, number - 1)[:number] if number else np.zeros(0, dtype=np.int64)
+
+
+def _drawn(inclusion: Floats, view: View) -> Choice:
+    """Draw with these probabilities, whose sum is a whole number."""
+
+    def again(seed: int) -> Integers:
+        return _systematic(inclusion, np.random.default_rng((view.seed, view.round, seed)))
+
+    return Choice(_systematic(inclusion, view.rng), inclusion, again=again)
+
+
+def _systematic(inclusion: Floats, rng: np.random.Generator) -> Integers:
+    """The places of a systematic draw in random order."""
+    order = rng.permutation(len(inclusion))
+    whole = np.round(np.cumsum(inclusion[order]) * ONE).astype(np.int64)
+    reached = (whole + int(rng.integers(ONE))) >> BITS
+    return np.asarray(order[np.diff(reached, prepend=0) > 0])
