@@ -22,16 +22,16 @@ COMMANDS = {
     "models": "training.cli:models",
     "monitor": "training.cli:monitor",
     "retrain": "training.cli:retrain",
-    "score": "serving.commands:score",
-    "allocate": "serving.commands:allocate",
+    "score": "serving.cli:score",
+    "allocate": "serving.cli:allocate",
     "results": "sampling.cli:results",
     "estimate": "sampling.cli:estimate",
     "replay": "training.cli:replay",
-    "explain": "serving.commands:explain",
-    "verdicts": "serving.commands:verdicts",
-    "keys": "serving.access.commands:keys",
+    "explain": "serving.cli:explain",
+    "verdicts": "serving.cli:verdicts",
+    "keys": "serving.auth.cli:keys",
     "ledger": "data.cli:ledger",
-    "serve": "serving.commands:serve",
+    "serve": "serving.cli:serve",
     "demo": "touchstone:demo",
 }
 
@@ -84,9 +84,8 @@ def demo(call: Call, skus: int, budget: float, seed: int, no_serve: bool) -> Non
     from data.progress import TerminalProgress
     from data.synthetic.generator import write_sample
     from features.reading import read_lake
-    from serving.commands import plan_round, score_day, serve_published
-    from serving.published import published_now
-    from serving.summary import catalogue_summary, plan_summary
+    from serving.cli import catalogue_summary, plan_round, plan_summary, score_day, serve_published
+    from serving.online.store import published_now
     from training.pipeline import train
     from training.recipe import read_recipe
 

@@ -35,7 +35,7 @@ from models.reasons import top_reasons
 from models.registry import crown, keep_model, model
 from models.risk_bands import bands_in_force
 from models.scorer import Explained
-from serving.assessment import Assessor, assess
+from serving.score_rows import Assessor, assess
 
 SIZES = (100_000, 200_000, 500_000, 1_000_000, 10_000_000)
 AS_OF = date(2026, 7, 1)

@@ -22,9 +22,9 @@ from features.snapshot import Snapshot, open_snapshot
 from models.calibration import Calibration
 from models.registry import champion
 from models.treeshap import Engine
-from serving import parts
-from serving.assessment import Assessor
-from serving.batch import score_snapshot
+from serving.score_rows import Assessor
+from serving.scoring import batch
+from serving.scoring.batch import score_snapshot
 
 
 class Stopwatch:
@@ -55,9 +55,9 @@ def watched() -> Stopwatch:
     for owner, name, stage in (
         (Snapshot, "matrix", "gather"), (Snapshot, "keys", "gather"), (Engine, "top", "explain"),
         (Calibration, "p_fail_with_interval", "calibrate"), (Assessor, "rows", "rows and reasons"),
-        (parts.CatalogueScores, "_write_unranked", "all unranked"),
-        (parts.CatalogueScores, "_margins", "ranks"), (parts, "ranks_of", "ranks"),
-        (parts.CatalogueScores, "_write_part", "Parquet"),
+        (batch.CatalogueScores, "_write_unranked", "all unranked"),
+        (batch.CatalogueScores, "_margins", "ranks"), (batch, "ranks_of", "ranks"),
+        (batch.CatalogueScores, "_write_part", "Parquet"),
     ):  # fmt: skip
         stopwatch.watch(owner, name, stage)
     return stopwatch

@@ -24,16 +24,14 @@ from data.settings import Settings
 from data.workspace import Workspace
 from models.risk_bands import bands_in_force
 from models.scorer import Explained
-from serving.assessment import ranks_of
 from serving.console.app import console_app
-from serving.console.house import House
-from serving.desk import Desk
+from serving.console.context import House
+from serving.online.hot_reload import Desk
+from serving.online.store import published_now
 from serving.publication import publish
-from serving.published import published_now
-from serving.queue.alarms import Alarms, alarms_of
-from serving.queue.shape import queue_folder
-from serving.queue.told import Told
-from serving.queue.writing import Ranked, write_queue
+from serving.review_queue.format import Told, queue_folder
+from serving.review_queue.writer import Alarms, Ranked, alarms_of, write_queue
+from serving.score_rows import ranks_of
 
 SKUS = 1_000_000
 ROWS_PER_BATCH = 65_536

@@ -21,8 +21,8 @@ from benchmarks.served import Client, Server, served
 from data.database.connection import open_state
 from data.settings import read_settings
 from data.workspace import Workspace
-from serving.access.keys import create_key
-from serving.published import published_now
+from serving.auth.api_keys import create_key
+from serving.online.store import published_now
 
 SKUS_PER_QUESTION = 10
 ROUNDS, WARM_ROUNDS = 2_000, 200

@@ -23,7 +23,7 @@ from features.reading import read_lake
 from features.snapshot import open_snapshot
 from models.artifact import ArtefactParts
 from models.registry import champion, crown, keep_model
-from serving.batch import score_catalogue
+from serving.scoring.batch import score_catalogue
 
 SIZES = (20_000, 200_000, 1_000_000)
 ENGINES = ("duckdb", "spark")
@@ -58,7 +58,7 @@ def scored(home: Path, engine: str) -> dict[str, float]:
     if engine == "duckdb":
         score_catalogue(workspace, read_lake(workspace), artefact, AS_OF, watch)
     else:
-        from serving.spark import score_on_spark, spark_session
+        from serving.scoring.spark import score_on_spark, spark_session
 
         with spark_session(MASTER, options=OPTIONS) as session:
             score_on_spark(session, workspace, artefact, AS_OF, watch)

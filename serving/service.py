@@ -13,40 +13,30 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from data.database.audit_log import record
+from data.database.connection import State
 from data.errors import Refusal, UnavailableError
 from data.lab_results.store import Sender, file_results
 from data.settings import read_settings
-from serving.access.body_limit import BodyLimit
-from serving.access.caller import caller
-from serving.access.gate import Gate
-from serving.access.key_ring import KeyRing
-from serving.access.keys import Key, key_by_id
-from serving.access.policy import access_policy_in_force
-from serving.access.quiet_log import keep_words_out
-from serving.access.rights import CONSOLE
-from serving.access.security_headers import SecurityHeaders
-from serving.answers import Budget, Item, Items, PlanAnswer, ScoreAnswer, Seed, Text, plan_answer
-from serving.catalogue import RescoringAnswer, catalogue_app
+from serving.api.allocate import Planner, draw_plan
+from serving.api.bentoml_patches import bound_what_is_kept, end_with_parent, keep_words_out
+from serving.api.catalogue_status import RescoringAnswer, catalogue_app
+from serving.api.errors import ErrorShape
+from serving.api.explain import ExplainAnswer, explain
+from serving.api.lab_results import Counter, Results, ResultsAnswer, take_in
+from serving.api.openapi import Documentation, our_document
+from serving.api.screen import Listing, ScreenAnswer, screen_of, screening_deed
+from serving.api.screening_policy import Stage
+from serving.auth.api_keys import Key, KeyRing, key_by_id
+from serving.auth.middleware import BodyLimit, Gate, SecurityHeaders, caller
+from serving.auth.permissions import CONSOLE
+from serving.auth.rate_limit import access_policy_in_force
 from serving.console.app import console_app
-from serving.console.house import House
+from serving.console.context import House
 from serving.console.session import session_secret
-from serving.desk import Desk
-from serving.docs_page import Documentation
-from serving.error_shape import ErrorShape
-from serving.explanation.answers import ExplainAnswer
-from serving.explanation.explain import explain
-from serving.framework import bound_what_is_kept
-from serving.intake.answers import Results, ResultsAnswer
-from serving.intake.intake import Counter, take_in
-from serving.openapi import our_document
-from serving.parent import end_with_parent
-from serving.planning import Planner, draw_plan
-from serving.published import Published
-from serving.rescoring.run import rescore
-from serving.screening.answers import Listing, ScreenAnswer
-from serving.screening.policy import Stage
-from serving.screening.screen import screen_of, screening_deed
-from serving.state import State
+from serving.online.hot_reload import Desk
+from serving.online.store import Published
+from serving.schemas import Budget, Item, Items, PlanAnswer, ScoreAnswer, Seed, Text, plan_answer
+from serving.scoring.rescoring import rescore
 
 REQUEST_SECONDS = 60
 THREADS = 4

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from serving.assessment import SCORE_SCHEMA
+from serving.score_rows import SCORE_SCHEMA
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from data.errors import Refusal
-from serving.commands import refuse_taken
+from serving.cli import refuse_taken
 from touchstone import COMMANDS, main
 
 

@@ -1,5 +1,6 @@
 """The database of the state: SQLite in the workspace, or PostgreSQL by address; always at the newest migration."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -146,3 +147,19 @@ def _migrate(connection: sa.Connection) -> None:
             f"The database {place} is at revision {revision}, which this version does not know. Use a newer version."
         )
     command.upgrade(config, "head")
+
+
+class State:
+    """One engine for all threads of a worker, opened at the first question."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._lock = threading.Lock()
+        self._engine: sa.Engine | None = None
+
+    def engine(self) -> sa.Engine:
+        """The open database; Refusal where it cannot be reached, and another try at the next question."""
+        with self._lock:
+            if self._engine is None:
+                self._engine = open_state(self._address)
+            return self._engine

@@ -1,6 +1,7 @@
 """The console as one web application, mounted below the service's own addresses."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request, Response
@@ -10,36 +11,76 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from data.errors import Refusal, UnavailableError
-from serving.console import (
-    appeal_pages,
-    approval_pages,
-    decision_page,
-    ledger_page,
-    order_page,
-    overview_page,
-    plan_page,
-    queue_page,
-    sign_in_page,
-    sku_page,
-    statement_pages,
+from serving.console.context import House
+from serving.console.pages import (
+    appeals,
+    approvals,
+    audit_log,
+    decision,
+    order_tests,
+    overview,
+    plan,
+    queue,
+    sign_in,
+    sku,
 )
-from serving.console.headers import ConsoleHeaders
-from serving.console.house import House
-from serving.console.pages import FOLDER, address, page
 from serving.console.session import NotAllowedError, SignInNeededError, house_of, keep, new_session
+from serving.console.templating import FOLDER, address, page
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+
+HEADERS = (
+    (
+        b"content-security-policy",
+        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        b"form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+KEEP_NOTHING = (b"cache-control", b"no-store")
+STATIC = "/static/"
+
+
+class ConsoleHeaders:
+    """ASGI middleware: adds them; pages are not kept by the browser, static files are asked for anew each hour."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Pass the request on and add headers to what comes back."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        keeping = (b"cache-control", b"private, max-age=3600") if STATIC in scope["path"] else KEEP_NOTHING
+
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                ours = {name for name, _ in HEADERS} | {keeping[0]}
+                kept = [(name, value) for name, value in message["headers"] if name.lower() not in ours]
+                message = {**message, "headers": [*kept, *HEADERS, keeping]}
+            await send(message)
+
+        await self._app(scope, receive, sent)
+
 
 ROUTERS = (
-    sign_in_page.router,
-    queue_page.router,
-    sku_page.router,
-    order_page.router,
-    decision_page.router,
-    approval_pages.router,
-    appeal_pages.router,
-    statement_pages.router,
-    plan_page.router,
-    overview_page.router,
-    ledger_page.router,
+    sign_in.router,
+    queue.router,
+    sku.router,
+    order_tests.router,
+    decision.router,
+    approvals.router,
+    appeals.router,
+    plan.router,
+    overview.router,
+    audit_log.router,
 )
 """The pages; a new module of pages adds its router here."""
 

@@ -14,7 +14,7 @@ from itsdangerous import BadSignature, Signer, URLSafeSerializer
 from starlette.datastructures import FormData
 
 from data.workspace import Workspace
-from serving.console.house import House
+from serving.console.context import House
 
 COOKIE = "touchstone_session"
 SESSION_SECONDS = 10 * 3600

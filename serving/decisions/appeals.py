@@ -11,9 +11,9 @@ from data.database.audit_log import Deed, record_with
 from data.database.connection import reading, writing
 from data.database.schema import APPEALS, DECISIONS
 from data.errors import Refusal
-from serving.decisions.clock import months_after, working_day_after
+from serving.decisions.deadlines import months_after, working_day_after
 from serving.decisions.policy import DecisionPolicy
-from serving.decisions.record import IN_FORCE, REVERSED, Appeal, Decision
+from serving.decisions.records import IN_FORCE, REVERSED, Appeal, Decision
 from serving.decisions.rules import Officer
 from serving.decisions.store import recorded_as
 

@@ -18,7 +18,7 @@ _MISSING = (
 
 
 class StandingFact(Protocol):
-    """A fact that a restriction may rest on, as `serving.facts` finds them."""
+    """A fact that a restriction may rest on, as `serving.decisions.legal_grounds` finds them."""
 
     @property
     def kind(self) -> str:

@@ -12,10 +12,9 @@ from data.database.audit_log import Deed, Versions, record_with
 from data.database.connection import reading, writing
 from data.database.schema import DECISIONS
 from data.errors import Refusal
-from serving.decisions.own_estimate import ESTIMATORS, drawn_for_estimate
+from serving.decisions.blind_assessment import ESTIMATORS, drawn_for_estimate, estimate_of
 from serving.decisions.policy import DecisionPolicy
-from serving.decisions.record import DECLINED, IN_FORCE, PROPOSED, REVERSED, CaseFile, Decision
-from serving.decisions.reliance import estimate_of
+from serving.decisions.records import DECLINED, IN_FORCE, PROPOSED, REVERSED, CaseFile, Decision
 from serving.decisions.rules import Officer, Proposal, StandingFact, agreement, judged, require_role
 
 

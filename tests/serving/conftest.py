@@ -22,7 +22,7 @@ from data.lake.tables import Tables
 from data.progress import SilentProgress
 from data.workspace import Workspace
 from models.registry import champion
-from serving.batch import score_catalogue
+from serving.scoring.batch import score_catalogue
 from tests.features.catalogues import DAY, small_catalogue
 from tests.models.worlds import tiny_champion
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from serving.answers import Item
-from serving.published import published_now
+from serving.online.store import published_now
+from serving.schemas import Item
 from tests.serving.conftest import ROOT, Scored, serving
 
 ITEMS = [{"sku_id": "K-1", "market": "DE"}, {"sku_id": "K-9", "market": "FR"}]

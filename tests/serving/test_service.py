@@ -24,11 +24,11 @@ from data.workspace import Workspace
 from models.registry import champion, crown, keep_model
 from sampling.plan import allocate
 from sampling.policy import sampling_policy_in_force
-from serving.access.rights import PUBLIC, RIGHTS
-from serving.batch import score_catalogue
-from serving.openapi import ERRORS, EXAMPLES
+from serving.api.openapi import ERRORS, EXAMPLES
+from serving.auth.permissions import PUBLIC, RIGHTS
+from serving.online.store import published_now
 from serving.publication import published_name
-from serving.published import published_now
+from serving.scoring.batch import score_catalogue
 from tests.features.catalogues import DAY
 from tests.models.worlds import tiny_parts
 from tests.serving.conftest import ROOT, Scored, scored_workspace, serving, wait_until

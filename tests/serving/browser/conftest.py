@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from data.database.connection import open_state
 from data.workspace import Workspace
-from serving.access.keys import Role, create_key
+from serving.auth.api_keys import Role, create_key
 from tests.serving.browser.shop import scored_shop
 from tests.serving.conftest import ROOT, serving
 

@@ -13,7 +13,7 @@ from data.progress import SilentProgress
 from data.workspace import Workspace
 from features.reading import read_at_once
 from models.registry import champion
-from serving.batch import score_catalogue
+from serving.scoring.batch import score_catalogue
 from tests.models.worlds import tiny_champion
 
 DAY = date(2026, 6, 11)

@@ -16,8 +16,8 @@ from data.database.connection import open_state
 from data.settings import Settings
 from data.workspace import Workspace
 from serving.console.app import console_app
-from serving.console.house import House
-from serving.desk import Desk
+from serving.console.context import House
+from serving.online.hot_reload import Desk
 from tests.serving.browser.shop import DAY, DAY_BEFORE, scored_shop
 from tests.serving.conftest import Scored
 

@@ -15,21 +15,21 @@ from starlette.testclient import TestClient
 from data.database.audit_log import Deed, record
 from data.database.connection import open_state
 from data.workspace import Workspace
-from serving.console.casework import casework, decisions_of, policy_today
+from serving.api.allocate import Planner, draw_round
+from serving.console.case import casework, decisions_of, policy_today
 from serving.console.session import Person
 from serving.decisions.appeals import answer_appeal, file_appeal
-from serving.decisions.owners import assign
+from serving.decisions.assignment_and_labels import assign
 from serving.decisions.rules import Officer, Proposal
-from serving.dossiers.dossier import Dossier, Quote
-from serving.dossiers.reading import Dossiers
-from serving.planning import Planner, draw_round
-from serving.published import published_now
-from serving.queue.reading import Entry, Queue
+from serving.dossiers.reader import Dossiers
+from serving.dossiers.records import Dossier, Quote
+from serving.online.store import published_now
+from serving.review_queue.reader import Entry, Queue
 from tests.features.catalogues import DAY
 from tests.serving.conftest import scored_workspace
 from tests.serving.console.conftest import NOW, Clients, Holder, csrf_of, house_of, mounted
+from tests.serving.console.pages.test_decision import FAILED
 from tests.serving.console.routes import NO_PAGE, page_routes
-from tests.serving.console.test_decision_pages import FAILED
 
 FIELDS = ("sku_id", "market", "disposition", "code", "explanation", "percent", "note", "grounds", "outcome",
           "budget_eur", "sku", "owner", "verdict")  # fmt: skip

@@ -6,8 +6,8 @@ import pytest
 from bs4 import BeautifulSoup
 from starlette.testclient import TestClient
 
-from serving.access.keys import create_key, key_by_id, key_of
-from serving.console.house import House
+from serving.auth.api_keys import create_key, key_by_id, key_of
+from serving.console.context import House
 from tests.serving.browser.shop import FAILED_SKU
 from tests.serving.console.conftest import SHOP_NOW, csrf_of, mounted, soup_of
 

@@ -9,8 +9,8 @@ from starlette.testclient import TestClient
 
 from data.database.connection import open_state
 from data.errors import UnavailableError
-from serving.access.keys import create_key, key_by_id, key_of, revoke_key
-from serving.console.house import House
+from serving.auth.api_keys import create_key, key_by_id, key_of, revoke_key
+from serving.console.context import House
 from serving.console.session import COOKIE
 from tests.serving.console.conftest import BY_ID, HOLDERS, NOW, Clients, Holder, csrf_of, mounted, soup_of
 

@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from data.database.audit_log import Versions
-from serving.decisions.own_estimate import Case, drawn_for_estimate
+from serving.decisions.blind_assessment import Case, drawn_for_estimate
 from serving.decisions.policy import decision_policy_in_force
-from serving.decisions.record import CaseFile, Scored
+from serving.decisions.records import CaseFile, Offer, Scored, Shown, ShownReason, shown_facts
 from serving.decisions.rules import Officer, Proposal
-from serving.decisions.shown import Offer, Shown, ShownReason, shown_facts
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 DAY = date(2026, 7, 1)

@@ -12,7 +12,7 @@ from sqlalchemy.pool import StaticPool
 from data.database.schema import METADATA
 from data.errors import Refusal
 from serving.decisions.appeals import answer_appeal, appeals, file_appeal
-from serving.decisions.record import IN_FORCE, REVERSED
+from serving.decisions.records import IN_FORCE, REVERSED
 from serving.decisions.rules import Officer
 from serving.decisions.store import Decisions
 from tests.serving.decisions.cases import ANNA, BERND, FAILED, NOON, ORDER, POLICY, file, proposal

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from data.errors import Refusal
 from data.policy import POLICY_FOLDER
-from serving.decisions.clock import due, months_after, working_day_after
-from serving.decisions.own_estimate import Case, drawn_for_estimate
+from serving.decisions.blind_assessment import Case, drawn_for_estimate
+from serving.decisions.deadlines import due, months_after, working_day_after
 from serving.decisions.policy import decision_policy_in_force
 from serving.decisions.rules import Officer, agreement, judged, missing_fact
 from tests.serving.decisions.cases import ANNA, DAY, DENIED, FAILED, ORDER, POLICY, SCHEDULER, Fact, proposal

@@ -18,9 +18,9 @@ from serving.decisions.appeals import (
     last_day_to_answer,
     overturned,
 )
-from serving.decisions.owners import assign, owner_of, owners
-from serving.decisions.record import Decision
-from serving.decisions.reliance import estimate_is_due, give_estimate
+from serving.decisions.assignment_and_labels import assign, owner_of, owners
+from serving.decisions.blind_assessment import estimate_is_due, give_estimate
+from serving.decisions.records import Decision
 from serving.decisions.rules import Officer, Proposal
 from serving.decisions.store import Decisions
 from tests.serving.decisions.cases import ANNA, BERND, FAILED, NOON, POLICY, SCHEDULER, case, file, proposal

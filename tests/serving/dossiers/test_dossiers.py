@@ -20,10 +20,18 @@ from features.reference import Reference
 from features.snapshot import open_snapshot
 from features.snapshot_writing import write_snapshot
 from features.text.linear import COUNTS_FROM
-from serving.dossiers import dossier as records
-from serving.dossiers.owned_rows import OWNER, OwnedRows, write_owned_rows
-from serving.dossiers.reading import MONTHS_KEPT, STATEMENT, Dossiers, months_before, verify_dossiers
-from serving.dossiers.writing import dossiers_name, write_dossiers
+from serving.dossiers import records as records
+from serving.dossiers.reader import (
+    MONTHS_KEPT,
+    OWNER,
+    STATEMENT,
+    Dossiers,
+    OwnedRows,
+    months_before,
+    verify_dossiers,
+    write_owned_rows,
+)
+from serving.dossiers.writer import dossiers_name, write_dossiers
 from tests.features.catalogues import DAY, small_catalogue
 from tests.features.small_world import AS_OF, Rows
 from tests.serving.dossiers.worlds import SKUS, ids_expected, ids_told, tables_of, units_expected, world

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from data.contract import TABLES
 from data.lake.tables import Tables, schema_of, tables_from_frames
-from serving.dossiers.dossier import Dossier
+from serving.dossiers.records import Dossier
 from tests.features.small_world import AS_OF, Row, Rows, random_rows
 
 SKUS = 8

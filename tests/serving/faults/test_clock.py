@@ -12,12 +12,11 @@ from data.database.connection import open_state
 from data.lab_results.store import Sender
 from data.lake.lab_results import accepted_results
 from data.workspace import Workspace
-from serving.access.key_ring import KeyRing
-from serving.access.keys import create_key
-from serving.access.policy import AccessPolicy
-from serving.intake.intake import Counter, take_in
-from serving.published import published_now
-from serving.rescoring.store import SILENT_AFTER, StateProgress, begin, latest
+from serving.api.lab_results import Counter, take_in
+from serving.auth.api_keys import KeyRing, create_key
+from serving.auth.rate_limit import AccessPolicy
+from serving.online.store import published_now
+from serving.scoring.rescoring import SILENT_AFTER, StateProgress, begin, latest
 from tests.serving.conftest import Scored
 
 NOW = datetime(2026, 7, 20, 12, tzinfo=UTC)
@@ -56,7 +55,7 @@ def test_a_key_that_was_looked_up_opens_whatever_the_clock_shows(
     engine, policy = open_state(f"sqlite:///{tmp_path / 'state.db'}"), AccessPolicy(60, 10, 1000, 60, 300)
     _, secret = create_key(engine, "planner", "scheduler", NOW, "ann")
     ring, steady = KeyRing(lambda: engine, policy), time.monotonic()
-    monkeypatch.setattr("serving.access.key_ring.time.monotonic", lambda: steady)
+    monkeypatch.setattr("serving.auth.api_keys.time.monotonic", lambda: steady)
     assert ring.looked_up(secret) is not None
     for jump in (-3_650, 3_650):
         monkeypatch.setattr("time.time", lambda shift=jump: 1.8e9 + 86_400 * shift)

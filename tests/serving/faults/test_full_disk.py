@@ -7,10 +7,10 @@ from pathlib import Path
 
 from data.progress import SilentProgress
 from models.registry import champion
-from serving.answers import Item
-from serving.batch import score_catalogue
+from serving.online.store import published_now
 from serving.publication import publications, published_name
-from serving.published import published_now
+from serving.schemas import Item
+from serving.scoring.batch import score_catalogue
 from tests.features.catalogues import DAY
 from tests.serving.conftest import scored_workspace
 

@@ -15,10 +15,10 @@ import pytest
 from data.progress import SilentProgress
 from data.workspace import Workspace, point
 from models.registry import champion, crown, keep_model
-from serving.answers import Item
-from serving.batch import score_catalogue
+from serving.online.store import published_now
 from serving.publication import publications, published_name
-from serving.published import published_now
+from serving.schemas import Item
+from serving.scoring.batch import score_catalogue
 from tests.features.catalogues import DAY
 from tests.models.worlds import tiny_parts
 from tests.serving.conftest import ROOT, running, scored_workspace, wait_until, workers_of

@@ -1,0 +1,100 @@
+"""Where the catalogue stands: what is in service, what waits, how a rescoring goes."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+
+import numpy as np
+import sqlalchemy as sa
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from data.errors import Refusal
+from data.lake.lab_results import result_files, tables_fingerprint
+from data.workspace import Workspace
+from models.registry import champion_version
+from sampling.rounds import round_ids
+from serving.online.hot_reload import Desk
+from serving.online.store import Published
+from serving.scoring.rescoring import Rescoring, latest
+
+
+class RescoringAnswer(BaseModel):
+    """How a rescoring ended."""
+
+    rescoring: Rescoring
+
+
+class CatalogueStatus(BaseModel):
+    """What the service answers from. `bands` counts SKUs by band.
+
+    Before the first publication `published` is false, `why` says what to do, and what describes scores is null.
+    `champion` is the model that the next scoring uses, `up_to_date` whether it and the tables are those in service;
+    `hand_ins` counts the files of results that came in since, `rounds` names the newest sampling rounds. `rescoring` is
+    the newest one that was asked of the service, with its progress; null before the first.
+    """
+
+    published: bool
+    why: str | None = None
+    as_of: date | None = None
+    skus: int = 0
+    bands: dict[str, int] = {}
+    publication: str | None = None
+    fingerprint: str | None = None
+    champion: str | None
+    up_to_date: bool = False
+    hand_ins: int
+    rounds: list[str]
+    rescoring: Rescoring | None
+    model_version: str | None = None
+    feature_version: str | None = None
+    policy_version: str | None = None
+
+
+def catalogue_status(
+    workspace: Workspace, published: Published | Refusal, rescoring: Rescoring | None
+) -> CatalogueStatus:
+    """The state of the catalogue in service, or why there is none."""
+    champion, hand_ins = champion_version(workspace), len(result_files(workspace))
+    rounds = round_ids(workspace)[-5:]
+    if isinstance(published, Refusal):
+        return CatalogueStatus(
+            published=False,
+            why=str(published),
+            champion=champion,
+            hand_ins=hand_ins,
+            rounds=rounds,
+            rescoring=rescoring,
+        )
+    scored, bands = published.publication, published.assessor.bands
+    counts = np.bincount(bands.rank(published.p_fail), minlength=len(bands.names)).tolist()
+    same_tables = tables_fingerprint(workspace) in (None, scored.fingerprint)
+    return CatalogueStatus(
+        published=True, as_of=scored.as_of, skus=len(published.snapshot),
+        bands=dict(zip(bands.names, counts, strict=True)), publication=published.name, fingerprint=scored.fingerprint,
+        champion=champion, up_to_date=champion == scored.model_version and same_tables,
+        hand_ins=hand_ins, rounds=rounds, rescoring=rescoring, model_version=scored.model_version,
+        feature_version=scored.feature_version, policy_version=scored.policy_version,
+    )  # fmt: skip
+
+
+def catalogue_app(workspace: Workspace, desk: Desk, engine: Callable[[], sa.Engine]) -> FastAPI:
+    """The address that is read with GET, which BentoML's own do not offer."""
+    app = FastAPI(title="Touchstone", openapi_url=None, docs_url=None, redoc_url=None)
+
+    @app.get("/status", response_model=CatalogueStatus)
+    def status() -> CatalogueStatus | JSONResponse:
+        """Where the catalogue stands, before the first scores too."""
+        try:
+            return catalogue_status(workspace, _published(desk), latest(engine(), datetime.now(UTC)))
+        except Refusal as refusal:
+            return JSONResponse({"error": str(refusal)}, status_code=503)
+
+    return app
+
+
+def _published(desk: Desk) -> Published | Refusal:
+    try:
+        return desk.published()
+    except Refusal as refusal:
+        return refusal

@@ -1,0 +1,170 @@
+"""What `/explain` answers, as it goes over HTTP."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from data.errors import Refusal
+from features.catalogue import BY_NAME
+from models.reasons import Narrator, Place
+from serving.api.counterfactuals import Change, changes, steps_in_force
+from serving.decisions.legal_grounds import Fact, standing_facts
+from serving.dossiers.records import Certificate, Dossier, Hold, Incident, LabTest, Month, Quote, Remediation
+from serving.online.store import Published
+from serving.schemas import Item, ScoreRow
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """What one feature adds to the margin, in log-odds; `value` None where unknown; `sentence` says both in words."""
+
+    feature: str
+    meaning: str
+    value: float | None
+    contribution: float
+    sentence: str
+
+
+@dataclass(frozen=True)
+class ContributionGroup:
+    """The features of one group, the largest contribution first, and their sum in log-odds."""
+
+    group: str
+    contribution: float
+    features: tuple[Contribution, ...]
+
+
+def grouped(
+    narrator: Narrator, names: Sequence[str], place: Place, values: Floats, contributions: Floats
+) -> tuple[ContributionGroup, ...]:
+    """Every feature's contribution in its group, the group of the largest sum first.
+
+    `values` and `contributions` are (features,) in the order of `names`. The sums of the groups and the base value
+    make the margin.
+    """
+    groups: dict[str, list[Contribution]] = {}
+    for column in np.argsort(-np.abs(contributions), kind="stable").tolist():
+        value, size = float(values[column]), float(contributions[column])
+        reason = narrator.reason(place, names[column], value, size)
+        words = reason.sentence if size else " ".join(part for part in (reason.fact, reason.comparison) if part)
+        feature = BY_NAME[names[column]]
+        known = None if np.isnan(value) else value
+        groups.setdefault(feature.group, []).append(Contribution(feature.name, feature.meaning, known, size, words))
+    told = (ContributionGroup(name, sum(one.contribution for one in each), tuple(each))
+            for name, each in groups.items())  # fmt: skip
+    return tuple(sorted(told, key=lambda group: -abs(group.contribution)))
+
+
+MOST_ROWS = 20
+"""So many rows of a kind are shown; the newest."""
+
+
+class Evidence(BaseModel):
+    """What is known of the SKU, without any model: facts that stand, and the newest rows of each kind.
+
+    Tests of samples that the supplier handed in have the origin `supplier_provided` and count for nothing.
+    """
+
+    facts: list[Fact]
+    tests: list[LabTest]
+    certificates: list[Certificate]
+    holds: list[Hold]
+    incidents: list[Incident]
+    remediations: list[Remediation]
+    quotes: list[Quote]
+    months: list[Month]
+
+
+class FeatureChange(BaseModel):
+    """A feature before and after; null where unknown."""
+
+    feature: str
+    before: float | None
+    after: float | None
+
+
+class StepTold(BaseModel):
+    """A step that would lower the predicted failure rate, the features it changes, and where it leads.
+
+    The model tells what goes together with failing, not what causes it.
+    """
+
+    step: str
+    sentence: str
+    features: list[FeatureChange]
+    p_fail: float
+    band: str
+
+
+class ExplainAnswer(BaseModel):
+    """One score with everything behind it; `base_value` and the contributions of all groups make `margin` (log-odds).
+
+    `would_change` holds steps over actionable features only. `evidence` is null where the catalogue was scored without
+    dossiers.
+    """
+
+    score: ScoreRow
+    action: str
+    margin: float
+    base_value: float
+    groups: list[ContributionGroup]
+    would_change: list[StepTold]
+    evidence: Evidence | None
+    model_version: str
+    feature_version: str
+    policy_version: str
+    as_of: date
+
+
+def step_told(change: Change) -> StepTold:
+    """A change as it goes over HTTP."""
+    moved = [FeatureChange(feature=name, before=old, after=new) for name, (old, new) in change.features.items()]
+    return StepTold(step=change.step, sentence=change.sentence, features=moved, p_fail=change.p_fail, band=change.band)
+
+
+def evidence_of(dossier: Dossier, facts: tuple[Fact, ...]) -> Evidence:
+    """What a dossier holds, the newest rows of each kind."""
+    return Evidence(
+        facts=list(facts), tests=list(dossier.tests[:MOST_ROWS]),
+        certificates=list(dossier.standing_certificates[:MOST_ROWS]), holds=list(dossier.holds[:MOST_ROWS]),
+        incidents=list(dossier.incidents[:MOST_ROWS]), remediations=list(dossier.remediations[:MOST_ROWS]),
+        quotes=list(dossier.quotes[:MOST_ROWS]), months=list(dossier.months),
+    )  # fmt: skip
+
+
+def explain(published: Published, item: Item) -> ExplainAnswer:
+    """Why a SKU has its score: every contribution, what is known of it, what would change it.
+
+    Raises Refusal where the catalogue does not know it.
+    """
+    row = published.score_row(item)
+    position = int(published.snapshot.find([item.sku_id], [item.market])[0])
+    matrix = published.snapshot.matrix_at(np.array([position]))
+    scores, names = published.assessor.whole(matrix), published.snapshot.feature_names
+    place = Place(published.snapshot.category(position), float(scores.margin[0]))
+    steps = steps_in_force(row.as_of)
+    return ExplainAnswer(
+        score=row,
+        action=str(published.assessor.bands.action(row.p_fail)),
+        margin=float(scores.margin[0]),
+        base_value=scores.base_value,
+        groups=list(grouped(published.narrator, names, place, matrix[0], scores.contributions[0])),
+        would_change=[step_told(change) for change in changes(published.assessor, names, matrix[0], steps)],
+        evidence=_evidence(published, position),
+        model_version=row.model_version, feature_version=row.feature_version, policy_version=row.policy_version,
+        as_of=row.as_of,
+    )  # fmt: skip
+
+
+def _evidence(published: Published, position: int) -> Evidence | None:
+    try:
+        dossier = published.dossiers.of(position)
+    except Refusal:
+        return None
+    return evidence_of(dossier, standing_facts(dossier, dossier.as_of))

@@ -1,0 +1,183 @@
+"""Results on their way in: judged one by one, completed by their plan, kept, filed."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Any, Literal
+
+import sqlalchemy as sa
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+from data.lab_results.record_validation import LONGEST_TEXT, judged
+from data.lab_results.store import Sender, file_results, keep_results
+from data.workspace import Workspace
+from sampling.rounds import planned_tests, round_status
+from serving.online.store import Published
+
+MOST_RESULTS = 1_000
+Short = Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT)]
+
+
+class LabResult(BaseModel):
+    """A laboratory result in the words of the input contract; what a planned test leaves open, its plan fills in."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "test_id": "T-2026-000815", "sku_id": "K-000017", "market": "DE", "happened_on": "2026-07-03",
+                "known_on": "2026-07-14", "result": "fail", "origin": "mystery_shopper", "severity": "critical",
+                "hazard": "electric_shock", "round_id": None,
+            }
+        },
+    )  # fmt: skip
+
+    test_id: Short
+    sku_id: Short
+    market: Short
+    happened_on: date
+    known_on: date
+    result: Literal["pass", "fail", "inconclusive"]
+    origin: Literal["mystery_shopper", "warehouse", "customs", "complaint", "supplier_provided"]
+    strategy: Literal["random", "model", "rule", "mandatory", "follow_up"] | None = None
+    propensity: Annotated[float, Field(ge=0, le=1)] | None = None
+    package: Short | None = None
+    lab_id: Short | None = None
+    severity: Literal["minor", "major", "critical"] | None = None
+    hazard: Short | None = None
+    cost_eur: Annotated[float, Field(ge=0)] | None = None
+    round_id: Short | None = None
+
+
+# Each result is judged by itself, so that a broken one does not cost the others theirs: any object gets that far.
+Results = Annotated[
+    list[Annotated[dict[str, Any], WithJsonSchema(LabResult.model_json_schema())]],
+    Field(min_length=1, max_length=MOST_RESULTS, description="the results to take in"),
+]
+
+
+class RefusedResult(BaseModel):
+    """A result that was not taken: its place in the question from 0, and every rule it breaks."""
+
+    place: int
+    test_id: str | None
+    why: list[str]
+
+
+class RoundProgress(BaseModel):
+    """How far a round is; `provisional` until 95 % of its results are in."""
+
+    round_id: str
+    planned: int
+    received: int
+    provisional: bool
+
+
+class ResultsAnswer(BaseModel):
+    """What became of the results: `accepted` for the first time, `known` before alike, `changed` and left as they were.
+
+    `accepted` results are kept for good. `filed` is false while they wait to be written where training reads them,
+    which happens by itself. The same question again changes nothing. Versions are those of the scores in service.
+    """
+
+    accepted: list[str]
+    known: list[str]
+    changed: list[str]
+    refused: list[RefusedResult]
+    filed: bool
+    rounds: list[RoundProgress]
+    model_version: str
+    feature_version: str
+    policy_version: str
+    as_of: date
+
+
+Record = Mapping[str, Any]
+Planned = Mapping[tuple[str, str, str], Record]
+
+
+@dataclass(frozen=True)
+class Counter:
+    """Where results are handed in."""
+
+    engine: sa.Engine
+    workspace: Workspace
+    published: Published
+
+
+def take_in(counter: Counter, records: Sequence[Record], sender: Sender) -> ResultsAnswer:
+    """Accept the sound results among `records` and say what became of each.
+
+    Raises Refusal where the database cannot be written; then none is accepted.
+    """
+    sound, refused = _sorted_out(counter, records, sender)
+    kept = keep_results(counter.engine, counter.workspace, list(sound.values()), sender)
+    try:
+        file_results(counter.engine, counter.workspace, sender.now)
+        filed = True
+    except OSError as error:
+        logging.getLogger("bentoml").warning("Results are accepted but wait for their file: %s.", error.strerror)
+        filed = False
+    named = {str(result["round_id"]) for result in sound.values() if result["round_id"]}
+    scored = counter.published.publication
+    return ResultsAnswer(
+        accepted=list(kept.new), known=list(kept.known), changed=list(kept.changed), refused=refused, filed=filed,
+        rounds=[_progress(counter.workspace, name) for name in sorted(named)],
+        model_version=scored.model_version, feature_version=scored.feature_version,
+        policy_version=scored.policy_version, as_of=scored.as_of,
+    )  # fmt: skip
+
+
+def _sorted_out(
+    counter: Counter, records: Sequence[Record], sender: Sender
+) -> tuple[dict[str, Record], list[RefusedResult]]:
+    """The sound results by test, completed, and the refused ones."""
+    planned = _planned(counter.workspace)
+    sound: dict[str, Record] = {}
+    refused: list[RefusedResult] = []
+    for place, record in enumerate(records):
+        told = judged(record, sender.now.date())
+        why = [*told.broken, *_references(counter.published, planned, told.values)]
+        test_id = told.values["test_id"]
+        result = _completed(told.values, planned)
+        if not why and sound.get(test_id, result) != result:
+            why = ["duplicate test_id with another content"]
+        if why:
+            refused.append(RefusedResult(place=place, test_id=test_id, why=why))
+        else:
+            sound[test_id] = result
+    return sound, refused
+
+
+def _references(published: Published, planned: Planned, values: Record) -> list[str]:
+    """What the result refers to and nobody knows."""
+    sku_id, market, round_id = values["sku_id"], values["market"], values["round_id"]
+    if sku_id is None or market is None:
+        return []
+    if published.snapshot.find([sku_id], [market])[0] < 0:
+        return ["unknown sku_id, market"]
+    if round_id is not None and (round_id, sku_id, market) not in planned:
+        return ["unknown round_id, sku_id, market"]
+    return []
+
+
+def _planned(workspace: Workspace) -> Planned:
+    return {(row["round_id"], row["sku_id"], row["market"]): row for row in planned_tests(workspace).to_pylist()}
+
+
+def _completed(values: Record, planned: Planned) -> Record:
+    """What a result leaves open, its plan fills in."""
+    plan = planned.get((values["round_id"], values["sku_id"], values["market"])) if values["round_id"] else None
+    if plan is None:
+        return values
+    filled = {"propensity": plan["inclusion_probability"], "package": plan["package"], "lab_id": plan["lab_id"],
+              "strategy": "model"}  # fmt: skip
+    return {**values, **{name: value for name, value in filled.items() if values[name] is None}}
+
+
+def _progress(workspace: Workspace, round_id: str) -> RoundProgress:
+    status = round_status(workspace, round_id)
+    return RoundProgress(
+        round_id=round_id, planned=status.planned, received=status.received, provisional=status.provisional
+    )

@@ -1,0 +1,216 @@
+"""A listing on its way into the catalogue: what it says, joined with what is known, decided by the policy's rules."""
+
+from dataclasses import replace
+from datetime import date
+from functools import lru_cache
+from typing import Annotated, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from data.database.audit_log import Deed, Versions
+from features.newcomer import ListingReader, NewListing
+from models.reasons import Place
+from serving.api.screening_policy import Ask, Decision, ScreeningPolicy, Situation, Stage, screening_policy_in_force
+from serving.auth.api_keys import Key
+from serving.decisions.legal_grounds import Fact, failed_elsewhere, standing_facts
+from serving.dossiers.records import Dossier
+from serving.online.store import Published
+from serving.schemas import Reason, Text
+
+Longer = Annotated[str, Field(min_length=1, max_length=2_000)]
+
+
+class Listing(BaseModel):
+    """A listing in the words of the input contract; leave out what it does not state.
+
+    `supplier_id` and `category` join what the catalogue knows of them; `sku_id` joins the product itself where it is
+    known already.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "sku_id": "K-900001", "market": "EU", "supplier_id": "P160cd59a9e", "category": "mains_chargers",
+                "title": "USB-C fast charger 65 W", "price_eur": 9.9, "battery": "none", "mains_powered": True,
+            }
+        },
+    )  # fmt: skip
+
+    sku_id: Text
+    market: Text
+    supplier_id: Text
+    category: Text
+    factory_id: Text | None = None
+    title: Longer | None = None
+    brand: Text | None = None
+    price_eur: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)] | None = None
+    age_grade_months: Annotated[int, Field(ge=0, le=1200)] | None = None
+    battery: Literal["none", "button", "li_ion", "other"] | None = None
+    mains_powered: bool | None = None
+    radio: bool | None = None
+    skin_contact: bool | None = None
+    food_contact: bool | None = None
+    responsible_person: bool | None = None
+
+
+class Known(BaseModel):
+    """Whether the catalogue knows the product in this market, its supplier, and its category in this market."""
+
+    sku: bool
+    supplier: bool
+    category: bool
+
+
+class ScreenAnswer(BaseModel):
+    """What to do with the listing at this stage, and why.
+
+    `rule` names the rule of the screening policy that decided. `facts` are all that stand, failed tests of the same SKU
+    in other markets among them; `hold` rests on one of this market, never on the score alone. `test_first` asks for a
+    test or for documents before it goes on. `policy_version` is the screening policy's.
+    """
+
+    sku_id: str
+    market: str
+    stage: Stage
+    decision: Decision
+    ask: Ask
+    rule: str
+    facts: list[Fact]
+    p_fail: float
+    p_low: float
+    p_high: float
+    band: str
+    reasons: list[Reason]
+    known: Known
+    model_version: str
+    feature_version: str
+    policy_version: str
+    bands_version: str
+    as_of: date
+
+
+Floats = NDArray[np.float64]
+
+MOST_SUPPLIERS = 10_000
+"""So many are remembered."""
+
+
+class Screen:
+    """Decides on listings by one publication."""
+
+    def __init__(self, published: Published) -> None:
+        self._published = published
+        self._reader = ListingReader(published.artefact.reference)
+        self._policy: ScreeningPolicy = screening_policy_in_force(published.publication.as_of)
+        self._suppliers: dict[str, int] = {}
+        self._categories = frozenset(
+            (row["category"], row["market"]) for row in _distinct_categories(published).to_pylist()
+        )
+        self._markets = sorted({market for _, market in self._categories})
+
+    def decision(self, listing: Listing, stage: Stage) -> ScreenAnswer:
+        """What to do with a listing at a stage; Refusal where the catalogue was scored without dossiers."""
+        published, as_of = self._published, self._published.publication.as_of
+        told = NewListing(**listing.model_dump(exclude={"sku_id"}))
+        at = int(published.snapshot.find([listing.sku_id], [listing.market])[0])
+        row = self._row(told, at)
+        scored = published.assessor.told(row[None, :])
+        facts, p_fail = (*self._facts(listing, at), *self._facts_elsewhere(listing)), float(scored.p_fail[0])
+        band = str(published.assessor.bands.band(p_fail))
+        missing = [name for name in Listing.model_fields if getattr(listing, name) in (None, False)]
+        rule = self._policy.decides(Situation(stage, listing.market, {fact.kind for fact in facts}, band, missing))
+        reasons = self._reasons(told, row, scored.strongest[0], scored.contributions[0], float(scored.margin[0]))
+        category_known = (listing.category, listing.market) in self._categories
+        return ScreenAnswer(
+            sku_id=listing.sku_id, market=listing.market, stage=stage, decision=rule.decision, ask=rule.ask,
+            rule=rule.name, facts=list(facts), p_fail=p_fail,
+            p_low=float(scored.p_low[0]), p_high=float(scored.p_high[0]), band=band, reasons=reasons,
+            known=Known(sku=at >= 0, supplier=self._supplier_at(listing.supplier_id) >= 0, category=category_known),
+            model_version=published.publication.model_version,
+            feature_version=published.publication.feature_version, policy_version=self._policy.version,
+            bands_version=published.assessor.policy_version, as_of=as_of,
+        )  # fmt: skip
+
+    def _row(self, listing: NewListing, at: int) -> Floats:
+        """The features: what is known of the product and its entities, and what the listing says of itself."""
+        snapshot = self._published.snapshot
+        row: Floats = snapshot.matrix_at(np.array([at]))[0] if at >= 0 else snapshot.newcomer(listing.keys)
+        said = self._reader.features(listing, snapshot.as_of)
+        if at >= 0:
+            del said["sku_listing_age_days"]
+        for column, name in enumerate(snapshot.feature_names):
+            if name in said:
+                row[column] = said[name]
+        return row
+
+    def _facts(self, listing: Listing, at: int) -> tuple[Fact, ...]:
+        dossiers, as_of = self._published.dossiers, self._published.publication.as_of
+        if at >= 0:
+            return standing_facts(dossiers.of(at), as_of)
+        other = self._supplier_at(listing.supplier_id)
+        if other < 0:
+            return ()
+        return standing_facts(_of_range(dossiers.of(other), listing.market), as_of)
+
+    def _facts_elsewhere(self, listing: Listing) -> tuple[Fact, ...]:
+        others = [market for market in self._markets if market != listing.market]
+        found = self._published.snapshot.find([listing.sku_id] * len(others), others)
+        dossiers = [self._published.dossiers.of(at) for at in found[found >= 0].tolist()]
+        return failed_elsewhere(dossiers, self._published.publication.as_of)
+
+    def _supplier_at(self, supplier_id: str) -> int:
+        """The position of any product of a supplier, -1 where the catalogue has none."""
+        if supplier_id not in self._suppliers:
+            if len(self._suppliers) >= MOST_SUPPLIERS:
+                self._suppliers.clear()
+            suppliers = self._published.snapshot.keys(0, len(self._published.snapshot))["supplier_id"]
+            self._suppliers[supplier_id] = int(pc.index(suppliers, supplier_id).as_py())
+        return self._suppliers[supplier_id]
+
+    def _reasons(
+        self, listing: NewListing, row: Floats, strongest: NDArray[np.int32], sizes: Floats, margin: float
+    ) -> list[Reason]:
+        names, place = self._published.snapshot.feature_names, Place(listing.category, margin)
+        told = [(names[column], float(row[column]), float(size)) for column, size in zip(strongest, sizes, strict=True)
+                if size]  # fmt: skip
+        said = self._published.narrator.sentences([(place, *each) for each in told])
+        return [
+            Reason(feature=name, value=None if np.isnan(value) else value, contribution=size, sentence=sentence)
+            for (name, value, size), sentence in zip(told, said, strict=True)
+        ]
+
+
+@lru_cache(maxsize=1)
+def screen_of(published: Published) -> Screen:
+    """The screen of a publication, made once. Raises Refusal where the policy is not whole."""
+    return Screen(published)
+
+
+def screening_deed(answer: ScreenAnswer, key: Key) -> Deed:
+    """What the ledger says of a screening that did not simply allow."""
+    content = {
+        "stage": answer.stage, "decision": answer.decision, "ask": answer.ask, "rule": answer.rule, "key": key.id,
+        "p_fail": answer.p_fail, "band": answer.band, "as_of": answer.as_of.isoformat(),
+        "facts": [fact.row_id for fact in answer.facts],
+    }  # fmt: skip
+    versions = Versions(answer.model_version, answer.feature_version, answer.policy_version)
+    return Deed(key.name, "screen", f"{answer.sku_id} {answer.market}", content, versions)
+
+
+def _of_range(dossier: Dossier, market: str) -> Dossier:
+    """What concerns the supplier's whole range, for a product of it that is not known yet."""
+    return replace(
+        dossier, listing=replace(dossier.listing, market=market), tests=(), incidents=(), quotes=(),
+        certificates=tuple(each for each in dossier.certificates if each.sku_id is None),
+        holds=tuple(each for each in dossier.holds if each.sku_id is None and each.market in (None, market)),
+    )  # fmt: skip
+
+
+def _distinct_categories(published: Published) -> pa.Table:
+    keys = published.snapshot.keys(0, len(published.snapshot))
+    return keys.select(["category", "market"]).group_by(["category", "market"]).aggregate([])

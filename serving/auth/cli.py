@@ -1,0 +1,71 @@
+"""The commands that make, list and revoke keys."""
+
+import click
+
+from data.cli import Call
+from serving.auth.api_keys import ROLES, Key
+
+
+@click.group()
+def keys() -> None:
+    """Make, list and revoke the keys to the service and the console."""
+
+
+@keys.command("create")
+@click.argument("name")
+@click.option("--role", type=click.Choice(ROLES), required=True, help="What the key may do.")
+@click.option("--person", help="Whose key it is, where NAME is not the person's (default: NAME).")
+@click.pass_obj
+def create(call: Call, name: str, role: str, person: str | None) -> None:
+    """Make a key for the person or system NAME and show its secret, once.
+
+    All keys of one person are one pair of eyes: what one of them proposed, none of the others approves.
+    """
+    from getpass import getuser
+
+    from data.database.connection import open_state
+    from serving.auth.api_keys import create_key
+
+    engine = open_state(call.settings.database_address)
+    key, secret = create_key(engine, name, role, call.now, getuser(), person)  # type: ignore[arg-type]
+    engine.dispose()
+    click.echo(secret)
+    click.echo(f"That is the key {key.id} of {key.name} ({key.role}). It cannot be shown again.", err=True)
+    click.echo("Use it as `Authorization: Bearer KEY`, or to sign in to the console.", err=True)
+
+
+@keys.command("list")
+@click.pass_obj
+def show(call: Call) -> None:
+    """List every key ever made; secrets are not kept."""
+    from data.database.connection import open_state
+    from serving.auth.api_keys import listed_keys
+
+    engine = open_state(call.settings.database_address)
+    listed = listed_keys(engine)
+    engine.dispose()
+    for row in listed:
+        state = f"revoked {row.revoked_at[:16]}Z" if row.revoked_at else "open"
+        click.echo(f"{row.key.id}  {row.key.role:<9}  made {row.created_at[:16]}Z  {state:<24}  {_named(row.key)}")
+    if not listed:
+        click.echo("There are no keys yet. Next: touchstone keys create NAME --role scheduler")
+
+
+def _named(key: Key) -> str:
+    return key.name if key.person == key.name else f"{key.name}, of {key.person}"
+
+
+@keys.command("revoke")
+@click.argument("key_id")
+@click.pass_obj
+def revoke(call: Call, key_id: str) -> None:
+    """Let the key KEY_ID open nothing any more; a running service notices within seconds."""
+    from getpass import getuser
+
+    from data.database.connection import open_state
+    from serving.auth.api_keys import revoke_key
+
+    engine = open_state(call.settings.database_address)
+    revoke_key(engine, key_id, call.now, getuser())
+    engine.dispose()
+    click.echo(f"The key {key_id} opens nothing any more.")

@@ -1,0 +1,294 @@
+"""The commands that score the catalogue, explain, plan the next tests, and serve."""
+
+import os
+import secrets
+import sys
+from datetime import date, datetime, timedelta
+from getpass import getuser
+from pathlib import Path
+from textwrap import fill
+from typing import TYPE_CHECKING
+
+import click
+
+from data.cli import DAY, FOLDER, Call
+from data.errors import Refusal
+from data.progress import Progress, TerminalProgress
+from data.settings import Settings
+from sampling.plan import PlanSummary
+from serving.api.explain import explain
+from serving.online.store import Published
+from serving.schemas import Item, ScoreRow
+
+if TYPE_CHECKING:
+    from sampling.plan import Plan
+
+WIDTH = 110
+RISKIEST = 5
+
+
+def catalogue_summary(published: Published) -> str:
+    """How large the catalogue is, what held-out tests say of its scores, and the riskiest SKUs with a reason each."""
+    scored = published.publication
+    return "\n".join([
+        "",
+        f"{len(published.snapshot):,} SKUs scored as of {scored.as_of} by model {scored.model_version}.",
+        _held_out(published),
+        _expected(published),
+        "",
+        f"The {RISKIEST} riskiest SKUs, and the first reason:",
+        *(_line(row) for row in published.riskiest(RISKIEST)),
+        "",
+    ])  # fmt: skip
+
+
+def plan_summary(plan: PlanSummary) -> str:
+    """What a plan buys, what it could not do, and what more would buy."""
+    bought = (
+        f"EUR {plan.budget_eur:,.0f} buys {plan.tests:,} tests for EUR {plan.cost_eur:,.0f}, "
+        f"{plan.random_share:.0%} of the money explores: about {plan.expected_failures:,.0f} failures found, against "
+        f"{plan.expected_failures_at_random:,.0f} if all money were drawn at random."
+    )
+    share = 100 * plan.worth_of_1000_eur / plan.value if plan.value else 0.0
+    lines = [_wrapped(bought), f"EUR 1,000 more would add {share:.1f} % to its value."]
+    lines += [
+        f"Minimum not met: {short.tests - short.unmet} of {short.tests} tests of {short.category} in {short.market}."
+        for short in plan.minimums
+        if short.unmet
+    ]
+    if plan.waiting:
+        lines.append(f"{plan.waiting:,} SKUs wait for another round: no limit left room for their package.")
+    return "\n".join(lines)
+
+
+def explanation(published: Published, sku_id: str, market: str) -> str:
+    """The score of one SKU, its reasons, the facts and steps as sentences; Refusal where nobody knows it."""
+    told = explain(published, Item.model_construct(sku_id=sku_id, market=market))
+    row = told.score
+    facts = [_wrapped(f"- {fact.sentence}") for fact in (told.evidence.facts if told.evidence else ())]
+    steps = [
+        _wrapped(f"- {step.sentence} The model would then predict {step.p_fail:.0%}.") for step in told.would_change
+    ]
+    return "\n".join([
+        f"{sku_id} in {market} as of {row.as_of}: about {10 * row.p_fail:.0f} in 10 such SKUs fail when tested "
+        f"({row.p_low:.0%} to {row.p_high:.0%}); band {row.band}, rank {row.rank:,} of {len(published.snapshot):,}.",
+        *(_wrapped(f"- {reason.sentence}") for reason in row.reasons or ()),
+        *(["Known for certain:", *facts] if facts else []),
+        *(["What would change the prediction:", *steps] if steps else []),
+        f"(model {row.model_version}, features {row.feature_version}, policy {row.policy_version})",
+    ])  # fmt: skip
+
+
+def _held_out(published: Published) -> str:
+    """The failures among the riskiest held-out tests against random ones."""
+    metrics = published.metrics
+    depths = metrics["found"]
+    found = depths.get("riskiest_100", depths["riskiest_10_percent"])
+    low, high = found["failed_interval"]
+    return _wrapped(
+        f"Held-out tests, drawn from {metrics['data']['test_from']} on: of the {found['tests']:,} riskiest of "
+        f"{found['of']:,}, {found['failed']:,.0f} failed ({low:,.0f} to {high:,.0f}); at random "
+        f"{found['at_random']:,.0f}. AUC {metrics['auc']:.3f}."
+    )
+
+
+def _expected(published: Published) -> str:
+    """The same for the catalogue as predicted."""
+    p_fail = sorted(published.p_fail, reverse=True)
+    riskiest, mean = sum(p_fail[:100]), sum(p_fail) / len(p_fail)
+    return (
+        f"Of the 100 riskiest SKUs of the catalogue {riskiest:.0f} are predicted to fail; at random {100 * mean:.0f}."
+    )
+
+
+def _line(row: ScoreRow) -> str:
+    reason = (row.reasons or [])[0].sentence if row.reasons else ""
+    head = f"{row.rank:>3}  {row.sku_id} {row.market}  {row.p_fail:.0%} ({row.p_low:.0%} to {row.p_high:.0%})  "
+    return fill(reason, WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
+
+
+def _wrapped(text: str) -> str:
+    return fill(text, WIDTH)
+
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@click.command()
+@click.option("--as-of", type=DAY, help="Score as of this day (default: the day after the newest row).")
+@click.option("--engine", type=click.Choice(["duckdb", "spark"]), default="duckdb", show_default=True)
+@click.option("--master", help="Spark's master: local[2], spark://HOST:7077, yarn (default: local[*]).")
+@click.pass_obj
+def score(call: Call, as_of: datetime | None, engine: str, master: str | None) -> None:
+    """Score the whole catalogue, with intervals and reasons, to Parquet."""
+    from serving.publication import day_in_service
+
+    if master and engine != "spark":
+        raise click.UsageError("--master belongs to --engine spark.")
+    day = as_of.date() if as_of else None
+    if day and day > call.today + timedelta(days=1):
+        raise Refusal(f"{day} lies in the future. Score as of tomorrow at the latest.")
+    if engine == "spark":
+        click.echo(f"Scores are in {_score_on_spark(call.settings, day, master or 'local[*]')}.")
+        return
+    folder = score_day(call.settings, day, TerminalProgress())
+    in_service = day_in_service(call.settings.workspace)
+    click.echo(f"Scores are in {folder}; in service are those of {in_service}.")
+    click.echo("Next: touchstone allocate --budget 20000, or touchstone serve")
+
+
+@click.command()
+@click.option("--budget", type=float, help="Euros to spend in this round.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Draw with this seed (default: a sealed or new one).")
+@click.option("--seal", is_flag=True, help="Only print the seal of the next round's seed, to publish it.")
+@click.pass_obj
+def allocate(call: Call, budget: float | None, seed: int | None, seal: bool) -> None:
+    """Draw the next round's sampling plan, with known inclusion probabilities, within the budget and every limit."""
+    if seal:
+        click.echo(f"{_seal(call)}\nPublish this seal; the next `touchstone allocate` without --seed opens it.")
+        return
+    if budget is None:
+        raise click.UsageError("Give --budget, or --seal.")
+    plan, folder = plan_round(call, budget, seed)
+    click.echo(plan_summary(plan.summary))
+    click.echo(f"The plan is in {folder}.")
+
+
+@click.command()
+@click.argument("sku_id")
+@click.argument("market")
+@click.pass_obj
+def explain_command(call: Call, sku_id: str, market: str) -> None:
+    """Say in sentences why SKU_ID in MARKET has its score."""
+    from serving.online.store import published_now
+
+    click.echo(explanation(published_now(call.settings.workspace), sku_id, market))
+
+
+@click.command()
+@click.option("--out", required=True, type=FOLDER, help="The Parquet file to write.")
+@click.pass_obj
+def verdicts(call: Call, out: Path) -> None:
+    """Write what officers said of quoted sentences, as labels for the text model."""
+    from data.database.connection import open_state
+    from serving.decisions.assignment_and_labels import write_labels
+
+    engine = open_state(call.settings.database_address)
+    click.echo(f"{write_labels(engine, out):,} labels are in {out}.")
+    engine.dispose()
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 256), help="Processes that answer.")
+@click.pass_obj
+def serve(call: Call, host: str, port: int, workers: int) -> None:
+    """Serve scores, plans and the rest over HTTP until Ctrl-C, to whoever holds a key."""
+    serve_published(call.settings, host, port, workers)
+
+
+def _seal(call: Call) -> str:
+    """The seal of the next round's seed, which is chosen and recorded at the first call."""
+    from data.database.audit_log import Versions
+    from sampling.randomness import Sealed, keep_sealed, kept_sealed
+
+    plans = call.settings.workspace.plans
+    kept = kept_sealed(plans)
+    if kept is None:
+        kept = Sealed(secrets.randbits(62), secrets.token_hex(16))
+        keep_sealed(kept, plans)
+        call.record("seal", kept.seal, {}, Versions())
+    return kept.seal
+
+
+def score_day(settings: Settings, as_of: date | None, progress: Progress) -> Path:
+    """Score the catalogue with the champion, as of the day after the newest row where no day is given; prune after."""
+    from data.lake.store import current_lake, latest_known_on
+    from features.reading import read_lake
+    from models.registry import champion
+    from serving.scoring.batch import score_catalogue
+    from serving.scoring.retention import prune
+
+    current_lake(settings.workspace)  # what is missing is said before reviews are read
+    artefact = champion(settings.workspace)
+    tables = read_lake(settings.workspace, progress)
+    as_of = as_of or latest_known_on(tables) + timedelta(days=1)
+    scores = score_catalogue(settings.workspace, tables, artefact, as_of, progress)
+    prune(settings.workspace, settings.keep_days)
+    return scores
+
+
+def _score_on_spark(settings: Settings, as_of: date | None, master: str) -> Path:
+    from models.registry import champion
+    from serving.scoring.spark import score_on_spark, spark_session
+
+    artefact = champion(settings.workspace)
+    with spark_session(master, settings.worker_python) as session:
+        return score_on_spark(session, settings.workspace, artefact, as_of, TerminalProgress())
+
+
+def plan_round(call: Call, budget_eur: float, seed: int | None = None) -> "tuple[Plan, Path]":
+    """Plan a round from the scores in service, and record it; the plan, and the folder it was written to."""
+    from data.database.connection import open_state
+    from serving.api.allocate import Planner, draw_plan
+    from serving.online.store import published_now
+
+    workspace = call.settings.workspace
+    published = published_now(workspace)
+    engine = open_state(call.settings.database_address)
+    try:
+        plan = draw_plan(workspace, published, budget_eur, Planner(engine, getuser(), call.now), seed)
+    finally:
+        engine.dispose()
+    return plan, workspace.plans / plan.summary.round_id
+
+
+def serve_published(settings: Settings, host: str, port: int, workers: int = 1) -> None:
+    """Become the service: this process is replaced, so that Ctrl-C reaches it."""
+    from serving.online.store import published_now
+
+    published_now(settings.workspace)
+    refuse_taken(host, port)
+    click.echo(_who_may_ask(settings, host))
+    click.echo(f"Serving scores, plans and their documentation on http://{host}:{port} until Ctrl-C.")
+    place = ["--host", host, "--port", str(port), "--working-dir", str(REPOSITORY)]
+    command = [sys.executable, "-m", "bentoml", "serve", "serving.service:Touchstone", *place]
+    environment = os.environ | {
+        "TOUCHSTONE_HOME": str(settings.workspace.home),
+        "TOUCHSTONE_INSECURE": "1" if settings.insecure else "",
+        "BENTOML_DO_NOT_TRACK": "True",
+        "BENTOML_CONFIG_OPTIONS": f"services.touchstone.workers={workers}",
+    }
+    os.execve(sys.executable, command, environment)  # noqa: S606 - our own interpreter, no shell
+
+
+def _who_may_ask(settings: Settings, host: str) -> str:
+    """Who is answered, in a sentence; Refusal where the door would stand open to other machines."""
+    from data.database.connection import open_state
+    from serving.auth.api_keys import listed_keys
+    from serving.auth.permissions import is_loopback
+
+    if settings.insecure and not is_loopback(host):
+        raise Refusal(
+            f"TOUCHSTONE_INSECURE=1 asks nobody for a key, which is for this machine alone, not for {host}. "
+            "Serve on 127.0.0.1, or unset it and make keys with `touchstone keys create`."
+        )
+    if settings.insecure:
+        return "INSECURE: no key is asked for. Every program on this machine may ask and decide as an admin."
+    engine = open_state(settings.database_address)
+    opening = sum(row.revoked_at is None for row in listed_keys(engine))
+    engine.dispose()
+    if not opening:
+        return "Nobody holds a key yet. Make one: touchstone keys create NAME --role scheduler"
+    return f"{opening} key{'s' if opening > 1 else ''} can ask; touchstone keys list shows them."
+
+
+def refuse_taken(host: str, port: int) -> None:
+    """Raise Refusal where the address cannot be listened on."""
+    import socket
+
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as error:
+        raise Refusal(f"{host}:{port} cannot be served on: {error.strerror}. Give another --host or --port.") from error

@@ -1,0 +1,109 @@
+"""Whose case a SKU is."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import sqlalchemy as sa
+
+from data.database.audit_log import Deed, record_with
+from data.database.connection import reading, writing
+from data.database.schema import ASSIGNMENTS, QUOTE_VERDICTS
+from data.errors import Refusal
+from data.workspace import replacing
+from features.text.masking import masked
+from serving.decisions.rules import Officer
+
+VERDICTS = ("hazard", "no_hazard", "other_product")
+LABELS = pa.schema([(name, pa.string()) for name in
+                    ("review_id", "hazard", "verdict", "sentence", "language", "decided_at")])  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Quote:
+    """A sentence of a review as evidence: where it stands, its words, and the hazard it was read as."""
+
+    review_id: str
+    sku_id: str
+    market: str
+    sentence: str
+    language: str | None
+    hazard: str
+
+
+def give_verdict(engine: sa.Engine, quote: Quote, verdict: str, officer: Officer, now: datetime) -> None:
+    """Keep an officer's verdict on a quote: hazard, no_hazard or other_product. The newest one of a sentence counts."""
+    if verdict not in VERDICTS:
+        raise Refusal(f"A quote is {', '.join(VERDICTS)}, not {verdict!r}. Choose one.")
+    sentence = masked(quote.sentence)
+    with writing(engine) as connection:
+        content = {"review_id": quote.review_id, "hazard": quote.hazard, "verdict": verdict, "key": officer.key_id}
+        row = record_with(connection, Deed(officer.name, "verdict", f"{quote.sku_id} {quote.market}", content), now)
+        connection.execute(sa.insert(QUOTE_VERDICTS).values(
+            verdict_id=f"v-{row.hash[:12]}", review_id=quote.review_id, sku_id=quote.sku_id, market=quote.market,
+            sentence=sentence, language=quote.language, hazard=quote.hazard, verdict=verdict,
+            decided_by=officer.name, decided_at=row.recorded_at,
+        ))  # fmt: skip
+
+
+def verdicts_of(engine: sa.Engine, sku_id: str, market: str) -> dict[tuple[str, str, str], str]:
+    """The newest verdict on each quote of a SKU, by (review_id, hazard, sentence)."""
+    table = QUOTE_VERDICTS.c
+    asked = sa.select(QUOTE_VERDICTS).where(table.sku_id == sku_id, table.market == market).order_by(table.decided_at)
+    with reading(engine) as connection:
+        return {(row.review_id, row.hazard, row.sentence): row.verdict for row in connection.execute(asked)}
+
+
+def labels(engine: sa.Engine) -> pa.Table:
+    """The newest verdict on every quoted sentence and hazard, in the columns of `LABELS`, in the order given."""
+    newest: dict[tuple[str, str, str], dict[str, str | None]] = {}
+    with reading(engine) as connection:
+        for row in connection.execute(sa.select(QUOTE_VERDICTS).order_by(QUOTE_VERDICTS.c.decided_at)):
+            newest[row.review_id, row.hazard, row.sentence] = {name: row._mapping[name] for name in LABELS.names}
+    return pa.Table.from_pylist(list(newest.values()), schema=LABELS)
+
+
+def write_labels(engine: sa.Engine, path: Path) -> int:
+    """Write the labels as Parquet for the training of the text model; returns how many there are."""
+    told = labels(engine)
+    with replacing(path) as attempt:
+        pq.write_table(told, attempt)
+    return len(told)
+
+
+LONGEST_NAME = 80
+
+
+def assign(engine: sa.Engine, sku: tuple[str, str], owner: str, officer: Officer, now: datetime) -> None:
+    """Give the case of a SKU (sku_id, market) to `owner`; an empty name gives it to nobody."""
+    (sku_id, market), owner = sku, owner.strip()
+    if len(owner) > LONGEST_NAME:
+        raise Refusal(f"The name of an owner has {len(owner)} characters. Use at most {LONGEST_NAME}.")
+    mine = sa.and_(ASSIGNMENTS.c.sku_id == sku_id, ASSIGNMENTS.c.market == market)
+    with writing(engine) as connection:
+        deed = Deed(officer.name, "assign", f"{sku_id} {market}", {"owner": owner or None, "key": officer.key_id})
+        row = record_with(connection, deed, now)
+        connection.execute(sa.delete(ASSIGNMENTS).where(mine))
+        if owner:
+            connection.execute(sa.insert(ASSIGNMENTS).values(
+                sku_id=sku_id, market=market, owner=owner, assigned_by=officer.name, assigned_at=row.recorded_at,
+            ))  # fmt: skip
+
+
+def owner_of(engine: sa.Engine, sku_id: str, market: str) -> str | None:
+    """Whose case a SKU is; None where nobody's."""
+    mine = sa.and_(ASSIGNMENTS.c.sku_id == sku_id, ASSIGNMENTS.c.market == market)
+    with reading(engine) as connection:
+        found: str | None = connection.execute(sa.select(ASSIGNMENTS.c.owner).where(mine)).scalar_one_or_none()
+    return found
+
+
+def owners(engine: sa.Engine, owner: str | None = None) -> dict[tuple[str, str], str]:
+    """The owner of every SKU that has one, by (sku_id, market); those of one owner where a name is given."""
+    asked = sa.select(ASSIGNMENTS.c.sku_id, ASSIGNMENTS.c.market, ASSIGNMENTS.c.owner)
+    if owner is not None:
+        asked = asked.where(ASSIGNMENTS.c.owner == owner)
+    with reading(engine) as connection:
+        return {(row.sku_id, row.market): row.owner for row in connection.execute(asked)}

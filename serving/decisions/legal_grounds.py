@@ -1,0 +1,113 @@
+"""The facts that stand about a SKU, each with the row it is read from; only these may carry a restriction."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+from data.errors import Refusal
+from data.policy import POLICY_FOLDER, policy_in_force
+from serving.dossiers.records import Dossier, LabTest
+
+FAILED_TEST, DENIED_CERTIFICATE, ORDER = "failed_independent_test", "certificate_denied", "authority_order"
+FAILED_ELSEWHERE = "failed_in_another_market"
+"""A failed test of the same SKU in another market: worth a test here, and no ground for a restriction."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A fact: `kind` as above, the day it became known, the sentence for people, the row of its table."""
+
+    kind: str
+    since: date
+    sentence: str
+    row_id: str
+
+
+@dataclass(frozen=True)
+class FactPolicy:
+    """How long facts stand, which holds are no authority's, which schemes each market asks for; `policy/facts`."""
+
+    version: str
+    test_days: int
+    order_days: int
+    notice_days: int
+    own_authorities: frozenset[str]
+    mandatory_schemes: Mapping[str, frozenset[str]]
+
+
+def fact_policy_in_force(day: date, folder: Path = POLICY_FOLDER) -> FactPolicy:
+    """The policy of a day. Raises Refusal where there is none, or where it lacks an entry."""
+    text = policy_in_force("facts", day, folder)
+    try:
+        return FactPolicy(
+            text.version, int(text.tables["test_days"]), int(text.tables["order_days"]),
+            int(text.tables["notice_days"]), frozenset(text.tables["own_authorities"]),
+            {market: frozenset(schemes) for market, schemes in text.tables["mandatory_schemes"].items()},
+        )  # fmt: skip
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise Refusal(f"Facts policy {text.version} lacks or garbles {error}. Mend the file.") from error
+
+
+def standing_facts(dossier: Dossier, as_of: date) -> tuple[Fact, ...]:
+    """The facts known before `as_of` that stand on it, the newest first. Samples of suppliers are never among them."""
+    policy = fact_policy_in_force(as_of)
+    found = [*_failures(dossier, as_of, policy), *_denials(dossier, as_of, policy), *_orders(dossier, as_of, policy)]
+    return tuple(sorted(found, key=lambda fact: (fact.since, fact.row_id), reverse=True))
+
+
+def open_notices(dossier: Dossier, as_of: date) -> tuple[date, ...]:
+    """The days on which notices of a danger became known that still set a deadline on `as_of`, the newest first."""
+    since = as_of - timedelta(days=fact_policy_in_force(as_of).notice_days)
+    known = (incident.known_on for incident in dossier.incidents)
+    return tuple(sorted((day for day in known if since <= day < as_of), reverse=True))
+
+
+def failed_elsewhere(dossiers: Iterable[Dossier], as_of: date) -> tuple[Fact, ...]:
+    """The failed tests that stand about one SKU in the other markets whose `dossiers` are given, the newest first."""
+    found = [
+        Fact(FAILED_ELSEWHERE, fact.since, f"In market {dossier.listing.market}: {fact.sentence}", fact.row_id)
+        for dossier in dossiers
+        for fact in standing_facts(dossier, as_of)
+        if fact.kind == FAILED_TEST
+    ]
+    return tuple(sorted(found, key=lambda fact: (fact.since, fact.row_id), reverse=True))
+
+
+def _failures(dossier: Dossier, as_of: date, policy: FactPolicy) -> Iterator[Fact]:
+    own = [test for test in dossier.tests if test.independent and test.known_on < as_of]
+    since = as_of - timedelta(days=policy.test_days)
+    for test in own:
+        if test.result == "fail" and test.known_on >= since and not any(_answers(test, later) for later in own):
+            what = f" for {test.hazard.replace('_', ' ')}" if test.hazard else ""
+            grade = f", {test.severity} failure" if test.severity else ""
+            package = f" ({test.package}{grade})" if test.package else ""
+            origin = test.origin.replace("_", " ")
+            yield Fact(FAILED_TEST, test.known_on, f"An independent laboratory test of a {origin} sample failed{what}"
+                       f"{package}; reported on {test.known_on}.", test.test_id)  # fmt: skip
+
+
+def _answers(failed: LabTest, later: LabTest) -> bool:
+    """Whether a later independent test of the same package passed."""
+    same = later.package == failed.package and later.package is not None
+    return same and later.result == "pass" and later.happened_on > failed.happened_on
+
+
+def _denials(dossier: Dossier, as_of: date, policy: FactPolicy) -> Iterator[Fact]:
+    mandatory = policy.mandatory_schemes.get(dossier.listing.market, frozenset())
+    for each in dossier.standing_certificates:
+        refuted = each.status in ("denied", "withdrawn") and each.scheme in mandatory
+        if refuted and each.known_on < as_of:
+            said = f"The issuer of certificate {each.certificate_id} ({each.scheme}) has {each.status} it; "
+            yield Fact(DENIED_CERTIFICATE, each.known_on, f"{said}known since {each.known_on}.", each.certificate_id)
+
+
+def _orders(dossier: Dossier, as_of: date, policy: FactPolicy) -> Iterator[Fact]:
+    since = as_of - timedelta(days=policy.order_days)
+    for hold in dossier.holds:
+        if hold.authority is None or hold.authority in policy.own_authorities or not since <= hold.known_on < as_of:
+            continue
+        whose = "the product" if hold.sku_id else "the supplier's goods"
+        kind = f" ({hold.kind})" if hold.kind else ""
+        yield Fact(ORDER, hold.known_on, f"{hold.authority} holds {whose}{kind}; known since {hold.known_on}.",
+                   hold.hold_id)  # fmt: skip

@@ -1,0 +1,65 @@
+"""How the dossiers of a whole catalogue reach the disk: sorted by DuckDB, streamed, memory bounded."""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import ibis.expr.types as ir
+import pyarrow as pa
+from ibis.backends import BaseBackend
+
+from data.lake.tables import Tables
+from data.manifest import file_sums
+from data.progress import Progress
+from data.workspace import replacing
+from features.places import numbered
+from features.reviews import SIGNALS
+from features.text.extractor import extractor_version
+from serving.dossiers.reader import OWNER, STATEMENT, SUPPLIER_PLACE, DossierStatement, write_owned_rows
+from serving.dossiers.tables import Owners, sheets_of
+
+ROWS_PER_BATCH = 65_536
+
+
+def dossiers_name(tables: Tables, as_of: date) -> str:
+    """`d-` and 12 hex digits that name what dossiers are made of: format, day, lake, and what read its reviews."""
+    made_of = (
+        str(STATEMENT.format),
+        as_of.isoformat(),
+        tables.fingerprint,
+        extractor_version() if tables.has(SIGNALS) else "",
+    )
+    return "d-" + hashlib.sha256("\n".join(made_of).encode("utf-8")).hexdigest()[:12]
+
+
+def write_dossiers(tables: Tables, as_of: date, folder: Path, progress: Progress) -> None:
+    """Write the dossiers of every SKU listed by `as_of` as `folder`, all or nothing.
+
+    A SKU's position is that of its row in `features.snapshot_writing.write_snapshot` of the same tables and day.
+    """
+    sheets = sheets_of(tables)
+    with (
+        replacing(folder) as attempt,
+        progress.step("Dossiers", len(sheets), "files") as advance,
+        numbered(tables, as_of, ("sku", "supplier")) as (_, places),
+    ):
+        attempt.mkdir()
+        owners = Owners(as_of, tables, places["sku"], places["supplier"])
+        for name, sheet in sheets.items():
+            rows = sheet.ordered(owners)
+            write_owned_rows(attempt / f"{name}.arrow", _schema(rows), _streamed(tables.backend, rows))
+            advance(1)
+        sums = file_sums(attempt, [f"{name}.arrow" for name in sheets])
+        DossierStatement(as_of, tables.fingerprint, places["sku"].stop, tables.has(SIGNALS), sums).write(attempt)
+
+
+def _schema(rows: ir.Table) -> pa.Schema:
+    """The Arrow types of the rows, places in 32 bits."""
+    narrow = {OWNER: pa.int32(), SUPPLIER_PLACE: pa.int32()}
+    schema = rows.schema().to_pyarrow()
+    return pa.schema([(each.name, narrow.get(each.name, each.type)) for each in schema])
+
+
+def _streamed(backend: BaseBackend, rows: ir.Table) -> Iterator[pa.RecordBatch]:
+    yield from backend.to_pyarrow_batches(rows, chunk_size=ROWS_PER_BATCH)

@@ -1,1 +1,0 @@
-"""Everything that stands behind one score."""

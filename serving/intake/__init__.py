@@ -1,1 +1,0 @@
-"""Laboratory results that come back over HTTP."""

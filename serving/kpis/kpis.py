@@ -1,0 +1,228 @@
+"""The counts of a catalogue on the day of its scores, and the figures made of them; small numbers carry no figure."""
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import date
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+from data.errors import Refusal
+from data.workspace import Workspace, replacing
+from serving.kpis.relisting import Relisted
+
+Z_95 = 1.959964
+FEWEST = 20
+"""Counts below this carry no share."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """`part` of `whole`, with the interval of Wilson (1927, doi:10.1080/01621459.1927.10502953) at 95 %."""
+
+    part: int
+    whole: int
+
+    @property
+    def told(self) -> bool:
+        """Whether the count is large enough to be told as a share."""
+        return self.whole >= FEWEST
+
+    @property
+    def value(self) -> float:
+        """The share; 0 of nothing."""
+        return self.part / self.whole if self.whole else 0.0
+
+    @property
+    def low(self) -> float:
+        """The lower end."""
+        return max(self._middle - self._half, 0.0)
+
+    @property
+    def high(self) -> float:
+        """The upper end."""
+        return min(self._middle + self._half, 1.0)
+
+    def holds(self, share: float) -> bool:
+        """Whether another share lies within the interval."""
+        return self.low <= share <= self.high
+
+    @property
+    def _spread(self) -> float:
+        return Z_95**2 / self.whole if self.whole else 1.0
+
+    @property
+    def _middle(self) -> float:
+        return (self.value + self._spread / 2) / (1 + self._spread) if self.whole else 0.5
+
+    @property
+    def _half(self) -> float:
+        if not self.whole:
+            return 0.5
+        inner = self.value * (1 - self.value) / self.whole + self._spread / (4 * self.whole)
+        return Z_95 * sqrt(inner) / (1 + self._spread)
+
+
+FEWEST_UNITS = 1_000
+FEWEST_TESTS = 20
+FEWEST_CASES = 10
+
+
+@dataclass(frozen=True)
+class MonthTotals:
+    """What happened in one calendar month over the whole catalogue; `month` is its first day.
+
+    `hazard_mentions` is None where nobody read the reviews for hazards.
+    """
+
+    month: date
+    units: int
+    returned_units: int
+    safety_returned_units: int
+    reviews: int
+    hazard_mentions: int | None
+    incidents: int
+    holds: int
+
+
+@dataclass(frozen=True)
+class LabTotals:
+    """Independent tests and those of samples that suppliers handed in, each with its failures; the first cost money."""
+
+    independent: int
+    failed: int
+    critical: int
+    cost_eur: float
+    given: int
+    given_failed: int
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Independent tests with a verdict whose SKUs were chosen in one way, their failures and cost."""
+
+    strategy: str
+    tests: int
+    failed: int
+    cost_eur: float
+
+    @property
+    def hit_rate(self) -> Share:
+        """Failures found per test."""
+        return Share(self.failed, self.tests)
+
+    @property
+    def per_1000_eur(self) -> float | None:
+        """Failures found per 1,000 EUR of tests; None where there are too few tests or none has a price."""
+        told = self.cost_eur > 0 and self.tests >= FEWEST_TESTS
+        return 1000 * self.failed / self.cost_eur if told else None
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Everything counted; `exposed_units` were sold in the last three months of SKUs with a failed independent test.
+
+    `certificates` counts them by standing status; `actions_due` are corrective actions whose day has come, and
+    `actions_in_time` those of them verified by it; `chosen` tells the tests of the last year by how their SKU was
+    chosen, `relisted` whether what an authority held came back.
+    """
+
+    as_of: date
+    fingerprint: str
+    skus: int
+    months: tuple[MonthTotals, ...]
+    tests: LabTotals
+    exposed_units: int
+    recent_units: int
+    certificates: dict[str, int]
+    actions_due: int
+    actions_in_time: int
+    chosen: tuple[Chosen, ...]
+    relisted: tuple[Relisted, ...]
+
+    def chosen_by(self, strategy: str) -> Chosen | None:
+        """The tests whose SKUs were chosen in this way; None where there are none."""
+        return next((each for each in self.chosen if each.strategy == strategy), None)
+
+    @property
+    def return_rate(self) -> float | None:
+        """Units returned per unit sold over three matured months: the newest month still awaits its returns."""
+        matured = self.months[-4:-1]
+        return rate(sum(each.returned_units for each in matured), sum(each.units for each in matured), FEWEST_UNITS)
+
+    @property
+    def incidents_per_100k(self) -> float | None:
+        """Incidents per 100,000 units sold over twelve months."""
+        year = self.months[-12:]
+        found = rate(sum(each.incidents for each in year), sum(each.units for each in year), FEWEST_UNITS)
+        return None if found is None else 1e5 * found
+
+    @property
+    def holds_per_10k(self) -> float | None:
+        """Holds per 10,000 units sold over twelve months; units stand for shipments, which are not in the tables."""
+        year = self.months[-12:]
+        found = rate(sum(each.holds for each in year), sum(each.units for each in year), FEWEST_UNITS)
+        return None if found is None else 1e4 * found
+
+    @property
+    def exposure(self) -> float | None:
+        """The share of units of the last three months that SKUs with a failed independent test sold."""
+        return rate(self.exposed_units, self.recent_units, FEWEST_UNITS)
+
+    @property
+    def golden_gap(self) -> float | None:
+        """Failed share of independent tests minus that of samples that suppliers handed in."""
+        own = rate(self.tests.failed, self.tests.independent, FEWEST_TESTS)
+        given = rate(self.tests.given_failed, self.tests.given, FEWEST_TESTS)
+        return None if own is None or given is None else own - given
+
+    @property
+    def cost_per_critical_eur(self) -> float | None:
+        """Euros of independent tests per critical failure found."""
+        return self.tests.cost_eur / self.tests.critical if self.tests.critical >= FEWEST_CASES else None
+
+    @property
+    def confirmed_share(self) -> float | None:
+        """Certificates that their issuer confirmed, of all that stand."""
+        return rate(self.certificates.get("confirmed", 0), sum(self.certificates.values()), FEWEST_TESTS)
+
+    @property
+    def in_time_share(self) -> float | None:
+        """Corrective actions verified by their day, of those whose day has come."""
+        return rate(self.actions_in_time, self.actions_due, FEWEST_CASES)
+
+
+def rate(part: float, whole: float, fewest: float) -> float | None:
+    """`part` per `whole`, None where the whole is too small to carry a figure."""
+    return part / whole if whole >= fewest else None
+
+
+def indicators_file(workspace: Workspace, as_of: date) -> Path:
+    """The file of one day."""
+    return workspace.reports / f"indicators-{as_of.isoformat()}.json"
+
+
+def write_totals(workspace: Workspace, totals: Totals) -> Path:
+    """Write the counts of a day, in place of earlier ones; return their file."""
+    path = indicators_file(workspace, totals.as_of)
+    with replacing(path) as attempt:
+        attempt.write_text(json.dumps(asdict(totals), indent=1, default=date.isoformat) + "\n", encoding="utf-8")
+    return path
+
+
+def read_totals(workspace: Workspace, as_of: date) -> Totals:
+    """The counts of a day; Refusal where there are none, or they cannot be read."""
+    path = indicators_file(workspace, as_of)
+    try:
+        told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        months = tuple(
+            MonthTotals(**{**each, "month": date.fromisoformat(each["month"])}) for each in told.pop("months")
+        )
+        day, tests = date.fromisoformat(told.pop("as_of")), LabTotals(**told.pop("tests"))
+        chosen = tuple(Chosen(**each) for each in told.pop("chosen"))
+        again = tuple(Relisted(**each) for each in told.pop("relisted"))
+        return Totals(as_of=day, months=months, tests=tests, chosen=chosen, relisted=again, **told)
+    except FileNotFoundError as error:
+        raise Refusal(f"Nothing was counted for {as_of} yet. Run `touchstone score`.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise Refusal(f"{path} cannot be read: {error}. Run `touchstone score`.") from error

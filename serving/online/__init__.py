@@ -1,0 +1,1 @@
+"""The online store of published scores, and its hot reload."""

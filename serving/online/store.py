@@ -1,0 +1,213 @@
+"""The publication in service, opened: answers for single SKUs from the memory-mapped snapshot, no database."""
+
+import math
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pydantic_core import to_json
+
+from data.errors import Refusal
+from data.workspace import Workspace
+from features.snapshot import open_snapshot
+from models.artifact import Artefact, require_feature_version
+from models.reasons import Narrator, Place
+from models.registry import model
+from models.risk_bands import bands_in_force
+from models.scorer import Explained
+from sampling.plan import Plan, allocate
+from sampling.policy import sampling_policy_in_force
+from sampling.randomness import Sealed
+from sampling.rounds import in_progress
+from serving.dossiers.reader import Dossiers
+from serving.publication import published_name, read_publication
+from serving.review_queue.build import open_queue
+from serving.review_queue.reader import Queue
+from serving.schemas import Item, RefusedItem, ScoreAnswer, ScoreRow
+from serving.score_rows import Assessor
+
+Floats = NDArray[np.float64]
+Record = dict[str, Any]
+
+# What a plan needs to know of a SKU, by the feature that says it.
+_TOLD = {
+    "exposure": "sku_units_90",
+    "supplier_tests": "supplier_tests",
+    "cell_tests": "category_tests_365",
+    "days_since_test": "sku_days_since_test",
+    "days_since_fail": "sku_days_since_fail",
+}
+
+
+class Published:
+    """A model, its snapshot and its ranks, which were published together.
+
+    `p_fail` has an entry per row of the snapshot; `metrics` is what training measured; `assessor` scores by its model,
+    `narrator` tells why.
+    Raises Refusal where one of them is missing or broken.
+    """
+
+    def __init__(self, workspace: Workspace, name: str) -> None:
+        self.name, self._workspace = name, workspace
+        self.publication, self._ranks, self.p_fail = read_publication(workspace, name)
+        self._artefact: Artefact = model(workspace, self.publication.model_version)
+        self.snapshot = open_snapshot(workspace.home / self.publication.snapshot, self.publication.snapshot_digest)
+        if len(self._ranks) != len(self.snapshot):
+            raise Refusal(
+                f"The publication {name} ranks {len(self._ranks)} SKUs, its snapshot holds {len(self.snapshot)}. "
+                "Run `touchstone score`."
+            )
+        self._dossiers = self._opened_dossiers(workspace)
+        require_feature_version(self._artefact, self.snapshot.feature_version)
+        self.assessor = Assessor(self._artefact, self.publication.as_of, bands_in_force(self.publication.as_of))
+        self.metrics = self._artefact.metrics
+        self.narrator = Narrator(self._artefact)
+
+    def answer(self, items: Sequence[Item], explain: bool) -> ScoreAnswer:
+        """The scores of the known items and, with a sentence each, the unknown ones."""
+        return ScoreAnswer.model_validate(self._answered(items, explain))
+
+    def answer_json(self, items: Sequence[Item], explain: bool) -> bytes:
+        """`answer` as JSON; what was put together here is not validated again."""
+        return to_json(self._answered(items, explain), inf_nan_mode="null")
+
+    def _answered(self, items: Sequence[Item], explain: bool) -> Record:
+        """The fields of ScoreAnswer, in its order."""
+        positions = self.snapshot.find([item.sku_id for item in items], [item.market for item in items])
+        known = [item for item, position in zip(items, positions, strict=True) if position >= 0]
+        unknown = [item for item, position in zip(items, positions, strict=True) if position < 0]
+        scores = self._rows(known, positions[positions >= 0], explain)
+        refused = [self._refused(item).model_dump() for item in unknown]
+        return {"scores": scores, "refused": refused, **self._versions, "as_of": self.publication.as_of}
+
+    @property
+    def artefact(self) -> Artefact:
+        """The model that scored it."""
+        return self._artefact
+
+    @property
+    def dossiers(self) -> Dossiers:
+        """What was known of each row of the snapshot; Refusal where the catalogue was scored without dossiers."""
+        if self._dossiers is None:
+            raise Refusal(f"The publication {self.name} has no dossiers. Run `touchstone score`.")
+        return self._dossiers
+
+    def score_row(self, item: Item) -> ScoreRow:
+        """The score of one SKU with its reasons; Refusal where the catalogue does not know it."""
+        answer = self.answer([item], explain=True)
+        if answer.refused:
+            raise Refusal(answer.refused[0].why)
+        return answer.scores[0]
+
+    @cached_property
+    def queue(self) -> Queue:
+        """The SKUs as officers look through them; Refusal where the catalogue was scored without dossiers."""
+        return open_queue(self._workspace, self.publication)
+
+    def prior(self, rate: str) -> tuple[float, float]:
+        """Mean and strength (in tests) of what training took a fail rate for before any test."""
+        rates = self._artefact.reference["rates"].to_pydict()
+        row = rates["rate"].index(rate)
+        return float(rates["prior_mean"][row]), float(rates["prior_strength"][row])
+
+    def rows_at(self, positions: NDArray[np.int64]) -> list[ScoreRow]:
+        """The scores of the rows of the snapshot at `positions`, with their reasons."""
+        keys = [self.snapshot.keys(position, position + 1).to_pylist()[0] for position in positions.tolist()]
+        items = [Item(sku_id=key["sku_id"], market=key["market"]) for key in keys]
+        return [ScoreRow.model_validate(row) for row in self._rows(items, positions, explain=True)]
+
+    def riskiest(self, most: int) -> list[ScoreRow]:
+        """The SKUs of rank 1 to `most`, with their reasons."""
+        positions = np.flatnonzero(self._ranks <= most)
+        return self.rows_at(positions[np.argsort(self._ranks[positions])])
+
+    def candidates(self) -> pa.Table:
+        """What a sampling plan draws from: every SKU with its key, category, supplier, p_fail, sales and tests."""
+        rows = len(self.snapshot)
+        candidates = self.snapshot.keys(0, rows).append_column("p_fail", pa.array(self.p_fail))
+        for name, feature in _TOLD.items():
+            candidates = candidates.append_column(name, pa.array(self.snapshot.feature(feature), from_pandas=True))
+        rate, tests = self.snapshot.feature("category_fail_rate_365"), self.snapshot.feature("category_tests_365")
+        repeated = {
+            "as_of": pa.scalar(self.publication.as_of, pa.date32()),
+            "model_version": pa.scalar(self.publication.model_version),
+            "feature_version": pa.scalar(self.publication.feature_version),
+        }
+        candidates = candidates.append_column("cell_failures", pa.array(rate * tests, from_pandas=True))
+        for name, value in repeated.items():
+            candidates = candidates.append_column(name, pa.repeat(value, rows))
+        return candidates
+
+    def plan(self, budget_eur: float, seed: int, nonce: str = "") -> Plan:
+        """The sampling plan for a budget, without SKUs in test; Refusal where budget or catalogue do not allow one."""
+        as_of = self.publication.as_of
+        policy = sampling_policy_in_force(as_of)
+        again = Sealed(seed, nonce).round_id(as_of)
+        in_test = in_progress(self._workspace, as_of, policy.grace_days, but=again)
+        return allocate(self.candidates(), policy, budget_eur, seed, in_test, nonce)
+
+    def _opened_dossiers(self, workspace: Workspace) -> Dossiers | None:
+        if self.publication.dossiers is None:
+            return None
+        dossiers = Dossiers(workspace.home / self.publication.dossiers, self.publication.dossiers_digest)
+        made_of, expected = ((each.as_of, each.fingerprint, len(each)) for each in (dossiers, self.snapshot))
+        if made_of != expected:
+            raise Refusal(f"The dossiers in {dossiers.folder} belong to another catalogue. Run `touchstone score`.")
+        return dossiers
+
+    @cached_property
+    def _versions(self) -> Record:
+        """What every row and answer repeats."""
+        return {
+            "model_version": self._artefact.version, "feature_version": self._artefact.feature_version,
+            "policy_version": self.assessor.policy_version,
+        }  # fmt: skip
+
+    def _rows(self, items: Sequence[Item], positions: NDArray[np.int64], explain: bool) -> list[Record]:
+        """The fields of ScoreRow for each item, in its order; Arrow would cost more than the scores of so few rows."""
+        matrix = self.snapshot.matrix_at(positions)
+        told = self.assessor.told(matrix) if explain else self.assessor.probabilities(matrix)
+        reasons = self._reasons(matrix, positions, told) if isinstance(told, Explained) else [None] * len(items)
+        bands = self.assessor.bands.band(told.p_fail)
+        columns = (each.tolist() for each in (told.p_fail, told.p_low, told.p_high, bands, self._ranks[positions]))
+        return [
+            {"sku_id": item.sku_id, "market": item.market, "as_of": self.publication.as_of, "p_fail": p_fail,
+             "p_low": p_low, "p_high": p_high, "band": band, "rank": rank, "reasons": why, **self._versions}
+            for item, p_fail, p_low, p_high, band, rank, why in zip(items, *columns, reasons, strict=True)
+        ]  # fmt: skip
+
+    def _reasons(self, matrix: Floats, positions: NDArray[np.int64], told: Explained) -> list[list[Record]]:
+        """The fields of Reason for each row; a feature that contributed nothing is no reason."""
+        places = [Place(self.snapshot.category(at), margin)
+                  for at, margin in zip(positions.tolist(), told.margin.tolist(), strict=True)]  # fmt: skip
+        rows, ranks = told.contributions.nonzero()
+        columns, sizes = told.strongest[rows, ranks], told.contributions[rows, ranks]
+        names, values = self.snapshot.feature_names, matrix[rows, columns]
+        flat = zip(*(each.tolist() for each in (rows, columns, values, sizes)), strict=True)
+        said = [(places[row], names[column], value, size) for row, column, value, size in flat]
+        reasons: list[list[Record]] = [[] for _ in places]
+        for row, (_, name, value, size), sentence in zip(
+            rows.tolist(), said, self.narrator.sentences(said), strict=True
+        ):
+            known = None if math.isnan(value) else value
+            reasons[row].append({"feature": name, "value": known, "contribution": size, "sentence": sentence})
+        return reasons
+
+    def _refused(self, item: Item) -> RefusedItem:
+        return RefusedItem(
+            sku_id=item.sku_id,
+            market=item.market,
+            why=f"The catalogue of {self.publication.as_of} has no SKU {item.sku_id!r} in market {item.market!r}. "
+            "Check both, or wait for the next scoring of the catalogue.",
+        )
+
+
+def published_now(workspace: Workspace) -> Published:
+    """The publication in service; Refusal where nothing was published yet, or it is broken."""
+    name = published_name(workspace)
+    if name is None:
+        raise Refusal(f"No catalogue was scored in {workspace.home} yet. Run `touchstone score`.")
+    return Published(workspace, name)

@@ -1,1 +1,0 @@
-"""The scored catalogue as officers look through it: filtered, searched and sorted without a database."""

@@ -1,1 +1,0 @@
-"""Scoring the catalogue anew while the service goes on answering."""

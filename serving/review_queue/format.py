@@ -1,0 +1,169 @@
+"""What a queue on disk consists of: columns in the order of rank, texts, and the statement that names them."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntFlag
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from data.manifest import StatementFile, Sums
+from data.workspace import Workspace
+from features.catalogue import CATALOGUE
+from serving.publication import Publication
+
+Floats = NDArray[np.float64]
+NO_REASON = -1
+FEATURES = tuple(feature.name for feature in CATALOGUE)
+
+
+@dataclass(frozen=True)
+class Told:
+    """One entry per row of the snapshot; `reason` is the place in FEATURES of what raises the score most.
+
+    `reason` is NO_REASON where nothing raises it; `value` is NaN where that is unknown.
+    """
+
+    p_low: Floats
+    p_high: Floats
+    reason: NDArray[np.int16]
+    value: Floats
+
+
+def read_told(scores: Path, rows: int) -> Told:
+    """What the score files in `scores` tell of so many rows, read part by part."""
+    told = Told(np.empty(rows), np.empty(rows), np.full(rows, NO_REASON, np.int16), np.full(rows, np.nan))
+    start = 0
+    for path in sorted(scores.glob("part-*.parquet")):
+        part = pq.read_table(path, columns=["p_low", "p_high", "reasons"])
+        here = slice(start, start + len(part))
+        told.p_low[here], told.p_high[here] = part["p_low"].to_numpy(), part["p_high"].to_numpy()
+        told.reason[here], told.value[here] = main_reasons(part["reasons"].combine_chunks())
+        start += len(part)
+    return told
+
+
+def main_reasons(reasons: pa.ListArray) -> tuple[NDArray[np.int16], Floats]:
+    """Feature and value of the strongest reason of each row that raises its score."""
+    told, owners = reasons.flatten(), pc.list_parent_indices(reasons).to_numpy()
+    raising = np.flatnonzero(told.field("contribution").to_numpy() > 0)
+    rows, first = np.unique(owners[raising], return_index=True)
+    chosen = told.take(pa.array(raising[first]))
+    reason, value = np.full(len(reasons), NO_REASON, np.int16), np.full(len(reasons), np.nan)
+    reason[rows] = pc.index_in(chosen.field("feature"), pa.array(FEATURES)).to_numpy().astype(np.int16)
+    value[rows] = chosen.field("value").to_numpy(zero_copy_only=False)
+    return reason, value
+
+
+STATEMENT = StatementFile("queue.json", "queue", 2)
+TEXTS = "texts.arrow"
+SUPPLIERS = "suppliers.arrow"
+TEXT_SCHEMA = pa.schema([("sku_id", pa.string()), ("title", pa.string()), ("found_by", pa.string())])
+"""`found_by` is what a search looks in: SKU, supplier and title in small letters."""
+
+
+class Evidence(IntFlag):
+    """What is known of a SKU beside its score, as a set; NEW is a SKU that its band did not ask to test before."""
+
+    FAILED = 1
+    PASSED = 2
+    CERTIFICATE = 4
+    RETURNS = 8
+    REVIEWS = 16
+    HOLD = 32
+    INCIDENT = 64
+    NEW = 128
+
+
+DAYS = "datetime64[D]"
+COLUMNS: Mapping[str, Any] = MappingProxyType({
+    "position": np.int32, "p_fail": np.float64, "band": np.int8, "market": np.int16, "category": np.int16,
+    "supplier": np.int32, "units_90": np.float32, "days_since_test": np.float32, "evidence": np.uint8,
+    "p_low": np.float64, "p_high": np.float64, "reason": np.int16, "reason_value": np.float64, "drawn": np.bool_,
+    "first_order": DAYS, "first_notice": DAYS,
+})  # fmt: skip
+"""The columns, one file each, all in the order of rank; markets, categories, suppliers and features are numbers.
+
+`reason` is the feature that raises the score most, -1 where none does, `reason_value` what the SKU has there. `drawn`:
+its case asks for an own estimate first. `first_order` and `first_notice` are the days on which the first standing
+order of an authority and the first notice of a danger became known, NaT where there is none.
+"""
+
+ORDERS = ("units", "harm", "tested", "sku")
+"""Other orders than that of rank, as permutations of it: most units, most expected failures, longest untested, name."""
+
+
+@dataclass(frozen=True)
+class QueueStatement:
+    """What `queue.json` says; it is written last, so a folder without it is half-written.
+
+    `draw_policy` is the version of the policy by which cases were drawn for an own estimate.
+    """
+
+    skus: int
+    draw_policy: str
+    bands: tuple[str, ...]
+    markets: tuple[str, ...]
+    categories: tuple[str, ...]
+    files: Sums
+
+    def write(self, folder: Path) -> None:
+        """Write `queue.json` into `folder`."""
+        STATEMENT.write(folder, vars(self), self.files)
+
+
+def read_statement(folder: Path) -> QueueStatement:
+    """What the queue in `folder` says of itself; Refusal where that cannot be read or a file is cut short."""
+    return STATEMENT.read(folder, _statement)
+
+
+def _statement(record: dict[str, Any], files: Sums) -> QueueStatement:
+    bands, markets, categories = (tuple(record[name]) for name in ("bands", "markets", "categories"))
+    return QueueStatement(int(record["skus"]), str(record["draw_policy"]), bands, markets, categories, files)
+
+
+def queue_folder(workspace: Workspace, publication: Publication) -> Path:
+    """Where the queue of a publication lies; its name is a digest of what the publication ties together."""
+    named = (
+        str(STATEMENT.format), publication.as_of.isoformat(), publication.model_version, publication.policy_version,
+        publication.snapshot, str(publication.dossiers),
+    )  # fmt: skip
+    return workspace.home / "queues" / f"q-{hashlib.sha256('|'.join(named).encode()).hexdigest()[:12]}"
+
+
+SORTED_BY_SCORE = ("risk", "harm")
+SORTS = ("risk", "harm", "units", "tested", "sku")
+"""Riskiest first; most expected failures among units sold; most units; longest untested; by name."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A filter: empty tuples and texts ask for nothing in particular.
+
+    `words` must all occur in SKU, supplier or title. `evidence` must all be there; `never_tested` asks for none of a
+    test. `among` are positions of the snapshot, None for the whole catalogue. `veiled` marks, by number, the SKUs whose
+    score must not show: no filter by the score finds them, and where the score sorts they come last, by name.
+    """
+
+    bands: tuple[str, ...] = ()
+    markets: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    supplier: str = ""
+    words: tuple[str, ...] = ()
+    evidence: Evidence = field(default_factory=lambda: Evidence(0))
+    never_tested: bool = False
+    among: NDArray[np.int64] | None = None
+    veiled: NDArray[np.bool_] | None = None
+    sort: str = "risk"
+
+    @property
+    def asks_of_score(self) -> bool:
+        """Whether being found says something about a SKU's score."""
+        return bool(self.bands) or Evidence.NEW in self.evidence

@@ -1,0 +1,200 @@
+"""How a scored catalogue becomes a queue on disk; memory holds some 130 bytes a SKU, texts are streamed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from data.manifest import file_sums
+from data.workspace import replacing
+from features.snapshot import Snapshot
+from models.risk_bands import Bands
+from serving.decisions.blind_assessment import drawn_cases
+from serving.decisions.legal_grounds import FactPolicy, fact_policy_in_force
+from serving.decisions.policy import DecisionPolicy, decision_policy_in_force
+from serving.dossiers.reader import LISTING, OF_SUPPLIER, OWNER, SUPPLIER_PLACE, Dossiers
+from serving.review_queue.format import (
+    COLUMNS,
+    DAYS,
+    ORDERS,
+    SUPPLIERS,
+    TEXT_SCHEMA,
+    TEXTS,
+    Evidence,
+    QueueStatement,
+    Told,
+)
+
+Days = NDArray[Any]
+"""datetime64[D], NaT where there is no such day."""
+
+
+@dataclass(frozen=True)
+class Alarms:
+    """By position: when the first order that stands and the first notice became known."""
+
+    first_order: Days
+    first_notice: Days
+
+
+def alarms_of(dossiers: Dossiers) -> Alarms:
+    """The alarms of every dossier: the orders and notices that `serving.decisions.legal_grounds` takes to stand."""
+    policy = fact_policy_in_force(dossiers.as_of)
+    orders = [_standing(rows, policy, dossiers.as_of) for rows in _holds(dossiers)]
+    incidents = dossiers.rows("incidents", (OWNER, "known_on"))
+    notices = [] if incidents is None else [_since(incidents, dossiers.as_of - timedelta(days=policy.notice_days))]
+    return Alarms(_first(orders, len(dossiers)), _first(notices, len(dossiers)))
+
+
+def _holds(dossiers: Dossiers) -> list[pa.Table]:
+    """The holds of products, and those of suppliers' whole ranges as one row for each product in their market."""
+    columns = (OWNER, "known_on", "authority", "market")
+    own, ranges = dossiers.rows("holds", columns), dossiers.rows("holds" + OF_SUPPLIER, columns)
+    listed = dossiers.rows(LISTING, (OWNER, SUPPLIER_PLACE, "market"))
+    found = [] if own is None else [own.drop(["market"])]
+    if ranges is not None and listed is not None:
+        ranges = ranges.rename_columns([SUPPLIER_PLACE, "known_on", "authority", "held_in"])
+        joined = listed.join(ranges, SUPPLIER_PLACE, join_type="inner")
+        here = pc.or_kleene(pc.is_null(joined["held_in"]), pc.equal(joined["held_in"], joined["market"]))
+        found.append(joined.filter(here).select([OWNER, "known_on", "authority"]))
+    return found
+
+
+def _standing(holds: pa.Table, policy: FactPolicy, as_of: date) -> pa.Table:
+    """The holds that are an authority's and not too old."""
+    own = pc.is_in(holds["authority"], pa.array(sorted(policy.own_authorities), pa.string()))
+    of_authorities = holds.filter(pc.and_(pc.is_valid(holds["authority"]), pc.invert(own)))
+    return _since(of_authorities, as_of - timedelta(days=policy.order_days))
+
+
+def _since(rows: pa.Table, day: date) -> pa.Table:
+    """The rows that became known on a day or later."""
+    return rows.filter(pc.greater_equal(rows["known_on"], day))
+
+
+def _first(tables: list[pa.Table], rows: int) -> Days:
+    """The first day that became known, by owner."""
+    first = np.full(rows, "NaT", DAYS)
+    for table in tables:
+        np.fmin.at(first, table[OWNER].to_numpy(), table["known_on"].to_numpy().astype(DAYS))
+    return first
+
+
+ROWS_PER_BATCH = 65_536
+KNOWN_BY = {
+    Evidence.CERTIFICATE: "sku_certificates_refuted", Evidence.RETURNS: "sku_safety_returns_365",
+    Evidence.REVIEWS: "sku_hazard_reviews_365", Evidence.HOLD: "sku_holds_365", Evidence.INCIDENT: "sku_incidents_365",
+}  # fmt: skip
+"""The feature that is above zero where there is such evidence."""
+
+Ranks = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A scored catalogue: rank and p_fail of every row of the snapshot, its titles in the same order, the bands.
+
+    `told` and `alarms` are what else is known of every row, in the same order. `before` is p_fail of the
+    same rows in the publication before, NaN where it had none; None where there was none.
+    """
+
+    snapshot: Snapshot
+    titles: pa.ChunkedArray
+    ranks: Ranks
+    p_fail: Floats
+    bands: Bands
+    told: Told
+    alarms: Alarms
+    before: Floats | None = None
+
+
+def write_queue(ranked: Ranked, folder: Path) -> None:
+    """Write the queue as `folder`, all or nothing."""
+    order = np.empty(len(ranked.ranks), dtype=np.int32)
+    order[ranked.ranks - 1] = np.arange(len(order), dtype=np.int32)
+    keys = ranked.snapshot.keys(0, len(order)).append_column("title", ranked.titles)
+    with replacing(folder) as attempt:
+        attempt.mkdir()
+        lists = _write_columns(ranked, order, keys, attempt)
+        _write_texts(keys, order, attempt / TEXTS)
+        files = [*(f"{name}.npy" for name in (*COLUMNS, *(f"order_{name}" for name in ORDERS))), TEXTS, SUPPLIERS]
+        markets, categories = lists
+        QueueStatement(
+            len(order), _draw_policy(ranked).version, ranked.bands.names, tuple(markets), tuple(categories),
+            file_sums(attempt, files),
+        ).write(attempt)  # fmt: skip
+
+
+def _write_columns(
+    ranked: Ranked, order: NDArray[np.int32], keys: pa.Table, folder: Path
+) -> tuple[Sequence[str], Sequence[str]]:
+    """Write every column in the order of rank; returns the names of markets and categories."""
+    feature = ranked.snapshot.feature
+    markets, market = _numbered(keys["market"])
+    categories, category = _numbered(keys["category"])
+    suppliers, supplier = _numbered(keys["supplier_id"])
+    with pa.ipc.new_file(str(folder / SUPPLIERS), pa.schema([("supplier_id", pa.string())])) as writer:
+        writer.write_table(pa.table({"supplier_id": suppliers}))
+    units = np.nan_to_num(feature("sku_units_90"))
+    untested = feature("sku_days_since_test")
+    columns: dict[str, NDArray[Any]] = {
+        "position": np.arange(len(order)), "p_fail": ranked.p_fail, "band": ranked.bands.rank(ranked.p_fail),
+        "market": market, "category": category, "supplier": supplier, "units_90": units,
+        "days_since_test": untested, "evidence": _evidence(ranked, untested),
+        "p_low": ranked.told.p_low, "p_high": ranked.told.p_high, "reason": ranked.told.reason,
+        "reason_value": ranked.told.value, "drawn": drawn_cases(ranked.snapshot, _draw_policy(ranked)),
+        "first_order": ranked.alarms.first_order, "first_notice": ranked.alarms.first_notice,
+    }  # fmt: skip
+    for name, values in columns.items():
+        np.save(folder / f"{name}.npy", values[order].astype(COLUMNS[name]))
+    by = {
+        "units": -units[order], "harm": -(ranked.p_fail * units)[order],
+        "tested": -np.nan_to_num(untested[order], nan=np.inf), "sku": order.astype(np.float64),
+    }  # fmt: skip
+    for name in ORDERS:
+        np.save(folder / f"order_{name}.npy", np.lexsort((order, by[name])).astype(np.int32))  # equals by name
+    return markets.to_pylist(), categories.to_pylist()
+
+
+def _draw_policy(ranked: Ranked) -> DecisionPolicy:
+    return decision_policy_in_force(ranked.snapshot.as_of)
+
+
+def _evidence(ranked: Ranked, untested: Floats) -> NDArray[np.uint8]:
+    """The set of evidence of every row of the snapshot."""
+    feature = ranked.snapshot.feature
+    failed = ~np.isnan(feature("sku_days_since_fail"))
+    known = np.where(failed, Evidence.FAILED, np.where(np.isnan(untested), 0, Evidence.PASSED)).astype(np.uint8)
+    for kind, name in KNOWN_BY.items():
+        known |= np.where(np.nan_to_num(feature(name)) > 0, kind, 0).astype(np.uint8)
+    if ranked.before is not None:
+        asking = np.array([action in ("test", "priority_test") for action in ranked.bands.actions])
+        asked = asking[ranked.bands.rank(np.nan_to_num(ranked.before))]
+        known |= np.where(asking[ranked.bands.rank(ranked.p_fail)] & ~asked, Evidence.NEW, 0).astype(np.uint8)
+    return known
+
+
+def _numbered(texts: pa.ChunkedArray) -> tuple[pa.Array, NDArray[np.int64]]:
+    """The distinct texts, sorted, and the number of each row's."""
+    encoded = texts.combine_chunks().cast(pa.string()).dictionary_encode()
+    by_name = pc.array_sort_indices(encoded.dictionary)
+    place = np.empty(len(by_name), dtype=np.int64)
+    place[by_name.to_numpy()] = np.arange(len(by_name))
+    return encoded.dictionary.take(by_name), place[encoded.indices.to_numpy(zero_copy_only=False)]
+
+
+def _write_texts(keys: pa.Table, order: NDArray[np.int32], path: Path) -> None:
+    with pa.ipc.new_file(str(path), TEXT_SCHEMA) as writer:
+        for start in range(0, len(order), ROWS_PER_BATCH):
+            rows = keys.take(pa.array(order[start : start + ROWS_PER_BATCH]))
+            titles = pc.fill_null(rows["title"], "")
+            sought = pc.binary_join_element_wise(rows["sku_id"], rows["supplier_id"], titles, "\n")
+            texts = {"sku_id": rows["sku_id"], "title": rows["title"], "found_by": pc.utf8_lower(sought)}
+            writer.write_table(pa.table(texts, schema=TEXT_SCHEMA).combine_chunks())

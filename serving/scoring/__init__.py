@@ -1,0 +1,1 @@
+"""Batch scoring of the whole catalogue, its checkpoints, retention and rescoring."""

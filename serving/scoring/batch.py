@@ -1,0 +1,233 @@
+"""The score of every SKU of the catalogue on one day, with reasons, as Parquet files."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from data.errors import Refusal
+from data.lake.tables import Tables
+from data.progress import Advance, Progress
+from data.workspace import Workspace
+from features.snapshot import Snapshot, open_snapshot, verify_snapshot
+from features.snapshot_writing import snapshot_name, write_snapshot
+from features.version import feature_version
+from models.artifact import Artefact, require_feature_version
+from models.risk_bands import bands_in_force
+from serving.dossiers.reader import Dossiers, verify_dossiers
+from serving.dossiers.writer import dossiers_name, write_dossiers
+from serving.kpis.aggregate import totals_of
+from serving.kpis.kpis import write_totals
+from serving.publication import Publication, publish
+from serving.review_queue.build import write_queue_of
+from serving.score_rows import UNRANKED_SCHEMA, Assessor, assess, ranked, ranks_of
+from serving.scoring.checkpoint import Staging, finishing, staging_for
+
+Floats = NDArray[np.float64]
+Ranks = NDArray[np.int64]
+
+ROWS_PER_BATCH = 8_192
+"""Rows explained at once, for a matrix of a few megabytes per thread."""
+
+DICTIONARIES = [
+    "market", "as_of", "p_low", "p_high", "band", "model_version", "feature_version", "policy_version",
+    "reasons.list.element.feature", "reasons.list.element.value",
+]  # fmt: skip
+"""Columns of few distinct values; the others would only lose time on a dictionary that they outgrow."""
+
+STATISTICS = ["sku_id", "market", "as_of", "p_fail", "band", "rank"]
+"""What a reader may filter by."""
+
+_LZ4 = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+
+
+@dataclass(frozen=True)
+class CatalogueScores:
+    """How a snapshot becomes the files in `staging`: parts of `rows_per_part` rows, `threads` of them at a time.
+
+    What lies finished in `staging` is not done again; the files are the same bytes either way. Memory holds a few
+    batches per thread and 32 bytes per SKU.
+    """
+
+    snapshot: Snapshot
+    assessor: Assessor
+    staging: Staging
+    rows_per_part: int
+    threads: int
+
+    def write(self, progress: Progress) -> tuple[Ranks, Floats]:
+        """Write every part, and return rank and p_fail of every row of the snapshot."""
+        self._write_all("Scores with reasons", self.staging.unranked, self._write_unranked, progress)
+        margins, p_fail = self._margins()
+        ranks = ranks_of(margins, p_fail)
+        del margins
+        self._write_all("Ranks and files", self.staging.part, lambda number: self._write_part(number, ranks), progress)
+        return ranks, p_fail
+
+    def _rows(self, number: int) -> range:
+        start = number * self.rows_per_part
+        return range(start, min(start + self.rows_per_part, len(self.snapshot)))
+
+    @property
+    def _numbers(self) -> range:
+        return range(-(-len(self.snapshot) // self.rows_per_part))
+
+    def _write_all(
+        self, title: str, path: Callable[[int], Path], write: Callable[[int], None], progress: Progress
+    ) -> None:
+        """Call `write` for every part that has no file yet."""
+        missing = [number for number in self._numbers if not path(number).exists()]
+
+        def count(number: int) -> int:
+            write(number)
+            return len(self._rows(number))
+
+        with progress.step(title, sum(len(self._rows(number)) for number in missing), "SKUs") as advance:
+            _for_each(count, missing, self.threads, advance)
+
+    def _write_unranked(self, number: int) -> None:
+        # Opened for each part, so that the file's pages do not stay in memory when the part is done.
+        rows, snapshot = self._rows(number), open_snapshot(self.snapshot.folder)
+        with (
+            finishing(self.staging.unranked(number)) as attempt,
+            pa.ipc.new_file(str(attempt), UNRANKED_SCHEMA, options=_LZ4) as writer,
+        ):
+            for start in range(rows.start, rows.stop, ROWS_PER_BATCH):
+                stop = min(start + ROWS_PER_BATCH, rows.stop)
+                (keys,) = snapshot.keys(start, stop).combine_chunks().to_batches()
+                writer.write_batch(assess(self.assessor, keys, snapshot.matrix(start, stop)))
+
+    def _margins(self) -> tuple[Floats, Floats]:
+        """Margin and p_fail of every row, read back so that a resumed run ranks what an unbroken one does."""
+        margins, p_fail = np.empty(len(self.snapshot)), np.empty(len(self.snapshot))
+        fields = [UNRANKED_SCHEMA.get_field_index(name) for name in ("margin", "p_fail")]
+        options = pa.ipc.IpcReadOptions(included_fields=fields, use_threads=False)
+        for number in self._numbers:
+            rows = self._rows(number)
+            with pa.memory_map(str(self.staging.unranked(number))) as source:
+                read = pa.ipc.open_file(source, options=options).read_all()
+                margins[rows.start : rows.stop] = read["margin"].to_numpy()
+                p_fail[rows.start : rows.stop] = read["p_fail"].to_numpy()
+        return margins, p_fail
+
+    def _write_part(self, number: int, ranks: Ranks) -> None:
+        options = pa.ipc.IpcReadOptions(use_threads=False)
+        with pa.OSFile(str(self.staging.unranked(number))) as source, finishing(self.staging.part(number)) as attempt:
+            rows = pa.ipc.open_file(source, options=options).read_all()
+            of_part = self._rows(number)
+            pq.write_table(
+                ranked(rows, ranks[of_part.start : of_part.stop]), attempt,
+                compression="zstd", compression_level=1, use_dictionary=DICTIONARIES, write_statistics=STATISTICS,
+            )  # fmt: skip
+
+
+def _for_each(count: Callable[[int], int], numbers: Sequence[int], threads: int, advance: Advance) -> None:
+    """Call `count` for each number on `threads` threads; after an error those that wait are dropped."""
+    with ThreadPoolExecutor(threads) as pool:
+        running = [pool.submit(count, number) for number in numbers]
+        try:
+            for done in as_completed(running):
+                advance(done.result())
+        finally:
+            for waiting in running:
+                waiting.cancel()
+
+
+ROWS_PER_PART = 50_000
+
+
+def score_catalogue(
+    workspace: Workspace,
+    tables: Tables,
+    artefact: Artefact,
+    as_of: date,
+    progress: Progress,
+    rows_per_part: int = ROWS_PER_PART,
+) -> Path:
+    """Score every SKU listed by `as_of` and return the folder of `part-*.parquet` in SCORE_SCHEMA.
+
+    Computes the features and the dossiers of that day first where there are none of them yet; then as
+    `score_snapshot`. Raises Refusal where the catalogue is empty, the model reads other features or no policy is in
+    force.
+    """
+    require_feature_version(artefact, feature_version())
+    bands_in_force(as_of)
+    snapshot = _snapshot(workspace, tables, artefact, as_of, progress)
+    dossiers = _dossiers(workspace, tables, as_of, progress)
+    write_totals(workspace, totals_of(dossiers))
+    return score_snapshot(workspace, snapshot, artefact, progress, rows_per_part, dossiers)
+
+
+def score_snapshot(
+    workspace: Workspace,
+    snapshot: Snapshot,
+    artefact: Artefact,
+    progress: Progress,
+    rows_per_part: int = ROWS_PER_PART,
+    dossiers: Path | None = None,
+) -> Path:
+    """Score every row of a snapshot of the workspace and return the folder of `part-*.parquet` in SCORE_SCHEMA.
+
+    The folder appears whole or not at all; then the service answers from it, unless it already answers for a later
+    day of the same lake. A run that is killed is taken up by the next one of the same model, snapshot, policy and
+    size of a part, with the same bytes as a result. `dossiers` is the folder of those of the same day and lake; without
+    it the service cannot say what is known of a SKU. Raises Refusal where the model reads other features, no policy is
+    in force or another run is scoring the same day.
+    """
+    require_feature_version(artefact, snapshot.feature_version)
+    bands = bands_in_force(snapshot.as_of)
+    target, threads = workspace.scores(snapshot.as_of), os.cpu_count() or 1
+    made_of = (artefact.version, snapshot.folder.name, bands.version, str(rows_per_part), pa.__version__)
+    with staging_for(target, made_of) as staging:
+        assessor = Assessor(artefact, snapshot.as_of, bands)
+        scores = CatalogueScores(snapshot, assessor, staging, rows_per_part, threads)
+        ranks, p_fail = scores.write(progress)
+        staging.publish(target)
+    publication = _publication(workspace, snapshot, artefact, bands.version, dossiers)
+    write_queue_of(workspace, publication, snapshot, (ranks, p_fail), bands)
+    publish(workspace, publication, ranks, p_fail)
+    return target
+
+
+def _snapshot(workspace: Workspace, tables: Tables, artefact: Artefact, as_of: date, progress: Progress) -> Snapshot:
+    """The snapshot for this day, lake, catalogue of features and reference; written where there is no whole one."""
+    folder = workspace.snapshot(as_of) / snapshot_name(tables, as_of, artefact.reference)
+    try:
+        verify_snapshot(folder)
+    except Refusal:
+        write_snapshot(tables, as_of, artefact.reference, folder, progress)
+    return open_snapshot(folder)
+
+
+def _dossiers(workspace: Workspace, tables: Tables, as_of: date, progress: Progress) -> Path:
+    """The folder of the dossiers for this day and lake; written where there are no whole ones."""
+    folder = workspace.dossiers(as_of) / dossiers_name(tables, as_of)
+    try:
+        verify_dossiers(folder)
+    except Refusal:
+        write_dossiers(tables, as_of, folder, progress)
+    return folder
+
+
+def _publication(
+    workspace: Workspace, snapshot: Snapshot, artefact: Artefact, policy_version: str, dossiers: Path | None
+) -> Publication:
+    return Publication(
+        as_of=snapshot.as_of,
+        model_version=artefact.version,
+        feature_version=artefact.feature_version,
+        policy_version=policy_version,
+        fingerprint=snapshot.fingerprint,
+        snapshot=snapshot.folder.relative_to(workspace.home).as_posix(),
+        snapshot_digest=snapshot.digest,
+        scores=workspace.scores(snapshot.as_of).relative_to(workspace.home).as_posix(),
+        dossiers=None if dossiers is None else dossiers.relative_to(workspace.home).as_posix(),
+        dossiers_digest=None if dossiers is None else Dossiers(dossiers).digest,
+    )

@@ -1,0 +1,150 @@
+"""A rescoring as the service runs it: in a process of its own, so that answers stay quick."""
+
+import asyncio
+import os
+import secrets
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+import sqlalchemy as sa
+
+from data.database.audit_log import Deed, record_with
+from data.database.connection import reading, writing
+from data.database.schema import RESCORINGS
+from data.errors import Refusal
+from data.progress import Advance
+from data.settings import Settings
+from serving.auth.api_keys import Key
+
+SILENT_AFTER = timedelta(minutes=15)
+"""A rescoring that was not heard from for so long has ended without saying so."""
+SECONDS_BETWEEN = 1.0
+
+RescoringState = Literal["running", "done", "failed", "interrupted"]
+
+
+@dataclass(frozen=True)
+class Rescoring:
+    """A rescoring: its state, the step it is at with `done` of `total` units, and the sentence it ended with."""
+
+    rescoring_id: str
+    asked_by: str
+    asked_at: str
+    state: RescoringState
+    step: str
+    done: int
+    total: int
+    unit: str
+    ended_at: str | None
+    message: str | None
+
+
+def begin(engine: sa.Engine, key: Key, now: datetime) -> str:
+    """Begin a rescoring and record who asked; Refusal while another one runs."""
+    name = f"z-{secrets.token_hex(6)}"
+    with writing(engine) as connection:
+        # First: it waits for whoever else writes the ledger, so that of two that begin one sees the other.
+        row = record_with(connection, Deed(key.name, "rescore", name, {"key": key.id}), now)
+        present = _latest(connection, now)
+        if present is not None and present.state == "running":
+            raise Refusal(f"The catalogue is being rescored since {present.asked_at[:19]}Z. Wait for it to end.")
+        connection.execute(sa.insert(RESCORINGS).values(
+            rescoring_id=name, asked_by=key.name, asked_at=row.recorded_at, state="running", step="Starting", done=0,
+            total=0, unit="steps", heard_at=row.recorded_at,
+        ))  # fmt: skip
+    return name
+
+
+def end(engine: sa.Engine, rescoring_id: str, state: RescoringState, message: str, now: datetime) -> None:
+    """Say how a running rescoring ended; one that ended already keeps its end."""
+    running = sa.and_(RESCORINGS.c.rescoring_id == rescoring_id, RESCORINGS.c.state == "running")
+    said = {"state": state, "message": message, "ended_at": _moment(now), "heard_at": _moment(now)}
+    with writing(engine) as connection:
+        connection.execute(sa.update(RESCORINGS).where(running).values(**said))
+
+
+def latest(engine: sa.Engine, now: datetime) -> Rescoring | None:
+    """The newest rescoring, None where there was none; one that fell silent was interrupted."""
+    with reading(engine) as connection:
+        return _latest(connection, now)
+
+
+def _latest(connection: sa.Connection, now: datetime) -> Rescoring | None:
+    asked = sa.select(RESCORINGS).order_by(RESCORINGS.c.asked_at.desc()).limit(1)
+    row = connection.execute(asked).one_or_none()
+    if row is None:
+        return None
+    silent = row.state == "running" and row.heard_at < _moment(now - SILENT_AFTER)
+    told = {name: row._mapping[name] for name in Rescoring.__dataclass_fields__}
+    return Rescoring(**(told | {"state": "interrupted"} if silent else told))
+
+
+class StateProgress:
+    """Tells the state how a rescoring advances, about once a second."""
+
+    def __init__(self, engine: sa.Engine, rescoring_id: str) -> None:
+        self._engine, self._name = engine, rescoring_id
+        self._said = 0.0
+
+    @contextmanager
+    def step(self, title: str, total: int, unit: str = "steps") -> Iterator[Advance]:
+        """Open a step of `total` units."""
+        done = 0
+        self._say(title, done, total, unit)
+
+        def advance(units: int) -> None:
+            nonlocal done
+            done += units
+            if time.monotonic() - self._said >= SECONDS_BETWEEN:
+                self._say(title, done, total, unit)
+
+        yield advance
+        self._say(title, total, total, unit)
+
+    def _say(self, step: str, done: int, total: int, unit: str) -> None:
+        self._said = time.monotonic()
+        said = {"step": step, "done": done, "total": total, "unit": unit, "heard_at": _moment(datetime.now(UTC))}
+        with writing(self._engine) as connection:
+            mine = RESCORINGS.c.rescoring_id == self._name
+            connection.execute(sa.update(RESCORINGS).where(mine).values(**said))
+
+
+def _moment(now: datetime) -> str:
+    return now.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+async def rescore(engine: sa.Engine, settings: Settings, key: Key) -> Rescoring:
+    """Score the catalogue anew and return how it ended; the service moves on by itself to what is published.
+
+    Raises Refusal where another rescoring runs, or where this installation holds nothing that computes features.
+    """
+    if find_spec("ibis") is None:
+        raise Refusal("This image only answers; it cannot compute features. Run `touchstone score` where the lake is.")
+    name = await asyncio.to_thread(begin, engine, key, datetime.now(UTC))
+    environment = os.environ | {"TOUCHSTONE_HOME": str(settings.workspace.home)}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "serving.scoring.rescoring_job", name, cwd=REPOSITORY, env=environment
+    )
+    try:
+        code = await process.wait()
+    except asyncio.CancelledError:
+        process.terminate()
+        raise
+    # It says itself how it ended, unless it was killed.
+    await asyncio.to_thread(
+        end, engine, name, "failed", f"The process ended with {code}. Ask again.", datetime.now(UTC)
+    )
+    ended = await asyncio.to_thread(latest, engine, datetime.now(UTC))
+    if ended is None:
+        raise Refusal(f"The rescoring {name} is not in the database any more. Ask again.")
+    return ended

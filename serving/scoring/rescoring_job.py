@@ -1,0 +1,39 @@
+"""The process that rescores: `python -m serving.rescoring ID`, started by the service at low priority."""
+
+import os
+import sys
+from datetime import UTC, date, datetime
+
+from data.database.connection import open_state
+from data.errors import Refusal
+from data.settings import Settings, read_settings
+from serving.scoring.rescoring import StateProgress, end
+
+NICE = 10
+
+
+def main(rescoring_id: str) -> int:
+    """Do what `touchstone score` does, and say how it goes and how it ended; the exit code."""
+    os.nice(NICE)
+    settings = read_settings()
+    engine = open_state(settings.database_address)
+    try:
+        day = _score(settings, StateProgress(engine, rescoring_id))
+    except (Refusal, OSError) as error:
+        end(engine, rescoring_id, "failed", str(error), datetime.now(UTC))
+        return 1
+    end(engine, rescoring_id, "done", f"In service are the scores of {day}.", datetime.now(UTC))
+    return 0
+
+
+def _score(settings: Settings, progress: StateProgress) -> date | None:
+    with progress.step("Opening the tables", 1):
+        # Here, so that whoever watches sees a step while the libraries load.
+        from serving.cli import score_day
+        from serving.publication import day_in_service
+    score_day(settings, None, progress)
+    return day_in_service(settings.workspace)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1]))

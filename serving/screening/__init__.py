@@ -1,1 +1,0 @@
-"""What is done with a listing before anybody tested it."""

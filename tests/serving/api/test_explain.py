@@ -1,0 +1,96 @@
+"""An explanation adds up to the score it explains, and advises only what somebody could do."""
+
+import numpy as np
+import pytest
+
+from data.errors import Refusal
+from features.catalogue import BY_NAME
+from serving.api.counterfactuals import TOGETHER, changes, steps_in_force
+from serving.api.explain import explain
+from serving.online.store import Published, published_now
+from serving.schemas import Item
+from tests.features.catalogues import DAY
+from tests.serving.conftest import Scored
+
+NOT_ACTIONABLE = ("country", "market", "category", "title", "fail", "fails", "price")
+
+
+@pytest.fixture(scope="module")
+def published(scored: Scored) -> Published:
+    """The scored catalogue, opened."""
+    return published_now(scored.workspace)
+
+
+def items_of(published: Published) -> list[Item]:
+    """Every seventh SKU of the catalogue."""
+    keys = published.snapshot.keys(0, len(published.snapshot)).to_pylist()
+    return [Item(sku_id=key["sku_id"], market=key["market"]) for key in keys[::7]]
+
+
+def test_all_contributions_and_the_base_value_make_the_margin(published: Published) -> None:
+    """To 1e-9, over groups and over features; and every feature is told exactly once."""
+    for item in items_of(published):
+        told = explain(published, item)
+        assert abs(sum(group.contribution for group in told.groups) + told.base_value - told.margin) < 1e-9
+        features = [one.feature for group in told.groups for one in group.features]
+        assert sorted(features) == sorted(published.snapshot.feature_names)
+        for group in told.groups:
+            assert abs(sum(one.contribution for one in group.features) - group.contribution) < 1e-12
+            assert {BY_NAME[one.feature].group for one in group.features} == {group.group}
+
+
+def test_the_explained_score_is_the_score(published: Published) -> None:
+    """Row and reasons equal those of `/score`, and its reasons are the strongest contributions."""
+    for item in items_of(published):
+        told = explain(published, item)
+        assert told.score == published.score_row(item)
+        strongest = sorted((abs(one.contribution) for group in told.groups for one in group.features), reverse=True)
+        for reason, size in zip(told.score.reasons or [], strongest, strict=False):
+            assert abs(reason.contribution) == pytest.approx(size, abs=1e-9)
+
+
+def test_every_step_lowers_the_score_and_touches_only_its_features(published: Published) -> None:
+    """What is advised helps by the model, changes what it says, and together at least as much as nothing."""
+    steps = {step.name: step for step in steps_in_force(DAY)}
+    for item in items_of(published):
+        told = explain(published, item)
+        for step in told.would_change:
+            assert step.p_fail <= told.score.p_fail
+            allowed = (
+                steps[step.step].features if step.step in steps else set().union(*(s.features for s in steps.values()))
+            )
+            assert {moved.feature for moved in step.features} <= allowed
+            assert step.features
+            assert step.step in (*steps, TOGETHER)
+
+
+def test_steps_name_only_what_somebody_can_change() -> None:
+    """No step hopes for another past, category, title or price."""
+    for step in steps_in_force(DAY):
+        for name in step.features:
+            assert name in BY_NAME
+            assert not any(word in name.split("_") for word in NOT_ACTIONABLE)
+
+
+def test_a_step_that_changes_nothing_is_not_told(published: Published) -> None:
+    """Where every step is taken already, there is no advice."""
+    names, steps = published.snapshot.feature_names, steps_in_force(DAY)
+    values = published.snapshot.matrix_at(np.array([0]))[0]
+    for step in steps:
+        values = step.taken(values, names)
+    assert changes(published.assessor, names, values, steps) == ()
+
+
+def test_evidence_is_the_dossier(published: Published) -> None:
+    """Rows come from the dossier, none known on the day or later."""
+    for item in items_of(published):
+        evidence = explain(published, item).evidence
+        assert evidence is not None
+        for rows in (evidence.tests, evidence.certificates, evidence.holds, evidence.quotes):
+            assert all(row.known_on < DAY for row in rows)
+
+
+def test_an_unknown_sku_is_refused(published: Published) -> None:
+    """It is named."""
+    with pytest.raises(Refusal, match="no SKU 'nope'"):
+        explain(published, Item(sku_id="nope", market="DE"))

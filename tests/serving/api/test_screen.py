@@ -1,0 +1,166 @@
+"""Only a fact can hold a listing; the score at most orders a test or a document; what is read equals the pipeline."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data.errors import Refusal
+from features.newcomer import ListingReader, NewListing
+from models.risk_bands import bands_in_force
+from serving.api.screen import Listing, Screen, screen_of
+from serving.api.screening_policy import FACTS, HOLDING, STAGES, Situation, screening_policy_in_force
+from serving.decisions.legal_grounds import FAILED_ELSEWHERE, FAILED_TEST, Fact
+from serving.online.store import Published, published_now
+from tests.features.catalogues import DAY
+from tests.serving.conftest import Scored
+
+POLICY = screening_policy_in_force(DAY)
+BANDS = bands_in_force(DAY).names
+SITUATIONS = st.builds(
+    Situation, stage=st.sampled_from(STAGES), market=st.sampled_from(["EU", "DE", "US"]),
+    facts=st.sets(st.sampled_from(sorted(FACTS))), band=st.sampled_from(BANDS),
+    missing=st.sets(st.sampled_from(list(Listing.model_fields))),
+)  # fmt: skip
+STRENGTH = {"allow": 0, "test_first": 1, "hold": 2}
+
+
+@pytest.fixture(scope="module")
+def published(scored: Scored) -> Published:
+    """The scored catalogue, opened."""
+    return published_now(scored.workspace)
+
+
+def listings_of(scored: Scored) -> list[dict[str, Any]]:
+    """The rows of the table of SKUs that are listed."""
+    rows: list[dict[str, Any]] = scored.tables["skus"].to_pyarrow().to_pylist()
+    return [row for row in rows if row["listed_on"] < DAY]
+
+
+def asked(row: dict[str, Any], **other: Any) -> Listing:
+    """A row of the table as a question."""
+    return Listing(**{name: row[name] for name in Listing.model_fields} | other)
+
+
+@given(SITUATIONS)
+def test_nothing_is_held_without_a_fact(situation: Situation) -> None:
+    """Whatever the band, the stage and the listing: hold needs a fact of this market, and such a fact holds."""
+    assert (POLICY.decides(situation).decision == "hold") == bool(HOLDING & set(situation.facts))
+    if situation.facts:
+        assert POLICY.decides(situation).decision != "allow"
+
+
+@given(SITUATIONS, st.sampled_from(BANDS))
+def test_more_risk_never_means_a_gentler_decision(situation: Situation, band: str) -> None:
+    """A worse band decides at least as strictly, all else equal."""
+    other = Situation(situation.stage, situation.market, situation.facts, band, situation.missing)
+    gentler, worse = sorted((situation, other), key=lambda each: BANDS.index(each.band))
+    assert STRENGTH[POLICY.decides(gentler).decision] <= STRENGTH[POLICY.decides(worse).decision]
+
+
+@pytest.mark.parametrize(
+    ("rule", "sentence"),
+    [
+        (
+            'stages = ["listing"]\nbands = ["high"]\ndecision = "hold"\nask = "none"',
+            "only a fact of this market may hold",
+        ),
+        (
+            'stages = ["listing"]\nfacts = ["failed_in_another_market"]\ndecision = "hold"\nask = "none"',
+            "only a fact of th",
+        ),
+        ('stages = ["listing"]\ndecision = "test_first"\nask = "none"', "asks for a test or for documents"),
+        ('stages = ["listing"]\ndecision = "remove"\nask = "none"', "allow, test_first or hold"),
+        ('stages = ["listing"]\ndecision = "allow"\nask = "none"', "the last rule must fit every listing"),
+        ('stages = ["listing"]\ndecision = "allow"', "needs name, stages, decision and ask"),
+    ],
+)
+def test_a_policy_that_oversteps_is_refused(tmp_path: Path, rule: str, sentence: str) -> None:
+    """The rules of the house hold whatever a policy file says."""
+    (tmp_path / "screening").mkdir()
+    (tmp_path / "screening" / "2026-01-01.toml").write_text(f'[[rule]]\nname = "r"\n{rule}\n', encoding="utf-8")
+    with pytest.raises(Refusal, match=sentence):
+        screening_policy_in_force(DAY, tmp_path)
+
+
+def test_a_listing_reads_as_the_pipeline_reads_it(published: Published, scored: Scored) -> None:
+    """The listing's own features from raw attributes equal those of the snapshot, for every SKU."""
+    reader, snapshot = ListingReader(published.artefact.reference), published.snapshot
+    rows = listings_of(scored)
+    positions = snapshot.find([row["sku_id"] for row in rows], [row["market"] for row in rows])
+    matrix, names = snapshot.matrix_at(positions), snapshot.feature_names
+    for row, values in zip(rows, matrix, strict=True):
+        told = NewListing(**{name: value for name, value in row.items() if name != "sku_id"})
+        for name, value in reader.features(told, DAY).items():
+            if name in names:
+                np.testing.assert_allclose(value, values[names.index(name)], rtol=1e-12, err_msg=f"{name} of {row}")
+
+
+def test_a_known_product_is_screened_by_its_own_score(published: Published, scored: Scored) -> None:
+    """What the catalogue holds already, asked as it is listed, gets the score of the catalogue."""
+    screen = screen_of(published)
+    for row in listings_of(scored)[::9]:
+        listing = asked(row)
+        answer = screen.decision(listing, "listing")
+        at = int(published.snapshot.find([listing.sku_id], [listing.market])[0])
+        assert answer.known.sku
+        assert answer.p_fail == pytest.approx(published.p_fail[at], abs=1e-12)
+
+
+def test_a_newcomer_joins_what_is_known_of_its_supplier_and_category(published: Published, scored: Scored) -> None:
+    """A new product of a known supplier is told from one of a stranger, and both get a whole answer."""
+    screen, row = screen_of(published), listings_of(scored)[0]
+    for supplier, known in ((row["supplier_id"], True), ("nobody", False)):
+        answer = screen.decision(asked(row, sku_id="K-new", supplier_id=supplier), "shipment")
+        assert (answer.known.sku, answer.known.supplier, answer.known.category) == (False, known, True)
+        assert 0 <= answer.p_low <= answer.p_fail <= answer.p_high <= 1
+        assert answer.rule in {rule.name for rule in POLICY.rules}
+        assert answer.reasons
+        assert all(reason.sentence.endswith(".") for reason in answer.reasons)
+
+
+def test_a_fact_holds_at_every_stage_and_is_shown(published: Published, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fact that decided comes with the answer."""
+    fact = Fact("authority_order", date(2026, 6, 1), "EU customs seized this product on 2026-05-30.", "h-1")
+    monkeypatch.setattr(Screen, "_facts", lambda *_: (fact,))
+    listing = Listing(sku_id="K-new", market="DE", supplier_id="nobody", category="toys")
+    for stage in STAGES:
+        answer = Screen(published).decision(listing, stage)
+        assert (answer.decision, answer.rule, answer.facts) == ("hold", "standing_fact", [fact])
+
+
+def test_a_failed_test_in_another_market_is_named_and_holds_nothing_here(published: Published, scored: Scored) -> None:
+    """Every SKU that failed in one market alone: held there, tested first in the other, the failure told in both."""
+    screen, rows = screen_of(published), listings_of(scored)
+    asked_of = {(row["sku_id"], row["market"]): asked(row) for row in rows}
+    failed = {
+        key: {fact.row_id for fact in screen.decision(listing, "payment").facts if fact.kind == FAILED_TEST}
+        for key, listing in asked_of.items()
+    }
+    alone = [key for key, tests in failed.items() if tests and not failed.get(_in_other_market(key), {"unlisted"})]
+    assert alone
+    for key in alone:
+        here = screen.decision(asked_of[key], "payment")
+        there = screen.decision(asked_of[_in_other_market(key)], "payment")
+        assert (here.decision, there.decision, there.ask) == ("hold", "test_first", "test")
+        told = [fact for fact in there.facts if fact.kind == FAILED_ELSEWHERE]
+        assert {fact.row_id for fact in told} == failed[key]
+        assert all(fact.sentence.startswith(f"In market {key[1]}: An independent") for fact in told)
+
+
+def _in_other_market(key: tuple[str, str]) -> tuple[str, str]:
+    return key[0], {"DE": "FR", "FR": "DE"}[key[1]]
+
+
+@given(st.text(max_size=40))
+def test_any_title_has_a_key_of_letters_digits_and_single_spaces(title: str) -> None:
+    """Keys are trimmed, never empty, and their own key."""
+    key = NewListing("DE", "s", "toys", title=title).title_key
+    if key is not None:
+        assert key == " ".join(key.split())
+        assert key
+        assert NewListing("DE", "s", "toys", title=key).title_key == key

@@ -1,0 +1,167 @@
+"""A key opens until it is revoked, its secret is kept nowhere, and both are on record."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data.database.audit_log import rows, verified
+from data.database.connection import open_state
+from data.errors import Refusal
+from data.settings import read_settings
+from serving.auth.api_keys import ROLES, Key, KeyRing, create_key, key_by_id, key_of, listed_keys, revoke_key
+from serving.auth.rate_limit import AccessPolicy, access_policy_in_force
+from tests.data.database.conftest import address, postgresql, state
+from touchstone import main
+
+__all__ = ["address", "postgresql", "state"]
+
+NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
+POLICY = AccessPolicy(60, 5, 1e6, 60, 300)
+
+
+@pytest.fixture
+def embedded(tmp_path: Path) -> Iterator[sa.Engine]:
+    """A database in a file."""
+    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
+    yield engine
+    engine.dispose()
+
+
+def test_a_key_opens_with_its_secret_until_it_is_revoked(state: sa.Engine) -> None:
+    """Made, used, revoked: and every step is in the ledger, which stays whole."""
+    made = {role: create_key(state, f"the {role}", role, NOON) for role in ROLES}
+    for key, secret in made.values():
+        assert key_of(state, secret) == key
+    key, secret = made["officer"]
+    revoke_key(state, key.id, NOON)
+    assert key_of(state, secret) is None
+    assert [row.revoked_at is None for row in listed_keys(state)].count(False) == 1
+    assert [row.action for row in rows(state)] == ["create_key"] * 4 + ["revoke_key"]
+    assert verified(state) is not None
+
+
+def test_a_key_is_revoked_once(state: sa.Engine) -> None:
+    """The second time says so, and leaves no trace in the ledger."""
+    key, _ = create_key(state, "lab gateway", "scheduler", NOON)
+    revoke_key(state, key.id, NOON)
+    for wrong in (key.id, "000000000000"):
+        with pytest.raises(Refusal, match=r"no key .* not revoked already"):
+            revoke_key(state, wrong, NOON)
+    assert len(list(rows(state))) == 2
+
+
+def test_a_key_is_of_its_person_or_of_whom_it_is_named_after(state: sa.Engine) -> None:
+    """However it is looked up."""
+    alone, named = (create_key(state, "Olga, laptop", "officer", NOON, person=whose) for whose in (None, " Olga "))
+    assert [key.person for key, _ in (alone, named)] == ["Olga, laptop", "Olga"]
+    for key, secret in (alone, named):
+        assert key_of(state, secret) == key_by_id(state, key.id) == key
+    assert {row.key for row in listed_keys(state)} == {alone[0], named[0]}
+
+
+def test_the_secret_is_kept_nowhere(embedded: sa.Engine, tmp_path: Path) -> None:
+    """No file of the database holds the secret or its random part."""
+    _, secret = create_key(embedded, "lab gateway", "scheduler", NOON)
+    embedded.dispose()
+    kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert secret.split("_", 2)[2].encode() not in kept
+
+
+@given(st.text(max_size=80))
+def test_whatever_else_is_presented_opens_nothing(text: str) -> None:
+    """Any text but a secret is answered without asking the database, and never with a key."""
+    nowhere = sa.create_engine("sqlite://")
+    assert key_of(nowhere, text) is None
+
+
+def test_a_changed_secret_opens_nothing(embedded: sa.Engine) -> None:
+    """Each character of the secret counts."""
+    _, secret = create_key(embedded, "lab gateway", "scheduler", NOON)
+    for place in range(len(secret)):
+        other = "b" if secret[place] == "a" else "a"
+        assert key_of(embedded, secret[:place] + other + secret[place + 1 :]) is None
+
+
+@pytest.mark.parametrize("name", ["", "  ", "x" * 81, "two\nlines"])
+def test_a_key_needs_a_printable_name(embedded: sa.Engine, name: str) -> None:
+    """Names appear in lists and records, so they are short and printable."""
+    with pytest.raises(Refusal, match="A key needs the name"):
+        create_key(embedded, name, "admin", NOON)
+    with pytest.raises(Refusal, match="A key needs the name"):
+        create_key(embedded, "laptop 7", "admin", NOON, person=name)
+
+
+def test_a_ring_asks_the_database_once(embedded: sa.Engine) -> None:
+    """A key that was looked up is at hand; one that opens nothing never is."""
+    key, secret = create_key(embedded, "lab gateway", "scheduler", NOON)
+    ring = KeyRing(lambda: embedded, POLICY)
+    assert ring.at_hand(secret) is None
+    assert ring.looked_up(secret) == ring.at_hand(secret) == key
+    assert ring.looked_up("ts_0_x") is ring.at_hand("ts_0_x") is None
+
+
+def test_a_revoked_key_is_at_hand_no_longer_than_trusted(embedded: sa.Engine) -> None:
+    """After the trusted seconds the database decides."""
+    key, secret = create_key(embedded, "lab gateway", "scheduler", NOON)
+    ring = KeyRing(lambda: embedded, AccessPolicy(60, 5, 1e6, 1e-9, 300))
+    assert ring.looked_up(secret) == key
+    revoke_key(embedded, key.id, NOON)
+    assert ring.at_hand(secret) is None
+    assert ring.looked_up(secret) is None
+
+
+def test_known_keys_open_while_the_database_is_gone(embedded: sa.Engine) -> None:
+    """Scores go on being answered to those who were known; strangers hear what is wrong."""
+    key, secret = create_key(embedded, "lab gateway", "scheduler", NOON)
+    gone = False
+
+    def engine() -> sa.Engine:
+        if gone:
+            raise Refusal("The database cannot be used.")
+        return embedded
+
+    ring = KeyRing(engine, POLICY)
+    ring.looked_up(secret)
+    gone = True
+    assert ring.looked_up(secret) == key
+    with pytest.raises(Refusal, match="cannot be used"):
+        ring.looked_up("ts_000000000000_" + "x" * 43)
+
+
+def test_the_command_line_makes_lists_and_revokes(tmp_path: Path) -> None:
+    """`touchstone keys`: the secret is all of standard output, once."""
+
+    def run(*words: str) -> str:
+        ran = CliRunner().invoke(main, ["--home", str(tmp_path), "keys", *words])
+        assert ran.exit_code == 0, ran.output
+        return ran.stdout
+
+    assert "no keys yet" in run("list")
+    secret = run("create", "lab gateway", "--role", "scheduler").strip()
+    engine = open_state(read_settings(tmp_path, {}).database_address)
+    key = key_of(engine, secret)
+    assert isinstance(key, Key)
+    assert secret not in run("list")
+    assert "lab gateway" in run("list")
+    assert key.person == "lab gateway"
+    run("create", "Olga, laptop", "--role", "officer", "--person", "Olga")
+    assert "Olga, laptop, of Olga" in run("list")
+    run("revoke", key.id)
+    assert key_of(engine, secret) is None
+    assert "revoked" in run("list")
+    engine.dispose()
+
+
+def test_the_policy_of_access_is_whole(tmp_path: Path) -> None:
+    """Ours is read; one that lacks a limit is refused by name."""
+    assert access_policy_in_force(NOON.date()).requests_per_minute > 0
+    (tmp_path / "access").mkdir()
+    (tmp_path / "access" / "2026-01-01.toml").write_text("burst = 5\n", encoding="utf-8")
+    with pytest.raises(Refusal, match="Policy 'access' needs a positive number"):
+        access_policy_in_force(NOON.date(), tmp_path)

@@ -1,0 +1,87 @@
+"""The queue's deadlines are those of each case, and what is due today is what a plain look through the cases finds."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from serving.console.case import casework, decisions_of
+from serving.console.context import House
+from serving.console.pages.queue_views import Deadlines
+from serving.console.session import Person
+from serving.decisions.deadlines import Due
+from serving.decisions.rules import Officer, Proposal
+from serving.online.store import Published, published_now
+from tests.serving.browser.shop import DAY
+from tests.serving.console.conftest import SHOP_NOW
+
+SEEN_BY = Person("Olga", "officer", "k-officer")
+ORDERED = Proposal("order_test", "score_high", "Looks like the one that failed.", package="Charger safety set")
+
+
+@pytest.fixture
+def published(shop: House) -> Published:
+    """The marketplace in service."""
+    return published_now(shop.settings.workspace)
+
+
+def of_cases(house: House, published: Published) -> list[Due | None]:
+    """The deadline of every SKU, one case at a time."""
+    entries = published.queue.entries(np.arange(len(published.queue)))
+    return [casework(house, SEEN_BY, entry.sku_id, entry.market).due for entry in entries]
+
+
+def decide(house: House, sku_id: str, on: datetime) -> None:
+    """Order a test of a SKU."""
+    file = casework(house, SEEN_BY, sku_id, "EU").file
+    decisions_of(house).propose(replace(ORDERED, form_token=sku_id), Officer("Olga", "officer", "k-officer"), file, on)
+
+
+def test_every_deadline_is_that_of_the_case_before_and_after_decisions(shop: House, published: Published) -> None:
+    """Orders on products and on whole ranges, other markets', old ones, the marketplace's own, and notices."""
+    numbers = np.arange(len(published.queue))
+    before = of_cases(shop, published)
+    assert Deadlines(shop, published).of(numbers) == before
+    assert 3 < sum(each is not None for each in before) < len(numbers)
+    decide(shop, "K-1", SHOP_NOW)
+    decide(shop, "K-0", SHOP_NOW - timedelta(days=60))
+    decide(shop, "K-1", SHOP_NOW - timedelta(days=11))
+    after = of_cases(shop, published)
+    assert after != before
+    assert Deadlines(shop, published).of(numbers) == after
+
+
+def test_a_notice_that_nobody_decided_on_is_overdue_for_six_months(shop: House, published: Published) -> None:
+    """Then its SKU has no deadline; a newer notice of a SKU sets one whatever lapsed before it."""
+    cases = {sku_id: casework(shop, SEEN_BY, sku_id, "EU") for sku_id in ("K-1", "K-3", "K-0")}
+    assert {sku_id: work.due is None for sku_id, work in cases.items()} == {"K-1": False, "K-3": True, "K-0": False}
+    queue = published.queue
+    listed = {entry.sku_id: entry.rank - 1 for entry in queue.entries(np.arange(len(queue)))}
+    notices = queue.column("first_notice")
+    assert np.isnat(notices[listed["K-3"]])
+    assert notices[listed["K-1"]] == notices[listed["K-0"]] == np.datetime64(DAY - timedelta(days=15))
+
+
+@pytest.mark.parametrize("later", [-6, -2, 0, 1, 2, 9])
+def test_what_is_due_is_what_a_plain_look_through_finds(shop: House, published: Published, later: int) -> None:
+    """Every SKU counts; on days before, on and after the deadlines, one of them answered in part."""
+    decide(shop, "K-1", SHOP_NOW - timedelta(days=16))
+    house = replace(shop, now=lambda: datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC) + timedelta(days=later))
+    today = DAY + timedelta(days=later)
+    positions = published.queue.positions(np.arange(len(published.queue))).tolist()
+    running = zip(positions, of_cases(house, published), strict=True)
+    expected = sorted(place for place, each in running if each and each.on <= today)
+    assert sorted(Deadlines(house, published).today().tolist()) == expected
+    assert expected
+
+
+def test_the_decisions_are_asked_for_once(shop: House, published: Published) -> None:
+    """However many SKUs have a deadline."""
+    asked: list[str] = []
+    sa.event.listen(shop.engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+    deadlines = Deadlines(shop, published)
+    deadlines.today()
+    deadlines.of(np.arange(len(published.queue)))
+    assert len([statement for statement in asked if "decisions" in statement]) == 1

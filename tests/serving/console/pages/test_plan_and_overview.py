@@ -1,0 +1,189 @@
+"""What a budget buys, drawing a round that nobody picked, and figures that say when they cannot speak."""
+
+import csv
+import io
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pyarrow as pa
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.testclient import TestClient
+
+from data.database.audit_log import newest_rows
+from data.database.connection import open_state
+from data.workspace import Workspace
+from sampling.randomness import Sealed, keep_sealed, kept_sealed
+from sampling.rounds import round_ids
+from serving.console.pages import overview
+from serving.console.pages.overview import Removed
+from serving.console.templating import csv_rows
+from serving.kpis.aggregate import totals_of
+from serving.kpis.kpis import Chosen, indicators_file, write_totals
+from serving.kpis.outcomes import Forecast, TakeDown
+from serving.kpis.relisting import Relisted
+from serving.online.store import published_now
+from tests.features.catalogues import DAY
+from tests.serving.conftest import Scored
+from tests.serving.console.conftest import csrf_of, house_of, mounted, soup_of
+
+
+@pytest.fixture(scope="module")
+def own(scored: Scored, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Workspace, sa.Engine]]:
+    """A copy of the scored workspace that these tests may plan in, and its state."""
+    home = tmp_path_factory.mktemp("planned") / "workspace"
+    shutil.copytree(scored.workspace.home, home)
+    engine = open_state(f"sqlite:///{home / 'touchstone.db'}")
+    yield Workspace(home), engine
+    engine.dispose()
+
+
+@pytest.fixture
+def scheduler(own: tuple[Workspace, sa.Engine]) -> Iterator[TestClient]:
+    """A browser in which a scheduler is signed in."""
+    yield from _signed(own, "scheduler")
+
+
+def _signed(own: tuple[Workspace, sa.Engine], role: str) -> Iterator[TestClient]:
+    with TestClient(mounted(house_of(own[0].home, own[1])), follow_redirects=False) as client:
+        csrf = csrf_of(client, "/ui/sign-in")
+        assert client.post("/ui/sign-in", data={"csrf": csrf, "key": f"ts_{role}_secret"}).status_code == 303
+        yield client
+
+
+def test_a_larger_budget_buys_at_least_as_much_and_drawing_nothing(
+    scheduler: TestClient, own: tuple[Workspace, sa.Engine]
+) -> None:
+    """Looking at plans leaves no round behind."""
+    heads = [soup_of(scheduler, f"/ui/plan?budget_eur={budget}").find(id="bought-heading") for budget in (2000, 20000)]
+    tests = [int(str(head.text).split(" buys ")[1].split()[0]) for head in heads if head is not None]
+    assert tests[0] < tests[1]
+    assert round_ids(own[0]) == []
+
+
+def test_a_plan_says_what_it_buys_by_every_part(scheduler: TestClient) -> None:
+    page = soup_of(scheduler, "/ui/plan?budget_eur=20000")
+    captions = [caption.text for caption in page.find_all("caption")]
+    assert captions[:4] == ["By test package", "By laboratory", "By category", "By market"]
+    for part in ("Failures expected", "Explores", "points", "not estimated yet", "Why SKUs were picked"):
+        assert part in page.text
+    tests = page.select("section[aria-labelledby=tests-heading] tbody tr")
+    told = [row.select("td")[-1].text for row in tests]
+    assert told
+    for why in told:
+        assert why.split(":")[0] in ("Certainty", "Quota", "Priced", "Floor")
+        assert "% predicted" in why
+        assert ("worth" in why) == (not why.startswith("Floor"))
+    slider = page.select_one("input[type=range][name=budget_eur]")
+    assert slider is not None
+    assert slider["value"] == "20000"
+
+
+def test_a_budget_that_buys_nothing_is_a_sentence(scheduler: TestClient) -> None:
+    assert scheduler.get("/ui/plan?budget_eur=-3").status_code in (400, 422)
+    answer = scheduler.get("/ui/plan?budget_eur=1")
+    assert answer.status_code in (200, 400)
+    assert "Internal" not in answer.text
+
+
+def test_approving_draws_by_the_sealed_seed_and_is_recorded(
+    scheduler: TestClient, own: tuple[Workspace, sa.Engine]
+) -> None:
+    """Nobody picks a draw: the seed was sealed before, or is fresh; the ledger names who approved."""
+    workspace, engine = own
+    sealed = Sealed(7, "n")
+    keep_sealed(sealed, workspace.plans)
+    answer = scheduler.post("/ui/plan", data={"csrf": csrf_of(scheduler, "/ui/plan"), "budget_eur": "5000"})
+    round_id = sealed.round_id(DAY)
+    assert answer.headers["location"] == f"/ui/rounds/{round_id}"
+    assert kept_sealed(workspace.plans) is None
+    [row] = newest_rows(engine, 1)
+    assert (row.actor, row.action, row.subject) == ("Sam", "plan", round_id)
+    assert json.loads(row.content)["seal"] == sealed.seal
+    page = soup_of(scheduler, f"/ui/rounds/{round_id}")
+    exported = scheduler.get(f"/ui/rounds/{round_id}/plan.csv")
+    rows = list(csv.DictReader(io.StringIO(exported.text.removeprefix("\ufeff"))))
+    assert f"Tests{len(rows)}" in "".join(page.text.split())
+    assert {"sku_id", "inclusion_probability", "model_version", "policy_version", "as_of"} <= set(rows[0])
+    assert round_id in soup_of(scheduler, "/ui/plan").text
+
+
+@pytest.mark.parametrize("role", ["officer", "analyst"])
+def test_only_schedulers_draw(own: tuple[Workspace, sa.Engine], role: str) -> None:
+    for client in _signed(own, role):
+        assert "Schedulers approve plans" in client.get("/ui/plan?budget_eur=5000").text
+        answer = client.post("/ui/plan", data={"csrf": csrf_of(client, "/ui/plan"), "budget_eur": "5000"})
+        assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("budget", ["", "much", "nan", "-1", "1e300"])
+def test_a_budget_that_is_none_draws_nothing(scheduler: TestClient, budget: str) -> None:
+    answer = scheduler.post("/ui/plan", data={"csrf": csrf_of(scheduler, "/ui/plan"), "budget_eur": budget})
+    assert answer.status_code == 400
+
+
+def test_the_overview_shows_what_it_knows_and_says_what_it_does_not(
+    scheduler: TestClient, own: tuple[Workspace, sa.Engine]
+) -> None:
+    """No estimate, no monitoring, too few decisions: each says so, and what to run."""
+    text = " ".join(soup_of(scheduler, "/ui/overview").text.split())
+    for part in ("200 SKUs", "Not estimated yet", "touchstone estimate", "Not looked at yet", "too little to say"):
+        assert part in text
+    indicators_file(own[0], DAY).unlink()
+    assert "Run `touchstone score`" in soup_of(scheduler, "/ui/overview").text
+
+
+@pytest.mark.parametrize("broken", ["{", "[]", '{"figures": []}', "null"])
+def test_a_broken_report_costs_the_page_nothing(
+    scheduler: TestClient, own: tuple[Workspace, sa.Engine], broken: str
+) -> None:
+    for path in (own[0].reports / "prevalence-2026-01-01.json", own[0].monitor_report(DAY) / "monitor.json"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(broken, encoding="utf-8")
+    assert "Not estimated yet" in soup_of(scheduler, "/ui/overview").text
+    assert soup_of(scheduler, "/ui/plan").find("h1") is not None
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12), max_size=5))
+def test_no_cell_of_an_export_is_a_formula(cells: list[str]) -> None:
+    """What was written comes back, behind an apostrophe where it would run."""
+    said = "".join(csv_rows(pa.table({"cell": pa.array(cells, pa.string())})))
+    found = [row[0] for row in csv.reader(io.StringIO(said.removeprefix("\ufeff"), newline="")) if row][1:]
+    assert len(found) <= len(cells)
+    for cell in found:
+        assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+        assert cell in cells or cell[1:] in cells
+
+
+def test_figures_that_the_data_carry_are_shown_with_their_intervals(
+    scheduler: TestClient, own: tuple[Workspace, sa.Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And those that it does not are counted among what is left out."""
+    counted = replace(
+        totals_of(published_now(own[0]).dossiers.folder),
+        relisted=(Relisted(30, 40, 2, 10, 4), Relisted(90, 7, 1, 1, 1)),
+        chosen=(Chosen("model", 100, 30, 50_000.0), Chosen("random", 100, 10, 50_000.0), Chosen("rule", 3, 1, 10.0)),
+    )  # fmt: skip
+    write_totals(own[0], counted)
+    told = [Forecast("toys", 40, 8.0, 20), Forecast("apparel", 80, 9.6, 8), Forecast("lamps", 5, 1.0, 1)]
+    quick = Removed(12, TakeDown((1, 2) * 6), ())
+    monkeypatch.setattr(overview, "forecasts_of_training", lambda _: told)
+    monkeypatch.setattr(overview, "removed", lambda *_: quick)
+    page = soup_of(scheduler, "/ui/overview")
+    text = " ".join(page.get_text(" ").split())
+    for said in (
+        "Of 100 tests that the model chose, 30 failed (22 to 40); of 100 drawn at random, 10 (6 to 17).",
+        "In 1 of 2 categories the prediction lies within the interval of what failed; not in toys.",
+        "1 of 3 categories have fewer than 20 tests", "Median time to take-down: 1.5 working days",
+        "held by an authority 30 days 40 5 % 25 % 10 %", "held by an authority 90 days 7 too few",
+        "Too few results of the rounds drawn here", "What the figures mean",
+    ):  # fmt: skip
+        assert said in text
+    rule = next(row for row in page.select("tbody tr") if row.select_one("th") and row.select("th")[0].text == "rule")
+    assert "too few" in rule.text
+    for picture in page.select("svg"):
+        assert picture.get("aria-label") or picture.get("aria-hidden") == "true"

@@ -1,0 +1,206 @@
+"""The page of one SKU: what it must say, what it must never say, and hostile text on it."""
+
+import math
+from datetime import date, timedelta
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.testclient import TestClient
+
+from serving.console.blinding import Veil, flagged_bands, veil_of
+from serving.console.context import House
+from serving.console.pages.sku_evidence import MOST_SIBLINGS, peers_of, reasons_of, siblings_of
+from serving.console.pages.sku_history import RATE, score_change, timeline_of, usual_returns
+from serving.console.session import Person
+from serving.console.templating import frequency
+from serving.dossiers.records import Dossier, Month
+from serving.online.store import Published, published_now
+from tests.serving.browser.shop import DAY, QUOTED_SKU, scored_shop
+from tests.serving.conftest import Scored
+from tests.serving.console.conftest import signed_into, soup_of
+from tests.serving.decisions.test_legal_grounds import LISTING
+
+NEVER_SAID = ("shap", "log-odds", "log odds", "unsafe", "logit")
+
+
+@pytest.fixture(scope="module")
+def published(scored: Scored) -> Published:
+    """The small catalogue in service."""
+    return published_now(scored.workspace)
+
+
+@pytest.fixture
+def seen(signed: object) -> TestClient:
+    """A browser in which an analyst is signed in, who is never asked for an estimate first."""
+    return signed("analyst")  # type: ignore[operator, no-any-return]
+
+
+def test_every_part_of_the_page_is_there_in_its_order(seen: TestClient) -> None:
+    soup = soup_of(seen, "/ui/sku/DE/K-1")
+    text = soup.get_text(" ", strip=True)
+    parts = ("similar SKUs failed when tested", "Known for certain", "Why the score is", "What buyers wrote",
+             "Have we seen this before?", "What would change this", "What the model does not know", "Decide",
+             "History")  # fmt: skip
+    places = [text.index(part) for part in parts]
+    assert places == sorted(places)
+    assert "How sure" in text
+
+
+def test_the_page_never_names_the_mathematics_nor_calls_a_product_unsafe(seen: TestClient) -> None:
+    for number in range(0, 100, 9):
+        answer = seen.get(f"/ui/sku/DE/K-{number}")
+        assert answer.status_code == 200
+        assert not [word for word in NEVER_SAID if word in answer.text.lower()]
+
+
+def test_at_most_four_reasons_raise_and_two_lower_and_all_contributions_are_counted(published: Published) -> None:
+    names = published.snapshot.feature_names
+    for position in range(0, len(published.snapshot), 23):
+        told = reasons_of(published, position, published.snapshot.category(position))
+        assert len(told.raising) <= 4
+        assert len(told.lowering) <= 2
+        assert all(each.reason.points >= 0 for each in told.raising)
+        assert all(each.reason.points <= 0 for each in told.lowering)
+        matrix = published.snapshot.matrix_at(np.array([position]))
+        active = int((published.assessor.whole(matrix).contributions[0] != 0).sum())
+        assert len(told.raising) + len(told.lowering) + told.rest_count == active <= len(names)
+        for each in (*told.raising, *told.lowering):
+            assert each.spread is None or (0 <= each.spread.at <= 1 and 0 <= each.spread.below <= 1)
+
+
+def test_peers_are_other_skus_of_the_category_with_an_independent_result(published: Published) -> None:
+    position = 12
+    category = published.snapshot.category(position)
+    peers = peers_of(published, position, category)
+    assert 0 < len(peers) <= 5
+    for peer in peers:
+        assert peer.entry.category == category
+        assert peer.entry.position != position
+        assert peer.test.independent
+        assert peer.test.result in ("pass", "fail")
+
+
+def test_an_unknown_sku_is_refused_in_a_sentence_that_is_no_markup(seen: TestClient) -> None:
+    hostile = "<script>alert(1)</script>"
+    answer = seen.get(f"/ui/sku/DE/{quote(hostile, safe='')}")
+    assert answer.status_code == 400
+    assert "has no SKU" in answer.text
+    assert hostile not in answer.text
+
+
+@given(p_fail=st.floats(0, 1))
+def test_a_frequency_is_near_the_probability(p_fail: float) -> None:
+    said = frequency(p_fail)
+    if said.startswith("about"):
+        count, of = (int(word) for word in said.split() if word.isdigit())
+        assert abs(count / of - p_fail) <= max(0.026, 0.35 * p_fail)
+
+
+def test_the_quotes_are_counted_among_all_reviews(shop: House) -> None:
+    """Three reviews of the quoted SKU, two of which tell of harm; none is counted that is not quoted or a copy."""
+    page = soup_of(signed_into(shop, "analyst"), f"/ui/sku/EU/{QUOTED_SKU}")
+    section = page.select("#quotes")[0]
+    assert "2 of 3 reviews in two years speak of a hazard." in section.get_text(" ", strip=True)
+    assert len(section.select("mark")) == 2
+
+
+def test_the_page_lists_the_factorys_other_skus_the_riskiest_first(shop: House) -> None:
+    """No more than a few of them, with how many there are; none of another factory, and not the SKU itself."""
+    page = soup_of(signed_into(shop, "analyst"), "/ui/sku/EU/K-1")
+    section = page.select("#factory")[0]
+    links = [str(link["href"]).rpartition("-")[2] for link in section.select("tbody a")]
+    assert len(links) == MOST_SIBLINGS
+    assert all(int(number) % 5 == 1 for number in links)
+    assert "1" not in links
+    assert "riskiest of 15 other SKUs of factory F-1" in section.text
+    queue = published_now(shop.settings.workspace).queue
+    ranks = {entry.sku_id: entry.rank for entry in queue.entries(np.arange(len(queue)))}
+    told = [ranks[f"K-{number}"] for number in links]
+    assert told == sorted(told)
+    assert told == sorted(rank for sku_id, rank in ranks.items() if int(sku_id[2:]) % 5 == 1 and sku_id != "K-1")[:8]
+
+
+def test_a_sibling_drawn_for_an_own_estimate_comes_last_without_its_score(shop: House) -> None:
+    published = published_now(shop.settings.workspace)
+    veil = veil_of(shop, published, Person("Olga", "officer", "k-officer"), flagged_bands(published))
+    assert veil.veiled is not None
+    for number in range(5):
+        position = int(published.snapshot.find([f"K-{number}"], ["EU"])[0])
+        told = siblings_of(published, position, f"F-{number % 5}", veil)
+        shown = [entry.position in told.hidden for entry in told.shown]
+        assert shown == sorted(shown)
+        for entry in told.shown:
+            assert (entry.band == "") == np.isnan(entry.p_fail) == (entry.position in told.hidden)
+
+
+def test_no_factory_no_siblings(published: Published) -> None:
+    assert siblings_of(published, 0, None, Veil(None, np.empty(0, np.int64))).count == 0
+
+
+def test_the_change_since_the_scoring_before_is_that_of_both_scores(tmp_path: Path) -> None:
+    """Scored by one model before and after its suppliers' tests were known; some SKUs were not listed before."""
+    first = DAY - timedelta(days=75)
+    workspace = scored_shop(tmp_path / "workspace", (first, DAY))
+    published = published_now(workspace)
+    listed = pq.read_table(workspace.scores(first)).to_pylist()
+    before = {(row["sku_id"], row["market"]): row["p_fail"] for row in listed}
+    moved = 0
+    for position, key in enumerate(published.snapshot.keys(0, len(published.snapshot)).to_pylist()):
+        told, now = score_change(published, workspace, position), float(published.p_fail[position])
+        assert (told is None) == ((key["sku_id"], key["market"]) not in before)
+        if told is not None:
+            assert (told.since, told.by_model) == (first, None)
+            assert told.p_fail == before[key["sku_id"], key["market"]]
+            assert told.moved or abs(now - told.p_fail) < 0.02
+            assert len(told.moved) != 1 or (told.moved[0].points > 0) == (now > told.p_fail)
+            moved += bool(told.moved)
+    assert moved
+
+
+def test_the_page_says_the_change(shop: House) -> None:
+    text = soup_of(signed_into(shop, "analyst"), "/ui/sku/EU/K-1").select(".sure")[0].get_text(" ", strip=True)
+    assert "Since the scoring of 7 May 2026 Unchanged at " in text
+
+
+def test_steps_together_are_told_beside_several_alone(shop: House) -> None:
+    """No page says `all of these` of one step, or of none."""
+    officer, told = signed_into(shop, "analyst"), []
+    for number in range(0, 80, 3):
+        rows = soup_of(officer, f"/ui/sku/EU/K-{number}").select("section[aria-labelledby=h-change] tbody th")
+        told.append([row.text for row in rows])
+    assert any(told)
+    assert all(len(steps) > 2 for steps in told if "All of these together." in steps)
+
+
+def test_without_a_scoring_before_there_is_no_change(published: Published, scored: Scored) -> None:
+    assert score_change(published, scored.workspace, 0) is None
+
+
+@given(units=st.lists(st.integers(0, 400), min_size=24, max_size=24), low=st.floats(0, 0.5), more=st.floats(0, 0.5))
+def test_the_band_of_usual_returns_grows_with_sales_and_stays_below_them(
+    units: list[int], low: float, more: float
+) -> None:
+    months = tuple(Month(date(2024 + n // 12, n % 12 + 1, 1), sold, 0, 0, 0, 0) for n, sold in enumerate(units))
+    bars = timeline_of(Dossier(date(2026, 1, 1), LISTING, (), (), (), (), (), (), months, ()), (low, low + more)).bars
+    for bar in bars:
+        assert bar.usual is not None
+        assert 0 <= bar.usual[0] <= bar.usual[1] <= bar.sold
+    rising = sorted(bars, key=lambda bar: bar.month.units)
+    assert [bar.usual for bar in rising] == sorted(bar.usual for bar in rising if bar.usual)
+
+
+def test_usual_returns_are_the_middle_half_of_the_category(shop: House) -> None:
+    published = published_now(shop.settings.workspace)
+    told = usual_returns(published, "mains_chargers")
+    rates = published.snapshot.feature(RATE)
+    own = [rate for at, rate in enumerate(rates) if published.snapshot.category(at) == "mains_chargers"]
+    assert told is not None
+    fourth = math.ceil((len(own) - 1) / 4)
+    assert sum(rate < 1000 * told[0] for rate in own) <= fourth
+    assert sum(rate > 1000 * told[1] for rate in own) <= fourth
+    assert usual_returns(published, "no such category") is None

@@ -1,0 +1,221 @@
+"""A case drawn for an own estimate keeps its score to itself until the officer has said what they expect."""
+
+import csv
+import io
+import shutil
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bs4 import BeautifulSoup, Tag
+from starlette.testclient import TestClient
+
+from data.settings import Settings
+from data.workspace import Workspace
+from serving.console.blinding import flagged_bands, veil_of
+from serving.console.context import House
+from serving.console.pages.plan import TELLING
+from serving.console.pages.queue import EVIDENCE, SORTED, VIEWS
+from serving.console.session import Person
+from serving.online.hot_reload import Desk
+from serving.online.store import Published, published_now
+from serving.review_queue.reader import Entry
+from tests.serving.browser.shop import DRAWN_SKU
+from tests.serving.console.conftest import csrf_of, signed_into, soup_of
+
+BANDS = ("low", "moderate", "high", "very high")
+
+
+@pytest.fixture
+def published(shop: House) -> Published:
+    """The marketplace in service."""
+    return published_now(shop.settings.workspace)
+
+
+@pytest.fixture
+def drawn(published: Published) -> list[Entry]:
+    """The cases that were drawn, with all that the queue says of them."""
+    return published.queue.entries(np.flatnonzero(published.queue.column("drawn")))
+
+
+def lines(client: TestClient, query: str) -> dict[str, Tag]:
+    """The lines of an address by SKU."""
+    rows = soup_of(client, f"/ui/?{query}").select("table.queue tbody tr")
+    return {str(row.select("th.product > a")[0]["href"]).rpartition("/")[2]: row for row in rows}
+
+
+def exported(client: TestClient, query: str) -> dict[str, dict[str, str]]:
+    """The rows of an export by SKU."""
+    text = client.get(f"/ui/queue.csv?{query}").text.removeprefix("\ufeff")
+    return {row["sku_id"]: row for row in csv.DictReader(io.StringIO(text))}
+
+
+def queries() -> list[str]:
+    """Every view in every order, every band, every kind of evidence, and a search for each case."""
+    asked = [f"view={view}&sort={sort}" for view, sort in product(VIEWS, SORTED)]
+    asked += [f"view={view}&band={band}" for view, band in product(("all", "flagged"), BANDS)]
+    asked += [f"view=all&evidence={kind}" for kind in EVIDENCE]
+    return [*asked, f"q={DRAWN_SKU}", f"view=all&q={DRAWN_SKU}"]
+
+
+def give_estimate(client: TestClient, sku_id: str) -> None:
+    """Say what is expected of a case."""
+    csrf = csrf_of(client, "/ui/")
+    sent = {"csrf": csrf, "market": "EU", "sku_id": sku_id, "percent": "30"}
+    assert client.post("/ui/estimate", data=sent).status_code == 303
+
+
+def test_no_list_and_no_export_tells_the_score_of_a_veiled_case(shop: House, drawn: list[Entry]) -> None:
+    officer = signed_into(shop, "officer")
+    names = {entry.sku_id for entry in drawn}
+    assert DRAWN_SKU in names
+    seen = 0
+    for query in queries():
+        shown, kept = lines(officer, query), exported(officer, query)
+        for sku_id in names & set(shown):
+            text = shown[sku_id].get_text(" ", strip=True)
+            assert "your estimate first" in text, query
+            assert not shown[sku_id].select(".band, .whisker, .p, input, .reason[title]"), query
+            assert "%" not in text, query
+            told = kept[sku_id]
+            asked_of_score = ("rank", "band", "p_fail", "p_low", "p_high", "main_reason")
+            assert [told[name] for name in asked_of_score] == [""] * 6, query
+            assert told["own_estimate_first"] == "yes"
+            seen += 1
+        assert names.isdisjoint(shown) or ("band=" not in query and "view=new" not in query), query
+    assert seen > len(SORTED)
+
+
+def test_where_the_score_sorts_veiled_cases_come_last_by_name(shop: House, drawn: list[Entry]) -> None:
+    names = [entry.sku_id for entry in sorted(drawn, key=lambda each: each.position)]
+    for sort in ("risk", "harm"):
+        last_page = lines(signed_into(shop, "officer"), f"view=all&sort={sort}&page=2")
+        assert list(last_page)[-len(names) :] == names
+
+
+def test_no_page_of_a_veiled_case_tells_its_score(shop: House, drawn: list[Entry]) -> None:
+    """Its own page leads to the estimate, an order of its test is not offered, and the form shows facts alone."""
+    officer = signed_into(shop, "officer")
+    csrf = csrf_of(officer, "/ui/")
+    for entry in drawn:
+        key = f"{entry.market}/{entry.sku_id}"
+        assert officer.get(f"/ui/sku/{key}").status_code == 303
+        assert f"{100 * entry.p_fail:.0f} %" not in soup_of(officer, f"/ui/decide?market=EU&sku_id={entry.sku_id}").text
+        alone = officer.post("/ui/queue/order", data={"csrf": csrf, "sku": [key]})
+        assert alone.status_code == 400
+        assert "drawn for your own estimate" in alone.text
+        for path in ("/ui/queue/order", "/ui/queue/ordered"):
+            sent = {"csrf": csrf, "sku": [key, "EU/K-1"], "code": "score_high", "explanation": "Both look alike."}
+            answer = officer.post(path, data={**sent, "form_token": f"t-{entry.sku_id}"})
+            assert answer.status_code == 200
+            listed = [row.text for row in BeautifulSoup(answer.text, "html.parser").select("tbody tr")]
+            assert len(listed) == 1
+            assert entry.sku_id not in listed[0].split()
+
+
+@pytest.fixture
+def planned(shop: House, tmp_path: Path) -> House:
+    """A copy of the marketplace that may be planned in."""
+    shutil.copytree(shop.settings.workspace.home, tmp_path / "planned")
+    return replace(shop, settings=Settings(Workspace(tmp_path / "planned"), None),
+                   desk=Desk(Workspace(tmp_path / "planned")))  # fmt: skip
+
+
+def plan_lines(client: TestClient, path: str) -> list[Tag]:
+    """The lines of tests on a page of a plan or a round."""
+    return soup_of(client, path).select("section[aria-labelledby=tests-heading] tbody tr")
+
+
+def test_plan_round_and_export_tell_nothing_of_a_veiled_case(planned: House, drawn: list[Entry]) -> None:
+    """Neither its score nor what follows from it; after the estimate, and to a scheduler, they do."""
+    scheduler, officer = signed_into(planned, "scheduler"), signed_into(planned, "officer")
+    names = {entry.sku_id for entry in drawn}
+
+    def hides(path: str) -> bool:
+        seen, told = plan_lines(officer, path), plan_lines(scheduler, path)
+        hidden = [row for row in seen if row.th is not None and row.th.text in names]
+        assert seen[len(seen) - len(hidden) :] == hidden
+        assert all("your estimate first" in row.text and "%" not in row.text for row in hidden)
+        assert not [row for row in told if "estimate first" in row.text]
+        return bool(hidden)
+
+    assert hides("/ui/plan?budget_eur=20000")
+    form = {"csrf": csrf_of(scheduler, "/ui/plan"), "budget_eur": "20000"}
+    where = scheduler.post("/ui/plan", data=form).headers["location"]
+    assert hides(where)
+    kept = list(csv.DictReader(io.StringIO(officer.get(f"{where}/plan.csv").text.removeprefix("\ufeff"))))
+    for row in kept:
+        values = [row[name] for name in TELLING]
+        assert (values == [""] * len(TELLING)) == (row["sku_id"] in names)
+    first = next(row["sku_id"] for row in kept if row["sku_id"] in names)
+    give_estimate(officer, first)
+    [line] = [row for row in plan_lines(officer, where) if row.th is not None and row.th.text == first]
+    assert "% predicted" in line.text
+
+
+def test_ledger_and_decisions_tell_nothing_of_a_veiled_case(shop: House, drawn: list[Entry]) -> None:
+    """What a scheduler decided on it is there; the score it was decided on is not, nor words that may tell of it."""
+    scheduler, officer = signed_into(shop, "scheduler"), signed_into(shop, "officer")
+    entry = next(each for each in drawn if each.sku_id == DRAWN_SKU)
+    fields = {"csrf": csrf_of(scheduler, "/ui/"), "sku": f"EU/{DRAWN_SKU}"}
+    sent = {**fields, "code": "score_high", "explanation": "It stands among the worst.", "form_token": "t-1"}
+    assert "1 of 1 tests ordered" in scheduler.post("/ui/queue/ordered", data=sent).text
+    [link] = soup_of(scheduler, "/ui/decisions").select("tbody th a")
+    paths = (str(link["href"]), "/ui/decisions", f"/ui/ledger?subject={DRAWN_SKU}+EU", "/ui/ledger")
+    score = (
+        f"{100 * entry.p_fail:.0f} %",
+        str(entry.p_fail),
+        "p fail",
+        "as it asks",
+        "predicted failure rate",
+        "among the worst",
+    )
+    for path in paths:
+        text = soup_of(officer, path).get_text(" ", strip=True)
+        assert "your estimate first" in text
+        assert not [each for each in score if each in text], path
+        assert any(each in soup_of(scheduler, path).get_text(" ", strip=True) for each in score)
+    give_estimate(officer, DRAWN_SKU)
+    for path in paths:
+        assert "your estimate first" not in soup_of(officer, path).text
+
+
+def test_the_ledger_can_be_read_before_anything_was_scored(shop: House, tmp_path: Path) -> None:
+    empty = replace(shop, desk=Desk(Workspace(tmp_path / "empty")))
+    assert soup_of(signed_into(empty, "officer"), "/ui/ledger").h1 is not None
+
+
+def test_the_score_shows_to_whoever_gave_an_estimate_and_to_nobody_else(shop: House) -> None:
+    officer, second = signed_into(shop, "officer"), signed_into(shop, "admin")
+    give_estimate(officer, DRAWN_SKU)
+    assert lines(officer, f"view=all&q={DRAWN_SKU}")[DRAWN_SKU].select(".whisker")
+    assert exported(officer, f"view=all&q={DRAWN_SKU}")[DRAWN_SKU]["p_fail"]
+    assert not lines(second, f"view=all&q={DRAWN_SKU}")[DRAWN_SKU].select(".whisker")
+    assert lines(signed_into(shop, "analyst"), f"view=all&q={DRAWN_SKU}")[DRAWN_SKU].select(".whisker")
+
+
+def test_the_cases_to_estimate_are_all_flagged_ones_and_as_many_others(
+    shop: House, published: Published, drawn: list[Entry]
+) -> None:
+    officer = signed_into(shop, "officer")
+    flagged = {entry.sku_id for entry in drawn if entry.band in flagged_bands(published)}
+    listed = list(lines(officer, "view=estimate"))
+    others = len(drawn) - len(flagged)
+    assert flagged <= set(listed) <= {entry.sku_id for entry in drawn}
+    assert len(listed) == len(flagged) + min(len(flagged), others)
+    assert listed == sorted(listed)
+    give_estimate(officer, DRAWN_SKU)
+    assert list(lines(officer, "view=estimate")) == [sku_id for sku_id in listed if sku_id != DRAWN_SKU]
+
+
+def test_a_draw_of_another_policy_is_drawn_anew(shop: House, published: Published) -> None:
+    """The queue keeps the draw of the policy of its day; a later policy counts from the moment it is in force."""
+    stored = published.queue.column("drawn").copy()
+    published.queue.__dict__["_columns"] = {**published.queue.__dict__["_columns"], "drawn": ~stored}
+    older = replace(published.queue.__dict__["_statement"], draw_policy="2020-01-01-00000000")
+    published.queue.__dict__["_statement"] = older
+    veil = veil_of(shop, published, Person("Olga", "officer", "k-officer"), flagged_bands(published))
+    assert veil.veiled is not None
+    assert veil.veiled.tolist() == stored.tolist()

@@ -1,0 +1,99 @@
+"""Which facts stand: independent, known, not answered, and an authority's."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serving.decisions.legal_grounds import fact_policy_in_force, open_notices, standing_facts
+from serving.dossiers.records import Certificate, Dossier, Hold, Incident, LabTest, Listing
+
+DAY = date(2026, 7, 1)
+THEN = date(2026, 6, 1)
+LISTING = Listing("K-1", "EU", "S-1", None, "mains_chargers", "Charger", None, 9.0, date(2025, 1, 1), None, None, None,
+                  None, None, None, None)  # fmt: skip
+FAILED = LabTest("T-1", "K-1", "EU", THEN - timedelta(12), THEN, "fail", "warehouse", None, None, "Charger safety set",
+                 "L", "critical", "electric_shock", 450.0)  # fmt: skip
+DENIED = Certificate("C-1", "S-1", THEN, THEN, "denied", "K-1", "CE LVD", "TUV", None)
+HELD = Hold("H-1", THEN, THEN, "K-1", None, "EU", "EU customs", "detained")
+
+
+def dossier(
+    tests: tuple[LabTest, ...] = (), certificates: tuple[Certificate, ...] = (), holds: tuple[Hold, ...] = ()
+) -> Dossier:
+    """A dossier with these rows."""
+    return Dossier(DAY, LISTING, tests, certificates, holds, (), (), (), (), ())
+
+
+def kinds(told: Dossier) -> list[str]:
+    """What stands."""
+    return [fact.kind for fact in standing_facts(told, DAY)]
+
+
+def test_each_kind_of_fact_is_a_sentence_with_its_row() -> None:
+    facts = standing_facts(dossier((FAILED,), (DENIED,), (HELD,)), DAY)
+    assert {fact.kind: fact.row_id for fact in facts} == {
+        "failed_independent_test": "T-1", "certificate_denied": "C-1", "authority_order": "H-1"
+    }  # fmt: skip
+    assert all(fact.sentence.endswith(".") and str(fact.since) in fact.sentence for fact in facts)
+
+
+@pytest.mark.parametrize("test", [
+    replace(FAILED, origin="supplier_provided"), replace(FAILED, result="pass"), replace(FAILED, result="inconclusive"),
+    replace(FAILED, known_on=DAY), replace(FAILED, known_on=DAY - timedelta(731)),
+])  # fmt: skip
+def test_no_other_test_is_a_fact(test: LabTest) -> None:
+    """A supplier's sample, a pass, a report not known yet or long ago."""
+    assert kinds(dossier((test,))) == []
+
+
+def test_a_later_independent_pass_of_the_same_package_answers_a_failure() -> None:
+    """A pass of a supplier's sample, of another package, or from before, does not."""
+    later = replace(FAILED, test_id="T-2", result="pass", happened_on=THEN + timedelta(1), known_on=THEN + timedelta(9))
+    assert kinds(dossier((later, FAILED))) == []
+    for other in (
+        replace(later, origin="supplier_provided"), replace(later, package="Azo dyes"),
+        replace(later, happened_on=FAILED.happened_on - timedelta(1)), replace(later, known_on=DAY),
+    ):  # fmt: skip
+        assert kinds(dossier((other, FAILED))) == ["failed_independent_test"]
+
+
+@pytest.mark.parametrize("certificate", [
+    replace(DENIED, status="claimed"), replace(DENIED, status="expired"), replace(DENIED, scheme="GS"),
+    replace(DENIED, scheme=None),
+])  # fmt: skip
+def test_only_a_refuted_certificate_of_a_mandatory_scheme_is_a_fact(certificate: Certificate) -> None:
+    assert kinds(dossier(certificates=(certificate,))) == []
+    assert kinds(dossier(certificates=(replace(DENIED, status="withdrawn"),))) == ["certificate_denied"]
+
+
+@pytest.mark.parametrize("market", ["US", "CA", "AU", "JP"])
+def test_a_scheme_of_another_market_carries_nothing(market: str) -> None:
+    """A CE mark is no duty outside Europe, and where no duty is known there is none."""
+    elsewhere = replace(dossier(certificates=(DENIED,)), listing=replace(LISTING, market=market))
+    assert kinds(elsewhere) == []
+
+
+def test_a_status_that_was_corrected_stands_no_more() -> None:
+    """Confirmed after it was denied."""
+    corrected = replace(DENIED, status="confirmed", happened_on=THEN + timedelta(2), known_on=THEN + timedelta(2))
+    assert kinds(dossier(certificates=(corrected, DENIED))) == []
+
+
+def test_the_marketplace_itself_is_no_authority() -> None:
+    """Its own suspension carries no further one."""
+    for hold in (replace(HELD, authority="marketplace"), replace(HELD, authority=None), replace(HELD, known_on=DAY)):
+        assert kinds(dossier(holds=(hold,))) == []
+
+
+@given(st.lists(st.integers(1, 800)), st.integers(0, 400))
+def test_a_notice_sets_a_deadline_for_the_policys_days_and_never_again(ages: list[int], later: int) -> None:
+    """Each by itself; what lapsed once stays lapsed."""
+    notices = tuple(
+        Incident(f"I-{age}", "K-1", "EU", DAY - timedelta(age), DAY - timedelta(age), "shock", 1) for age in ages
+    )
+    told, days = replace(dossier(), incidents=notices), fact_policy_in_force(DAY).notice_days
+    assert open_notices(told, DAY) == tuple(sorted((DAY - timedelta(age) for age in ages if age <= days), reverse=True))
+    assert set(open_notices(told, DAY + timedelta(later))) <= set(open_notices(told, DAY))

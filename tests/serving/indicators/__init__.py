@@ -1,1 +1,0 @@
-"""What is promised of the figures a lead looks at."""

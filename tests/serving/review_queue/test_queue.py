@@ -1,0 +1,158 @@
+"""The queue on disk finds what a plain look through the catalogue finds."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from data.errors import Refusal
+from models.risk_bands import bands_in_force
+from serving.online.store import Published, published_now
+from serving.review_queue.format import DAYS, SORTS, Evidence, Told, Wanted, queue_folder
+from serving.review_queue.reader import Entry, Queue
+from serving.review_queue.writer import Alarms, Ranked, write_queue
+from tests.features.catalogues import DAY
+from tests.serving.conftest import Scored
+
+Floats = NDArray[np.float64]
+KEYS: dict[str, Callable[[Entry], float]] = {
+    "risk": lambda e: e.rank, "harm": lambda e: -e.p_fail * e.units_90, "units": lambda e: -e.units_90,
+    "tested": lambda e: -np.inf if e.days_since_test is None else -e.days_since_test, "sku": lambda e: e.position,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def published(scored: Scored) -> Published:
+    """The small catalogue in service."""
+    return published_now(scored.workspace)
+
+
+@pytest.fixture(scope="module")
+def every(published: Published) -> list[Entry]:
+    """All that the queue says, by rank."""
+    return published.queue.entries(np.arange(len(published.queue)))
+
+
+def test_the_queue_holds_every_sku_with_the_score_that_is_published(published: Published, every: list[Entry]) -> None:
+    rows = published.rows_at(np.array([entry.position for entry in every]))
+    told = [(e.sku_id, e.market, e.p_fail, e.band, e.rank) for e in every]
+    assert told == [(row.sku_id, row.market, row.p_fail, row.band, row.rank) for row in rows]
+    assert [(e.p_low, e.p_high) for e in every] == [(row.p_low, row.p_high) for row in rows]
+    for entry, row in zip(every, rows, strict=True):
+        raising = [each for each in row.reasons or () if each.contribution > 0]
+        assert entry.reason == (raising[0].feature if raising else None)
+        assert not raising or np.array_equal(raising[0].value or np.nan, entry.reason_value or np.nan, equal_nan=True)
+    assert len(every) == len(published.snapshot)
+    assert sum(published.queue.band_sizes) == len(every)
+
+
+wanted = st.builds(
+    Wanted,
+    bands=st.sets(st.sampled_from(bands_in_force(DAY).names), max_size=2).map(tuple),
+    markets=st.sampled_from([(), ("DE",), ("FR",), ("XX",)]),
+    categories=st.sampled_from([(), ("jewellery",), ("toys_3_plus", "mains_chargers")]),
+    supplier=st.sampled_from(["", "S-3", "S-nobody"]),
+    words=st.lists(st.sampled_from(["red", "TOY 1", "k-1", "s-1", "zz", "%", "\\", "'"]), max_size=2).map(tuple),
+    evidence=st.sampled_from([Evidence(0), Evidence.FAILED, Evidence.PASSED, Evidence.NEW]),
+    never_tested=st.booleans(),
+    among=st.none() | st.lists(st.integers(-1, 260), max_size=30).map(lambda rows: np.array(rows, dtype=np.int64)),
+    sort=st.sampled_from(SORTS),
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(wanted=wanted)
+def test_the_queue_finds_what_a_plain_look_through_finds(
+    published: Published, every: list[Entry], wanted: Wanted
+) -> None:
+    found = published.queue.entries(published.queue.find(wanted))
+    expected = [entry for entry in every if fits(entry, wanted)]
+    assert sorted(e.rank for e in found) == [e.rank for e in expected]
+    keys = [KEYS[wanted.sort](entry) for entry in found]
+    assert keys == sorted(keys)
+
+
+def fits(entry: Entry, wanted: Wanted) -> bool:
+    """Whether a SKU is wanted, by plain Python."""
+    text = f"{entry.sku_id}\n{entry.supplier_id}\n{entry.title or ''}".lower()
+    return (
+        (not wanted.bands or entry.band in wanted.bands)
+        and (not wanted.markets or entry.market in wanted.markets)
+        and (not wanted.categories or entry.category in wanted.categories)
+        and wanted.supplier in ("", entry.supplier_id)
+        and all(word.lower() in text for word in wanted.words)
+        and (entry.evidence & wanted.evidence) == wanted.evidence
+        and not (wanted.never_tested and entry.days_since_test is not None)
+        and (wanted.among is None or entry.position in wanted.among)
+    )
+
+
+def rescored(published: Published, p_fail: Floats, folder: Path, before: Floats | None = None) -> Queue:
+    """The queue of the same catalogue with other scores."""
+    order = np.empty(len(p_fail), dtype=np.int64)
+    order[np.argsort(-p_fail, kind="stable")] = np.arange(1, len(p_fail) + 1)
+    told = Told(p_fail, p_fail, np.zeros(len(p_fail), np.int16), p_fail)
+    never = np.full(len(p_fail), "NaT", DAYS)
+    scored = (order, p_fail, bands_in_force(DAY), told, Alarms(never, never), before)
+    write_queue(Ranked(published.snapshot, published.dossiers.titles, *scored), folder)
+    return Queue(folder)
+
+
+@pytest.fixture(scope="module")
+def twins(published: Published, tmp_path_factory: pytest.TempPathFactory) -> tuple[Queue, Queue, set[int]]:
+    """Two queues that differ in the scores of 40 SKUs alone, and the positions of these."""
+    first, draw = np.array(published.p_fail), np.random.default_rng(4)
+    hidden = draw.choice(len(first), 40, replace=False)
+    second = first.copy()
+    second[hidden] = draw.permutation(draw.choice(first, 40) * draw.uniform(0.1, 2.5, 40))
+    home = tmp_path_factory.mktemp("twins")
+    one, other = (rescored(published, each, home / f"{each.sum()}" / "queue") for each in (first, second.clip(0, 1)))
+    return one, other, set(hidden.tolist())
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(wanted=wanted)
+def test_what_is_veiled_stands_where_it_stands_whatever_its_score(
+    twins: tuple[Queue, Queue, set[int]], wanted: Wanted
+) -> None:
+    """No filter and no order tells the scores of SKUs that are veiled; without the veil they would."""
+    lists = []
+    for queue in twins[:2]:
+        veiled = np.isin(queue.column("position"), list(twins[2]))
+        lists.append(queue.positions(queue.find(replace(wanted, veiled=veiled))).tolist())
+    assert lists[0] == lists[1]
+    everything = [queue.positions(queue.find(Wanted())).tolist() for queue in twins[:2]]
+    assert everything[0] != everything[1]
+
+
+def test_a_sku_is_new_where_its_band_did_not_ask_for_a_test_the_day_before(
+    published: Published, tmp_path: Path
+) -> None:
+    bands, p_fail = bands_in_force(DAY), np.array(published.p_fail)
+    before = np.where(np.arange(len(p_fail)) % 2, p_fail, np.nan)
+    queue = rescored(published, p_fail, tmp_path / "q" / "queue", before)
+    for entry in queue.entries(np.arange(len(queue))):
+        asks = bands.action([entry.p_fail])[0] in ("test", "priority_test")
+        assert (Evidence.NEW in entry.evidence) == (asks and entry.position % 2 == 0)
+    assert not any(Evidence.NEW in e.evidence for e in published.queue.entries(np.arange(len(p_fail))))
+
+
+def test_a_queue_cut_short_or_missing_is_refused_in_a_sentence(
+    published: Published, scored: Scored, tmp_path: Path
+) -> None:
+    folder = queue_folder(scored.workspace, published.publication)
+    shutil.copytree(folder, tmp_path / "cut")
+    texts = tmp_path / "cut" / "texts.arrow"
+    texts.write_bytes(texts.read_bytes()[:-9])
+    with pytest.raises(Refusal, match=r"is not whole .* Run `touchstone score`"):
+        Queue(tmp_path / "cut")
+    with pytest.raises(Refusal, match=r"There is no complete queue"):
+        Queue(tmp_path / "nowhere")
+    with pytest.raises(Refusal, match=r"cannot be sorted by 'mood'"):
+        published.queue.find(replace(Wanted(), sort="mood"))

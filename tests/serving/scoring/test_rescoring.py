@@ -1,0 +1,65 @@
+"""One rescoring at a time, its progress told, its end said once, on SQLite and PostgreSQL."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from threading import Barrier
+
+import pytest
+import sqlalchemy as sa
+
+from data.database.audit_log import rows
+from data.errors import Refusal
+from serving.auth.api_keys import Key
+from serving.scoring.rescoring import SILENT_AFTER, StateProgress, begin, end, latest
+from tests.data.database.conftest import address, postgresql, state
+
+__all__ = ["address", "postgresql", "state"]
+
+KEY = Key("k1", "planner", "scheduler", "planner")
+
+
+def test_one_runs_at_a_time_and_is_told_to_its_end(state: sa.Engine) -> None:
+    """While it runs another is refused; its steps are told; the first end stays; then another may begin."""
+    now = datetime.now(UTC)
+    assert latest(state, now) is None
+    name = begin(state, KEY, now)
+    with pytest.raises(Refusal, match="is being rescored since"):
+        begin(state, KEY, now)
+    with StateProgress(state, name).step("Scores", 100, "SKUs") as advance:
+        advance(40)
+        told = latest(state, datetime.now(UTC))
+        assert told is not None
+        assert (told.state, told.step, told.total, told.unit) == ("running", "Scores", 100, "SKUs")
+    end(state, name, "done", "The catalogue is scored.", now)
+    end(state, name, "failed", "Too late.", now)
+    told = latest(state, now)
+    assert told is not None
+    assert (told.state, told.done, told.message) == ("done", 100, "The catalogue is scored.")
+    begin(state, KEY, now + timedelta(seconds=1))
+    assert [row.action for row in rows(state)] == ["rescore", "rescore"]
+
+
+def test_of_many_that_begin_at_once_one_runs(state: sa.Engine) -> None:
+    """Whoever begins at the same moment as others is refused unless it is the one that runs, and leaves no record."""
+    now, ready = datetime.now(UTC), Barrier(6)
+
+    def beginning(_: int) -> bool:
+        ready.wait()
+        try:
+            return bool(begin(state, KEY, now))
+        except Refusal:
+            return False
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sorted(pool.map(beginning, range(6))) == [False] * 5 + [True]
+    assert [row.action for row in rows(state)] == ["rescore"]
+
+
+def test_one_that_fell_silent_blocks_nobody(state: sa.Engine) -> None:
+    """A process that was killed is told as interrupted, and another may begin."""
+    now = datetime.now(UTC)
+    begin(state, KEY, now - SILENT_AFTER - timedelta(seconds=1))
+    told = latest(state, now)
+    assert told is not None
+    assert told.state == "interrupted"
+    assert begin(state, KEY, now)

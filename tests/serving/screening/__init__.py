@@ -1,1 +1,0 @@
-"""What the house promises of listings that nobody tested yet."""
