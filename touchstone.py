@@ -16,7 +16,7 @@ COMMANDS = {
     "sample-data": "data.cli:sample_data",
     "import": "data.cli:import_public",
     "ingest": "data.cli:ingest",
-    "signals": "features.commands:signals",
+    "signals": "features.cli:signals",
     "train": "training.cli:train",
     "tune": "training.cli:tune",
     "models": "training.cli:models",
@@ -83,7 +83,7 @@ def demo(call: Call, skus: int, budget: float, seed: int, no_serve: bool) -> Non
     from data.ingest.pipeline import ingest
     from data.progress import TerminalProgress
     from data.synthetic.generator import write_sample
-    from features.reading import read_lake
+    from features.review_text.incremental import read_lake
     from serving.cli import catalogue_summary, plan_round, plan_summary, score_day, serve_published
     from serving.online.store import published_now
     from training.pipeline import train

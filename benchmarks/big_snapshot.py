@@ -9,11 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.manifest import file_sums
-from features.catalogue import CATALOGUE
-from features.entity_file import NO_ROW, EntityFile, Piece, write_entity_file
-from features.feature import KEYS, Entity
-from features.key_index import key_hash, write_key_index
-from features.snapshot import KEY_COLUMNS, SKU, Snapshot, SnapshotStatement, file_names, open_snapshot
+from features.definition import KEYS, Entity
+from features.registry import CATALOGUE
+from features.snapshot.reader import KEY_COLUMNS, SKU, Snapshot, SnapshotStatement, file_names, open_snapshot
+from features.snapshot.storage import NO_ROW, EntityFile, Piece, key_hash, write_entity_file, write_key_index
 
 SHARED = ("category",)
 """Entities of which a larger catalogue has no more."""

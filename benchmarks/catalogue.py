@@ -25,10 +25,10 @@ from data.ingest.pipeline import ingest
 from data.progress import SilentProgress
 from data.synthetic.generator import write_sample
 from data.workspace import Workspace
-from features.reading import read_lake
-from features.reference import Reference
-from features.snapshot import Snapshot, open_snapshot
-from features.snapshot_writing import write_snapshot
+from features.fitted_tables import Reference
+from features.review_text.incremental import read_lake
+from features.snapshot.reader import Snapshot, open_snapshot
+from features.snapshot.writer import write_snapshot
 from models.artifact import Artefact, ArtefactParts
 from models.calibration import fit_calibration
 from models.reasons import top_reasons

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from data.progress import TerminalProgress
 from data.workspace import Workspace
-from features.snapshot import Snapshot, open_snapshot
+from features.snapshot.reader import Snapshot, open_snapshot
 from models.calibration import Calibration
 from models.registry import champion
 from models.treeshap import Engine

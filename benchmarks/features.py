@@ -31,15 +31,14 @@ from data.lake.surrogate_keys import SKU_CODE
 from data.lake.tables import Tables, schema_of
 from data.progress import SilentProgress
 from data.workspace import Workspace
-from features.catalogue import BY_NAME, FEATURE_NAMES
-from features.feature import KEYS
-from features.matrices import laid
-from features.morning import Morning
-from features.places import place_of
-from features.reading import read_lake
-from features.reference import Reference
-from features.reviews import READ
-from features.snapshot_writing import write_snapshot
+from features.definition import KEYS
+from features.fitted_tables import Reference
+from features.groups.reviews import READ
+from features.registry import BY_NAME, FEATURE_NAMES
+from features.review_text.incremental import read_lake
+from features.snapshot.entities import Morning, place_of
+from features.snapshot.matrices import laid
+from features.snapshot.writer import write_snapshot
 
 SUPPLIER = place_of("supplier")
 SIZES = (100_000, 1_000_000)

@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
-from features.catalogue import CATALOGUE
-from features.reference import Reference
-from features.text.enrichment import MONTHS
-from features.text.hazards import hazards
+from features.fitted_tables import Reference
+from features.registry import CATALOGUE
+from features.review_text.hazards import hazards
+from features.review_text.incremental import MONTHS
 
 KEYS = ["sku_id", "market"]
 WHOLE_TABLES = ("orders", "returns", "reviews", "lab_tests", "certificates")

@@ -19,8 +19,8 @@ from benchmarks.process import run_anew
 from benchmarks.report import machine, table, versions, write_report
 from data.progress import Advance
 from data.workspace import Workspace
-from features.reading import read_lake
-from features.snapshot import open_snapshot
+from features.review_text.incremental import read_lake
+from features.snapshot.reader import open_snapshot
 from models.artifact import ArtefactParts
 from models.registry import champion, crown, keep_model
 from serving.scoring.batch import score_catalogue

@@ -22,15 +22,14 @@ import numpy as np
 import polars as pl
 
 from benchmarks.report import interleaved_medians, machine, table, versions, write_report
-from features.text.blind_spot import exact_interval, sampled_rows
-from features.text.candidates import candidates
-from features.text.evidence import Mention, find_mentions
-from features.text.extractor import Batch, extractor_version, in_order, read
-from features.text.hazards import hazards
-from features.text.linear import COUNTS_FROM, read_model, rule_margin
-from features.text.normal_form import NormalForm
-from features.text.phrases import phrases
-from features.text.rehearsal import rehearsed_texts
+from features.review_text.classifier import COUNTS_FROM, read_model, rule_margin
+from features.review_text.classifier_training import rehearsed_texts
+from features.review_text.extractor import Batch, exact_interval, extractor_version, in_order, read, sampled_rows
+from features.review_text.hazards import hazards
+from features.review_text.lexicon import phrases
+from features.review_text.matching import candidates
+from features.review_text.mentions import Mention, find_mentions
+from features.review_text.normalization import NormalForm
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 VERDICTS = Path(__file__).parent / "text_verdicts.json"
@@ -41,7 +40,7 @@ MEMORY_ROWS = (60_000, 240_000)
 MEMORY = """
 import resource, sys
 from pathlib import Path
-from features.text.signals import signals
+from features.review_text.file_report import signals
 summary = signals(Path(sys.argv[1]), "text", Path(sys.argv[2]))
 print(summary.rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """

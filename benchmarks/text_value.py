@@ -23,9 +23,9 @@ from data.lake.tables import tables_from_frames
 from data.progress import SilentProgress
 from data.synthetic.generator import LAST_DAY, write_sample
 from data.synthetic.vocabulary import hazards as world_hazards
-from features.catalogue import CATALOGUE, FEATURE_NAMES
-from features.reading import read_at_once
-from features.reviews import GROUP, READ
+from features.groups.reviews import GROUP, READ
+from features.registry import CATALOGUE, FEATURE_NAMES
+from features.review_text.incremental import read_at_once
 from training import metrics
 from training.dataset.labels import examples
 from training.dataset.splits import split_by_time

@@ -37,7 +37,7 @@ class Workspace:
 
     @property
     def review_signals(self) -> Path:
-        """What reviews say of hazards, `review_signals/<day>-<digest>/`, as `features.reading` keeps it."""
+        """What reviews say of hazards, `review_signals/<day>-<digest>/`, as `features.review_text.incremental` keeps it."""
         return self.home / "review_signals"
 
     @property

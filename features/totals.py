@@ -10,20 +10,18 @@ from numpy.typing import NDArray
 
 from data.lake.surrogate_keys import SKU_CODE, SKU_KEY, coded_events
 from features.arithmetic import evaluate, is_arithmetic
-from features.feature import Entity, Feature
-from features.laboratory import clear_tests, decided_tests
-from features.places import Places, place_of
-from features.prepared import Rows
+from features.definition import Entity, Events, Feature, Rows, passes, values_of
+from features.groups.lab_history import clear_tests, decided_tests
+from features.groups.reviews import read_reviews, reviews_of_owners
+from features.groups.sales_and_returns import of_suppliers, sales_and_returns
 from features.reductions import Found, Placed, Reduced, reductions_in, term_of
-from features.reviews import read_reviews, reviews_of_owners
-from features.sales import of_suppliers, sales_and_returns
-from features.source import Events, passes, values_of
+from features.snapshot.entities import Places, place_of
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     from ibis.backends import BaseBackend
 
-    from features.morning import Morning
+    from features.snapshot.entities import Morning
 
 MADE_OF: Mapping[Rows, Rows] = {
     of_suppliers: sales_and_returns, reviews_of_owners: read_reviews, decided_tests: clear_tests

@@ -5,8 +5,8 @@ import json
 import re
 from functools import cache
 
-from features.catalogue import CATALOGUE
-from features.reference import Reference
+from features.fitted_tables import Reference
+from features.registry import CATALOGUE
 
 
 @cache
@@ -17,7 +17,7 @@ def feature_version() -> str:
     it changes when a word or an expression changes, and also when an upgrade of Ibis compiles the same expression
     differently.
     """
-    from features.text.extractor import extractor_version
+    from features.review_text.extractor import extractor_version
 
     declared: list[object] = [extractor_version()]
     declared += [(f.name, f.meaning, f.unit, f.group, f.entity, f.direction, f.sentence, f.missing) for f in CATALOGUE]
@@ -31,9 +31,9 @@ def compiled_sql() -> str:
 
     from data.contract import TABLES
     from data.lake.tables import Tables, schema_of
-    from features.pipeline import SPINE_SCHEMA, feature_table
-    from features.reviews import READ
-    from features.text.records import REVIEW
+    from features.groups.reviews import READ
+    from features.point_in_time import SPINE_SCHEMA, feature_table
+    from features.review_text.records import REVIEW
 
     given = {table.name: ibis.table(schema_of(table), name=table.name) for table in TABLES}
     given[READ] = ibis.table(ibis.Schema.from_polars(pl.Schema(REVIEW)), name=READ)

@@ -9,7 +9,7 @@ from typing import Any
 
 from data.errors import Refusal
 from data.workspace import replacing
-from features.reference import Reference, read_reference, write_reference
+from features.fitted_tables import Reference, read_reference, write_reference
 from models.calibration import Calibration
 
 SUMS = "SHA256SUMS"

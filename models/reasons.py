@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from features.catalogue import BY_NAME
-from features.feature import Feature, Unit
+from features.definition import Feature, Unit
+from features.registry import BY_NAME
 from models.artifact import Artefact
 
 NUMBERED = re.compile(r"\[(?:(?P<one>\w+)\|)?(?P<many>\w+)\]")

@@ -205,7 +205,7 @@ def _seal(call: Call) -> str:
 def score_day(settings: Settings, as_of: date | None, progress: Progress) -> Path:
     """Score the catalogue with the champion, as of the day after the newest row where no day is given; prune after."""
     from data.lake.store import current_lake, latest_known_on
-    from features.reading import read_lake
+    from features.review_text.incremental import read_lake
     from models.registry import champion
     from serving.scoring.batch import score_catalogue
     from serving.scoring.retention import prune

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from data.errors import Refusal
 from data.workspace import Workspace, point, pointed, replacing
-from features.snapshot import open_snapshot, verify_snapshot
+from features.snapshot.reader import open_snapshot, verify_snapshot
 from serving.dossiers.reader import verify_dossiers
 
 RECORD_FILE = "publication.json"

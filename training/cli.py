@@ -28,7 +28,7 @@ def replay(call: Call, /, strategies: tuple[str, ...], worlds: int, seed: int, h
     from training.simulation.report import headline, write_report
 
     if history:
-        from features.reading import read_lake
+        from features.review_text.incremental import read_lake
         from training.simulation.historical import hindsight_text, in_hindsight, past_of
 
         past = past_of(read_lake(call.settings.workspace))
@@ -47,7 +47,7 @@ def replay(call: Call, /, strategies: tuple[str, ...], worlds: int, seed: int, h
 @click.pass_obj
 def train(call: Call, recipe: str, test_from: datetime | None) -> None:
     """Train and calibrate a model, compare it with its baselines, register it in MLflow."""
-    from features.reading import read_lake
+    from features.review_text.incremental import read_lake
     from training.pipeline import train as train_model
     from training.recipe import read_recipe
 
@@ -70,7 +70,7 @@ def tune(call: Call, recipe: str, test_from: datetime | None, trials: int, minut
 
     A search that was broken off goes on where it stopped.
     """
-    from features.reading import read_lake
+    from features.review_text.incremental import read_lake
     from training.recipe import read_recipe
     from training.tuning.run import Ask, tuned_recipe
     from training.tuning.search import Limits
@@ -145,7 +145,7 @@ def rollback_model(call: Call, why: str, by: str) -> None:
 @click.pass_context
 def monitor(context: click.Context, as_of: datetime | None) -> None:
     """Compare catalogue and new labels with the champion's training; exit code 1 when policy asks for a new model."""
-    from features.reading import read_lake
+    from features.review_text.incremental import read_lake
     from training.lifecycle.monitoring import monitor as watch
 
     settings, progress = context.obj.settings, TerminalProgress()
@@ -159,7 +159,7 @@ def monitor(context: click.Context, as_of: datetime | None) -> None:
 @click.pass_obj
 def retrain(call: Call, recipe: str | None) -> None:
     """Monitor the champion; train a new model when policy asks for it, and promote it when every rule holds."""
-    from features.reading import read_lake
+    from features.review_text.incremental import read_lake
     from training.pipeline import retrain as renewed
     from training.recipe import read_recipe
 

@@ -13,7 +13,7 @@ from data.lake.store import latest_known_on
 from data.lake.tables import Tables
 from data.progress import Progress
 from data.settings import Settings
-from features.catalogue import FEATURE_NAMES
+from features.registry import FEATURE_NAMES
 from features.version import feature_version
 from models.artifact import Artefact, ArtefactParts
 from models.registry import champion, champion_version, keep_model, model_folder

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from data.errors import Refusal
 from data.policy import POLICY_FOLDER, policy_in_force
-from features.catalogue import BY_NAME
+from features.registry import BY_NAME
 from serving.score_rows import Assessor
 
 Floats = NDArray[np.float64]

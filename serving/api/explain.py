@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from data.errors import Refusal
-from features.catalogue import BY_NAME
+from features.registry import BY_NAME
 from models.reasons import Narrator, Place
 from serving.api.counterfactuals import Change, changes, steps_in_force
 from serving.decisions.legal_grounds import Fact, standing_facts

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from data.database.audit_log import Deed, Versions
-from features.newcomer import ListingReader, NewListing
+from features.groups.new_listing import ListingReader, NewListing
 from models.reasons import Place
 from serving.api.screening_policy import Ask, Decision, ScreeningPolicy, Situation, Stage, screening_policy_in_force
 from serving.auth.api_keys import Key

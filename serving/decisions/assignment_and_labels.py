@@ -13,7 +13,7 @@ from data.database.connection import reading, writing
 from data.database.schema import ASSIGNMENTS, QUOTE_VERDICTS
 from data.errors import Refusal
 from data.workspace import replacing
-from features.text.masking import masked
+from features.review_text.redaction import masked
 from serving.decisions.rules import Officer
 
 VERDICTS = ("hazard", "no_hazard", "other_product")

@@ -13,7 +13,7 @@ from data.database.audit_log import Deed, Versions, record_with
 from data.database.connection import reading, writing
 from data.database.schema import ESTIMATES
 from data.errors import Refusal
-from features.snapshot import Snapshot
+from features.snapshot.reader import Snapshot
 from serving.decisions.policy import DecisionPolicy
 from serving.decisions.rules import Officer
 

@@ -9,10 +9,10 @@ import ibis.expr.types as ir
 
 from data.lake.surrogate_keys import named, same_sku
 from data.lake.tables import Tables
-from features.certificates import GRAVITY
-from features.places import Places, place_of
-from features.reviews import SIGNALS
-from features.text.linear import COUNTS_FROM
+from features.groups.certificates import GRAVITY
+from features.groups.reviews import SIGNALS
+from features.review_text.classifier import COUNTS_FROM
+from features.snapshot.entities import Places, place_of
 from serving.dossiers.reader import LISTING, MONTHS, OF_SUPPLIER, OWNER, SUPPLIER_PLACE, months_before
 from serving.dossiers.records import Audit, Certificate, Hold, Incident, LabTest, Listing, Month, Quote, Remediation
 

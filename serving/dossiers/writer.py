@@ -13,9 +13,9 @@ from data.lake.tables import Tables
 from data.manifest import file_sums
 from data.progress import Progress
 from data.workspace import replacing
-from features.places import numbered
-from features.reviews import SIGNALS
-from features.text.extractor import extractor_version
+from features.groups.reviews import SIGNALS
+from features.review_text.extractor import extractor_version
+from features.snapshot.entities import numbered
 from serving.dossiers.reader import OWNER, STATEMENT, SUPPLIER_PLACE, DossierStatement, write_owned_rows
 from serving.dossiers.tables import Owners, sheets_of
 
@@ -36,7 +36,7 @@ def dossiers_name(tables: Tables, as_of: date) -> str:
 def write_dossiers(tables: Tables, as_of: date, folder: Path, progress: Progress) -> None:
     """Write the dossiers of every SKU listed by `as_of` as `folder`, all or nothing.
 
-    A SKU's position is that of its row in `features.snapshot_writing.write_snapshot` of the same tables and day.
+    A SKU's position is that of its row in `features.snapshot.writer.write_snapshot` of the same tables and day.
     """
     sheets = sheets_of(tables)
     with (

@@ -12,7 +12,7 @@ from pydantic_core import to_json
 
 from data.errors import Refusal
 from data.workspace import Workspace
-from features.snapshot import open_snapshot
+from features.snapshot.reader import open_snapshot
 from models.artifact import Artefact, require_feature_version
 from models.reasons import Narrator, Place
 from models.registry import model

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from data.errors import Refusal
 from data.workspace import Workspace
-from features.snapshot import Snapshot, open_snapshot
+from features.snapshot.reader import Snapshot, open_snapshot
 from models.risk_bands import Bands
 from serving.dossiers.reader import Dossiers
 from serving.publication import Publication, published_name, read_publication

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from data.manifest import StatementFile, Sums
 from data.workspace import Workspace
-from features.catalogue import CATALOGUE
+from features.registry import CATALOGUE
 from serving.publication import Publication
 
 Floats = NDArray[np.float64]

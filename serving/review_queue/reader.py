@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from data.errors import Refusal
-from features.snapshot import Snapshot
+from features.snapshot.reader import Snapshot
 from serving.decisions.blind_assessment import drawn_cases
 from serving.decisions.policy import DecisionPolicy
 from serving.review_queue.format import (

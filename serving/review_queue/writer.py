@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from data.manifest import file_sums
 from data.workspace import replacing
-from features.snapshot import Snapshot
+from features.snapshot.reader import Snapshot
 from models.risk_bands import Bands
 from serving.decisions.blind_assessment import drawn_cases
 from serving.decisions.legal_grounds import FactPolicy, fact_policy_in_force

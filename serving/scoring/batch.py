@@ -16,8 +16,8 @@ from data.errors import Refusal
 from data.lake.tables import Tables
 from data.progress import Advance, Progress
 from data.workspace import Workspace
-from features.snapshot import Snapshot, open_snapshot, verify_snapshot
-from features.snapshot_writing import snapshot_name, write_snapshot
+from features.snapshot.reader import Snapshot, open_snapshot, verify_snapshot
+from features.snapshot.writer import snapshot_name, write_snapshot
 from features.version import feature_version
 from models.artifact import Artefact, require_feature_version
 from models.risk_bands import bands_in_force

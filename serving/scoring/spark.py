@@ -21,13 +21,12 @@ from data.lake.store import current_lake, latest_known_on
 from data.lake.tables import Tables
 from data.progress import Progress
 from data.workspace import Workspace
-from features.feature import KEYS
-from features.pipeline import SHARED, entity_table, gathered
-from features.reading import read_lake
-from features.reference import Reference
-from features.reviews import READ, REVIEWS
-from features.snapshot_writing import catalogue_on
-from features.text.enrichment import MONTHS
+from features.definition import KEYS
+from features.fitted_tables import Reference
+from features.groups.reviews import READ, REVIEWS
+from features.point_in_time import SHARED, entity_table, gathered
+from features.review_text.incremental import MONTHS, read_lake
+from features.snapshot.writer import catalogue_on
 from features.version import feature_version
 from models.artifact import Artefact, require_feature_version
 from models.registry import model_folder

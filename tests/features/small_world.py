@@ -13,10 +13,10 @@ import pyarrow as pa
 
 from data.contract import TABLES, Column, Table
 from data.lake.tables import Tables, schema_of
-from features.pipeline import SPINE_SCHEMA, feature_table
-from features.reference import SCHEMAS, UNTRAINED_RATES, Reference, rates_table
-from features.reviews import READ, REVIEWS
-from features.text.records import CARRIED, records_of
+from features.fitted_tables import SCHEMAS, UNTRAINED_RATES, Reference, rates_table
+from features.groups.reviews import READ, REVIEWS
+from features.point_in_time import SPINE_SCHEMA, feature_table
+from features.review_text.records import CARRIED, records_of
 
 Row = dict[str, Any]
 Rows = dict[str, list[Row]]
@@ -81,7 +81,7 @@ class SmallWorld:
 
 
 def _read(reviews: list[Row]) -> pa.Table:
-    """What `features.reading` adds to the reviews."""
+    """What `features.review_text.incremental` adds to the reviews."""
     schema = pl.Schema({**CARRIED, "text": pl.String, "language": pl.String})
     return records_of(pl.DataFrame(reviews, schema=schema)).reviews.to_arrow()
 

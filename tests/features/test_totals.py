@@ -10,13 +10,12 @@ from hypothesis import strategies as st
 from data.lake.surrogate_keys import SKU_CODE, coded_events, coded_skus
 from data.lake.tables import Tables
 from features import arithmetic, reductions
-from features.catalogue import CATALOGUE
-from features.certificates import REUSES
-from features.feature import Feature
-from features.matrices import laid
-from features.morning import Morning
-from features.reviews import READ
-from features.source import Events
+from features.definition import Events, Feature
+from features.groups.certificates import REUSES
+from features.groups.reviews import READ
+from features.registry import CATALOGUE
+from features.snapshot.entities import Morning
+from features.snapshot.matrices import laid
 from tests.features.small_world import AS_OF, REFERENCE, SmallWorld, random_rows
 
 FEATURES = [feature for feature in CATALOGUE if isinstance(feature.source, Events)]

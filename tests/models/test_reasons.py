@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from features.catalogue import BY_NAME, CATALOGUE, FEATURE_NAMES
-from features.feature import Feature, Unit
+from features.definition import Feature, Unit
+from features.registry import BY_NAME, CATALOGUE, FEATURE_NAMES
 from models.artifact import Artefact
 from models.calibration_curves import Floats
 from models.reasons import (

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from data.errors import Refusal
-from features.catalogue import FEATURE_NAMES
+from features.registry import FEATURE_NAMES
 from models.artifact import Artefact
 from models.reasons import top_reasons
 from models.scorer import Scorer, Scores

@@ -8,8 +8,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from data.workspace import Workspace
-from features.catalogue import FEATURE_NAMES
-from features.reference import Reference
+from features.fitted_tables import Reference
+from features.registry import FEATURE_NAMES
 from features.version import feature_version
 from models.artifact import Artefact, ArtefactParts, read_artefact, write_artefact
 from models.calibration import Calibration, fit_calibration

@@ -15,8 +15,8 @@ from data.errors import Refusal
 from data.progress import SilentProgress
 from data.settings import Settings
 from data.workspace import Workspace
-from features.catalogue import FEATURE_NAMES
-from features.pipeline import feature_frame
+from features.point_in_time import feature_frame
+from features.registry import FEATURE_NAMES
 from models.artifact import read_artefact
 from models.registry import champion, champion_version
 from models.scorer import Scorer

@@ -12,7 +12,7 @@ from data.contract import BY_NAME
 from data.lake.tables import Tables, tables_from_frames
 from data.progress import SilentProgress
 from data.synthetic.generator import write_sample
-from features.reading import read_at_once
+from features.review_text.incremental import read_at_once
 from training import metrics
 from training.dataset.labels import examples
 from training.dataset.splits import split_by_time

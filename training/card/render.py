@@ -7,7 +7,7 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 
-from features.catalogue import FEATURE_NAMES
+from features.registry import FEATURE_NAMES
 from training.card import plots, plots_over_time
 from training.card.model_card import group_rows
 from training.card.plots import house_style, save

@@ -10,7 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from data.lake.tables import Tables
-from features.titles import title_key
+from features.groups.titles import title_key
 from training.recipe_schema import INDEPENDENT_ORIGINS, SEVERITIES, LabelRecipe
 
 EVALUATION_ONLY = ("propensity", "strategy", "lab_id", "cost_eur")

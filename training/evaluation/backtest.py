@@ -10,8 +10,8 @@ import pandas as pd
 
 from data.lake.tables import Tables
 from data.progress import Progress
-from features.catalogue import FEATURE_NAMES
-from features.pipeline import feature_frame
+from features.point_in_time import feature_frame
+from features.registry import FEATURE_NAMES
 from training.dataset.splits import Period, RollingFold, Rows, group_parts, rolling_periods
 from training.evaluation.baselines import baseline_margins
 from training.evaluation.diagnostics import cold_rows, cold_start, schedule_replay

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from features.catalogue import FEATURE_NAMES
+from features.registry import FEATURE_NAMES
 from training import metrics
 from training.dataset.selection_weights import Stratum, logged_stratum, random_stratum, reasons_of_testing
 from training.evaluation.skill import Claim, Judged, numbers

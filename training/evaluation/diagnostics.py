@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from features.catalogue import FEATURE_NAMES
+from features.registry import FEATURE_NAMES
 from models.reasons import TOLD_REASONS, Columns, top_reasons
 from models.treeshap import compile_model
 from training import metrics

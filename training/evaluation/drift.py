@@ -9,10 +9,10 @@ import pandas as pd
 import pyarrow as pa
 
 from data.lake.tables import Tables
-from features.catalogue import FEATURE_NAMES
-from features.pipeline import feature_frame
-from features.reference import SCHEMAS, Reference
-from features.snapshot_writing import catalogue_on
+from features.fitted_tables import SCHEMAS, Reference
+from features.point_in_time import feature_frame
+from features.registry import FEATURE_NAMES
+from features.snapshot.writer import catalogue_on
 from training.fitting.target_encoding import matrix_of
 from training.metrics import Floats
 

@@ -10,7 +10,7 @@ import numpy as np
 from data.lake.store import latest_known_on
 from data.lake.tables import Tables
 from data.progress import Progress
-from features.catalogue import FEATURE_NAMES
+from features.registry import FEATURE_NAMES
 from models.risk_bands import bands_in_force
 from models.treeshap import compile_model
 from training.dataset.selection_weights import random_stratum

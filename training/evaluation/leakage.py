@@ -12,8 +12,8 @@ import pandas as pd
 from data.errors import Refusal
 from data.lake.tables import Tables
 from data.progress import Progress
-from features.catalogue import FEATURE_NAMES
-from features.pipeline import feature_frame
+from features.point_in_time import feature_frame
+from features.registry import FEATURE_NAMES
 from training import metrics
 from training.dataset.splits import Period, Rows
 from training.fitting.model import Study

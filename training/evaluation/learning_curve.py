@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from data.progress import Progress
-from features.catalogue import FEATURE_NAMES
+from features.registry import FEATURE_NAMES
 from training import metrics
 from training.dataset.splits import Rows, group_parts
 from training.evaluation.skill import Claim, Judged, numbers, platt

@@ -7,7 +7,7 @@ from typing import Any
 import lightgbm as lgb
 import numpy as np
 
-from features.catalogue import FEATURE_NAMES
+from features.registry import FEATURE_NAMES
 from training.dataset.splits import Fold, Rows, group_parts
 from training.metrics import Floats, Truths, logit
 from training.recipe import Recipe

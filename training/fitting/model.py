@@ -8,9 +8,9 @@ import pandas as pd
 
 from data.lake.tables import Tables
 from data.progress import Progress
-from features.catalogue import CATALOGUE, FEATURE_NAMES
-from features.pipeline import feature_frame
-from features.reference import Reference
+from features.fitted_tables import Reference
+from features.point_in_time import feature_frame
+from features.registry import CATALOGUE, FEATURE_NAMES
 from models.calibration import Calibration, fit_calibration
 from models.calibration_curves import PriorShift
 from training.dataset.selection_weights import Stratum, logged_stratum, training_weights

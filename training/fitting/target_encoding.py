@@ -14,10 +14,10 @@ from scipy.sparse import csr_array
 from sklearn.linear_model import LogisticRegression
 
 from data.lake.tables import Tables
-from features.reference import SCHEMAS, UNTRAINED_RATES, Prior, Reference, rates_table
-from features.reviews import read_reviews
-from features.sales import sales_and_returns
-from features.titles import MILLION
+from features.fitted_tables import SCHEMAS, UNTRAINED_RATES, Prior, Reference, rates_table
+from features.groups.reviews import read_reviews
+from features.groups.sales_and_returns import sales_and_returns
+from features.groups.titles import MILLION
 from training.dataset.splits import Rows
 from training.metrics import Floats, Truths
 from training.recipe_schema import TitleRecipe

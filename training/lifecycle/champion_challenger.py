@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from data.lake.tables import Tables
-from features.catalogue import FEATURE_NAMES
-from features.pipeline import feature_frame
+from features.point_in_time import feature_frame
+from features.registry import FEATURE_NAMES
 from features.version import feature_version
 from models.artifact import Artefact, ArtefactParts
 from models.risk_bands import bands_in_force

@@ -13,7 +13,7 @@ import pandas as pd
 from data.errors import Refusal
 from data.lake.tables import Tables
 from data.policy import POLICY_FOLDER, policy_in_force
-from features.catalogue import FEATURE_NAMES
+from features.registry import FEATURE_NAMES
 from features.version import feature_version
 from models.artifact import Artefact, require_feature_version
 from training.dataset.labels import examples

@@ -4,7 +4,7 @@ from datetime import date
 
 from data.errors import Refusal
 from data.settings import Settings
-from features.reading import read_lake
+from features.review_text.incremental import read_lake
 from models.artifact import Artefact
 from models.registry import champion_version, crown, model
 from training.card.render import write_card

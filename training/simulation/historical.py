@@ -13,9 +13,9 @@ import pandas as pd
 
 from data.errors import Refusal
 from data.lake.tables import Tables
-from features.catalogue import CATALOGUE
-from features.pipeline import feature_frame
-from features.reference import Reference
+from features.fitted_tables import Reference
+from features.point_in_time import feature_frame
+from features.registry import CATALOGUE
 from training.dataset.labels import examples
 from training.simulation.comparison import CONTESTANTS, Contestant
 from training.simulation.lab_records import Batch, Floats, Integers, Ledger, Matrix, Truths

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.datastructures import QueryParams
 
-from features.catalogue import BY_NAME
+from features.registry import BY_NAME
 from models.reasons import brief_of, fact_of
 from serving.console.blinding import Veil, flagged_bands, veil_of
 from serving.console.context import House

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from data.errors import Refusal
 from data.policy import POLICY_FOLDER, policy_in_force
-from features.catalogue import BY_NAME
+from features.registry import BY_NAME
 from sampling.policy import sampling_policy_in_force
 from sampling.problem import Package
 from serving.api.counterfactuals import TOGETHER, Change, changes, steps_in_force

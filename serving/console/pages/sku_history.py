@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from data.errors import Refusal
 from data.workspace import Workspace
-from features.snapshot import Snapshot, open_snapshot
+from features.snapshot.reader import Snapshot, open_snapshot
 from models.reasons import Place
 from serving.console.pages.sku_evidence import GroupSum, category_rows, group_sums
 from serving.dossiers.records import Dossier, Month

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data.errors import Refusal
-from features.catalogue import BY_NAME
+from features.registry import BY_NAME
 from serving.api.counterfactuals import TOGETHER, changes, steps_in_force
 from serving.api.explain import explain
 from serving.online.store import Published, published_now

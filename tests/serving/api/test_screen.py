@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import Refusal
-from features.newcomer import ListingReader, NewListing
+from features.groups.new_listing import ListingReader, NewListing
 from models.risk_bands import bands_in_force
 from serving.api.screen import Listing, Screen, screen_of
 from serving.api.screening_policy import FACTS, HOLDING, STAGES, Situation, screening_policy_in_force

@@ -11,7 +11,7 @@ from data.contract import TABLES
 from data.lake.tables import Tables, schema_of, tables_from_frames
 from data.progress import SilentProgress
 from data.workspace import Workspace
-from features.reading import read_at_once
+from features.review_text.incremental import read_at_once
 from models.registry import champion
 from serving.scoring.batch import score_catalogue
 from tests.models.worlds import tiny_champion

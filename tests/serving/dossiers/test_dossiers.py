@@ -16,10 +16,10 @@ from data import contract
 from data.errors import Refusal
 from data.lake.tables import Tables
 from data.progress import SilentProgress
-from features.reference import Reference
-from features.snapshot import open_snapshot
-from features.snapshot_writing import write_snapshot
-from features.text.linear import COUNTS_FROM
+from features.fitted_tables import Reference
+from features.review_text.classifier import COUNTS_FROM
+from features.snapshot.reader import open_snapshot
+from features.snapshot.writer import write_snapshot
 from serving.dossiers import records as records
 from serving.dossiers.reader import (
     MONTHS_KEPT,

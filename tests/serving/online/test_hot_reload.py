@@ -10,7 +10,7 @@ import pytest
 from data.errors import Refusal
 from data.progress import SilentProgress
 from data.workspace import Workspace, point
-from features.snapshot import verify_snapshot
+from features.snapshot.reader import verify_snapshot
 from models.registry import champion, crown, keep_model
 from serving.dossiers.reader import verify_dossiers
 from serving.online import hot_reload as desk_module

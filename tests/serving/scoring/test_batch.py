@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as arrays
 from data.errors import Refusal
 from data.progress import SilentProgress
 from data.workspace import Workspace
-from features.snapshot import open_snapshot
+from features.snapshot.reader import open_snapshot
 from models.registry import champion
 from models.risk_bands import bands_in_force
 from models.scorer import Scorer

@@ -19,11 +19,11 @@ from data.ingest.pipeline import ingest
 from data.progress import SilentProgress
 from data.synthetic.generator import write_sample
 from data.workspace import Workspace
-from features.catalogue import FEATURE_NAMES
-from features.feature import KEYS
-from features.pipeline import feature_table
-from features.reading import read_lake
-from features.snapshot_writing import catalogue_on
+from features.definition import KEYS
+from features.point_in_time import feature_table
+from features.registry import FEATURE_NAMES
+from features.review_text.incremental import read_lake
+from features.snapshot.writer import catalogue_on
 from models.registry import champion, crown, keep_model
 from serving.score_rows import SCORE_SCHEMA, ranks_of
 from serving.scoring.batch import score_catalogue

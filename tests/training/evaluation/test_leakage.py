@@ -9,9 +9,9 @@ import pytest
 
 from data.lake.tables import Tables
 from data.progress import SilentProgress
-from features.catalogue import FEATURE_NAMES
-from features.pipeline import feature_frame
-from features.reference import Reference
+from features.fitted_tables import Reference
+from features.point_in_time import feature_frame
+from features.registry import FEATURE_NAMES
 from tests.training.worlds import market_frames, small_recipe, tables_of
 from training.dataset.labels import examples
 from training.dataset.splits import split_by_time

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from features.catalogue import FEATURE_NAMES
+from features.registry import FEATURE_NAMES
 from tests.training.worlds import small_recipe
 from training.evaluation.skill import sigmoid
 from training.fitting.booster import Lesson, cross_margins, fit_booster

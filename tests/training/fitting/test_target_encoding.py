@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.reference import UNTRAINED_RATES, Prior
+from features.fitted_tables import UNTRAINED_RATES, Prior
 from tests.training.worlds import START, market_frames, small_recipe, tables_of
 from training.dataset.labels import examples
 from training.dataset.splits import group_parts

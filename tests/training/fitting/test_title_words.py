@@ -7,8 +7,8 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.pipeline import feature_frame
-from features.reference import Reference
+from features.fitted_tables import Reference
+from features.point_in_time import feature_frame
 from tests.training.worlds import WORDS, market_frames, small_recipe, tables_of
 from training.dataset.splits import group_parts
 from training.fitting.target_encoding import fit_title_words, out_of_fold_signals, title_signals

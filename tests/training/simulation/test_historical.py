@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from features.catalogue import CATALOGUE
+from features.registry import CATALOGUE
 from training.simulation.comparison import CONTESTANTS, Contestant
 from training.simulation.historical import REVEALING, Past, hindsight_text, in_hindsight
 from training.simulation.strategies import Choice, View

@@ -1,0 +1,21 @@
+"""The command that reads hazards out of any file of texts."""
+
+from pathlib import Path
+
+import click
+
+from data.cli import FOLDER
+from data.progress import TerminalProgress
+
+
+@click.command()
+@click.option("--input", "source", type=FOLDER, required=True, help="A CSV file with a header and a row per text.")
+@click.option("--text", "column", required=True, metavar="COLUMN", help="The column that holds the texts.")
+@click.option("--language", help="Of all texts, such as en (default: told by each text).")
+@click.option("--out", type=FOLDER, required=True, help="Parquet file to write, one row per mention.")
+def signals(source: Path, column: str, language: str | None, out: Path) -> None:
+    """Find the hazards that reviews report, each with the sentence a person can check."""
+    from features.review_text.file_report import signals as read_signals
+
+    for line in read_signals(source, column, out, language=language, progress=TerminalProgress()).lines():
+        click.echo(line)

@@ -1,0 +1,1 @@
+"""Feature groups: the declarations, by the rows they read."""

@@ -1,0 +1,198 @@
+"""How a supplier's goods fared in the laboratory so far, and those of its factory, of the SKU and of its title."""
+
+from typing import TYPE_CHECKING, Final
+
+from data.lake.surrogate_keys import named, same_sku
+from features.definition import (
+    KEYS,
+    Entity,
+    Events,
+    Feature,
+    count,
+    days_since_last,
+    share,
+    shared,
+    smoothed,
+    total,
+    within,
+)
+from features.fitted_tables import Reference
+from features.groups.titles import title_key
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+    from data.lake.tables import Tables
+
+
+@shared
+def listed(tables: "Tables") -> "ir.Table":
+    """The SKUs with the keys of every entity they belong to."""
+    skus = tables["skus"]
+    return skus.select("sku_id", "market", "supplier_id", "factory_id", "category", title_key=title_key(skus.title))
+
+
+def clear_tests(tables: "Tables") -> "ir.Table":
+    """Tests with a clear result: `independent` and `given` (supplier-provided) tests, `failed`, `severity`.
+
+    Why, by whom and with which package a test was ordered stays behind: that would tell the officer's suspicion.
+    """
+    tests = tables["lab_tests"].filter(lambda test: test.result.isin(["pass", "fail"]))
+    given = tests.origin == "supplier_provided"
+    return tests.select(
+        *named(tests), "happened_on", "known_on", "severity",
+        given=given, independent=~given, failed=tests.result == "fail",
+    )  # fmt: skip
+
+
+@shared
+def decided_tests(tables: "Tables") -> "ir.Table":
+    """The same with the keys of every entity that the SKU belongs to."""
+    facts, listing = clear_tests(tables), listed(tables)
+    on = same_sku(facts, listing)
+    told = [column for column in listing.columns if column in on or column not in facts.columns]
+    return facts.inner_join(listing if len(told) == len(listing.columns) else listing.select(*told), list(on))
+
+
+def _tests_of(entity: Entity) -> Events:
+    return Events(f"tests of the {entity}", ("lab_tests",), KEYS[entity], decided_tests)
+
+
+TESTS_OF: dict[Entity, Events] = {entity: _tests_of(entity) for entity in KEYS}
+
+
+GROUP: Final = "supplier history"
+SEVERITY_POINTS = {"minor": 1, "major": 5, "critical": 25}
+WHOSE: dict[Entity, str] = {
+    "supplier": "this supplier's products", "factory": "products of this factory", "sku": "this product",
+    "title": "products with this title from all sellers",
+}  # fmt: skip
+
+
+def _failed(seen: "ir.Table") -> "ir.BooleanValue":
+    return seen.independent & seen.failed
+
+
+def _fail_rate(entity: Entity, window_days: int | None) -> Feature:
+    def rate(seen: "ir.Table", reference: Reference) -> "ir.Value":
+        counted = seen.independent & within(seen, window_days) if window_days else seen.independent
+        return smoothed(count(counted & seen.failed), count(counted), reference.prior(f"{entity}_fail"))
+
+    when = f"in the last {window_days} days" if window_days else "so far"
+    return Feature(
+        name=f"{entity}_fail_rate_{window_days}" if window_days else f"{entity}_fail_rate",
+        meaning=f"share of independent tests of {WHOSE[entity]} that failed {when}, shrunk to the usual share",
+        unit="share", group=GROUP, entity=entity, direction=1,
+        sentence=f"Independent tests of {WHOSE[entity]} {when} point to a fail rate of {{value}}.",
+        missing=f"No independent test of {WHOSE[entity]} can be looked up.",
+        source=TESTS_OF[entity], value=rate,
+    )  # fmt: skip
+
+
+def _fails(entity: Entity, window_days: int) -> Feature:
+    return Feature(
+        name=f"{entity}_fails_{window_days}",
+        meaning=f"independent tests of {WHOSE[entity]} that failed in the last {window_days} days",
+        unit="count", group=GROUP, entity=entity, direction=1,
+        sentence=f"{{value}} independent test[s] of {WHOSE[entity]} failed in the last {window_days} days.",
+        missing=f"Failed tests of {WHOSE[entity]} cannot be looked up.",
+        source=TESTS_OF[entity], value=lambda seen, _: count(_failed(seen) & within(seen, window_days)),
+    )  # fmt: skip
+
+
+def _tests(entity: Entity) -> Feature:
+    return Feature(
+        name=f"{entity}_tests",
+        meaning=f"independent tests of {WHOSE[entity]} whose result is known",
+        unit="count", group=GROUP, entity=entity, direction=0,
+        sentence=f"{{value}} independent test[s] of {WHOSE[entity]} [is|are] known.",
+        missing=f"Tests of {WHOSE[entity]} cannot be looked up.",
+        source=TESTS_OF[entity], value=lambda seen, _: count(seen.independent),
+    )  # fmt: skip
+
+
+def _days_since_fail(entity: Entity) -> Feature:
+    return Feature(
+        name=f"{entity}_days_since_fail",
+        meaning=f"days since a sample of {WHOSE[entity]} was drawn that failed an independent test",
+        unit="days", group=GROUP, entity=entity, direction=0,
+        sentence=f"The last failed independent test of {WHOSE[entity]} was {{value}} ago.",
+        missing=f"No failed independent test of {WHOSE[entity]} is known.",
+        source=TESTS_OF[entity], value=lambda seen, _: days_since_last(seen, _failed(seen)),
+    )  # fmt: skip
+
+
+def _days_since_test(entity: Entity) -> Feature:
+    return Feature(
+        name=f"{entity}_days_since_test",
+        meaning=f"days since a sample of {WHOSE[entity]} was drawn for an independent test",
+        unit="days", group=GROUP, entity=entity, direction=0,
+        sentence=f"The last independent test of {WHOSE[entity]} was {{value}} ago.",
+        missing=f"No independent test of {WHOSE[entity]} is known yet.",
+        source=TESTS_OF[entity], value=lambda seen, _: days_since_last(seen, seen.independent),
+    )  # fmt: skip
+
+
+def _critical_rate(entity: Entity) -> Feature:
+    def rate(seen: "ir.Table", reference: Reference) -> "ir.Value":
+        critical = _failed(seen) & (seen.severity == "critical")
+        return smoothed(count(critical), count(seen.independent), reference.prior("critical_fail"))
+
+    return Feature(
+        name=f"{entity}_critical_rate",
+        meaning=f"share of independent tests of {WHOSE[entity]} with a critical failure, shrunk to the usual share",
+        unit="share", group=GROUP, entity=entity, direction=1,
+        sentence=f"Independent tests of {WHOSE[entity]} point to critical failures in {{value}} of tests.",
+        missing=f"No independent test of {WHOSE[entity]} can be looked up.",
+        source=TESTS_OF[entity], value=rate,
+    )  # fmt: skip
+
+
+def _severity_points(seen: "ir.Table", _: Reference) -> "ir.Value":
+    recent = seen.independent & within(seen, 365)
+    points = total(seen.severity.cases(*SEVERITY_POINTS.items(), else_=0), recent & seen.failed)
+    return share(points, count(recent))
+
+
+def _golden_gap(seen: "ir.Table", reference: Reference) -> "ir.Value":
+    given_passes = smoothed(count(seen.given & ~seen.failed), count(seen.given), reference.prior("golden_pass"))
+    fails = smoothed(count(_failed(seen)), count(seen.independent), reference.prior("supplier_fail"))
+    return given_passes - (1 - fails)
+
+
+_SEVERITY = Feature(
+    name="supplier_severity_365",
+    meaning="mean severity of this supplier's independent tests in the last year "
+    "(pass 0, minor 1, major 5, critical 25)",
+    unit="points", group=GROUP, entity="supplier", direction=1,
+    sentence="Failures of this supplier in the last year weigh {value} per test (a minor one 1, a critical one 25).",
+    missing="No independent test of this supplier is known in the last year.",
+    source=TESTS_OF["supplier"], value=_severity_points,
+)  # fmt: skip
+_GOLDEN_GAP = Feature(
+    name="supplier_golden_gap",
+    meaning="pass rate of samples this supplier handed in minus pass rate of independent samples, both shrunk",
+    unit="share points", group=GROUP, entity="supplier", direction=1,
+    sentence="Samples this supplier handed in pass more often than independent ones, by {value}.",
+    missing="Samples handed in by this supplier cannot be compared with independent ones.",
+    source=TESTS_OF["supplier"], value=_golden_gap,
+)  # fmt: skip
+_GIVEN_FAILS = Feature(
+    name="supplier_given_fails",
+    meaning="samples this supplier handed in itself that failed all the same",
+    unit="count", group=GROUP, entity="supplier", direction=1,
+    sentence="{value} sample[s] that this supplier handed in itself failed.",
+    missing="Samples handed in by this supplier cannot be looked up.",
+    source=TESTS_OF["supplier"], value=lambda seen, _: count(seen.given & seen.failed),
+)  # fmt: skip
+
+FEATURES: tuple[Feature, ...] = (
+    _fail_rate("supplier", None), _fail_rate("supplier", 365), _fail_rate("supplier", 90),
+    _fails("supplier", 365), _fails("supplier", 90), _fails("supplier", 30), _tests("supplier"),
+    _days_since_fail("supplier"), _days_since_test("supplier"), _critical_rate("supplier"),
+    _SEVERITY, _GOLDEN_GAP, _GIVEN_FAILS,
+    _fail_rate("factory", None), _fail_rate("factory", 365), _fails("factory", 90), _tests("factory"),
+    _days_since_fail("factory"), _critical_rate("factory"),
+    _fail_rate("sku", None), _fails("sku", 365), _tests("sku"), _days_since_fail("sku"), _days_since_test("sku"),
+    _fail_rate("title", None), _fails("title", 365), _tests("title"),
+)  # fmt: skip

@@ -1,0 +1,186 @@
+"""What the listing itself says, and how old it is."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Literal
+
+from features.definition import Facts, Feature, count, joined, smoothed, within
+from features.fitted_tables import Reference
+from features.groups.lab_history import TESTS_OF
+from features.groups.titles import title_signals
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+    from data.lake.tables import Tables
+
+CATEGORY_GROUP: Final = "category and market"
+
+
+def learned_of_category(days: "ir.Table", _: "Tables", reference: Reference) -> "ir.Table":
+    """Each category and market with what training learned of it."""
+    import ibis
+
+    learned = ibis.memtable(reference["categories"]).rename(of_category="category", of_market="market")
+    return days.left_join(learned, [days.category == learned.of_category, days.market == learned.of_market])
+
+
+LEARNED = Facts("what training learned of the category", (), learned_of_category)
+
+
+def _fail_rate(window_days: int | None) -> Feature:
+    def rate(seen: "ir.Table", reference: Reference) -> "ir.Value":
+        counted = seen.independent & within(seen, window_days) if window_days else seen.independent
+        return smoothed(count(counted & seen.failed), count(counted), reference.prior("category_fail"))
+
+    when = f"in the last {window_days} days" if window_days else "so far"
+    return Feature(
+        name=f"category_fail_rate_{window_days}" if window_days else "category_fail_rate",
+        meaning=f"share of independent tests of this category in this market that failed {when}, shrunk",
+        unit="share", group=CATEGORY_GROUP, entity="category", direction=1,
+        sentence=f"Independent tests of this category in this market {when} point to a fail rate of {{value}}.",
+        missing="No independent test of this category in this market can be looked up.",
+        source=TESTS_OF["category"], value=rate,
+    )  # fmt: skip
+
+
+def _critical(seen: "ir.Table", reference: Reference) -> "ir.Value":
+    critical = seen.independent & seen.failed & (seen.severity == "critical")
+    return smoothed(count(critical), count(seen.independent), reference.prior("critical_fail"))
+
+
+CATEGORY_FEATURES: tuple[Feature, ...] = (
+    _fail_rate(None),
+    _fail_rate(365),
+    _fail_rate(90),
+    Feature(
+        name="category_tests_365",
+        meaning="independent tests of this category in this market in the last year",
+        unit="count", group=CATEGORY_GROUP, entity="category", direction=0,
+        sentence="{value} independent test[s] of this category in this market [is|are] known from the last year.",
+        missing="Tests of this category in this market cannot be looked up.",
+        source=TESTS_OF["category"], value=lambda seen, _: count(seen.independent & within(seen, 365)),
+    ),
+    Feature(
+        name="category_critical_rate",
+        meaning="share of independent tests of this category in this market with a critical failure, shrunk",
+        unit="share", group=CATEGORY_GROUP, entity="category", direction=1,
+        sentence="Independent tests of this category in this market point to critical failures in {value} of tests.",
+        missing="No independent test of this category in this market can be looked up.",
+        source=TESTS_OF["category"], value=_critical,
+    ),
+    Feature(
+        name="category_fail_rate_learned",
+        meaning="fail rate of this category in this market in the training data",
+        unit="share", group=CATEGORY_GROUP, entity="category", direction=1,
+        sentence="In the data the model learned from, this category in this market failed in {value} of tests.",
+        missing="The model has not learned from this category in this market.",
+        source=LEARNED, value=lambda seen, _: seen.fail_rate,
+    ),
+)  # fmt: skip
+
+
+GROUP: Final = "listing"
+READ = (
+    "listed_on", "brand", "price_eur", "age_grade_months", "battery", "mains_powered", "radio", "skin_contact",
+    "food_contact", "responsible_person",
+)  # fmt: skip
+
+
+def _listing(days: "ir.Table", tables: "Tables", reference: Reference) -> "ir.Table":
+    listing = joined(days, tables["skus"].select("sku_id", "market", "category", *READ), ("sku_id", "market"))
+    return learned_of_category(listing, tables, reference)
+
+
+LISTING = Facts("the listing", ("skus",), _listing)
+TITLE = Facts("the title", (), title_signals)
+
+
+def _log_price(seen: "ir.Table") -> "ir.Value":
+    return (seen.price_eur > 0).ifelse(seen.price_eur, None).ln()
+
+
+def _relative_price(seen: "ir.Table", _: Reference) -> "ir.Value":
+    return (_log_price(seen) - seen.log_price_mean) / (seen.log_price_sd > 0).ifelse(seen.log_price_sd, None)
+
+
+def _battery(kind: str, what: str) -> Feature:
+    return _yes_no(f"sku_{kind}_battery", what, lambda seen, _: (seen.battery == kind).cast("int64"))
+
+
+def _brand_named(seen: "ir.Table", _: Reference) -> "ir.Value":
+    named = (seen.brand.strip().length() > 0).fill_null(False)
+    return seen.listed_on.notnull().ifelse(named.cast("int64"), None)
+
+
+def _stated(column: str, what: str, direction: Literal[-1, 0, 1] = 0) -> Feature:
+    return _yes_no(f"sku_{column}", what, lambda seen, _: seen[column].cast("int64"), direction)
+
+
+def _yes_no(
+    name: str, what: str, value: "Callable[[ir.Table, Reference], ir.Value]", direction: Literal[-1, 0, 1] = 0
+) -> Feature:
+    return Feature(
+        name=name, meaning=f"whether the listing says that {what}", unit="yes/no", group=GROUP, entity="sku",
+        direction=direction,
+        sentence=f"The listing says that {what}: {{value}}.",
+        missing=f"The listing does not tell whether {what}.",
+        source=LISTING, value=value,
+    )  # fmt: skip
+
+
+FEATURES: tuple[Feature, ...] = (
+    Feature(
+        name="sku_log_price",
+        meaning="natural logarithm of the price in EUR",
+        unit="log EUR", group=GROUP, entity="sku", direction=0,
+        sentence="The price is {value}.", missing="The price is not known.",
+        source=LISTING, value=lambda seen, _: _log_price(seen),
+    ),
+    Feature(
+        name="sku_relative_price",
+        meaning="log price minus the usual log price of its category and market, in standard deviations",
+        unit="standard deviations", group=GROUP, entity="sku", direction=-1,
+        sentence="Against its category in this market, the price lies {value} from the usual one.",
+        missing="The price cannot be compared with others of its category in this market.",
+        source=LISTING, value=_relative_price,
+    ),
+    Feature(
+        name="sku_age_grade_months",
+        meaning="the youngest age the product is for, in months",
+        unit="months", group=GROUP, entity="sku", direction=0,
+        sentence="The product is stated to be for an age of {value} or more.",
+        missing="The listing states no age grade.",
+        source=LISTING, value=lambda seen, _: seen.age_grade_months,
+    ),
+    _battery("button", "it holds a button battery"),
+    _battery("li_ion", "it holds a lithium-ion battery"),
+    _stated("mains_powered", "it plugs into the mains"),
+    _stated("radio", "it sends radio waves"),
+    _stated("skin_contact", "it touches skin in use"),
+    _stated("food_contact", "it touches food in use"),
+    _stated("responsible_person", "a responsible person for the market is named", -1),
+    _yes_no("sku_brand_named", "it has a brand", _brand_named),
+    Feature(
+        name="sku_listing_age_days",
+        meaning="days since the listing went live in this market",
+        unit="days", group=GROUP, entity="sku", direction=0,
+        sentence="The listing went live in this market {value} ago.",
+        missing="The day the listing went live is not known.",
+        source=LISTING, value=lambda seen, _: seen.as_of.delta(seen.listed_on, unit="day"),
+    ),
+    Feature(
+        name="title_length",
+        meaning="different words in the title",
+        unit="count", group=GROUP, entity="title", direction=0,
+        sentence="The title has {value} different word[s].", missing="The listing has no title.",
+        source=TITLE, value=lambda seen, _: seen.words,
+    ),
+    Feature(
+        name="title_signal",
+        meaning="learned weights of the title's different words, summed, over the root of their number",
+        unit="log-odds", group=GROUP, entity="title", direction=1,
+        sentence="The words of the title weigh {value} towards failing.",
+        missing="The model has learned no word of this title.",
+        source=TITLE, value=lambda seen, _: seen.signal,
+    ),
+)  # fmt: skip

@@ -1,0 +1,256 @@
+"""What buyers write: ratings, and the hazards that the words speak of."""
+
+from typing import TYPE_CHECKING, Final
+
+from data.errors import Refusal
+from features.definition import Entity, Events, Feature, count, share, shared, smoothed, total, within
+from features.fitted_tables import Reference
+from features.groups.lab_history import listed
+from features.review_text.hazards import Hazard, hazards
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+    from data.lake.tables import Tables
+
+GROUP: Final = "review text"
+REVIEWS, READ, SIGNALS = "reviews", "read_reviews", "review_signals"
+WINDOW_DAYS = 365
+NO_REVIEW = "No review of this product is known from the last year."
+NOT_KEPT = "Reviews are not kept."
+
+
+def read_reviews(tables: "Tables") -> "ir.Table":
+    """Every review with `hazard` (it likely speaks of one that hurts people), `severity` and a column per hazard.
+
+    Raises Refusal where `features.review_text.incremental` has not read the reviews of these tables.
+    """
+    if not tables.has(READ):
+        raise Refusal(
+            "The reviews have not been read for hazards yet. Open the lake with features.review_text.incremental.read_lake."
+        )
+    return tables[READ]
+
+
+@shared
+def reviews_of_owners(tables: "Tables") -> "ir.Table":
+    """Reviews with the supplier and the factory of the SKU."""
+    owners = listed(tables)[["sku_id", "market", "supplier_id", "factory_id"]]
+    return read_reviews(tables).inner_join(owners, ["sku_id", "market"])
+
+
+OF: dict[Entity, Events] = {
+    "sku": Events("reviews of the SKU", (REVIEWS,), ("sku_id", "market"), read_reviews),
+    "supplier": Events("reviews of the supplier", (REVIEWS,), ("supplier_id",), reviews_of_owners),
+    "factory": Events("reviews of the factory", (REVIEWS,), ("factory_id",), reviews_of_owners),
+}
+WHAT: dict[Entity, str] = {
+    "sku": "this product", "supplier": "this supplier's products", "factory": "products of this factory"
+}  # fmt: skip
+
+
+def _told(seen: "ir.Table", condition: "ir.BooleanValue") -> "ir.IntegerScalar":
+    """How many reviews fulfil `condition`, a copied one counted once."""
+    return seen.copy_key.nunique(where=condition)
+
+
+def _rated(seen: "ir.Table", window_days: int) -> "ir.BooleanValue":
+    return seen.rating.notnull() & within(seen, window_days)
+
+
+def _mean_rating(seen: "ir.Table", rated: "ir.BooleanValue") -> "ir.Value":
+    return share(total(seen.rating, rated), count(rated))
+
+
+def _rating_trend(seen: "ir.Table", _: Reference) -> "ir.Value":
+    recent, before = _rated(seen, 90), _rated(seen, WINDOW_DAYS) & ~within(seen, 90)
+    return _mean_rating(seen, recent) - _mean_rating(seen, before)
+
+
+def _low_rating_rate(entity: Entity) -> Feature:
+    def rate(seen: "ir.Table", reference: Reference) -> "ir.Value":
+        rated = _rated(seen, WINDOW_DAYS)
+        return smoothed(count(rated & (seen.rating <= 2)), count(rated), reference.prior("low_rating"))
+
+    return Feature(
+        name=f"{entity}_low_rating_rate",
+        meaning=f"share of ratings of {WHAT[entity]} in the last year with 1 or 2 stars, shrunk to the usual share",
+        unit="share", group=GROUP, entity=entity, direction=0,
+        sentence=f"Ratings of {WHAT[entity]} in the last year point to {{value}} with 1 or 2 stars.", missing=NOT_KEPT,
+        source=OF[entity], value=rate,
+    )  # fmt: skip
+
+
+def _hazard_rate(entity: Entity, window_days: int) -> Feature:
+    def rate(seen: "ir.Table", reference: Reference) -> "ir.Value":
+        written = within(seen, window_days)
+        return smoothed(_told(seen, written & seen.hazard), count(written), reference.prior("hazard_review"))
+
+    return Feature(
+        name=f"{entity}_hazard_review_rate_{window_days}",
+        meaning=f"share of reviews of {WHAT[entity]} in the last {window_days} days that speak of a hazard, copies "
+        "counted once, shrunk to the usual share",
+        unit="share", group=GROUP, entity=entity, direction=1,
+        sentence=f"Reviews of {WHAT[entity]} in the last {window_days} days point to {{value}} speaking of a hazard.",
+        missing=NOT_KEPT,
+        source=OF[entity], value=rate,
+    )  # fmt: skip
+
+
+def _topic_rate(hazard: Hazard) -> Feature:
+    def rate(seen: "ir.Table", reference: Reference) -> "ir.Value":
+        written = within(seen, WINDOW_DAYS)
+        return smoothed(_told(seen, written & seen[hazard.name]), count(written), reference.prior("hazard_review"))
+
+    return Feature(
+        name=f"sku_{hazard.name}_review_rate",
+        meaning=f"share of reviews of this product in the last year that speak of {hazard.meaning}, copies "
+        "counted once, shrunk to the usual share",
+        unit="share", group=GROUP, entity="sku", direction=1 if hazard.safety else 0,
+        sentence=f"Reviews of this product in the last year point to {{value}} speaking of {hazard.meaning}.",
+        missing=NOT_KEPT,
+        source=OF["sku"], value=rate,
+    )  # fmt: skip
+
+
+def _hazard_reviews(window_days: int) -> Feature:
+    return Feature(
+        name=f"sku_hazard_reviews_{window_days}",
+        meaning=f"reviews of this product in the last {window_days} days that speak of a hazard, copies counted once",
+        unit="count", group=GROUP, entity="sku", direction=1,
+        sentence=f"{{value}} review[s] of this product in the last {window_days} days [speaks|speak] of a hazard.",
+        missing=NOT_KEPT,
+        source=OF["sku"], value=lambda seen, _: _told(seen, within(seen, window_days) & seen.hazard),
+    )  # fmt: skip
+
+
+def _hazard_growth(entity: Entity) -> Feature:
+    def growth(seen: "ir.Table", reference: Reference) -> "ir.Value":
+        month, before = within(seen, 30), within(seen, 120) & ~within(seen, 30)
+        now, then = (
+            smoothed(_told(seen, written & seen.hazard), count(written), reference.prior("hazard_review"))
+            for written in (month, before)
+        )
+        return now - then
+
+    return Feature(
+        name=f"{entity}_hazard_growth",
+        meaning=f"shrunk share of reviews of {WHAT[entity]} that speak of a hazard, in the last 30 days minus in the "
+        "90 days before",
+        unit="share points", group=GROUP, entity=entity, direction=0,
+        sentence=f"The share of reviews of {WHAT[entity]} that speak of a hazard moved by {{value}} in a month.",
+        missing=NOT_KEPT,
+        source=OF[entity], value=growth,
+    )  # fmt: skip
+
+
+def _worst_hazard(entity: Entity) -> Feature:
+    return Feature(
+        name=f"{entity}_worst_hazard",
+        meaning=f"worst harm that a review of {WHAT[entity]} in the last year tells of (0 feared, 1 near miss or "
+        "damage, 2 minor injury, 3 medical care, 4 life-threatening)",
+        unit="grade", group=GROUP, entity=entity, direction=1,
+        sentence=f"The worst harm that reviews of {WHAT[entity]} in the last year tell of has grade {{value}} of 4.",
+        missing=f"No review of {WHAT[entity]} in the last year tells of a hazard.",
+        source=OF[entity], value=lambda seen, _: seen.severity.max(where=within(seen, WINDOW_DAYS) & seen.hazard),
+    )  # fmt: skip
+
+
+def _verified_share(entity: Entity) -> Feature:
+    def verified(seen: "ir.Table", _: Reference) -> "ir.Value":
+        told = within(seen, WINDOW_DAYS) & seen.verified.notnull()
+        return share(count(told & seen.verified), count(told))
+
+    return Feature(
+        name=f"{entity}_verified_share",
+        meaning=f"share of reviews of {WHAT[entity]} in the last year whose purchase is verified",
+        unit="share", group=GROUP, entity=entity, direction=0,
+        sentence=f"{{value}} of the reviews of {WHAT[entity]} in the last year come from a verified purchase.",
+        missing=NO_REVIEW if entity == "sku" else f"No review of {WHAT[entity]} is known from the last year.",
+        source=OF[entity], value=verified,
+    )  # fmt: skip
+
+
+def _duplicate_share(entity: Entity) -> Feature:
+    def copied(seen: "ir.Table", _: Reference) -> "ir.Value":
+        written = within(seen, WINDOW_DAYS) & seen.text_key.notnull()
+        return share(count(written) - seen.text_key.nunique(where=written), count(written))
+
+    return Feature(
+        name=f"{entity}_duplicate_share",
+        meaning=f"share of reviews of {WHAT[entity]} in the last year that repeat another of them word for word",
+        unit="share", group=GROUP, entity=entity, direction=0,
+        sentence=f"{{value}} of the reviews of {WHAT[entity]} in the last year repeat another one word for word.",
+        missing=NO_REVIEW if entity == "sku" else f"No review of {WHAT[entity]} is known from the last year.",
+        source=OF[entity], value=copied,
+    )  # fmt: skip
+
+
+def _five_star_hazards(entity: Entity) -> Feature:
+    return Feature(
+        name=f"{entity}_five_star_hazard_reviews",
+        meaning=f"reviews of {WHAT[entity]} in the last year with 5 stars that speak of a hazard, copies counted once",
+        unit="count", group=GROUP, entity=entity, direction=0,
+        sentence=f"In the last year {{value}} review[s] of {WHAT[entity]} gave 5 stars and told of a hazard.",
+        missing=NOT_KEPT,
+        source=OF[entity],
+        value=lambda seen, _: _told(seen, within(seen, WINDOW_DAYS) & seen.hazard & (seen.rating == 5)),
+    )  # fmt: skip
+
+
+def _verified_hazards(seen: "ir.Table", _: Reference) -> "ir.Value":
+    told = within(seen, WINDOW_DAYS) & seen.hazard & seen.verified.notnull()
+    return share(count(told & seen.verified), count(told))
+
+
+def _five_star_share(seen: "ir.Table", _: Reference) -> "ir.Value":
+    rated = _rated(seen, WINDOW_DAYS)
+    return share(count(rated & (seen.rating == 5)), count(rated))
+
+
+FEATURES: tuple[Feature, ...] = (
+    Feature(
+        name="sku_reviews_365",
+        meaning="reviews of this product in the last year",
+        unit="count", group=GROUP, entity="sku", direction=0,
+        sentence="{value} review[s] of this product [was|were] written in the last year.", missing=NOT_KEPT,
+        source=OF["sku"], value=lambda seen, _: count(within(seen, WINDOW_DAYS)),
+    ),
+    Feature(
+        name="sku_rating_mean",
+        meaning="mean rating of this product in the last year",
+        unit="stars", group=GROUP, entity="sku", direction=0,
+        sentence="Buyers rated this product {value} on average in the last year.", missing=NO_REVIEW,
+        source=OF["sku"], value=lambda seen, _: _mean_rating(seen, _rated(seen, WINDOW_DAYS)),
+    ),
+    Feature(
+        name="sku_rating_trend",
+        meaning="mean rating of the last 90 days minus that of the rest of the last year",
+        unit="stars", group=GROUP, entity="sku", direction=0,
+        sentence="The mean rating of the last 90 days differs by {value} from that of the months before.",
+        missing="There are too few ratings of this product for a trend.",
+        source=OF["sku"], value=_rating_trend,
+    ),
+    Feature(
+        name="sku_five_star_share",
+        meaning="share of ratings of this product in the last year with 5 stars",
+        unit="share", group=GROUP, entity="sku", direction=0,
+        sentence="{value} of this product's ratings in the last year have 5 stars.", missing=NO_REVIEW,
+        source=OF["sku"],
+        value=_five_star_share,
+    ),
+    Feature(
+        name="sku_verified_hazard_share",
+        meaning="share of reviews of this product in the last year that speak of a hazard whose purchase is verified",
+        unit="share", group=GROUP, entity="sku", direction=0,
+        sentence="{value} of the reviews that speak of a hazard of this product come from a verified purchase.",
+        missing="No review of this product in the last year tells of a hazard.",
+        source=OF["sku"], value=_verified_hazards,
+    ),
+    *(_hazard_reviews(days) for days in (365, 90, 30)),
+    *(_hazard_rate(entity, days) for entity in OF for days in (365, 90, 30)),
+    *(_topic_rate(hazard) for hazard in hazards().values()),
+    *(make(entity) for entity in OF for make in (_hazard_growth, _worst_hazard)),
+    *(make(entity) for entity in ("sku", "supplier")
+      for make in (_low_rating_rate, _verified_share, _duplicate_share, _five_star_hazards)),
+)  # fmt: skip

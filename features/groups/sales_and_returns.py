@@ -1,0 +1,163 @@
+"""How much of what was sold comes back, and why."""
+
+from typing import TYPE_CHECKING, Final
+
+from data.lake.surrogate_keys import named
+from features.definition import Entity, Events, Feature, count, days_since_last, shared, smoothed, total, within
+from features.fitted_tables import Reference
+from features.groups.lab_history import listed
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+    from data.lake.tables import Tables
+
+SAFETY_REASONS = ["safety_concern", "allergic_reaction"]
+QUALITY_REASONS = ["defective", "damaged_in_transit"]
+DECEPTION_REASONS = ["not_as_described", "counterfeit_suspected"]
+FLOW = ("sold", "returned", "safety", "quality", "deception")
+
+
+def sales_and_returns(tables: "Tables") -> "ir.Table":
+    """Orders (`sold` units) and returns (`returned`, and by reason) of each SKU and market, one row per event."""
+    import ibis
+
+    orders, returns = tables["orders"], tables["returns"]
+    keys = (*(column for column in named(orders) if column in named(returns)), "happened_on", "known_on")
+    nothing, units = ibis.literal(0, "int64"), returns.units.fill_null(1)
+    reasons = {"safety": SAFETY_REASONS, "quality": QUALITY_REASONS, "deception": DECEPTION_REASONS}
+    back = {name: returns.reason.isin(few).ifelse(units, 0) for name, few in reasons.items()}
+    sold = orders.select(*keys, sold=orders.units, **dict.fromkeys(FLOW[1:], nothing))
+    return sold.union(returns.select(*keys, sold=nothing, returned=units, **back))
+
+
+@shared
+def of_suppliers(tables: "Tables") -> "ir.Table":
+    """The same per supplier, summed by day first: a supplier has many SKUs but few days."""
+    owners = listed(tables)[["sku_id", "market", "supplier_id"]]
+    owned = sales_and_returns(tables).inner_join(owners, ["sku_id", "market"])
+    return owned.group_by("supplier_id", "happened_on", "known_on").aggregate(
+        **{units: owned[units].sum() for units in FLOW}
+    )
+
+
+ORDERS_OF_SKU = Events("orders of the SKU", ("orders",), ("sku_id", "market"), sales_and_returns)
+RETURNS_OF_SKU = Events("sales and returns of the SKU", ("orders", "returns"), ("sku_id", "market"), sales_and_returns)
+RETURNS_OF_SUPPLIER = Events("sales and returns of the supplier", ("orders", "returns"), ("supplier_id",), of_suppliers)
+
+
+EXPOSURE_GROUP: Final = "exposure"
+MISSING = "Units sold are not kept."
+
+
+def _sold(seen: "ir.Table") -> "ir.BooleanValue":
+    return seen.sold > 0
+
+
+def _growth(seen: "ir.Table", _: Reference) -> "ir.Value":
+    recent, before = within(seen, 90), within(seen, 180) & ~within(seen, 90)
+    return (total(seen.sold, recent) + 1) / (total(seen.sold, before) + 1)
+
+
+def _units(window_days: int) -> Feature:
+    return Feature(
+        name=f"sku_units_{window_days}",
+        meaning=f"units of this product sold in this market in the last {window_days} days",
+        unit="count", group=EXPOSURE_GROUP, entity="sku", direction=0,
+        sentence=f"{{value}} unit[s] of this product [was|were] sold in this market in the last {window_days} days.",
+        missing=MISSING,
+        source=ORDERS_OF_SKU, value=lambda seen, _: total(seen.sold, within(seen, window_days)),
+    )  # fmt: skip
+
+
+EXPOSURE_FEATURES: tuple[Feature, ...] = (
+    _units(30),
+    _units(90),
+    _units(365),
+    Feature(
+        name="sku_sale_days_365",
+        meaning="days of the last year on which this product was sold in this market",
+        unit="days", group=EXPOSURE_GROUP, entity="sku", direction=0,
+        sentence="This product was sold on {value} of the last year.", missing=MISSING,
+        source=ORDERS_OF_SKU, value=lambda seen, _: count(_sold(seen) & within(seen, 365)),
+    ),
+    Feature(
+        name="sku_days_on_sale",
+        meaning="days since this product was first sold in this market",
+        unit="days", group=EXPOSURE_GROUP, entity="sku", direction=0,
+        sentence="This product was first sold in this market {value} ago.",
+        missing="No sale of this product in this market is known.",
+        source=ORDERS_OF_SKU, value=lambda seen, _: seen.age_days.max(where=_sold(seen)),
+    ),
+    Feature(
+        name="sku_days_since_sale",
+        meaning="days since this product was last sold in this market",
+        unit="days", group=EXPOSURE_GROUP, entity="sku", direction=0,
+        sentence="This product was last sold in this market {value} ago.",
+        missing="No sale of this product in this market is known.",
+        source=ORDERS_OF_SKU, value=lambda seen, _: days_since_last(seen, _sold(seen)),
+    ),
+    Feature(
+        name="sku_growth",
+        meaning="units sold in the last 90 days over units sold in the 90 days before, one added to both",
+        unit="ratio", group=EXPOSURE_GROUP, entity="sku", direction=0,
+        sentence="Sales of this product in the last 90 days were {value} those of the 90 days before.",
+        missing=MISSING,
+        source=ORDERS_OF_SKU, value=_growth,
+    ),
+)  # fmt: skip
+
+
+GROUP: Final = "returns"
+MATURITY_DAYS = 30
+SOURCE: dict[Entity, Events] = {"sku": RETURNS_OF_SKU, "supplier": RETURNS_OF_SUPPLIER}
+WHAT: dict[Entity, str] = {"sku": "this product", "supplier": "this supplier's products"}
+COLUMN = {"return": "returned", "safety_return": "safety", "quality_return": "quality", "deception_return": "deception"}
+WHY = {
+    "return": "for any reason",
+    "safety_return": "for a safety concern or an allergic reaction",
+    "quality_return": "as defective or damaged",
+    "deception_return": "as not as described or counterfeit",
+}
+
+
+def matured(seen: "ir.Table", window_days: int) -> "ir.BooleanValue":
+    """Whether the day lies in the window moved back by 30 days, so that most returns of its sales have arrived."""
+    return within(seen, window_days + MATURITY_DAYS) & (seen.age_days >= MATURITY_DAYS)
+
+
+def _rate(entity: Entity, kind: str, window_days: int) -> Feature:
+    def rate(seen: "ir.Table", reference: Reference) -> "ir.Value":
+        returned = total(seen[COLUMN[kind]], within(seen, window_days))
+        return 1000 * smoothed(returned, total(seen.sold, matured(seen, window_days)), reference.prior(kind))
+
+    return Feature(
+        name=f"{entity}_{kind}_rate_{window_days}",
+        meaning=f"units of {WHAT[entity]} returned {WHY[kind]} in the last {window_days} days per 1,000 units sold "
+        f"at least {MATURITY_DAYS} days ago, shrunk to the usual rate",
+        unit="per 1,000 units", group=GROUP, entity=entity, direction=1 if kind == "safety_return" else 0,
+        sentence=f"Sales and returns of {WHAT[entity]} in the last {window_days} days point to {{value}} "
+        f"returned {WHY[kind]}.",
+        missing=f"Sales and returns of {WHAT[entity]} are not kept.",
+        source=SOURCE[entity], value=rate,
+    )  # fmt: skip
+
+
+def _safety_returns(window_days: int) -> Feature:
+    return Feature(
+        name=f"sku_safety_returns_{window_days}",
+        meaning=f"units of this product returned {WHY['safety_return']} in the last {window_days} days",
+        unit="count", group=GROUP, entity="sku", direction=1,
+        sentence=f"{{value}} unit[s] of this product came back {WHY['safety_return']} in the last {window_days} days.",
+        missing="Sales and returns of this product are not kept.",
+        source=RETURNS_OF_SKU, value=lambda seen, _: total(seen.safety, within(seen, window_days)),
+    )  # fmt: skip
+
+
+FEATURES: tuple[Feature, ...] = (
+    _rate("sku", "return", 365), _rate("sku", "return", 90),
+    _rate("sku", "safety_return", 365), _rate("sku", "quality_return", 365), _rate("sku", "deception_return", 365),
+    _safety_returns(365), _safety_returns(90), _safety_returns(30),
+    _rate("supplier", "return", 365), _rate("supplier", "safety_return", 365),
+    _rate("supplier", "quality_return", 365), _rate("supplier", "deception_return", 365),
+)  # fmt: skip

@@ -1,0 +1,45 @@
+"""Titles reduced to what can be compared, and what their words weigh."""
+
+from typing import TYPE_CHECKING
+
+from features.definition import joined
+from features.fitted_tables import Reference
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+    from data.lake.tables import Tables
+
+MILLION = 1_000_000
+
+
+def title_key(title: "ir.StringValue") -> "ir.StringValue":
+    """The title in lower case, everything but letters and digits as single spaces; missing where nothing is left."""
+    lower = title.lower()
+    # Most titles need no replacement, and finding that out is quicker than replacing nothing.
+    plain = lower.re_search(r"[^\p{L}\p{N} ]|  ").ifelse(lower.re_replace(r"[^\p{L}\p{N}]+", " "), lower)
+    return plain.strip().nullif("")
+
+
+def title_words(key: "ir.StringValue") -> "ir.ArrayValue":
+    """The distinct words of a title key."""
+    return key.split(" ").unique()
+
+
+def title_signals(days: "ir.Table", _: "Tables", reference: Reference) -> "ir.Table":
+    """Each title with `words`, the number n of its distinct words, and `signal`: their learned weights' sum / sqrt(n).
+
+    The signal is missing where no word was learned. Weights are summed in whole millionths, so that the order of
+    the words cannot matter.
+    """
+    import ibis
+
+    titles = days.select("title_key").distinct()
+    split = titles.mutate(word=title_words(titles.title_key)).unnest("word")
+    weights = ibis.memtable(reference["title_words"]).rename(learned="word")
+    weighed = split.left_join(weights, split.word == weights.learned)
+    signals = weighed.group_by("title_key").aggregate(
+        words=weighed.word.count(),
+        signal=(weighed.weight * MILLION).round().cast("int64").sum() / MILLION / weighed.word.count().sqrt(),
+    )
+    return joined(days, signals, ("title_key",))

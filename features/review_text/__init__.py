@@ -1,0 +1,1 @@
+"""Hazards in reviews: matching, mentions, classifier, incremental extraction."""

@@ -1,0 +1,216 @@
+"""The extractor: reviews in, mentions of hazards out, in two stages."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import Final, TypeVar
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from features.review_text.classifier import read_model
+from features.review_text.hazards import hazards
+from features.review_text.lexicon import cue_patterns
+from features.review_text.matching import candidates, search
+from features.review_text.mentions import find_mentions
+from features.review_text.normalization import flattened, known_language, language_of, normal_forms, without_surrogates
+from features.review_text.redaction import masked
+
+SAMPLED_SHARE: Final = 0.0075
+# A doctor, a danger to life: two signs each; suddenly, my daughter, had to unplug: one each.
+SIGNS: Final = {"incident": 1, "medical": 2, "life": 2}
+TELLING_SIGNS: Final = 3
+
+
+@dataclass(frozen=True)
+class BlindSpot:
+    """What the signs of an incident say of the phrases: two ways to find the same reviews, as in capture and recapture.
+
+    `hits_with_signs` reviews have a mention and the signs; `sampled` of the `without_hit` reviews were read again,
+    `sampled_with_signs` of these have the signs. The two ways agree more often than chance on blatant cases, so the
+    miss rate is rather too low than too high.
+    """
+
+    hits_with_signs: int
+    without_hit: int
+    sampled: int
+    sampled_with_signs: int
+
+    @property
+    def miss_rate(self) -> tuple[float, float, float]:
+        """Of all reviews with the signs the share without a hit: estimate, and its exact 95 % interval."""
+        low, high = exact_interval(self.sampled_with_signs, self.sampled)
+        estimate = self.sampled_with_signs / self.sampled if self.sampled else 0.0
+        return self._of_all(estimate), self._of_all(low), self._of_all(high)
+
+    def __add__(self, other: "BlindSpot") -> "BlindSpot":
+        """Both together, where no review is in both."""
+        return BlindSpot(
+            self.hits_with_signs + other.hits_with_signs, self.without_hit + other.without_hit,
+            self.sampled + other.sampled, self.sampled_with_signs + other.sampled_with_signs,
+        )  # fmt: skip
+
+    def _of_all(self, share: float) -> float:
+        missed = share * self.without_hit
+        return missed / (missed + self.hits_with_signs) if missed + self.hits_with_signs else 0.0
+
+
+def sampled_rows(rows: NDArray[np.int64], seed: int, share: float = SAMPLED_SHARE) -> NDArray[np.bool_]:
+    """Whether each row number is in the sample; the same number always is, whatever else is read.
+
+    The finaliser of SplitMix64 (Steele, Lea and Flood 2014, doi:10.1145/2660193.2660195) spreads the numbers evenly.
+    """
+    mixed = rows.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed % 2**64)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    mixed ^= mixed >> np.uint64(31)
+    return np.asarray(mixed < np.uint64(int(share * 2**64)))
+
+
+def signs_of_incident(texts: pl.Series, languages: Sequence[str | None]) -> NDArray[np.bool_]:
+    """Whether each text tells of an incident by at least three signs, none of which names a hazard."""
+    forms = normal_forms(texts)
+    patterns = tuple(_signs())
+    found = search(flattened(pl.Series([form.text for form in forms], dtype=pl.String)), patterns)
+    told = np.zeros(len(forms), dtype=np.int64)
+    for text, number in sorted(set(zip(found.text.tolist(), found.pattern.tolist(), strict=True))):
+        language = known_language(languages[text]) or language_of(forms[text].text)
+        told[text] += _signs()[patterns[number]].get(language or "", 0)
+    return np.asarray(told >= TELLING_SIGNS)
+
+
+def exact_interval(successes: int, trials: int, level: float = 0.95) -> tuple[float, float]:
+    """The interval of a share by Clopper and Pearson (1934, doi:10.1093/biomet/26.4.404)."""
+    from scipy.stats import beta
+
+    if not trials:
+        return 0.0, 1.0
+    tail = (1.0 - level) / 2.0
+    low = float(beta.ppf(tail, successes, trials - successes + 1)) if successes else 0.0
+    high = float(beta.ppf(1.0 - tail, successes + 1, trials - successes)) if successes < trials else 1.0
+    return low, high
+
+
+@cache
+def _signs() -> dict[str, dict[str, int]]:
+    """The weight of each sign by pattern and language."""
+    weighed = {
+        pattern: {language: max(SIGNS.get(name, 0) for name in names) for language, names in by_language.items()}
+        for pattern, by_language in cue_patterns().items()
+    }
+    return {pattern: weights for pattern, weights in weighed.items() if any(weights.values())}
+
+
+WORKERS: Final = 2
+SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
+    "row": pl.Int64, "language": pl.String, "hazard": pl.String, "severity": pl.Int8, "probability": pl.Float64,
+    "sentence": pl.String, "start": pl.Int64, "end": pl.Int64, "phrase_start": pl.Int64, "phrase_end": pl.Int64,
+    "cues": pl.List(pl.String),
+}  # fmt: skip
+_FOLDER: Final = Path(__file__).resolve().parent
+_NOT_READING: Final = ("learning.py", "rehearsal.py", "enrichment.py", "signals.py")
+Read = TypeVar("Read")
+Given = TypeVar("Given")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Reviews to read: `row` names each, `sampled` those that are read again where the phrases find nothing."""
+
+    row: NDArray[np.int64]
+    text: pl.Series
+    language: pl.Series
+    sampled: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read of a batch.
+
+    `mentions` has the columns of `SCHEMA`: `text[start:end]` is the sentence (kept with addresses and phone numbers
+    masked), `text[phrase_start:phrase_end]` the phrase. `normal` holds the normal form of the texts that have
+    mentions, by position in the batch; `signs` of the sampled texts without a hit whether they tell of an incident,
+    by position; `blind_spot` counts both.
+    """
+
+    mentions: pl.DataFrame
+    normal: dict[int, str]
+    signs: dict[int, bool]
+    blind_spot: BlindSpot
+
+
+def read(batch: Batch) -> Reading:
+    """Both stages over one batch: each review is read alone, whatever stands beside it."""
+    text = clean_texts(batch.text)
+    is_candidate = candidates(text).to_numpy()
+    chosen = np.flatnonzero(is_candidate)
+    language = batch.language.gather(chosen).to_list()
+    forms, mentions = find_mentions(text.gather(chosen), language)
+    probability = read_model().probabilities(forms, mentions)
+    positions = [int(chosen[mention.text]) for mention in mentions]
+    spans = [forms[m.text].original_span(*m.sentence) for m in mentions]
+    phrase_spans = [forms[m.text].original_span(*m.phrase) for m in mentions]
+    originals = text.gather(positions).to_list()
+    found = pl.DataFrame(
+        {
+            "row": batch.row[positions],
+            "language": [m.language for m in mentions],
+            "hazard": [m.hazard for m in mentions],
+            "severity": [m.severity for m in mentions],
+            "probability": probability.round(6),
+            "sentence": [masked(original[a:b]) for original, (a, b) in zip(originals, spans, strict=True)],
+            "start": [a for a, _ in spans],
+            "end": [b for _, b in spans],
+            "phrase_start": [a for a, _ in phrase_spans],
+            "phrase_end": [b for _, b in phrase_spans],
+            "cues": [sorted(m.cues) for m in mentions],
+        },
+        schema=SCHEMA,
+    )
+    hit = np.zeros(len(text), dtype=bool)
+    hit[positions] = True
+    normal = {int(chosen[number]): forms[number].text for number in dict.fromkeys(m.text for m in mentions)}
+    again = np.flatnonzero(batch.sampled & ~hit)
+    signs = signs_of_incident(text.gather(again), batch.language.gather(again).to_list())
+    safety = np.array([hazards()[mention.hazard].safety for mention in mentions], dtype=bool)
+    harmful = np.unique(np.array(positions, dtype=np.int64)[safety])
+    told = signs_of_incident(text.gather(harmful), batch.language.gather(harmful).to_list())
+    spot = BlindSpot(int(told.sum()), int((~hit).sum()), len(signs), int(signs.sum()))
+    return Reading(found, normal, dict(zip(again.tolist(), signs.tolist(), strict=True)), spot)
+
+
+def clean_texts(texts: "pl.Series | Iterable[str | None]") -> pl.Series:
+    """Texts as UTF-8 holds them: missing is empty, a lone surrogate is U+FFFD."""
+    if isinstance(texts, pl.Series):
+        return texts.cast(pl.String).fill_null("")
+    return pl.Series([without_surrogates(text or "") for text in texts], dtype=pl.String)
+
+
+def in_order(work: Callable[[Given], Read], given: Iterable[Given], workers: int = WORKERS) -> Iterator[Read]:
+    """The results of `work` in the order given, by threads that stay at most `workers` ahead.
+
+    Polars searches outside Python's lock, so one batch is searched while the next one's sentences are weighed.
+    """
+    source = iter(given)
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: list[Future[Read]] = [pool.submit(work, item) for item in islice(source, workers)]
+        while waiting:
+            result = waiting.pop(0).result()
+            waiting += [pool.submit(work, item) for item in islice(source, 1)]
+            yield result
+
+
+@cache
+def extractor_version() -> str:
+    """`x-` and 12 hex digits that change with the phrases, the cues, the model or the code that reads."""
+    digest = hashlib.sha256()
+    kept = [path for path in sorted(_FOLDER.rglob("*")) if path.suffix in (".py", ".toml", ".json", ".npz")]
+    for path in kept:
+        if path.name not in _NOT_READING and path.name != "training_sentences.toml":
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return f"x-{digest.hexdigest()[:12]}"

@@ -1,0 +1,175 @@
+"""The review text of any file: one row per mention of a hazard, and a summary."""
+
+import csv
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data.errors import Refusal
+from data.progress import Progress, SilentProgress
+from data.workspace import replacing
+from features.review_text.classifier import COUNTS_FROM
+from features.review_text.extractor import Batch, BlindSpot, Reading, extractor_version, in_order, read, sampled_rows
+from features.review_text.hazards import hazards
+from features.review_text.normalization import LANGUAGES, without_surrogates
+
+BATCH_ROWS: Final = 30_000
+BATCH_CHARACTERS: Final = 10_000_000
+LONGEST_FIELD: Final = 16_000_000
+COLUMNS: Final = ("row", "hazard", "severity", "probability", "sentence", "start", "end")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What was found in a file: rows read, mentions, and by hazard the rows with one that counts and the worst one.
+
+    `rows_with_hazard` counts rows with a mention of probability COUNTS_FROM or more; `worst` is the severity 0 to 4.
+    """
+
+    rows: int
+    mentions: int
+    rows_with_hazard: dict[str, int]
+    worst: dict[str, int]
+    blind_spot: BlindSpot
+    extractor_version: str
+
+    def lines(self) -> list[str]:
+        """The summary as a person reads it."""
+        told = [f"{self.rows:,} rows read, {self.mentions:,} mentions (extractor {self.extractor_version})."]
+        for hazard, rows in sorted(self.rows_with_hazard.items(), key=lambda item: -item[1]):
+            meaning = hazards()[hazard].meaning
+            told.append(f"  {hazard}: {rows:,} rows seem to speak of {meaning}; worst severity {self.worst[hazard]}")
+        spot = self.blind_spot
+        estimate, low, high = spot.miss_rate
+        told.append(
+            f"Blind spot: {spot.sampled:,} of {spot.without_hit:,} rows without a hit were read again, "
+            f"{spot.sampled_with_signs:,} of them tell of an incident; of all rows that do, the phrases miss an "
+            f"estimated {estimate:.0%} ({low:.0%} to {high:.0%})."
+        )
+        return told
+
+
+def signals(
+    source: Path, text_column: str, out: Path, *, language: str | None = None, seed: int = 0,
+    progress: Progress | None = None,
+) -> Summary:  # fmt: skip
+    """Read the column of a CSV file and write its mentions to the Parquet file `out`, in memory that does not grow.
+
+    One row per mention: `row` (1 is the first after the header), hazard, severity 0 to 4, probability, sentence, and
+    its first and last character in the text (`text[start:end]`). `language` is what all rows are written in, else
+    each row's own words decide. Broken bytes become U+FFFD. Raises Refusal where the file cannot be read, has no
+    such column, or the language has no phrases; `out` is then untouched.
+    """
+    if language is not None and language not in LANGUAGES:
+        raise Refusal(f"There are no phrases in the language {language!r}. Give one of {', '.join(LANGUAGES)}.")
+    total = _size_of(source)
+    tally = _Tally()
+    with (progress or SilentProgress()).step("Reading reviews", total, "bytes") as advance, replacing(out) as attempt:
+        batches = _batches(source, text_column, language, seed)
+        with pq.ParquetWriter(attempt, _arrow_schema(), compression="zstd") as writer:
+            for size, rows, reading in in_order(_read, batches):
+                tally.add(rows, reading)
+                writer.write_table(reading.mentions.select(COLUMNS).to_arrow().cast(_arrow_schema()))
+                advance(size)
+    return tally.summary()
+
+
+def _read(given: tuple[int, Batch]) -> tuple[int, int, Reading]:
+    size, batch = given
+    return size, len(batch.row), read(batch)
+
+
+class _Tally:
+    def __init__(self) -> None:
+        self.rows = self.mentions = 0
+        self.blind_spot = BlindSpot(0, 0, 0, 0)
+        self.rows_with_hazard: Counter[str] = Counter()
+        self.worst: dict[str, int] = {}
+
+    def add(self, rows: int, reading: Reading) -> None:
+        """Count one batch."""
+        self.rows += rows
+        self.mentions += len(reading.mentions)
+        self.blind_spot += reading.blind_spot
+        likely = reading.mentions.filter(pl.col("probability") >= COUNTS_FROM)
+        told = likely.group_by("hazard").agg(rows=pl.col("row").n_unique(), worst=pl.col("severity").max())
+        for hazard, count, worst in told.iter_rows():
+            self.rows_with_hazard[hazard] += count
+            self.worst[hazard] = max(worst, self.worst.get(hazard, 0))
+
+    def summary(self) -> Summary:
+        """All batches together."""
+        return Summary(
+            self.rows, self.mentions, dict(self.rows_with_hazard), self.worst, self.blind_spot, extractor_version()
+        )
+
+
+def _batches(source: Path, column: str, language: str | None, seed: int) -> Iterator[tuple[int, Batch]]:
+    """Batches of bounded size with the bytes read for each."""
+    texts: list[str] = []
+    characters = first = 1
+    for text in _texts(source, column):
+        texts.append(text)
+        characters += len(text) + 1
+        if len(texts) >= BATCH_ROWS or characters >= BATCH_CHARACTERS:
+            yield characters, _batch(texts, first, language, seed)
+            first += len(texts)
+            texts, characters = [], 0
+    if texts:
+        yield characters, _batch(texts, first, language, seed)
+
+
+def _batch(texts: Sequence[str], first: int, language: str | None, seed: int) -> Batch:
+    row = np.arange(first, first + len(texts), dtype=np.int64)
+    spoken = pl.Series([language], dtype=pl.String).new_from_index(0, len(texts))
+    return Batch(row, pl.Series(texts, dtype=pl.String), spoken, sampled_rows(row, seed))
+
+
+def _texts(source: Path, column: str) -> Iterator[str]:
+    """The column's texts; rows too short to have it are empty."""
+    csv.field_size_limit(LONGEST_FIELD)
+    with source.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
+        header_line = lines.readline()
+        header, delimiter = _header(header_line, column, source)
+        lines.seek(0)
+        rows = csv.reader(lines, delimiter=delimiter)
+        try:
+            next(rows)
+            place = header.index(column)
+            for row in rows:
+                if row:
+                    yield without_surrogates(row[place]) if place < len(row) else ""
+        except csv.Error as error:
+            raise Refusal(
+                f"{source} cannot be read as CSV near line {rows.line_num}: {error}. Close its quotes there."
+            ) from error
+
+
+def _header(line: str, column: str, source: Path) -> tuple[list[str], str]:
+    for delimiter in (",", ";", "\t"):
+        header = next(csv.reader([line], delimiter=delimiter), [])
+        if column in header:
+            return header, delimiter
+    known = ", ".join(next(csv.reader([line]), [])[:20])
+    raise Refusal(f"{source} has no column {column!r}; it has: {known}. Name one of them with --text.")
+
+
+def _size_of(source: Path) -> int:
+    try:
+        return source.stat().st_size
+    except OSError as error:
+        raise Refusal(f"{source} cannot be read: {error.strerror}. Name a CSV file.") from error
+
+
+def _arrow_schema() -> pa.Schema:
+    return pa.schema([
+        ("row", pa.int64()), ("hazard", pa.string()), ("severity", pa.int8()), ("probability", pa.float64()),
+        ("sentence", pa.string()), ("start", pa.int64()), ("end", pa.int64()),
+    ])  # fmt: skip

@@ -1,0 +1,242 @@
+"""`review_signals`: the mentions in all reviews of the lake, kept day by day, so that only new days are read."""
+
+import hashlib
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import date
+from itertools import groupby
+from pathlib import Path
+from typing import Final
+
+import ibis
+import ibis.expr.types as ir
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data.lake.duckdb_engine import literal_path
+from data.lake.partitions import content_sums
+from data.lake.store import open_lake
+from data.lake.tables import Tables
+from data.progress import Progress, SilentProgress
+from data.workspace import Workspace, replacing
+from features.groups.reviews import READ, REVIEWS, SIGNALS
+from features.review_text.extractor import BlindSpot, extractor_version, in_order
+from features.review_text.records import MENTION, REVIEW, Records, Types, carried_types, records_of
+
+BATCH_ROWS: Final = 30_000
+MENTIONS_FILE, REVIEWS_FILE = "mentions.parquet", "reviews.parquet"
+MONTHS: Final = "months"
+
+
+@dataclass(frozen=True)
+class Enrichment:
+    """What one run did: days and reviews read now, days kept from before, and what the sample says of the misses."""
+
+    days_read: int
+    days_kept: int
+    reviews_read: int
+    mentions_found: int
+    blind_spot: BlindSpot
+    extractor_version: str
+
+
+def enrich(tables: Tables, folder: Path, *, seed: int = 0, progress: Progress | None = None) -> Enrichment:
+    """Bring `folder` up to date with the reviews of `tables`.
+
+    A day of reviews is a folder, named by the day and a digest of its reviews and of the extractor's version, that
+    appears whole or not at all: a run that is killed goes on where it stopped. A day is read again when one of its
+    reviews was added, changed or removed, whenever that became known, or the code of its SKU or the extractor changed;
+    what it replaces goes.
+    """
+    reviews = tables["reviews"]
+    wanted = _wanted(tables, seed)
+    missing = {day: name for day, (name, _) in wanted.items() if not (folder / name).is_dir()}
+    total = sum(wanted[day][1] for day in missing)
+    tally = _Tally()
+    if missing:
+        with (progress or SilentProgress()).step("Reading reviews", total, "reviews") as advance:
+            attempt = folder / f".{uuid.uuid4().hex[:8]}"
+            attempt.mkdir(parents=True)
+            try:
+                days = _Days(attempt, folder, missing)
+                for kept in in_order(lambda batch: records_of(batch, seed), _batches(tables, reviews, list(missing))):
+                    tally.add(kept)
+                    days.write(kept)
+                    advance(len(kept.reviews))
+                days.close()
+            finally:
+                shutil.rmtree(attempt)
+    _remove_superseded(folder, {name for name, _ in wanted.values()})
+    return Enrichment(
+        len(missing), len(wanted) - len(missing), tally.reviews, tally.mentions, tally.blind_spot, extractor_version()
+    )
+
+
+def review_signals(tables: Tables, folder: Path) -> ir.Table:
+    """Every mention in `folder`, one row each: whose review, its days, hazard, severity, probability, sentence, spans.
+
+    `copy_key` is alike for near-duplicates: count distinct keys, and a copied review counts once.
+    """
+    return _kept(tables, sorted(folder.glob(f"[0-9]*/{MENTIONS_FILE}")), MENTION)
+
+
+def read_reviews_kept(tables: Tables, folder: Path) -> ir.Table:
+    """Every review in `folder`, one row each, with what it speaks of (see `records.REVIEW`).
+
+    They are read from a file a month, written again where one of its days has changed: hundreds of small files take
+    several times as long.
+    """
+    months = folder / MONTHS
+    days = sorted(folder.glob(f"[0-9]*/{REVIEWS_FILE}"))
+    files = {
+        f"{month}-{_digest(' '.join(day.parent.name for day in of_month))}.parquet": of_month
+        for month, of_month in ((month, list(few)) for month, few in groupby(days, lambda day: day.parent.name[:7]))
+    }
+    for name, of_month in files.items():
+        if not (months / name).is_file():
+            with replacing(months / name) as attempt:
+                rows = _parquet(tables, of_month).order_by("sku_id", "market", "happened_on", "review_id")
+                tables.backend.to_parquet(rows, attempt, compression="zstd")
+    _remove_superseded(months, set(files))
+    return _kept(tables, [months / name for name in files], REVIEW)
+
+
+class _Tally:
+    def __init__(self) -> None:
+        self.reviews = self.mentions = 0
+        self.blind_spot = BlindSpot(0, 0, 0, 0)
+
+    def add(self, kept: Records) -> None:
+        """Count one batch."""
+        self.reviews += len(kept.reviews)
+        self.mentions += len(kept.mentions)
+        self.blind_spot += kept.blind_spot
+
+
+class _Days:
+    """Writes the days one after the other, each moved to its place when the next begins."""
+
+    def __init__(self, attempt: Path, folder: Path, names: Mapping[date, str]) -> None:
+        self.attempt, self.folder, self.names = attempt, folder, names
+        self.day: date | None = None
+        self.writers: dict[str, pq.ParquetWriter] = {}
+        self.open_files = ExitStack()
+
+    def write(self, kept: Records) -> None:
+        """Append a batch whose days are in order and not before those written."""
+        for day in kept.reviews["happened_on"].unique(maintain_order=True):
+            if day != self.day:
+                self.close()
+                self.day = day
+            for name, rows in ((MENTIONS_FILE, kept.mentions), (REVIEWS_FILE, kept.reviews)):
+                self._append(name, rows.filter(pl.col("happened_on") == day).to_arrow())
+
+    def close(self) -> None:
+        """Finish the day that is open and put it in its place."""
+        self.open_files.close()
+        self.writers = {}
+        if self.day is not None:
+            (self.attempt / self.names[self.day]).replace(self.folder / self.names[self.day])
+        self.day = None
+
+    def _append(self, name: str, rows: pa.Table) -> None:
+        if name not in self.writers:
+            assert self.day is not None
+            place = self.attempt / self.names[self.day]
+            place.mkdir(exist_ok=True)
+            self.writers[name] = self.open_files.enter_context(
+                pq.ParquetWriter(place / name, rows.schema, compression="zstd")
+            )
+        self.writers[name].write_table(rows)
+
+
+def _wanted(tables: Tables, seed: int) -> dict[date, tuple[str, int]]:
+    """The name of every day's folder, and how many reviews it holds.
+
+    Where the lake keeps reviews by day, the names of its folders tell what they hold, and no review is looked at.
+    """
+    made_of, wanted = f"{extractor_version()} {seed} {' '.join(carried_types(tables['reviews'].columns))}", {}
+    for day, content, rows in sorted(_contents_by_name(tables) or _contents(tables["reviews"])):
+        wanted[day] = (f"{day}-{_digest(f'{made_of} {content}')}", rows)
+    return wanted
+
+
+def _contents_by_name(tables: Tables) -> list[tuple[date, str, int]]:
+    def rows(day: Path) -> int:
+        return sum(pq.read_metadata(path).num_rows for path in day.glob("*.parquet"))
+
+    return [(date.fromisoformat(day.name[:10]), day.name, rows(day)) for day in tables.days.get("reviews", ())]
+
+
+def _contents(reviews: ir.Table) -> list[tuple[date, str, int]]:
+    told = content_sums(_read_columns(reviews), by="happened_on").to_pyarrow().to_pylist()
+    return [(day["happened_on"], f"{day['n']} {day['low']} {day['high']}", day["n"]) for day in told]
+
+
+def _read_columns(reviews: ir.Table) -> ir.Table:
+    return reviews.select(*carried_types(reviews.columns), "text", "language")
+
+
+def _batches(tables: Tables, reviews: ir.Table, days: list[date]) -> Iterator[pl.DataFrame]:
+    """The reviews of `days`, in the order of day and review, never more than a batch in memory."""
+    asked = ibis.memtable({"asked_on": days}, schema={"asked_on": "date"})
+    chosen = reviews.semi_join(asked, [("happened_on", "asked_on")])
+    ordered = _read_columns(chosen).order_by("happened_on", "sku_id", "market", "review_id")
+    for batch in tables.backend.to_pyarrow_batches(ordered, chunk_size=BATCH_ROWS):
+        if batch.num_rows:
+            frame = pl.from_arrow(batch)
+            assert isinstance(frame, pl.DataFrame)
+            yield frame
+
+
+def _kept(tables: Tables, files: Sequence[Path], types: Types) -> ir.Table:
+    return _parquet(tables, files) if files else ibis.memtable(pl.DataFrame(schema=types).to_arrow())
+
+
+def _parquet(tables: Tables, files: Sequence[Path]) -> ir.Table:
+    return tables.backend.read_parquet([literal_path(path) for path in files], hive_partitioning=False)
+
+
+def _remove_superseded(folder: Path, wanted: set[str]) -> None:
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.is_file() and path.name not in wanted:
+            path.unlink()
+        elif path.name not in (*wanted, MONTHS):
+            shutil.rmtree(path)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def read_lake(workspace: Workspace, progress: Progress | None = None) -> Tables:
+    """The lake, as `data.lake.store.open_lake` gives it, with its reviews read; only days that are new or changed take time.
+
+    Raises Refusal where nothing has been ingested.
+    """
+    return with_reviews_read(open_lake(workspace), workspace.review_signals, progress)
+
+
+def with_reviews_read(tables: Tables, folder: Path, progress: Progress | None = None) -> Tables:
+    """The tables with READ (a row per review) and SIGNALS (a row per mention) of the reviews, kept in `folder`."""
+    if not tables.has(REVIEWS):
+        return tables
+    enrich(tables, folder, progress=progress)
+    read = {READ: read_reviews_kept(tables, folder), SIGNALS: review_signals(tables, folder)}
+    return replace(tables, given={**tables.given, **read})
+
+
+def read_at_once(tables: Tables) -> Tables:
+    """The tables with READ and SIGNALS, computed now and kept in memory: for small marketplaces."""
+    if not tables.has(REVIEWS):
+        return tables
+    given = pl.from_arrow(tables.backend.to_pyarrow(tables[REVIEWS]))
+    assert isinstance(given, pl.DataFrame)
+    records = records_of(given)
+    rows = {READ: records.reviews, SIGNALS: records.mentions}
+    read = {name: tables.backend.create_table(name, frame.to_arrow(), overwrite=True) for name, frame in rows.items()}
+    return replace(tables, given={**tables.given, **read})

@@ -1,0 +1,127 @@
+"""How the features of the whole catalogue on one day reach the disk, with memory bounded whatever its size."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+from numpy.typing import NDArray
+
+from data.errors import Refusal
+from data.lake.tables import Tables
+from data.manifest import file_sums
+from data.progress import Advance, Progress
+from data.workspace import replacing
+from features.definition import KEYS, NOBODY, Entity, Events, passes
+from features.fitted_tables import Reference
+from features.registry import CATALOGUE, FEATURE_NAMES
+from features.snapshot.entities import Morning, place_of
+from features.snapshot.matrices import Laid, laid
+from features.snapshot.reader import KEY_COLUMNS, SKU, SnapshotStatement, file_names
+from features.snapshot.storage import BETWEEN, NO_ROW, Piece, write_entity_file, write_key_index
+from features.version import feature_version
+
+
+def unseen_values(catalogue: "Laid") -> Mapping[str, float | None]:
+    """Each feature of an entity without any event: a count is 0, a shrunk rate the usual one; None where unknown."""
+    values: dict[str, float | None] = {feature.name: None for feature in CATALOGUE}
+    for entity, places in catalogue.places.items():
+        features = [feature for feature in CATALOGUE if feature.entity == entity]
+        for source, asked in passes(features, catalogue.morning.tables).items():
+            if isinstance(source, Events):
+                rows = catalogue.backend.to_pyarrow(source.measured_on(catalogue.morning, places.span(0, 0), asked))
+                (row,) = [row for row in rows.to_pylist() if row[places.column] == NOBODY]
+                values |= {feature.name: row[feature.name] for feature in asked}
+    return values
+
+
+ROWS_PER_BATCH = 65_536
+# No power of two: columns that far apart would compete for the same lines of the processor's cache.
+PLACES_PER_SPAN = 500_000
+
+
+def catalogue_on(tables: Tables, as_of: date) -> ir.Table:
+    """The spine of the whole catalogue: every (sku_id, market) listed by `as_of`."""
+    skus = tables["skus"]
+    return skus.filter(skus.listed_on <= as_of).select("sku_id", "market").mutate(as_of=ibis.literal(as_of))
+
+
+def reference_digest(reference: Reference) -> str:
+    """`r-` and 12 hex digits that name what the reference holds for the pipeline, however it is stored."""
+    read = {name: reference[name].to_pydict() for name in ("rates", "categories", "title_words")}
+    return "r-" + hashlib.sha256(json.dumps(read, sort_keys=True).encode("utf-8")).hexdigest()[:12]
+
+
+def snapshot_name(tables: Tables, as_of: date, reference: Reference) -> str:
+    """`s-` and 12 hex digits that name what a snapshot is made of: day, lake, feature catalogue and reference."""
+    made_of = (as_of.isoformat(), tables.fingerprint, feature_version(), reference_digest(reference))
+    return "s-" + hashlib.sha256("\n".join(made_of).encode("utf-8")).hexdigest()[:12]
+
+
+def write_snapshot(tables: Tables, as_of: date, reference: Reference, folder: Path, progress: Progress) -> None:
+    """Write the snapshot of `as_of` as `folder`, all or nothing.
+
+    Raises Refusal where the catalogue has no SKU by that day.
+    """
+    rows = int(tables.backend.to_pyarrow(catalogue_on(tables, as_of).count()).as_py())
+    if not rows:
+        raise Refusal(
+            f"No SKU is listed by {as_of}, so there is nothing to score. Ingest a catalogue or take a later day."
+        )
+    names = {entity: tuple(f.name for f in CATALOGUE if f.entity == entity) for entity in KEYS}
+    linked = tuple(entity for entity in KEYS if entity != SKU and names[entity])
+    with (
+        replacing(folder) as attempt,
+        progress.step("Features of the catalogue", rows, "SKUs") as advance,
+        laid(Morning(as_of, tables, reference)) as catalogue,
+    ):
+        attempt.mkdir()
+        for entity in linked:
+            write_entity_file(attempt / f"{entity}.arrow", _pieces(catalogue, entity, KEYS[entity]))
+        skus = _pieces(catalogue, SKU, KEY_COLUMNS, linked)
+        write_entity_file(attempt / f"{SKU}.arrow", _counted(skus, advance))
+        write_key_index(attempt, _key_hashes(catalogue))
+        sums = file_sums(attempt, file_names((SKU, *linked)))
+        SnapshotStatement(
+            as_of, feature_version(), tables.fingerprint, reference_digest(reference), rows, FEATURE_NAMES,
+            {SKU: names[SKU], **{entity: names[entity] for entity in linked}}, unseen_values(catalogue), sums,
+        ).write(attempt)  # fmt: skip
+
+
+def _pieces(catalogue: Laid, entity: Entity, texts: Sequence[str], linked: Sequence[Entity] = ()) -> Iterator[Piece]:
+    """The entities in the order of their places, as pieces for an entity file; one empty piece where there are none."""
+    features = [feature for feature in CATALOGUE if feature.entity == entity]
+    links = [place_of(other) for other in linked]
+    for start in range(0, max(catalogue.places[entity].stop, 1), PLACES_PER_SPAN):
+        span = catalogue.places[entity].span(start, start + PLACES_PER_SPAN)
+        matrix = catalogue.matrix(span, features)
+        keys = catalogue.backend.to_pyarrow(span.rows.order_by(span.column).select(*texts, *links))
+        numbers = np.full((len(matrix), len(links)), NO_ROW, dtype=np.int32)
+        for column, link in enumerate(links):
+            numbers[:, column] = keys[link].fill_null(NO_ROW).to_numpy()
+        for first in range(0, max(len(matrix), 1), ROWS_PER_BATCH):
+            rows = slice(first, first + ROWS_PER_BATCH)
+            yield Piece(keys.select(list(texts)).slice(first, ROWS_PER_BATCH), matrix[rows], numbers[rows])
+
+
+def _key_hashes(catalogue: Laid) -> NDArray[np.uint64]:
+    """`key_hash` of every SKU, in the order of the file."""
+    skus = catalogue.places[SKU]
+    hashes = skus.rows.select(skus.column, hashed=_md5_number_lower(skus.rows.sku_id + BETWEEN + skus.rows.market))
+    found: NDArray[np.uint64] = catalogue.backend.to_pyarrow(hashes.order_by(skus.column))["hashed"].to_numpy()
+    return found
+
+
+@ibis.udf.scalar.builtin(name="md5_number_lower", signature=(("string",), "uint64"))
+def _md5_number_lower(text):  # type: ignore[no-untyped-def]
+    """DuckDB's lower 64 bits of the MD5 of a text."""
+
+
+def _counted(pieces: Iterator[Piece], advance: Advance) -> Iterator[Piece]:
+    for piece in pieces:
+        yield piece
+        advance(piece.texts.num_rows)

@@ -1,0 +1,90 @@
+"""The laws of the catalogue."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from features.definition import KEYS, Unit
+from features.fitted_tables import UNTRAINED_RATES
+from features.registry import BY_NAME, CATALOGUE, FEATURE_NAMES, Feature, Group
+from features.registry_docs import README, with_feature_list
+from features.version import compiled_sql, feature_version
+
+EACH = pytest.mark.parametrize("feature", CATALOGUE, ids=FEATURE_NAMES)
+
+
+def test_there_are_at_least_60_features_over_all_groups() -> None:
+    """No group of evidence is left out."""
+    assert len(CATALOGUE) >= 60
+    assert {feature.group for feature in CATALOGUE} == set(get_args(Group))
+
+
+def test_names_are_unique_and_look_alike() -> None:
+    """A name says one thing once."""
+    assert len(set(FEATURE_NAMES)) == len(FEATURE_NAMES) == len(BY_NAME)
+    assert all(re.fullmatch(r"[a-z][a-z0-9_]+", name) for name in FEATURE_NAMES)
+
+
+@EACH
+def test_a_feature_can_be_said(feature: Feature) -> None:
+    """Its sentence takes one value, and it has words for not knowing."""
+    assert feature.sentence.count("{value}") == 1
+    assert not re.search(r"[{}]", feature.sentence.replace("{value}", ""))
+    assert feature.sentence.endswith(".")
+    assert feature.missing.endswith(".")
+    assert "{" not in feature.missing + feature.meaning
+
+
+@EACH
+def test_a_feature_belongs_somewhere(feature: Feature) -> None:
+    """Its unit, entity and direction are ones the house knows, and its name starts with the entity."""
+    assert feature.unit in get_args(Unit)
+    assert feature.name.startswith(f"{feature.entity}_")
+    assert feature.entity in KEYS
+    assert feature.direction in (-1, 0, 1)
+
+
+@pytest.mark.parametrize("forbidden", ["country", "strategy", "propensity", "package", "lab_id", "cost_eur"])
+def test_the_compiled_query_never_names_what_must_stay_behind(forbidden: str) -> None:
+    """Country and the reasons for testing are not even read."""
+    assert f'"{forbidden}"' not in compiled_sql()
+
+
+@pytest.mark.parametrize("hash_seed", ["1", "2", "3"])
+def test_the_version_is_the_same_in_another_process(hash_seed: str) -> None:
+    """Nothing random enters the version, not even the order in which Python walks a set."""
+    told = subprocess.run(
+        [sys.executable, "-c", "from features.version import feature_version; print(feature_version())"],
+        capture_output=True, text=True, check=True, cwd=Path(__file__).resolve().parents[2],
+        env={**os.environ, "PYTHONHASHSEED": hash_seed},
+    )  # fmt: skip
+    assert re.fullmatch(r"f-[0-9a-f]{12}", feature_version())
+    assert told.stdout.strip() == feature_version()
+
+
+def test_another_expression_is_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The version follows what is computed, not only what is said."""
+    before = compiled_sql()
+    monkeypatch.setitem(UNTRAINED_RATES, "sku_fail", UNTRAINED_RATES["sku_fail"]._replace(strength=4.0))
+    assert compiled_sql() != before
+
+
+def test_the_catalogue_needs_neither_ibis_nor_pandas() -> None:
+    """A service reads sentences without them."""
+    heavy = "import features.registry, sys; print({'ibis', 'pandas', 'duckdb'} & set(sys.modules))"
+    told = subprocess.run(
+        [sys.executable, "-c", heavy],
+        capture_output=True, text=True, check=True, cwd=Path(__file__).resolve().parents[2],
+    )  # fmt: skip
+    assert told.stdout.strip() == "set()"
+
+
+def test_the_readme_lists_the_features_as_declared() -> None:
+    """Run `python -m features.registry_docs` where this fails."""
+    readme = README.read_text(encoding="utf-8")
+    assert with_feature_list(readme) == readme
