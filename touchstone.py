@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from data.cli import FOLDER, Call
-from data.errors import Refusal
+from data.cli import FOLDER, CommandContext
+from data.errors import UserError
 from data.settings import read_settings
 
 COMMANDS = {
@@ -52,10 +52,10 @@ class FrontDoor(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; a Refusal, or a file that cannot be used, becomes its message."""
+        """Run the command; a UserError, or a file that cannot be used, becomes its message."""
         try:
             return super().invoke(ctx)
-        except Refusal as refusal:
+        except UserError as refusal:
             raise click.ClickException(str(refusal)) from refusal
         except OSError as error:
             if error.strerror is None:
@@ -69,7 +69,7 @@ class FrontDoor(click.Group):
 @click.pass_context
 def main(context: click.Context, home: Path | None) -> None:
     """Which SKUs would fail a laboratory test, why, and where the next test money should go."""
-    context.obj = Call(read_settings(home), datetime.now(UTC))
+    context.obj = CommandContext(read_settings(home), datetime.now(UTC))
 
 
 @click.command()
@@ -78,14 +78,14 @@ def main(context: click.Context, home: Path | None) -> None:
 @click.option("--seed", default=1, show_default=True, help="Of the marketplace and of the draw.")
 @click.option("--no-serve", is_flag=True, help="Stop after the summary.")
 @click.pass_obj
-def demo(call: Call, skus: int, budget: float, seed: int, no_serve: bool) -> None:
+def demo(call: CommandContext, skus: int, budget: float, seed: int, no_serve: bool) -> None:
     """Run the whole job on a sample marketplace in WORKSPACE/demo, then serve it on port 3000."""
     from data.ingest.pipeline import ingest
     from data.progress import TerminalProgress
     from data.synthetic.generator import write_sample
     from features.review_text.incremental import read_lake
     from serving.cli import catalogue_summary, plan_round, plan_summary, score_day, serve_published
-    from serving.online.store import published_now
+    from serving.online.store import open_online_store
     from training.pipeline import train
     from training.recipe import read_recipe
 
@@ -97,7 +97,7 @@ def demo(call: Call, skus: int, budget: float, seed: int, no_serve: bool) -> Non
     train(read_lake(settings.workspace, progress), settings, read_recipe("default"), None, progress, call.now)
     score_day(settings, None, TerminalProgress())
     plan, folder = plan_round(call, budget, seed)
-    click.echo(catalogue_summary(published_now(settings.workspace)))
+    click.echo(catalogue_summary(open_online_store(settings.workspace)))
     click.echo(plan_summary(plan.summary))
     click.echo(f"\nEverything is in {settings.workspace.home}, the plan in {folder}.")
     if not no_serve:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from data.workspace import Workspace, point
+from data.workspace import Workspace, write_pointer
 
 UNTIL = date(2026, 6, 30)
 AS_OF = date(2026, 7, 1)
@@ -142,6 +142,6 @@ def write_big_marketplace(home: Path, skus: int) -> dict[str, int]:
             path = folder / f"{name}.parquet"
             database.execute(f"COPY ({rows}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
             counts[name] = database.execute(f"SELECT count(*) FROM '{path}'").fetchall()[0][0]
-    point(workspace.lake / "CURRENT", FINGERPRINT)
+    write_pointer(workspace.lake / "CURRENT", FINGERPRINT)
     shutil.rmtree(home / ".generating", ignore_errors=True)
     return counts

@@ -25,17 +25,17 @@ from data.ingest.pipeline import ingest
 from data.progress import SilentProgress
 from data.synthetic.generator import write_sample
 from data.workspace import Workspace
-from features.fitted_tables import Reference
+from features.fitted_tables import FittedTables
 from features.review_text.incremental import read_lake
 from features.snapshot.reader import Snapshot, open_snapshot
 from features.snapshot.writer import write_snapshot
-from models.artifact import Artefact, ArtefactParts
+from models.artifact import Artifact, ArtifactParts
 from models.calibration import fit_calibration
 from models.reasons import top_reasons
-from models.registry import crown, keep_model, model
+from models.registry import load_model, set_champion, store_model
 from models.risk_bands import bands_in_force
-from models.scorer import Explained
-from serving.score_rows import Assessor, assess
+from models.scorer import Explanations
+from serving.score_rows import RowScorer, score_batch
 
 SIZES = (100_000, 200_000, 500_000, 1_000_000, 10_000_000)
 AS_OF = date(2026, 7, 1)
@@ -51,11 +51,11 @@ def sample_snapshot(workspace: Workspace) -> Path:
     sample, folder = workspace.home / "sample", workspace.snapshot(AS_OF) / "sample"
     write_sample(sample, SAMPLE_SKUS, SAMPLE_DAYS, seed=1)
     ingest(sample, workspace, AS_OF)
-    write_snapshot(read_lake(workspace), AS_OF, Reference.untrained(), folder, SilentProgress())
+    write_snapshot(read_lake(workspace), AS_OF, FittedTables.untrained(), folder, SilentProgress())
     return folder
 
 
-def grow(snapshot: Snapshot) -> ArtefactParts:
+def grow(snapshot: Snapshot) -> ArtifactParts:
     """A model of TREES x LEAVES on all features, for failures simulated from a dozen of them: its size counts here."""
     draw = np.random.default_rng(1)
     matrix = snapshot.matrix(0, len(snapshot))
@@ -68,10 +68,10 @@ def grow(snapshot: Snapshot) -> ArtefactParts:
     names = list(snapshot.feature_names)
     booster = lightgbm.train(recipe, lightgbm.Dataset(matrix, failed, feature_name=names), TREES)
     margin = np.asarray(booster.predict(matrix, raw_score=True))
-    return ArtefactParts(
+    return ArtifactParts(
         booster_text=booster.model_to_string(), calibration=fit_calibration(margin[:5_000], failed[:5_000]),
         feature_names=snapshot.feature_names, feature_version=snapshot.feature_version,
-        reference=Reference.untrained(), recipe_text="", metrics={}, card="A model for measuring.\n",
+        reference=FittedTables.untrained(), recipe_text="", metrics={}, card="A model for measuring.\n",
     )  # fmt: skip
 
 
@@ -92,27 +92,27 @@ def fitted(runs: Sequence[dict[str, Any]]) -> tuple[float, float]:
     return float(start), float(slope)
 
 
-def beside_lightgbm(artefact: Artefact, snapshot: Snapshot) -> dict[str, float]:
+def beside_lightgbm(artifact: Artifact, snapshot: Snapshot) -> dict[str, float]:
     """Microseconds per score row with reasons on two threads, with the engine and with LightGBM's contributions."""
-    assessor = Assessor(artefact, snapshot.as_of, bands_in_force(snapshot.as_of), threads=2)
-    booster = lightgbm.Booster(model_str=artefact.booster_text)
+    assessor = RowScorer(artifact, snapshot.as_of, bands_in_force(snapshot.as_of), threads=2)
+    booster = lightgbm.Booster(model_str=artifact.booster_text)
     matrix = snapshot.matrix(0, PEER_ROWS)
     (keys,) = snapshot.keys(0, PEER_ROWS).combine_chunks().to_batches()
     seconds = interleaved_medians({
-        "engine": partial(assess, assessor, keys, matrix),
+        "engine": partial(score_batch, assessor, keys, matrix),
         "LightGBM pred_contrib": partial(_lightgbm_rows, assessor, booster, keys, matrix),
     }, rounds=3)  # fmt: skip
     return {name: 1e6 * taken / PEER_ROWS for name, taken in seconds.items()}
 
 
 def _lightgbm_rows(
-    assessor: Assessor, booster: lightgbm.Booster, keys: pa.RecordBatch, matrix: NDArray[np.float64]
+    assessor: RowScorer, booster: lightgbm.Booster, keys: pa.RecordBatch, matrix: NDArray[np.float64]
 ) -> pa.RecordBatch:
     contributions = np.asarray(booster.predict(matrix, pred_contrib=True, num_threads=2))[:, :-1]
     top, told = top_reasons(contributions), assessor.probabilities(matrix)
     strongest = np.take_along_axis(contributions, top, axis=1)
     return assessor.rows(
-        keys, matrix, Explained(told.margin, told.p_fail, told.p_low, told.p_high, top.astype(np.int32), strongest)
+        keys, matrix, Explanations(told.margin, told.p_fail, told.p_low, told.p_high, top.astype(np.int32), strongest)
     )
 
 
@@ -167,8 +167,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         workspace = Workspace(Path(home).resolve())
         sample = sample_snapshot(workspace)
-        version = keep_model(workspace, grow(open_snapshot(sample)))
-        crown(workspace, version)
+        version = store_model(workspace, grow(open_snapshot(sample)))
+        set_champion(workspace, version)
         folders = {skus: workspace.snapshot(AS_OF) / f"big-{skus}" for skus in wanted}
         for skus, folder in folders.items():
             snapshot = BigSnapshot(sample, skus, seed=1).write(folder)
@@ -176,7 +176,7 @@ def main() -> None:
         measured = {
             "machine": machine(), "versions": versions("lightgbm", "numba", "numpy", "pyarrow"), "runs": runs,
             "threads": runs[0]["threads"], "features": len(snapshot.feature_names), "line": fitted(runs),
-            "us_per_row": beside_lightgbm(model(workspace, version), snapshot),
+            "us_per_row": beside_lightgbm(load_model(workspace, version), snapshot),
         }  # fmt: skip
         del snapshot
     page = write_report("catalogue", "Scoring the whole catalogue", measured, sections(measured))

@@ -20,9 +20,9 @@ from data.progress import TerminalProgress
 from data.workspace import Workspace
 from features.snapshot.reader import Snapshot, open_snapshot
 from models.calibration import Calibration
-from models.registry import champion
+from models.registry import load_champion
 from models.treeshap import Engine
-from serving.score_rows import Assessor
+from serving.score_rows import RowScorer
 from serving.scoring import batch
 from serving.scoring.batch import score_snapshot
 
@@ -54,7 +54,7 @@ def watched() -> Stopwatch:
     stopwatch = Stopwatch()
     for owner, name, stage in (
         (Snapshot, "matrix", "gather"), (Snapshot, "keys", "gather"), (Engine, "top", "explain"),
-        (Calibration, "p_fail_with_interval", "calibrate"), (Assessor, "rows", "rows and reasons"),
+        (Calibration, "p_fail_with_interval", "calibrate"), (RowScorer, "rows", "rows and reasons"),
         (batch.CatalogueScores, "_write_unranked", "all unranked"),
         (batch.CatalogueScores, "_margins", "ranks"), (batch, "ranks_of", "ranks"),
         (batch.CatalogueScores, "_write_part", "Parquet"),
@@ -66,9 +66,9 @@ def watched() -> Stopwatch:
 def main() -> None:
     """Score, and print what it took."""
     workspace, folder = Workspace(Path(sys.argv[1])), Path(sys.argv[2])
-    artefact, stopwatch = champion(workspace), watched()
+    artifact, stopwatch = load_champion(workspace), watched()
     started = time.perf_counter()
-    scores = score_snapshot(workspace, open_snapshot(folder), artefact, TerminalProgress())
+    scores = score_snapshot(workspace, open_snapshot(folder), artifact, TerminalProgress())
     seconds = time.perf_counter() - started
     cpu = dict(stopwatch.seconds)
     inside = ("gather", "explain", "calibrate", "rows and reasons")

@@ -32,7 +32,7 @@ from data.lake.tables import Tables, schema_of
 from data.progress import SilentProgress
 from data.workspace import Workspace
 from features.definition import KEYS
-from features.fitted_tables import Reference
+from features.fitted_tables import FittedTables
 from features.groups.reviews import READ
 from features.registry import BY_NAME, FEATURE_NAMES
 from features.review_text.incremental import read_lake
@@ -54,7 +54,7 @@ def snapshot_seconds(home: Path, day: int) -> dict[str, float]:
     as_of, tables = AS_OF + timedelta(day), read_lake(workspace)
     tables.backend.raw_sql(f"SET memory_limit = '{MEMORY_LIMIT}'")
     folder = workspace.snapshot(as_of)
-    write_snapshot(tables, as_of, Reference.untrained(), folder, SilentProgress())
+    write_snapshot(tables, as_of, FittedTables.untrained(), folder, SilentProgress())
     seconds = time.perf_counter() - started
     return {"seconds": seconds, "peak_gib": _peak_gib()}
 
@@ -106,7 +106,7 @@ def peer_frame(tables: Tables) -> pd.DataFrame:
     """The features that pandas computes too, of every SKU on AS_OF."""
     of = {entity: [BY_NAME[name] for name in PEER_FEATURES if BY_NAME[name].entity == entity]
           for entity in ("sku", "supplier")}  # fmt: skip
-    with laid(Morning(AS_OF, tables, Reference.untrained()), [*of["sku"], *of["supplier"]]) as catalogue:
+    with laid(Morning(AS_OF, tables, FittedTables.untrained()), [*of["sku"], *of["supplier"]]) as catalogue:
         skus, suppliers = catalogue.places["sku"], catalogue.matrix(catalogue.places["supplier"], of["supplier"])
         keys = catalogue.backend.to_pyarrow(skus.rows.order_by(skus.column).select(*KEYS["sku"], SUPPLIER))
         matrix = np.empty((len(keys), len(PEER_FEATURES)), order="F")

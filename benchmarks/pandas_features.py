@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
-from features.fitted_tables import Reference
+from features.fitted_tables import FittedTables
 from features.registry import CATALOGUE
 from features.review_text.hazards import hazards
 from features.review_text.incremental import MONTHS
@@ -231,7 +231,7 @@ def _rates(found: pd.DataFrame, entity: str) -> pd.DataFrame:
 
 
 Sums = Mapping[str, "pd.Series[float]"]
-REFERENCE = Reference.untrained()
+REFERENCE = FittedTables.untrained()
 
 
 def _shrunk(hits: "pd.Series[float]", trials: "pd.Series[float]", rate: str) -> "pd.Series[float]":

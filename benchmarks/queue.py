@@ -19,18 +19,18 @@ from starlette.testclient import TestClient
 
 from benchmarks.big_snapshot import BigSnapshot
 from benchmarks.report import machine, table, versions, write_report
-from data.database.connection import open_state
+from data.database.connection import open_database
 from data.settings import Settings
 from data.workspace import Workspace
 from models.risk_bands import bands_in_force
-from models.scorer import Explained
+from models.scorer import Explanations
 from serving.console.app import console_app
-from serving.console.context import House
-from serving.online.hot_reload import Desk
-from serving.online.store import published_now
+from serving.console.context import AppContext
+from serving.online.hot_reload import HotReloader
+from serving.online.store import open_online_store
 from serving.publication import publish
-from serving.review_queue.format import Told, queue_folder
-from serving.review_queue.writer import Alarms, Ranked, alarms_of, write_queue
+from serving.review_queue.format import QueueDetails, queue_folder
+from serving.review_queue.writer import ClockStarts, RankedCatalogue, clock_starts, write_queue
 from serving.score_rows import ranks_of
 
 SKUS = 1_000_000
@@ -62,7 +62,7 @@ def _demo(folder: Path) -> Path:
 
 def enlarge(source: Workspace, large: Workspace) -> float:
     """Publish SKUS rows drawn from the catalogue of `source` in `large`; the seconds that its queue took to write."""
-    small = published_now(source)
+    small = open_online_store(source)
     large.home.mkdir(parents=True)
     large.models.symlink_to(source.models)
     snapshot = BigSnapshot(small.snapshot.folder, SKUS, seed=0).write(large.home / "snapshots" / "big")
@@ -75,11 +75,11 @@ def enlarge(source: Workspace, large: Workspace) -> float:
     )  # fmt: skip
     again = np.arange(SKUS) % len(small.p_fail)
     titles = pa.chunked_array([small.dossiers.titles.combine_chunks().take(pa.array(again))])
-    few = alarms_of(small.dossiers)
-    alarms = Alarms(few.first_order[again], few.first_notice[again])
+    few = clock_starts(small.dossiers)
+    alarms = ClockStarts(few.first_order[again], few.first_notice[again])
     start = time.perf_counter()
     write_queue(
-        Ranked(snapshot, titles, ranks, p_fail, bands_in_force(publication.as_of), _told(parts), alarms),
+        RankedCatalogue(snapshot, titles, ranks, p_fail, bands_in_force(publication.as_of), _told(parts), alarms),
         queue_folder(large, publication),
     )
     seconds = time.perf_counter() - start
@@ -87,16 +87,16 @@ def enlarge(source: Workspace, large: Workspace) -> float:
     return seconds
 
 
-def _told(parts: Sequence[Explained]) -> Told:
+def _told(parts: Sequence[Explanations]) -> QueueDetails:
     """Interval and strongest contribution of every row."""
     low, high = (np.concatenate([getattr(part, name) for part in parts]) for name in ("p_low", "p_high"))
-    return Told(low, high, np.concatenate([part.strongest[:, 0] for part in parts]).astype(np.int16), low)
+    return QueueDetails(low, high, np.concatenate([part.strongest[:, 0] for part in parts]).astype(np.int16), low)
 
 
 def measured(workspace: Workspace) -> dict[str, dict[str, float]]:
     """Milliseconds of each page: the first time it is asked for, and of TIMES more, the pages in turn."""
-    engine, desk = open_state(f"sqlite:///{workspace.home / 'state.db'}"), Desk(workspace)
-    house = House(
+    engine, desk = open_database(f"sqlite:///{workspace.home / 'state.db'}"), HotReloader(workspace)
+    house = AppContext(
         Settings(workspace, None), desk, lambda: engine, lambda _: None, lambda _: None, lambda: datetime.now(UTC),
         True, b"x",
     )  # fmt: skip

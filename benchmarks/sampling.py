@@ -30,8 +30,8 @@ from benchmarks.sampling_scale import scale_seconds
 from data.synthetic.simulator import SCENARIOS
 from training.simulation.comparison import PLAN as PLAN_DESIGN
 from training.simulation.comparison import PLAN_WITH_SCREENING as SCREENING_DESIGN
-from training.simulation.comparison import Mean, Run, mean, ratio_of_found, ratio_of_rmse
-from training.simulation.optimized_plan import Planned
+from training.simulation.comparison import Mean, SimulationRun, mean, ratio_of_found, ratio_of_rmse
+from training.simulation.optimized_plan import OptimizedPlan
 from training.simulation.strategies import PRICE_CENTS, SCREEN
 
 FOLDER = Path("workspace") / "bench-sampling"
@@ -58,7 +58,7 @@ def main(folder: Path, processes: int) -> None:
     sys.stdout.write(page.read_text(encoding="utf-8"))
 
 
-def report(runs: Sequence[Run], states: Sequence[RedrawnState], scale: dict[str, float]) -> Path:
+def report(runs: Sequence[SimulationRun], states: Sequence[RedrawnState], scale: dict[str, float]) -> Path:
     """Write results/sampling.json and results/sampling.md."""
     by_name = _in_whole_worlds(runs)
     measured: dict[str, Any] = {
@@ -80,7 +80,7 @@ def report(runs: Sequence[Run], states: Sequence[RedrawnState], scale: dict[str,
     return write_report("sampling", "Adaptive sampling", measured, sections)
 
 
-def _in_whole_worlds(runs: Sequence[Run]) -> dict[str, list[Run]]:
+def _in_whole_worlds(runs: Sequence[SimulationRun]) -> dict[str, list[SimulationRun]]:
     """The runs by strategy, of the worlds that every strategy has finished."""
     finished = [{(run.scenario, run.seed) for run in runs if run.strategy == name} for name in COMPARED]
     worlds = set.intersection(*finished)
@@ -89,7 +89,7 @@ def _in_whole_worlds(runs: Sequence[Run]) -> dict[str, list[Run]]:
     }
 
 
-def _opening(by_name: dict[str, list[Run]]) -> str:
+def _opening(by_name: dict[str, list[SimulationRun]]) -> str:
     worlds = len({(run.scenario, run.seed) for run in by_name[PLAN]})
     return (
         f"{worlds} worlds of 100,000 SKUs with known truth (`data/synthetic/simulator.py`), {ROUNDS} rounds of "
@@ -114,11 +114,11 @@ def _opening(by_name: dict[str, list[Run]]) -> str:
     )
 
 
-def _floors(design: Planned) -> str:
+def _floors(design: OptimizedPlan) -> str:
     return f"{design.knobs.floor_uniform:.1%} of the money evenly and {design.knobs.floor_neyman:.1%} by uncertainty"
 
 
-def _scenario(by_name: dict[str, list[Run]], scenario: str) -> str:
+def _scenario(by_name: dict[str, list[SimulationRun]], scenario: str) -> str:
     own = {name: [run for run in runs if run.scenario == scenario] for name, runs in by_name.items()}
     told = []
     for title, names in (("full tests only", (PLAN, EPSILON, GREEDY, RANDOM, ORACLE)),
@@ -130,14 +130,14 @@ def _scenario(by_name: dict[str, list[Run]], scenario: str) -> str:
     return "\n\n".join(told)
 
 
-def _row(name: str, own: dict[str, list[Run]]) -> list[str]:
+def _row(name: str, own: dict[str, list[SimulationRun]]) -> list[str]:
     runs = own[name]
     row = [name, _counted(mean([run.found for run in runs])), _signed(ratio_of_found(runs, own[RANDOM]), 2),
            _percent(ratio_of_found(runs, own[ORACLE]))]  # fmt: skip
     return [*row, *_honesty(runs), str(len(runs))]
 
 
-def _honesty(runs: Sequence[Run]) -> list[str]:
+def _honesty(runs: Sequence[SimulationRun]) -> list[str]:
     off = mean([float(run.model_errors().mean()) for run in runs])
     told = "" if runs[0].strategy == ORACLE else f"{off.value:+.0%}"
     if not runs[0].estimates:
@@ -149,7 +149,7 @@ def _honesty(runs: Sequence[Run]) -> list[str]:
     return [_change(bias), f"{rmse:.1%}", f"{np.sqrt((pooled**2).mean()):.1%}", f"{covered:.1%}", told]
 
 
-def _paired(by_name: dict[str, list[Run]]) -> str:
+def _paired(by_name: dict[str, list[SimulationRun]]) -> str:
     rows = []
     for one, other in ((PLAN, EPSILON), (PLAN, GREEDY), (EPSILON, GREEDY),
                        (PLAN + SCREENING, EPSILON + SCREENING), (PLAN + SCREENING, GREEDY + SCREENING),
@@ -169,7 +169,7 @@ def _paired(by_name: dict[str, list[Run]]) -> str:
     )
 
 
-def _bars(by_name: dict[str, list[Run]], states: Sequence[RedrawnState], scale: dict[str, float]) -> str:
+def _bars(by_name: dict[str, list[SimulationRun]], states: Sequence[RedrawnState], scale: dict[str, float]) -> str:
     """What was asked of the plan, and whether it holds."""
     rows = []
     for name in (PLAN, PLAN + SCREENING):
@@ -194,7 +194,9 @@ def _bars(by_name: dict[str, list[Run]], states: Sequence[RedrawnState], scale: 
     return "## What was asked\n\n" + table(("asked", "measured", "holds"), rows)
 
 
-def _alone(by_name: dict[str, list[Run]], name: str, scenario: str, least: float) -> list[tuple[str, str, str]]:
+def _alone(
+    by_name: dict[str, list[SimulationRun]], name: str, scenario: str, least: float
+) -> list[tuple[str, str, str]]:
     """What was asked of a plan in one scenario, but for the rivals."""
     plan, random, oracle = ([run for run in by_name[each] if run.scenario == scenario]
                             for each in (name, RANDOM, ORACLE))  # fmt: skip

@@ -17,9 +17,9 @@ from sampling.estimation.difference_estimator import (
 from sampling.randomness import ONE
 from training.simulation.comparison import PLAN, PLAN_WITH_SCREENING
 from training.simulation.lab_records import Floats
-from training.simulation.loop import replayed
-from training.simulation.optimized_plan import Planned
-from training.simulation.strategies import PACKAGES, Choice, View
+from training.simulation.loop import simulate
+from training.simulation.optimized_plan import OptimizedPlan
+from training.simulation.strategies import PACKAGES, StrategyChoice, StrategyView
 
 REDRAWN_ROUNDS = (8,)
 DRAWS, RARE_DRAWS, TESTS = 5_000, 40_000, 1_000
@@ -62,7 +62,7 @@ def redrawn_states(seeds: Sequence[int]) -> list[RedrawnState]:
     return states
 
 
-def redrawn(name: str, planned: Planned, view: View, failing: Floats, draws: int) -> RedrawnState:
+def redrawn(name: str, planned: OptimizedPlan, view: StrategyView, failing: Floats, draws: int) -> RedrawnState:
     """Draw the plan of `view` again and again against the truth `failing`; a screen's luck is drawn anew each time."""
     solution = planned.solution(view)
     inclusion, size = solution.inclusion / ONE, len(view)
@@ -91,16 +91,16 @@ def redrawn(name: str, planned: Planned, view: View, failing: Floats, draws: int
     )  # fmt: skip
 
 
-def stored(scenario: str, seed: int, rounds: Sequence[int]) -> list[tuple[View, Floats]]:
+def stored(scenario: str, seed: int, rounds: Sequence[int]) -> list[tuple[StrategyView, Floats]]:
     """Rounds of a replay under the plan as they stood, each with a toss of every SKU's coin."""
-    views: list[View] = []
+    views: list[StrategyView] = []
 
-    def remembering(view: View) -> Choice:
+    def remembering(view: StrategyView) -> StrategyChoice:
         if view.round in rounds:
             views.append(view)
         return PLAN(view)
 
-    for each in replayed(SCENARIOS[scenario], seed, remembering, (max(rounds) - 1, TESTS), scored=True):
+    for each in simulate(SCENARIOS[scenario], seed, remembering, (max(rounds) - 1, TESTS), scored=True):
         del each
     rng = np.random.default_rng(seed)
     return [(view, (rng.random(len(view)) < view.truth).astype(np.float64)) for view in views]

@@ -7,9 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from data.synthetic.simulator import SCENARIOS
-from data.workspace import replacing
-from training.simulation.comparison import CONTESTANTS, Run
-from training.simulation.loop import Round, replayed
+from data.workspace import replace_atomically
+from training.simulation.comparison import CONTESTANTS, SimulationRun
+from training.simulation.loop import SimulatedRound, simulate
 
 CHOOSING_SEEDS = tuple(range(20))
 """Worlds on which scenarios, rivals and knobs were chosen; no figure of the report comes from them."""
@@ -45,7 +45,7 @@ def run_all(wanted: Sequence[Task], folder: Path, processes: int) -> None:
             done.result()
 
 
-def runs_in(folder: Path, wanted: Sequence[Task]) -> list[Run]:
+def runs_in(folder: Path, wanted: Sequence[Task]) -> list[SimulationRun]:
     """The finished replays among `wanted`."""
     return [_read(_file(folder, task), task) for task in wanted if _file(folder, task).is_file()]
 
@@ -56,15 +56,15 @@ def _run(folder: Path, task: Task) -> None:
         return
     scenario, seed, name = task
     contestant = CONTESTANTS[name]
-    rounds = replayed(SCENARIOS[scenario], seed, contestant.strategy, (ROUNDS, TESTS), contestant.scored, REDRAWS)
+    rounds = simulate(SCENARIOS[scenario], seed, contestant.strategy, (ROUNDS, TESTS), contestant.scored, REDRAWS)
     text = "".join(json.dumps(asdict(each)) + "\n" for each in rounds)
-    with replacing(target) as attempt:
+    with replace_atomically(target) as attempt:
         attempt.write_text(text, encoding="utf-8")
 
 
-def _read(path: Path, task: Task) -> Run:
+def _read(path: Path, task: Task) -> SimulationRun:
     lines = path.read_text(encoding="utf-8").splitlines()
-    return Run(*task, tuple(Round(**json.loads(line)) for line in lines))
+    return SimulationRun(*task, tuple(SimulatedRound(**json.loads(line)) for line in lines))
 
 
 def _file(folder: Path, task: Task) -> Path:

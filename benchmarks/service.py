@@ -18,11 +18,11 @@ from typing import Any
 
 from benchmarks.report import machine, table, versions, write_report
 from benchmarks.served import Client, Server, served
-from data.database.connection import open_state
+from data.database.connection import open_database
 from data.settings import read_settings
 from data.workspace import Workspace
 from serving.auth.api_keys import create_key
-from serving.online.store import published_now
+from serving.online.store import open_online_store
 
 SKUS_PER_QUESTION = 10
 ROUNDS, WARM_ROUNDS = 2_000, 200
@@ -35,14 +35,14 @@ Question = dict[str, Any]
 
 def questions(workspace: Workspace, count: int) -> list[Question]:
     """So many questions, each for ten SKUs drawn from the catalogue."""
-    snapshot, draw = published_now(workspace).snapshot, random.Random(7)  # noqa: S311 - which SKUs are asked for
+    snapshot, draw = open_online_store(workspace).snapshot, random.Random(7)  # noqa: S311 - which SKUs are asked for
     keys = snapshot.keys(0, len(snapshot)).select(["sku_id", "market"]).to_pylist()
     return [{"items": draw.sample(keys, SKUS_PER_QUESTION), "explain": True} for _ in range(count)]
 
 
 def secrets_of(workspace: Workspace) -> list[str]:
     """Keys of the service, one per client: a key may not ask without limit."""
-    engine = open_state(read_settings(workspace.home).database_address)
+    engine = open_database(read_settings(workspace.home).database_address)
     made = [create_key(engine, f"client {n}", "scheduler", datetime.now(UTC), "benchmark") for n in range(CLIENTS)]
     engine.dispose()
     return [secret for _, secret in made]

@@ -21,8 +21,8 @@ from data.progress import Advance
 from data.workspace import Workspace
 from features.review_text.incremental import read_lake
 from features.snapshot.reader import open_snapshot
-from models.artifact import ArtefactParts
-from models.registry import champion, crown, keep_model
+from models.artifact import ArtifactParts
+from models.registry import load_champion, set_champion, store_model
 from serving.scoring.batch import score_catalogue
 
 SIZES = (20_000, 200_000, 1_000_000)
@@ -54,24 +54,24 @@ class Stopwatch:
 def scored(home: Path, engine: str) -> dict[str, float]:
     """Score the catalogue in this process: seconds of each step, and of the rest."""
     workspace, watch, started = Workspace(home), Stopwatch(), time.perf_counter()
-    artefact = champion(workspace)
+    artifact = load_champion(workspace)
     if engine == "duckdb":
-        score_catalogue(workspace, read_lake(workspace), artefact, AS_OF, watch)
+        score_catalogue(workspace, read_lake(workspace), artifact, AS_OF, watch)
     else:
         from serving.scoring.spark import score_on_spark, spark_session
 
         with spark_session(MASTER, options=OPTIONS) as session:
-            score_on_spark(session, workspace, artefact, AS_OF, watch)
+            score_on_spark(session, workspace, artifact, AS_OF, watch)
     found = {name: sum(s for title, s in watch.seconds.items() if title.startswith(word))
              for name, word in STEPS.items()}  # fmt: skip
     return {**found, "rest": time.perf_counter() - started - sum(found.values())}
 
 
-def measure(home: Path, skus: int, model: ArtefactParts) -> dict[str, Any]:
+def measure(home: Path, skus: int, model: ArtifactParts) -> dict[str, Any]:
     """A marketplace of one size scored by both engines, each in a process of its own."""
     counts = write_big_marketplace(home, skus)
     workspace = Workspace(home)
-    crown(workspace, keep_model(workspace, model))
+    set_champion(workspace, store_model(workspace, model))
     found: dict[str, Any] = {"skus": skus, "events": sum(counts.values()) - counts["skus"] - counts["suppliers"]}
     for engine in ENGINES:
         printed, seconds = run_anew("-m", "benchmarks.spark", "--one", str(home), engine)

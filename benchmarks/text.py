@@ -23,8 +23,15 @@ import polars as pl
 
 from benchmarks.report import interleaved_medians, machine, table, versions, write_report
 from features.review_text.classifier import COUNTS_FROM, read_model, rule_margin
-from features.review_text.classifier_training import rehearsed_texts
-from features.review_text.extractor import Batch, exact_interval, extractor_version, in_order, read, sampled_rows
+from features.review_text.classifier_training import training_sentences
+from features.review_text.extractor import (
+    ReviewBatch,
+    exact_interval,
+    extract_mentions,
+    extractor_version,
+    in_order,
+    sampled_rows,
+)
 from features.review_text.hazards import hazards
 from features.review_text.lexicon import phrases
 from features.review_text.matching import candidates
@@ -83,7 +90,7 @@ def realistic_mix(ordinary: Sequence[Corpus], count: int, seed: int) -> tuple[li
     complaint.
     """
     rng = np.random.default_rng(seed)
-    told = rehearsed_texts()
+    told = training_sentences()
     plain = {corpus.language: corpus.texts for corpus in ordinary}
     harm: dict[str, list[str]] = {}
     complaints: dict[str, list[str]] = {}
@@ -115,7 +122,7 @@ def speed(reviews: list[str], languages: list[str]) -> dict[str, dict[str, float
     vectorizer = HashingVectorizer(ngram_range=(1, 2), n_features=2**18)
     contestants: dict[str, tuple[int, Callable[[], object]]] = {
         "stage one (Polars Aho-Corasick)": (len(reviews), partial(candidates, text)),
-        "both stages": (len(reviews), lambda: [None for _ in in_order(read, _batches(text, language))]),
+        "both stages": (len(reviews), lambda: [None for _ in in_order(extract_mentions, _batches(text, language))]),
         "Python re, one alternation": (len(few), lambda: [alternation.search(review.lower()) for review in few]),
         "HashingVectorizer, words and pairs": (len(some), lambda: vectorizer.transform(some)),
     }
@@ -133,11 +140,11 @@ def _processor_seconds(run: Callable[[], object]) -> float:
     return time.process_time() - started
 
 
-def _batches(text: pl.Series, language: pl.Series) -> Iterator[Batch]:
+def _batches(text: pl.Series, language: pl.Series) -> Iterator[ReviewBatch]:
     for start in range(0, len(text), BATCH_ROWS):
         row = np.arange(start, min(start + BATCH_ROWS, len(text)), dtype=np.int64)
         chosen = slice(start, start + BATCH_ROWS)
-        yield Batch(row, text[chosen], language[chosen], sampled_rows(row, seed=0))
+        yield ReviewBatch(row, text[chosen], language[chosen], sampled_rows(row, seed=0))
 
 
 def peak_megabytes(reviews: Sequence[str], rows: int) -> float:

@@ -27,11 +27,11 @@ from features.groups.reviews import GROUP, READ
 from features.registry import CATALOGUE, FEATURE_NAMES
 from features.review_text.incremental import read_at_once
 from training import metrics
-from training.dataset.labels import examples
+from training.dataset.labels import build_labels
 from training.dataset.splits import split_by_time
 from training.evaluation.drift import catalogue_sample
-from training.fitting.model import earn, studied
-from training.metrics import Floats, Skill, skill, supplier_weights
+from training.fitting.model import build_training_set, fit_model
+from training.metrics import Floats, MetricWithInterval, metric_with_interval, supplier_weights
 from training.recipe import read_recipe
 
 SKUS, DAYS, FIRST_SEED, WORLDS, REPLICATES = 20_000, 730, 11, 6, 200
@@ -49,15 +49,15 @@ def measured(seed: int, home: Path) -> dict[str, Any]:
     tables = read_at_once(tables_from_frames({
         path.stem: pq.read_table(path) for path in folder.glob("*.parquet") if path.stem in BY_NAME
     }))  # fmt: skip
-    recipe, labels = read_recipe("default"), examples(tables)
-    study = studied(tables, labels, split_by_time(labels, None, recipe.split), recipe, SilentProgress())
+    recipe, labels = read_recipe("default"), build_labels(tables)
+    study = build_training_set(tables, labels, split_by_time(labels, None, recipe.split), recipe, SilentProgress())
     today = catalogue_sample(tables, LAST_DAY + timedelta(days=1), study.reference, recipe.seed, most=10 * SKUS)
     wordless = study.features.assign(**dict.fromkeys(OF_WORDS, np.nan))
     blind = today.matrix.copy()
     blind[:, [FEATURE_NAMES.index(name) for name in OF_WORDS]] = np.nan
     margins = {
-        WITH: earn(study, recipe, SilentProgress()).margin(today.matrix),
-        WITHOUT: earn(replace(study, features=wordless), recipe, SilentProgress()).margin(blind),
+        WITH: fit_model(study, recipe, SilentProgress()).margin(today.matrix),
+        WITHOUT: fit_model(replace(study, features=wordless), recipe, SilentProgress()).margin(blind),
     }
     truth = today.keys.merge(pd.read_parquet(folder / "truth.parquet"), on=["sku_id", "market"], how="left")
     truth["reviews"] = today.matrix[:, FEATURE_NAMES.index("sku_reviews_365")]
@@ -80,12 +80,12 @@ def judged(truth: pd.DataFrame, margins: Mapping[str, Floats]) -> dict[str, Any]
         rows = np.flatnonzero(np.asarray(group))
         failed = truth["non_compliant"].to_numpy(bool)[rows]
         weights = supplier_weights(truth["supplier_id"].iloc[rows].tolist(), REPLICATES, seed=1)
-        ranks = {model: metrics.ranking(margin[rows], failed) for model, margin in margins.items()}
+        ranks = {model: metrics.rank_scores(margin[rows], failed) for model, margin in margins.items()}
         found[name] = {"rows": len(rows), "base": float(failed.mean())}
         for kind, measure in (("auc", metrics.auc), ("riskiest", _riskiest)):
             values = {model: measure(each, weights) for model, each in ranks.items()}
             found[name][kind] = {model: float(value[0]) for model, value in values.items()}
-            found[name][kind]["gain"] = vars(skill(values[WITH] - values[WITHOUT]))
+            found[name][kind]["gain"] = vars(metric_with_interval(values[WITH] - values[WITHOUT]))
     return found
 
 
@@ -126,7 +126,7 @@ def report(worlds: list[dict[str, Any]]) -> Path:
         for group in groups for key, kind in (("auc", "AUC"), ("riskiest", f"fail rate of the riskiest {RISKIEST:.0%}"))
     ]  # fmt: skip
     each = [
-        (world["seed"], group, _said(Skill(**world["groups"][group]["auc"]["gain"]))) for world in worlds
+        (world["seed"], group, _said(MetricWithInterval(**world["groups"][group]["auc"]["gain"]))) for world in worlds
         for group in groups
     ]  # fmt: skip
     gains = [over_worlds(worlds, group, "auc")[2] for group in (SEEN, UNSEEN)]
@@ -154,7 +154,7 @@ def report(worlds: list[dict[str, Any]]) -> Path:
     return write_report("text_value", "What review text is worth", {**about, "worlds": worlds}, sections)
 
 
-def _said(gain: Skill) -> str:
+def _said(gain: MetricWithInterval) -> str:
     return f"{gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
 
 

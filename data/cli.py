@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.progress import TerminalProgress
 from data.settings import Settings
 
@@ -21,7 +21,7 @@ FOLDER = click.Path(path_type=Path)
 
 
 @dataclass(frozen=True)
-class Call:
+class CommandContext:
     """One call of the command line: the operator's settings, and the moment by the front door's clock (UTC)."""
 
     settings: Settings
@@ -34,11 +34,11 @@ class Call:
 
     def record(self, action: str, subject: str, content: Mapping[str, Any], versions: "Versions") -> None:
         """Append to the ledger what the system's user did by this call."""
-        from data.database.audit_log import Deed, record
-        from data.database.connection import open_state
+        from data.database.audit_log import AuditEvent, record_event
+        from data.database.connection import open_database
 
-        engine = open_state(self.settings.database_address)
-        record(engine, Deed(getuser(), action, subject, content, versions), self.now)
+        engine = open_database(self.settings.database_address)
+        record_event(engine, AuditEvent(getuser(), action, subject, content, versions), self.now)
         engine.dispose()
 
 
@@ -61,9 +61,9 @@ def sample_data(out: Path, skus: int, days: int, seed: int) -> None:
 @click.option("--out", type=FOLDER, required=True, help="Folder to write the contract tables to.")
 def import_public(name: str, file: Path, out: Path) -> None:
     """Turn the public data set NAME (such as nyc-metals) in FILE into contract tables."""
-    from data.importers import importer_named
+    from data.importers import get_importer
 
-    click.echo(str(importer_named(name)(file, out)))
+    click.echo(str(get_importer(name)(file, out)))
     click.echo(f"Next: touchstone ingest {out}")
 
 
@@ -71,7 +71,7 @@ def import_public(name: str, file: Path, out: Path) -> None:
 @click.argument("source", type=FOLDER)
 @click.option("--strict", is_flag=True, help="Refuse the whole folder if any row is bad.")
 @click.pass_obj
-def ingest(call: Call, source: Path, strict: bool) -> None:
+def ingest(call: CommandContext, source: Path, strict: bool) -> None:
     """Validate the tables in SOURCE and make them the lake; bad rows go to quarantine with the rule they broke."""
     from data.ingest.pipeline import ingest as ingest_folder
 
@@ -90,27 +90,27 @@ def ledger() -> None:
 @ledger.command("show")
 @click.option("--subject", help="Only rows about this SKU, model or round.")
 @click.pass_obj
-def show_ledger(call: Call, subject: str | None) -> None:
+def show_ledger(call: CommandContext, subject: str | None) -> None:
     """Print the rows, oldest first."""
-    from data.database.audit_log import rows
-    from data.database.connection import open_state
+    from data.database.audit_log import audit_rows
+    from data.database.connection import open_database
 
-    for row in rows(open_state(call.settings.database_address), subject):
+    for row in audit_rows(open_database(call.settings.database_address), subject):
         click.echo(f"{row.number:>6}  {row.recorded_at[:19]}Z  {row.actor}  {row.action}  {row.subject}  {row.content}")
 
 
 @ledger.command("verify")
 @click.option("--head", metavar="NUMBER:HASH", help="A row noted earlier: also show that the end was not cut off.")
 @click.pass_obj
-def verify_ledger(call: Call, head: str | None) -> None:
+def verify_ledger(call: CommandContext, head: str | None) -> None:
     """Check that no row was changed, removed or inserted."""
-    from data.database.audit_log import verified
-    from data.database.connection import open_state
+    from data.database.audit_log import verify_chain
+    from data.database.connection import open_database
 
     number, _, digest = (head or "0:").partition(":")
     if not number.isdecimal():
-        raise Refusal(f"--head {head!r} names no row. Give NUMBER:HASH as an earlier verify printed it.")
-    newest = verified(open_state(call.settings.database_address), (int(number), digest) if head else None)
+        raise UserError(f"--head {head!r} names no row. Give NUMBER:HASH as an earlier verify printed it.")
+    newest = verify_chain(open_database(call.settings.database_address), (int(number), digest) if head else None)
     if newest is None:
         click.echo("The ledger is empty.")
     else:

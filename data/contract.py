@@ -27,7 +27,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Reference:
+class ForeignKey:
     """The row's values of `columns`, unless one is missing, must be a key (or part of one) in `table`."""
 
     columns: tuple[str, ...]
@@ -46,7 +46,7 @@ class Table:
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     required: bool = False
-    references: tuple[Reference, ...] = ()
+    references: tuple[ForeignKey, ...] = ()
     one_of: tuple[str, ...] = ()
 
     @property
@@ -73,8 +73,8 @@ SKU_ID = _id("sku_id", "the product")
 MARKET = _id("market", "where it is sold; with sku_id the key of a score")
 HAPPENED_ON = Column("happened_on", "day", "the day it happened", required=True)
 KNOWN_ON = Column("known_on", "day", "the first day the marketplace could know it; where absent, happened_on")
-OF_SUPPLIER = Reference(("supplier_id",), "suppliers")
-OF_SKU = Reference(("sku_id", "market"), "skus")
+OF_SUPPLIER = ForeignKey(("supplier_id",), "suppliers")
+OF_SKU = ForeignKey(("sku_id", "market"), "skus")
 
 
 SUPPLIERS = Table(
@@ -140,7 +140,7 @@ CERTIFICATES = Table(
         Column("issuer", "text", "who issued it"),
         Column("expires_on", "day", "its last day"),
     ),
-    key=("certificate_id", "happened_on", "status"), references=(OF_SUPPLIER, Reference(("sku_id",), "skus")),
+    key=("certificate_id", "happened_on", "status"), references=(OF_SUPPLIER, ForeignKey(("sku_id",), "skus")),
 )  # fmt: skip
 
 AUDITS = Table(
@@ -198,7 +198,7 @@ HOLDS = Table(
         Column("authority", "text", "by whom"),
         Column("kind", "text", "which kind of hold"),
     ),
-    key=("hold_id",), references=(OF_SUPPLIER, Reference(("sku_id",), "skus")), one_of=("sku_id", "supplier_id"),
+    key=("hold_id",), references=(OF_SUPPLIER, ForeignKey(("sku_id",), "skus")), one_of=("sku_id", "supplier_id"),
 )  # fmt: skip
 
 INCIDENTS = Table(

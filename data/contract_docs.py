@@ -14,7 +14,7 @@ def table_list() -> str:
     return f"Contract version {VERSION}.\n\n" + "\n".join(_section(table) for table in TABLES)
 
 
-def refreshed(readme: str) -> str:
+def update_table_list(readme: str) -> str:
     """`readme` with the part between the two markers replaced by the contract in force.
 
     Raises ValueError where a marker is missing.
@@ -53,4 +53,4 @@ def _code(names: tuple[str, ...]) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(refreshed(README.read_text(encoding="utf-8")), encoding="utf-8")
+    README.write_text(update_table_list(README.read_text(encoding="utf-8")), encoding="utf-8")

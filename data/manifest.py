@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from data.errors import Refusal
+from data.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -44,22 +44,22 @@ class StatementFile:
     def read(self, folder: Path, made: Callable[[dict[str, Any], Sums], MadeT], digest: str | None = None) -> MadeT:
         """What `made` makes of the record and of the sums of the files, which are there and as long as they were.
 
-        Raises Refusal where the statement is absent, of another `digest` or format, where `made` cannot read the record
-        (KeyError, TypeError, ValueError), or a file is missing or cut short.
+        Raises UserError where the statement is absent, of another `digest` or format, where `made` cannot read the
+        record (KeyError, TypeError, ValueError), or a file is missing or cut short.
         """
         path = folder / self.name
         if not path.is_file():
-            raise Refusal(f"There is no complete {self.of} in {folder}: {self.name} is missing. {AGAIN}")
+            raise UserError(f"There is no complete {self.of} in {folder}: {self.name} is missing. {AGAIN}")
         if digest not in (None, file_sum(path).sha256):
-            raise Refusal(f"{folder} holds another {self.of} than the one that was published. {AGAIN}")
+            raise UserError(f"{folder} holds another {self.of} than the one that was published. {AGAIN}")
         try:
             record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             found, files = record.pop("format"), sums_of(record.pop("files"))
             statement = made(record, files) if found == self.format else None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise Refusal(f"{path} is not a statement of a {self.of} ({error}). {AGAIN}") from error
+            raise UserError(f"{path} is not a statement of a {self.of} ({error}). {AGAIN}") from error
         if statement is None:
-            raise Refusal(f"{path} has format {found}, this version reads {self.format}. {AGAIN}")
+            raise UserError(f"{path} has format {found}, this version reads {self.format}. {AGAIN}")
         require_whole(folder, files)
         return statement
 
@@ -87,19 +87,19 @@ def sums_of(record: Mapping[str, Mapping[str, Any]]) -> Sums:
 
 
 def require_whole(folder: Path, sums: Sums) -> None:
-    """Raise Refusal where a file is missing or has another length; cheap, since nothing is read."""
+    """Raise UserError where a file is missing or has another length; cheap, since nothing is read."""
     for name, promised in sums.items():
         path = folder / name
         if not path.is_file() or path.stat().st_size != promised.bytes:
-            raise Refusal(f"{path} is not whole ({promised.bytes} bytes expected). Run `touchstone score` again.")
+            raise UserError(f"{path} is not whole ({promised.bytes} bytes expected). Run `touchstone score` again.")
 
 
 def require_unchanged(folder: Path, sums: Sums) -> None:
-    """Raise Refusal where a file is not, byte for byte, the one that was written; reads all of them."""
+    """Raise UserError where a file is not, byte for byte, the one that was written; reads all of them."""
     require_whole(folder, sums)
     changed = [name for name, promised in sums.items() if file_sum(folder / name) != promised]
     if changed:
-        raise Refusal(
+        raise UserError(
             f"{', '.join(changed)} in {folder} changed since it was written. "
             "Delete the folder and run `touchstone score`."
         )

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.workspace import Workspace
 
 
@@ -43,7 +43,7 @@ class Settings:
 def read_settings(home: Path | None = None, environment: Mapping[str, str] = os.environ) -> Settings:
     """Settings from the environment; `home` (the `--home` option) wins over `TOUCHSTONE_HOME`.
 
-    Raises Refusal where a number is none.
+    Raises UserError where a number is none.
     """
     folder = home or Path(environment.get("TOUCHSTONE_HOME", "workspace"))
     tracking_uri = environment.get("MLFLOW_TRACKING_URI") or None
@@ -58,5 +58,5 @@ def read_settings(home: Path | None = None, environment: Mapping[str, str] = os.
 def _keep_days(environment: Mapping[str, str]) -> int:
     given = environment.get("TOUCHSTONE_KEEP_DAYS") or str(Settings.keep_days)
     if not given.isdecimal():
-        raise Refusal(f"TOUCHSTONE_KEEP_DAYS is {given!r}. Give a whole number of days, 0 or more.")
+        raise UserError(f"TOUCHSTONE_KEEP_DAYS is {given!r}. Give a whole number of days, 0 or more.")
     return int(given)

@@ -42,7 +42,7 @@ class Workspace:
 
     @property
     def models(self) -> Path:
-        """Artefacts by version, and `models/CHAMPION` naming the one that scores."""
+        """Artifacts by version, and `models/CHAMPION` naming the one that scores."""
         return self.home / "models"
 
     @property
@@ -102,7 +102,7 @@ class Workspace:
 
 
 @contextmanager
-def replacing(target: Path) -> Iterator[Path]:
+def replace_atomically(target: Path) -> Iterator[Path]:
     """Yield a path beside `target` to write a file or folder to; on success it takes the target's place.
 
     On an error nothing remains of the attempt and `target` is untouched. A file is replaced atomically. A
@@ -127,12 +127,12 @@ def replacing(target: Path) -> Iterator[Path]:
             attempt.unlink(missing_ok=True)
 
 
-def point(pointer: Path, name: str) -> None:
+def write_pointer(pointer: Path, name: str) -> None:
     """Make the file `pointer` name `name`, atomically."""
-    with replacing(pointer) as attempt:
+    with replace_atomically(pointer) as attempt:
         attempt.write_text(name + "\n", encoding="utf-8")
 
 
-def pointed(pointer: Path) -> str | None:
+def read_pointer(pointer: Path) -> str | None:
     """The name that the file `pointer` holds, or None where there is no such file."""
     return pointer.read_text(encoding="utf-8").strip() if pointer.is_file() else None

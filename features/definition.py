@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import reduce, wraps
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from features.fitted_tables import Prior, Reference
+from features.fitted_tables import FittedTables, Prior
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -115,7 +115,7 @@ class Feature:
     sentence: str
     missing: str
     source: "Source"
-    value: Callable[["ir.Table", Reference], "ir.Value"]
+    value: Callable[["ir.Table", FittedTables], "ir.Value"]
 
 
 NOBODY = -1
@@ -135,7 +135,7 @@ class Events:
     rows: "Callable[[Tables], ir.Table]"
 
     def measured(
-        self, days: "ir.Table", tables: "Tables", reference: Reference, features: "Sequence[Feature]"
+        self, days: "ir.Table", tables: "Tables", reference: FittedTables, features: "Sequence[Feature]"
     ) -> "ir.Table":
         """The `features` of every row of `days` (entity keys and as_of, each pair once)."""
         events = self.rows(tables)
@@ -167,10 +167,10 @@ class Facts:
 
     name: str
     needs: tuple[str, ...]
-    rows: "Callable[[ir.Table, Tables, Reference], ir.Table]"
+    rows: "Callable[[ir.Table, Tables, FittedTables], ir.Table]"
 
     def measured(
-        self, days: "ir.Table", tables: "Tables", reference: Reference, features: "Sequence[Feature]"
+        self, days: "ir.Table", tables: "Tables", reference: FittedTables, features: "Sequence[Feature]"
     ) -> "ir.Table":
         """The `features` of every row of `days` (entity keys and as_of, each pair once)."""
         seen = self.rows(days, tables, reference)
@@ -196,19 +196,19 @@ def passes(features: "Sequence[Feature]", tables: "Tables") -> "Mapping[Source, 
     return dict(found.values())
 
 
-def measured(days: "ir.Table", tables: "Tables", reference: Reference, features: "Sequence[Feature]") -> "ir.Table":
+def measured(days: "ir.Table", tables: "Tables", reference: FittedTables, features: "Sequence[Feature]") -> "ir.Table":
     """`days` with all `features` of one entity, each source asked once; missing where a source's table is absent."""
     import ibis
 
     known = passes(features, tables)
     parts = [source.measured(days, tables, reference, asked) for source, asked in known.items()]
-    wide = reduce(lambda left, right: joined(left, right, days.columns), parts, days)
+    wide = reduce(lambda left, right: left_join_missing(left, right, days.columns), parts, days)
     found = {feature.name for asked in known.values() for feature in asked}
     absent = {feature.name: ibis.null("float64") for feature in features if feature.name not in found}
     return wide.mutate(**absent).select(*days.columns, *(feature.name for feature in features))
 
 
-def joined(left: "ir.Table", right: "ir.Table", keys: Sequence[str]) -> "ir.Table":
+def left_join_missing(left: "ir.Table", right: "ir.Table", keys: Sequence[str]) -> "ir.Table":
     """`left` with the columns of `right` that it lacks, missing where `right` has no row of those keys.
 
     Columns are named one by one: Ibis drops columns in an order that changes from run to run.
@@ -219,7 +219,7 @@ def joined(left: "ir.Table", right: "ir.Table", keys: Sequence[str]) -> "ir.Tabl
     return left.left_join(right.select(*keys, *added), list(keys)).select(*left.columns, *added)
 
 
-def values_of(seen: "ir.Table", reference: Reference, features: "Sequence[Feature]") -> "dict[str, ir.Value]":
+def values_of(seen: "ir.Table", reference: FittedTables, features: "Sequence[Feature]") -> "dict[str, ir.Value]":
     """The expression of every feature over `seen`, as float64."""
     return {feature.name: feature.value(seen, reference).cast("float64") for feature in features}
 

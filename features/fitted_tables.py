@@ -1,4 +1,4 @@
-"""What training learned and features need: plain tables that travel with the artefact."""
+"""What training learned and features need: plain tables that travel with the artifact."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data.errors import Refusal
+from data.errors import UserError
 
 SCHEMAS: Mapping[str, pa.Schema] = {
     "rates": pa.schema([("rate", pa.string()), ("prior_mean", pa.float64()), ("prior_strength", pa.float64())]),
@@ -54,7 +54,7 @@ UNTRAINED_RATES: Mapping[str, Prior] = {
 
 
 @dataclass(frozen=True)
-class Reference:
+class FittedTables:
     """The learned tables by name; those that training did not write are empty.
 
     `rates` (rate, prior_mean, prior_strength; the names of UNTRAINED_RATES), `categories` (category, market,
@@ -66,7 +66,7 @@ class Reference:
     tables: Mapping[str, pa.Table]
 
     @classmethod
-    def untrained(cls) -> "Reference":
+    def untrained(cls) -> "FittedTables":
         """What is believed before any training: the rates of UNTRAINED_RATES, nothing else."""
         return cls({"rates": rates_table(UNTRAINED_RATES)})
 
@@ -89,28 +89,30 @@ def rates_table(rates: Mapping[str, Prior]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=SCHEMAS["rates"])
 
 
-def write_reference(reference: Reference, folder: Path) -> None:
+def write_fitted_tables(reference: FittedTables, folder: Path) -> None:
     """Write every table of SCHEMAS as `folder/<name>.parquet`."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in SCHEMAS:
         pq.write_table(reference[name], folder / f"{name}.parquet")
 
 
-def read_reference(folder: Path) -> Reference:
-    """The tables that `write_reference` wrote.
+def read_fitted_tables(folder: Path) -> FittedTables:
+    """The tables that `write_fitted_tables` wrote.
 
-    Raises Refusal where one is absent or has other columns.
+    Raises UserError where one is absent or has other columns.
     """
     tables = {}
     for name, schema in SCHEMAS.items():
         path = folder / f"{name}.parquet"
         if not path.is_file():
-            raise Refusal(f"The learned table {name} is missing: there is no {path}. Restore the artefact or retrain.")
+            raise UserError(
+                f"The learned table {name} is missing: there is no {path}. Restore the artifact or retrain."
+            )
         table = pq.read_table(path)
         if table.column_names != schema.names:
-            raise Refusal(
+            raise UserError(
                 f"The learned table {path} has the columns {table.column_names}, expected {schema.names}. "
-                "Restore the artefact or retrain."
+                "Restore the artifact or retrain."
             )
         tables[name] = table
-    return Reference(tables)
+    return FittedTables(tables)

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from data.lake.duckdb_engine import asked
+from data.lake.duckdb_engine import deferred_batches
 from features import adding
 from features.ages import age_in, fulfilled, is_age, origin_of
 
@@ -223,7 +223,7 @@ def _questions(backend: "Backend", placed: Placed, terms: Iterable[Term]) -> Seq
         table = part.to_expr()
         narrow = table.select("code", **{names[node]: table[names[node]].cast(_array_type(node)) for node in wanted})
         ages = {node: names[read[node]] for node in conditions if node != read[node]}
-        questions.append(_Question(asked(backend, narrow), {node: names[node] for node in wanted}, ages))
+        questions.append(_Question(deferred_batches(backend, narrow), {node: names[node] for node in wanted}, ages))
     return questions
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from data.lake.surrogate_keys import SKU_CODE, SKU_KEY, coded_events
+from data.lake.surrogate_keys import SKU_CODE, SKU_KEY, join_sku_codes
 from features.arithmetic import evaluate, is_arithmetic
 from features.definition import Entity, Events, Feature, Rows, passes, values_of
 from features.groups.lab_history import clear_tests, decided_tests
@@ -119,7 +119,7 @@ def _readings(
     """How to read the rows, those of SKUs once for all sources."""
     events = rows(morning.tables)
     if SKU_CODE not in events.columns and set(SKU_KEY) <= set(events.columns):
-        events = coded_events(events, owners.listing)
+        events = join_sku_codes(events, owners.listing)
     if SKU_CODE in events.columns:
         return _reading(morning, "sku", Placed(events, SKU_CODE, owners.skus, len(owners)), asked)
     found: list[_Reading] = []

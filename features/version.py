@@ -5,7 +5,7 @@ import json
 import re
 from functools import cache
 
-from features.fitted_tables import Reference
+from features.fitted_tables import FittedTables
 from features.registry import CATALOGUE
 
 
@@ -39,6 +39,6 @@ def compiled_sql() -> str:
     given[READ] = ibis.table(ibis.Schema.from_polars(pl.Schema(REVIEW)), name=READ)
     tables = Tables(ibis.duckdb.connect(), given, "empty")
     spine = ibis.table(SPINE_SCHEMA, name="spine")
-    sql = str(ibis.to_sql(feature_table(tables, spine, Reference.untrained()), dialect="duckdb"))
+    sql = str(ibis.to_sql(feature_table(tables, spine, FittedTables.untrained()), dialect="duckdb"))
     # Ibis gives tables in memory and unnested columns a new random name each time; the version must not depend on it.
     return re.sub(r"_[a-z0-9]{26}\b", "", sql)

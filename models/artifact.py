@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data.errors import Refusal
-from data.workspace import replacing
-from features.fitted_tables import Reference, read_reference, write_reference
+from data.errors import UserError
+from data.workspace import replace_atomically
+from features.fitted_tables import FittedTables, read_fitted_tables, write_fitted_tables
 from models.calibration import Calibration
 
 SUMS = "SHA256SUMS"
 
 
 @dataclass(frozen=True)
-class ArtefactParts:
+class ArtifactParts:
     """What training hands over.
 
     `booster_text` is LightGBM's own text format, `recipe_text` TOML, `card` Markdown; `metrics` must be JSON without
@@ -27,28 +27,28 @@ class ArtefactParts:
     calibration: Calibration
     feature_names: tuple[str, ...]
     feature_version: str
-    reference: Reference
+    reference: FittedTables
     recipe_text: str
     metrics: Mapping[str, Any]
     card: str
 
 
 @dataclass(frozen=True)
-class Artefact(ArtefactParts):
-    """A verified artefact; `version` is `m-` and the first 12 hex digits of the sha256 of its SHA256SUMS."""
+class Artifact(ArtifactParts):
+    """A verified artifact; `version` is `m-` and the first 12 hex digits of the sha256 of its SHA256SUMS."""
 
     version: str
 
 
-def write_artefact(parts: ArtefactParts, folder: Path) -> str:
+def write_artifact(parts: ArtifactParts, folder: Path) -> str:
     """Write the parts as `folder`, all or nothing, and return the version; equal parts give an equal version.
 
-    Raises Refusal where the metrics are not JSON (NaN and infinity are not).
+    Raises UserError where the metrics are not JSON (NaN and infinity are not).
     """
     try:
         metrics = json.dumps(dict(parts.metrics), indent=1, sort_keys=True, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise Refusal(
+        raise UserError(
             f"The metrics of a model must be JSON with finite numbers: {error}. Leave the others out."
         ) from error
     features = {"feature_version": parts.feature_version, "feature_names": list(parts.feature_names)}
@@ -60,24 +60,24 @@ def write_artefact(parts: ArtefactParts, folder: Path) -> str:
         "metrics.json": metrics + "\n",
         "card.md": parts.card,
     }
-    with replacing(folder) as attempt:
+    with replace_atomically(folder) as attempt:
         attempt.mkdir()
         for name, text in texts.items():
             (attempt / name).write_bytes(text.encode("utf-8"))
-        write_reference(parts.reference, attempt / "reference")
+        write_fitted_tables(parts.reference, attempt / "reference")
         sums = "".join(f"{digest}  {name}\n" for name, digest in sorted(_digests(attempt).items())).encode("utf-8")
         (attempt / SUMS).write_bytes(sums)
     return _version(sums)
 
 
-def read_artefact(folder: Path) -> Artefact:
-    """Read and verify the artefact in `folder`.
+def read_artifact(folder: Path) -> Artifact:
+    """Read and verify the artifact in `folder`.
 
-    Raises Refusal where there is none, where a file is missing, changed or unexpected (each is named), or where a file
-    cannot be read as what it should be.
+    Raises UserError where there is none, where a file is missing, changed or unexpected (each is named), or where a
+    file cannot be read as what it should be.
     """
     if not (folder / SUMS).is_file():
-        raise Refusal(f"There is no model in {folder}: it has no {SUMS}. Give the folder of a trained model.")
+        raise UserError(f"There is no model in {folder}: it has no {SUMS}. Give the folder of a trained model.")
     sums = (folder / SUMS).read_bytes()
     _verify(folder, sums)
     texts = {name: _text(folder / name) for name in ("booster.txt", "recipe.toml", "card.md")}
@@ -85,15 +85,15 @@ def read_artefact(folder: Path) -> Artefact:
     try:
         names, feature_version = tuple(map(str, features["feature_names"])), str(features["feature_version"])
     except (KeyError, TypeError) as error:
-        raise Refusal(
+        raise UserError(
             f"{folder / 'features.json'} names no features and version. Restore it or train again."
         ) from error
-    return Artefact(
+    return Artifact(
         booster_text=texts["booster.txt"],
         calibration=Calibration.from_json(_text(folder / "calibration.json")),
         feature_names=names,
         feature_version=feature_version,
-        reference=read_reference(folder / "reference"),
+        reference=read_fitted_tables(folder / "reference"),
         recipe_text=texts["recipe.toml"],
         metrics=metrics,
         card=texts["card.md"],
@@ -101,11 +101,11 @@ def read_artefact(folder: Path) -> Artefact:
     )
 
 
-def require_feature_version(artefact: Artefact, feature_version: str) -> None:
-    """Raise Refusal unless the artefact was trained on features of this version."""
-    if artefact.feature_version != feature_version:
-        raise Refusal(
-            f"Model {artefact.version} was trained on features {artefact.feature_version}, but these are "
+def require_feature_version(artifact: Artifact, feature_version: str) -> None:
+    """Raise UserError unless the artifact was trained on features of this version."""
+    if artifact.feature_version != feature_version:
+        raise UserError(
+            f"Model {artifact.version} was trained on features {artifact.feature_version}, but these are "
             f"{feature_version}. Train again, or score with the code that the model was trained with."
         )
 
@@ -124,16 +124,16 @@ def _version(sums: bytes) -> str:
 
 
 def _verify(folder: Path, sums: bytes) -> None:
-    """Raise Refusal naming every file that is missing, changed or unexpected."""
+    """Raise UserError naming every file that is missing, changed or unexpected."""
     lines = [line.split("  ", 1) for line in sums.decode("utf-8", errors="replace").splitlines()]
     if not lines or any(len(line) != 2 for line in lines):
-        raise Refusal(f"{folder / SUMS} is not a list of checksums. Restore the folder from a copy or train again.")
+        raise UserError(f"{folder / SUMS} is not a list of checksums. Restore the folder from a copy or train again.")
     promised, found = {name: digest for digest, name in lines}, _digests(folder)
     wrong = [f"{name} is missing" for name in sorted(promised.keys() - found.keys())]
     wrong += [f"{name} is unexpected" for name in sorted(found.keys() - promised.keys())]
     wrong += [f"{name} has changed" for name in sorted(promised.keys() & found.keys()) if promised[name] != found[name]]
     if wrong:
-        raise Refusal(
+        raise UserError(
             f"The model in {folder} is not the one that was written: {', '.join(wrong)}. "
             "Restore the folder from a copy or train again."
         )
@@ -143,14 +143,14 @@ def _text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise Refusal(f"{path} cannot be read as text: {error}. Restore it from a copy or train again.") from error
+        raise UserError(f"{path} cannot be read as text: {error}. Restore it from a copy or train again.") from error
 
 
 def _json(path: Path) -> dict[str, Any]:
     try:
         given = json.loads(_text(path))
     except ValueError as error:
-        raise Refusal(f"{path} is not JSON: {error}. Restore it from a copy or train again.") from error
+        raise UserError(f"{path} is not JSON: {error}. Restore it from a copy or train again.") from error
     if not isinstance(given, dict):
-        raise Refusal(f"{path} must hold a JSON object. Restore it from a copy or train again.")
+        raise UserError(f"{path} must hold a JSON object. Restore it from a copy or train again.")
     return given

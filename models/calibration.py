@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from data.errors import Refusal
-from models.calibration_curves import FITS, LOGIT_BOUND, Curve, Floats, Integers, PriorShift, bins_of, tally
+from data.errors import UserError
+from models.calibration_curves import FITS, LOGIT_BOUND, Curve, Floats, Integers, SelectionShift, bins_of, tally
 
 LEVEL = 0.8
 """The nominal level of every interval for `p_fail` (stored with each calibration)."""
@@ -51,13 +51,13 @@ class Calibration:
     periods: int
     drift_sd: float
     log_loss: Mapping[str, float]
-    shift: PriorShift | None = None
+    shift: SelectionShift | None = None
 
     def __post_init__(self) -> None:
         """Refuse curves that fall, cross or leave (0, 1)."""
         knots, p, low, high = (np.asarray(curve, dtype=float) for curve in (self.knots, self.p, self.low, self.high))
         if not (len(knots) == len(p) == len(low) == len(high) >= 2):
-            raise Refusal(f"A calibration needs two knots or more, each with p, low and high; got {len(knots)}.")
+            raise UserError(f"A calibration needs two knots or more, each with p, low and high; got {len(knots)}.")
         curves = (p, low, high)
         sound = (
             np.all(np.isfinite(knots))
@@ -67,7 +67,7 @@ class Calibration:
             and np.all(p <= high)
         )
         if not sound:
-            raise Refusal(
+            raise UserError(
                 f"The {self.kind} calibration is not one: knots must rise, p, low and high must stay inside (0, 1), "
                 "never fall and keep low <= p <= high. Fit it again."
             )
@@ -86,7 +86,7 @@ class Calibration:
         p, low, high = self._read(margin, self._logits)
         return p, np.minimum(low, p), np.maximum(high, p)
 
-    def for_catalogue(self, shift: PriorShift) -> "Calibration":
+    def for_catalogue(self, shift: SelectionShift) -> "Calibration":
         """The curve of the whole catalogue, not only of the tested; the interval holds the shift's uncertainty too."""
         logit, lower, upper = (
             np.log(curve) - np.log1p(-curve) for curve in map(np.asarray, (self.p, self.low, self.high))
@@ -124,15 +124,17 @@ class Calibration:
 
     @staticmethod
     def from_json(text: str) -> "Calibration":
-        """The calibration that `to_json` wrote; Refusal where it is not one."""
+        """The calibration that `to_json` wrote; UserError where it is not one."""
         try:
             given = json.loads(text)
             curves = {name: tuple(map(float, given[name])) for name in ("knots", "p", "low", "high")}
-            shift = given["shift"] and PriorShift(**given["shift"])
+            shift = given["shift"] and SelectionShift(**given["shift"])
             every = {field.name: given[field.name] for field in fields(Calibration)}
             return Calibration(**{**every, **curves, "shift": shift})
         except (ValueError, KeyError, TypeError) as error:
-            raise Refusal(f"This is not a calibration: {error!r}. Restore calibration.json or train again.") from error
+            raise UserError(
+                f"This is not a calibration: {error!r}. Restore calibration.json or train again."
+            ) from error
 
 
 def _kept(values: NDArray[Any], least: ArrayLike, most: ArrayLike) -> NDArray[Any]:
@@ -173,7 +175,7 @@ def fit_calibration(
     interval (see `Calibration`) comes from a Bayesian bootstrap over suppliers (Rubin 1981, DOI
     10.1214/aos/1176345338) plus a shift for the coming period as wide as the past surprises were: see `_drift_sd`.
 
-    Raises Refusal where the labels are of one class, differ in number or hold a margin that is not finite.
+    Raises UserError where the labels are of one class, differ in number or hold a margin that is not finite.
     """
     labels = _labels(margin, failed, suppliers, periods, weights)
     kind, log_loss = _choose(labels, seed)
@@ -202,14 +204,14 @@ def _labels(
     period = np.zeros(count, int) if periods is None else np.unique(np.asarray(periods), return_inverse=True)[1]
     weight = np.ones(count) if weights is None else np.asarray(weights, dtype=float)
     if not (count == len(outcomes) == len(supplier) == len(period) == len(weight)):
-        raise Refusal("A calibration needs one outcome, supplier, period and weight for each margin; lengths differ.")
+        raise UserError("A calibration needs one outcome, supplier, period and weight for each margin; lengths differ.")
     if not (np.isin(outcomes, (0.0, 1.0)).all() and 0 < outcomes.sum() < count):
-        raise Refusal(
+        raise UserError(
             f"A calibration needs labels of both classes; of {count} labels {int(np.nansum(outcomes))} failed. "
             "Give it a longer calibration slice."
         )
     if not (np.isfinite(margins).all() and np.isfinite(weight).all() and (weight > 0).all()):
-        raise Refusal("A calibration needs finite margins and weights above 0. Leave out the labels without them.")
+        raise UserError("A calibration needs finite margins and weights above 0. Leave out the labels without them.")
     codes = (supplier.astype(np.int64), period.astype(np.int64))
     return _Labels(margins, outcomes, *codes, weight / weight.mean(), bins_of(margins))
 

@@ -7,7 +7,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from data.errors import Refusal
+from data.errors import UserError
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -140,7 +140,7 @@ def _sums(which: Integers, amounts: Floats, bins: int) -> Floats:
 
 
 @dataclass(frozen=True)
-class PriorShift:
+class SelectionShift:
     """Catalogue log-odds = log-odds + `intercept` + `slope` * (log-odds - `centre`), and how uncertain that is.
 
     Labels exist only where somebody tested, and tests follow suspicion that the score does not hold; so among SKUs of
@@ -161,7 +161,9 @@ class PriorShift:
         """Refuse a shift under which more risk would mean less."""
         numbers = np.array([self.intercept, self.slope, self.centre, self.intercept_sd, self.slope_sd])
         if not (np.isfinite(numbers).all() and self.slope > -1):
-            raise Refusal(f"A prior shift needs finite numbers and a slope above -1, got {asdict(self)}. Fit it again.")
+            raise UserError(
+                f"A prior shift needs finite numbers and a slope above -1, got {asdict(self)}. Fit it again."
+            )
 
     def shifted(self, logit: Floats) -> Floats:
         """The catalogue's log-odds at these log-odds of the tested."""

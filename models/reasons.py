@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from features.definition import Feature, Unit
 from features.registry import BY_NAME
-from models.artifact import Artefact
+from models.artifact import Artifact
 
 NUMBERED = re.compile(r"\[(?:(?P<one>\w+)\|)?(?P<many>\w+)\]")
 """`[s]` and `[was|were]` in a sentence: what follows the number one, and what follows any other."""
@@ -38,7 +38,7 @@ def fact_of(feature: Feature, value: float) -> str:
     """The feature's sentence with the value in its place, or its sentence for an unknown value (NaN)."""
     if math.isnan(value):
         return feature.missing
-    said = said_of(feature.unit, value)
+    said = level_of(feature.unit, value)
     placed = "{value} from" if feature.unit == "standard deviations" else "{value}"
     return _numbered(feature.sentence, said == "1").replace(placed, said)
 
@@ -54,10 +54,10 @@ def brief_of(feature: Feature, value: float) -> str:
     if math.isnan(value):
         return feature.missing
     meaning = NEEDLESS.sub("", feature.meaning.partition(", shrunk")[0])
-    return f"{said_of(feature.unit, value)}: {meaning}"
+    return f"{level_of(feature.unit, value)}: {meaning}"
 
 
-def said_of(unit: Unit, value: float) -> str:
+def level_of(unit: Unit, value: float) -> str:
     """As `quantity`, with the side on which a distance lies: 2 standard deviations below."""
     if unit == "standard deviations":
         return f"{quantity(unit, abs(value))} {'below' if value < 0 else 'above'}"
@@ -155,7 +155,7 @@ def reasons_array(values: Floats, strongest: Columns, contributions: Floats, fea
 
 
 @dataclass(frozen=True)
-class Reason:
+class ReasonText:
     """One reason in words and numbers.
 
     `fact` is what is known of the SKU, `comparison` what is typical in its category (empty where unknown), `effect`
@@ -178,32 +178,34 @@ class Reason:
 
 
 @dataclass(frozen=True)
-class Place:
+class RowContext:
     """Where a row stands: its category and its margin (raw log-odds)."""
 
     category: str
     margin: float
 
 
-Told = tuple[Place, str, float, float]
+Told = tuple[RowContext, str, float, float]
 """What a reason is told of: where the row stands, the feature, its value and its contribution in log-odds."""
 
 
-class Narrator:
+class ReasonWriter:
     """Tells the reasons of one model's scores in words."""
 
-    def __init__(self, artefact: Artefact) -> None:
-        self._artefact = artefact
-        self._norms = norms_of(artefact)
+    def __init__(self, artifact: Artifact) -> None:
+        self._artifact = artifact
+        self._norms = norms_of(artifact)
 
-    def tell(self, place: Place, values: Floats, contributions: Floats, most: int = TOLD_REASONS) -> tuple[Reason, ...]:
+    def tell(
+        self, place: RowContext, values: Floats, contributions: Floats, most: int = TOLD_REASONS
+    ) -> tuple[ReasonText, ...]:
         """At most `most` (never more than four) reasons of one row, strongest first.
 
-        `values` and `contributions` are (features,) in the artefact's order.
+        `values` and `contributions` are (features,) in the artifact's order.
         """
         strongest = top_reasons(contributions[None, :], min(most, TOLD_REASONS))[0]
         told = [int(column) for column in strongest if contributions[column] != 0.0]
-        names = self._artefact.feature_names
+        names = self._artifact.feature_names
         return tuple(
             self.reasons(
                 [(place, names[column], float(values[column]), float(contributions[column])) for column in told]
@@ -214,18 +216,18 @@ class Narrator:
         """The group that a feature belongs to."""
         return BY_NAME[name].group
 
-    def points(self, place: Place, contribution: float) -> float:
+    def points(self, place: RowContext, contribution: float) -> float:
         """What a contribution in log-odds changes at this place, in percentage points."""
         return float(self._points(np.array([place.margin]), np.array([contribution]))[0])
 
-    def reason(self, place: Place, name: str, value: float, contribution: float) -> Reason:
+    def reason(self, place: RowContext, name: str, value: float, contribution: float) -> ReasonText:
         """One reason: a feature's value (NaN = unknown) and its contribution in log-odds, in words."""
         return self.reasons([(place, name, value, contribution)])[0]
 
-    def reasons(self, told: Sequence[Told]) -> list[Reason]:
+    def reasons(self, told: Sequence[Told]) -> list[ReasonText]:
         """Each of them as `reason` says it alone, of however many rows; together they cost a third of it."""
         return [
-            Reason(name, BY_NAME[name].group, value, points, *self._parts(place, name, value, contribution, points))
+            ReasonText(name, BY_NAME[name].group, value, points, *self._parts(place, name, value, contribution, points))
             for (place, name, value, contribution), points in self._with_points(told)
         ]
 
@@ -237,7 +239,9 @@ class Narrator:
         margins, contributions = [place.margin for place, *_ in told], [each[3] for each in told]
         return zip(told, self._points(np.array(margins), np.array(contributions)).tolist(), strict=True)
 
-    def _parts(self, place: Place, name: str, value: float, contribution: float, points: float) -> tuple[str, str, str]:
+    def _parts(
+        self, place: RowContext, name: str, value: float, contribution: float, points: float
+    ) -> tuple[str, str, str]:
         """Fact, comparison and effect."""
         feature = BY_NAME[name]
         comparison = comparison_of(feature, value, place.category, self._norms)
@@ -245,7 +249,7 @@ class Narrator:
 
     def _points(self, margins: Floats, contributions: Floats) -> Floats:
         """Percentage points between the probability and what it would be without each contribution."""
-        with_it, without = self._artefact.calibration.p_fail(np.stack([margins, margins - contributions]))
+        with_it, without = self._artifact.calibration.p_fail(np.stack([margins, margins - contributions]))
         points: Floats = 100.0 * (with_it - without)
         return points
 
@@ -254,9 +258,9 @@ def _sentence(fact: str, comparison: str, effect: str) -> str:
     return f"{fact} {comparison} {effect}" if comparison else f"{fact} {effect}"
 
 
-def norms_of(artefact: Artefact) -> Mapping[tuple[str, str], float]:
+def norms_of(artifact: Artifact) -> Mapping[tuple[str, str], float]:
     """The median of each feature in each category: (category, feature) to value."""
-    norms = artefact.reference["norms"].to_pydict()
+    norms = artifact.reference["norms"].to_pydict()
     keys = zip(norms["category"], norms["feature"], strict=True)
     return {
         key: median
@@ -275,7 +279,7 @@ def comparison_of(feature: Feature, value: float, category: str, norms: Mapping[
 
 @lru_cache(maxsize=16_384)
 def _typical(category: str, unit: Unit, norm: float) -> str:
-    return f"Typical for {category.replace('_', ' ')}: {said_of(unit, norm)}."
+    return f"Typical for {category.replace('_', ' ')}: {level_of(unit, norm)}."
 
 
 def effect_of(points: float, contribution: float) -> str:

@@ -5,17 +5,17 @@ import shutil
 import uuid
 from pathlib import Path
 
-from data.errors import Refusal
-from data.workspace import Workspace, point, pointed
-from models.artifact import Artefact, ArtefactParts, read_artefact, write_artefact
+from data.errors import UserError
+from data.workspace import Workspace, read_pointer, write_pointer
+from models.artifact import Artifact, ArtifactParts, read_artifact, write_artifact
 
 VERSION = re.compile(r"m-[0-9a-f]{12}")
 
 
 def model_folder(workspace: Workspace, version: str) -> Path:
-    """Where the model `version` lives, whether or not it is there; Refusal for what cannot be a version."""
+    """Where the model `version` lives, whether or not it is there; UserError for what cannot be a version."""
     if not VERSION.fullmatch(version):
-        raise Refusal(f"{version!r} is not a model version. Give one of `touchstone models list`.")
+        raise UserError(f"{version!r} is not a model version. Give one of `touchstone models list`.")
     return workspace.models / version
 
 
@@ -26,10 +26,10 @@ def model_versions(workspace: Workspace) -> tuple[str, ...]:
     return tuple(sorted(path.name for path in workspace.models.iterdir() if VERSION.fullmatch(path.name)))
 
 
-def keep_model(workspace: Workspace, parts: ArtefactParts) -> str:
+def store_model(workspace: Workspace, parts: ArtifactParts) -> str:
     """Write the parts as `models/<version>/` and return the version; a model already there is left as it is."""
     incoming = workspace.models / f".incoming-{uuid.uuid4().hex[:8]}"
-    version = write_artefact(parts, incoming)
+    version = write_artifact(parts, incoming)
     home = model_folder(workspace, version)
     if home.exists():
         shutil.rmtree(incoming)
@@ -38,38 +38,38 @@ def keep_model(workspace: Workspace, parts: ArtefactParts) -> str:
     return version
 
 
-def model(workspace: Workspace, version: str) -> Artefact:
+def load_model(workspace: Workspace, version: str) -> Artifact:
     """The verified model `version`.
 
-    Raises Refusal where it is not in the workspace, or is not what its name says.
+    Raises UserError where it is not in the workspace, or is not what its name says.
     """
     folder = model_folder(workspace, version)
     if not folder.is_dir():
         known = ", ".join(model_versions(workspace)) or "none"
-        raise Refusal(f"There is no model {version} in {workspace.models}; there are: {known}. Give one of these.")
-    artefact = read_artefact(folder)
-    if artefact.version != version:
-        raise Refusal(
-            f"The model in {folder} is {artefact.version}, not {version}: its files and checksums were replaced. "
+        raise UserError(f"There is no model {version} in {workspace.models}; there are: {known}. Give one of these.")
+    artifact = read_artifact(folder)
+    if artifact.version != version:
+        raise UserError(
+            f"The model in {folder} is {artifact.version}, not {version}: its files and checksums were replaced. "
             "Restore the folder from a copy or train again."
         )
-    return artefact
+    return artifact
 
 
-def crown(workspace: Workspace, version: str) -> None:
+def set_champion(workspace: Workspace, version: str) -> None:
     """Make the model `version` the champion, once it is verified."""
-    model(workspace, version)
-    point(workspace.models / "CHAMPION", version)
+    load_model(workspace, version)
+    write_pointer(workspace.models / "CHAMPION", version)
 
 
 def champion_version(workspace: Workspace) -> str | None:
     """The version that scores, or None where no model was crowned."""
-    return pointed(workspace.models / "CHAMPION")
+    return read_pointer(workspace.models / "CHAMPION")
 
 
-def champion(workspace: Workspace) -> Artefact:
-    """The verified champion; Refusal where there is none."""
+def load_champion(workspace: Workspace) -> Artifact:
+    """The verified champion; UserError where there is none."""
     version = champion_version(workspace)
     if not version:
-        raise Refusal(f"No champion model in {workspace.models}: run `touchstone train` first.")
-    return model(workspace, version)
+        raise UserError(f"No champion model in {workspace.models}: run `touchstone train` first.")
+    return load_model(workspace, version)

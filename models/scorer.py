@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from data.errors import Refusal
-from models.artifact import Artefact
+from data.errors import UserError
+from models.artifact import Artifact
 from models.treeshap import Engine, UnsupportedModel, compile_model
 from models.treeshap.lightgbm_reference import contributions_by_lightgbm
 
@@ -29,7 +29,7 @@ class Probabilities:
 
 
 @dataclass(frozen=True)
-class Explained(Probabilities):
+class Explanations(Probabilities):
     """Probabilities with the strongest contributions, largest size first, equal sizes in feature order.
 
     `strongest` (rows, k) are columns of the matrix and `contributions` (rows, k) what each adds to the margin.
@@ -52,37 +52,37 @@ class Scores(Probabilities):
 
 
 class Scorer:
-    """A verified artefact, loaded once and ready to score matrices on `threads` threads.
+    """A verified artifact, loaded once and ready to score matrices on `threads` threads.
 
-    A row's scores are the same bits alone and in any company, with or without explanation. Raises Refusal where the
+    A row's scores are the same bits alone and in any company, with or without explanation. Raises UserError where the
     booster cannot be read or explained, or where the engine and LightGBM disagree on it.
     """
 
-    def __init__(self, artefact: Artefact, threads: int = 1) -> None:
-        self._artefact = artefact
+    def __init__(self, artifact: Artifact, threads: int = 1) -> None:
+        self._artifact = artifact
         self._threads = threads
-        self._engine = _engine(artefact)
+        self._engine = _engine(artifact)
 
     @property
-    def artefact(self) -> Artefact:
+    def artifact(self) -> Artifact:
         """The model that scores."""
-        return self._artefact
+        return self._artifact
 
     def margin(self, matrix: Floats) -> Floats:
-        """Raw log-odds per row of a matrix (rows, features) in the order of the artefact's feature names."""
+        """Raw log-odds per row of a matrix (rows, features) in the order of the artifact's feature names."""
         return self._engine.margin(self._checked(matrix), self._threads)
 
     def probabilities(self, matrix: Floats) -> Probabilities:
         """Probabilities per row, without explanation; NaN is an unknown value.
 
-        Raises Refusal where the matrix does not have one column per feature.
+        Raises UserError where the matrix does not have one column per feature.
         """
         return Probabilities(*self._calibrated(self.margin(matrix)))
 
-    def explain(self, matrix: Floats, k: int) -> Explained:
+    def explain(self, matrix: Floats, k: int) -> Explanations:
         """Probabilities per row and its `k` strongest contributions, all that is kept. Raises as `probabilities`."""
         top = self._engine.top(self._checked(matrix), min(k, self._engine.n_features), self._threads)
-        return Explained(*self._calibrated(top.margin), top.features, np.asarray(top.values, dtype=np.float64))
+        return Explanations(*self._calibrated(top.margin), top.features, np.asarray(top.values, dtype=np.float64))
 
     def score(self, matrix: Floats) -> Scores:
         """Probabilities per row and the contribution of every feature. Raises as `probabilities`."""
@@ -93,30 +93,30 @@ class Scorer:
         return Scores(*self._calibrated(margin), contributions, base_value)
 
     def _calibrated(self, margin: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-        return margin, *self._artefact.calibration.p_fail_with_interval(margin)
+        return margin, *self._artifact.calibration.p_fail_with_interval(margin)
 
     def _checked(self, matrix: Floats) -> Floats:
         rows = np.ascontiguousarray(matrix, dtype=np.float64)
         if rows.ndim != 2 or rows.shape[1] != self._engine.n_features:
-            raise Refusal(
-                f"Model {self._artefact.version} reads rows of {self._engine.n_features} features, but was given an "
-                f"array of shape {rows.shape}. Build the features with version {self._artefact.feature_version}."
+            raise UserError(
+                f"Model {self._artifact.version} reads rows of {self._engine.n_features} features, but was given an "
+                f"array of shape {rows.shape}. Build the features with version {self._artifact.feature_version}."
             )
         return rows
 
 
-def _engine(artefact: Artefact) -> Engine:
-    """The artefact's booster, compiled and held against LightGBM."""
+def _engine(artifact: Artifact) -> Engine:
+    """The artifact's booster, compiled and held against LightGBM."""
     try:
-        engine = compile_model(artefact.booster_text)
+        engine = compile_model(artifact.booster_text)
     except UnsupportedModel as error:
-        raise Refusal(f"Model {artefact.version} cannot be explained: {error} Train again.") from error
-    if engine.feature_names != artefact.feature_names:
-        raise Refusal(
-            f"The booster of {artefact.version} reads other features than features.json names "
-            f"({engine.n_features} against {len(artefact.feature_names)}, or in another order). Train again."
+        raise UserError(f"Model {artifact.version} cannot be explained: {error} Train again.") from error
+    if engine.feature_names != artifact.feature_names:
+        raise UserError(
+            f"The booster of {artifact.version} reads other features than features.json names "
+            f"({engine.n_features} against {len(artifact.feature_names)}, or in another order). Train again."
         )
-    _require_agreement(artefact, engine)
+    _require_agreement(artifact, engine)
     return engine
 
 
@@ -132,16 +132,16 @@ def _telling_rows(engine: Engine) -> Floats:
     return matrix
 
 
-def _require_agreement(artefact: Artefact, engine: Engine) -> None:
-    """Raise Refusal where a contribution or the base value differs from LightGBM's by more than the tolerance."""
+def _require_agreement(artifact: Artifact, engine: Engine) -> None:
+    """Raise UserError where a contribution or the base value differs from LightGBM's by more than the tolerance."""
     matrix = _telling_rows(engine)
-    expected = contributions_by_lightgbm(artefact.booster_text, matrix)
+    expected = contributions_by_lightgbm(artifact.booster_text, matrix)
     together, alone = engine.contributions(matrix), engine.contributions(matrix[:1])
     found = np.column_stack([together.values, np.full(len(matrix), together.base_value)])
     apart = max(np.abs(found - expected).max(), np.abs(alone.values - expected[:1, :-1]).max())
     if not apart <= TOLERANCE:
-        raise Refusal(
-            f"The explanations of model {artefact.version} differ from LightGBM's by {apart:.1e} (at most "
+        raise UserError(
+            f"The explanations of model {artifact.version} differ from LightGBM's by {apart:.1e} (at most "
             f"{TOLERANCE:.0e} is allowed), so its scores would be wrong. Train again, or report the model's "
             "booster.txt as a defect."
         )

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from data.cli import DAY, FOLDER, Call
-from data.errors import Refusal
+from data.cli import DAY, FOLDER, CommandContext
+from data.errors import UserError
 from data.ingest.validation import TableCount
-from data.lab_results.file_intake import sift_results
-from data.lab_results.store import Sender, file_results, keep_results
+from data.lab_results.file_intake import validate_result_file
+from data.lab_results.store import Sender, file_results, store_results
 from data.lake.lab_results import SCHEMA
 from data.workspace import Workspace
 from sampling.rounds import planned_tests
@@ -23,7 +23,7 @@ _FILLED = {"propensity": "inclusion_probability", "package": "planned_package", 
 
 
 @dataclass(frozen=True)
-class Intake:
+class ResultIntake:
     """What became of a file: the count of its rows, and the accepted ones that are `new`.
 
     `known` rows had been accepted before; `changed` ones had been, with another content, and were left as they were.
@@ -35,24 +35,24 @@ class Intake:
     changed: int
 
 
-def receive_results(path: Path, workspace: Workspace, engine: sa.Engine, sender: Sender) -> Intake:
+def receive_results(path: Path, workspace: Workspace, engine: sa.Engine, sender: Sender) -> ResultIntake:
     """Accept a file of results as the service accepts them: each test once, with a row of the ledger, then filed.
 
-    What a row leaves open (propensity, strategy, package, laboratory) its plan fills in. Raises Refusal where the file
-    can not be read, nothing was ingested yet, or the database or the disk takes nothing more.
+    What a row leaves open (propensity, strategy, package, laboratory) its plan fills in. Raises UserError where the
+    file can not be read, nothing was ingested yet, or the database or the disk takes nothing more.
     """
     planned = planned_tests(workspace)
-    sifted = sift_results(path, workspace, sender.now.date(), planned, lambda rows: _completed(rows, planned))
+    sifted = validate_result_file(path, workspace, sender.now.date(), planned, lambda rows: _completed(rows, planned))
     told = {"file": path.name, "quarantined": sifted.count.quarantined}
-    kept = keep_results(engine, workspace, sifted.sound.to_pylist(), replace(sender, told=told))
+    kept = store_results(engine, workspace, sifted.sound.to_pylist(), replace(sender, told=told))
     try:
         file_results(engine, workspace, sender.now)
     except OSError as error:
-        raise Refusal(
+        raise UserError(
             f"The results are accepted, but wait for their file: {error.strerror}. Make room and give {path} again."
         ) from error
     new = sifted.sound.filter(pc.is_in(sifted.sound["test_id"], pa.array(kept.new, pa.string())))
-    return Intake(sifted.count, new, len(kept.known), len(kept.changed))
+    return ResultIntake(sifted.count, new, len(kept.known), len(kept.changed))
 
 
 def _completed(rows: pa.Table, planned: pa.Table) -> pa.Table:
@@ -71,13 +71,13 @@ def _completed(rows: pa.Table, planned: pa.Table) -> pa.Table:
 @click.command()
 @click.argument("file", type=FOLDER)
 @click.pass_obj
-def results(call: Call, file: Path) -> None:
+def results(call: CommandContext, file: Path) -> None:
     """Take in the laboratory results of FILE (CSV or Parquet: the columns of lab_tests, and round_id)."""
-    from data.database.connection import open_state
+    from data.database.connection import open_database
     from data.lab_results.store import Sender
     from sampling.rounds import round_status
 
-    workspace, engine = call.settings.workspace, open_state(call.settings.database_address)
+    workspace, engine = call.settings.workspace, open_database(call.settings.database_address)
     try:
         intake = receive_results(file, workspace, engine, Sender(getuser(), "command line", call.now))
     finally:
@@ -99,16 +99,16 @@ def results(call: Call, file: Path) -> None:
 @click.option("--last", default=4, show_default=True, help="Without ROUNDS: the newest so many rounds with results.")
 @click.option("--as-of", type=DAY, help="By results known before this day (default: tomorrow).")
 @click.pass_obj
-def estimate(call: Call, rounds: tuple[str, ...], last: int, as_of: datetime | None) -> None:
+def estimate(call: CommandContext, rounds: tuple[str, ...], last: int, as_of: datetime | None) -> None:
     """Estimate how many SKUs of the whole catalogue would fail, from the results of ROUNDS."""
     from datetime import timedelta
 
     from sampling.estimation.policy import estimation_policy_in_force
-    from sampling.estimation.report import estimate_text, estimated, latest_rounds, write_estimate
+    from sampling.estimation.report import estimate_prevalence, estimate_text, latest_rounds, write_estimate
 
     workspace = call.settings.workspace
     day = as_of.date() if as_of else call.today + timedelta(days=1)
     asked = list(rounds) or latest_rounds(workspace, last)
-    told = estimated(workspace, asked, day, estimation_policy_in_force(day))
+    told = estimate_prevalence(workspace, asked, day, estimation_policy_in_force(day))
     click.echo(estimate_text(told))
     click.echo(f"Everything is in {write_estimate(told, workspace.reports)}.")

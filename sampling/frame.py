@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data.errors import Refusal
+from data.errors import UserError
 from sampling.policy import Cell
 from sampling.problem import Codes, Floats, Integers, Truths, Words
 from sampling.randomness import key_words
-from sampling.testing_value import History
+from sampling.testing_value import CellHistory
 
 KEY = ("sku_id", "market")
 REQUIRED = (*KEY, "category", "p_fail", "as_of")
@@ -24,7 +24,7 @@ IN_TEST, LABELLED = "in_test", "labelled"
 
 
 @dataclass(frozen=True)
-class Frame:
+class SamplingFrame:
     """Candidates for testing, ordered by `words`, the hash of (sku_id, market); all arrays run along them.
 
     `rows` are their rows in `table`; `cell` numbers `cells`, the categories and markets; `supplier` is -1 where
@@ -41,7 +41,7 @@ class Frame:
     supplier: Codes
     cell: Codes
     cells: tuple[Cell, ...]
-    history: History
+    history: CellHistory
     as_of: date
     outside: pa.Table
     digest: str
@@ -57,11 +57,11 @@ class Frame:
         return self.table[name].take(pa.array(self.rows[units]))
 
 
-def frame_of(candidates: pa.Table, in_test: pa.Table | None = None, label_valid_days: int = 0) -> Frame:
+def build_frame(candidates: pa.Table, in_test: pa.Table | None = None, label_valid_days: int = 0) -> SamplingFrame:
     """The frame of a round: the `candidates` without those `in_test` (sku_id, market) or tested lately.
 
     Candidates have the columns `REQUIRED` and any of `OPTIONAL`. A SKU tested less than `label_valid_days` ago stays
-    out: its result stands. Raises Refusal where a column is missing, a key is empty or comes twice, a `p_fail` is no
+    out: its result stands. Raises UserError where a column is missing, a key is empty or comes twice, a `p_fail` is no
     probability, the scores are of several days, or nothing is left to test.
     """
     table = _known(candidates, REQUIRED, OPTIONAL)
@@ -79,11 +79,11 @@ def frame_of(candidates: pa.Table, in_test: pa.Table | None = None, label_valid_
         inside = ~(waiting | labelled)
         order, words = order[inside], words[inside]
     if not len(order):
-        raise Refusal("There is no candidate SKU to test: the table is empty or all are in test. Score first.")
+        raise UserError("There is no candidate SKU to test: the table is empty or all are in test. Score first.")
     as_of = _only_day(table["as_of"])
     contents = [words, table["p_fail"].to_numpy()[order], _numbers(table, "exposure")[order], cell[order],
                 _suppliers(table)[order]]  # fmt: skip
-    return Frame(
+    return SamplingFrame(
         table=table, rows=order, words=words, p_fail=contents[1], exposure=contents[2],
         new_supplier=_numbers(table, "supplier_tests")[order] == 0, supplier=contents[4], cell=contents[3],
         cells=cells, history=history, as_of=as_of, outside=outside,
@@ -95,30 +95,32 @@ def _known(table: pa.Table, required: tuple[str, ...], optional: tuple[str, ...]
     """The columns a plan needs, in its types."""
     missing = [name for name in required if name not in table.column_names]
     if missing:
-        raise Refusal(f"The table of SKUs lacks {', '.join(missing)}. Give the columns {', '.join(required)}.")
+        raise UserError(f"The table of SKUs lacks {', '.join(missing)}. Give the columns {', '.join(required)}.")
     names = (*required, *(name for name in optional if name in table.column_names))
     schema = pa.schema([(name, _TYPE.get(name, pa.string())) for name in names])
     try:
         known = table.select(names).cast(schema)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise Refusal(f"The table of SKUs has a column of another type: {error}. Give {schema.to_string()}.") from error
+        raise UserError(
+            f"The table of SKUs has a column of another type: {error}. Give {schema.to_string()}."
+        ) from error
     for name in KEY:
         if known[name].null_count:
-            raise Refusal(f"{known[name].null_count:,} rows of the table of SKUs have no {name}. Leave them out.")
+            raise UserError(f"{known[name].null_count:,} rows of the table of SKUs have no {name}. Leave them out.")
     return known
 
 
 def _refuse_impossible(p_fail: pa.ChunkedArray) -> None:
     possible = pc.and_(pc.greater_equal(p_fail, 0), pc.less_equal(p_fail, 1))
     if p_fail.null_count or not pc.all(possible, min_count=0).as_py():
-        raise Refusal("Some candidates have a p_fail that is missing or not between 0 and 1. Score them again.")
+        raise UserError("Some candidates have a p_fail that is missing or not between 0 and 1. Score them again.")
 
 
 def _refuse_repeated(in_order: Words, order: Integers, table: pa.Table) -> None:
     twice = np.flatnonzero(in_order[1:] == in_order[:-1])
     if len(twice):
         key = {name: table[name][int(order[twice[0]])].as_py() for name in KEY}
-        raise Refusal(
+        raise UserError(
             f"SKU {key['sku_id']!r} in market {key['market']!r} is a candidate twice ({len(twice):,} repeats). "
             "Give one row per SKU and market."
         )
@@ -127,7 +129,7 @@ def _refuse_repeated(in_order: Words, order: Integers, table: pa.Table) -> None:
 def _only_day(column: pa.ChunkedArray) -> date:
     days = pc.unique(column).to_pylist()
     if len(days) != 1 or not isinstance(days[0], date):
-        raise Refusal(f"The candidates were scored on {days[:3]}. Give the scores of one day.")
+        raise UserError(f"The candidates were scored on {days[:3]}. Give the scores of one day.")
     return days[0]
 
 
@@ -176,7 +178,7 @@ def _suppliers(table: pa.Table) -> Codes:
     return number - 1 if names and names[0] is None else number
 
 
-def _history(table: pa.Table, cell: Codes, cells: int, waiting: Integers) -> History:
+def _history(table: pa.Table, cell: Codes, cells: int, waiting: Integers) -> CellHistory:
     """What is known of each cell's tests; every candidate of a cell says the same, so the largest is taken."""
     counts = []
     for name in ("cell_tests", "cell_failures"):
@@ -184,7 +186,7 @@ def _history(table: pa.Table, cell: Codes, cells: int, waiting: Integers) -> His
         if name in table.column_names:
             np.fmax.at(most, cell, _numbers(table, name))
         counts.append(most)
-    return History(counts[0], counts[1], np.bincount(cell[waiting], minlength=cells).astype(np.float64))
+    return CellHistory(counts[0], counts[1], np.bincount(cell[waiting], minlength=cells).astype(np.float64))
 
 
 def _outside(table: pa.Table, order: Integers, waiting: Truths, labelled: Truths) -> pa.Table:

@@ -8,16 +8,16 @@ from math import floor, isfinite, sqrt
 import numpy as np
 import pyarrow as pa
 
-from data.errors import Refusal
-from sampling.design.draw import taken
-from sampling.design.inclusion import Price, Solution, solved
-from sampling.design.within_strata import floors_within
-from sampling.frame import IN_TEST, Frame, frame_of
+from data.errors import UserError
+from sampling.design.draw import draw_sample
+from sampling.design.inclusion import DesignPrices, DesignSolution, solve
+from sampling.design.within_strata import floor_probabilities
+from sampling.frame import IN_TEST, SamplingFrame, build_frame
 from sampling.plan_tables import plan_units, strata_table
 from sampling.policy import SamplingPolicy
-from sampling.problem import Codes, Floats, Limits, Truths, Units
-from sampling.randomness import ONE, Sealed
-from sampling.testing_value import foreseen_variance, value_of
+from sampling.problem import Codes, Constraints, Floats, SamplingUnits, Truths
+from sampling.randomness import ONE, SeedCommitment
+from sampling.testing_value import model_variance, value_of
 
 LARGEST_BUDGET_EUR = 1e12  # its cents are whole numbers that both int64 and float64 hold
 
@@ -92,7 +92,7 @@ class Plan:
 
     units: pa.Table
     strata: pa.Table
-    frame: Frame
+    frame: SamplingFrame
     stratum: Codes
     summary: PlanSummary
 
@@ -110,22 +110,24 @@ def allocate(
     `candidates` are published scores with what `sampling.frame` names; `in_test` (sku_id, market and, where known,
     method and drawn_on) are left out because their results are on the way, and those drawn for the same weeks take
     slots. The same seed and candidates give the same plan on every machine, in whatever order they come. Raises
-    Refusal where the budget or the candidates do not allow a plan.
+    UserError where the budget or the candidates do not allow a plan.
     """
     if not (isfinite(budget_eur) and budget_eur > 0):
-        raise Refusal(f"A budget of {budget_eur} euros buys nothing. Give a positive amount.")
+        raise UserError(f"A budget of {budget_eur} euros buys nothing. Give a positive amount.")
     if budget_eur > LARGEST_BUDGET_EUR:
-        raise Refusal(f"A budget of {budget_eur:g} euros is more than {LARGEST_BUDGET_EUR:g}. Give a smaller amount.")
+        raise UserError(f"A budget of {budget_eur:g} euros is more than {LARGEST_BUDGET_EUR:g}. Give a smaller amount.")
     if not 0 <= seed < 2**63:
-        raise Refusal(f"Seed {seed} can not be kept in a plan. Give a whole number from 0 to 2**63 - 1.")
-    frame = frame_of(candidates, in_test, policy.label_valid_days)
+        raise UserError(f"Seed {seed} can not be kept in a plan. Give a whole number from 0 to 2**63 - 1.")
+    frame = build_frame(candidates, in_test, policy.label_valid_days)
     units = units_of(frame, policy)
-    limits = limits_of(frame, policy, budget_eur, in_test)
-    solution = solved(units, limits, policy.knobs)
+    limits = constraints_of(frame, policy, budget_eur, in_test)
+    solution = solve(units, limits, policy.knobs)
     if not solution.inclusion.any():
-        raise Refusal("No laboratory has a free slot for any package of these SKUs. Wait a round, or add laboratories.")
-    drawn = taken(units, solution, limits, seed)
-    summary = _summary(frame, policy, limits, (units, solution), drawn, (budget_eur, Sealed(seed, nonce)))
+        raise UserError(
+            "No laboratory has a free slot for any package of these SKUs. Wait a round, or add laboratories."
+        )
+    drawn = draw_sample(units, solution, limits, seed)
+    summary = _summary(frame, policy, limits, (units, solution), drawn, (budget_eur, SeedCommitment(seed, nonce)))
     chosen = plan_units(frame, policy, limits, (units, solution), drawn)
     repeated = {
         "policy_version": pa.scalar(summary.policy_version),
@@ -138,16 +140,16 @@ def allocate(
     return Plan(chosen, strata_table(frame, limits, solution), frame, solution.strata.of_unit, summary)
 
 
-def units_of(frame: Frame, policy: SamplingPolicy) -> Units:
+def units_of(frame: SamplingFrame, policy: SamplingPolicy) -> SamplingUnits:
     """The frame as a programme sees it: value, variance, cell, supplier."""
     weights = np.array([policy.severity.get(category or "", 1.0) for category, _ in frame.cells])
     known = frame.exposure[~np.isnan(frame.exposure)]
     usual = float(np.median(known)) if len(known) else 1.0
     sold = np.clip(np.nan_to_num(frame.exposure, nan=usual), 1.0, policy.largest_exposure)
     weight = weights[frame.cell] * np.sqrt(sold)
-    return Units(
+    return SamplingUnits(
         value=value_of(frame.p_fail, weight, frame.cell, frame.history, policy.bonus),
-        variance=foreseen_variance(frame.p_fail),
+        variance=model_variance(frame.p_fail),
         cell=frame.cell,
         supplier=frame.supplier,
         words=frame.words,
@@ -155,7 +157,9 @@ def units_of(frame: Frame, policy: SamplingPolicy) -> Units:
     )
 
 
-def limits_of(frame: Frame, policy: SamplingPolicy, budget_eur: float, in_test: pa.Table | None = None) -> Limits:
+def constraints_of(
+    frame: SamplingFrame, policy: SamplingPolicy, budget_eur: float, in_test: pa.Table | None = None
+) -> Constraints:
     """What the policy and the budget allow in this round, less the slots of tests drawn for the same weeks."""
     packages = policy.packages
     number = {package.name: code for code, package in enumerate(packages)}
@@ -167,22 +171,22 @@ def limits_of(frame: Frame, policy: SamplingPolicy, budget_eur: float, in_test: 
                 slots[row["method"]] = max(slots[row["method"]] - 1, 0)
     minimum = np.array([policy.minimums.get(cell, 0) for cell in frame.cells], dtype=np.int64)
     budget_cents = floor(round(budget_eur * 100, 6))
-    return Limits(packages, options, budget_cents, slots, minimum, policy.supplier_cap)
+    return Constraints(packages, options, budget_cents, slots, minimum, policy.supplier_cap)
 
 
 def _summary(
-    frame: Frame,
+    frame: SamplingFrame,
     policy: SamplingPolicy,
-    limits: Limits,
-    made: tuple[Units, Solution],
+    limits: Constraints,
+    made: tuple[SamplingUnits, DesignSolution],
     drawn: Truths,
-    asked: tuple[float, Sealed],
+    asked: tuple[float, SeedCommitment],
 ) -> PlanSummary:
     (budget_eur, sealed), (units, solution) = asked, made
     price, chance = solution.price, solution.inclusion / ONE
     cost = limits.cost_cents[solution.package]
     spent = int(cost[drawn].sum())
-    floors = np.minimum(floors_within(units, solution.strata), chance)
+    floors = np.minimum(floor_probabilities(units, solution.strata), chance)
     return PlanSummary(
         round_id=sealed.round_id(frame.as_of), as_of=frame.as_of,
         seed=sealed.seed, nonce=sealed.nonce, seal=sealed.seal,
@@ -199,7 +203,9 @@ def _summary(
     )  # fmt: skip
 
 
-def _minimums(frame: Frame, limits: Limits, solution: Solution, price: Price) -> tuple[MinimumSummary, ...]:
+def _minimums(
+    frame: SamplingFrame, limits: Constraints, solution: DesignSolution, price: DesignPrices
+) -> tuple[MinimumSummary, ...]:
     asked = np.flatnonzero(limits.least)
     return tuple(
         MinimumSummary(
@@ -209,7 +215,9 @@ def _minimums(frame: Frame, limits: Limits, solution: Solution, price: Price) ->
     )
 
 
-def _packages(limits: Limits, solution: Solution, drawn: Truths, chance: Floats) -> tuple[PackageSummary, ...]:
+def _packages(
+    limits: Constraints, solution: DesignSolution, drawn: Truths, chance: Floats
+) -> tuple[PackageSummary, ...]:
     many = len(limits.packages)
     skus = np.bincount(solution.package, minlength=many)
     tests = np.bincount(solution.package[drawn], minlength=many)

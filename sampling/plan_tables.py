@@ -5,11 +5,11 @@ from datetime import date, timedelta
 import numpy as np
 import pyarrow as pa
 
-from sampling.design.inclusion import Solution
-from sampling.design.within_strata import floors_within
-from sampling.frame import VERSIONS, Frame
+from sampling.design.inclusion import DesignSolution
+from sampling.design.within_strata import floor_probabilities
+from sampling.frame import VERSIONS, SamplingFrame
 from sampling.policy import SamplingPolicy
-from sampling.problem import Codes, Floats, Integers, Limits, Truths, Units, Words
+from sampling.problem import Codes, Constraints, Floats, Integers, SamplingUnits, Truths, Words
 from sampling.randomness import ONE
 from sampling.testing_value import outcome_variance
 
@@ -17,7 +17,11 @@ CERTAINTY, PRICED, FLOOR, QUOTA = "certainty", "priced", "floor", "quota"
 
 
 def plan_units(
-    frame: Frame, policy: SamplingPolicy, limits: Limits, made: tuple[Units, Solution], drawn: Truths
+    frame: SamplingFrame,
+    policy: SamplingPolicy,
+    limits: Constraints,
+    made: tuple[SamplingUnits, DesignSolution],
+    drawn: Truths,
 ) -> pa.Table:
     """The drawn SKUs, dearest chance first, with why each has its chance, its package and its laboratory.
 
@@ -25,7 +29,7 @@ def plan_units(
     certainty, quota (a minimum asks for it), priced (worth its money) or floor; `due_on` the day to expect its result.
     """
     units, solution = made
-    floor = floors_within(units, solution.strata)
+    floor = floor_probabilities(units, solution.strata)
     order = np.lexsort((frame.words, -frame.p_fail, -solution.inclusion))
     rows = order[drawn[order]]
     packages = [limits.packages[k] for k in solution.package[rows]]
@@ -53,7 +57,7 @@ def plan_units(
     })  # fmt: skip
 
 
-def strata_table(frame: Frame, limits: Limits, solution: Solution) -> pa.Table:
+def strata_table(frame: SamplingFrame, limits: Constraints, solution: DesignSolution) -> pa.Table:
     """Every stratum of the frame and what an estimate needs of it.
 
     `skus` SKUs of one category, market and package; `inclusion_sum`, `p_fail_sum` and `exposure` (units sold) are sums
@@ -87,7 +91,7 @@ def strata_table(frame: Frame, limits: Limits, solution: Solution) -> pa.Table:
     })  # fmt: skip
 
 
-def _reasons(solution: Solution, floor: Floats, rows: Integers) -> list[str]:
+def _reasons(solution: DesignSolution, floor: Floats, rows: Integers) -> list[str]:
     strata, chance = solution.strata, solution.inclusion[rows]
     stratum = strata.of_unit[rows]
     asked = solution.price.minimum[strata.cell[stratum]] > 1e-9
@@ -96,7 +100,7 @@ def _reasons(solution: Solution, floor: Floats, rows: Integers) -> list[str]:
     return reasons
 
 
-def _laboratories(policy: SamplingPolicy, limits: Limits, package: Codes, words: Words) -> list[str | None]:
+def _laboratories(policy: SamplingPolicy, limits: Constraints, package: Codes, words: Words) -> list[str | None]:
     """A laboratory for every test, in proportion to the slots; where nobody names the method, none."""
     method = np.array([each.method for each in limits.packages])[package]
     labs: list[str | None] = [None] * len(package)

@@ -8,15 +8,15 @@ from math import ceil, isfinite
 from pathlib import Path
 from typing import Any
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.policy import POLICY_FOLDER, PolicyText, policy_in_force
-from sampling.problem import Knobs, Package
+from sampling.problem import ExplorationSettings, Package
 
 Cell = tuple[str | None, str]
 
 
 @dataclass(frozen=True)
-class Lab:
+class LabCapacity:
     """One laboratory, and its slots per week by method."""
 
     name: str
@@ -24,7 +24,7 @@ class Lab:
 
 
 @dataclass(frozen=True)
-class Offer:
+class PackageOffer:
     """A package for some categories; `markets` is empty where it is for every market."""
 
     package: Package
@@ -46,11 +46,11 @@ class SamplingPolicy:
 
     version: str
     default: Package
-    offers: tuple[Offer, ...]
-    labs: tuple[Lab, ...] = ()
+    offers: tuple[PackageOffer, ...]
+    labs: tuple[LabCapacity, ...] = ()
     minimums: Mapping[Cell, int] = field(default_factory=dict)
     severity: Mapping[str, float] = field(default_factory=dict)
-    knobs: Knobs = field(default_factory=Knobs)
+    knobs: ExplorationSettings = field(default_factory=ExplorationSettings)
     bonus: float = 1.0
     new_supplier: float = 1.0
     largest_exposure: float = 1e4
@@ -70,7 +70,7 @@ class SamplingPolicy:
         fitting = [offer.package for offer in self.offers if offer.fits(cell)]
         full = [package for package in fitting if package.sensitivity == 1]
         if len(full) > 1:
-            raise Refusal(
+            raise UserError(
                 f"The sampling policy names category {cell[0]!r} in market {cell[1]!r} under two packages, "
                 f"{full[0].name!r} and {full[1].name!r}. Keep one."
             )
@@ -92,26 +92,26 @@ class SamplingPolicy:
 def sampling_policy_in_force(as_of: date, folder: Path = POLICY_FOLDER) -> SamplingPolicy:
     """The sampling policy of a day.
 
-    Raises Refusal where there is none, or where the file does not hold what a plan needs.
+    Raises UserError where there is none, or where the file does not hold what a plan needs.
     """
     return sampling_policy(policy_in_force("sampling", as_of, folder))
 
 
 def sampling_policy(text: PolicyText) -> SamplingPolicy:
-    """The sampling policy that a policy file states. Raises Refusal where it states something impossible."""
+    """The sampling policy that a policy file states. Raises UserError where it states something impossible."""
     tables = text.tables
     try:
         policy = _stated(text.version, tables)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise Refusal(f"Sampling policy {text.version} lacks or garbles {error}. Mend the file.") from error
+        raise UserError(f"Sampling policy {text.version} lacks or garbles {error}. Mend the file.") from error
     knobs = policy.knobs
     for name, share in (("even", knobs.floor_uniform), ("value_given_up", knobs.value_given_up)):
         if not 0 < share < 1:
-            raise Refusal(f"Sampling policy {text.version} has {name} {share}. Set it between 0 and 1.")
+            raise UserError(f"Sampling policy {text.version} has {name} {share}. Set it between 0 and 1.")
     if knobs.floor_neyman < 0 or knobs.floor_uniform + knobs.floor_neyman > 1:
-        raise Refusal(f"Sampling policy {text.version} explores with more than all money. Lower `exploration`.")
+        raise UserError(f"Sampling policy {text.version} explores with more than all money. Lower `exploration`.")
     if policy.supplier_cap is not None and policy.supplier_cap < 1:
-        raise Refusal(f"Sampling policy {text.version} has supplier_cap {policy.supplier_cap}. Set at least 1.")
+        raise UserError(f"Sampling policy {text.version} has supplier_cap {policy.supplier_cap}. Set at least 1.")
     for cell in {(category, market) for offer in policy.offers for category in offer.categories
                  for market in offer.markets or ("",)}:  # fmt: skip
         policy.options(cell)
@@ -127,11 +127,14 @@ def _stated(version: str, tables: Mapping[str, Any]) -> SamplingPolicy:
         default=by_name[tables["default_package"]],
         offers=offers,
         labs=tuple(
-            Lab(str(row["name"]), {m: int(n) for m, n in row["slots"].items()}) for row in tables.get("labs", ())
+            LabCapacity(str(row["name"]), {m: int(n) for m, n in row["slots"].items()})
+            for row in tables.get("labs", ())
         ),
         minimums=_minimums(tables.get("minimums", ())),
         severity={name: float(weight) for name, weight in tables.get("severity", {}).items()},
-        knobs=Knobs(float(explore["even"]), float(explore["by_uncertainty"]), float(explore["value_given_up"])),
+        knobs=ExplorationSettings(
+            float(explore["even"]), float(explore["by_uncertainty"]), float(explore["value_given_up"])
+        ),
         bonus=float(explore["bonus"]),
         new_supplier=float(explore["new_supplier"]),
         largest_exposure=float(tables["largest_exposure"]),
@@ -142,17 +145,17 @@ def _stated(version: str, tables: Mapping[str, Any]) -> SamplingPolicy:
     )
 
 
-def _offer(row: Mapping[str, Any]) -> Offer:
+def _offer(row: Mapping[str, Any]) -> PackageOffer:
     cost_eur, sensitivity = float(row["cost_eur"]), float(row.get("sensitivity", 1))
     if not (isfinite(cost_eur) and cost_eur > 0):
-        raise Refusal(
+        raise UserError(
             f"Test package {row['name']!r} costs {cost_eur} euros. Set a positive fee in the sampling policy."
         )
     if not 0 < sensitivity <= 1:
-        raise Refusal(f"Test package {row['name']!r} has sensitivity {sensitivity}. Set it above 0 and up to 1.")
+        raise UserError(f"Test package {row['name']!r} has sensitivity {sensitivity}. Set it above 0 and up to 1.")
     package = Package(str(row["name"]), ceil(round(cost_eur * 100, 6)), int(row["units"]), str(row["method"]),
                       int(row["turnaround_days"]), sensitivity)  # fmt: skip
-    return Offer(package, tuple(row["categories"]), tuple(row.get("markets", ())))
+    return PackageOffer(package, tuple(row["categories"]), tuple(row.get("markets", ())))
 
 
 def _minimums(rows: Sequence[Mapping[str, Any]]) -> dict[Cell, int]:

@@ -31,7 +31,7 @@ class Package:
 
 
 @dataclass(frozen=True)
-class Units:
+class SamplingUnits:
     """The SKUs that may be tested; all arrays run along them.
 
     `value` is what a full test is expected to bring, `variance` what its outcome may deviate (squared); `cell` numbers
@@ -50,16 +50,16 @@ class Units:
         """How many SKUs may be drawn."""
         return len(self.words)
 
-    def taken(self, rows: Integers) -> "Units":
+    def taken(self, rows: Integers) -> "SamplingUnits":
         """The SKUs of these rows."""
         weight = None if self.floor_weight is None else self.floor_weight[rows]
-        return Units(
+        return SamplingUnits(
             self.value[rows], self.variance[rows], self.cell[rows], self.supplier[rows], self.words[rows], weight
         )
 
 
 @dataclass(frozen=True)
-class Knobs:
+class ExplorationSettings:
     """How much a round explores.
 
     `floor_uniform` and `floor_neyman` are the shares of the money spread over everything, evenly and by uncertainty;
@@ -72,7 +72,7 @@ class Knobs:
 
 
 @dataclass(frozen=True)
-class Limits:
+class Constraints:
     """What no draw may break.
 
     `options` names for each cell the numbers of the packages that fit it, the full one first. `capacity` holds the

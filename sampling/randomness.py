@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from data.workspace import replacing
+from data.workspace import replace_atomically
 from sampling.problem import Floats, Integers, Truths, Words
 
 _FILE = "sealed-seed.json"
 
 
 @dataclass(frozen=True)
-class Sealed:
+class SeedCommitment:
     """A seed and the nonce that keeps it from being guessed from its seal."""
 
     seed: int
@@ -35,20 +35,20 @@ class Sealed:
         return f"{as_of}-{self.seal[:8]}"
 
 
-def keep_sealed(sealed: Sealed, folder: Path) -> None:
+def store_commitment(sealed: SeedCommitment, folder: Path) -> None:
     """Keep a seed for the next round in `folder`, readable by its owner alone."""
-    with replacing(folder / _FILE) as attempt:
+    with replace_atomically(folder / _FILE) as attempt:
         attempt.touch(mode=0o600)
         attempt.write_text(json.dumps(asdict(sealed)), encoding="utf-8")
 
 
-def kept_sealed(folder: Path) -> Sealed | None:
+def read_commitment(folder: Path) -> SeedCommitment | None:
     """The seed kept for the next round, or None."""
     path = folder / _FILE
-    return Sealed(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+    return SeedCommitment(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
 
 
-def forget_sealed(folder: Path) -> None:
+def delete_commitment(folder: Path) -> None:
     """Forget the kept seed: its round is drawn, and says it openly."""
     (folder / _FILE).unlink(missing_ok=True)
 
@@ -60,22 +60,22 @@ _ROWS_AT_ONCE = 1 << 20
 
 def key_words(sku_ids: pa.ChunkedArray, markets: pa.ChunkedArray) -> Words:
     """A 64-bit word per (SKU, market) that depends on nothing but the two texts."""
-    return mixed(_text_words(sku_ids), 0) ^ mixed(_text_words(markets), 1)
+    return mix_words(_text_words(sku_ids), 0) ^ mix_words(_text_words(markets), 1)
 
 
-def mixed(words: Words, seed: int) -> Words:
+def mix_words(words: Words, seed: int) -> Words:
     """The words in the order of another seed: splitmix64 (Steele, Lea and Flood, doi 10.1145/2660193.2660195)."""
-    return _stirred(words ^ np.uint64(hashed(f"{seed}")))
+    return _mix(words ^ np.uint64(hash_columns(f"{seed}")))
 
 
-def hashed(text: str) -> int:
+def hash_columns(text: str) -> int:
     """A text as a whole number below 2**64."""
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
-def uniform(words: Words, seed: int) -> Floats:
+def permanent_random_numbers(words: Words, seed: int) -> Floats:
     """A number from [0, 1) per word, under one seed."""
-    return (mixed(words, seed) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return (mix_words(words, seed) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def systematic(probabilities: Integers, start: Integers, first: Integers) -> Truths:
@@ -112,16 +112,16 @@ def _hashed_rows(texts: pa.Array) -> Words:
         padded[: high - low] = np.frombuffer(characters, dtype=np.uint8)[low:high]
     eights = np.ndarray((high - low + 1,), dtype="<u8", buffer=padded, strides=(1,))
     begin, length = bounds[:-1] - low, np.diff(bounds)
-    words = _stirred(length.astype(np.uint64))
+    words = _mix(length.astype(np.uint64))
     for done in range(0, int(length.max()), 8):
         rows = np.flatnonzero(length > done)
         left = np.minimum(length[rows] - done, 8).astype(np.uint64)
         keep = np.uint64(2**64 - 1) >> (np.uint64(64) - np.uint64(8) * left)
-        words[rows] = _stirred(words[rows] ^ (eights[begin[rows] + done] & keep))
+        words[rows] = _mix(words[rows] ^ (eights[begin[rows] + done] & keep))
     return words
 
 
-def _stirred(words: Words) -> Words:
+def _mix(words: Words) -> Words:
     z = words + np.uint64(0x9E3779B97F4A7C15)
     z ^= z >> np.uint64(30)
     z *= np.uint64(0xBF58476D1CE4E5B9)

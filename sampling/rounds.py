@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.lake.lab_results import accepted_results
-from data.workspace import Workspace, replacing
+from data.workspace import Workspace, replace_atomically
 from sampling.plan import Plan
 
 RECORD_FILE, PLAN_FILE, STRATA_FILE = "round.json", "plan.parquet", "strata.parquet"
@@ -45,8 +45,8 @@ def write_plan(plan: Plan, folder: Path) -> Path:
     """Write a round to `folder/<round id>`, whole or not at all; return that folder.
 
     It holds `round.json` (what bounds the plan, and how to draw it again), `plan.parquet` (the SKUs to test), and of
-    the whole frame `frame.parquet`, `strata.parquet` and `outside.parquet`. Raises Refusal where another plan has this
-    round id: somebody may be testing by it.
+    the whole frame `frame.parquet`, `strata.parquet` and `outside.parquet`. Raises UserError where another plan has
+    this round id: somebody may be testing by it.
     """
     target = folder / plan.summary.round_id
     text = json.dumps(asdict(plan.summary), indent=2, default=date.isoformat) + "\n"
@@ -54,8 +54,8 @@ def write_plan(plan: Plan, folder: Path) -> Path:
     if written.is_file():
         if written.read_text(encoding="utf-8") == text:
             return target
-        raise Refusal(f"Round {plan.summary.round_id} already has another plan, in {target}. Give another seed.")
-    with replacing(target) as attempt:
+        raise UserError(f"Round {plan.summary.round_id} already has another plan, in {target}. Give another seed.")
+    with replace_atomically(target) as attempt:
         attempt.mkdir()
         pq.write_table(plan.units, attempt / PLAN_FILE)
         pq.write_table(plan.strata, attempt / STRATA_FILE)
@@ -82,10 +82,10 @@ def round_ids(workspace: Workspace) -> list[str]:
 
 
 def round_folder(workspace: Workspace, round_id: str) -> Path:
-    """The folder of a round; Refusal where there is none of this name."""
+    """The folder of a round; UserError where there is none of this name."""
     if round_id not in round_ids(workspace):
         known = ", ".join(round_ids(workspace)[-5:]) or "none yet; run `touchstone allocate`"
-        raise Refusal(f"There is no round {round_id!r} in {workspace.plans}. The latest are: {known}.")
+        raise UserError(f"There is no round {round_id!r} in {workspace.plans}. The latest are: {known}.")
     return workspace.plans / round_id
 
 
@@ -133,7 +133,7 @@ def results_of(workspace: Workspace, round_id: str) -> pa.Table:
 
 
 def round_status(workspace: Workspace, round_id: str) -> RoundStatus:
-    """How many results of a round are in; Refusal where there is no such round."""
+    """How many results of a round are in; UserError where there is no such round."""
     plan = pq.read_table(round_folder(workspace, round_id) / PLAN_FILE, columns=["sku_id", "market", "stratum"])
     received = results_of(workspace, round_id).select(["sku_id", "market"]).group_by(["sku_id", "market"]).aggregate([])
     received = received.append_column("received", pa.repeat(pa.scalar(1), len(received)))

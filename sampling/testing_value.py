@@ -11,7 +11,7 @@ _OWN_SHARE = 0.7
 
 
 @dataclass(frozen=True)
-class History:
+class CellHistory:
     """Tests, failures among them and results still pending, one of each per cell."""
 
     tests: Floats
@@ -29,7 +29,7 @@ class History:
         return np.sqrt(mean * (1 - mean) / (self.tests + self.pending + _PRIOR_TESTS + 1))
 
 
-def value_of(p_fail: Floats, weight: Floats, cell: Codes, history: History | None, bonus: float) -> Floats:
+def value_of(p_fail: Floats, weight: Floats, cell: Codes, history: CellHistory | None, bonus: float) -> Floats:
     """What a full test of each SKU is expected to bring: weight x (p_fail + bonus x deviation of its cell).
 
     `weight` is severity times the root of the units sold; `bonus` counts standard deviations. Cells with few tests,
@@ -41,7 +41,7 @@ def value_of(p_fail: Floats, weight: Floats, cell: Codes, history: History | Non
     return weight * np.minimum(p_fail + bonus * deviation[cell], 1.0)
 
 
-def foreseen_variance(p_fail: Floats) -> Floats:
+def model_variance(p_fail: Floats) -> Floats:
     """The variance of each outcome if the model is right: what a plan makes small.
 
     Intervals take the larger `outcome_variance`; the floors of a plan guard against a model that is too sure.
@@ -51,10 +51,10 @@ def foreseen_variance(p_fail: Floats) -> Floats:
 
 def outcome_variance(p_fail: Floats) -> Floats:
     """The variance of each outcome about a model that may be too sure: 30 % of it follows the mean of all."""
-    mixed = mixed_with_mean(p_fail, float(np.mean(p_fail))) if len(p_fail) else p_fail
+    mixed = shrink_to_mean(p_fail, float(np.mean(p_fail))) if len(p_fail) else p_fail
     return mixed * (1 - mixed)
 
 
-def mixed_with_mean(p_fail: Floats, mean: float) -> Floats:
+def shrink_to_mean(p_fail: Floats, mean: float) -> Floats:
     """Probabilities drawn a little towards the mean of all, so that none is close to certain."""
     return np.asarray(_OWN_SHARE * p_fail + (1 - _OWN_SHARE) * mean)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from data.cli import DAY, FOLDER, Call
-from data.errors import Refusal
+from data.cli import DAY, FOLDER, CommandContext
+from data.errors import UserError
 from data.progress import Progress, TerminalProgress
 from data.settings import Settings
 from sampling.plan import PlanSummary
 from serving.api.explain import explain
-from serving.online.store import Published
+from serving.online.store import OnlineStore
 from serving.schemas import Item, ScoreRow
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ WIDTH = 110
 RISKIEST = 5
 
 
-def catalogue_summary(published: Published) -> str:
+def catalogue_summary(published: OnlineStore) -> str:
     """How large the catalogue is, what held-out tests say of its scores, and the riskiest SKUs with a reason each."""
     scored = published.publication
     return "\n".join([
@@ -61,8 +61,8 @@ def plan_summary(plan: PlanSummary) -> str:
     return "\n".join(lines)
 
 
-def explanation(published: Published, sku_id: str, market: str) -> str:
-    """The score of one SKU, its reasons, the facts and steps as sentences; Refusal where nobody knows it."""
+def explanation(published: OnlineStore, sku_id: str, market: str) -> str:
+    """The score of one SKU, its reasons, the facts and steps as sentences; UserError where nobody knows it."""
     told = explain(published, Item.model_construct(sku_id=sku_id, market=market))
     row = told.score
     facts = [_wrapped(f"- {fact.sentence}") for fact in (told.evidence.facts if told.evidence else ())]
@@ -79,7 +79,7 @@ def explanation(published: Published, sku_id: str, market: str) -> str:
     ])  # fmt: skip
 
 
-def _held_out(published: Published) -> str:
+def _held_out(published: OnlineStore) -> str:
     """The failures among the riskiest held-out tests against random ones."""
     metrics = published.metrics
     depths = metrics["found"]
@@ -92,7 +92,7 @@ def _held_out(published: Published) -> str:
     )
 
 
-def _expected(published: Published) -> str:
+def _expected(published: OnlineStore) -> str:
     """The same for the catalogue as predicted."""
     p_fail = sorted(published.p_fail, reverse=True)
     riskiest, mean = sum(p_fail[:100]), sum(p_fail) / len(p_fail)
@@ -119,7 +119,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 @click.option("--engine", type=click.Choice(["duckdb", "spark"]), default="duckdb", show_default=True)
 @click.option("--master", help="Spark's master: local[2], spark://HOST:7077, yarn (default: local[*]).")
 @click.pass_obj
-def score(call: Call, as_of: datetime | None, engine: str, master: str | None) -> None:
+def score(call: CommandContext, as_of: datetime | None, engine: str, master: str | None) -> None:
     """Score the whole catalogue, with intervals and reasons, to Parquet."""
     from serving.publication import day_in_service
 
@@ -127,7 +127,7 @@ def score(call: Call, as_of: datetime | None, engine: str, master: str | None) -
         raise click.UsageError("--master belongs to --engine spark.")
     day = as_of.date() if as_of else None
     if day and day > call.today + timedelta(days=1):
-        raise Refusal(f"{day} lies in the future. Score as of tomorrow at the latest.")
+        raise UserError(f"{day} lies in the future. Score as of tomorrow at the latest.")
     if engine == "spark":
         click.echo(f"Scores are in {_score_on_spark(call.settings, day, master or 'local[*]')}.")
         return
@@ -142,7 +142,7 @@ def score(call: Call, as_of: datetime | None, engine: str, master: str | None) -
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Draw with this seed (default: a sealed or new one).")
 @click.option("--seal", is_flag=True, help="Only print the seal of the next round's seed, to publish it.")
 @click.pass_obj
-def allocate(call: Call, budget: float | None, seed: int | None, seal: bool) -> None:
+def allocate(call: CommandContext, budget: float | None, seed: int | None, seal: bool) -> None:
     """Draw the next round's sampling plan, with known inclusion probabilities, within the budget and every limit."""
     if seal:
         click.echo(f"{_seal(call)}\nPublish this seal; the next `touchstone allocate` without --seed opens it.")
@@ -158,22 +158,22 @@ def allocate(call: Call, budget: float | None, seed: int | None, seal: bool) -> 
 @click.argument("sku_id")
 @click.argument("market")
 @click.pass_obj
-def explain_command(call: Call, sku_id: str, market: str) -> None:
+def explain_command(call: CommandContext, sku_id: str, market: str) -> None:
     """Say in sentences why SKU_ID in MARKET has its score."""
-    from serving.online.store import published_now
+    from serving.online.store import open_online_store
 
-    click.echo(explanation(published_now(call.settings.workspace), sku_id, market))
+    click.echo(explanation(open_online_store(call.settings.workspace), sku_id, market))
 
 
 @click.command()
 @click.option("--out", required=True, type=FOLDER, help="The Parquet file to write.")
 @click.pass_obj
-def verdicts(call: Call, out: Path) -> None:
+def verdicts(call: CommandContext, out: Path) -> None:
     """Write what officers said of quoted sentences, as labels for the text model."""
-    from data.database.connection import open_state
+    from data.database.connection import open_database
     from serving.decisions.assignment_and_labels import write_labels
 
-    engine = open_state(call.settings.database_address)
+    engine = open_database(call.settings.database_address)
     click.echo(f"{write_labels(engine, out):,} labels are in {out}.")
     engine.dispose()
 
@@ -183,21 +183,21 @@ def verdicts(call: Call, out: Path) -> None:
 @click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 256), help="Processes that answer.")
 @click.pass_obj
-def serve(call: Call, host: str, port: int, workers: int) -> None:
+def serve(call: CommandContext, host: str, port: int, workers: int) -> None:
     """Serve scores, plans and the rest over HTTP until Ctrl-C, to whoever holds a key."""
     serve_published(call.settings, host, port, workers)
 
 
-def _seal(call: Call) -> str:
+def _seal(call: CommandContext) -> str:
     """The seal of the next round's seed, which is chosen and recorded at the first call."""
     from data.database.audit_log import Versions
-    from sampling.randomness import Sealed, keep_sealed, kept_sealed
+    from sampling.randomness import SeedCommitment, read_commitment, store_commitment
 
     plans = call.settings.workspace.plans
-    kept = kept_sealed(plans)
+    kept = read_commitment(plans)
     if kept is None:
-        kept = Sealed(secrets.randbits(62), secrets.token_hex(16))
-        keep_sealed(kept, plans)
+        kept = SeedCommitment(secrets.randbits(62), secrets.token_hex(16))
+        store_commitment(kept, plans)
         call.record("seal", kept.seal, {}, Versions())
     return kept.seal
 
@@ -206,37 +206,37 @@ def score_day(settings: Settings, as_of: date | None, progress: Progress) -> Pat
     """Score the catalogue with the champion, as of the day after the newest row where no day is given; prune after."""
     from data.lake.store import current_lake, latest_known_on
     from features.review_text.incremental import read_lake
-    from models.registry import champion
+    from models.registry import load_champion
     from serving.scoring.batch import score_catalogue
     from serving.scoring.retention import prune
 
     current_lake(settings.workspace)  # what is missing is said before reviews are read
-    artefact = champion(settings.workspace)
+    artifact = load_champion(settings.workspace)
     tables = read_lake(settings.workspace, progress)
     as_of = as_of or latest_known_on(tables) + timedelta(days=1)
-    scores = score_catalogue(settings.workspace, tables, artefact, as_of, progress)
+    scores = score_catalogue(settings.workspace, tables, artifact, as_of, progress)
     prune(settings.workspace, settings.keep_days)
     return scores
 
 
 def _score_on_spark(settings: Settings, as_of: date | None, master: str) -> Path:
-    from models.registry import champion
+    from models.registry import load_champion
     from serving.scoring.spark import score_on_spark, spark_session
 
-    artefact = champion(settings.workspace)
+    artifact = load_champion(settings.workspace)
     with spark_session(master, settings.worker_python) as session:
-        return score_on_spark(session, settings.workspace, artefact, as_of, TerminalProgress())
+        return score_on_spark(session, settings.workspace, artifact, as_of, TerminalProgress())
 
 
-def plan_round(call: Call, budget_eur: float, seed: int | None = None) -> "tuple[Plan, Path]":
+def plan_round(call: CommandContext, budget_eur: float, seed: int | None = None) -> "tuple[Plan, Path]":
     """Plan a round from the scores in service, and record it; the plan, and the folder it was written to."""
-    from data.database.connection import open_state
+    from data.database.connection import open_database
     from serving.api.allocate import Planner, draw_plan
-    from serving.online.store import published_now
+    from serving.online.store import open_online_store
 
     workspace = call.settings.workspace
-    published = published_now(workspace)
-    engine = open_state(call.settings.database_address)
+    published = open_online_store(workspace)
+    engine = open_database(call.settings.database_address)
     try:
         plan = draw_plan(workspace, published, budget_eur, Planner(engine, getuser(), call.now), seed)
     finally:
@@ -246,9 +246,9 @@ def plan_round(call: Call, budget_eur: float, seed: int | None = None) -> "tuple
 
 def serve_published(settings: Settings, host: str, port: int, workers: int = 1) -> None:
     """Become the service: this process is replaced, so that Ctrl-C reaches it."""
-    from serving.online.store import published_now
+    from serving.online.store import open_online_store
 
-    published_now(settings.workspace)
+    open_online_store(settings.workspace)
     refuse_taken(host, port)
     click.echo(_who_may_ask(settings, host))
     click.echo(f"Serving scores, plans and their documentation on http://{host}:{port} until Ctrl-C.")
@@ -264,19 +264,19 @@ def serve_published(settings: Settings, host: str, port: int, workers: int = 1) 
 
 
 def _who_may_ask(settings: Settings, host: str) -> str:
-    """Who is answered, in a sentence; Refusal where the door would stand open to other machines."""
-    from data.database.connection import open_state
+    """Who is answered, in a sentence; UserError where the door would stand open to other machines."""
+    from data.database.connection import open_database
     from serving.auth.api_keys import listed_keys
     from serving.auth.permissions import is_loopback
 
     if settings.insecure and not is_loopback(host):
-        raise Refusal(
+        raise UserError(
             f"TOUCHSTONE_INSECURE=1 asks nobody for a key, which is for this machine alone, not for {host}. "
             "Serve on 127.0.0.1, or unset it and make keys with `touchstone keys create`."
         )
     if settings.insecure:
         return "INSECURE: no key is asked for. Every program on this machine may ask and decide as an admin."
-    engine = open_state(settings.database_address)
+    engine = open_database(settings.database_address)
     opening = sum(row.revoked_at is None for row in listed_keys(engine))
     engine.dispose()
     if not opening:
@@ -285,10 +285,12 @@ def _who_may_ask(settings: Settings, host: str) -> str:
 
 
 def refuse_taken(host: str, port: int) -> None:
-    """Raise Refusal where the address cannot be listened on."""
+    """Raise UserError where the address cannot be listened on."""
     import socket
 
     try:
         socket.create_server((host, port)).close()
     except OSError as error:
-        raise Refusal(f"{host}:{port} cannot be served on: {error.strerror}. Give another --host or --port.") from error
+        raise UserError(
+            f"{host}:{port} cannot be served on: {error.strerror}. Give another --host or --port."
+        ) from error

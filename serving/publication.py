@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from data.errors import Refusal
-from data.workspace import Workspace, point, pointed, replacing
+from data.errors import UserError
+from data.workspace import Workspace, read_pointer, replace_atomically, write_pointer
 from features.snapshot.reader import open_snapshot, verify_snapshot
 from serving.dossiers.reader import verify_dossiers
 
@@ -50,13 +50,13 @@ def publications(workspace: Workspace) -> Path:
 
 def published_name(workspace: Workspace) -> str | None:
     """The name of the publication in service, or None before the first."""
-    return pointed(publications(workspace) / "CURRENT")
+    return read_pointer(publications(workspace) / "CURRENT")
 
 
 def read_publication(workspace: Workspace, name: str) -> tuple[Publication, Ranks, Floats]:
     """The publication `name`, and rank and p_fail of every row of its snapshot, memory-mapped.
 
-    Raises Refusal where it is missing or broken, down to the last byte: its name is the digest of its content.
+    Raises UserError where it is missing or broken, down to the last byte: its name is the digest of its content.
     """
     folder = publications(workspace) / name
     try:
@@ -66,14 +66,14 @@ def read_publication(workspace: Workspace, name: str) -> tuple[Publication, Rank
         p_fail = np.load(folder / P_FAIL_FILE, mmap_mode="r", allow_pickle=False)
         publication = Publication(**{**record, "as_of": date.fromisoformat(record["as_of"])})
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
-        raise Refusal(f"The publication {folder} cannot be read: {error}. Run `touchstone score`.") from error
+        raise UserError(f"The publication {folder} cannot be read: {error}. Run `touchstone score`.") from error
     if _name(text, ranks, p_fail) != name:
-        raise Refusal(f"The publication {folder} changed since it was written. Run `touchstone score`.")
+        raise UserError(f"The publication {folder} changed since it was written. Run `touchstone score`.")
     return publication, ranks, p_fail
 
 
 def day_in_service(workspace: Workspace) -> date | None:
-    """The day the service answers for, or None before the first publication; Refusal where it is broken."""
+    """The day the service answers for, or None before the first publication; UserError where it is broken."""
     name = published_name(workspace)
     return None if name is None else read_publication(workspace, name)[0].as_of
 
@@ -81,7 +81,7 @@ def day_in_service(workspace: Workspace) -> date | None:
 def publish(workspace: Workspace, publication: Publication, ranks: Ranks, p_fail: Floats) -> None:
     """Put `publication` into service, unless a later day of the same lake is there already.
 
-    `ranks` and `p_fail` have an entry for every row of the snapshot. Raises Refusal, and leaves in service what is
+    `ranks` and `p_fail` have an entry for every row of the snapshot. Raises UserError, and leaves in service what is
     there, where a file of the snapshot or of the dossiers is not the one that was written.
     Only it and its predecessor are kept: a service may still be opening that one.
     """
@@ -95,12 +95,12 @@ def publish(workspace: Workspace, publication: Publication, ranks: Ranks, p_fail
     name = _name(record, ranks, p_fail)
     home = publications(workspace)
     if not _is_whole(workspace, name):
-        with replacing(home / name) as attempt:
+        with replace_atomically(home / name) as attempt:
             attempt.mkdir()
             np.save(attempt / RANKS_FILE, ranks)
             np.save(attempt / P_FAIL_FILE, p_fail)
             (attempt / RECORD_FILE).write_text(record, encoding="utf-8")
-    point(home / "CURRENT", name)
+    write_pointer(home / "CURRENT", name)
     for folder in home.iterdir():
         if folder.is_dir() and folder.name not in (name, before):
             shutil.rmtree(folder)
@@ -116,7 +116,7 @@ def _name(record: str, ranks: Ranks, p_fail: Floats) -> str:
 def _is_whole(workspace: Workspace, name: str) -> bool:
     try:
         read_publication(workspace, name)
-    except Refusal:
+    except UserError:
         return False
     return True
 
@@ -126,6 +126,6 @@ def _is_later_day(workspace: Workspace, name: str, publication: Publication) -> 
     try:
         present, _, _ = read_publication(workspace, name)
         open_snapshot(workspace.home / present.snapshot)
-    except Refusal:
+    except UserError:
         return False
     return present.fingerprint == publication.fingerprint and present.as_of > publication.as_of

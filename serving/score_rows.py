@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from models.artifact import Artefact
+from models.artifact import Artifact
 from models.reasons import REASONS_TYPE, STORED_REASONS, reasons_array
-from models.risk_bands import Bands
-from models.scorer import Explained, Probabilities, Scorer, Scores
+from models.risk_bands import RiskBands
+from models.scorer import Explanations, Probabilities, Scorer, Scores
 
 Floats = NDArray[np.float64]
 Ranks = NDArray[np.int64]
@@ -29,20 +29,20 @@ UNRANKED_SCHEMA = SCORE_SCHEMA.append(pa.field("margin", pa.float64()))
 RANK = SCORE_SCHEMA.get_field_index("rank")
 
 
-class Assessor:
+class RowScorer:
     """One model, one policy and one day, ready to write score rows on `threads` threads.
 
-    The matrices must hold the features of the artefact's feature version. Raises Refusal as `Scorer`.
+    The matrices must hold the features of the artifact's feature version. Raises UserError as `Scorer`.
     """
 
-    def __init__(self, artefact: Artefact, as_of: date, bands: Bands, threads: int = 1) -> None:
+    def __init__(self, artifact: Artifact, as_of: date, bands: RiskBands, threads: int = 1) -> None:
         self.as_of = as_of
         self.policy_version = bands.version
-        self._scorer = Scorer(artefact, threads)
+        self._scorer = Scorer(artifact, threads)
         self.bands = bands
-        self._feature_names = pa.array(list(artefact.feature_names), pa.string())
+        self._feature_names = pa.array(list(artifact.feature_names), pa.string())
 
-    def told(self, matrix: Floats) -> Explained:
+    def told(self, matrix: Floats) -> Explanations:
         """Probabilities and the strongest contributions of each row of `matrix` (rows, features)."""
         return self._scorer.explain(matrix, STORED_REASONS)
 
@@ -59,26 +59,26 @@ class Assessor:
 
         `keys` has sku_id and market, one row per row of `matrix` and `told`.
         """
-        count, artefact = len(matrix), self._scorer.artefact
+        count, artifact = len(matrix), self._scorer.artifact
         columns = {
             "sku_id": keys["sku_id"], "market": keys["market"], "as_of": _repeated(self.as_of, count, pa.date32()),
             "p_fail": pa.array(told.p_fail), "p_low": pa.array(told.p_low), "p_high": pa.array(told.p_high),
             "band": pa.array(self.bands.names, pa.string()).take(pa.array(self.bands.rank(told.p_fail))),
             "rank": _repeated(0, count, pa.int64()), "reasons": self._reasons(matrix, told),
-            "model_version": _repeated(artefact.version, count, pa.string()),
-            "feature_version": _repeated(artefact.feature_version, count, pa.string()),
+            "model_version": _repeated(artifact.version, count, pa.string()),
+            "feature_version": _repeated(artifact.feature_version, count, pa.string()),
             "policy_version": _repeated(self.policy_version, count, pa.string()),
         }  # fmt: skip
         return pa.RecordBatch.from_arrays([columns[name] for name in SCORE_SCHEMA.names], schema=SCORE_SCHEMA)
 
     def _reasons(self, matrix: Floats, told: Probabilities) -> pa.Array:
-        if not isinstance(told, Explained):
+        if not isinstance(told, Explanations):
             return pa.nulls(len(matrix), REASONS_TYPE)
         values = np.take_along_axis(matrix, told.strongest, axis=1)
         return reasons_array(values, told.strongest, told.contributions, self._feature_names)
 
 
-def assess(assessor: Assessor, keys: pa.RecordBatch, matrix: Floats) -> pa.RecordBatch:
+def score_batch(assessor: RowScorer, keys: pa.RecordBatch, matrix: Floats) -> pa.RecordBatch:
     """Unranked score rows with reasons: keys (sku_id, market) and features in, UNRANKED_SCHEMA out.
 
     A row's answer depends on that row alone, so any engine may call this on any share of the catalogue.

@@ -12,9 +12,9 @@ import bentoml
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from data.database.audit_log import record
-from data.database.connection import State
-from data.errors import Refusal, UnavailableError
+from data.database.audit_log import record_event
+from data.database.connection import LazyEngine
+from data.errors import UnavailableError, UserError
 from data.lab_results.store import Sender, file_results
 from data.settings import read_settings
 from serving.api.allocate import Planner, draw_plan
@@ -31,10 +31,10 @@ from serving.auth.middleware import BodyLimit, Gate, SecurityHeaders, caller
 from serving.auth.permissions import CONSOLE
 from serving.auth.rate_limit import access_policy_in_force
 from serving.console.app import console_app
-from serving.console.context import House
+from serving.console.context import AppContext
 from serving.console.session import session_secret
-from serving.online.hot_reload import Desk
-from serving.online.store import Published
+from serving.online.hot_reload import HotReloader
+from serving.online.store import OnlineStore
 from serving.schemas import Budget, Item, Items, PlanAnswer, ScoreAnswer, Seed, Text, plan_answer
 from serving.scoring.rescoring import rescore
 
@@ -47,8 +47,8 @@ ITEMS_AT_ONCE = 20
 # none of it opens anything before the first question.
 _SETTINGS = read_settings()
 _ACCESS = access_policy_in_force(datetime.now(UTC).date())
-_STATE = State(_SETTINGS.database_address)
-_DESK = Desk(_SETTINGS.workspace)
+_STATE = LazyEngine(_SETTINGS.database_address)
+_DESK = HotReloader(_SETTINGS.workspace)
 _RING = KeyRing(_STATE.engine, _ACCESS)
 bound_what_is_kept()
 
@@ -57,8 +57,8 @@ def _key_by_id(key_id: str) -> Key | None:
     return key_by_id(_STATE.engine(), key_id)
 
 
-def _house() -> House:
-    house: House = bentoml.get_current_service().house
+def _house() -> AppContext:
+    house: AppContext = bentoml.get_current_service().house
     return house
 
 
@@ -79,7 +79,7 @@ class Touchstone:
         gc.freeze()
         keep_words_out()
         end_with_parent()
-        self.house = House(
+        self.house = AppContext(
             _SETTINGS, _DESK, _STATE.engine, _RING.key, _key_by_id, lambda: datetime.now(UTC),
             _SETTINGS.insecure, session_secret(_SETTINGS.workspace),
         )  # fmt: skip
@@ -88,7 +88,7 @@ class Touchstone:
             log.warning("INSECURE (TOUCHSTONE_INSECURE=1): every program on this machine may ask as an admin.")
         try:
             _DESK.published()
-        except Refusal as refusal:
+        except UserError as refusal:
             log.warning("Not ready: %s", refusal)
         _DESK.watch()
         _file_what_waits(log)
@@ -97,7 +97,7 @@ class Touchstone:
         """Whether there are verified scores to answer from; 503 with the sentence where there are none."""
         try:
             _DESK.published()
-        except Refusal as refusal:
+        except UserError as refusal:
             raise HTTPException(503, str(refusal)) from refusal
         return True
 
@@ -108,7 +108,7 @@ class Touchstone:
         SKUs that the catalogue does not know come back under `refused`, the others are answered all the same.
         """
 
-        def question(published: Published) -> Response:
+        def question(published: OnlineStore) -> Response:
             return Response(published.answer_json(items, explain), media_type="application/json")
 
         at_hand = _DESK.at_hand() if len(items) <= ITEMS_AT_ONCE else None
@@ -153,23 +153,23 @@ class Touchstone:
             ended = await rescore(await to_thread(_STATE.engine), _SETTINGS, caller())
         except UnavailableError as unable:
             return JSONResponse({"error": str(unable)}, status_code=503)
-        except Refusal as refusal:
+        except UserError as refusal:
             return JSONResponse({"error": str(refusal)}, status_code=400)
         if ended.state != "done":
             return JSONResponse({"error": ended.message}, status_code=400)
         return RescoringAnswer(rescoring=ended)
 
 
-def _answer(question: Callable[[Published], Any], at_hand: Published | None = None) -> Any:
+def _answer(question: Callable[[OnlineStore], Any], at_hand: OnlineStore | None = None) -> Any:
     try:
         published = at_hand or _DESK.published()
-    except Refusal as refusal:
+    except UserError as refusal:
         return JSONResponse({"error": str(refusal)}, status_code=503)
     try:
         return question(published)
     except UnavailableError as unable:
         return JSONResponse({"error": str(unable)}, status_code=503)
-    except Refusal as refusal:
+    except UserError as refusal:
         return JSONResponse({"error": str(refusal)}, status_code=400)
 
 
@@ -179,24 +179,24 @@ def _file_what_waits(log: logging.Logger) -> None:
         filed = file_results(_STATE.engine(), _SETTINGS.workspace, datetime.now(UTC))
         if filed:
             log.warning("%d results that were accepted before are filed now.", filed)
-    except (Refusal, OSError) as unable:
+    except (UserError, OSError) as unable:
         log.warning("Results that were accepted may wait for their file: %s", unable)
 
 
-def _screened(published: Published, listing: Listing, stage: Stage) -> ScreenAnswer:
+def _screened(published: OnlineStore, listing: Listing, stage: Stage) -> ScreenAnswer:
     answer = screen_of(published).decision(listing, stage)
     if answer.decision != "allow":
-        record(_STATE.engine(), screening_deed(answer, caller()), datetime.now(UTC))
+        record_event(_STATE.engine(), screening_deed(answer, caller()), datetime.now(UTC))
     return answer
 
 
-def _planned(published: Published, budget_eur: float, seed: int | None) -> PlanAnswer:
+def _planned(published: OnlineStore, budget_eur: float, seed: int | None) -> PlanAnswer:
     by, scored = Planner(_STATE.engine(), caller().name, datetime.now(UTC)), published.publication
     plan = draw_plan(_SETTINGS.workspace, published, budget_eur, by, seed)
     return plan_answer(plan, scored.model_version, scored.feature_version)
 
 
-def _counter(published: Published) -> Counter:
+def _counter(published: OnlineStore) -> Counter:
     return Counter(_STATE.engine(), _SETTINGS.workspace, published)
 
 

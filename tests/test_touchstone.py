@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from data.errors import Refusal
+from data.errors import UserError
 from serving.cli import refuse_taken
 from touchstone import COMMANDS, main
 
@@ -102,5 +102,5 @@ def test_a_taken_port_is_refused() -> None:
     """The service says which address it cannot have before it says that it serves."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(Refusal, match=f"127.0.0.1:{port} cannot be served on"):
+        with pytest.raises(UserError, match=f"127.0.0.1:{port} cannot be served on"):
             refuse_taken("127.0.0.1", port)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from data.cli import DAY, FOLDER, Call
+from data.cli import DAY, FOLDER, CommandContext
 from data.progress import TerminalProgress
 
 
@@ -22,20 +22,25 @@ from data.progress import TerminalProgress
 @click.option("--strategy", "strategies", multiple=True, help="Compare this one too (default: all). May be repeated.")
 @click.option("--history", is_flag=True, help="On the tests in the lake instead; only --strategy and --seed count.")
 @click.pass_obj
-def replay(call: Call, /, strategies: tuple[str, ...], worlds: int, seed: int, history: bool, **asked: Any) -> None:
+def replay(
+    call: CommandContext, /, strategies: tuple[str, ...], worlds: int, seed: int, history: bool, **asked: Any
+) -> None:
     """Replay the plan against other ways of choosing tests, in worlds whose truth is known."""
-    from training.simulation.comparison import Comparison, chosen, compared
+    from training.simulation.comparison import SimulationComparison, compare, select_strategies
     from training.simulation.report import headline, write_report
 
     if history:
         from features.review_text.incremental import read_lake
-        from training.simulation.historical import hindsight_text, in_hindsight, past_of
+        from training.simulation.historical import evaluate_in_hindsight, hindsight_text, read_past
 
-        past = past_of(read_lake(call.settings.workspace))
-        click.echo(hindsight_text(in_hindsight(past, chosen(strategies), seed)))
+        past = read_past(read_lake(call.settings.workspace))
+        click.echo(hindsight_text(evaluate_in_hindsight(past, select_strategies(strategies), seed)))
         return
-    runs = compared(
-        Comparison(seeds=tuple(range(seed, seed + worlds)), strategies=chosen(strategies), **asked), TerminalProgress()
+    runs = compare(
+        SimulationComparison(
+            seeds=tuple(range(seed, seed + worlds)), strategies=select_strategies(strategies), **asked
+        ),
+        TerminalProgress(),
     )
     click.echo(headline(runs))
     click.echo(f"The report is {write_report(runs, call.settings.workspace.reports)}.")
@@ -45,7 +50,7 @@ def replay(call: Call, /, strategies: tuple[str, ...], worlds: int, seed: int, h
 @click.option("--recipe", default="default", show_default=True, help="Name in training/recipes, or a TOML file.")
 @click.option("--test-from", type=DAY, help="Learn from labels known before, evaluate on tests drawn from then on.")
 @click.pass_obj
-def train(call: Call, recipe: str, test_from: datetime | None) -> None:
+def train(call: CommandContext, recipe: str, test_from: datetime | None) -> None:
     """Train and calibrate a model, compare it with its baselines, register it in MLflow."""
     from features.review_text.incremental import read_lake
     from training.pipeline import train as train_model
@@ -65,21 +70,23 @@ def train(call: Call, recipe: str, test_from: datetime | None) -> None:
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), default=20.0, show_default=True, help="At most.")
 @click.option("--out", type=FOLDER, help="The recipe to write (default: WORKSPACE/recipes/NAME-tuned.toml).")
 @click.pass_obj
-def tune(call: Call, recipe: str, test_from: datetime | None, trials: int, minutes: float, out: Path | None) -> None:
+def tune(
+    call: CommandContext, recipe: str, test_from: datetime | None, trials: int, minutes: float, out: Path | None
+) -> None:
     """Search for a better recipe on periods before the test, and write it as a file for `train --recipe`.
 
     A search that was broken off goes on where it stopped.
     """
     from features.review_text.incremental import read_lake
     from training.recipe import read_recipe
-    from training.tuning.run import Ask, tuned_recipe
-    from training.tuning.search import Limits
+    from training.tuning.run import TuningRequest, tune_recipe
+    from training.tuning.search import TuningLimits
 
     end = time.monotonic() + 60 * minutes
-    limits = Limits(trials, lambda: time.monotonic() > end)
-    ask = Ask(read_recipe(recipe), test_from.date() if test_from else None, limits, out)
+    limits = TuningLimits(trials, lambda: time.monotonic() > end)
+    ask = TuningRequest(read_recipe(recipe), test_from.date() if test_from else None, limits, out)
     progress = TerminalProgress()
-    click.echo(tuned_recipe(read_lake(call.settings.workspace, progress), call.settings, ask, progress))
+    click.echo(tune_recipe(read_lake(call.settings.workspace, progress), call.settings, ask, progress))
 
 
 @click.group()
@@ -89,7 +96,7 @@ def models() -> None:
 
 @models.command("list")
 @click.pass_obj
-def list_models(call: Call) -> None:
+def list_models(call: CommandContext) -> None:
     """List the registered models, newest first."""
     from training.lifecycle.mlflow_tracking import list_models as registered
 
@@ -100,12 +107,12 @@ def list_models(call: Call) -> None:
 @models.command("show")
 @click.argument("version")
 @click.pass_obj
-def show_model(call: Call, version: str) -> None:
+def show_model(call: CommandContext, version: str) -> None:
     """Print the card of model VERSION, and who promoted it."""
-    from models.registry import model
+    from models.registry import load_model
     from training.lifecycle.promotion import approvals
 
-    click.echo(model(call.settings.workspace, version).card)
+    click.echo(load_model(call.settings.workspace, version).card)
     for line in approvals(call.settings, version):
         click.echo(line)
 
@@ -118,12 +125,12 @@ def show_model(call: Call, version: str) -> None:
     "--by", default=getuser, show_default="the system's user", help="Who approves, for the ledger and the card."
 )
 @click.pass_obj
-def promote_model(call: Call, version: str, force: bool, why: str, by: str) -> None:
+def promote_model(call: CommandContext, version: str, force: bool, why: str, by: str) -> None:
     """Make model VERSION the champion that scores, if every rule of promotion holds."""
-    from training.lifecycle.champion_history import Decision
+    from training.lifecycle.champion_history import ChampionDecision
     from training.lifecycle.promotion import promote
 
-    for verdict in promote(call.settings, version, Decision(by, call.now, why, force)):
+    for verdict in promote(call.settings, version, ChampionDecision(by, call.now, why, force)):
         click.echo(f"  {'ok ' if verdict.holds else 'NO '}  {verdict.rule}: {verdict.told}.")
     click.echo(f"Champion is now {version}. Next: touchstone score")
 
@@ -132,12 +139,14 @@ def promote_model(call: Call, version: str, force: bool, why: str, by: str) -> N
 @click.option("--why", default="", help="The reason, for the ledger.")
 @click.option("--by", default=getuser, show_default="the system's user", help="Who decides, for the ledger.")
 @click.pass_obj
-def rollback_model(call: Call, why: str, by: str) -> None:
+def rollback_model(call: CommandContext, why: str, by: str) -> None:
     """Make the champion before the present one the champion again."""
-    from training.lifecycle.champion_history import Decision
+    from training.lifecycle.champion_history import ChampionDecision
     from training.lifecycle.promotion import rollback
 
-    click.echo(f"Champion is again {rollback(call.settings, Decision(by, call.now, why))}. Next: touchstone score")
+    click.echo(
+        f"Champion is again {rollback(call.settings, ChampionDecision(by, call.now, why))}. Next: touchstone score"
+    )
 
 
 @click.command()
@@ -157,7 +166,7 @@ def monitor(context: click.Context, as_of: datetime | None) -> None:
 @click.command()
 @click.option("--recipe", help="Name in training/recipes, or a TOML file (default: the champion's own).")
 @click.pass_obj
-def retrain(call: Call, recipe: str | None) -> None:
+def retrain(call: CommandContext, recipe: str | None) -> None:
     """Monitor the champion; train a new model when policy asks for it, and promote it when every rule holds."""
     from features.review_text.incremental import read_lake
     from training.pipeline import retrain as renewed

@@ -34,7 +34,7 @@ class Ranking:
         return failures, np.add.reduceat(ranked, self.starts, axis=1)
 
 
-def ranking(score: Floats, failed: Truths) -> Ranking:
+def rank_scores(score: Floats, failed: Truths) -> Ranking:
     """The ranking by `score` (n), higher is riskier, against what happened (n)."""
     order = np.argsort(-score, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(score[order]) != 0])
@@ -142,7 +142,7 @@ def _ratio(above: Floats, below: Floats, otherwise: float = np.nan) -> Floats:
 
 
 @dataclass(frozen=True)
-class Skill:
+class MetricWithInterval:
     """A value and its 95 % interval."""
 
     value: float
@@ -161,10 +161,10 @@ def supplier_weights(suppliers: Sequence[str], replicates: int, seed: int) -> Fl
     return np.vstack([np.ones(len(position)), drawn[:, position].astype(np.float64)])
 
 
-def skill(values: Floats, scale: float = 1.0) -> Skill:
+def metric_with_interval(values: Floats, scale: float = 1.0) -> MetricWithInterval:
     """The skill of which `values` holds the value itself and its replicates; NaN replicates are left out."""
     spread = values[1:][~np.isnan(values[1:])]
     if np.isnan(values[0]) or len(spread) == 0:
-        return Skill(float(values[0]) * scale, float("nan"), float("nan"))
+        return MetricWithInterval(float(values[0]) * scale, float("nan"), float("nan"))
     low, high = np.quantile(spread, [0.025, 0.975])
-    return Skill(float(values[0]) * scale, float(low) * scale, float(high) * scale)
+    return MetricWithInterval(float(values[0]) * scale, float(low) * scale, float(high) * scale)

@@ -15,22 +15,22 @@ from data.progress import Progress
 from data.settings import Settings
 from features.registry import FEATURE_NAMES
 from features.version import feature_version
-from models.artifact import Artefact, ArtefactParts
-from models.registry import champion, champion_version, keep_model, model_folder
+from models.artifact import Artifact, ArtifactParts
+from models.registry import champion_version, load_champion, model_folder, store_model
 from training.card.model_card import budget_line, card_of, found_lines, more_line, replay_line
 from training.card.render import draw_pictures, write_card
-from training.dataset.labels import examples
+from training.dataset.labels import build_labels
 from training.dataset.splits import split_by_time
 from training.evaluation.drift import MARGIN, Drift, catalogue_sample, drifts, frame_of
-from training.evaluation.evaluate import Evaluation, evaluated
-from training.evaluation.leakage import audited
-from training.fitting.model import Earned, Study, earn, studied
-from training.lifecycle.champion_challenger import beside_champion
-from training.lifecycle.champion_history import Decision
+from training.evaluation.evaluate import Evaluation, evaluate
+from training.evaluation.leakage import audit_leakage
+from training.fitting.model import FittedModel, TrainingSet, build_training_set, fit_model
+from training.lifecycle.champion_challenger import compare_with_champion
+from training.lifecycle.champion_history import ChampionDecision
 from training.lifecycle.monitoring import MonitorReport, monitor
 from training.lifecycle.monitoring_rules import monitoring_policy_in_force
-from training.lifecycle.promotion import crown_first, promote, standing
-from training.lifecycle.promotion_rules import Verdict
+from training.lifecycle.promotion import promote, set_first_champion, standing
+from training.lifecycle.promotion_rules import RuleResult
 from training.recipe import Recipe, recipe_from_text
 
 NOBODY = "Nobody has promoted it yet."
@@ -48,7 +48,7 @@ class TrainingReport:
     folder: Path
     page: Path
     promoted: bool
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[RuleResult, ...]
 
     def text(self) -> str:
         """The report in a few lines for a terminal."""
@@ -84,15 +84,15 @@ def train(
     """Train, calibrate and judge a model, keep it as `models/<version>/`, log and register it in MLflow.
 
     Learns from labels known before `test_from` and is judged on tests drawn from then on; without a day the recipe
-    chooses one. The first model becomes the champion, `now`. Raises Refusal, and writes nothing, where the labels do
+    chooses one. The first model becomes the champion, `now`. Raises UserError, and writes nothing, where the labels do
     not allow it or a feature knows the future.
     """
-    labels = examples(tables, rule=recipe.labels)
+    labels = build_labels(tables, rule=recipe.labels)
     split = split_by_time(labels, test_from, recipe.split)
-    study = studied(tables, labels, split, recipe, progress)
-    audit = audited(tables, study, recipe, progress)
-    earned = earn(study, recipe, progress)
-    evaluation = evaluated(tables, study, earned, recipe, progress)
+    study = build_training_set(tables, labels, split, recipe, progress)
+    audit = audit_leakage(tables, study, recipe, progress)
+    earned = fit_model(study, recipe, progress)
+    evaluation = evaluate(tables, study, earned, recipe, progress)
     with progress.step("Catalogue of today", 1, "samples") as advance:
         study, moved = _framed(tables, study, earned, recipe)
         advance(1)
@@ -100,16 +100,18 @@ def train(
     with progress.step("Beside the champion", 1, "models") as advance:
         parts = _beside(tables, settings, parts, now.date())
         advance(1)
-    version = keep_model(settings.workspace, parts)
+    version = store_model(settings.workspace, parts)
     with progress.step("Pictures, card and MLflow", 2, "steps") as advance:
         page = _drawn(settings, version, parts, evaluation, moved)
         advance(1)
-        promoted, verdicts = _registered(settings, recipe, Artefact(**vars(parts), version=version), page, now)
+        promoted, verdicts = _registered(settings, recipe, Artifact(**vars(parts), version=version), page, now)
         advance(1)
     return TrainingReport(version, parts.metrics, model_folder(settings.workspace, version), page, promoted, verdicts)
 
 
-def _framed(tables: Tables, study: Study, earned: Earned, recipe: Recipe) -> tuple[Study, tuple[Drift, ...]]:
+def _framed(
+    tables: Tables, study: TrainingSet, earned: FittedModel, recipe: Recipe
+) -> tuple[TrainingSet, tuple[Drift, ...]]:
     """The study with the bins of every feature and of the margin, and how today's catalogue differs from its labels."""
     today = catalogue_sample(tables, latest_known_on(tables) + timedelta(days=1), study.reference, recipe.seed)
     taught = study.matrix(study.split.train)
@@ -121,8 +123,8 @@ def _framed(tables: Tables, study: Study, earned: Earned, recipe: Recipe) -> tup
     return replace(study, reference=reference), tuple(sorted(moved, key=lambda each: -each.psi))
 
 
-def _parts(study: Study, earned: Earned, recipe: Recipe, metrics: Mapping[str, Any]) -> ArtefactParts:
-    return ArtefactParts(
+def _parts(study: TrainingSet, earned: FittedModel, recipe: Recipe, metrics: Mapping[str, Any]) -> ArtifactParts:
+    return ArtifactParts(
         booster_text=earned.booster.model_to_string(),
         calibration=earned.calibration,
         feature_names=FEATURE_NAMES,
@@ -134,19 +136,19 @@ def _parts(study: Study, earned: Earned, recipe: Recipe, metrics: Mapping[str, A
     )
 
 
-def _beside(tables: Tables, settings: Settings, parts: ArtefactParts, today: date) -> ArtefactParts:
+def _beside(tables: Tables, settings: Settings, parts: ArtifactParts, today: date) -> ArtifactParts:
     """The parts with what was measured beside the champion, unless the champion is this very model."""
     if champion_version(settings.workspace) is None:
         return parts
-    reigning = champion(settings.workspace)
+    reigning = load_champion(settings.workspace)
     if (reigning.booster_text, reigning.calibration) == (parts.booster_text, parts.calibration):
         return parts
-    metrics = {**parts.metrics, "champion": beside_champion(tables, parts, reigning, today)}
+    metrics = {**parts.metrics, "champion": compare_with_champion(tables, parts, reigning, today)}
     return replace(parts, metrics=metrics, card=card_of(metrics))
 
 
 def _drawn(
-    settings: Settings, version: str, parts: ArtefactParts, evaluation: Evaluation, moved: tuple[Drift, ...]
+    settings: Settings, version: str, parts: ArtifactParts, evaluation: Evaluation, moved: tuple[Drift, ...]
 ) -> Path:
     """The folder `reports/models/<version>` with pictures and card, made anew."""
     folder = settings.workspace.model_report(version)
@@ -158,17 +160,19 @@ def _drawn(
 
 
 def _registered(
-    settings: Settings, recipe: Recipe, artefact: Artefact, page: Path, now: datetime
-) -> tuple[bool, tuple[Verdict, ...]]:
+    settings: Settings, recipe: Recipe, artifact: Artifact, page: Path, now: datetime
+) -> tuple[bool, tuple[RuleResult, ...]]:
     """Log and register the model, crown it where none reigns; whether it is the champion, and how it stands."""
-    from training.lifecycle.mlflow_tracking import Tracked, track
+    from training.lifecycle.mlflow_tracking import LoggedRun, log_training
 
-    version, kept = artefact.version, model_folder(settings.workspace, artefact.version)
-    track(
-        settings, recipe, Tracked(version, kept, page.parent, artefact.metrics, artefact.metrics["data"]["fingerprint"])
+    version, kept = artifact.version, model_folder(settings.workspace, artifact.version)
+    log_training(
+        settings,
+        recipe,
+        LoggedRun(version, kept, page.parent, artifact.metrics, artifact.metrics["data"]["fingerprint"]),
     )
-    verdicts = standing(settings, artefact, now.date())
-    promoted = crown_first(settings, version, Decision("touchstone train", now, "the first model"))
+    verdicts = standing(settings, artifact, now.date())
+    promoted = set_first_champion(settings, version, ChampionDecision("touchstone train", now, "the first model"))
     return promoted, verdicts
 
 
@@ -193,16 +197,16 @@ class Retraining:
 def retrain(tables: Tables, settings: Settings, recipe: Recipe | None, progress: Progress, now: datetime) -> Retraining:
     """Watch the champion; where policy asks for it, train with `recipe` (None: the champion's own).
 
-    The new model is promoted when every rule of promotion holds, else it waits as challenger. Raises Refusal as
+    The new model is promoted when every rule of promotion holds, else it waits as challenger. Raises UserError as
     `monitor` and `train` do.
     """
     watch = monitor(tables, settings, None, progress)
     if not watch.broken:
         return Retraining(watch, None, False)
-    recipe = recipe or recipe_from_text(champion(settings.workspace).recipe_text)
+    recipe = recipe or recipe_from_text(load_champion(settings.workspace).recipe_text)
     trained = train(tables, settings, recipe, None, progress, now)
     if trained.promoted or not all(verdict.holds for verdict in trained.verdicts):
         return Retraining(watch, trained, trained.promoted)
     why = "; ".join(f"{each.rule}: {each.told}" for each in watch.broken)
-    promote(settings, trained.version, Decision(ACTOR, now, why))
+    promote(settings, trained.version, ChampionDecision(ACTOR, now, why))
     return Retraining(watch, trained, True)

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from data.errors import Refusal
+from data.errors import UserError
 from training.recipe_schema import (
     AuditRecipe,
     ConstraintRecipe,
@@ -62,7 +62,7 @@ class Recipe:
     def replaced(self, choices: Mapping[str, object]) -> "Recipe":
         """The recipe with other values for choices by their path, such as `trees.leaves`; its comments stay.
 
-        Raises Refusal as `read_recipe` does, and for a choice that the text does not state on a line of its own.
+        Raises UserError as `read_recipe` does, and for a choice that the text does not state on a line of its own.
         """
         text = self.text
         for path, value in choices.items():
@@ -73,24 +73,24 @@ class Recipe:
 def read_recipe(name: str = "default") -> Recipe:
     """The recipe called `name` in `training/recipes`, or the TOML file at that path.
 
-    Raises Refusal where there is none, or where a value is missing, unknown or out of range.
+    Raises UserError where there is none, or where a value is missing, unknown or out of range.
     """
     path = Path(name) if name.endswith(".toml") else RECIPES / f"{name}.toml"
     if not path.is_file():
         known = ", ".join(sorted(each.stem for each in RECIPES.glob("*.toml")))
-        raise Refusal(f"There is no recipe {name!r}. Choose one of {known}, or give the path of a TOML file.")
+        raise UserError(f"There is no recipe {name!r}. Choose one of {known}, or give the path of a TOML file.")
     try:
         return recipe_from_text(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
-        raise Refusal(f"The recipe {path} is not UTF-8 text: {error}. Mend the file.") from error
+        raise UserError(f"The recipe {path} is not UTF-8 text: {error}. Mend the file.") from error
 
 
 def recipe_from_text(text: str) -> Recipe:
-    """The recipe that a TOML text states. Raises Refusal as `read_recipe` does."""
+    """The recipe that a TOML text states. Raises UserError as `read_recipe` does."""
     try:
         given = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise Refusal(f"The recipe is not valid TOML: {error}. Mend the file.") from error
+        raise UserError(f"The recipe is not valid TOML: {error}. Mend the file.") from error
     recipe = _read(Recipe, "", {**given, "text": text})
     assert isinstance(recipe, Recipe)
     return recipe
@@ -100,12 +100,12 @@ def _read(record: type, name: str, given: object) -> object:
     """The record whose fields a TOML table states, each checked against its annotation."""
     where = f"[{name}] of the recipe" if name else "The recipe"
     if not isinstance(given, dict):
-        raise Refusal(f"{where} must be a section, got {given!r}. Write it as a TOML table.")
+        raise UserError(f"{where} must be a section, got {given!r}. Write it as a TOML table.")
     kinds = get_type_hints(record, include_extras=True)
     names = [field.name for field in fields(record)]
     if set(given) != set(names):
         missing, unknown = sorted(set(names) - set(given)), sorted(set(given) - set(names))
-        raise Refusal(f"{where} lacks {missing} and has unknown {unknown}. Mend the file.")
+        raise UserError(f"{where} lacks {missing} and has unknown {unknown}. Mend the file.")
     values = {
         key: (_read if is_dataclass(kinds[key]) else _value)(kinds[key], f"{name}.{key}".strip("."), given[key])
         for key in names
@@ -123,7 +123,7 @@ def _value(kind: Any, name: str, given: object) -> object:
             else isinstance(limit, OneOf) and {*([value] if isinstance(value, str) else value)} <= {*limit.names}
         )  # fmt: skip
         if not inside:
-            raise Refusal(f"{name} of the recipe must be {limit}, got {given!r}. Mend the file.")
+            raise UserError(f"{name} of the recipe must be {limit}, got {given!r}. Mend the file.")
     return value
 
 
@@ -132,10 +132,10 @@ def _typed(kind: Any, name: str, given: object) -> Any:
     if get_origin(kind) is tuple:
         if isinstance(given, list) and given and all(isinstance(each, str) for each in given):
             return tuple(given)
-        raise Refusal(f"{name} of the recipe must be a list of texts, got {given!r}. Mend the file.")
+        raise UserError(f"{name} of the recipe must be a list of texts, got {given!r}. Mend the file.")
     accepted = (int, float) if kind is float else kind
     if not isinstance(given, accepted) or (isinstance(given, bool) and kind is not bool):
-        raise Refusal(f"{name} of the recipe must be {words[kind]}, got {given!r}. Mend the file.")
+        raise UserError(f"{name} of the recipe must be {words[kind]}, got {given!r}. Mend the file.")
     return kind(given)
 
 
@@ -151,5 +151,5 @@ def _with_line(text: str, path: str, value: object) -> str:
             lines[number] = stated.group(1) + json.dumps(value) + line[stated.end() :]
             found = True
     if not found:
-        raise Refusal(f"The recipe does not state {path}. Choose another value to replace.")
+        raise UserError(f"The recipe does not state {path}. Choose another value to replace.")
     return "".join(lines)

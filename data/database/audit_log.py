@@ -10,9 +10,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from data.database.connection import reading, writing
+from data.database.connection import read_transaction, write_transaction
 from data.database.schema import LEDGER
-from data.errors import Refusal
+from data.errors import UserError
 
 GENESIS = "0" * 64
 
@@ -27,7 +27,7 @@ class Versions:
 
 
 @dataclass(frozen=True)
-class Deed:
+class AuditEvent:
     """What is to be recorded: who (`actor`) did what (`action`, such as `promote`) to which `subject`.
 
     `content` is JSON-ready: the reasons, inputs and figures that a reader needs years later.
@@ -41,7 +41,7 @@ class Deed:
 
 
 @dataclass(frozen=True)
-class Row:
+class AuditRow:
     """A row of the ledger. `recorded_at` is ISO 8601 in UTC; `content` is canonical JSON; hashes are SHA-256 in hex."""
 
     number: int
@@ -62,14 +62,14 @@ class Row:
         return sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def record(engine: sa.Engine, deed: Deed, now: datetime) -> Row:
-    """Append a deed; return its row. Raises Refusal where the database cannot be written."""
-    with writing(engine) as connection:
-        return record_with(connection, deed, now)
+def record_event(engine: sa.Engine, deed: AuditEvent, now: datetime) -> AuditRow:
+    """Append a deed; return its row. Raises UserError where the database cannot be written."""
+    with write_transaction(engine) as connection:
+        return record_event_in(connection, deed, now)
 
 
-def record_with(connection: sa.Connection, deed: Deed, now: datetime) -> Row:
-    """Append a deed inside a `writing` transaction, so that it stands or falls with what else is written there."""
+def record_event_in(connection: sa.Connection, deed: AuditEvent, now: datetime) -> AuditRow:
+    """Append a deed inside a `write_transaction` transaction, so that it stands or falls with what else is written there."""
     if connection.dialect.name == "postgresql":
         connection.execute(sa.text("LOCK TABLE ledger IN EXCLUSIVE MODE"))
     newest = sa.select(LEDGER.c.number, LEDGER.c.hash).order_by(LEDGER.c.number.desc()).limit(1)
@@ -77,7 +77,7 @@ def record_with(connection: sa.Connection, deed: Deed, now: datetime) -> Row:
     content = json.dumps(deed.content, ensure_ascii=True, sort_keys=True, separators=(",", ":"), allow_nan=False)
     versions = deed.versions
     recorded_at = now.astimezone(UTC).isoformat(timespec="microseconds")
-    unsigned = Row(
+    unsigned = AuditRow(
         number + 1, recorded_at, deed.actor, deed.action, deed.subject, content,
         versions.model, versions.feature, versions.policy, previous_hash, "",
     )  # fmt: skip
@@ -86,36 +86,38 @@ def record_with(connection: sa.Connection, deed: Deed, now: datetime) -> Row:
     return row
 
 
-def rows(engine: sa.Engine, subject: str | None = None) -> Generator[Row, None, None]:
+def audit_rows(engine: sa.Engine, subject: str | None = None) -> Generator[AuditRow, None, None]:
     """The rows in order, all or those of one subject; read as a stream."""
     asked = sa.select(LEDGER).order_by(LEDGER.c.number)
     if subject is not None:
         asked = asked.where(LEDGER.c.subject == subject)
-    with reading(engine) as connection, connection.execution_options(yield_per=1000).execute(asked) as found:
+    with read_transaction(engine) as connection, connection.execution_options(yield_per=1000).execute(asked) as found:
         for row in found:
-            yield Row(**row._mapping)
+            yield AuditRow(**row._mapping)
 
 
-def newest_rows(engine: sa.Engine, most: int, subject: str | None = None, before: int | None = None) -> list[Row]:
+def newest_audit_rows(
+    engine: sa.Engine, most: int, subject: str | None = None, before: int | None = None
+) -> list[AuditRow]:
     """The newest rows first, at most so many: of one subject where one is given, older than row `before`."""
     asked = sa.select(LEDGER).order_by(LEDGER.c.number.desc()).limit(most)
     if subject is not None:
         asked = asked.where(LEDGER.c.subject == subject)
     if before is not None:
         asked = asked.where(LEDGER.c.number < before)
-    with reading(engine) as connection:
-        return [Row(**row._mapping) for row in connection.execute(asked)]
+    with read_transaction(engine) as connection:
+        return [AuditRow(**row._mapping) for row in connection.execute(asked)]
 
 
-def verified(engine: sa.Engine, head: tuple[int, str] | None = None) -> Row | None:
+def verify_chain(engine: sa.Engine, head: tuple[int, str] | None = None) -> AuditRow | None:
     """Check the whole chain; return its newest row, None for an empty ledger.
 
     A chain cannot show that its end was cut off: give `head`, the number and hash of a row noted elsewhere, to
-    check that too. Raises Refusal that names the first row that was changed, removed or inserted.
+    check that too. Raises UserError that names the first row that was changed, removed or inserted.
     """
-    previous: Row | None = None
+    previous: AuditRow | None = None
     noted = head is None
-    with closing(rows(engine)) as chain:
+    with closing(audit_rows(engine)) as chain:
         for row in chain:
             number, previous_hash = (previous.number, previous.hash) if previous else (0, GENESIS)
             if (row.number, row.previous_hash) != (number + 1, previous_hash):
@@ -129,5 +131,5 @@ def verified(engine: sa.Engine, head: tuple[int, str] | None = None) -> Row | No
     return previous
 
 
-def _broken(what: str) -> Refusal:
-    return Refusal(f"The ledger is broken: {what}. Compare it with a backup.")
+def _broken(what: str) -> UserError:
+    return UserError(f"The ledger is broken: {what}. Compare it with a backup.")

@@ -8,21 +8,21 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from data.errors import Refusal, UnavailableError
+from data.errors import UnavailableError, UserError
 
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 BUSY_SECONDS = 10
 _MIGRATION_LOCK = 7_463_001  # any constant: PostgreSQL's advisory locks are numbered by their users
 
 
-def open_state(address: str) -> sa.Engine:
+def open_database(address: str) -> sa.Engine:
     """The database at a SQLAlchemy address (`sqlite:///FILE` or `postgresql+psycopg://...`), migrated to the newest.
 
-    Raises Refusal where it cannot be reached, or was written by a newer version of this software.
+    Raises UserError where it cannot be reached, or was written by a newer version of this software.
     """
     engine = _engine(address)
     try:
-        with writing(engine) as connection:
+        with write_transaction(engine) as connection:
             _migrate(connection)
     except BaseException:
         engine.dispose()
@@ -31,19 +31,19 @@ def open_state(address: str) -> sa.Engine:
 
 
 @contextmanager
-def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """A transaction that sees one state. Raises Refusal where the database is locked or gone."""
-    with _spoken(engine), engine.begin() as connection:
+def read_transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A transaction that sees one state. Raises UserError where the database is locked or gone."""
+    with _translate_errors(engine), engine.begin() as connection:
         yield connection
 
 
 @contextmanager
-def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
+def write_transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
     """A transaction that writes, whole or not at all; SQLite lets in one writer at a time.
 
-    Raises Refusal where the database stays locked for `BUSY_SECONDS`, is full, or is gone.
+    Raises UserError where the database stays locked for `BUSY_SECONDS`, is full, or is gone.
     """
-    with _spoken(engine), engine.execution_options(writing=True).begin() as connection:
+    with _translate_errors(engine), engine.execution_options(writing=True).begin() as connection:
         yield connection
 
 
@@ -51,14 +51,14 @@ def _engine(address: str) -> sa.Engine:
     try:
         url = sa.make_url(address)
         if url.get_backend_name() not in ("sqlite", "postgresql"):
-            raise Refusal(
+            raise UserError(
                 f"The state cannot be kept in {url.get_backend_name()}. Give an address of SQLite or PostgreSQL."
             )
         if url.get_backend_name() == "sqlite":
             return _sqlite(url)
         return sa.create_engine(url.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
     except (sa.exc.ArgumentError, ImportError) as error:
-        raise Refusal(f"The database address cannot be used: {error}. Mend TOUCHSTONE_DATABASE_URL.") from error
+        raise UserError(f"The database address cannot be used: {error}. Mend TOUCHSTONE_DATABASE_URL.") from error
 
 
 def _sqlite(url: sa.URL) -> sa.Engine:
@@ -115,7 +115,7 @@ def _stay_with_the_file(engine: sa.Engine, path: Path) -> None:
 
 
 @contextmanager
-def _spoken(engine: sa.Engine) -> Iterator[None]:
+def _translate_errors(engine: sa.Engine) -> Iterator[None]:
     try:
         yield
     except sa.exc.OperationalError as error:
@@ -143,13 +143,13 @@ def _migrate(connection: sa.Connection) -> None:
         return
     if revision is not None and revision not in {script.revision for script in scripts.walk_revisions()}:
         place = connection.engine.url.render_as_string(hide_password=True)
-        raise Refusal(
+        raise UserError(
             f"The database {place} is at revision {revision}, which this version does not know. Use a newer version."
         )
     command.upgrade(config, "head")
 
 
-class State:
+class LazyEngine:
     """One engine for all threads of a worker, opened at the first question."""
 
     def __init__(self, address: str) -> None:
@@ -158,8 +158,8 @@ class State:
         self._engine: sa.Engine | None = None
 
     def engine(self) -> sa.Engine:
-        """The open database; Refusal where it cannot be reached, and another try at the next question."""
+        """The open database; UserError where it cannot be reached, and another try at the next question."""
         with self._lock:
             if self._engine is None:
-                self._engine = open_state(self._address)
+                self._engine = open_database(self._address)
             return self._engine

@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import cast
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.importers.report import ImportCounts
 
 Importer = Callable[[Path, Path], ImportCounts]
@@ -14,15 +14,15 @@ _IMPORTERS = {"nyc-metals": ("data.importers.nyc_metals", "import_nyc_metals")}
 IMPORTER_NAMES = tuple(_IMPORTERS)
 
 
-def importer_named(name: str) -> Importer:
+def get_importer(name: str) -> Importer:
     """The importer `name`: called with the source file and the folder to write, it says what it wrote.
 
-    Raises Refusal where no importer has this name.
+    Raises UserError where no importer has this name.
     """
     if name not in _IMPORTERS:
-        raise Refusal(f"There is no importer {name!r}. Choose one of: {', '.join(IMPORTER_NAMES)}.")
+        raise UserError(f"There is no importer {name!r}. Choose one of: {', '.join(IMPORTER_NAMES)}.")
     module, function = _IMPORTERS[name]
     return cast(Importer, getattr(import_module(module), function))
 
 
-__all__ = ["IMPORTER_NAMES", "ImportCounts", "Importer", "importer_named"]
+__all__ = ["IMPORTER_NAMES", "ImportCounts", "Importer", "get_importer"]

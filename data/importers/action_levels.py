@@ -19,7 +19,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class LevelResult:
     """The result of one product test; `hazard` is the metal furthest above its level, None unless it failed."""
 
     result: Result
@@ -33,7 +33,7 @@ class ActionLevels:
     units: Mapping[str, str]
     levels: Mapping[tuple[str, str, str], float]
 
-    def verdict(self, product_type: str, findings: Iterable[Finding]) -> Verdict:
+    def verdict(self, product_type: str, findings: Iterable[Finding]) -> LevelResult:
         """Fail when any metal exceeds its level; inconclusive when a metal was found that has no level.
 
         A metal at its level passes, a metal not detected passes whatever the unit.
@@ -49,8 +49,8 @@ class ActionLevels:
             elif finding.concentration > level:
                 excess[finding.metal] = max(excess.get(finding.metal, 0.0), finding.concentration / level)
         if excess:
-            return Verdict("fail", max(sorted(excess), key=excess.__getitem__).lower())
-        return Verdict("inconclusive" if unjudged else "pass", None)
+            return LevelResult("fail", max(sorted(excess), key=excess.__getitem__).lower())
+        return LevelResult("inconclusive" if unjudged else "pass", None)
 
 
 def read_action_levels(path: Path) -> ActionLevels:

@@ -18,12 +18,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.contract import BY_NAME
-from data.errors import Refusal
-from data.importers.action_levels import Verdict, read_action_levels
+from data.errors import UserError
+from data.importers.action_levels import LevelResult, read_action_levels
 from data.importers.nyc_metals_samples import Sample, read_samples
 from data.importers.product_names import company, plain_words
 from data.importers.report import ImportCounts
-from data.workspace import replacing
+from data.workspace import replace_atomically
 
 LEVELS_FILE = Path(__file__).with_name("nyc_metals_levels.toml")
 COUNTRIES_FILE = Path(__file__).with_name("nyc_metals_countries.toml")
@@ -43,7 +43,7 @@ class _Test:
     """One product test under the contract's keys; `maker` and `made_in` are None where not stated."""
 
     sample: Sample
-    verdict: Verdict
+    verdict: LevelResult
     sku_id: str
     market: str
     supplier_id: str
@@ -58,12 +58,12 @@ class _Test:
 def import_nyc_metals(csv: Path, out: Path) -> ImportCounts:
     """Write `suppliers`, `skus` and `lab_tests` as Parquet into the folder `out`; say what was read and written.
 
-    One row per product test, known on the day of its collection: the file has no report date. Raises Refusal
+    One row per product test, known on the day of its collection: the file has no report date. Raises UserError
     where `csv` is missing or not this file, or where `out` is a file.
     """
     read = read_samples(csv)
     if out.exists() and not out.is_dir():
-        raise Refusal(f"{out} is a file. Give a folder to write the tables to.")
+        raise UserError(f"{out} is a file. Give a folder to write the tables to.")
     levels = read_action_levels(LEVELS_FILE)
     codes = tomllib.loads(COUNTRIES_FILE.read_text(encoding="utf-8"))["codes"]
     tests = [
@@ -77,7 +77,7 @@ def import_nyc_metals(csv: Path, out: Path) -> ImportCounts:
     return ImportCounts(read.read, read.dropped, written, results.count("fail"), results.count("inconclusive"))
 
 
-def _keyed(sample: Sample, verdict: Verdict, codes: Mapping[str, str]) -> _Test:
+def _keyed(sample: Sample, verdict: LevelResult, codes: Mapping[str, str]) -> _Test:
     """Equal products of one maker share a SKU; without a maker a product is a supplier of its own in each market.
 
     So nothing joins strangers but an equal product type and name.
@@ -149,5 +149,5 @@ def _write(name: str, records: Sequence[Record], out: Path) -> None:
     """Write the columns that the records hold, in the contract's order and types."""
     columns = [column for column in BY_NAME[name].columns if column.name in records[0]]
     schema = pa.schema([(column.name, ARROW_TYPE[column.kind]) for column in columns])
-    with replacing(out / f"{name}.parquet") as attempt:
+    with replace_atomically(out / f"{name}.parquet") as attempt:
         pq.write_table(pa.Table.from_pylist(list(records), schema=schema), attempt)

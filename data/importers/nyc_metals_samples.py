@@ -8,7 +8,7 @@ from datetime import date, datetime
 from itertools import groupby
 from pathlib import Path
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.importers.action_levels import Finding
 from data.importers.product_names import plain_words
 
@@ -62,7 +62,7 @@ class _Row:
 def read_samples(source: Path) -> Samples:
     """The samples of the file at `source`; unreadable rows and laboratory controls are counted and left out.
 
-    Raises Refusal where the file is missing, is no such CSV or holds no sample.
+    Raises UserError where the file is missing, is no such CSV or holds no sample.
     """
     dropped: Counter[str] = Counter()
     rows = []
@@ -76,25 +76,25 @@ def read_samples(source: Path) -> Samples:
     rows.sort(key=lambda row: row.row_id)
     samples = tuple(_grouped(rows))
     if not samples:
-        raise Refusal(f"{source} holds no readable sample in {len(records):,} rows. Export the file again.")
+        raise UserError(f"{source} holds no readable sample in {len(records):,} rows. Export the file again.")
     return Samples(samples, len(records), dict(dropped))
 
 
 def _records(source: Path) -> list[dict[str, str]]:
     if not source.is_file():
-        raise Refusal(f"There is no file {source}. Give the CSV export of the metals file of New York City.")
+        raise UserError(f"There is no file {source}. Give the CSV export of the metals file of New York City.")
     try:
         with source.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.DictReader(lines, restval="")
             missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
             if missing:
-                raise Refusal(
+                raise UserError(
                     f"{source} is not the metals file of New York City: it lacks {', '.join(missing)}. "
                     f"Give the CSV export with the columns {', '.join(COLUMNS)}."
                 )
             return [{column: record[column].strip() for column in COLUMNS} for record in reader]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise Refusal(f"{source} can not be read as CSV in UTF-8: {error}. Export the file again as CSV.") from error
+        raise UserError(f"{source} can not be read as CSV in UTF-8: {error}. Export the file again as CSV.") from error
 
 
 def _row(record: Mapping[str, str]) -> _Row | str:

@@ -11,13 +11,13 @@ import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
 from data.contract import BY_NAME
-from data.errors import Refusal
+from data.errors import UserError
 from data.ingest.readers import Source, find_sources
-from data.ingest.validation import TableCount, judge
+from data.ingest.validation import TableCount, validate_source
 from data.lake.duckdb_engine import connect
 from data.lake.store import fingerprint_of, write_lake
 from data.progress import Progress, SilentProgress
-from data.workspace import Workspace, replacing
+from data.workspace import Workspace, replace_atomically
 
 __all__ = ["TableCount", "ingest"]
 
@@ -30,16 +30,16 @@ def ingest(
     Bad rows go to `workspace.quarantine`, which afterwards speaks of this ingest alone. Nothing may have
     happened after `today`. The same content again changes nothing in the lake.
 
-    Raises Refusal, and leaves the lake as it was, where the folder, a required table or a required column is
+    Raises UserError, and leaves the lake as it was, where the folder, a required table or a required column is
     missing, a file cannot be read, a required table has no acceptable row, another ingest is at work, or
     `strict` and any row is bad.
     """
     progress = progress or SilentProgress()
     sources = find_sources(source)
-    with alone(workspace), connected(workspace) as backend:
-        counts, accepted = _judge_all(backend, sources, workspace, today, progress)
+    with lock_workspace(workspace), open_staging_backend(workspace) as backend:
+        counts, accepted = _validate_tables(backend, sources, workspace, today, progress)
         _publish_quarantine(workspace)
-        _refuse_hopeless(counts, sources, workspace, strict)
+        _require_usable_tables(counts, sources, workspace, strict)
         sizes = {each.table.name: _megabytes(each) for each in sources}
         with progress.step("Write the lake", sum(sizes.values()), "MB") as advance:
             fingerprint = fingerprint_of(accepted)
@@ -48,35 +48,35 @@ def ingest(
     return counts
 
 
-def _judge_all(
+def _validate_tables(
     backend: Backend, sources: Sequence[Source], workspace: Workspace, today: date, progress: Progress
 ) -> tuple[tuple[TableCount, ...], dict[str, ir.Table]]:
     counts = []
     accepted: dict[str, ir.Table] = {}
     with progress.step("Check every row", sum(map(_megabytes, sources)), "MB") as advance:
         for source in sources:
-            verdict = judge(backend, source, accepted, today, workspace.staging)
+            verdict = validate_source(backend, source, accepted, today, workspace.staging)
             counts.append(verdict.count)
             accepted[source.table.name] = verdict.accepted
             if source.table.required and not verdict.count.read:
-                raise Refusal(f"{source.path} has no rows, and {source.table.name} is required. Fill the table.")
+                raise UserError(f"{source.path} has no rows, and {source.table.name} is required. Fill the table.")
             advance(_megabytes(source))
     return tuple(counts), accepted
 
 
-def _refuse_hopeless(
+def _require_usable_tables(
     counts: Sequence[TableCount], sources: Sequence[Source], workspace: Workspace, strict: bool
 ) -> None:
     for count, source in zip(counts, sources, strict=True):
         if BY_NAME[count.table].required and not count.accepted:
-            raise Refusal(
+            raise UserError(
                 f"Not one of the {count.read:,} rows of {source.path} is acceptable, most often because "
                 f"{_most_common(count)}. Mend the table; the rows are in {workspace.quarantine}."
             )
     bad = [count for count in counts if count.quarantined]
     if strict and bad:
         found = "; ".join(f"{c.quarantined:,} in {c.table} (most often: {_most_common(c)})" for c in bad)
-        raise Refusal(
+        raise UserError(
             f"A strict ingest accepts no bad row and found {found}. Mend them or ingest without --strict; "
             f"the rows are in {workspace.quarantine}."
         )
@@ -90,7 +90,7 @@ def _most_common(count: TableCount) -> str:
 def _publish_quarantine(workspace: Workspace) -> None:
     judged = workspace.staging / "quarantine"
     judged.mkdir(exist_ok=True)
-    with replacing(workspace.quarantine) as attempt:
+    with replace_atomically(workspace.quarantine) as attempt:
         judged.replace(attempt)
 
 
@@ -99,19 +99,19 @@ def _megabytes(source: Source) -> int:
 
 
 @contextmanager
-def alone(workspace: Workspace) -> Iterator[None]:
+def lock_workspace(workspace: Workspace) -> Iterator[None]:
     """Hold the workspace for one ingest; the system lets go of it even when the process is killed."""
     workspace.home.mkdir(parents=True, exist_ok=True)
     with (workspace.home / ".ingest.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise Refusal(f"Another ingest into {workspace.home} is running. Wait for it to end.") from error
+            raise UserError(f"Another ingest into {workspace.home} is running. Wait for it to end.") from error
         yield
 
 
 @contextmanager
-def connected(workspace: Workspace) -> Iterator[Backend]:
+def open_staging_backend(workspace: Workspace) -> Iterator[Backend]:
     shutil.rmtree(workspace.staging, ignore_errors=True)
     workspace.staging.mkdir()
     backend = connect(workspace.staging / "spill")

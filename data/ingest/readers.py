@@ -14,8 +14,8 @@ import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
 from data.contract import TABLES, Kind, Table
-from data.errors import Refusal
-from data.lake.duckdb_engine import complaint, literal_path
+from data.errors import UserError
+from data.lake.duckdb_engine import error_summary, literal_path
 
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(9999, 12, 31)
 LARGEST_WHOLE = 2.0**53  # beyond it a double no longer holds every whole number
@@ -23,7 +23,7 @@ READS_AS = {"integer": "a whole number", "number": "a number", "day": "a day", "
 TRUTHS = (("true", True), ("1", True), ("1.0", True), ("false", False), ("0", False), ("0.0", False))
 
 
-def readable_as(stored: dt.DataType, kind: Kind) -> bool:
+def can_read_as(stored: dt.DataType, kind: Kind) -> bool:
     """Whether a column stored as this type can hold values of `kind` at all."""
     kinds: dict[Kind, tuple[type[dt.DataType], ...]] = {
         "text": (dt.Integer, dt.Floating, dt.Decimal, dt.Date, dt.UUID),
@@ -35,7 +35,7 @@ def readable_as(stored: dt.DataType, kind: Kind) -> bool:
     return isinstance(stored, (dt.Null, dt.String, *kinds[kind]))
 
 
-def stated(raw: ir.Value) -> ir.BooleanValue:
+def has_value(raw: ir.Value) -> ir.BooleanValue:
     """Whether the row states a value: NULL, blank text and NaN state none."""
     if raw.type().is_string():
         return raw.strip().length().fill_null(0) > 0
@@ -44,10 +44,10 @@ def stated(raw: ir.Value) -> ir.BooleanValue:
     return raw.notnull()
 
 
-def read_as(raw: ir.Value, kind: Kind) -> ir.Value:
+def parse_as(raw: ir.Value, kind: Kind) -> ir.Value:
     """The value as `kind`, NULL where nothing is stated or where it cannot be read."""
     readers = {"text": _text, "integer": _integer, "number": _number, "day": _day, "truth": _truth}
-    return ibis.ifelse(stated(raw), readers[kind](raw), ibis.null())
+    return ibis.ifelse(has_value(raw), readers[kind](raw), ibis.null())
 
 
 def _text(raw: ir.Value) -> ir.Value:
@@ -57,7 +57,7 @@ def _text(raw: ir.Value) -> ir.Value:
 
 
 def _number(raw: ir.Value) -> ir.Value:
-    number = _bare(raw).try_cast("float64")
+    number = _strip_spaces(raw).try_cast("float64")
     return ibis.ifelse(number.isinf() | number.isnan(), ibis.null("float64"), number)
 
 
@@ -68,7 +68,7 @@ def _integer(raw: ir.Value) -> ir.Value:
 
 
 def _day(raw: ir.Value) -> ir.Value:
-    bare = _bare(raw)
+    bare = _strip_spaces(raw)
     if bare.type().is_string():
         # The short form first: casting only the rest to timestamps keeps a plain ISO day cheap.
         day = ibis.coalesce(bare.try_cast("date"), bare.try_cast("timestamp").try_cast("date"))
@@ -82,10 +82,10 @@ def _truth(raw: ir.Value) -> ir.Value:
         return raw
     if raw.type().is_numeric():
         return raw.cast("float64").cases((1.0, True), (0.0, False), else_=ibis.null("boolean"))
-    return _bare(raw).lower().cases(*TRUTHS, else_=ibis.null("boolean"))
+    return _strip_spaces(raw).lower().cases(*TRUTHS, else_=ibis.null("boolean"))
 
 
-def _bare(raw: ir.Value) -> ir.Value:
+def _strip_spaces(raw: ir.Value) -> ir.Value:
     return raw.strip() if raw.type().is_string() else raw
 
 
@@ -121,7 +121,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedSource:
     """A source that can be read: its contract columns as stored, `row_number` from 1, and the columns left out."""
 
     rows: ir.Table
@@ -131,16 +131,16 @@ class Opened:
 def find_sources(folder: Path) -> tuple[Source, ...]:
     """One source per contract table the folder holds, in the contract's order (parents first).
 
-    Raises Refusal where there is no folder, a table is given twice, or a required table is missing.
+    Raises UserError where there is no folder, a table is given twice, or a required table is missing.
     """
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "does not exist"
-        raise Refusal(f"{folder} {what}. Give the folder that holds {_advised(TABLES[0])} and the other tables.")
+        raise UserError(f"{folder} {what}. Give the folder that holds {_advice(TABLES[0])} and the other tables.")
     found, missing = [], []
     for table in TABLES:
         paths = [folder / name for name in _files_of(table) if (folder / name).exists()]
         if len(paths) > 1:
-            raise Refusal(
+            raise UserError(
                 f"Table {table.name} is given twice in {folder}: {_names([p.name for p in paths])}. Remove one."
             )
         if paths:
@@ -149,49 +149,51 @@ def find_sources(folder: Path) -> tuple[Source, ...]:
             missing.append(table)
     if missing:
         held = _names(sorted(path.name for path in folder.iterdir())) or "nothing"
-        files = _names([_advised(table) for table in missing])
-        raise Refusal(f"Missing from {folder}: {_names([t.name for t in missing])}. It holds {held}. Add {files}.")
+        files = _names([_advice(table) for table in missing])
+        raise UserError(f"Missing from {folder}: {_names([t.name for t in missing])}. It holds {held}. Add {files}.")
     return tuple(found)
 
 
-def open_source(backend: Backend, source: Source) -> Opened:
+def open_source(backend: Backend, source: Source) -> OpenedSource:
     """The rows of a source, nothing read into memory.
 
-    Raises Refusal where the file cannot be opened, lacks a required column, or stores a column as a type that
+    Raises UserError where the file cannot be opened, lacks a required column, or stores a column as a type that
     cannot hold it.
     """
-    with readable(source):
+    with translate_read_errors(source):
         rows = _csv_rows(backend, source) if source.path.suffix == ".csv" else _parquet_rows(backend, source)
         table = source.table
         held = [name for name in rows.columns if name != "row_number"]
         absent = [column.name for column in table.columns if column.required and column.name not in held]
         if absent:
-            raise Refusal(
+            raise UserError(
                 f"{source.path} lacks the required {_plural(absent, 'column')} {_names(absent)}. "
                 f"It holds {_names(held)}. Add or rename."
             )
         _refuse_impossible_types(rows, source)
         kept = [name for name in table.column_names if name in held]
-        return Opened(rows.select("row_number", *kept), tuple(sorted(set(held) - set(kept))))
+        return OpenedSource(rows.select("row_number", *kept), tuple(sorted(set(held) - set(kept))))
 
 
 @contextmanager
-def readable(source: Source) -> Iterator[None]:
-    """Turn what DuckDB says about an unreadable file into a Refusal that names the file."""
+def translate_read_errors(source: Source) -> Iterator[None]:
+    """Turn what DuckDB says about an unreadable file into a UserError that names the file."""
     try:
         yield
     except duckdb.OutOfMemoryException:
         raise
     except duckdb.Error as error:
         kind = "CSV" if source.path.suffix == ".csv" else "Parquet"
-        raise Refusal(f"{source.path} cannot be read as {kind}: {complaint(error)}. Write the file again.") from error
+        raise UserError(
+            f"{source.path} cannot be read as {kind}: {error_summary(error)}. Write the file again."
+        ) from error
 
 
 def _files_of(table: Table) -> tuple[str, ...]:
     return (*(f"{table.name}.{suffix}" for suffix in FORMATS), table.name)
 
 
-def _advised(table: Table) -> str:
+def _advice(table: Table) -> str:
     """The two plain ways to give a table."""
     return _names([f"{table.name}.{suffix}" for suffix in FORMATS], "or")
 
@@ -209,12 +211,12 @@ def _partitioned_rows(backend: Backend, source: Source) -> ir.Table:
     Where no column is called happened_on, `day` is taken for it.
     """
     if source.path.suffix:
-        raise Refusal(
+        raise UserError(
             f"{source.path} is a folder. Give the table as one Parquet file, or name the folder {source.table.name}."
         )
     files = [literal_path(path) for path in source.files]
     if not files:
-        raise Refusal(f"{source.path} holds no Parquet file. Put the files of {source.table.name} there.")
+        raise UserError(f"{source.path} holds no Parquet file. Put the files of {source.table.name} there.")
     hive = all("=" in path.parent.name for path in source.files)
     rows = backend.read_parquet(files, hive_partitioning=hive, union_by_name=True, binary_as_string=True)
     if source.table.timed and "happened_on" not in rows.columns and DAY in rows.columns:
@@ -240,22 +242,22 @@ def _header(path: Path) -> list[str]:
             names = [name.strip() for name in next(csv.reader(text), [])]
         "".join(names).encode()
     except (UnicodeError, OSError, csv.Error) as error:
-        raise Refusal(f"{path} cannot be read as CSV: {error}. Write it as UTF-8 text with a header.") from error
+        raise UserError(f"{path} cannot be read as CSV: {error}. Write it as UTF-8 text with a header.") from error
     if not any(names):
-        raise Refusal(f"{path} has no header. Its first line must name the columns, separated by commas.")
+        raise UserError(f"{path} has no header. Its first line must name the columns, separated by commas.")
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise Refusal(f"{path} names the {_plural(twice, 'column')} {_names(twice)} twice. Rename or remove one.")
+        raise UserError(f"{path} names the {_plural(twice, 'column')} {_names(twice)} twice. Rename or remove one.")
     return names
 
 
 def _refuse_impossible_types(rows: ir.Table, source: Source) -> None:
     for column in source.table.columns:
-        if column.name not in rows.columns or readable_as(rows[column.name].type(), column.kind):
+        if column.name not in rows.columns or can_read_as(rows[column.name].type(), column.kind):
             continue
         # A column without a single value carries no type: pyarrow and pandas store any.
         if rows[column.name].count().to_pyarrow().as_py():
-            raise Refusal(
+            raise UserError(
                 f"Column {column.name} of {source.path} is stored as {rows[column.name].type()}, which cannot hold "
                 f"{READS_AS[column.kind]}. Store it as {READS_AS[column.kind]} or as text."
             )

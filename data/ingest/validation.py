@@ -10,14 +10,14 @@ import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
 from data.contract import Column, Table
-from data.ingest.readers import READS_AS, Source, open_source, read_as, readable, stated
+from data.ingest.readers import READS_AS, Source, has_value, open_source, parse_as, translate_read_errors
 from data.lake.duckdb_engine import literal_path
 
 STATED = "stated_"
 FOUND = "found_"
 
 
-def typed(raw: ir.Table, table: Table) -> ir.Table:
+def parse_columns(raw: ir.Table, table: Table) -> ir.Table:
     """Every contract column in its own type beside `stated_<column>`, and `row_number`.
 
     A column that the file lacks is missing in every row.
@@ -25,12 +25,12 @@ def typed(raw: ir.Table, table: Table) -> ir.Table:
     columns: dict[str, ir.Value] = {"row_number": raw["row_number"]}
     for column in table.columns:
         source = raw[column.name] if column.name in raw.columns else ibis.null("string")
-        columns[column.name] = read_as(source, column.kind)
-        columns[STATED + column.name] = stated(source)
+        columns[column.name] = parse_as(source, column.kind)
+        columns[STATED + column.name] = has_value(source)
     return raw.select(**columns)
 
 
-def resolved(rows: ir.Table, table: Table, accepted: Mapping[str, ir.Table]) -> ir.Table:
+def resolve_references(rows: ir.Table, table: Table, accepted: Mapping[str, ir.Table]) -> ir.Table:
     """`rows` with `found_<n>`, whether the table's n-th reference exists among the accepted rows of its parent."""
     for n, reference in enumerate(table.references):
         parents = accepted[reference.table].select(**{f"parent_{c}": c for c in reference.columns}).distinct()
@@ -43,7 +43,8 @@ def resolved(rows: ir.Table, table: Table, accepted: Mapping[str, ir.Table]) -> 
 def row_rules(rows: ir.Table, table: Table, today: date) -> dict[str, ir.BooleanValue]:
     """Every rule that a row can break by itself or by what it refers to, by the sentence that names it.
 
-    `rows` comes from `typed` and `resolved`; `today` is the last day on which anything can have happened.
+    `rows` comes from `parse_columns` and `resolve_references`; `today` is the last day on which anything can have
+    happened.
     """
     rules: dict[str, ir.BooleanValue] = {}
     for column in table.columns:
@@ -127,39 +128,41 @@ class TableCount:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ValidatedTable:
     """The count of one table, and its accepted rows in the contract's types (with columns of the bench beside)."""
 
     count: TableCount
     accepted: ir.Table
 
 
-def judge(backend: Backend, source: Source, parents: Mapping[str, ir.Table], today: date, staging: Path) -> Verdict:
+def validate_source(
+    backend: Backend, source: Source, parents: Mapping[str, ir.Table], today: date, staging: Path
+) -> ValidatedTable:
     """Judge every row of `source`; `parents` holds the accepted rows of the tables judged before.
 
     Bad rows go to `staging/quarantine/<table>.parquet`: `row_number` (from 1, over the readable rows),
     `broken_rules`, every contract column the file has with its original value as text, and for lines that are
-    not CSV `line_number` and `line`. Raises Refusal where the file cannot be read.
+    not CSV `line_number` and `line`. Raises UserError where the file cannot be read.
     """
-    table, bench = source.table, _Bench(backend, staging, source.table.name)
+    table, bench = source.table, _StagingArea(backend, staging, source.table.name)
     opened = open_source(backend, source)
     # A view: Ibis would otherwise write the reading of each value once for every rule about it.
-    values = backend.create_view(f"typed_{table.name}", typed(opened.rows, table))
-    checked = resolved(values, table, parents)
-    checked = checked.mutate(broken_rules=_broken(row_rules(checked, table, today)))
-    with readable(source):
+    values = backend.create_view(f"typed_{table.name}", parse_columns(opened.rows, table))
+    checked = resolve_references(values, table, parents)
+    checked = checked.mutate(broken_rules=_broken_rules(row_rules(checked, table, today)))
+    with translate_read_errors(source):
         rows = bench.keep("rows", checked.select("row_number", *table.column_names, "broken_rules"))
     bad = bench.keep("bad", _bad_rows(rows, source))
     lines = _unreadable_lines(backend, source)
     count = _count(table.name, opened.ignored, rows, bad, lines)
     if not count.quarantined:
-        return Verdict(count, rows)
+        return ValidatedTable(count, rows)
     bench.keep("quarantine", _quarantine(opened.rows, bad, lines))
-    return Verdict(count, rows.anti_join(bad, "row_number"))
+    return ValidatedTable(count, rows.anti_join(bad, "row_number"))
 
 
 @dataclass(frozen=True)
-class _Bench:
+class _StagingArea:
     """Where the steps of one table's judgement are put down as Parquet, so that no step is held in memory."""
 
     backend: Backend
@@ -184,7 +187,7 @@ def _count(name: str, ignored: tuple[str, ...], rows: ir.Table, bad: ir.Table, l
     return TableCount(name, read + unreadable, read - rejected, rejected + unreadable, rules, ignored)
 
 
-def _broken(rules: Mapping[str, ir.BooleanValue]) -> ir.Value:
+def _broken_rules(rules: Mapping[str, ir.BooleanValue]) -> ir.Value:
     named = [ibis.ifelse(broken, ibis.literal(rule), ibis.null("string")) for rule, broken in rules.items()]
     # The list is built only where something is broken: that is what keeps good rows cheap.
     return ibis.ifelse(

@@ -8,50 +8,50 @@ from pathlib import Path
 import ibis
 import pyarrow as pa
 
-from data.errors import Refusal
-from data.ingest.pipeline import alone, connected
+from data.errors import UserError
+from data.ingest.pipeline import lock_workspace, open_staging_backend
 from data.ingest.readers import FORMATS, Source
-from data.ingest.validation import TableCount, judge
+from data.ingest.validation import TableCount, validate_source
 from data.lake.duckdb_engine import literal_path
 from data.lake.lab_results import RESULTS, SCHEMA
 from data.lake.store import current_lake
-from data.workspace import Workspace, replacing
+from data.workspace import Workspace, replace_atomically
 
 Completed = Callable[[pa.Table], pa.Table]
 
 
 @dataclass(frozen=True)
-class Sifted:
+class ValidatedResults:
     """The count of a file's rows, and the sound ones, completed, in the order of their tests."""
 
     count: TableCount
     sound: pa.Table
 
 
-def sift_results(
+def validate_result_file(
     path: Path, workspace: Workspace, today: date, planned: pa.Table, completed: Completed = lambda rows: rows
-) -> Sifted:
+) -> ValidatedResults:
     """Judge the results in `path` (Parquet or CSV, the columns of lab_tests and round_id); accepts none of them.
 
     `planned` (round_id, sku_id, market) are the tests of all rounds; a row that names a round must be one of them.
-    `completed` fills what the file leaves open. Bad rows go to the quarantine with the rule they broke. Raises Refusal
-    where the file can not be read or nothing was ingested yet.
+    `completed` fills what the file leaves open. Bad rows go to the quarantine with the rule they broke. Raises
+    UserError where the file can not be read or nothing was ingested yet.
     """
     if path.suffix.lstrip(".") not in FORMATS or not path.is_file():
-        raise Refusal(f"{path} is no file of results. Give a .csv or .parquet file with a row per test.")
+        raise UserError(f"{path} is no file of results. Give a .csv or .parquet file with a row per test.")
     skus = current_lake(workspace) / "skus.parquet"
-    with alone(workspace), connected(workspace) as backend:
+    with lock_workspace(workspace), open_staging_backend(workspace) as backend:
         parents = {
             "skus": backend.read_parquet(literal_path(skus)),
             "planned": ibis.memtable(planned.select(["round_id", "sku_id", "market"])),
         }
-        verdict = judge(backend, Source(RESULTS, path), parents, today, workspace.staging)
+        verdict = validate_source(backend, Source(RESULTS, path), parents, today, workspace.staging)
         sound = completed(verdict.accepted.select(*SCHEMA.names).to_pyarrow().cast(SCHEMA)).sort_by("test_id")
         _publish_quarantine(workspace, verdict.count)
-    return Sifted(verdict.count, sound)
+    return ValidatedResults(verdict.count, sound)
 
 
 def _publish_quarantine(workspace: Workspace, count: TableCount) -> None:
     if count.quarantined:
-        with replacing(workspace.quarantine / f"{RESULTS.name}.parquet") as attempt:
+        with replace_atomically(workspace.quarantine / f"{RESULTS.name}.parquet") as attempt:
             (workspace.staging / "quarantine" / f"{RESULTS.name}.parquet").replace(attempt)

@@ -17,14 +17,14 @@ _READS_AS = {"integer": "a whole number", "number": "a number", "day": "a day", 
 
 
 @dataclass(frozen=True)
-class Judged:
+class ValidatedRecord:
     """The values in the contract's columns, None where not stated, and the rules that the record breaks."""
 
     values: Mapping[str, Any]
     broken: tuple[str, ...]
 
 
-def judged(record: Mapping[str, Any], today: date) -> Judged:
+def validate_record(record: Mapping[str, Any], today: date) -> ValidatedRecord:
     """Judge a record as JSON gives it: days as ISO 8601, null or blank for what is not stated.
 
     References to SKUs and rounds are left to whoever knows them.
@@ -32,16 +32,16 @@ def judged(record: Mapping[str, Any], today: date) -> Judged:
     broken = [f"{name!r} is no column of results" for name in record if name not in RESULTS.column_names]
     values: dict[str, Any] = {}
     for column in RESULTS.columns:
-        values[column.name], complaints = _read(column, record.get(column.name))
+        values[column.name], complaints = _parse(column, record.get(column.name))
         broken += complaints
     happened_on, known_on = values["happened_on"], values["known_on"]
     broken += [f"{name} is in the future" for name in ("happened_on", "known_on") if (values[name] or today) > today]
     if happened_on and known_on and known_on < happened_on:
         broken.append("known_on is before happened_on")
-    return Judged(values, tuple(broken))
+    return ValidatedRecord(values, tuple(broken))
 
 
-def _read(column: Column, raw: Any) -> tuple[Any, list[str]]:
+def _parse(column: Column, raw: Any) -> tuple[Any, list[str]]:
     if raw is None or (isinstance(raw, str) and not raw.strip()):
         return None, [f"{column.name} is missing"] if column.required else []
     value = _READERS[column.kind](raw)

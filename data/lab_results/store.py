@@ -12,11 +12,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
-from data.database.audit_log import Deed, record_with
-from data.database.connection import reading, writing
+from data.database.audit_log import AuditEvent, record_event_in
+from data.database.connection import read_transaction, write_transaction
 from data.database.schema import RESULTS
 from data.lake.lab_results import SCHEMA, accepted_results
-from data.workspace import Workspace, pointed, replacing
+from data.workspace import Workspace, read_pointer, replace_atomically
 
 Result = Mapping[str, Any]
 AT_ONCE = 10_000
@@ -24,7 +24,7 @@ AT_ONCE = 10_000
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredResults:
     """What became of sound results: the ids that are `new`, those `known` alike, those `changed` (and left alone).
 
     `hand_in` names the file of the new ones, None where there are none.
@@ -49,14 +49,15 @@ class Sender:
     told: Mapping[str, Any] = field(default_factory=dict)
 
 
-def keep_results(engine: sa.Engine, workspace: Workspace, results: Sequence[Result], sender: Sender) -> Kept:
+def store_results(engine: sa.Engine, workspace: Workspace, results: Sequence[Result], sender: Sender) -> StoredResults:
     """Accept results once and for all: when this returns they are in the database, whatever happens next.
 
-    A test_id that is known is not taken twice. Raises Refusal where the database cannot be written; then none is taken.
+    A test_id that is known is not taken twice. Raises UserError where the database cannot be written; then none is
+    taken.
     """
-    contents = {str(result["test_id"]): canonical(result) for result in results}
+    contents = {str(result["test_id"]): canonical_json(result) for result in results}
     before = _known_elsewhere(workspace, set(contents))
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(sa.text("LOCK TABLE results IN EXCLUSIVE MODE"))
         before |= _known_here(connection, sorted(contents))
@@ -64,17 +65,17 @@ def keep_results(engine: sa.Engine, workspace: Workspace, results: Sequence[Resu
         changed = sorted(name for name, told in before.items() if told not in (None, contents[name]))
         known = tuple(sorted(before.keys() - set(changed)))
         if not new:
-            return Kept(None, (), known, tuple(changed))
+            return StoredResults(None, (), known, tuple(changed))
         hand_in = hashlib.sha256("\n".join(contents[name] for name in new).encode()).hexdigest()[:12]
         digest = hashlib.sha256("\n".join(new).encode()).hexdigest()
         deed = {"results": len(new), "test_ids": digest, "key": sender.key_id, **sender.told}
-        row = record_with(connection, Deed(sender.name, "results", f"r-{hand_in}", deed), sender.now)
+        row = record_event_in(connection, AuditEvent(sender.name, "results", f"r-{hand_in}", deed), sender.now)
         connection.execute(sa.insert(RESULTS), [
             {"test_id": name, "hand_in": hand_in, "content": contents[name], "received_at": row.recorded_at,
              "received_from": sender.key_id, "filed_at": None}
             for name in new
         ])  # fmt: skip
-    return Kept(hand_in, tuple(new), known, tuple(changed))
+    return StoredResults(hand_in, tuple(new), known, tuple(changed))
 
 
 def file_results(engine: sa.Engine, workspace: Workspace, now: datetime) -> int:
@@ -84,23 +85,23 @@ def file_results(engine: sa.Engine, workspace: Workspace, now: datetime) -> int:
     Raises OSError where the disk is full; the results stay accepted, and the next call writes them.
     """
     waiting = sa.select(RESULTS.c.hand_in).where(RESULTS.c.filed_at.is_(None)).distinct()
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         hand_ins = [row.hand_in for row in connection.execute(waiting)]
     filed = 0
     for hand_in in hand_ins:
         of_it = RESULTS.c.hand_in == hand_in
-        with reading(engine) as connection:
+        with read_transaction(engine) as connection:
             told = connection.execute(sa.select(RESULTS.c.content).where(of_it).order_by(RESULTS.c.test_id)).scalars()
             rows = [_row(content) for content in told]
-        with replacing(workspace.results / f"r-{hand_in}.parquet") as attempt:
+        with replace_atomically(workspace.results / f"r-{hand_in}.parquet") as attempt:
             pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), attempt)
-        with writing(engine) as connection:
+        with write_transaction(engine) as connection:
             connection.execute(sa.update(RESULTS).where(of_it).values(filed_at=now.isoformat()))
         filed += len(rows)
     return filed
 
 
-def canonical(result: Result) -> str:
+def canonical_json(result: Result) -> str:
     """A result as text, alike for alike results."""
     told = {name: _plain(result.get(name)) for name in SCHEMA.names}
     return json.dumps(told, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -130,8 +131,8 @@ def _known_elsewhere(workspace: Workspace, test_ids: set[str]) -> dict[str, str 
     """The tests among these that files hold: handed in with their content, ingested ones with None."""
     handed_in, sought = accepted_results(workspace), pa.array(sorted(test_ids), pa.string())
     asked = pc.is_in(handed_in["test_id"], sought)
-    found: dict[str, str | None] = {row["test_id"]: canonical(row) for row in handed_in.filter(asked).to_pylist()}
-    fingerprint = pointed(workspace.lake / "CURRENT")
+    found: dict[str, str | None] = {row["test_id"]: canonical_json(row) for row in handed_in.filter(asked).to_pylist()}
+    fingerprint = read_pointer(workspace.lake / "CURRENT")
     if fingerprint is not None:
         lab_tests = workspace.lake / fingerprint / "lab_tests.parquet"
         if lab_tests.exists():

@@ -32,7 +32,7 @@ def connect(spill: Path) -> Backend:
     return backend
 
 
-def asked(backend: Backend, rows: ir.Table) -> Callable[[int], Iterable[pa.RecordBatch]]:
+def deferred_batches(backend: Backend, rows: ir.Table) -> Callable[[int], Iterable[pa.RecordBatch]]:
     """What yields the rows, so many at a time, once it is called: until then the engine may answer something else.
 
     To put the question takes Ibis about as long as the engine takes to answer it for 100,000 rows.
@@ -48,6 +48,6 @@ def literal_path(path: Path) -> str:
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path))
 
 
-def complaint(error: duckdb.Error) -> str:
+def error_summary(error: duckdb.Error) -> str:
     """What DuckDB says is wrong, in one line, without the query it was asked and its own advice."""
     return " ".join(str(error).split("Possible")[0].split("LINE 1:")[0].split()).rstrip(".")

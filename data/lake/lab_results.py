@@ -7,13 +7,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data.contract import LAB_TESTS, OF_SKU, Column, Reference, Table
-from data.workspace import Workspace, pointed
+from data.contract import LAB_TESTS, OF_SKU, Column, ForeignKey, Table
+from data.workspace import Workspace, read_pointer
 
 RESULTS = Table(
     "results", "Laboratory results of planned and other tests, as `touchstone results` takes them.",
     (*LAB_TESTS.columns, Column("round_id", "text", "the round that planned the test; where absent, none")),
-    key=LAB_TESTS.key, references=(OF_SKU, Reference(("round_id", "sku_id", "market"), "planned")),
+    key=LAB_TESTS.key, references=(OF_SKU, ForeignKey(("round_id", "sku_id", "market"), "planned")),
 )  # fmt: skip
 _ARROW = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "day": pa.date32(), "truth": pa.bool_()}
 SCHEMA = pa.schema([(column.name, _ARROW[column.kind]) for column in RESULTS.columns])
@@ -26,12 +26,12 @@ def result_files(workspace: Workspace) -> list[Path]:
 
 def accepted_results(workspace: Workspace) -> pa.Table:
     """Every accepted result, in the columns of `RESULTS`, in the order of their tests."""
-    files = [_handed_in(path) for path in result_files(workspace)]
+    files = [_read_result_file(path) for path in result_files(workspace)]
     return pa.concat_tables(files or [SCHEMA.empty_table()]).sort_by("test_id")
 
 
 @lru_cache(maxsize=4_096)
-def _handed_in(path: Path) -> pa.Table:
+def _read_result_file(path: Path) -> pa.Table:
     """The rows of one file, which never changes: a service asks for them at every hand-in."""
     return pq.read_table(path, schema=SCHEMA)
 
@@ -47,7 +47,7 @@ def tables_fingerprint(workspace: Workspace) -> str | None:
 
     None where nothing was ingested.
     """
-    fingerprint, handed_in = pointed(workspace.lake / "CURRENT"), results_digest(workspace)
+    fingerprint, handed_in = read_pointer(workspace.lake / "CURRENT"), results_digest(workspace)
     if fingerprint is None or not handed_in:
         return fingerprint
     return "l-" + hashlib.sha256(f"{fingerprint} {handed_in}".encode()).hexdigest()[:12]

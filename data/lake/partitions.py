@@ -54,7 +54,7 @@ def read_days(backend: Backend, folders: Sequence[Path]) -> ir.Table:
     return backend.read_parquet(files, hive_partitioning=False)
 
 
-def of_days(rows: ir.Table, days: Sequence[date]) -> ir.Table:
+def rows_on_days(rows: ir.Table, days: Sequence[date]) -> ir.Table:
     """The rows that happened on one of `days`."""
     asked = ibis.memtable({"asked_on": list(days)}, schema={"asked_on": "date"})
     return rows.semi_join(asked, [("happened_on", "asked_on")])

@@ -14,13 +14,13 @@ import pyarrow.parquet as pq
 from ibis.backends.duckdb import Backend
 
 from data.contract import BY_NAME, LAB_TESTS, SKUS, TABLES, VERSION, Table
-from data.errors import Refusal
-from data.lake.duckdb_engine import complaint, connect, literal_path
+from data.errors import UserError
+from data.lake.duckdb_engine import connect, error_summary, literal_path
 from data.lake.lab_results import result_files, tables_fingerprint
-from data.lake.partitions import content_sums, day_names, of_days, read_days, write_days
-from data.lake.surrogate_keys import SKU_CODE, carries_code, coded_events, coded_skus
-from data.lake.tables import Tables, conformed
-from data.workspace import Workspace, point, pointed, replacing
+from data.lake.partitions import content_sums, day_names, read_days, rows_on_days, write_days
+from data.lake.surrogate_keys import SKU_CODE, assign_sku_codes, has_sku_code, join_sku_codes
+from data.lake.tables import Tables, conform_columns
+from data.workspace import Workspace, read_pointer, replace_atomically, write_pointer
 
 POINTER = "CURRENT"
 
@@ -28,7 +28,7 @@ POINTER = "CURRENT"
 def open_lake(workspace: Workspace) -> Tables:
     """The current accepted rows, read lazily, with the laboratory results handed in since; the fingerprint names them.
 
-    Raises Refusal where nothing has been ingested, or a file is damaged.
+    Raises UserError where nothing has been ingested, or a file is damaged.
     """
     folder = current_lake(workspace)
     backend = connect(workspace.spill / uuid.uuid4().hex[:12])
@@ -38,7 +38,9 @@ def open_lake(workspace: Workspace) -> Tables:
         given = {name: backend.read_parquet(literal_path(path)) for name, path in files.items() if path.is_file()}
         given |= {name: read_days(backend, folders) for name, folders in days.items()}
     except duckdb.Error as error:
-        raise Refusal(f"The lake in {folder} is damaged: {complaint(error)}. Remove it and ingest again.") from error
+        raise UserError(
+            f"The lake in {folder} is damaged: {error_summary(error)}. Remove it and ingest again."
+        ) from error
     if result_files(workspace):
         given[LAB_TESTS.name] = _with_results(backend, given, workspace)
     return Tables(backend, given, tables_fingerprint(workspace) or folder.name, days)
@@ -46,9 +48,9 @@ def open_lake(workspace: Workspace) -> Tables:
 
 def _with_results(backend: Backend, given: Mapping[str, ir.Table], workspace: Workspace) -> ir.Table:
     """The ingested lab tests and the accepted results of known SKUs; a test that is in both counts once."""
-    ingested = conformed(given[LAB_TESTS.name], LAB_TESTS)
+    ingested = conform_columns(given[LAB_TESTS.name], LAB_TESTS)
     results = backend.read_parquet([literal_path(path) for path in result_files(workspace)])
-    results = conformed(results, LAB_TESTS).distinct(on="test_id").semi_join(given["skus"], ["sku_id", "market"])
+    results = conform_columns(results, LAB_TESTS).distinct(on="test_id").semi_join(given["skus"], ["sku_id", "market"])
     return ingested.union(results.anti_join(ingested, "test_id"))
 
 
@@ -56,24 +58,24 @@ def current_lake(workspace: Workspace) -> Path:
     """The folder of the current accepted rows; its name is their fingerprint.
 
     It holds `<table>.parquet`, or `<table>/<day>-<digest>/*.parquet` where the table is kept by day.
-    Raises Refusal where nothing has been ingested.
+    Raises UserError where nothing has been ingested.
     """
-    fingerprint = pointed(workspace.lake / POINTER)
+    fingerprint = read_pointer(workspace.lake / POINTER)
     if fingerprint is None or not (workspace.lake / fingerprint).is_dir():
-        raise Refusal(f"There are no tables in {workspace.home}. Run `touchstone ingest DIR` first.")
+        raise UserError(f"There are no tables in {workspace.home}. Run `touchstone ingest DIR` first.")
     return workspace.lake / fingerprint
 
 
 def latest_known_on(tables: Tables) -> date:
     """The last day on which anything became known, over all event tables given.
 
-    Raises Refusal where there is not one event.
+    Raises UserError where there is not one event.
     """
     timed = [table.name for table in TABLES if table.timed and tables.has(table.name)]
     latest = [tables[name].known_on.max().to_pyarrow().as_py() for name in timed]
     days: list[date] = [day for day in latest if day is not None]
     if not days:
-        raise Refusal("The tables hold no event, so there is no last known day. Ingest at least one lab test.")
+        raise UserError("The tables hold no event, so there is no last known day. Ingest at least one lab test.")
     return max(days)
 
 
@@ -84,7 +86,7 @@ def fingerprint_of(accepted: Mapping[str, ir.Table]) -> str:
     """
     lines = [f"contract {VERSION}"]
     for name in sorted(accepted):
-        rows = conformed(accepted[name], BY_NAME[name])
+        rows = conform_columns(accepted[name], BY_NAME[name])
         sums = content_sums(rows).to_pyarrow().to_pylist()[0]
         lines.append(f"{name} {' '.join(rows.columns)} {sums['n']} {sums['low']} {sums['high']}")
     return "l-" + hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
@@ -102,43 +104,43 @@ def write_lake(
     Where this very content is current already, nothing is touched. Until the pointer is replaced, the last act
     but removal, readers see the lake before. `written` hears the name of each table written.
     """
-    current = pointed(workspace.lake / POINTER)
+    current = read_pointer(workspace.lake / POINTER)
     folder = workspace.lake / fingerprint
     if current == fingerprint and folder.is_dir():
         return
     if not folder.is_dir():
-        before = _coded_lake(workspace.lake / current) if current else None
-        with replacing(folder) as attempt:
+        before = _lake_with_codes(workspace.lake / current) if current else None
+        with replace_atomically(folder) as attempt:
             attempt.mkdir()
             for name in sorted(accepted, key=lambda name: name != SKUS.name):
                 table = BY_NAME[name]
-                rows = _coded(backend, conformed(accepted[name], table), table, attempt, before)
+                rows = _with_codes(backend, conform_columns(accepted[name], table), table, attempt, before)
                 if name in by_day:
                     _write_days(backend, rows, table, attempt, before)
                 else:
                     ordered = rows.order_by(*reading_order(table))
                     backend.to_parquet(ordered, attempt / f"{name}.parquet", compression="zstd")
                 written(name)
-    point(workspace.lake / POINTER, fingerprint)
+    write_pointer(workspace.lake / POINTER, fingerprint)
     for old in workspace.lake.iterdir():
         if old.is_dir() and old.name not in (fingerprint, current):
             shutil.rmtree(old)
 
 
-def _coded_lake(folder: Path) -> Path | None:
+def _lake_with_codes(folder: Path) -> Path | None:
     """The lake `folder`, unless it is gone or was written without codes."""
     skus = folder / f"{SKUS.name}.parquet"
     return folder if skus.is_file() and SKU_CODE in pq.read_schema(skus).names else None
 
 
-def _coded(backend: Backend, rows: ir.Table, table: Table, folder: Path, before: Path | None) -> ir.Table:
+def _with_codes(backend: Backend, rows: ir.Table, table: Table, folder: Path, before: Path | None) -> ir.Table:
     """The rows with the codes of their SKUs, for which the SKUs must lie in `folder` already, or be these rows."""
     if table is SKUS:
         known = backend.read_parquet(literal_path(before / f"{SKUS.name}.parquet")) if before else None
-        return coded_skus(rows, known)
-    if not carries_code(table):
+        return assign_sku_codes(rows, known)
+    if not has_sku_code(table):
         return rows
-    return coded_events(rows, backend.read_parquet(literal_path(folder / f"{SKUS.name}.parquet")))
+    return join_sku_codes(rows, backend.read_parquet(literal_path(folder / f"{SKUS.name}.parquet")))
 
 
 def _write_days(backend: Backend, rows: ir.Table, table: Table, folder: Path, before: Path | None) -> None:
@@ -148,7 +150,7 @@ def _write_days(backend: Backend, rows: ir.Table, table: Table, folder: Path, be
         if before and (before / table.name / name).is_dir():
             shutil.copytree(before / table.name / name, folder / table.name / name, copy_function=os.link)
     order = dict.fromkeys(("happened_on", *reading_order(table)))
-    write_days(backend, lambda days: of_days(rows, days).order_by(*order), names, folder / table.name)
+    write_days(backend, lambda days: rows_on_days(rows, days).order_by(*order), names, folder / table.name)
 
 
 def reading_order(table: Table) -> tuple[str, ...]:

@@ -13,23 +13,23 @@ SKU_RANK: Final = "sku_rank"
 SKU_KEY: Final = SKUS.key
 
 
-def carries_code(table: Table) -> bool:
+def has_sku_code(table: Table) -> bool:
     """Whether each row of this table of events is of one SKU in one market."""
     return table.timed and bool(table.references) and table.references[0].columns == SKU_KEY
 
 
-def same_sku(left: "ir.Table", right: "ir.Table") -> Sequence[str]:
+def sku_join_keys(left: "ir.Table", right: "ir.Table") -> Sequence[str]:
     """The columns on which both tables name a SKU in a market: its code, where both know it, else its key."""
     coded = SKU_CODE in left.columns and SKU_CODE in right.columns
     return (SKU_CODE,) if coded else SKU_KEY
 
 
-def named(table: "ir.Table") -> Sequence[str]:
+def sku_key_columns(table: "ir.Table") -> Sequence[str]:
     """The columns of this table that name a SKU in a market: its key, and its code where the table has it."""
     return (*SKU_KEY, SKU_CODE) if SKU_CODE in table.columns else SKU_KEY
 
 
-def coded_skus(skus: "ir.Table", before: "ir.Table | None" = None) -> "ir.Table":
+def assign_sku_codes(skus: "ir.Table", before: "ir.Table | None" = None) -> "ir.Table":
     """`skus` with `sku_code` (int32) and `sku_rank`, the place of each in the order of their keys, from 0.
 
     A SKU keeps the code that it has in `before`, the SKUs of the lake before; the others get the next codes in
@@ -49,7 +49,7 @@ def coded_skus(skus: "ir.Table", before: "ir.Table | None" = None) -> "ir.Table"
     return known.mutate(**{SKU_RANK: rank, SKU_CODE: code}).drop("known_code")
 
 
-def coded_events(events: "ir.Table", skus: "ir.Table") -> "ir.Table":
+def join_sku_codes(events: "ir.Table", skus: "ir.Table") -> "ir.Table":
     """`events` of SKUs among the coded `skus`, with `sku_code`."""
     codes = skus.select(*SKU_KEY, SKU_CODE)
     return events.inner_join(codes, list(SKU_KEY)).select(*events.columns, SKU_CODE)

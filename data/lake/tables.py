@@ -61,7 +61,7 @@ def tables_from_frames(frames: Mapping[str, Any], backend: BaseBackend | None = 
             # Through Arrow: Ibis 12 asks pandas 3 for an option that pandas has deprecated.
             rows = frame if isinstance(frame, pa.Table) else pa.Table.from_pandas(frame, preserve_index=False)
             loaded = backend.create_table(f"given_{table.name}", rows.cast(_typed(rows.schema)), overwrite=True)
-            given[table.name] = conformed(loaded, table)
+            given[table.name] = conform_columns(loaded, table)
     return Tables(backend, given, "in-memory")
 
 
@@ -70,7 +70,7 @@ def _typed(schema: pa.Schema) -> pa.Schema:
     return pa.schema([(each.name, pa.string() if pa.types.is_null(each.type) else each.type) for each in schema])
 
 
-def conformed(loaded: ir.Table, table: Table) -> ir.Table:
+def conform_columns(loaded: ir.Table, table: Table) -> ir.Table:
     """The columns of `table` in the contract's types and order; absent ones are missing."""
     columns = {}
     for name, dtype in schema_of(table).items():

@@ -5,9 +5,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.synthetic.ground_truth import World
-from data.synthetic.lab_testing_history import Draws, Remediations
+from data.synthetic.lab_testing_history import Remediations, TestDraws
 from data.synthetic.listings import CRITICAL, PAPERS
-from data.synthetic.randomness import NEVER, Integers, Truths, identifiers, stream, written_days
+from data.synthetic.randomness import NEVER, Integers, Truths, format_days, identifiers, random_stream
 from data.synthetic.skus import sku_ids
 from data.synthetic.suppliers import factory_ids, supplier_ids
 from data.synthetic.vocabulary import MARKETS, categories
@@ -19,9 +19,9 @@ AT_THE_BORDER_BAD, AT_THE_BORDER_GOOD = 0.020, 0.002
 REMEDY_DAYS = 60
 
 
-def holds_table(world: World, drawn: Draws) -> pa.Table:
+def holds_table(world: World, drawn: TestDraws) -> pa.Table:
     """The contract's holds: after failed tests, at the border, and of suspended suppliers."""
-    rng = stream(world.seed, "holds")
+    rng = random_stream(world.seed, "holds")
     row, day = _held_listings(rng, world, drawn)
     suspended = np.flatnonzero(world.suppliers.suspended_on != NEVER)
     happened = np.concatenate([day, world.suppliers.suspended_on[suspended]])
@@ -36,8 +36,8 @@ def holds_table(world: World, drawn: Draws) -> pa.Table:
     nothing = pa.scalar(None, pa.string())
     table = pa.table({
         "hold_id": identifiers("H", np.arange(len(happened)), world.seed),
-        "happened_on": written_days(happened),
-        "known_on": written_days(known),
+        "happened_on": format_days(happened),
+        "known_on": format_days(known),
         "sku_id": pc.if_else(pa.array(~of_supplier), sku_ids(world, named), nothing),
         "supplier_id": pc.if_else(pa.array(of_supplier), supplier_ids(supplier, world.seed), nothing),
         "market": pc.if_else(pa.array(~of_supplier), pa.array(MARKETS).take(pa.array(market)), nothing),
@@ -47,7 +47,7 @@ def holds_table(world: World, drawn: Draws) -> pa.Table:
     return table.take(kept)
 
 
-def _held_listings(rng: np.random.Generator, world: World, drawn: Draws) -> tuple[np.ndarray, np.ndarray]:
+def _held_listings(rng: np.random.Generator, world: World, drawn: TestDraws) -> tuple[np.ndarray, np.ndarray]:
     """Listings held and the days, after a failure became known or at the border."""
     failed = np.flatnonzero(drawn.failed & ~drawn.inconclusive)
     severe = world.products.severity[world.listings.product[drawn.row[failed]]] == CRITICAL
@@ -66,7 +66,7 @@ def _held_listings(rng: np.random.Generator, world: World, drawn: Draws) -> tupl
 
 def remediations_table(world: World, parts: list[Remediations]) -> pa.Table:
     """The contract's remediations; what was not verified by the last day is still open."""
-    rng = stream(world.seed, "holds", 1)
+    rng = random_stream(world.seed, "holds", 1)
     columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ("supplier", "opened",
                "verified", "effective")}  # fmt: skip
     kept = rng.permutation(np.flatnonzero(columns["opened"] <= world.period.until))
@@ -75,10 +75,10 @@ def remediations_table(world: World, parts: list[Remediations]) -> pa.Table:
     return pa.table({
         "remediation_id": identifiers("R", np.arange(len(kept)), world.seed),
         "supplier_id": supplier_ids(columns["supplier"][kept], world.seed),
-        "happened_on": written_days(opened),
-        "known_on": written_days(opened),
-        "due_on": written_days(opened + REMEDY_DAYS),
-        "verified_on": written_days(np.where(pending, 0, verified), pending),
+        "happened_on": format_days(opened),
+        "known_on": format_days(opened),
+        "due_on": format_days(opened + REMEDY_DAYS),
+        "verified_on": format_days(np.where(pending, 0, verified), pending),
         "effective": pa.array(columns["effective"][kept], mask=pending),
     })  # fmt: skip
 
@@ -90,7 +90,7 @@ FINDINGS = {"critical": 0.10, "major": 1.0, "minor": 3.0}
 
 def audits_table(world: World) -> pa.Table:
     """The contract's audits: of each supplier's main factory, findings rising with factory and supplier badness."""
-    rng = stream(world.seed, "audits")
+    rng = random_stream(world.seed, "audits")
     suppliers = world.suppliers
     count = rng.poisson(AUDITS_A_YEAR * world.period.days / 365, len(suppliers))
     supplier = np.repeat(np.arange(len(suppliers)), count)
@@ -107,8 +107,8 @@ def audits_table(world: World) -> pa.Table:
     return pa.table({
         "audit_id": identifiers("A", np.arange(len(kept)), world.seed),
         "supplier_id": supplier_ids(supplier, world.seed),
-        "happened_on": written_days(day),
-        "known_on": written_days(known),
+        "happened_on": format_days(day),
+        "known_on": format_days(known),
         "factory_id": factory_ids(factory, world.seed),
         "announced": pa.array(announced),
         **findings,
@@ -128,7 +128,7 @@ FOOLED = 0.15
 
 def certificates_table(world: World, products: Integers, sku_ids: pa.Array, chunk: int) -> pa.Table:
     """The contract's certificates of these products, one row per change of status; `sku_ids` are theirs."""
-    rng = stream(world.seed, "certificates", chunk)
+    rng = random_stream(world.seed, "certificates", chunk)
     held = np.flatnonzero(world.products.paper[products] > 0)
     product = products[held]
     paper = world.products.paper[product]
@@ -157,13 +157,13 @@ def certificates_table(world: World, products: Integers, sku_ids: pa.Array, chun
     return pa.table({
         "certificate_id": identifiers("C", product[which], world.seed),
         "supplier_id": supplier_ids(world.products.supplier[product[which]], world.seed),
-        "happened_on": written_days(day),
-        "known_on": written_days(known),
+        "happened_on": format_days(day),
+        "known_on": format_days(known),
         "status": pa.array(STATUSES).take(pa.array(status)),
         "sku_id": sku_ids.take(pa.array(held[which])),
         "scheme": _schemes(world.products.category[product], world.products.design[product]).take(pa.array(which)),
         "issuer": _issuers(rng, paper).take(pa.array(which)),
-        "expires_on": written_days(expires[which]),
+        "expires_on": format_days(expires[which]),
     })  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from data.synthetic.ground_truth import World
 from data.synthetic.listings import CRITICAL
-from data.synthetic.randomness import NUMBER_SPAN, Integers, choose, identifiers, pick, stream, written_days
+from data.synthetic.randomness import NUMBER_SPAN, Integers, choose, format_days, identifiers, pick, random_stream
 from data.synthetic.skus import markets, sku_ids
 from data.synthetic.vocabulary import categories, hazards, per_category
 
@@ -35,7 +35,7 @@ class Sales:
 
 def draw_sales(world: World, rows: Integers, mended_on: Integers, chunk: int) -> Sales:
     """The sales of these listings: heavy-tailed, seasonal; harm follows the state of the listing on that day."""
-    rng = stream(world.seed, "orders", chunk)
+    rng = random_stream(world.seed, "orders", chunk)
     demand, first = world.period.demand, world.period.start
     category = world.products.category[world.listings.product[rows]]
     season = np.array([int(c.seasonal) for c in categories()])[category]
@@ -77,7 +77,7 @@ def orders_table(world: World, sales: Sales) -> pa.Table:
     return pa.table({
         "sku_id": sku_ids(world, sales.row),
         "market": markets(world, sales.row),
-        "happened_on": written_days(sales.day),
+        "happened_on": format_days(sales.day),
         "units": sales.units,
     })  # fmt: skip
 
@@ -95,7 +95,7 @@ HARMED_WHO_RETURN = 0.35
 
 def returns_table(world: World, sales: Sales, chunk: int) -> pa.Table:
     """The contract's returns of these sales: 3 to 40 days after the order, those recorded by the last day."""
-    rng = stream(world.seed, "returns", chunk)
+    rng = random_stream(world.seed, "returns", chunk)
     source, reason, units = _ordinary(rng, world, sales)
     harmed, harm_reason = _harmed(rng, world, sales)
     source = np.concatenate([source, harmed])
@@ -109,8 +109,8 @@ def returns_table(world: World, sales: Sales, chunk: int) -> pa.Table:
         "return_id": identifiers("B", chunk * NUMBER_SPAN + np.arange(len(kept)), world.seed),
         "sku_id": sku_ids(world, row),
         "market": markets(world, row),
-        "happened_on": written_days(happened[kept]),
-        "known_on": written_days(known[kept]),
+        "happened_on": format_days(happened[kept]),
+        "known_on": format_days(known[kept]),
         "units": units[kept],
         "reason": pa.array(REASONS).take(pa.array(reason[kept])),
     })  # fmt: skip
@@ -156,7 +156,7 @@ DELAY_MEDIAN_DAYS, DELAY_LOG_SD = 42.0, 1.2
 
 def incidents_table(world: World, sales: Sales, chunk: int) -> pa.Table:
     """The contract's incidents among these sales, those reported by the last day."""
-    rng = stream(world.seed, "incidents", chunk)
+    rng = random_stream(world.seed, "incidents", chunk)
     harmed = np.repeat(np.arange(len(sales)), rng.binomial(sales.own_harm, REPORTED))
     alleged = np.repeat(np.arange(len(sales)), rng.binomial(sales.other_harm, REPORTED / 2))
     source = np.concatenate([harmed, alleged])
@@ -173,8 +173,8 @@ def incidents_table(world: World, sales: Sales, chunk: int) -> pa.Table:
         "incident_id": identifiers("I", chunk * NUMBER_SPAN + np.arange(len(kept)), world.seed),
         "sku_id": sku_ids(world, row),
         "market": markets(world, row),
-        "happened_on": written_days(happened[kept]),
-        "known_on": written_days(known[kept]),
+        "happened_on": format_days(happened[kept]),
+        "known_on": format_days(known[kept]),
         "hazard": hazard,
         "injury_severity": severity[kept],
     })  # fmt: skip

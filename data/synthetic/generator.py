@@ -11,19 +11,19 @@ import pyarrow.parquet as pq
 
 from data.contract import BY_NAME, TABLES
 from data.contract import Table as ContractTable
-from data.errors import Refusal
+from data.errors import UserError
 from data.progress import Progress, SilentProgress
 from data.synthetic.compliance_events import audits_table, certificates_table, holds_table, remediations_table
 from data.synthetic.customer_events import draw_sales, incidents_table, orders_table, returns_table
-from data.synthetic.ground_truth import World, calibrated, truth_table
-from data.synthetic.lab_testing_history import joined, testing_history
+from data.synthetic.ground_truth import World, calibrate_intercepts, truth_table
+from data.synthetic.lab_testing_history import join_histories, testing_history
 from data.synthetic.lab_tests import lab_tests_tables, reported
 from data.synthetic.listings import draw_listings, draw_products, products_needed
-from data.synthetic.randomness import Integers, period, stream
+from data.synthetic.randomness import Integers, random_stream, simulated_period
 from data.synthetic.reviews import reviews_tables
 from data.synthetic.skus import sku_ids, skus_table
 from data.synthetic.suppliers import draw_suppliers, supplier_ids, suppliers_table
-from data.workspace import replacing
+from data.workspace import replace_atomically
 
 CHUNK = 100_000
 FEWEST_SKUS, FEWEST_DAYS, MOST_DAYS = 100, 180, 3_650
@@ -41,11 +41,14 @@ def write_sample(
     The eleven tables of the contract, and `truth.parquet` (each listing, the week after the last day),
     `truth_tests.parquet` (each laboratory test, at its draw) and `truth_reviews.parquet` (what each review is), which
     only tests and evaluation may read; what their columns mean is said in `compliance` and `reviews`. The same
-    arguments write the same tables. `out` is replaced as a whole or not at all. Raises Refusal for too small a
+    arguments write the same tables. `out` is replaced as a whole or not at all. Raises UserError for too small a
     marketplace and for a folder that holds anything else.
     """
     _check(out, skus, days, seed)
-    with (progress or SilentProgress()).step("Sample marketplace", skus, "SKUs") as advance, replacing(out) as attempt:
+    with (
+        (progress or SilentProgress()).step("Sample marketplace", skus, "SKUs") as advance,
+        replace_atomically(out) as attempt,
+    ):
         attempt.mkdir()
         world = draw_world(skus, days, seed, until)
         mended_on = _write_whole(world, attempt)
@@ -61,18 +64,18 @@ def write_sample(
 
 def draw_world(skus: int, days: int, seed: int, until: date = LAST_DAY) -> World:
     """Everything latent in a marketplace of `skus` listings."""
-    span = period(until, days)
+    span = simulated_period(until, days)
     suppliers = draw_suppliers(skus, span, seed)
     markets = products_needed(skus, seed)
     products = draw_products(len(markets), suppliers, span, seed)
     listings = draw_listings(markets, products, suppliers, span, seed)
-    return calibrated(World(seed, span, suppliers, products, listings, np.zeros(0)))
+    return calibrate_intercepts(World(seed, span, suppliers, products, listings, np.zeros(0)))
 
 
 def _write_whole(world: World, folder: Path) -> Integers:
     """Write the tables that need the whole marketplace at once; returns the day each product was mended."""
     history = testing_history(world)
-    drawn = reported(joined(history.draws), world)
+    drawn = reported(join_histories(history.draws), world)
     lab_tests, truth_tests = lab_tests_tables(drawn, world, sku_ids(world, drawn.row))
     tables = {
         "suppliers": suppliers_table(world.suppliers, world.seed),
@@ -106,7 +109,7 @@ def _chunk_tables(world: World, rows: Integers, mended_on: Integers, chunk: int)
     supplier = world.products.supplier[world.listings.product[rows]]
     reviews, truth_reviews = reviews_tables(world, sales, chunk)
     tables = {
-        "skus": skus_table(world, rows, stream(world.seed, "products", 1 + chunk)),
+        "skus": skus_table(world, rows, random_stream(world.seed, "products", 1 + chunk)),
         "certificates": certificates_table(world, products, sku_ids(world, first), chunk),
         "returns": returns_table(world, sales, chunk),
         "reviews": reviews,
@@ -130,13 +133,13 @@ def _columns(contract: ContractTable) -> list[tuple[str, str]]:
 
 def _check(out: Path, skus: int, days: int, seed: int) -> None:
     if skus < FEWEST_SKUS:
-        raise Refusal(f"A sample marketplace needs at least {FEWEST_SKUS} SKUs, got {skus}. Ask for more.")
+        raise UserError(f"A sample marketplace needs at least {FEWEST_SKUS} SKUs, got {skus}. Ask for more.")
     if days < FEWEST_DAYS:
-        raise Refusal(f"A sample marketplace needs at least {FEWEST_DAYS} days, got {days}. Ask for more.")
+        raise UserError(f"A sample marketplace needs at least {FEWEST_DAYS} days, got {days}. Ask for more.")
     if days > MOST_DAYS:
-        raise Refusal(f"A sample marketplace has at most {MOST_DAYS} days, got {days}. Ask for fewer.")
+        raise UserError(f"A sample marketplace has at most {MOST_DAYS} days, got {days}. Ask for fewer.")
     if seed < 0:
-        raise Refusal(f"A seed must not be negative, got {seed}. Give 0 or more.")
+        raise UserError(f"A seed must not be negative, got {seed}. Give 0 or more.")
     ours = {f"{name}.parquet" for name in (*(table.name for table in TABLES), *TRUTHS)}
     if out.exists() and (not out.is_dir() or any(path.name not in ours for path in out.iterdir())):
-        raise Refusal(f"{out} exists and holds something else than a sample marketplace. Name another folder.")
+        raise UserError(f"{out} exists and holds something else than a sample marketplace. Name another folder.")

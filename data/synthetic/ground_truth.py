@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from data.synthetic.listings import BATCH_ONLY_SHARE, Listings, Products
-from data.synthetic.randomness import Floats, Integers, Period, Truths, logistic
+from data.synthetic.randomness import Floats, Integers, SimulatedPeriod, Truths, logistic
 from data.synthetic.suppliers import Suppliers
 from data.synthetic.vocabulary import MARKETS, categories, hazards, per_category
 
@@ -40,7 +40,7 @@ class World:
     """Everything latent: suppliers, their products, the listings, the period and the category intercepts."""
 
     seed: int
-    period: Period
+    period: SimulatedPeriod
     suppliers: Suppliers
     products: Products
     listings: Listings
@@ -78,7 +78,7 @@ def _effects(world: World, rows: Integers, quarter: Integers | int) -> Floats:
     )
 
 
-def calibrated(world: World) -> World:
+def calibrate_intercepts(world: World) -> World:
     """The world with category intercepts such that each category has its stated technical prevalence."""
     rows = np.arange(min(len(world.listings), SUBSAMPLE))
     effects = _effects(world, rows, world.period.quarters // 2)

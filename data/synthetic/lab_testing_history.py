@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from data.synthetic.ground_truth import World, p_fail_before, p_fail_given
-from data.synthetic.randomness import NEVER, Floats, Integers, Truths, logistic, pick, stream
+from data.synthetic.randomness import NEVER, Floats, Integers, Truths, logistic, pick, random_stream
 from data.synthetic.vocabulary import categories, per_category
 
 STRATEGIES = ("random", "model", "rule", "mandatory", "follow_up")
@@ -21,7 +21,7 @@ ORIGIN_SHARES = {RANDOM: (0.7, 0.3, 0.0, 0.0), MODEL: (0.6, 0.25, 0.08, 0.07)}
 
 
 @dataclass(frozen=True)
-class Draws:
+class TestDraws:
     """Samples drawn: listing rows, the day, why (strategy code, -1 for none), with which probability and from where.
 
     `failed` is the laboratory's finding, `p_fail` and `p_prior` its probability after and before the coin.
@@ -54,11 +54,11 @@ class Remediations:
 
 
 @dataclass
-class History:
+class TestingHistory:
     """What the rounds leave behind: draws, corrective actions, and per product the day it was mended (or NEVER)."""
 
     mended_on: Integers
-    draws: list[Draws] = field(default_factory=list)
+    draws: list[TestDraws] = field(default_factory=list)
     remediations: list[Remediations] = field(default_factory=list)
 
 
@@ -72,15 +72,17 @@ class _Knowledge:
     last_tested: Integers
 
 
-def joined(parts: list[Draws]) -> Draws:
+def join_histories(parts: list[TestDraws]) -> TestDraws:
     """All draws as one."""
-    return Draws(*(np.concatenate([getattr(part, name) for part in parts]) for name in Draws.__dataclass_fields__))
+    return TestDraws(
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in TestDraws.__dataclass_fields__)
+    )
 
 
-def testing_history(world: World) -> History:
+def testing_history(world: World) -> TestingHistory:
     """Every test of the period: monthly rounds in order, since suspicion follows the failures known by then."""
-    rng = stream(world.seed, "tests")
-    history = History(np.full(len(world.products), NEVER))
+    rng = random_stream(world.seed, "tests")
+    history = TestingHistory(np.full(len(world.products), NEVER))
     knowledge = _Knowledge(
         hunch=rng.standard_normal(len(world.listings)) * HUNCH,
         supplier_failures=np.zeros(len(world.suppliers)),
@@ -100,7 +102,7 @@ def testing_history(world: World) -> History:
     return history
 
 
-def _learn(world: World, knowledge: _Knowledge, drawn: Draws, today: int) -> None:
+def _learn(world: World, knowledge: _Knowledge, drawn: TestDraws, today: int) -> None:
     """Count the failures whose reports came in during the month before `today`."""
     news = drawn.failed & ~drawn.inconclusive & (drawn.known < today) & (drawn.known >= today - ROUND_DAYS)
     product = world.listings.product[drawn.row[news]]
@@ -112,9 +114,9 @@ def _round(
     rng: np.random.Generator,
     world: World,
     knowledge: _Knowledge,
-    history: History,
+    history: TestingHistory,
     days: tuple[int, int],
-) -> Draws:
+) -> TestDraws:
     """One month: a random share, a targeted share, the mandatory first tests and the follow-ups."""
     first, last = days
     month = (last - first + 1) / ROUND_DAYS
@@ -164,11 +166,11 @@ def _targeted(world: World, knowledge: _Knowledge, today: int) -> Floats:
     ))  # fmt: skip
 
 
-def _follow_ups(rng: np.random.Generator, history: History, today: int) -> Integers:
+def _follow_ups(rng: np.random.Generator, history: TestingHistory, today: int) -> Integers:
     """Listings whose failure became known in the month before and that are drawn again."""
     if not history.draws:
         return np.zeros(0, dtype=np.int64)
-    earlier = joined(history.draws[-3:])
+    earlier = join_histories(history.draws[-3:])
     due = earlier.failed & ~earlier.inconclusive & (earlier.known < today) & (earlier.known >= today - ROUND_DAYS)
     rows = np.unique(earlier.row[due & (earlier.strategy != FOLLOW_UP)])
     return rows[rng.random(len(rows)) < FOLLOW_UP_SHARE]
@@ -177,9 +179,9 @@ def _follow_ups(rng: np.random.Generator, history: History, today: int) -> Integ
 def _tested(
     rng: np.random.Generator,
     world: World,
-    history: History,
+    history: TestingHistory,
     samples: tuple[Integers, Integers, Integers, Floats, Integers],
-) -> Draws:
+) -> TestDraws:
     """What the laboratory finds in these samples (rows, days, strategies, propensities, origins)."""
     rows, day, strategy, propensity, origin = samples
     product = world.listings.product[rows]
@@ -188,7 +190,7 @@ def _tested(
     state = world.non_compliant(rows, quarter) & ~mended
     p_technical = np.where(mended, 0.0, world.p_technical(rows, quarter))
     p_fail = p_fail_given(state, world.products.batch_share[product], origin)
-    return Draws(
+    return TestDraws(
         row=rows,
         day=day,
         known=day + rng.integers(14, 46, len(rows)),
@@ -202,7 +204,7 @@ def _tested(
     )
 
 
-def _golden_samples(rng: np.random.Generator, world: World, history: History) -> Draws:
+def _golden_samples(rng: np.random.Generator, world: World, history: TestingHistory) -> TestDraws:
     """Samples that suppliers sent in themselves, in the months after listing."""
     mandatory = per_category([1.0 + float(category.mandatory) for category in categories()])
     share = GOLDEN_SHARE * mandatory[world.products.category[world.listings.product]]
@@ -214,7 +216,7 @@ def _golden_samples(rng: np.random.Generator, world: World, history: History) ->
     return _tested(rng, world, history, (rows, day[rows], *nothing))
 
 
-def _remediate(rng: np.random.Generator, world: World, history: History, drawn: Draws) -> None:
+def _remediate(rng: np.random.Generator, world: World, history: TestingHistory, drawn: TestDraws) -> None:
     """Open corrective actions after failures; an effective one mends the product from its verification on."""
     failed = np.flatnonzero(drawn.failed & ~drawn.inconclusive)
     taken = failed[rng.random(len(failed)) < 0.6]

@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 
 from data.synthetic.ground_truth import ORIGINS, World
-from data.synthetic.lab_testing_history import STRATEGIES, SUPPLIED, Draws
+from data.synthetic.lab_testing_history import STRATEGIES, SUPPLIED, TestDraws
 from data.synthetic.listings import CRITICAL
-from data.synthetic.randomness import Integers, choose, identifiers, stream
+from data.synthetic.randomness import Integers, choose, identifiers, random_stream
 from data.synthetic.vocabulary import MARKETS, categories, hazard_mix, hazards
 
 LABS = 12
@@ -16,19 +16,19 @@ SHIPPING_EUR = 4.0
 SEVERITIES = ("minor", "major", "critical")
 
 
-def reported(drawn: Draws, world: World) -> Draws:
+def reported(drawn: TestDraws, world: World) -> TestDraws:
     """The draws whose report is out by the last day, in no telling order."""
     kept = np.flatnonzero(drawn.known <= world.period.until)
-    kept = stream(world.seed, "identifiers", 2).permutation(kept)
-    return Draws(**{field.name: getattr(drawn, field.name)[kept] for field in fields(Draws)})
+    kept = random_stream(world.seed, "identifiers", 2).permutation(kept)
+    return TestDraws(**{field.name: getattr(drawn, field.name)[kept] for field in fields(TestDraws)})
 
 
-def lab_tests_tables(drawn: Draws, world: World, sku_ids: pa.Array) -> tuple[pa.Table, pa.Table]:
+def lab_tests_tables(drawn: TestDraws, world: World, sku_ids: pa.Array) -> tuple[pa.Table, pa.Table]:
     """The contract's lab_tests and, beside it, truth_tests (only tests and replay may read it).
 
     `sku_ids` are the identifiers of the listings drawn.
     """
-    rng = stream(world.seed, "tests", 1)
+    rng = random_stream(world.seed, "tests", 1)
     product = world.listings.product[drawn.row]
     category = world.products.category[product]
     failed = drawn.failed & ~drawn.inconclusive
@@ -61,7 +61,7 @@ def lab_tests_tables(drawn: Draws, world: World, sku_ids: pa.Array) -> tuple[pa.
     return table, truth
 
 
-def _findings(rng: np.random.Generator, drawn: Draws, world: World) -> tuple[Integers, Integers]:
+def _findings(rng: np.random.Generator, drawn: TestDraws, world: World) -> tuple[Integers, Integers]:
     """Hazard and severity codes of the failures; a laboratory's false finding is any hazard and never critical."""
     product = world.listings.product[drawn.row]
     mistaken = drawn.p_fail < 0.02

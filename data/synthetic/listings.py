@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from data.synthetic.randomness import Floats, Integers, Period, Truths, choose, logistic, pick, stream
+from data.synthetic.randomness import Floats, Integers, SimulatedPeriod, Truths, choose, logistic, pick, random_stream
 from data.synthetic.suppliers import Suppliers
 from data.synthetic.vocabulary import MARKET_SHARES, MARKETS, categories, hazard_mix, per_category
 
@@ -44,9 +44,9 @@ class Products:
         return len(self.supplier)
 
 
-def draw_products(count: int, suppliers: Suppliers, period: Period, seed: int) -> Products:
+def draw_products(count: int, suppliers: Suppliers, period: SimulatedPeriod, seed: int) -> Products:
     """`count` products; a supplier who returns under a new number sells copies of what the old one sold."""
-    rng = stream(seed, "products")
+    rng = random_stream(seed, "products")
     supplier = pick(rng, tuple(suppliers.weight), count)
     second = (rng.random(count) < 0.15).astype(np.int64)
     category = pick(rng, tuple(category.share for category in categories()), count)
@@ -94,7 +94,7 @@ def _severities(rng: np.random.Generator, category: Integers) -> Integers:
     return np.where(level < serious, CRITICAL, np.where(level < serious + 0.6 * (1 - serious), MAJOR, MINOR))
 
 
-def _with_copies(rng: np.random.Generator, drawn: Products, suppliers: Suppliers, period: Period) -> Products:
+def _with_copies(rng: np.random.Generator, drawn: Products, suppliers: Suppliers, period: SimulatedPeriod) -> Products:
     """The products, some overwritten by copies that returning suppliers list anew."""
     columns = {field.name: getattr(drawn, field.name).copy() for field in fields(Products)}
     protected = np.isin(drawn.supplier, suppliers.predecessor[suppliers.predecessor >= 0])
@@ -144,18 +144,20 @@ class Listings:
 
 def products_needed(skus: int, seed: int) -> Integers:
     """The number of markets of each product, so that the listings add up to `skus`."""
-    markets = 1 + pick(stream(seed, "listings"), MARKETS_PER_PRODUCT, skus)
+    markets = 1 + pick(random_stream(seed, "listings"), MARKETS_PER_PRODUCT, skus)
     count = int(np.searchsorted(np.cumsum(markets), skus)) + 1
     markets = markets[:count]
     markets[-1] -= markets.sum() - skus
     return markets
 
 
-def draw_listings(markets: Integers, products: Products, suppliers: Suppliers, period: Period, seed: int) -> Listings:
+def draw_listings(
+    markets: Integers, products: Products, suppliers: Suppliers, period: SimulatedPeriod, seed: int
+) -> Listings:
     """The listings of `products`, `markets` many each."""
     from scipy.special import ndtr
 
-    rng = stream(seed, "listings", 1)
+    rng = random_stream(seed, "listings", 1)
     product = np.repeat(np.arange(len(markets)), markets)
     size = len(product)
     own = rng.standard_normal(size)

@@ -45,7 +45,7 @@ STREAMS = (
 )  # fmt: skip
 
 
-def stream(seed: int, name: str, chunk: int = 0) -> np.random.Generator:
+def random_stream(seed: int, name: str, chunk: int = 0) -> np.random.Generator:
     """The generator of one table and chunk: the same for the same arguments, independent of every other."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(STREAMS.index(name), chunk)))
 
@@ -76,7 +76,7 @@ NEVER = 2_000_000
 
 
 @dataclass(frozen=True)
-class Period:
+class SimulatedPeriod:
     """The observed days: from `start` to `until`, both included."""
 
     start: int
@@ -105,12 +105,12 @@ class Period:
         return np.concatenate([np.zeros((2, 1)), np.cumsum(daily, axis=1)], axis=1)
 
 
-def period(until: date, days: int) -> Period:
+def simulated_period(until: date, days: int) -> SimulatedPeriod:
     """The period of `days` days that ends on `until`."""
     last = (until - EPOCH).days
-    return Period(last - days, last)
+    return SimulatedPeriod(last - days, last)
 
 
-def written_days(days: npt.NDArray[np.integer], missing: Truths | None = None) -> pa.Array:
+def format_days(days: npt.NDArray[np.integer], missing: Truths | None = None) -> pa.Array:
     """Day numbers as an Arrow date column, empty where `missing`."""
     return pa.array(days.astype(np.int32), mask=missing).cast(pa.date32())

@@ -14,10 +14,10 @@ from data.synthetic.randomness import (
     Integers,
     Truths,
     choose,
+    format_days,
     identifiers,
     pick,
-    stream,
-    written_days,
+    random_stream,
 )
 from data.synthetic.skus import markets, sku_ids
 from data.synthetic.vocabulary import (
@@ -54,7 +54,7 @@ NO_COPY = -1
 
 
 @dataclass(frozen=True)
-class Opinions:
+class ReviewDraws:
     """Reviews before they are written: the sale they follow, days since, stars, first sentence kind, verification.
 
     `origin` numbers ORIGINS; opinions of one `copied` number other than NO_COPY share their words.
@@ -78,15 +78,15 @@ def reviews_tables(world: World, sales: Sales, chunk: int) -> tuple[pa.Table, pa
     The truth (review_id, origin, says: the tone or the topic of harm, is_harm: whether it tells of a harm that this
     product did, copied: whether it shares its words with another on purpose) is for tests and evaluation alone.
     """
-    rng = stream(world.seed, "reviews", chunk)
+    rng = random_stream(world.seed, "reviews", chunk)
     parts = [
         _ordinary(rng, world, sales),
         _harmed(rng, world, sales),
         _fakes(rng, world, sales),
         _attacks(rng, sales),
     ]
-    opinions = Opinions(
-        *(np.concatenate([getattr(part, name) for part in parts]) for name in Opinions.__dataclass_fields__)
+    opinions = ReviewDraws(
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in ReviewDraws.__dataclass_fields__)
     )
     happened = sales.day[opinions.source] + opinions.delay
     known = happened + rng.integers(0, 3, len(opinions))
@@ -98,8 +98,8 @@ def reviews_tables(world: World, sales: Sales, chunk: int) -> tuple[pa.Table, pa
         "review_id": names,
         "sku_id": sku_ids(world, row),
         "market": markets(world, row),
-        "happened_on": written_days(happened[kept]),
-        "known_on": written_days(known[kept]),
+        "happened_on": format_days(happened[kept]),
+        "known_on": format_days(known[kept]),
         "rating": opinions.stars[kept],
         "text": text,
         "language": pa.array(LANGUAGES).take(pa.array(language)),
@@ -125,7 +125,7 @@ def _delays(rng: np.random.Generator, size: int) -> Integers:
     return 4 + (rng.exponential(18.0, size)).astype(np.int64)
 
 
-def _ordinary(rng: np.random.Generator, world: World, sales: Sales) -> Opinions:
+def _ordinary(rng: np.random.Generator, world: World, sales: Sales) -> ReviewDraws:
     """What ordinary buyers think; goods of bad suppliers get fewer stars."""
     source = np.repeat(np.arange(len(sales)), rng.poisson(sales.units * _rate(world, sales)))
     size = len(source)
@@ -141,7 +141,7 @@ def _ordinary(rng: np.random.Generator, world: World, sales: Sales) -> Opinions:
     return _opinions("ordinary", source, _delays(rng, size), stars, kind, 0.9)
 
 
-def _harmed(rng: np.random.Generator, world: World, sales: Sales) -> Opinions:
+def _harmed(rng: np.random.Generator, world: World, sales: Sales) -> ReviewDraws:
     """What harmed buyers write; some complain of a harm that is not the product's fault."""
     rate = np.minimum(HARMED_REVIEW_FACTOR * _rate(world, sales), 1.0)
     own = np.repeat(np.arange(len(sales)), rng.binomial(sales.own_harm, rate))
@@ -159,7 +159,7 @@ def _harmed(rng: np.random.Generator, world: World, sales: Sales) -> Opinions:
     return replace(told, origin=np.where(np.arange(size) < len(own), ORIGIN["harmed"], told.origin))
 
 
-def _fakes(rng: np.random.Generator, world: World, sales: Sales) -> Opinions:
+def _fakes(rng: np.random.Generator, world: World, sales: Sales) -> ReviewDraws:
     """Bought praise, for the few suppliers who buy it."""
     faking = world.suppliers.faking[world.products.supplier[world.listings.product[sales.row]]]
     rate = _rate(world, sales) * FAKES_PER_REVIEW * faking
@@ -168,7 +168,7 @@ def _fakes(rng: np.random.Generator, world: World, sales: Sales) -> Opinions:
     return _opinions("bought", source, rng.integers(1, 8, size), np.full(size, 5), np.full(size, TONE["fake"]), 0.45)
 
 
-def _attacks(rng: np.random.Generator, sales: Sales) -> Opinions:
+def _attacks(rng: np.random.Generator, sales: Sales) -> ReviewDraws:
     """Bursts of invented harm that rivals plant on a few listings, whatever the product is like; half are copies."""
     listed = np.unique(sales.row, return_index=True)[1]
     struck = listed[rng.random(len(listed)) < ATTACKED_SHARE]
@@ -183,15 +183,15 @@ def _attacks(rng: np.random.Generator, sales: Sales) -> Opinions:
 
 def _opinions(
     origin: str, source: Integers, delay: Integers, stars: Integers, kind: Integers, verified: float
-) -> Opinions:
+) -> ReviewDraws:
     size = len(source)
-    return Opinions(
+    return ReviewDraws(
         source, delay, stars, kind, np.full(size, verified), np.full(size, ORIGIN[origin]), np.full(size, NO_COPY)
     )
 
 
 def _written(
-    rng: np.random.Generator, language: Integers, opinions: Opinions, kept: Integers
+    rng: np.random.Generator, language: Integers, opinions: ReviewDraws, kept: Integers
 ) -> tuple[Integers, pa.Array]:
     """The language and the words of each opinion kept; copies take both from the first of their burst."""
     text = _texts(rng, language, opinions.kind[kept], opinions.stars[kept])

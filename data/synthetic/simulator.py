@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from data.synthetic.randomness import logistic, stream
+from data.synthetic.randomness import logistic, random_stream
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -64,7 +64,7 @@ DRIFTING = Scenario(
 SCENARIOS = {scenario.name: scenario for scenario in (STATIONARY, DRIFTING)}
 
 
-class LivingWorld:
+class MarketplaceSimulator:
     """One world of a scenario; `advance` brings the next round, `delist` empties places for new listings.
 
     Along the places of the catalogue: `sku` (an identity that changes with the listing or its batch), `supplier`
@@ -74,7 +74,7 @@ class LivingWorld:
 
     def __init__(self, scenario: Scenario, seed: int) -> None:
         self.scenario, self.seed, self.round = scenario, seed, -1
-        rng = stream(seed, "living")
+        rng = random_stream(seed, "living")
         self._category_risk = rng.normal(0, 0.7, scenario.categories)
         self._market_risk = rng.normal(0, 0.25, scenario.markets)
         self._cell_risk = rng.normal(0, 0.3, scenario.cells)
@@ -121,7 +121,7 @@ class LivingWorld:
     def advance(self) -> Truths:
         """Go to the next round; returns which places hold other goods, of which old tests say nothing."""
         self.round += 1
-        rng = stream(self.seed, "living", 1 + self.round)
+        rng = random_stream(self.seed, "living", 1 + self.round)
         self.quality = 0.99 * self.quality + rng.normal(0, self.scenario.quality_step, len(self.quality))
         chance = rng.random(self.scenario.skus)
         listed = chance < self.scenario.churn
@@ -136,11 +136,11 @@ class LivingWorld:
         """Take the listings at `places` down; a new listing takes each place."""
         gone = np.zeros(self.scenario.skus, dtype=np.bool_)
         gone[places] = True
-        self._list(gone, stream(self.seed, "delisted", 1 + self.round))
+        self._list(gone, random_stream(self.seed, "delisted", 1 + self.round))
 
     def hop(self, caught: Integers) -> Truths:
         """Let some of the suppliers named in `caught` return under a new name; returns which places are theirs."""
-        rng = stream(self.seed, "hopping", 1 + self.round)
+        rng = random_stream(self.seed, "hopping", 1 + self.round)
         willing = rng.random(self.scenario.suppliers) < self.scenario.hopping
         hopping = np.flatnonzero(np.isin(self._name, caught) & willing)
         self._name[hopping] = self._name.max() + 1 + np.arange(len(hopping))

@@ -6,7 +6,7 @@ import pyarrow.compute as pc
 
 from data.synthetic.ground_truth import World
 from data.synthetic.listings import branded
-from data.synthetic.randomness import Integers, choose, identifiers, logistic, written_days
+from data.synthetic.randomness import Integers, choose, format_days, identifiers, logistic
 from data.synthetic.suppliers import brand_owner, factory_ids, supplier_ids
 from data.synthetic.vocabulary import BATTERIES, MARKETS, TRUTHS, categories
 
@@ -103,7 +103,7 @@ def skus_table(world: World, rows: Integers, rng: np.random.Generator) -> pa.Tab
         "sku_id": sku_ids(world, rows),
         "market": markets(world, rows),
         **{name: facts[name] for name in ("supplier_id", "category")},
-        "listed_on": written_days(world.listings.listed[rows]),
+        "listed_on": format_days(world.listings.listed[rows]),
         **{name: facts[name] for name in ("factory_id", "title", "brand", "price_eur", "age_grade_months", "battery")},
         **{name: facts[name] for name in TRUTHS},
         "responsible_person": pa.array(world.listings.responsible_person[rows]),

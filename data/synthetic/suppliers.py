@@ -9,13 +9,13 @@ from data.synthetic.randomness import (
     NEVER,
     Floats,
     Integers,
-    Period,
+    SimulatedPeriod,
     Truths,
+    format_days,
     identifiers,
     logistic,
     pick,
-    stream,
-    written_days,
+    random_stream,
 )
 
 SKUS_PER_SUPPLIER = 12
@@ -52,9 +52,9 @@ class Suppliers:
         return len(self.onboarded)
 
 
-def draw_suppliers(skus: int, period: Period, seed: int) -> Suppliers:
+def draw_suppliers(skus: int, period: SimulatedPeriod, seed: int) -> Suppliers:
     """The suppliers of a marketplace with `skus` listings, those who return under a new number last."""
-    rng = stream(seed, "suppliers")
+    rng = random_stream(seed, "suppliers")
     count = max(6, round(skus / SKUS_PER_SUPPLIER))
     kind = pick(rng, (0.4, 0.48, 0.12), count)
     country = pick(rng, (0.62, 0.06, 0.05, 0.06, 0.05, 0.05, 0.03, 0.03, 0.03, 0.02), count)
@@ -83,14 +83,14 @@ def _drifting(rng: np.random.Generator, level: Floats, quarters: int) -> Floats:
     return quality
 
 
-def _suspensions(rng: np.random.Generator, quality: Floats, period: Period) -> Integers:
+def _suspensions(rng: np.random.Generator, quality: Floats, period: SimulatedPeriod) -> Integers:
     """The day each supplier was suspended, or NEVER; the worse the likelier."""
     suspended = rng.random(len(quality)) < logistic(-3.7 + 1.1 * quality.mean(axis=1))
     day = period.start + (rng.uniform(0.1, 0.8, len(quality)) * period.days).astype(np.int64)
     return np.where(suspended, day, NEVER)
 
 
-def _with_returning(rng: np.random.Generator, born: Suppliers, period: Period) -> Suppliers:
+def _with_returning(rng: np.random.Generator, born: Suppliers, period: SimulatedPeriod) -> Suppliers:
     """The suppliers, and after them the suspended ones that come back 30 to 90 days later under a new number."""
     candidates = np.flatnonzero(born.suspended_on < period.until - 150)
     if not len(candidates):
@@ -131,10 +131,10 @@ def factory_ids(numbers: Integers, seed: int) -> pa.StringArray:
 
 def suppliers_table(suppliers: Suppliers, seed: int) -> pa.Table:
     """The contract's suppliers table, in no telling order."""
-    order = stream(seed, "identifiers", 1).permutation(len(suppliers))
+    order = random_stream(seed, "identifiers", 1).permutation(len(suppliers))
     return pa.table({
         "supplier_id": supplier_ids(order, seed),
-        "onboarded_on": written_days(suppliers.onboarded[order]),
+        "onboarded_on": format_days(suppliers.onboarded[order]),
         "country": pa.array(COUNTRIES).take(pa.array(suppliers.country[order])),
         "kind": pa.array(KINDS).take(pa.array(suppliers.kind[order])),
     })  # fmt: skip

@@ -20,7 +20,7 @@ TRUTHS = ("mains_powered", "radio", "skin_contact", "food_contact")
 
 
 @dataclass(frozen=True)
-class Hazard:
+class SyntheticHazard:
     """What can be wrong: `topic` names what buyers write about, `visibility` (0-1) how often they can notice."""
 
     name: str
@@ -77,9 +77,9 @@ def categories() -> tuple[Category, ...]:
 
 
 @lru_cache(maxsize=1)
-def hazards() -> tuple[Hazard, ...]:
+def hazards() -> tuple[SyntheticHazard, ...]:
     """All hazards, in the order of the file; a hazard's code is its position."""
-    return tuple(Hazard(name, **declared) for name, declared in _declared()["hazards"].items())
+    return tuple(SyntheticHazard(name, **declared) for name, declared in _declared()["hazards"].items())
 
 
 def per_category(values: list[float]) -> npt.NDArray[np.float64]:

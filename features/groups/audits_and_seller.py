@@ -2,8 +2,19 @@
 
 from typing import TYPE_CHECKING, Final
 
-from features.definition import Entity, Events, Facts, Feature, count, days_since_last, joined, share, total, within
-from features.fitted_tables import Reference
+from features.definition import (
+    Entity,
+    Events,
+    Facts,
+    Feature,
+    count,
+    days_since_last,
+    left_join_missing,
+    share,
+    total,
+    within,
+)
+from features.fitted_tables import FittedTables
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -13,9 +24,9 @@ if TYPE_CHECKING:
 SELLER_GROUP: Final = "supplier history"
 
 
-def _supplier(days: "ir.Table", tables: "Tables", _: Reference) -> "ir.Table":
+def _supplier(days: "ir.Table", tables: "Tables", _: FittedTables) -> "ir.Table":
     # Country and size stay behind: they are no features.
-    return joined(days, tables["suppliers"].select("supplier_id", "onboarded_on", "kind"), ("supplier_id",))
+    return left_join_missing(days, tables["suppliers"].select("supplier_id", "onboarded_on", "kind"), ("supplier_id",))
 
 
 SUPPLIER = Facts("the supplier", ("suppliers",), _supplier)
@@ -67,7 +78,7 @@ def _held(seen: "ir.Table") -> "ir.BooleanValue":
 
 
 def _mean_points(entity: Entity, window_days: int) -> Feature:
-    def points(seen: "ir.Table", _: Reference) -> "ir.Value":
+    def points(seen: "ir.Table", _: FittedTables) -> "ir.Value":
         recent = _held(seen) & within(seen, window_days)
         return share(total(seen.points, recent), count(recent))
 
@@ -105,12 +116,12 @@ def _days_since_audit(entity: Entity) -> Feature:
     )  # fmt: skip
 
 
-def _surprise_share(seen: "ir.Table", _: Reference) -> "ir.Value":
+def _surprise_share(seen: "ir.Table", _: FittedTables) -> "ir.Value":
     recent = within(seen, 730) & seen.surprise.notnull()
     return share(count(recent & seen.surprise), count(recent))
 
 
-def _surprise_points(seen: "ir.Table", _: Reference) -> "ir.Value":
+def _surprise_points(seen: "ir.Table", _: FittedTables) -> "ir.Value":
     return share(total(seen.points, seen.surprise), count(seen.surprise))
 
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Final
 
 from features.definition import Events, Feature, count, days_since_last, share, shared, smoothed, within
-from features.fitted_tables import Reference
+from features.fitted_tables import FittedTables
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -83,12 +83,12 @@ def _expired(seen: "ir.Table") -> "ir.BooleanValue":
     return current(seen) & past_expiry(seen) & ~seen.status.isin(REFUTED)
 
 
-def _days_to_expiry(seen: "ir.Table", _: Reference) -> "ir.Value":
+def _days_to_expiry(seen: "ir.Table", _: FittedTables) -> "ir.Value":
     days_left = seen.expires_on.delta(seen.as_of, unit="day")
     return days_left.max(where=current(seen) & (seen.status == "confirmed"))
 
 
-def _refuted_rate(seen: "ir.Table", reference: Reference) -> "ir.Value":
+def _refuted_rate(seen: "ir.Table", reference: FittedTables) -> "ir.Value":
     return smoothed(count(_refuted(seen)), count(current(seen)), reference.prior("refuted_certificate"))
 
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from data.lake.surrogate_keys import named, same_sku
+from data.lake.surrogate_keys import sku_join_keys, sku_key_columns
 from features.definition import (
     KEYS,
     Entity,
@@ -16,7 +16,7 @@ from features.definition import (
     total,
     within,
 )
-from features.fitted_tables import Reference
+from features.fitted_tables import FittedTables
 from features.groups.titles import title_key
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def clear_tests(tables: "Tables") -> "ir.Table":
     tests = tables["lab_tests"].filter(lambda test: test.result.isin(["pass", "fail"]))
     given = tests.origin == "supplier_provided"
     return tests.select(
-        *named(tests), "happened_on", "known_on", "severity",
+        *sku_key_columns(tests), "happened_on", "known_on", "severity",
         given=given, independent=~given, failed=tests.result == "fail",
     )  # fmt: skip
 
@@ -49,7 +49,7 @@ def clear_tests(tables: "Tables") -> "ir.Table":
 def decided_tests(tables: "Tables") -> "ir.Table":
     """The same with the keys of every entity that the SKU belongs to."""
     facts, listing = clear_tests(tables), listed(tables)
-    on = same_sku(facts, listing)
+    on = sku_join_keys(facts, listing)
     told = [column for column in listing.columns if column in on or column not in facts.columns]
     return facts.inner_join(listing if len(told) == len(listing.columns) else listing.select(*told), list(on))
 
@@ -74,7 +74,7 @@ def _failed(seen: "ir.Table") -> "ir.BooleanValue":
 
 
 def _fail_rate(entity: Entity, window_days: int | None) -> Feature:
-    def rate(seen: "ir.Table", reference: Reference) -> "ir.Value":
+    def rate(seen: "ir.Table", reference: FittedTables) -> "ir.Value":
         counted = seen.independent & within(seen, window_days) if window_days else seen.independent
         return smoothed(count(counted & seen.failed), count(counted), reference.prior(f"{entity}_fail"))
 
@@ -134,7 +134,7 @@ def _days_since_test(entity: Entity) -> Feature:
 
 
 def _critical_rate(entity: Entity) -> Feature:
-    def rate(seen: "ir.Table", reference: Reference) -> "ir.Value":
+    def rate(seen: "ir.Table", reference: FittedTables) -> "ir.Value":
         critical = _failed(seen) & (seen.severity == "critical")
         return smoothed(count(critical), count(seen.independent), reference.prior("critical_fail"))
 
@@ -148,13 +148,13 @@ def _critical_rate(entity: Entity) -> Feature:
     )  # fmt: skip
 
 
-def _severity_points(seen: "ir.Table", _: Reference) -> "ir.Value":
+def _severity_points(seen: "ir.Table", _: FittedTables) -> "ir.Value":
     recent = seen.independent & within(seen, 365)
     points = total(seen.severity.cases(*SEVERITY_POINTS.items(), else_=0), recent & seen.failed)
     return share(points, count(recent))
 
 
-def _golden_gap(seen: "ir.Table", reference: Reference) -> "ir.Value":
+def _golden_gap(seen: "ir.Table", reference: FittedTables) -> "ir.Value":
     given_passes = smoothed(count(seen.given & ~seen.failed), count(seen.given), reference.prior("golden_pass"))
     fails = smoothed(count(_failed(seen)), count(seen.independent), reference.prior("supplier_fail"))
     return given_passes - (1 - fails)

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Literal
 
-from features.definition import Facts, Feature, count, joined, smoothed, within
-from features.fitted_tables import Reference
+from features.definition import Facts, Feature, count, left_join_missing, smoothed, within
+from features.fitted_tables import FittedTables
 from features.groups.lab_history import TESTS_OF
 from features.groups.titles import title_signals
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 CATEGORY_GROUP: Final = "category and market"
 
 
-def learned_of_category(days: "ir.Table", _: "Tables", reference: Reference) -> "ir.Table":
+def learned_of_category(days: "ir.Table", _: "Tables", reference: FittedTables) -> "ir.Table":
     """Each category and market with what training learned of it."""
     import ibis
 
@@ -28,7 +28,7 @@ LEARNED = Facts("what training learned of the category", (), learned_of_category
 
 
 def _fail_rate(window_days: int | None) -> Feature:
-    def rate(seen: "ir.Table", reference: Reference) -> "ir.Value":
+    def rate(seen: "ir.Table", reference: FittedTables) -> "ir.Value":
         counted = seen.independent & within(seen, window_days) if window_days else seen.independent
         return smoothed(count(counted & seen.failed), count(counted), reference.prior("category_fail"))
 
@@ -43,7 +43,7 @@ def _fail_rate(window_days: int | None) -> Feature:
     )  # fmt: skip
 
 
-def _critical(seen: "ir.Table", reference: Reference) -> "ir.Value":
+def _critical(seen: "ir.Table", reference: FittedTables) -> "ir.Value":
     critical = seen.independent & seen.failed & (seen.severity == "critical")
     return smoothed(count(critical), count(seen.independent), reference.prior("critical_fail"))
 
@@ -86,8 +86,10 @@ READ = (
 )  # fmt: skip
 
 
-def _listing(days: "ir.Table", tables: "Tables", reference: Reference) -> "ir.Table":
-    listing = joined(days, tables["skus"].select("sku_id", "market", "category", *READ), ("sku_id", "market"))
+def _listing(days: "ir.Table", tables: "Tables", reference: FittedTables) -> "ir.Table":
+    listing = left_join_missing(
+        days, tables["skus"].select("sku_id", "market", "category", *READ), ("sku_id", "market")
+    )
     return learned_of_category(listing, tables, reference)
 
 
@@ -99,7 +101,7 @@ def _log_price(seen: "ir.Table") -> "ir.Value":
     return (seen.price_eur > 0).ifelse(seen.price_eur, None).ln()
 
 
-def _relative_price(seen: "ir.Table", _: Reference) -> "ir.Value":
+def _relative_price(seen: "ir.Table", _: FittedTables) -> "ir.Value":
     return (_log_price(seen) - seen.log_price_mean) / (seen.log_price_sd > 0).ifelse(seen.log_price_sd, None)
 
 
@@ -107,7 +109,7 @@ def _battery(kind: str, what: str) -> Feature:
     return _yes_no(f"sku_{kind}_battery", what, lambda seen, _: (seen.battery == kind).cast("int64"))
 
 
-def _brand_named(seen: "ir.Table", _: Reference) -> "ir.Value":
+def _brand_named(seen: "ir.Table", _: FittedTables) -> "ir.Value":
     named = (seen.brand.strip().length() > 0).fill_null(False)
     return seen.listed_on.notnull().ifelse(named.cast("int64"), None)
 
@@ -117,7 +119,7 @@ def _stated(column: str, what: str, direction: Literal[-1, 0, 1] = 0) -> Feature
 
 
 def _yes_no(
-    name: str, what: str, value: "Callable[[ir.Table, Reference], ir.Value]", direction: Literal[-1, 0, 1] = 0
+    name: str, what: str, value: "Callable[[ir.Table, FittedTables], ir.Value]", direction: Literal[-1, 0, 1] = 0
 ) -> Feature:
     return Feature(
         name=name, meaning=f"whether the listing says that {what}", unit="yes/no", group=GROUP, entity="sku",

@@ -8,7 +8,7 @@ from datetime import date
 from functools import cached_property
 
 from features.definition import Entity
-from features.fitted_tables import Reference
+from features.fitted_tables import FittedTables
 
 MILLION = 1_000_000
 
@@ -55,7 +55,7 @@ class NewListing:
 class ListingReader:
     """Reads listings by what training learned of categories and words."""
 
-    def __init__(self, reference: Reference) -> None:
+    def __init__(self, reference: FittedTables) -> None:
         self._prices = {(row["category"], row["market"]): (row["log_price_mean"], row["log_price_sd"])
                         for row in reference["categories"].to_pylist()}  # fmt: skip
         words = reference["title_words"].to_pydict()

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, Final
 
-from data.errors import Refusal
+from data.errors import UserError
 from features.definition import Entity, Events, Feature, count, share, shared, smoothed, total, within
-from features.fitted_tables import Reference
+from features.fitted_tables import FittedTables
 from features.groups.lab_history import listed
 from features.review_text.hazards import Hazard, hazards
 
@@ -23,10 +23,10 @@ NOT_KEPT = "Reviews are not kept."
 def read_reviews(tables: "Tables") -> "ir.Table":
     """Every review with `hazard` (it likely speaks of one that hurts people), `severity` and a column per hazard.
 
-    Raises Refusal where `features.review_text.incremental` has not read the reviews of these tables.
+    Raises UserError where `features.review_text.incremental` has not read the reviews of these tables.
     """
     if not tables.has(READ):
-        raise Refusal(
+        raise UserError(
             "The reviews have not been read for hazards yet. Open the lake with features.review_text.incremental.read_lake."
         )
     return tables[READ]
@@ -62,13 +62,13 @@ def _mean_rating(seen: "ir.Table", rated: "ir.BooleanValue") -> "ir.Value":
     return share(total(seen.rating, rated), count(rated))
 
 
-def _rating_trend(seen: "ir.Table", _: Reference) -> "ir.Value":
+def _rating_trend(seen: "ir.Table", _: FittedTables) -> "ir.Value":
     recent, before = _rated(seen, 90), _rated(seen, WINDOW_DAYS) & ~within(seen, 90)
     return _mean_rating(seen, recent) - _mean_rating(seen, before)
 
 
 def _low_rating_rate(entity: Entity) -> Feature:
-    def rate(seen: "ir.Table", reference: Reference) -> "ir.Value":
+    def rate(seen: "ir.Table", reference: FittedTables) -> "ir.Value":
         rated = _rated(seen, WINDOW_DAYS)
         return smoothed(count(rated & (seen.rating <= 2)), count(rated), reference.prior("low_rating"))
 
@@ -82,7 +82,7 @@ def _low_rating_rate(entity: Entity) -> Feature:
 
 
 def _hazard_rate(entity: Entity, window_days: int) -> Feature:
-    def rate(seen: "ir.Table", reference: Reference) -> "ir.Value":
+    def rate(seen: "ir.Table", reference: FittedTables) -> "ir.Value":
         written = within(seen, window_days)
         return smoothed(_told(seen, written & seen.hazard), count(written), reference.prior("hazard_review"))
 
@@ -98,7 +98,7 @@ def _hazard_rate(entity: Entity, window_days: int) -> Feature:
 
 
 def _topic_rate(hazard: Hazard) -> Feature:
-    def rate(seen: "ir.Table", reference: Reference) -> "ir.Value":
+    def rate(seen: "ir.Table", reference: FittedTables) -> "ir.Value":
         written = within(seen, WINDOW_DAYS)
         return smoothed(_told(seen, written & seen[hazard.name]), count(written), reference.prior("hazard_review"))
 
@@ -125,7 +125,7 @@ def _hazard_reviews(window_days: int) -> Feature:
 
 
 def _hazard_growth(entity: Entity) -> Feature:
-    def growth(seen: "ir.Table", reference: Reference) -> "ir.Value":
+    def growth(seen: "ir.Table", reference: FittedTables) -> "ir.Value":
         month, before = within(seen, 30), within(seen, 120) & ~within(seen, 30)
         now, then = (
             smoothed(_told(seen, written & seen.hazard), count(written), reference.prior("hazard_review"))
@@ -157,7 +157,7 @@ def _worst_hazard(entity: Entity) -> Feature:
 
 
 def _verified_share(entity: Entity) -> Feature:
-    def verified(seen: "ir.Table", _: Reference) -> "ir.Value":
+    def verified(seen: "ir.Table", _: FittedTables) -> "ir.Value":
         told = within(seen, WINDOW_DAYS) & seen.verified.notnull()
         return share(count(told & seen.verified), count(told))
 
@@ -172,7 +172,7 @@ def _verified_share(entity: Entity) -> Feature:
 
 
 def _duplicate_share(entity: Entity) -> Feature:
-    def copied(seen: "ir.Table", _: Reference) -> "ir.Value":
+    def copied(seen: "ir.Table", _: FittedTables) -> "ir.Value":
         written = within(seen, WINDOW_DAYS) & seen.text_key.notnull()
         return share(count(written) - seen.text_key.nunique(where=written), count(written))
 
@@ -198,12 +198,12 @@ def _five_star_hazards(entity: Entity) -> Feature:
     )  # fmt: skip
 
 
-def _verified_hazards(seen: "ir.Table", _: Reference) -> "ir.Value":
+def _verified_hazards(seen: "ir.Table", _: FittedTables) -> "ir.Value":
     told = within(seen, WINDOW_DAYS) & seen.hazard & seen.verified.notnull()
     return share(count(told & seen.verified), count(told))
 
 
-def _five_star_share(seen: "ir.Table", _: Reference) -> "ir.Value":
+def _five_star_share(seen: "ir.Table", _: FittedTables) -> "ir.Value":
     rated = _rated(seen, WINDOW_DAYS)
     return share(count(rated & (seen.rating == 5)), count(rated))
 

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, Final
 
-from data.lake.surrogate_keys import named
+from data.lake.surrogate_keys import sku_key_columns
 from features.definition import Entity, Events, Feature, count, days_since_last, shared, smoothed, total, within
-from features.fitted_tables import Reference
+from features.fitted_tables import FittedTables
 from features.groups.lab_history import listed
 
 if TYPE_CHECKING:
@@ -23,7 +23,11 @@ def sales_and_returns(tables: "Tables") -> "ir.Table":
     import ibis
 
     orders, returns = tables["orders"], tables["returns"]
-    keys = (*(column for column in named(orders) if column in named(returns)), "happened_on", "known_on")
+    keys = (
+        *(column for column in sku_key_columns(orders) if column in sku_key_columns(returns)),
+        "happened_on",
+        "known_on",
+    )
     nothing, units = ibis.literal(0, "int64"), returns.units.fill_null(1)
     reasons = {"safety": SAFETY_REASONS, "quality": QUALITY_REASONS, "deception": DECEPTION_REASONS}
     back = {name: returns.reason.isin(few).ifelse(units, 0) for name, few in reasons.items()}
@@ -54,7 +58,7 @@ def _sold(seen: "ir.Table") -> "ir.BooleanValue":
     return seen.sold > 0
 
 
-def _growth(seen: "ir.Table", _: Reference) -> "ir.Value":
+def _growth(seen: "ir.Table", _: FittedTables) -> "ir.Value":
     recent, before = within(seen, 90), within(seen, 180) & ~within(seen, 90)
     return (total(seen.sold, recent) + 1) / (total(seen.sold, before) + 1)
 
@@ -127,7 +131,7 @@ def matured(seen: "ir.Table", window_days: int) -> "ir.BooleanValue":
 
 
 def _rate(entity: Entity, kind: str, window_days: int) -> Feature:
-    def rate(seen: "ir.Table", reference: Reference) -> "ir.Value":
+    def rate(seen: "ir.Table", reference: FittedTables) -> "ir.Value":
         returned = total(seen[COLUMN[kind]], within(seen, window_days))
         return 1000 * smoothed(returned, total(seen.sold, matured(seen, window_days)), reference.prior(kind))
 

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from features.definition import joined
-from features.fitted_tables import Reference
+from features.definition import left_join_missing
+from features.fitted_tables import FittedTables
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -26,7 +26,7 @@ def title_words(key: "ir.StringValue") -> "ir.ArrayValue":
     return key.split(" ").unique()
 
 
-def title_signals(days: "ir.Table", _: "Tables", reference: Reference) -> "ir.Table":
+def title_signals(days: "ir.Table", _: "Tables", reference: FittedTables) -> "ir.Table":
     """Each title with `words`, the number n of its distinct words, and `signal`: their learned weights' sum / sqrt(n).
 
     The signal is missing where no word was learned. Weights are summed in whole millionths, so that the order of
@@ -42,4 +42,4 @@ def title_signals(days: "ir.Table", _: "Tables", reference: Reference) -> "ir.Ta
         words=weighed.word.count(),
         signal=(weighed.weight * MILLION).round().cast("int64").sum() / MILLION / weighed.word.count().sqrt(),
     )
-    return joined(days, signals, ("title_key",))
+    return left_join_missing(days, signals, ("title_key",))

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.synthetic.vocabulary import TONES, topics
 from data.synthetic.vocabulary import phrases as marketplace_phrases
 from features.review_text.classifier import BUCKETS, FOLDER, LinearModel, read_model, words_around, write_model
@@ -38,7 +38,7 @@ class LabelledText:
     hazard: str | None = None
 
 
-def rehearsed_texts() -> list[LabelledText]:
+def training_sentences() -> list[LabelledText]:
     """Every sentence of the marketplace, and each of its words of harm in every frame of `training_sentences.toml`."""
     frames = tomllib.loads(REHEARSAL.read_text(encoding="utf-8"))
     texts = []
@@ -97,20 +97,20 @@ def learn(texts: Sequence[LabelledText], clicks: Sequence[LabelledText] = (), cl
 def relearn(folder: Path = FOLDER, clicks: Path | None = None) -> None:
     """Learn from the rehearsed texts, and `clicks`, again and write the model to `folder`; its calibration stays."""
     kept, told = read_model(), read_clicks(clicks) if clicks else ()
-    write_model(replace(learn(rehearsed_texts(), told), slope=kept.slope, offset=kept.offset), folder)
+    write_model(replace(learn(training_sentences(), told), slope=kept.slope, offset=kept.offset), folder)
 
 
 def read_clicks(path: Path) -> list[LabelledText]:
     """The officers' verdicts that `touchstone verdicts` exported: whether a sentence tells of a hazard of its product.
 
-    Raises Refusal where columns are missing or a verdict is none that is known.
+    Raises UserError where columns are missing or a verdict is none that is known.
     """
     told = pl.read_parquet(path)
     if missing := [name for name in CLICK_COLUMNS if name not in told.columns]:
-        raise Refusal(f"{path} lacks {', '.join(missing)}. Export it with `touchstone verdicts`.")
+        raise UserError(f"{path} lacks {', '.join(missing)}. Export it with `touchstone verdicts`.")
     clicks = told.unique(["review_id", "hazard", "sentence"], keep="last", maintain_order=True)
     if unknown := sorted(set(clicks["verdict"].to_list()) - {IS_HAZARD, *NO_HAZARD}):
-        raise Refusal(f"{path} holds the verdict {unknown[0]!r}; known are {IS_HAZARD}, {', '.join(NO_HAZARD)}.")
+        raise UserError(f"{path} holds the verdict {unknown[0]!r}; known are {IS_HAZARD}, {', '.join(NO_HAZARD)}.")
     return [
         LabelledText(row["sentence"], row["language"] or language_of(row["sentence"].lower()) or "en",
                      row["verdict"] == IS_HAZARD, "click", row["hazard"])

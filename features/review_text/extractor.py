@@ -19,7 +19,7 @@ from features.review_text.lexicon import cue_patterns
 from features.review_text.matching import candidates, search
 from features.review_text.mentions import find_mentions
 from features.review_text.normalization import flattened, known_language, language_of, normal_forms, without_surrogates
-from features.review_text.redaction import masked
+from features.review_text.redaction import redact
 
 SAMPLED_SHARE: Final = 0.0075
 # A doctor, a danger to life: two signs each; suddenly, my daughter, had to unplug: one each.
@@ -119,7 +119,7 @@ Given = TypeVar("Given")
 
 
 @dataclass(frozen=True)
-class Batch:
+class ReviewBatch:
     """Reviews to read: `row` names each, `sampled` those that are read again where the phrases find nothing."""
 
     row: NDArray[np.int64]
@@ -129,7 +129,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Reading:
+class ExtractionResult:
     """What was read of a batch.
 
     `mentions` has the columns of `SCHEMA`: `text[start:end]` is the sentence (kept with addresses and phone numbers
@@ -144,7 +144,7 @@ class Reading:
     blind_spot: BlindSpot
 
 
-def read(batch: Batch) -> Reading:
+def extract_mentions(batch: ReviewBatch) -> ExtractionResult:
     """Both stages over one batch: each review is read alone, whatever stands beside it."""
     text = clean_texts(batch.text)
     is_candidate = candidates(text).to_numpy()
@@ -163,7 +163,7 @@ def read(batch: Batch) -> Reading:
             "hazard": [m.hazard for m in mentions],
             "severity": [m.severity for m in mentions],
             "probability": probability.round(6),
-            "sentence": [masked(original[a:b]) for original, (a, b) in zip(originals, spans, strict=True)],
+            "sentence": [redact(original[a:b]) for original, (a, b) in zip(originals, spans, strict=True)],
             "start": [a for a, _ in spans],
             "end": [b for _, b in spans],
             "phrase_start": [a for a, _ in phrase_spans],
@@ -181,7 +181,7 @@ def read(batch: Batch) -> Reading:
     harmful = np.unique(np.array(positions, dtype=np.int64)[safety])
     told = signs_of_incident(text.gather(harmful), batch.language.gather(harmful).to_list())
     spot = BlindSpot(int(told.sum()), int((~hit).sum()), len(signs), int(signs.sum()))
-    return Reading(found, normal, dict(zip(again.tolist(), signs.tolist(), strict=True)), spot)
+    return ExtractionResult(found, normal, dict(zip(again.tolist(), signs.tolist(), strict=True)), spot)
 
 
 def clean_texts(texts: "pl.Series | Iterable[str | None]") -> pl.Series:

@@ -12,11 +12,19 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.progress import Progress, SilentProgress
-from data.workspace import replacing
+from data.workspace import replace_atomically
 from features.review_text.classifier import COUNTS_FROM
-from features.review_text.extractor import Batch, BlindSpot, Reading, extractor_version, in_order, read, sampled_rows
+from features.review_text.extractor import (
+    BlindSpot,
+    ExtractionResult,
+    ReviewBatch,
+    extract_mentions,
+    extractor_version,
+    in_order,
+    sampled_rows,
+)
 from features.review_text.hazards import hazards
 from features.review_text.normalization import LANGUAGES, without_surrogates
 
@@ -27,7 +35,7 @@ COLUMNS: Final = ("row", "hazard", "severity", "probability", "sentence", "start
 
 
 @dataclass(frozen=True)
-class Summary:
+class FileSummary:
     """What was found in a file: rows read, mentions, and by hazard the rows with one that counts and the worst one.
 
     `rows_with_hazard` counts rows with a mention of probability COUNTS_FROM or more; `worst` is the severity 0 to 4.
@@ -59,19 +67,22 @@ class Summary:
 def signals(
     source: Path, text_column: str, out: Path, *, language: str | None = None, seed: int = 0,
     progress: Progress | None = None,
-) -> Summary:  # fmt: skip
+) -> FileSummary:  # fmt: skip
     """Read the column of a CSV file and write its mentions to the Parquet file `out`, in memory that does not grow.
 
     One row per mention: `row` (1 is the first after the header), hazard, severity 0 to 4, probability, sentence, and
     its first and last character in the text (`text[start:end]`). `language` is what all rows are written in, else
-    each row's own words decide. Broken bytes become U+FFFD. Raises Refusal where the file cannot be read, has no
+    each row's own words decide. Broken bytes become U+FFFD. Raises UserError where the file cannot be read, has no
     such column, or the language has no phrases; `out` is then untouched.
     """
     if language is not None and language not in LANGUAGES:
-        raise Refusal(f"There are no phrases in the language {language!r}. Give one of {', '.join(LANGUAGES)}.")
+        raise UserError(f"There are no phrases in the language {language!r}. Give one of {', '.join(LANGUAGES)}.")
     total = _size_of(source)
     tally = _Tally()
-    with (progress or SilentProgress()).step("Reading reviews", total, "bytes") as advance, replacing(out) as attempt:
+    with (
+        (progress or SilentProgress()).step("Reading reviews", total, "bytes") as advance,
+        replace_atomically(out) as attempt,
+    ):
         batches = _batches(source, text_column, language, seed)
         with pq.ParquetWriter(attempt, _arrow_schema(), compression="zstd") as writer:
             for size, rows, reading in in_order(_read, batches):
@@ -81,9 +92,9 @@ def signals(
     return tally.summary()
 
 
-def _read(given: tuple[int, Batch]) -> tuple[int, int, Reading]:
+def _read(given: tuple[int, ReviewBatch]) -> tuple[int, int, ExtractionResult]:
     size, batch = given
-    return size, len(batch.row), read(batch)
+    return size, len(batch.row), extract_mentions(batch)
 
 
 class _Tally:
@@ -93,7 +104,7 @@ class _Tally:
         self.rows_with_hazard: Counter[str] = Counter()
         self.worst: dict[str, int] = {}
 
-    def add(self, rows: int, reading: Reading) -> None:
+    def add(self, rows: int, reading: ExtractionResult) -> None:
         """Count one batch."""
         self.rows += rows
         self.mentions += len(reading.mentions)
@@ -104,14 +115,14 @@ class _Tally:
             self.rows_with_hazard[hazard] += count
             self.worst[hazard] = max(worst, self.worst.get(hazard, 0))
 
-    def summary(self) -> Summary:
+    def summary(self) -> FileSummary:
         """All batches together."""
-        return Summary(
+        return FileSummary(
             self.rows, self.mentions, dict(self.rows_with_hazard), self.worst, self.blind_spot, extractor_version()
         )
 
 
-def _batches(source: Path, column: str, language: str | None, seed: int) -> Iterator[tuple[int, Batch]]:
+def _batches(source: Path, column: str, language: str | None, seed: int) -> Iterator[tuple[int, ReviewBatch]]:
     """Batches of bounded size with the bytes read for each."""
     texts: list[str] = []
     characters = first = 1
@@ -126,10 +137,10 @@ def _batches(source: Path, column: str, language: str | None, seed: int) -> Iter
         yield characters, _batch(texts, first, language, seed)
 
 
-def _batch(texts: Sequence[str], first: int, language: str | None, seed: int) -> Batch:
+def _batch(texts: Sequence[str], first: int, language: str | None, seed: int) -> ReviewBatch:
     row = np.arange(first, first + len(texts), dtype=np.int64)
     spoken = pl.Series([language], dtype=pl.String).new_from_index(0, len(texts))
-    return Batch(row, pl.Series(texts, dtype=pl.String), spoken, sampled_rows(row, seed))
+    return ReviewBatch(row, pl.Series(texts, dtype=pl.String), spoken, sampled_rows(row, seed))
 
 
 def _texts(source: Path, column: str) -> Iterator[str]:
@@ -147,7 +158,7 @@ def _texts(source: Path, column: str) -> Iterator[str]:
                 if row:
                     yield without_surrogates(row[place]) if place < len(row) else ""
         except csv.Error as error:
-            raise Refusal(
+            raise UserError(
                 f"{source} cannot be read as CSV near line {rows.line_num}: {error}. Close its quotes there."
             ) from error
 
@@ -158,14 +169,14 @@ def _header(line: str, column: str, source: Path) -> tuple[list[str], str]:
         if column in header:
             return header, delimiter
     known = ", ".join(next(csv.reader([line]), [])[:20])
-    raise Refusal(f"{source} has no column {column!r}; it has: {known}. Name one of them with --text.")
+    raise UserError(f"{source} has no column {column!r}; it has: {known}. Name one of them with --text.")
 
 
 def _size_of(source: Path) -> int:
     try:
         return source.stat().st_size
     except OSError as error:
-        raise Refusal(f"{source} cannot be read: {error.strerror}. Name a CSV file.") from error
+        raise UserError(f"{source} cannot be read: {error.strerror}. Name a CSV file.") from error
 
 
 def _arrow_schema() -> pa.Schema:

@@ -22,10 +22,10 @@ from data.lake.partitions import content_sums
 from data.lake.store import open_lake
 from data.lake.tables import Tables
 from data.progress import Progress, SilentProgress
-from data.workspace import Workspace, replacing
+from data.workspace import Workspace, replace_atomically
 from features.groups.reviews import READ, REVIEWS, SIGNALS
 from features.review_text.extractor import BlindSpot, extractor_version, in_order
-from features.review_text.records import MENTION, REVIEW, Records, Types, carried_types, records_of
+from features.review_text.records import MENTION, REVIEW, ReviewRecords, Types, carried_types, records_of
 
 BATCH_ROWS: Final = 30_000
 MENTIONS_FILE, REVIEWS_FILE = "mentions.parquet", "reviews.parquet"
@@ -33,7 +33,7 @@ MONTHS: Final = "months"
 
 
 @dataclass(frozen=True)
-class Enrichment:
+class ExtractionCounts:
     """What one run did: days and reviews read now, days kept from before, and what the sample says of the misses."""
 
     days_read: int
@@ -44,7 +44,9 @@ class Enrichment:
     extractor_version: str
 
 
-def enrich(tables: Tables, folder: Path, *, seed: int = 0, progress: Progress | None = None) -> Enrichment:
+def update_review_signals(
+    tables: Tables, folder: Path, *, seed: int = 0, progress: Progress | None = None
+) -> ExtractionCounts:
     """Bring `folder` up to date with the reviews of `tables`.
 
     A day of reviews is a folder, named by the day and a digest of its reviews and of the extractor's version, that
@@ -71,7 +73,7 @@ def enrich(tables: Tables, folder: Path, *, seed: int = 0, progress: Progress | 
             finally:
                 shutil.rmtree(attempt)
     _remove_superseded(folder, {name for name, _ in wanted.values()})
-    return Enrichment(
+    return ExtractionCounts(
         len(missing), len(wanted) - len(missing), tally.reviews, tally.mentions, tally.blind_spot, extractor_version()
     )
 
@@ -98,7 +100,7 @@ def read_reviews_kept(tables: Tables, folder: Path) -> ir.Table:
     }
     for name, of_month in files.items():
         if not (months / name).is_file():
-            with replacing(months / name) as attempt:
+            with replace_atomically(months / name) as attempt:
                 rows = _parquet(tables, of_month).order_by("sku_id", "market", "happened_on", "review_id")
                 tables.backend.to_parquet(rows, attempt, compression="zstd")
     _remove_superseded(months, set(files))
@@ -110,7 +112,7 @@ class _Tally:
         self.reviews = self.mentions = 0
         self.blind_spot = BlindSpot(0, 0, 0, 0)
 
-    def add(self, kept: Records) -> None:
+    def add(self, kept: ReviewRecords) -> None:
         """Count one batch."""
         self.reviews += len(kept.reviews)
         self.mentions += len(kept.mentions)
@@ -126,7 +128,7 @@ class _Days:
         self.writers: dict[str, pq.ParquetWriter] = {}
         self.open_files = ExitStack()
 
-    def write(self, kept: Records) -> None:
+    def write(self, kept: ReviewRecords) -> None:
         """Append a batch whose days are in order and not before those written."""
         for day in kept.reviews["happened_on"].unique(maintain_order=True):
             if day != self.day:
@@ -216,7 +218,7 @@ def _digest(text: str) -> str:
 def read_lake(workspace: Workspace, progress: Progress | None = None) -> Tables:
     """The lake, as `data.lake.store.open_lake` gives it, with its reviews read; only days that are new or changed take time.
 
-    Raises Refusal where nothing has been ingested.
+    Raises UserError where nothing has been ingested.
     """
     return with_reviews_read(open_lake(workspace), workspace.review_signals, progress)
 
@@ -225,7 +227,7 @@ def with_reviews_read(tables: Tables, folder: Path, progress: Progress | None = 
     """The tables with READ (a row per review) and SIGNALS (a row per mention) of the reviews, kept in `folder`."""
     if not tables.has(REVIEWS):
         return tables
-    enrich(tables, folder, progress=progress)
+    update_review_signals(tables, folder, progress=progress)
     read = {READ: read_reviews_kept(tables, folder), SIGNALS: review_signals(tables, folder)}
     return replace(tables, given={**tables.given, **read})
 

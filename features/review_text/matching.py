@@ -16,7 +16,7 @@ Positions = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Found:
+class PhraseMatch:
     """Occurrences, by text and then by position: number of the text, number of the pattern, first character."""
 
     text: Positions
@@ -24,7 +24,7 @@ class Found:
     start: Positions
 
 
-def search(flat_texts: pl.Series, patterns: Sequence[str]) -> Found:
+def search(flat_texts: pl.Series, patterns: Sequence[str]) -> PhraseMatch:
     """Every occurrence of every pattern, overlapping ones too, in time linear in the length of the texts."""
     given = list(patterns)
     texts = flat_texts.alias("text").to_frame().with_row_index("row")
@@ -42,7 +42,7 @@ def search(flat_texts: pl.Series, patterns: Sequence[str]) -> Found:
         mine = slice(*np.searchsorted(text, [row, row + 1]))
         start[mine] = _characters(content, start[mine])
     order = np.lexsort((pattern, start, text))
-    return Found(text[order], pattern[order], start[order])
+    return PhraseMatch(text[order], pattern[order], start[order])
 
 
 def _characters(content: str, byte: Positions) -> Positions:

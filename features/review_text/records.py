@@ -15,12 +15,12 @@ from data.lake.surrogate_keys import SKU_CODE
 from features.review_text.classifier import COUNTS_FROM
 from features.review_text.extractor import (
     SCHEMA,
-    Batch,
     BlindSpot,
-    Reading,
+    ExtractionResult,
+    ReviewBatch,
     clean_texts,
+    extract_mentions,
     extractor_version,
-    read,
     sampled_rows,
 )
 from features.review_text.hazards import hazards
@@ -80,7 +80,7 @@ REVIEW: Final[Types] = {
 
 
 @dataclass(frozen=True)
-class Records:
+class ReviewRecords:
     """Of one batch: `reviews` in the columns of REVIEW, `mentions` in those of MENTION, and what they say of misses.
 
     A review's `hazard` tells whether a likely mention of it speaks of a safety hazard, `severity` is the worst of
@@ -93,7 +93,7 @@ class Records:
     blind_spot: BlindSpot
 
 
-def records_of(given: pl.DataFrame, seed: int = 0) -> Records:
+def records_of(given: pl.DataFrame, seed: int = 0) -> ReviewRecords:
     """Read reviews (the columns of CARRIED, `text` and `language`); each is read alone, whatever stands beside it.
 
     Reviews that carry the code of their SKU keep it.
@@ -101,7 +101,7 @@ def records_of(given: pl.DataFrame, seed: int = 0) -> Records:
     text = clean_texts(given["text"])
     row = np.arange(len(given), dtype=np.int64)
     sampled = sampled_rows(_numbers(given["review_id"]), seed)
-    reading = read(Batch(row, text, given["language"].cast(pl.String), sampled))
+    reading = extract_mentions(ReviewBatch(row, text, given["language"].cast(pl.String), sampled))
     keys = text_keys(text)
     near = list(keys)
     for place, key in zip(
@@ -118,7 +118,7 @@ def records_of(given: pl.DataFrame, seed: int = 0) -> Records:
     ).select(pl.col(name).cast(kind) for name, kind in {**types, **REVIEW}.items())  # fmt: skip
     whose = reviews.select(*CARRIED, "copy_key", "extractor_version", row=row)
     mentions = reading.mentions.join(whose, on="row", how="left", maintain_order="left").select(*MENTION)
-    return Records(reviews, mentions, reading.blind_spot)
+    return ReviewRecords(reviews, mentions, reading.blind_spot)
 
 
 def carried_types(columns: Collection[str]) -> Types:
@@ -126,7 +126,7 @@ def carried_types(columns: Collection[str]) -> Types:
     return {**CARRIED, SKU_CODE: pl.Int32} if SKU_CODE in columns else CARRIED
 
 
-def _spoken_of(reading: Reading, size: int) -> dict[str, pl.Series]:
+def _spoken_of(reading: ExtractionResult, size: int) -> dict[str, pl.Series]:
     """Per hazard whether each review likely speaks of it, whether of any that hurts people, and how severe it is."""
     likely = reading.mentions.filter(pl.col("probability") >= COUNTS_FROM)
     found = {name: np.zeros(size, dtype=bool) for name in ("hazard", *hazards())}

@@ -11,7 +11,7 @@ _NUMBER = re.compile(r"(?<![\w.])[+\uff0b(]?\d(?:[\s().\-\u2010-\u2015/]{0,2}\d)
 _DATE = re.compile(r"(?:\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./]\d{4})")
 
 
-def masked(quote: str) -> str:
+def redact(quote: str) -> str:
     """The quote with each letter and digit of an address or phone number as `*`; its length stays the same."""
     if "@" in quote or "\uff20" in quote:
         quote = _ADDRESS.sub(lambda found: MASK * len(found.group()), quote)

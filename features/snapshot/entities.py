@@ -10,9 +10,9 @@ import ibis
 import numpy as np
 import pyarrow as pa
 
-from data.lake.surrogate_keys import SKU_CODE, SKU_RANK, coded_skus
-from features.definition import KEYS, Entity, joined, kept
-from features.fitted_tables import Reference
+from data.lake.surrogate_keys import SKU_CODE, SKU_RANK, assign_sku_codes
+from features.definition import KEYS, Entity, kept, left_join_missing
+from features.fitted_tables import FittedTables
 from features.groups.listing_and_category import READ
 from features.groups.titles import title_key
 
@@ -28,7 +28,7 @@ class Morning:
 
     as_of: date
     tables: "Tables"
-    reference: Reference
+    reference: FittedTables
 
     @property
     def day(self) -> "ir.DateScalar":
@@ -100,7 +100,7 @@ def numbered(
                                  "supplier_id", *(("category", *READ) if described else ())))  # fmt: skip
         listing = skus.select(*columns).inner_join(codes, SKU_CODE)
         for other in found.values():
-            listing = joined(listing, other.rows, KEYS[other.entity])
+            listing = left_join_missing(listing, other.rows, KEYS[other.entity])
         listing = stack.enter_context(kept(tables, {"listing": listing}))["listing"]
         yield listing, {"sku": Places("sku", listing, 0, count).span(0, count), **found}
 
@@ -109,7 +109,7 @@ def _skus(stack: ExitStack, tables: "Tables", titled: bool) -> "ir.Table":
     """The SKUs with their codes, as the lake gave them or given now, and with `title_key` where it is wanted."""
     skus = tables["skus"]
     if SKU_CODE not in skus.columns:
-        skus = stack.enter_context(kept(tables, {"coded": coded_skus(skus)}))["coded"]
+        skus = stack.enter_context(kept(tables, {"coded": assign_sku_codes(skus)}))["coded"]
     if not titled:
         return skus
     titles = skus.select(SKU_CODE, title_key=title_key(skus.title))

@@ -157,13 +157,13 @@ def _is_at(skus: EntityFile, row: int, sku_id: str, market: str) -> bool:
 def open_snapshot(folder: Path, digest: str | None = None) -> Snapshot:
     """The snapshot in `folder`, the one of this `digest` where one is given.
 
-    Raises Refusal where it is absent, half-written, cut short, of another format or another digest.
+    Raises UserError where it is absent, half-written, cut short, of another format or another digest.
     """
     return Snapshot(folder, digest)
 
 
 def verify_snapshot(folder: Path) -> None:
-    """Raise Refusal unless every file of the snapshot in `folder` is the one that was written; reads all of them."""
+    """Raise UserError unless every file of the snapshot in `folder` is the one that was written; reads all of them."""
     require_unchanged(folder, _read_statement(folder).files)
 
 

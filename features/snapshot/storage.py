@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from data.errors import Refusal
+from data.errors import UserError
 
 FEATURES = "features"
 LINKS = "links"
@@ -37,7 +37,7 @@ class EntityFile:
             reader = pa.ipc.open_file(pa.memory_map(str(path)))
             self._batches = [reader.get_batch(number) for number in range(reader.num_record_batches)]
         except (OSError, pa.ArrowInvalid) as error:
-            raise Refusal(f"{path} cannot be read: {error}. Write it again with `touchstone score`.") from error
+            raise UserError(f"{path} cannot be read: {error}. Write it again with `touchstone score`.") from error
         self._table = pa.Table.from_batches(self._batches, reader.schema)
         self._starts = np.cumsum([0, *(batch.num_rows for batch in self._batches)])
         self._first: list[int] = self._starts.tolist()
@@ -175,7 +175,7 @@ class KeyIndex:
         try:
             self._hashes, self._rows = _mapped(folder / HASHES_FILE), _mapped(folder / ROWS_FILE)
         except (OSError, EOFError, ValueError) as error:
-            raise Refusal(
+            raise UserError(
                 f"The index in {folder} cannot be read: {error}. Write it again with `touchstone score`."
             ) from error
         self._is_at = is_at

@@ -11,13 +11,13 @@ import ibis.expr.types as ir
 import numpy as np
 from numpy.typing import NDArray
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.lake.tables import Tables
 from data.manifest import file_sums
 from data.progress import Advance, Progress
-from data.workspace import replacing
+from data.workspace import replace_atomically
 from features.definition import KEYS, NOBODY, Entity, Events, passes
-from features.fitted_tables import Reference
+from features.fitted_tables import FittedTables
 from features.registry import CATALOGUE, FEATURE_NAMES
 from features.snapshot.entities import Morning, place_of
 from features.snapshot.matrices import Laid, laid
@@ -50,32 +50,32 @@ def catalogue_on(tables: Tables, as_of: date) -> ir.Table:
     return skus.filter(skus.listed_on <= as_of).select("sku_id", "market").mutate(as_of=ibis.literal(as_of))
 
 
-def reference_digest(reference: Reference) -> str:
+def reference_digest(reference: FittedTables) -> str:
     """`r-` and 12 hex digits that name what the reference holds for the pipeline, however it is stored."""
     read = {name: reference[name].to_pydict() for name in ("rates", "categories", "title_words")}
     return "r-" + hashlib.sha256(json.dumps(read, sort_keys=True).encode("utf-8")).hexdigest()[:12]
 
 
-def snapshot_name(tables: Tables, as_of: date, reference: Reference) -> str:
+def snapshot_name(tables: Tables, as_of: date, reference: FittedTables) -> str:
     """`s-` and 12 hex digits that name what a snapshot is made of: day, lake, feature catalogue and reference."""
     made_of = (as_of.isoformat(), tables.fingerprint, feature_version(), reference_digest(reference))
     return "s-" + hashlib.sha256("\n".join(made_of).encode("utf-8")).hexdigest()[:12]
 
 
-def write_snapshot(tables: Tables, as_of: date, reference: Reference, folder: Path, progress: Progress) -> None:
+def write_snapshot(tables: Tables, as_of: date, reference: FittedTables, folder: Path, progress: Progress) -> None:
     """Write the snapshot of `as_of` as `folder`, all or nothing.
 
-    Raises Refusal where the catalogue has no SKU by that day.
+    Raises UserError where the catalogue has no SKU by that day.
     """
     rows = int(tables.backend.to_pyarrow(catalogue_on(tables, as_of).count()).as_py())
     if not rows:
-        raise Refusal(
+        raise UserError(
             f"No SKU is listed by {as_of}, so there is nothing to score. Ingest a catalogue or take a later day."
         )
     names = {entity: tuple(f.name for f in CATALOGUE if f.entity == entity) for entity in KEYS}
     linked = tuple(entity for entity in KEYS if entity != SKU and names[entity])
     with (
-        replacing(folder) as attempt,
+        replace_atomically(folder) as attempt,
         progress.step("Features of the catalogue", rows, "SKUs") as advance,
         laid(Morning(as_of, tables, reference)) as catalogue,
     ):

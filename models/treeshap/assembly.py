@@ -6,13 +6,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.treeshap.binning import Coded, columns_of
+from models.treeshap.binning import EncodedRows, tested_columns
 from models.treeshap.model_file import NO_MISSING, Floats, Forest, Ints
-from models.treeshap.program import DOWN, TWIG, UP, Listing, Program, Steps, Tests
-from models.treeshap.simd import compiled
+from models.treeshap.program import DOWN, TWIG, UP, CompiledModel, Program, WalkSteps, WalkTests
+from models.treeshap.simd import compile_kernel
 
 
-class Rule(NamedTuple):
+class QuadratureRule(NamedTuple):
     """Points p, their complements 1 - p, and weights; exact for polynomials of degree 2·len(points) - 1."""
 
     points: NDArray[np.float64]
@@ -20,13 +20,13 @@ class Rule(NamedTuple):
     weights: NDArray[np.float64]
 
 
-def rule_for(distinct_features: int) -> Rule:
+def rule_for(distinct_features: int) -> QuadratureRule:
     """The smallest rule that is exact for a path of so many distinct features: ⌈d / 2⌉ points for degree d - 1.
 
     Source: G. Owen, Multilinear extensions of games (1972), DOI 10.1287/mnsc.18.5.64.
     """
     nodes, weights = np.polynomial.legendre.leggauss((distinct_features + 1) // 2)
-    return Rule((1.0 + nodes) / 2.0, (1.0 - nodes) / 2.0, weights / 2.0)
+    return QuadratureRule((1.0 + nodes) / 2.0, (1.0 - nodes) / 2.0, weights / 2.0)
 
 
 class Branches(NamedTuple):
@@ -64,14 +64,14 @@ class Walk(NamedTuple):
     distinct: Ints
 
 
-def assemble(forest: Forest, precision: type[np.floating]) -> Listing:
+def assemble(forest: Forest, precision: type[np.floating]) -> CompiledModel:
     """The program of a forest, its numbers in the given float type.
 
     Raises:
         ValueError: from numpy, when a path tests more distinct features than a quadrature can be built for.
 
     """
-    branches, coded = _branches(forest), columns_of(forest)
+    branches, coded = _branches(forest), tested_columns(forest)
     walk = _walked(forest, branches)
     rules = {int(d): rule_for(int(d)) for d in np.unique(walk.distinct) if d > 0}
     sizes = {d: len(rule.points) for d, rule in rules.items()}
@@ -91,7 +91,7 @@ def assemble(forest: Forest, precision: type[np.floating]) -> Listing:
             for name in ("points", "complements", "weights")
         },
     )
-    return Listing(
+    return CompiledModel(
         program=program,
         base_value=math.fsum(forest.leaf_values * walk.reach),
         slots=2 * int(walk.depths.max(initial=0)) + 3,
@@ -127,7 +127,7 @@ def _walked(forest: Forest, branches: Branches) -> Walk:
     return walk
 
 
-@compiled
+@compile_kernel
 def _walk_all(split_start, features, branches, n_features, walk):  # type: ignore[no-untyped-def]
     """Fill `walk`, tree by tree in preorder, with a stack of the path from the root instead of recursion."""
     size = np.max(np.diff(split_start)) + 1
@@ -185,7 +185,7 @@ def _centred(forest: Forest, walk: Walk) -> Floats:
     return forest.leaf_values - expected[tree]
 
 
-def _steps(forest: Forest, branches: Branches, walk: Walk, precision: type[np.floating]) -> Steps:
+def _steps(forest: Forest, branches: Branches, walk: Walk, precision: type[np.floating]) -> WalkSteps:
     test = walk.step_tests
     split, depth = walk.splits[test], walk.depths[test]
     first, second = branches.first[split], branches.second[split]
@@ -201,14 +201,14 @@ def _steps(forest: Forest, branches: Branches, walk: Walk, precision: type[np.fl
         np.where(first < 0, -1, 2 * depth + 1), np.where(second < 0, -1, 2 * depth + 2),
         test - tree_start, forest.splits.features[split], walk.earlier[test] >= 0,
     )  # fmt: skip
-    return Steps(np.ascontiguousarray(numbers), *(column.astype(np.int32) for column in whole))
+    return WalkSteps(np.ascontiguousarray(numbers), *(column.astype(np.int32) for column in whole))
 
 
-def _tests(forest: Forest, branches: Branches, walk: Walk, coded: Coded) -> Tests:
+def _tests(forest: Forest, branches: Branches, walk: Walk, coded: EncodedRows) -> WalkTests:
     splits, split = forest.splits, walk.splits
     low = np.where(splits.default_left & (splits.kinds != NO_MISSING), 0, 1)
     numerical = coded.table < 0
-    return Tests(
+    return WalkTests(
         column=coded.column[split],
         low=np.where(numerical, low, 0)[split],
         span=np.where(numerical, coded.place + 1 - low, 0)[split],

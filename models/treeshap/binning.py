@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.treeshap.model_file import CATEGORY, NAN_MISSING, ZERO_MISSING, Forest
-from models.treeshap.simd import compiled
+from models.treeshap.simd import compile_kernel
 
 ZERO_HALF_WIDTH = float(np.float32(1e-35))  # LightGBM's kZeroThreshold: it reads any |value| up to here as zero
 LARGEST_CATEGORY = 2.0**31 - 1.0
 KINDS = CATEGORY + 1
 
 
-class Columns(NamedTuple):
+class TestedColumns(NamedTuple):
     """Which codes a model needs: column c codes `features[c]` by `values[starts[c]:starts[c + 1]]`.
 
     Splits of one feature with different missing types get columns of their own.
@@ -35,20 +35,20 @@ class Columns(NamedTuple):
         return np.uint8 if largest <= 0xFF else np.uint16 if largest <= 0xFFFF else np.uint32
 
 
-class Coded(NamedTuple):
+class EncodedRows(NamedTuple):
     """The columns, and for each split its column and the place there of its threshold.
 
     `table` is the start in `tables` of a categorical split's answers by code, and -1 for a numerical split.
     """
 
-    columns: Columns
+    columns: TestedColumns
     column: NDArray[np.int64]
     place: NDArray[np.int64]
     table: NDArray[np.int64]
     tables: NDArray[np.uint8]
 
 
-def columns_of(forest: Forest) -> Coded:
+def tested_columns(forest: Forest) -> EncodedRows:
     """The columns of all splits of a forest, by feature and kind."""
     splits, categories = forest.splits, forest.categories
     numerical, categorical = np.flatnonzero(splits.kinds != CATEGORY), np.flatnonzero(splits.kinds == CATEGORY)
@@ -70,10 +70,10 @@ def columns_of(forest: Forest) -> Coded:
     table[categorical] = np.cumsum(sizes) - sizes
     tables = np.zeros(int(sizes.sum()), dtype=np.uint8)
     tables[table[categories.splits] + 1 + places[len(numerical) :]] = 1
-    return Coded(Columns(keys // KINDS, keys % KINDS, starts, values[new]), column, place, table, tables)
+    return EncodedRows(TestedColumns(keys // KINDS, keys % KINDS, starts, values[new]), column, place, table, tables)
 
 
-@compiled
+@compile_kernel
 def encode(columns, matrix, start, rows, memory):  # type: ignore[no-untyped-def]
     """Write the codes of `rows` rows from `start` on to `memory.codes[column · rows + row]`.
 
@@ -95,7 +95,7 @@ def encode(columns, matrix, start, rows, memory):  # type: ignore[no-untyped-def
             memory.codes[column * rows + row] = place + 1 if named else 0
 
 
-@compiled
+@compile_kernel
 def _as_lightgbm_reads(value, kind):  # type: ignore[no-untyped-def]
     """The number that is compared: NaN if missing, categories without fraction, and tiny numbers as zero."""
     if kind == CATEGORY:
@@ -106,7 +106,7 @@ def _as_lightgbm_reads(value, kind):  # type: ignore[no-untyped-def]
     return np.nan if kind == ZERO_MISSING and value == 0.0 else value
 
 
-@compiled
+@compile_kernel
 def _count_below(values, first, size, rows, memory):  # type: ignore[no-untyped-def]
     """Binary searches of all rows step by step, so that none waits for a wrongly guessed branch of its own."""
     sought, places = memory.sought, memory.places

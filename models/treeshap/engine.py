@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from models.treeshap.assembly import assemble
 from models.treeshap.kernels import explain_rows, explain_top
 from models.treeshap.model_file import read_model
-from models.treeshap.program import ROWS, Listing, memory_for
+from models.treeshap.program import ROWS, CompiledModel, memory_for
 
 Precision = Literal["float64", "float32"]
 
@@ -22,7 +22,7 @@ class Contributions(NamedTuple):
     base_value: float
 
 
-class Top(NamedTuple):
+class TopContributions(NamedTuple):
     """The k largest contributions of each row by size: features (n, k), contributions (n, k), and the margins (n,)."""
 
     features: NDArray[np.int32]
@@ -50,7 +50,7 @@ class Engine:
     A row's answer depends on that row alone: not on its neighbours, their order, their number, or the threads.
     """
 
-    def __init__(self, listing: Listing, feature_names: tuple[str, ...], precision: "np.dtype[Any]") -> None:
+    def __init__(self, listing: CompiledModel, feature_names: tuple[str, ...], precision: "np.dtype[Any]") -> None:
         self._listing = listing
         self._precision = precision
         self.feature_names = feature_names
@@ -86,7 +86,7 @@ class Engine:
         """Raw margins (n,): the base value plus the sum of a row's contributions. Raises as `contributions`."""
         return self.top(matrix, 0, threads).margin
 
-    def top(self, matrix: NDArray[np.float64], k: int, threads: int = 1) -> Top:
+    def top(self, matrix: NDArray[np.float64], k: int, threads: int = 1) -> TopContributions:
         """The k largest contributions of each row, largest size first, equal sizes by feature; k = 0: margins only.
 
         Never holds (n, features) values in memory.
@@ -98,7 +98,7 @@ class Engine:
         self._check(matrix, threads)
         if not 0 <= k <= self.n_features:
             raise ValueError(f"k is between 0 and the {self.n_features} features of the model, got {k}.")
-        top = Top(
+        top = TopContributions(
             features=np.empty((len(matrix), k), dtype=np.int32),
             values=np.empty((len(matrix), k), dtype=self._precision),
             margin=np.empty(len(matrix), dtype=np.float64),
@@ -106,7 +106,7 @@ class Engine:
 
         def explain(start: int, stop: int) -> None:
             memory = memory_for(self._listing, self.n_features)
-            some = Top(top.features[start:stop], top.values[start:stop], top.margin[start:stop])
+            some = TopContributions(top.features[start:stop], top.values[start:stop], top.margin[start:stop])
             explain_top(self._listing.program, memory, matrix[start:stop], self.base_value, some)
 
         _in_threads(explain, len(matrix), threads)

@@ -15,13 +15,23 @@ from models.treeshap.program import (
     TWIG,
 )
 from models.treeshap.row_kernels import walk_row
-from models.treeshap.simd import bits_within, compiled, inlined, load, multiply_add, splat, store, where, widen
+from models.treeshap.simd import (
+    bits_within,
+    compile_kernel,
+    inline_kernel,
+    load,
+    multiply_add,
+    splat,
+    store,
+    where,
+    widen,
+)
 
 TILE = POINTS * ROWS  # floats of one slot
 ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
-@compiled
+@compile_kernel
 def walk_tile(program, memory):  # type: ignore[no-untyped-def]
     """Add all contributions to `memory.phi[feature · ROWS + row]`, from `memory.codes[column · ROWS + row]`."""
     for tree in range(program.point_count.size):
@@ -31,7 +41,7 @@ def walk_tile(program, memory):  # type: ignore[no-untyped-def]
             _walk(program, memory, tree, start)
 
 
-@compiled
+@compile_kernel
 def _answer(program, memory, tree):  # type: ignore[no-untyped-def]
     """Set the bits `taken` (rows that go to the first child) and `valid` (rows that passed all earlier tests)."""
     tests, offset = program.tests, program.test_start[tree]
@@ -53,7 +63,7 @@ def _answer(program, memory, tree):  # type: ignore[no-untyped-def]
             valid[test] = passed & valid[earlier]
 
 
-@compiled
+@compile_kernel
 def _walk(program, memory, tree, start):  # type: ignore[no-untyped-def]
     """Walk one tree with up to POINTS points of its quadrature, from point `start` on."""
     point = program.point_start[tree] + start
@@ -67,7 +77,7 @@ def _walk(program, memory, tree, start):  # type: ignore[no-untyped-def]
             _come_up(program, memory, at, point, count)
 
 
-@inlined
+@inline_kernel
 def _facts(program, memory, at):  # type: ignore[no-untyped-def]
     """What is the same at all points; read once, because the compiler must take any store for a change of it."""
     steps, test = program.steps, program.steps.test[at]
@@ -75,7 +85,7 @@ def _facts(program, memory, at):  # type: ignore[no-untyped-def]
     return steps.repeated[at] != 0, share, earlier, memory.taken[test], memory.valid[test]
 
 
-@inlined
+@inline_kernel
 def _factor(facts, p, rest):  # type: ignore[no-untyped-def]
     """The factor f at point p, by row, and the weight of the sum (see program.py)."""
     repeated, share, earlier, taken, valid = facts
@@ -88,7 +98,7 @@ def _factor(facts, p, rest):  # type: ignore[no-untyped-def]
     return where(valid, factor, splat(share, ROWS)), earlier / (whole * whole)
 
 
-@inlined
+@inline_kernel
 def _go_down(program, memory, at, point, count):  # type: ignore[no-untyped-def]
     """Give C to the children that are not leaves."""
     steps, stack = program.steps, memory.stack
@@ -103,7 +113,7 @@ def _go_down(program, memory, at, point, count):  # type: ignore[no-untyped-def]
             store(stack, second + q * ROWS, above - below)
 
 
-@inlined
+@inline_kernel
 def _come_up(program, memory, at, point, count):  # type: ignore[no-untyped-def]
     """Replace C by G, and add the feature's part of the contributions."""
     steps, stack, kind = program.steps, memory.stack, program.steps.kinds[at]
@@ -135,7 +145,7 @@ def _come_up(program, memory, at, point, count):  # type: ignore[no-untyped-def]
 FEW_ROWS = 5  # up to here, rows one by one are faster than a tile that is mostly empty
 
 
-@compiled
+@compile_kernel
 def _explain_next(program, memory, matrix, start):  # type: ignore[no-untyped-def]
     """Fill `memory.phi` for the next rows; return their number and the distance between two features in `phi`."""
     memory.phi[:] = 0.0
@@ -148,7 +158,7 @@ def _explain_next(program, memory, matrix, start):  # type: ignore[no-untyped-de
     return min(ROWS, matrix.shape[0] - start), ROWS
 
 
-@compiled
+@compile_kernel
 def explain_rows(program, memory, matrix, values):  # type: ignore[no-untyped-def]
     """Write every contribution to `values` (n, features)."""
     start = 0
@@ -160,7 +170,7 @@ def explain_rows(program, memory, matrix, values):  # type: ignore[no-untyped-de
         start += rows
 
 
-@compiled
+@compile_kernel
 def explain_top(program, memory, matrix, base_value, top):  # type: ignore[no-untyped-def]
     """Fill `top.features` and `top.values` (n, k) with each row's largest contributions, and `top.margin`."""
     start = 0
@@ -176,7 +186,7 @@ def explain_top(program, memory, matrix, base_value, top):  # type: ignore[no-un
         start += rows
 
 
-@compiled
+@compile_kernel
 def _select(phi, features, values):  # type: ignore[no-untyped-def]
     """Insert by size; only what is strictly larger moves ahead, so equal sizes stay in the order of the features."""
     held, k = 0, features.size

@@ -20,13 +20,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.treeshap.binning import Columns
+from models.treeshap.binning import TestedColumns
 
 POINTS = 8  # quadrature points of one walk through a tree; a tree that needs more is walked again
 DOWN, UP, TWIG = range(3)  # TWIG: both children are leaves, so the way down is the way up
 
 
-class Steps(NamedTuple):
+class WalkSteps(NamedTuple):
     """What to do, one entry per step. Slots are places on the kernel's stack; slot -1 is a leaf."""
 
     numbers: NDArray[np.floating]
@@ -43,7 +43,7 @@ class Steps(NamedTuple):
 SHARE, OTHER_SHARE, EARLIER_SHARE, SECOND_VALUE, DIFFERENCE = range(5)
 
 
-class Tests(NamedTuple):
+class WalkTests(NamedTuple):
     """Which rows go to a split's first child: code - low <= span (unsigned) for numbers, `table` for categories.
 
     `table` is the start in `tables` of the answers by code, or -1; `flip` is 1 when the first child is the right one.
@@ -63,9 +63,9 @@ class Tests(NamedTuple):
 class Program(NamedTuple):
     """All that the kernels read. Tree t owns steps, tests and points from `*_start[t]` to `*_start[t + 1]`."""
 
-    columns: Columns
-    steps: Steps
-    tests: Tests
+    columns: TestedColumns
+    steps: WalkSteps
+    tests: WalkTests
     tables: NDArray[np.uint8]
     step_start: NDArray[np.int64]
     test_start: NDArray[np.int64]
@@ -77,7 +77,7 @@ class Program(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Listing:
+class CompiledModel:
     """A program with what the engine needs to run it: the base value and the sizes of the kernel's memory."""
 
     program: Program
@@ -107,7 +107,7 @@ class Memory(NamedTuple):
     phi: NDArray[np.float64]
 
 
-def memory_for(listing: Listing, n_features: int) -> Memory:
+def memory_for(listing: CompiledModel, n_features: int) -> Memory:
     """Memory for one thread that runs a program."""
     program = listing.program
     precision = program.points.dtype

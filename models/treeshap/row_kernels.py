@@ -6,12 +6,12 @@ Every operation is rounded as in the walk of a tile, in the same order, so both 
 import numpy as np
 
 from models.treeshap.program import DIFFERENCE, DOWN, EARLIER_SHARE, OTHER_SHARE, POINTS, SECOND_VALUE, SHARE, TWIG
-from models.treeshap.simd import compiled, load, multiply_add, ordered_sum, splat, store, where
+from models.treeshap.simd import compile_kernel, load, multiply_add, ordered_sum, splat, store, where
 
 ALL, NONE = np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(0)
 
 
-@compiled
+@compile_kernel
 def walk_row(program, memory):  # type: ignore[no-untyped-def]
     """Add every tree's contributions to `memory.phi[feature]`, from `memory.codes[column]`."""
     rule = np.empty(3 * POINTS, program.points.dtype)
@@ -23,7 +23,7 @@ def walk_row(program, memory):  # type: ignore[no-untyped-def]
             _walk(program, memory, rule, tree)
 
 
-@compiled
+@compile_kernel
 def _answer(program, memory, tree):  # type: ignore[no-untyped-def]
     """Set `taken` (the row goes to the first child) and `valid` (it passed all earlier tests): all bits or none."""
     tests, offset = program.tests, program.test_start[tree]
@@ -43,7 +43,7 @@ def _answer(program, memory, tree):  # type: ignore[no-untyped-def]
             valid[test] = passed & valid[earlier]
 
 
-@compiled
+@compile_kernel
 def _fill(program, rule, point, count):  # type: ignore[no-untyped-def]
     """Up to POINTS points, complements and weights; points beyond the tree's own weigh nothing."""
     for q in range(POINTS):
@@ -52,7 +52,7 @@ def _fill(program, rule, point, count):  # type: ignore[no-untyped-def]
         rule[2 * POINTS + q] = program.weights[point + q] if q < count else 0.0
 
 
-@compiled
+@compile_kernel
 def _walk(program, memory, rule, tree):  # type: ignore[no-untyped-def]
     """Walk one tree with one filling of the rule."""
     steps, stack = program.steps, memory.stack
@@ -69,7 +69,7 @@ def _walk(program, memory, rule, tree):  # type: ignore[no-untyped-def]
             store(stack, steps.second[at] * POINTS, above - below)
 
 
-@compiled
+@compile_kernel
 def _factor(program, memory, rule, at):  # type: ignore[no-untyped-def]
     """The factor f and the weight of the sum at every point (see program.py)."""
     steps = program.steps
@@ -85,7 +85,7 @@ def _factor(program, memory, rule, at):  # type: ignore[no-untyped-def]
     return factor, splat(earlier, POINTS) / (whole * whole)
 
 
-@compiled
+@compile_kernel
 def _come_up(program, memory, at, factor, weight):  # type: ignore[no-untyped-def]
     """Replace C by G, and add the feature's part of the contributions."""
     steps, stack, test = program.steps, memory.stack, program.steps.test[at]

@@ -31,12 +31,12 @@ SOURCES = _sources_digest()
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "boundscheck": False, "fastmath": False}
 
 
-def inlined(function: Callable[..., Any]) -> Any:
+def inline_kernel(function: Callable[..., Any]) -> Any:
     """A part of a kernel that becomes part of its callers: lanes returned by a call would travel through memory."""
     return numba.njit(forceinline=True, **_OPTIONS)(function)
 
 
-def compiled(function: Callable[..., Any]) -> Any:
+def compile_kernel(function: Callable[..., Any]) -> Any:
     """Compile a kernel with IEEE arithmetic (no fast-math: it deletes NaN tests) and unchecked indices.
 
     numba caches beside the source or, where that is read-only, in the user's cache folder or `NUMBA_CACHE_DIR`. Where

@@ -6,15 +6,15 @@ from typing import Any
 import numba
 import numpy as np
 
-from sampling.design.inclusion import Solution
-from sampling.problem import Codes, Integers, Limits, Truths, Units
-from sampling.randomness import ONE, hashed, mixed, systematic, uniform
+from sampling.design.inclusion import DesignSolution
+from sampling.problem import Codes, Constraints, Integers, SamplingUnits, Truths
+from sampling.randomness import ONE, hash_columns, mix_words, permanent_random_numbers, systematic
 
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
-def rounded(tails: Codes, heads: Codes, fractions: Integers, one: int, seed: int) -> Truths:
+def round_dependently(tails: Codes, heads: Codes, fractions: Integers, one: int, seed: int) -> Truths:
     """Which edges are rounded up; edge e carries `fractions[e]` / `one`, in (0, 1), from `tails[e]` to `heads[e]`.
 
     Into every node must flow what flows out, up to whole numbers; that remains so. Each edge is rounded up with its
@@ -117,7 +117,7 @@ _BIN_BITS = 4
 _ROWS_AT_ONCE = 1 << 20
 
 
-def taken(units: Units, solution: Solution, limits: Limits, seed: int | str) -> Truths:
+def draw_sample(units: SamplingUnits, solution: DesignSolution, limits: Constraints, seed: int | str) -> Truths:
     """Which SKUs one draw takes, each with exactly its inclusion probability.
 
     SKUs are walked by package, cell and supplier, inside by risk stratum and then by a hash under `seed`. Every
@@ -127,7 +127,7 @@ def taken(units: Units, solution: Solution, limits: Limits, seed: int | str) -> 
     order, first, (group, supplier) = _walk(units, solution, limits, seed)
     fraction = np.add.reduceat(solution.inclusion[order], first) & (ONE - 1)
     up = _rounded_up(group, supplier, fraction, solution, len(limits.options), seed)
-    draw = uniform(np.arange(len(first), dtype=np.uint64), hashed(f"{seed} start"))
+    draw = permanent_random_numbers(np.arange(len(first), dtype=np.uint64), hash_columns(f"{seed} start"))
     # A start below `ONE - fraction` rounds the group's sum down, any other rounds it up.
     high, low = (draw * fraction).astype(np.int64), (draw * (ONE - fraction)).astype(np.int64)
     picked = np.zeros(len(units), dtype=np.bool_)
@@ -135,7 +135,7 @@ def taken(units: Units, solution: Solution, limits: Limits, seed: int | str) -> 
     return picked
 
 
-def _groups(units: Units, solution: Solution, limits: Limits) -> tuple[Codes, Codes, int]:
+def _groups(units: SamplingUnits, solution: DesignSolution, limits: Constraints) -> tuple[Codes, Codes, int]:
     """The package and cell of each SKU as one number; its supplier, 0 where no draw could exceed the cap; how many."""
     group = solution.package.astype(np.int32) * len(limits.options) + units.cell.astype(np.int32)
     if limits.supplier_cap is None:
@@ -148,17 +148,17 @@ def _groups(units: Units, solution: Solution, limits: Limits) -> tuple[Codes, Co
 
 
 def _walk(
-    units: Units, solution: Solution, limits: Limits, seed: int | str
+    units: SamplingUnits, solution: DesignSolution, limits: Constraints, seed: int | str
 ) -> tuple[Integers, Integers, tuple[Integers, Codes]]:
     """The order of the walk, where in it each group begins, and the groups: their package and cell, their supplier."""
     group, supplier, suppliers = _groups(units, solution, limits)
     key = np.empty(len(units), dtype=np.uint64)
-    bins, hashing = solution.strata.bin.astype(np.uint64), hashed(f"{seed} order")
+    bins, hashing = solution.strata.bin.astype(np.uint64), hash_columns(f"{seed} order")
     for begin in range(0, len(units), _ROWS_AT_ONCE):
         rows = slice(begin, begin + _ROWS_AT_ONCE)
         part = group[rows].astype(np.uint64) * np.uint64(suppliers) + supplier[rows].astype(np.uint64)
         part = part << np.uint64(_BIN_BITS) | bins[solution.strata.of_unit[rows]]
-        key[rows] = part << np.uint64(_HASH_BITS) | mixed(units.words[rows], hashing) >> np.uint64(64 - _HASH_BITS)
+        key[rows] = part << np.uint64(_HASH_BITS) | mix_words(units.words[rows], hashing) >> np.uint64(64 - _HASH_BITS)
     order = np.argsort(key, kind="stable")
     key >>= np.uint64(_BIN_BITS + _HASH_BITS)
     key = key[order]
@@ -168,7 +168,7 @@ def _walk(
 
 
 def _rounded_up(
-    group: Integers, supplier: Codes, fraction: Integers, solution: Solution, cells: int, seed: int | str
+    group: Integers, supplier: Codes, fraction: Integers, solution: DesignSolution, cells: int, seed: int | str
 ) -> Truths:
     """Which sums of (package and cell, supplier) are rounded up.
 
@@ -196,7 +196,7 @@ def _rounded_up(
     carried = np.flatnonzero(flows)
     start, end = (np.concatenate(side).astype(np.int32)[carried] for side in (tails, heads))
     edge_up = np.zeros(len(flows), dtype=np.bool_)
-    edge_up[carried] = rounded(start, end, flows[carried], ONE, hashed(f"{seed} rounding"))
+    edge_up[carried] = round_dependently(start, end, flows[carried], ONE, hash_columns(f"{seed} rounding"))
     up = np.zeros(len(fraction), dtype=np.bool_)
     up[loose] = edge_up[: len(loose)]
     return up

@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sampling.design.integer_totals import Demand, Totals, whole_totals
-from sampling.design.linear_program import MARGIN, Optimum, Prices, Programme
-from sampling.design.screening_tiers import tiered
+from sampling.design.integer_totals import FractionalTotals, IntegerTotals, round_totals
+from sampling.design.linear_program import MARGIN, LinearProgram, Optimum, Prices
+from sampling.design.screening_tiers import add_screening_tiers
 from sampling.design.strata import Grouping, Strata, bounded, ranked, strata_of, within_totals
-from sampling.design.within_strata import chances_of, shares_under_caps, whole_chances
-from sampling.problem import Codes, Floats, Integers, Knobs, Limits, Units
+from sampling.design.within_strata import cap_shares, expected_probabilities, integer_probabilities
+from sampling.problem import Codes, Constraints, ExplorationSettings, Floats, Integers, SamplingUnits
 from sampling.randomness import ONE
 
 _ATTEMPTS = 4
@@ -20,7 +20,7 @@ _SLACK = 0.03
 
 
 @dataclass(frozen=True)
-class Price:
+class DesignPrices:
     """What the plan gave up and what bounds it.
 
     `best_value` is the value attainable under the same floors and limits, `value` the plan's; `variance` is the
@@ -39,7 +39,7 @@ class Price:
 
 
 @dataclass(frozen=True)
-class Solution:
+class DesignSolution:
     """The plan before the draw; `inclusion` (whole multiples of 2**-36) and `package` run along the SKUs.
 
     `probability` runs along the strata, `unmet` along the cells: the tests short of a minimum. A SKU that no limit
@@ -50,13 +50,13 @@ class Solution:
     package: Codes
     strata: Strata
     probability: Floats
-    totals: Totals
+    totals: IntegerTotals
     unmet: Integers
-    price: Price
+    price: DesignPrices
 
 
-def solved(units: Units, limits: Limits, knobs: Knobs) -> Solution:
-    """Spend the money of `limits` on `units` as `knobs` say; Refusal where it does not buy one test of every kind.
+def solve(units: SamplingUnits, limits: Constraints, knobs: ExplorationSettings) -> DesignSolution:
+    """Spend the money of `limits` on `units` as `knobs` say; UserError where it does not buy one test of every kind.
 
     The least variance that leaves at least (1 - `value_given_up`) of the best attainable value: the optimum of value
     minus kappa times variance, with the largest kappa that keeps this much. Minimums that can not be met are met as
@@ -64,13 +64,13 @@ def solved(units: Units, limits: Limits, knobs: Knobs) -> Solution:
     """
     order = np.argsort(units.words, kind="stable")
     if np.all(order[1:] > order[:-1]):
-        return _solved(units, limits, knobs)
+        return _solve(units, limits, knobs)
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
-    return _taken(_solved(units.taken(order), limits, knobs), place)
+    return _taken(_solve(units.taken(order), limits, knobs), place)
 
 
-def _taken(solution: Solution, places: Integers) -> Solution:
+def _taken(solution: DesignSolution, places: Integers) -> DesignSolution:
     """The solution of the SKUs at these places."""
     strata = solution.strata
     share = None if strata.share is None else strata.share[places]
@@ -82,13 +82,15 @@ def _taken(solution: Solution, places: Integers) -> Solution:
     )
 
 
-def _solved(units: Units, limits: Limits, knobs: Knobs) -> Solution:
+def _solve(units: SamplingUnits, limits: Constraints, knobs: ExplorationSettings) -> DesignSolution:
     grouping = ranked(units, limits)
     if any(len(options) > 1 for options in limits.options):
-        grouping = tiered(units, limits, grouping, bounded(strata_of(units, limits, grouping, knobs), limits))
+        grouping = add_screening_tiers(
+            units, limits, grouping, bounded(strata_of(units, limits, grouping, knobs), limits)
+        )
     for attempt in range(_ATTEMPTS):
         strata = bounded(strata_of(units, limits, grouping, knobs), limits)
-        programme = Programme(strata, limits)
+        programme = LinearProgram(strata, limits)
         best = programme.most_value()
         steady = programme.least_variance((1 - knobs.value_given_up) * best.value * (1 - _SETTLED))
         eased = _within_caps(units, limits, grouping, strata, steady.inclusion)
@@ -96,10 +98,10 @@ def _solved(units: Units, limits: Limits, knobs: Knobs) -> Solution:
             break
         grouping = eased
     strata, totals = _in_whole_tests(strata, steady, limits)
-    programme = Programme(strata, limits, totals)
+    programme = LinearProgram(strata, limits, totals)
     final = programme.least_variance((1 - knobs.value_given_up) * best.value, 10 * steady.prices.value)
-    inclusion = whole_chances(units, limits, strata, final.inclusion)
-    return Solution(
+    inclusion = integer_probabilities(units, limits, strata, final.inclusion)
+    return DesignSolution(
         inclusion=inclusion.chances,
         package=strata.package.astype(np.int16)[strata.of_unit],
         strata=strata,
@@ -110,18 +112,20 @@ def _solved(units: Units, limits: Limits, knobs: Knobs) -> Solution:
     )
 
 
-def _in_whole_tests(strata: Strata, optimum: Optimum, limits: Limits) -> tuple[Strata, Totals]:
+def _in_whole_tests(strata: Strata, optimum: Optimum, limits: Constraints) -> tuple[Strata, IntegerTotals]:
     packages = len(limits.packages)
     tests = np.bincount(strata.package, weights=strata.size * optimum.inclusion, minlength=packages).astype(np.float64)
     skus = np.bincount(strata.package, weights=strata.size, minlength=packages).astype(np.int64)
     full = np.array([options[0] for options in limits.options])
     met = np.floor(np.maximum(limits.least - optimum.unmet, 0) + MARGIN)
     least = np.bincount(full, weights=met, minlength=packages).astype(np.float64)
-    totals = whole_totals(Demand(tests, skus, least), limits)
+    totals = round_totals(FractionalTotals(tests, skus, least), limits)
     return within_totals(strata, totals), totals
 
 
-def _within_caps(units: Units, limits: Limits, grouping: Grouping, strata: Strata, inclusion: Floats) -> Grouping:
+def _within_caps(
+    units: SamplingUnits, limits: Constraints, grouping: Grouping, strata: Strata, inclusion: Floats
+) -> Grouping:
     """The grouping that eases suppliers who expect more tests than their cap; the same one where nobody does.
 
     A few get strata of their own, bounded in the programme; of many, each SKU gets a share of its stratum's
@@ -129,7 +133,7 @@ def _within_caps(units: Units, limits: Limits, grouping: Grouping, strata: Strat
     """
     if limits.supplier_cap is None:
         return grouping
-    chance = chances_of(units, limits, strata, inclusion)
+    chance = expected_probabilities(units, limits, strata, inclusion)
     number = units.supplier + 1
     tests = np.bincount(number, weights=chance)
     tests[0] = 0
@@ -140,16 +144,18 @@ def _within_caps(units: Units, limits: Limits, grouping: Grouping, strata: Strat
     over = np.flatnonzero(tests > _NEAR_THE_CAP * limits.supplier_cap)
     if grouping.share is None and len(over) + len(np.unique(grouping.watched)) <= _MOST_WATCHED:
         return replace(grouping, watched=np.where(np.isin(number, over), units.supplier, grouping.watched))
-    share = shares_under_caps(units, limits, strata.package.astype(np.int16)[strata.of_unit], chance, _SLACK)
+    share = cap_shares(units, limits, strata.package.astype(np.int16)[strata.of_unit], chance, _SLACK)
     if share is None or grouping.share is None:
         return replace(grouping, share=share)
     return replace(grouping, share=share * grouping.share)
 
 
-def _price(best: Optimum, prices: Prices, final: Optimum, programme: Programme) -> Price:
+def _price(best: Optimum, prices: Prices, final: Optimum, programme: LinearProgram) -> DesignPrices:
     """Prices in units of value; where value is not bounded they are those of value alone."""
     variance, unit = programme.variance(final.inclusion), prices.value
     if unit <= 0:
-        return Price(best.value, final.value, variance, None, best.prices.euro, best.prices.slot, best.prices.minimum)
+        return DesignPrices(
+            best.value, final.value, variance, None, best.prices.euro, best.prices.slot, best.prices.minimum
+        )
     slot = {method: price / unit for method, price in prices.slot.items()}
-    return Price(best.value, final.value, variance, 1 / unit, prices.euro / unit, slot, prices.minimum / unit)
+    return DesignPrices(best.value, final.value, variance, 1 / unit, prices.euro / unit, slot, prices.minimum / unit)

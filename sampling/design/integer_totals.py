@@ -5,14 +5,14 @@ from itertools import pairwise
 
 import numpy as np
 
-from data.errors import Refusal
-from sampling.problem import Floats, Integers, Limits
+from data.errors import UserError
+from sampling.problem import Constraints, Floats, Integers
 
 _NEARLY = 1e-6
 
 
 @dataclass(frozen=True)
-class Totals:
+class IntegerTotals:
     """The most tests of each package, and totals of groups of packages that are expected less than once each.
 
     `group` numbers the group of each package, -1 where it has its own total; group g takes `group_most[g]` tests of
@@ -25,7 +25,7 @@ class Totals:
 
 
 @dataclass(frozen=True)
-class Demand:
+class FractionalTotals:
     """What a programme without whole numbers asks of each package.
 
     The `expected` tests, its `skus`, and the `least` tests that minimums need of it, 0 without any.
@@ -44,12 +44,12 @@ class _Shared:
     tests: int
 
 
-def whole_totals(demand: Demand, limits: Limits) -> Totals:
+def round_totals(demand: FractionalTotals, limits: Constraints) -> IntegerTotals:
     """Round the expected tests per package to whole ones that fit the budget and the slots.
 
     To round up every package expected less than once can cost too much; such packages of about the same price then
     share a few tests, each paid at the price of the dearest; where minimums leave no money for that, the dearest wait
-    a round. What is left buys more tests of the others. Raises Refusal where the budget does not buy one test of the
+    a round. What is left buys more tests of the others. Raises UserError where the budget does not buy one test of the
     dearest package: its SKUs could never be drawn.
     """
     cost, used = limits.cost_cents, np.flatnonzero(demand.expected > 0)
@@ -83,18 +83,18 @@ def whole_totals(demand: Demand, limits: Limits) -> Totals:
     return _totals(_topped_up(most, demand, limits, (grouped, _price(shared, cost))), shared)
 
 
-def _totals(most: Integers, shared: list[_Shared]) -> Totals:
+def _totals(most: Integers, shared: list[_Shared]) -> IntegerTotals:
     group = np.full(len(most), -1, dtype=np.int64)
     for number, each in enumerate(shared):
         group[each.packages] = number
-    return Totals(most, group, np.array([each.tests for each in shared], dtype=np.int64))
+    return IntegerTotals(most, group, np.array([each.tests for each in shared], dtype=np.int64))
 
 
 def _price(shared: list[_Shared], cost: Integers) -> int:
     return sum(each.tests * int(cost[each.packages[0]]) for each in shared)
 
 
-def _merged(shared: list[_Shared], demand: Demand, cost: Integers, pressed: bool) -> bool:
+def _merged(shared: list[_Shared], demand: FractionalTotals, cost: Integers, pressed: bool) -> bool:
     """Merge the two neighbours nearest in price that then need fewer tests; False where there are none.
 
     Where money is `pressed`, any two get one test less than they had.
@@ -121,17 +121,17 @@ def _fill(shared: list[_Shared], cost: Integers, budget_cents: int) -> None:
             each.tests += 1
 
 
-def _refuse_scarce(limits: Limits, used: Integers) -> None:
+def _refuse_scarce(limits: Constraints, used: Integers) -> None:
     dearest = max((limits.packages[k] for k in used), key=lambda package: package.cost_cents)
     if dearest.cost_cents > limits.budget_cents:
-        raise Refusal(
+        raise UserError(
             f"A budget of {limits.budget_cents / 100:,.2f} euros does not buy one test {dearest.name!r} "
             f"({dearest.cost_cents / 100:,.2f} euros), so some SKUs could never be drawn. Give at least that much, "
             "name a cheaper package in the sampling policy, or leave those categories out."
         )
 
 
-def _within_slots(most: Integers, demand: Demand, limits: Limits) -> Integers:
+def _within_slots(most: Integers, demand: FractionalTotals, limits: Constraints) -> Integers:
     """Take from packages that share a method until its slots suffice; one that is left with none waits a round."""
     methods = np.array([package.method for package in limits.packages])
     for method, slots in limits.capacity.items():
@@ -143,7 +143,9 @@ def _within_slots(most: Integers, demand: Demand, limits: Limits) -> Integers:
     return most
 
 
-def _topped_up(most: Integers, demand: Demand, limits: Limits, grouped: tuple[list[int], int]) -> Integers:
+def _topped_up(
+    most: Integers, demand: FractionalTotals, limits: Constraints, grouped: tuple[list[int], int]
+) -> Integers:
     """Spend what rounding left over, first where most was rounded away, while slots and SKUs last.
 
     `grouped` are the packages in groups, which stay as they are, and what is kept for them.

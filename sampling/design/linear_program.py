@@ -7,10 +7,10 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import csr_array
 
-from data.errors import Refusal
-from sampling.design.integer_totals import Totals
+from data.errors import UserError
+from sampling.design.integer_totals import IntegerTotals
 from sampling.design.strata import Strata
-from sampling.problem import Floats, Integers, Limits, Truths
+from sampling.problem import Constraints, Floats, Integers, Truths
 
 MARGIN = 1e-5
 """Tests by which minimums are overfilled and caps underfilled, so that rounding to whole tests can not break them."""
@@ -29,7 +29,7 @@ class Bound:
     most: float
 
 
-def bounds_of(strata: Strata, limits: Limits, totals: Totals | None) -> list[Bound]:
+def bounds_of(strata: Strata, limits: Constraints, totals: IntegerTotals | None) -> list[Bound]:
     """Every bound of a round; with `totals`, whole numbers of tests take the place of the budget."""
     method = np.array([package.method for package in limits.packages])[strata.package]
     return [
@@ -45,24 +45,24 @@ def _all_of(kind: str, chosen: Truths, most: float, name: str = "", number: int 
     return Bound(kind, name, number, strata, np.ones(len(strata)), most)
 
 
-def _money(strata: Strata, limits: Limits) -> list[Bound]:
+def _money(strata: Strata, limits: Constraints) -> list[Bound]:
     fee_eur = limits.cost_cents[strata.package] / 100
     return [Bound(MONEY, "", -1, np.arange(len(strata)), fee_eur, limits.budget_cents / 100)]
 
 
-def _whole(strata: Strata, totals: Totals) -> list[Bound]:
+def _whole(strata: Strata, totals: IntegerTotals) -> list[Bound]:
     own = [_all_of(PACKAGE, strata.package == k, float(totals.most[k])) for k in np.unique(strata.package).tolist()]
     number = totals.group[strata.package]
     return [*own, *(_all_of(GROUP, number == g, float(most)) for g, most in enumerate(totals.group_most))]
 
 
-def _suppliers(strata: Strata, limits: Limits) -> list[Bound]:
+def _suppliers(strata: Strata, limits: Constraints) -> list[Bound]:
     most = (limits.supplier_cap or 0) - 10 * MARGIN
     watched = np.unique(strata.watched[strata.watched >= 0]).tolist()
     return [_all_of(SUPPLIER, strata.watched == supplier, most) for supplier in watched]
 
 
-def _minimums(strata: Strata, limits: Limits) -> list[Bound]:
+def _minimums(strata: Strata, limits: Constraints) -> list[Bound]:
     """Each cell's minimum in full tests, as far as it has SKUs for it, with a margin where there is room."""
     full = np.array([options[0] for options in limits.options])[strata.cell] == strata.package
     bounds = []
@@ -83,8 +83,8 @@ class Vertex(NamedTuple):
     prices: Floats
 
 
-def maximised(gain: Floats, rows: csr_array, most: Floats, upper: Floats) -> Vertex:
-    """The x from 0 to `upper` with `rows @ x <= most` and the largest `gain @ x`; Refusal where there is none.
+def maximize(gain: Floats, rows: csr_array, most: Floats, upper: Floats) -> Vertex:
+    """The x from 0 to `upper` with `rows @ x <= most` and the largest `gain @ x`; UserError where there is none.
 
     Columns are scaled by their upper bounds and rows by their largest entries, so that strata of one SKU and of a
     million stand in one programme. Presolving now and then ends without an answer where gains differ by many orders of
@@ -102,7 +102,7 @@ def maximised(gain: Floats, rows: csr_array, most: Floats, upper: Floats) -> Ver
         )  # type: ignore[call-overload]
         if result.status == 0:
             return Vertex(result.x * width, -result.ineqlin.marginals / height)
-    raise Refusal(f"The sampling programme found no plan: {result.message}. Loosen the sampling policy.")
+    raise UserError(f"The sampling programme found no plan: {result.message}. Loosen the sampling policy.")
 
 
 _UNMET_PRICE = 1e5
@@ -141,10 +141,10 @@ class _Segments:
     gain: Floats
 
 
-class Programme:
+class LinearProgram:
     """The strata and limits of a round, ready to be solved for value or for precision."""
 
-    def __init__(self, strata: Strata, limits: Limits, totals: Totals | None = None) -> None:
+    def __init__(self, strata: Strata, limits: Constraints, totals: IntegerTotals | None = None) -> None:
         self._strata, self._cells = strata, len(limits.options)
         sensitivity = np.array([package.sensitivity for package in limits.packages])[strata.package]
         self._value, self._variance = strata.value * sensitivity, strata.variance / sensitivity
@@ -200,7 +200,7 @@ class Programme:
                                np.full(len(lacks), -_UNMET_PRICE), [-price]])  # fmt: skip
         width = self._strata.size[segments.stratum] * (segments.high - segments.low)
         upper = np.concatenate([width, np.full(len(lacks), np.inf), [shortage]])
-        x, prices = maximised(gain, matrix, most, upper)
+        x, prices = maximize(gain, matrix, most, upper)
         tests = np.bincount(segments.stratum, weights=x[:climbs], minlength=len(self._strata)).astype(np.float64)
         return self._optimum(tests, x[climbs:-1], prices * scale, float(prices[-1]) * scale / unit if value else 0.0)
 

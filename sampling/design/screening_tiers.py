@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 from scipy.sparse import csr_array
 
-from sampling.design.linear_program import maximised
+from sampling.design.linear_program import maximize
 from sampling.design.strata import Grouping, Strata
-from sampling.problem import Floats, Integers, Limits, Units
+from sampling.problem import Constraints, Floats, Integers, SamplingUnits
 
 _UNMET_PRICE = 1e5
 
 
-def tiered(units: Units, limits: Limits, grouping: Grouping, strata: Strata) -> Grouping:
+def add_screening_tiers(units: SamplingUnits, limits: Constraints, grouping: Grouping, strata: Strata) -> Grouping:
     """The `grouping` with an option for every SKU: the mix of packages that brings most within the limits.
 
     A linear programme decides the share of each stratum that is screened; which of its SKUs these are follows their
@@ -35,7 +35,7 @@ def tiered(units: Units, limits: Limits, grouping: Grouping, strata: Strata) -> 
     return replace(grouping, option=option)
 
 
-def _best_mix(limits: Limits, strata: Strata) -> Floats:
+def _best_mix(limits: Constraints, strata: Strata) -> Floats:
     """Tests of every stratum with every option of its cell, (strata, options), that bring most.
 
     The floor counts effective tests: a screen that finds half of the failures explores half as much.
@@ -64,11 +64,11 @@ def _best_mix(limits: Limits, strata: Strata) -> Floats:
     gain = strata.value[stratum] * sensitivity
     priced = np.concatenate([gain / max(float(gain.max(initial=0)), 1e-300), np.full(len(cells), -_UNMET_PRICE)])
     tests = np.zeros((len(strata), max(map(len, limits.options))))
-    tests[stratum, option] = maximised(priced, matrix, most, np.full(len(priced), np.inf)).x[: len(stratum)]
+    tests[stratum, option] = maximize(priced, matrix, most, np.full(len(priced), np.inf)).x[: len(stratum)]
     return tests
 
 
-def _alternatives(limits: Limits, strata: Strata) -> tuple[Integers, Integers, Integers]:
+def _alternatives(limits: Constraints, strata: Strata) -> tuple[Integers, Integers, Integers]:
     """Stratum, option and package of every pair that fits."""
     options = [limits.options[cell] for cell in strata.cell]
     count = np.array([len(each) for each in options])
@@ -77,6 +77,6 @@ def _alternatives(limits: Limits, strata: Strata) -> tuple[Integers, Integers, I
     return stratum, option, np.concatenate([np.array(each, dtype=np.int64) for each in options])
 
 
-def _most_sensitive(limits: Limits, strata: Strata) -> Floats:
+def _most_sensitive(limits: Constraints, strata: Strata) -> Floats:
     best = [max(limits.packages[k].sensitivity for k in options) for options in limits.options]
     return np.array(best)[strata.cell]

@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sampling.design.integer_totals import Totals
-from sampling.problem import Codes, Floats, Integers, Knobs, Limits, Truths, Units
+from sampling.design.integer_totals import IntegerTotals
+from sampling.problem import Codes, Constraints, ExplorationSettings, Floats, Integers, SamplingUnits, Truths
 
 # Shares of the expected tests: ranks at which a new stratum begins, so that strata are finest about the margin.
 _EDGES = (0.03, 0.08, 0.15, 0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 8.0, 16.0)
@@ -57,7 +57,7 @@ class Strata:
         return replace(self, floor=floor)
 
 
-def ranked(units: Units, limits: Limits) -> Grouping:
+def ranked(units: SamplingUnits, limits: Constraints) -> Grouping:
     """Every SKU with the full package of its cell, no supplier watched, in bins of value per euro."""
     full = np.array([options[0] for options in limits.options], dtype=np.int64)
     density = units.value / limits.cost_cents[full][units.cell]
@@ -70,7 +70,7 @@ def ranked(units: Units, limits: Limits) -> Grouping:
     return Grouping(np.zeros(len(units), dtype=np.int8), bins.astype(np.int8), nobody)
 
 
-def strata_of(units: Units, limits: Limits, grouping: Grouping, knobs: Knobs) -> Strata:
+def strata_of(units: SamplingUnits, limits: Constraints, grouping: Grouping, knobs: ExplorationSettings) -> Strata:
     """The strata of a grouping, with their floors."""
     code = _codes(units, limits, grouping)
     present = np.flatnonzero(np.bincount(code))
@@ -103,7 +103,7 @@ def strata_of(units: Units, limits: Limits, grouping: Grouping, knobs: Knobs) ->
     return strata.with_floor(np.minimum(_floors(strata, limits, knobs) * weight, 1.0))
 
 
-def _codes(units: Units, limits: Limits, grouping: Grouping) -> Codes:
+def _codes(units: SamplingUnits, limits: Constraints, grouping: Grouping) -> Codes:
     """A small number per (cell, option, bin); the SKUs of watched suppliers get numbers of their own behind these."""
     most = max(len(options) for options in limits.options)
     code = (units.cell.astype(np.int32) * np.int32(most) + grouping.option) * np.int32(BINS) + grouping.bins
@@ -116,7 +116,7 @@ def _codes(units: Units, limits: Limits, grouping: Grouping) -> Codes:
     return code
 
 
-def _floors(strata: Strata, limits: Limits, knobs: Knobs) -> Floats:
+def _floors(strata: Strata, limits: Constraints, knobs: ExplorationSettings) -> Floats:
     """The even part and the part by uncertainty per root of a euro; each takes its share of the money."""
     cost = limits.cost_cents[strata.package].astype(np.float64)
     spread = np.sqrt(strata.variance / cost)
@@ -127,7 +127,7 @@ def _floors(strata: Strata, limits: Limits, knobs: Knobs) -> Floats:
     return even + knobs.floor_neyman * limits.budget_cents / by_spread * spread
 
 
-def bounded(strata: Strata, limits: Limits) -> Strata:
+def bounded(strata: Strata, limits: Constraints) -> Strata:
     """The strata with floors that leave room for every minimum, and within every limit.
 
     Where a limit leaves nothing beside the minimums, the other SKUs wait: their floor is 0.
@@ -152,7 +152,7 @@ def bounded(strata: Strata, limits: Limits) -> Strata:
     return strata
 
 
-def within_totals(strata: Strata, totals: Totals) -> Strata:
+def within_totals(strata: Strata, totals: IntegerTotals) -> Strata:
     """The strata with floors within the whole numbers of tests."""
     for package in np.unique(strata.package):
         strata = _fitted(strata, strata.package == package, 0.999 * float(totals.most[package]))

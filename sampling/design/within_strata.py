@@ -6,7 +6,7 @@ import numpy as np
 
 from sampling.design.linear_program import MARGIN
 from sampling.design.strata import Strata
-from sampling.problem import Codes, Floats, Integers, Limits, Truths, Units
+from sampling.problem import Codes, Constraints, Floats, Integers, SamplingUnits, Truths
 from sampling.randomness import BITS, ONE
 
 _BINS, _RANGE = 1_500, 16.0  # bins of equal ratio over so many natural logarithms of the value
@@ -16,7 +16,7 @@ _VALUE_LOST = 5e-3  # what bins may cost; in a small pool they can cost more
 
 
 @dataclass(frozen=True)
-class Pool:
+class ProbabilityPool:
     """What a test of each SKU brings, the variance of its outcome, and its floor; all along the SKUs of the pool."""
 
     value: Floats
@@ -24,7 +24,7 @@ class Pool:
     floor: Floats
 
 
-def pooled_chances(pool: Pool, chance: Floats) -> Floats:
+def pool_probabilities(pool: ProbabilityPool, chance: Floats) -> Floats:
     """Inclusion probabilities with the sum and the value of `chance`, and the least sum of variance / probability.
 
     The optimum is root(kappa x variance / (price - value)) between floor and 1 for some kappa and price of a test.
@@ -47,21 +47,21 @@ def pooled_chances(pool: Pool, chance: Floats) -> Floats:
     return chance
 
 
-def _optimal(pool: Pool, price: float, kappa: float) -> Floats:
+def _optimal(pool: ProbabilityPool, price: float, kappa: float) -> Floats:
     """The probabilities at a price of a test and a value `kappa` of a unit of variance."""
     dear = np.maximum(price - pool.value, 1e-300)
     wanted = np.where(pool.value < price, np.sqrt(kappa * pool.variance / dear), 1.0)
     return np.clip(wanted, pool.floor, 1.0)
 
 
-def _prices(pool: Pool, chance: Floats, tests: float) -> tuple[float, float]:
+def _prices(pool: ProbabilityPool, chance: Floats, tests: float) -> tuple[float, float]:
     """The price of a test and the value of variance at which sum and value are those of `chance`."""
     bins = np.minimum(np.log(pool.value.max() / np.maximum(pool.value, 1e-300)) * (_BINS / _RANGE), _BINS)
     number = bins.astype(np.int32)
     size = np.bincount(number).astype(np.float64)
     present = size > 0
     size = size[present]
-    mean = Pool(*(np.bincount(number, weights=along)[present] / size
+    mean = ProbabilityPool(*(np.bincount(number, weights=along)[present] / size
                   for along in (pool.value, pool.variance, pool.floor)))  # fmt: skip
     worth, top = float(chance @ pool.value), float(mean.value.max())
     low, high = np.log(top) - 30, np.log(top) + 8
@@ -76,7 +76,7 @@ def _prices(pool: Pool, chance: Floats, tests: float) -> tuple[float, float]:
     return price, kappa
 
 
-def _price(mean: Pool, size: Floats, kappa: float, tests: float) -> float:
+def _price(mean: ProbabilityPool, size: Floats, kappa: float, tests: float) -> float:
     """The price at which so many `tests` are bought."""
     top = float(mean.value.max())
     low, high = 0.0, top + kappa * float(mean.variance.max() / mean.floor.min() ** 2)
@@ -92,8 +92,8 @@ def _price(mean: Pool, size: Floats, kappa: float, tests: float) -> float:
 _LEAST_SHARE = 0.01
 
 
-def shares_under_caps(
-    units: Units, limits: Limits, package: Codes, chance: Floats, slack: float = 0.0
+def cap_shares(
+    units: SamplingUnits, limits: Constraints, package: Codes, chance: Floats, slack: float = 0.0
 ) -> Floats | None:
     """A share per SKU under which no supplier expects more tests than its cap; None where all may keep everything.
 
@@ -126,32 +126,34 @@ _CERTAIN = 1 - 1e-7
 _PASSES = 4
 
 
-def chances_of(units: Units, limits: Limits, strata: Strata, inclusion: Floats) -> Floats:
+def expected_probabilities(units: SamplingUnits, limits: Constraints, strata: Strata, inclusion: Floats) -> Floats:
     """The inclusion probability of each SKU, times its share.
 
     SKUs that no limit tells apart (of one package, in no cell with a minimum, of no watched supplier) share the tests
-    and the value that the programme gave all of their strata, at the least variance (`pooled_chances`); others share
-    those of their stratum (`chances_within`).
+    and the value that the programme gave all of their strata, at the least variance (`pool_probabilities`); others
+    share those of their stratum (`unit_inclusion_probabilities`).
     """
-    chance = chances_within(units, strata, inclusion)
+    chance = unit_inclusion_probabilities(units, strata, inclusion)
     if strata.share is not None:
         return chance
     alone = (limits.least > 0)[strata.cell] | (strata.watched >= 0) | (strata.floor <= 0)
-    floors, pool = floors_within(units, strata), np.where(alone, -1, strata.package)
+    floors, pool = floor_probabilities(units, strata), np.where(alone, -1, strata.package)
     for number in np.unique(pool[pool >= 0]):
         rows = np.flatnonzero((pool == number)[strata.of_unit])
-        chance[rows] = pooled_chances(Pool(units.value[rows], units.variance[rows], floors[rows]), chance[rows])
+        chance[rows] = pool_probabilities(
+            ProbabilityPool(units.value[rows], units.variance[rows], floors[rows]), chance[rows]
+        )
     return chance
 
 
-def chances_within(units: Units, strata: Strata, inclusion: Floats) -> Floats:
+def unit_inclusion_probabilities(units: SamplingUnits, strata: Strata, inclusion: Floats) -> Floats:
     """The inclusion probability of each SKU, times its share; those of a stratum add up to the stratum's tests.
 
     What a stratum has above its floor follows the standard deviation of each outcome, which makes the error of the
     estimate the smallest for these tests (Neyman 1934, doi 10.2307/2342192); the floor follows it likewise, and its
     weight.
     """
-    chance, spread = floors_within(units, strata), _deviation(units)
+    chance, spread = floor_probabilities(units, strata), _deviation(units)
     spread *= _per_mean(inclusion - strata.floor, spread, strata)[strata.of_unit]
     chance += spread
     chance[(inclusion >= _CERTAIN)[strata.of_unit]] = 1.0
@@ -159,7 +161,7 @@ def chances_within(units: Units, strata: Strata, inclusion: Floats) -> Floats:
     return chance if strata.share is None else chance * strata.share
 
 
-def floors_within(units: Units, strata: Strata) -> Floats:
+def floor_probabilities(units: SamplingUnits, strata: Strata) -> Floats:
     """The part of each SKU's chance, before its share, that explores."""
     floor = _deviation(units)
     if units.floor_weight is not None:
@@ -168,7 +170,7 @@ def floors_within(units: Units, strata: Strata) -> Floats:
     return np.minimum(floor, 1.0)
 
 
-def _deviation(units: Units) -> Floats:
+def _deviation(units: SamplingUnits) -> Floats:
     """The standard deviation of each outcome, but never so far below the mean that a SKU could be forgotten."""
     spread = np.sqrt(units.variance)
     return np.maximum(spread, max(float(spread.mean()) / 10, 1e-9), out=spread)
@@ -212,30 +214,32 @@ _NEARLY = 1e-6
 
 
 @dataclass(frozen=True)
-class WholeChances:
+class IntegerProbabilities:
     """The `chances` of the SKUs in multiples of 2**-36, and the full tests by which each cell is `unmet`."""
 
     chances: Integers
     unmet: Integers
 
 
-def whole_chances(units: Units, limits: Limits, strata: Strata, inclusion: Floats) -> WholeChances:
+def integer_probabilities(
+    units: SamplingUnits, limits: Constraints, strata: Strata, inclusion: Floats
+) -> IntegerProbabilities:
     """The inclusion probabilities of strata as those of SKUs.
 
     Suppliers that still expect more tests than their cap are cut in proportion. Sums of a cell or package that are
     whole tests but for rounding become so exactly.
     """
     package = strata.package.astype(np.int32)[strata.of_unit]
-    chances = (chances_of(units, limits, strata, inclusion) * ONE).astype(np.int64)
+    chances = (expected_probabilities(units, limits, strata, inclusion) * ONE).astype(np.int64)
     np.maximum(chances, (strata.floor > 0)[strata.of_unit], out=chances)
-    _reduce(chances, shares_under_caps(units, limits, package, chances / ONE))
+    _reduce(chances, cap_shares(units, limits, package, chances / ONE))
     pair = package * len(limits.options) + units.cell.astype(np.int32)
     pairs = len(limits.packages) * len(limits.options)
     settled = _make_whole(chances, pair, pairs, np.ones(len(units), dtype=np.bool_))
     _make_whole(chances, package, len(limits.packages), ~settled[pair])
     full = np.array([options[0] for options in limits.options])
     tests = _sums(pair, chances, pairs)[full * len(limits.options) + np.arange(len(limits.options))]
-    return WholeChances(chances, np.maximum(limits.least - (tests >> BITS), 0))
+    return IntegerProbabilities(chances, np.maximum(limits.least - (tests >> BITS), 0))
 
 
 def _reduce(chances: Integers, share: Floats | None) -> None:

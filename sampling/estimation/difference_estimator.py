@@ -11,11 +11,11 @@ import numpy as np
 from scipy.stats import beta
 
 from sampling.problem import Floats, Truths
-from sampling.testing_value import mixed_with_mean
+from sampling.testing_value import shrink_to_mean
 
 
 @dataclass(frozen=True)
-class Share:
+class ProportionEstimate:
     """A share (0 to 1) with its interval, its variance, and as many plain random tests as would be as precise."""
 
     value: float
@@ -30,7 +30,7 @@ class Share:
         return self.high - self.low
 
 
-def korn_graubard(value: float, variance: float, expected: float, level: float = 0.95) -> Share:
+def korn_graubard(value: float, variance: float, expected: float, level: float = 0.95) -> ProportionEstimate:
     """The interval of an estimated share whose sampling variance is `variance`.
 
     Clopper and Pearson's limits at the effective number of tests t(1 - t) / variance (Korn and Graubard, Survey
@@ -41,13 +41,13 @@ def korn_graubard(value: float, variance: float, expected: float, level: float =
     """
     inside = min(max(value, 0.0), 1.0)
     if variance <= 0:
-        return Share(inside, inside, inside, 0.0, float("inf"))
+        return ProportionEstimate(inside, inside, inside, 0.0, float("inf"))
     assumed = min(max(inside, expected, 1e-9), 1 - 1e-9)
     tests = assumed * (1 - assumed) / variance
     failures, tail = inside * tests, (1 - level) / 2
     low = float(beta.ppf(tail, failures, tests - failures + 1)) if failures > 0 else 0.0
     high = float(beta.ppf(1 - tail, failures + 1, tests - failures)) if failures < tests else 1.0
-    return Share(value, min(low, inside), max(high, inside) if isfinite(high) else 1.0, variance, tests)
+    return ProportionEstimate(value, min(low, inside), max(high, inside) if isfinite(high) else 1.0, variance, tests)
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def anticipated_variance(p_fail: Floats, inclusion: Floats, size: Floats, sensit
     """
     if not len(p_fail):
         return 0.0
-    mixed = mixed_with_mean(p_fail, float(np.mean(p_fail)))
+    mixed = shrink_to_mean(p_fail, float(np.mean(p_fail)))
     truth, seen = mixed * (1 - mixed), mixed * (1 / sensitivity - mixed)
     return float((size**2 * (seen / inclusion - truth)).sum())
 

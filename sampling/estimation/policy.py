@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 from datetime import date
 from pathlib import Path
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.policy import POLICY_FOLDER, PolicyText, policy_in_force
 
 _RANGE = {
@@ -31,17 +31,19 @@ class EstimationPolicy:
 
 
 def estimation_policy_in_force(as_of: date, folder: Path = POLICY_FOLDER) -> EstimationPolicy:
-    """The estimation policy of a day. Raises Refusal where there is none or it is not usable."""
+    """The estimation policy of a day. Raises UserError where there is none or it is not usable."""
     return estimation_policy(policy_in_force("estimation", as_of, folder))
 
 
 def estimation_policy(text: PolicyText) -> EstimationPolicy:
-    """The estimation policy that a policy file states. Raises Refusal where a number lacks or is impossible."""
+    """The estimation policy that a policy file states. Raises UserError where a number lacks or is impossible."""
     given = {**text.tables, **text.tables.get("laboratory", {})}
     known: dict[str, float] = {}
     for name in (field.name for field in fields(EstimationPolicy) if field.name != "version"):
         value, (low, high) = given.get(name), _RANGE[name]
         if type(value) not in (int, float) or not low <= value <= high:  # type: ignore[operator]
-            raise Refusal(f"Estimation policy {text.version} has {name} {value!r}. Set a number from {low} to {high}.")
+            raise UserError(
+                f"Estimation policy {text.version} has {name} {value!r}. Set a number from {low} to {high}."
+            )
         known[name] = float(value)  # type: ignore[arg-type]
     return EstimationPolicy(text.version, **known)

@@ -5,17 +5,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sampling.estimation.difference_estimator import Share, design_variance, difference_total, korn_graubard
+from sampling.estimation.difference_estimator import (
+    ProportionEstimate,
+    design_variance,
+    difference_total,
+    korn_graubard,
+)
 from sampling.estimation.policy import EstimationPolicy
-from sampling.estimation.round_data import Domain, Evidence
+from sampling.estimation.round_data import Domain, RoundData
 from sampling.problem import Floats, floats
-from sampling.testing_value import mixed_with_mean
+from sampling.testing_value import shrink_to_mean
 
 BY_SKUS, BY_UNITS_SOLD = "SKUs", "units sold"
 
 
 @dataclass(frozen=True)
-class Figure:
+class DomainEstimate:
     """The prevalence of one domain, counted in SKUs or weighted by units sold.
 
     `withheld` says why only the upper limit may be told, empty where the figure may be published; `provisional` that
@@ -24,7 +29,7 @@ class Figure:
 
     domain: Domain
     measure: str
-    share: Share
+    share: ProportionEstimate
     withheld: str
     provisional: bool
     rounds: tuple[str, ...]
@@ -45,7 +50,9 @@ class _Reading:
     failures: int
 
 
-def prevalence(rounds: Sequence[Evidence], domain: Domain, measure: str, policy: EstimationPolicy) -> Figure | None:
+def prevalence(
+    rounds: Sequence[RoundData], domain: Domain, measure: str, policy: EstimationPolicy
+) -> DomainEstimate | None:
     """The prevalence of `domain` over `rounds`, or None where no round has a SKU of it.
 
     Each round's difference estimate has the larger of its design variance and the variance foreseen. Rounds are
@@ -62,7 +69,7 @@ def prevalence(rounds: Sequence[Evidence], domain: Domain, measure: str, policy:
     variance = float(weight**2 @ [reading.variance for _, reading in readings])
     share = korn_graubard(value, variance, expected, policy.level)
     foreseen = sum(reading.expected_failures for _, reading in readings)
-    return Figure(
+    return DomainEstimate(
         domain,
         measure,
         share,
@@ -74,7 +81,7 @@ def prevalence(rounds: Sequence[Evidence], domain: Domain, measure: str, policy:
     )
 
 
-def withheld(share: Share, expected_failures: float, policy: EstimationPolicy) -> str:
+def withheld(share: ProportionEstimate, expected_failures: float, policy: EstimationPolicy) -> str:
     """Why a share must not be published, empty where it may; `expected_failures` among the tests drawn by chance."""
     if share.effective_tests < policy.least_effective_tests:
         return f"worth {share.effective_tests:.0f} random tests, {policy.least_effective_tests:.0f} are needed"
@@ -87,7 +94,7 @@ def withheld(share: Share, expected_failures: float, policy: EstimationPolicy) -
     return ""
 
 
-def domains_of(rounds: Sequence[Evidence]) -> list[Domain]:
+def domains_of(rounds: Sequence[RoundData]) -> list[Domain]:
     """The whole catalogue, then every category and market that occurs, by name."""
     names = {
         pair
@@ -98,7 +105,7 @@ def domains_of(rounds: Sequence[Evidence]) -> list[Domain]:
     return [Domain(), *(Domain(category, market) for category, market in sorted(names))]
 
 
-def _reading(evidence: Evidence, domain: Domain, measure: str) -> _Reading | None:
+def _reading(evidence: RoundData, domain: Domain, measure: str) -> _Reading | None:
     by_units = measure == BY_UNITS_SOLD
     size_name, expected_name, foreseen_name = (
         ("exposure", "exposure_p_fail", "exposure_foreseen") if by_units else ("skus", "p_fail_sum", "foreseen")
@@ -123,7 +130,7 @@ def _reading(evidence: Evidence, domain: Domain, measure: str) -> _Reading | Non
         expected=(known + expected) / total,
         variance=variance / total**2,
         foreseen=foreseen / total**2,
-        expected_failures=float(mixed_with_mean(tested.p_fail[at_random], mean).sum()),
+        expected_failures=float(shrink_to_mean(tested.p_fail[at_random], mean).sum()),
         tests=len(tested.failed),
         failures=int((tested.failed > 0.5).sum()),
     )

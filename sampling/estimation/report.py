@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.lake.lab_results import accepted_results
-from data.workspace import Workspace, replacing
+from data.workspace import Workspace, replace_atomically
 from sampling.estimation.policy import EstimationPolicy
-from sampling.estimation.prevalence import BY_SKUS, BY_UNITS_SOLD, Figure, domains_of, prevalence
-from sampling.estimation.round_data import Domain, Evidence, Record, evidence_of
+from sampling.estimation.prevalence import BY_SKUS, BY_UNITS_SOLD, DomainEstimate, domains_of, prevalence
+from sampling.estimation.round_data import Domain, RoundData, RoundRecord, build_round_data
 from sampling.problem import Floats
 from sampling.rounds import (
     OUTSIDE_FILE,
@@ -31,7 +31,7 @@ RISKIEST = (0.01, 0.05, 0.10)
 
 
 @dataclass(frozen=True)
-class Skill:
+class ModelSkill:
     """Skills on the whole catalogue; NaN where the tests hold no failure.
 
     `auc` is the chance that a failing SKU scores above a good one; `failures_per_expected` is 1 when calibrated, above
@@ -45,7 +45,7 @@ class Skill:
     effective_tests: float
 
 
-def skill(rounds: Sequence[Evidence]) -> Skill:
+def model_skill(rounds: Sequence[RoundData]) -> ModelSkill:
     """The model's skill by tests weighted with 1 / (inclusion probability x response rate).
 
     The tests alone would flatter or slander it: they hold the SKUs it chose. Outcomes corrected for laboratory errors
@@ -57,7 +57,7 @@ def skill(rounds: Sequence[Evidence]) -> Skill:
     order = np.argsort(-p_fail, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(p_fail[order]) != 0])
     failures, everybody = (np.add.reduceat(mass[order], starts) for mass in (weight * failed, weight))
-    return Skill(
+    return ModelSkill(
         auc=_auc(failures, everybody - failures),
         failures_per_expected=float((weight * failed).sum() / (weight * p_fail).sum()),
         recall=tuple(_recall(failures, everybody, share) for share in RISKIEST),
@@ -81,30 +81,32 @@ SHOWN_CELLS = 10
 
 
 @dataclass(frozen=True)
-class Estimate:
+class PrevalenceEstimate:
     """The figures of the catalogue and its cells, the model's skill, and what they rest on.
 
     `failed_share` is the share of failures among the tests: it follows suspicion and is no prevalence.
     """
 
     as_of: date
-    figures: tuple[Figure, ...]
-    skill: Skill
+    figures: tuple[DomainEstimate, ...]
+    skill: ModelSkill
     failed_share: float
     tests: int
     share_in: float
     policy_version: str
 
     @property
-    def catalogue(self) -> Figure:
+    def catalogue(self) -> DomainEstimate:
         """The prevalence of the whole catalogue in SKUs."""
         return self.figures[0]
 
 
-def estimated(workspace: Workspace, rounds_asked: Sequence[str], as_of: date, policy: EstimationPolicy) -> Estimate:
+def estimate_prevalence(
+    workspace: Workspace, rounds_asked: Sequence[str], as_of: date, policy: EstimationPolicy
+) -> PrevalenceEstimate:
     """Estimate from rounds of a workspace, by the accepted results known before `as_of`.
 
-    Raises Refusal where a round is unknown, has no result yet, or was not drawn with known probabilities.
+    Raises UserError where a round is unknown, has no result yet, or was not drawn with known probabilities.
     """
     results = accepted_results(workspace)
     known = results.filter(pc.less(results["known_on"], pa.scalar(as_of, pa.date32()))).sort_by("known_on")
@@ -117,10 +119,10 @@ def estimated(workspace: Workspace, rounds_asked: Sequence[str], as_of: date, po
     ]
     catalogue = figures[0]
     drawn = sum(len(each.units) / each.share_in for each in rounds)
-    return Estimate(
+    return PrevalenceEstimate(
         as_of,
         tuple(figures),
-        skill(rounds),
+        model_skill(rounds),
         catalogue.failures / catalogue.tests,
         catalogue.tests,
         catalogue.tests / drawn,
@@ -129,24 +131,24 @@ def estimated(workspace: Workspace, rounds_asked: Sequence[str], as_of: date, po
 
 
 def latest_rounds(workspace: Workspace, number: int) -> list[str]:
-    """The names of the newest rounds by day that have results. Raises Refusal where there is none."""
+    """The names of the newest rounds by day that have results. Raises UserError where there is none."""
     answered = set(accepted_results(workspace)["round_id"].to_pylist())
     names = [name for name in round_ids(workspace) if name in answered]
     if not names:
-        raise Refusal("No round has a result yet. Hand results in with `touchstone results FILE`.")
+        raise UserError("No round has a result yet. Hand results in with `touchstone results FILE`.")
     return names[-number:]
 
 
-def write_estimate(estimate: Estimate, folder: Path) -> Path:
+def write_estimate(estimate: PrevalenceEstimate, folder: Path) -> Path:
     """Write `prevalence-<day>.json` into `folder`; returns the file. A withheld share keeps its upper limit only."""
     target = folder / f"prevalence-{estimate.as_of}.json"
     told = asdict(estimate) | {"figures": [_told(figure) for figure in estimate.figures]}
-    with replacing(target) as attempt:
+    with replace_atomically(target) as attempt:
         attempt.write_text(json.dumps(told, indent=2, default=str) + "\n", encoding="utf-8")
     return target
 
 
-def _evidence(workspace: Workspace, round_id: str, known: pa.Table, policy: EstimationPolicy) -> Evidence:
+def _evidence(workspace: Workspace, round_id: str, known: pa.Table, policy: EstimationPolicy) -> RoundData:
     """One round with its own results, and with those of tests drawn before it for what was in test."""
     folder = round_folder(workspace, round_id)
     day = date.fromisoformat(round_record(workspace, round_id)["as_of"])
@@ -154,17 +156,17 @@ def _evidence(workspace: Workspace, round_id: str, known: pa.Table, policy: Esti
     earlier = known.filter(pc.less_equal(known["happened_on"], pa.scalar(day, pa.date32())))
     files = {"plan": PLAN_FILE, "strata": STRATA_FILE, "outside": OUTSIDE_FILE}
     tables = {name: pq.read_table(folder / file) for name, file in files.items()}
-    return evidence_of(Record(round_id, **tables, results=own, earlier=earlier), policy)
+    return build_round_data(RoundRecord(round_id, **tables, results=own, earlier=earlier), policy)
 
 
-def _told(figure: Figure) -> dict[str, object]:
+def _told(figure: DomainEstimate) -> dict[str, object]:
     told = asdict(figure)
     if figure.withheld:
         told["share"] = {"high": figure.share.high}
     return told
 
 
-def estimate_text(estimate: Estimate) -> str:
+def estimate_text(estimate: PrevalenceEstimate) -> str:
     """The estimate in words: the catalogue, the cells that may be told, and the model."""
     lines = [_line(figure) for figure in estimate.figures if figure.domain.category is None]
     cells = [figure for figure in estimate.figures if figure.domain.category and figure.measure == BY_SKUS]
@@ -178,7 +180,7 @@ def estimate_text(estimate: Estimate) -> str:
     return "\n".join(lines)
 
 
-def _skill_line(estimate: Estimate) -> str:
+def _skill_line(estimate: PrevalenceEstimate) -> str:
     if estimate.catalogue.withheld:
         return "How good the model is on the whole catalogue cannot be told from so few tests."
     model = estimate.skill
@@ -189,7 +191,7 @@ def _skill_line(estimate: Estimate) -> str:
             f"{model.failures_per_expected:.2f} failures per failure expected.")  # fmt: skip
 
 
-def _line(figure: Figure) -> str:
+def _line(figure: DomainEstimate) -> str:
     domain, share = figure.domain, figure.share
     name = f"{domain.category} in {domain.market}" if domain.category else "Whole catalogue"
     state = ", provisional" if figure.provisional else ""

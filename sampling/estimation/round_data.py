@@ -7,11 +7,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data.errors import Refusal
+from data.errors import UserError
 from sampling.estimation.difference_estimator import Outcomes
 from sampling.estimation.policy import EstimationPolicy
 from sampling.problem import Floats, Integers, Truths, floats
-from sampling.testing_value import mixed_with_mean
+from sampling.testing_value import shrink_to_mean
 
 
 def response_rates(answered: Truths, groupings: Sequence[Sequence[object]]) -> Floats:
@@ -55,7 +55,7 @@ class Domain:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class RoundData:
     """One round, ready to estimate from.
 
     `strata` has one row per category, market and stratum: skus, p_fail_sum, exposure, exposure_p_fail, and what was
@@ -81,7 +81,7 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Record:
+class RoundRecord:
     """A round as written: `plan`, `strata` and `outside`, and results (sku_id, market, result).
 
     `results` are of the round's own tests, `earlier` of tests drawn before it; the last row of a SKU counts.
@@ -95,18 +95,18 @@ class Record:
     earlier: pa.Table
 
 
-def evidence_of(record: Record, policy: EstimationPolicy) -> Evidence:
+def build_round_data(record: RoundRecord, policy: EstimationPolicy) -> RoundData:
     """Join the plan of a round with its results.
 
-    Raises Refusal where the plan's tests were not drawn with known probabilities: the failures among such tests are no
-    prevalence, and neither is the mean of a model's scores.
+    Raises UserError where the plan's tests were not drawn with known probabilities: the failures among such tests are
+    no prevalence, and neither is the mean of a model's scores.
     """
     plan = record.plan
     _refuse_unknown_chances(record.round_id, plan)
     answered = _joined(plan, record.results)
     known = np.isin(np.array([str(result) for result in answered]), DECIDED)
     if not known.any():
-        raise Refusal(
+        raise UserError(
             f"Round {record.round_id} has no result yet; the mean of its scores is no prevalence. "
             "Hand in results with `touchstone results FILE`."
         )
@@ -126,14 +126,14 @@ def evidence_of(record: Record, policy: EstimationPolicy) -> Evidence:
     units = pa.table(columns).filter(pa.array(known))
     reachable = record.strata.filter(pc.greater(record.strata["inclusion"], 0))
     judged = _judged(reachable, plan, rate, (youden, noise))
-    return Evidence(record.round_id, judged, units, _settled(record.outside, record.earlier), float(known.mean()))
+    return RoundData(record.round_id, judged, units, _settled(record.outside, record.earlier), float(known.mean()))
 
 
 def _refuse_unknown_chances(round_id: str, plan: pa.Table) -> None:
     name = "inclusion_probability"
     chances = floats(plan, name) if name in plan.column_names else np.zeros(0)
     if not len(plan) or len(chances) != len(plan) or not ((chances > 0) & (chances <= 1)).all():
-        raise Refusal(
+        raise UserError(
             f"Round {round_id} was not drawn with known inclusion probabilities, so what it found is no prevalence: "
             "tests that follow suspicion overstate it. Draw a round with `touchstone allocate`."
         )
@@ -186,7 +186,7 @@ def _judged(strata: pa.Table, plan: pa.Table, rate: Floats, lab: tuple[Floats, F
         floats(strata, name)
         for name in ("skus", "p_fail_sum", "inclusion", "variance", "exposure", "exposure_variance")
     )
-    mixed = mixed_with_mean(expected / skus, float(expected.sum() / skus.sum()))
+    mixed = shrink_to_mean(expected / skus, float(expected.sum() / skus.sum()))
     seen = mixed * youdens + noise[0]
     foreseen = skus * (seen * (1 - seen) / youdens**2 / (chance * rates) - mixed * (1 - mixed))
     square = np.where(variance > 0, exposure_variance / np.where(variance > 0, variance, 1), (exposure / skus) ** 2)

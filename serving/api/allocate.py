@@ -9,13 +9,13 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from data.database.audit_log import Deed, Versions, record_with, rows
-from data.database.connection import writing
+from data.database.audit_log import AuditEvent, Versions, audit_rows, record_event_in
+from data.database.connection import write_transaction
 from data.workspace import Workspace
 from sampling.plan import Plan, PlanSummary
-from sampling.randomness import Sealed, forget_sealed, kept_sealed
+from sampling.randomness import SeedCommitment, delete_commitment, read_commitment
 from sampling.rounds import write_plan
-from serving.online.store import Published
+from serving.online.store import OnlineStore
 
 
 @dataclass(frozen=True)
@@ -27,38 +27,39 @@ class Planner:
     now: datetime
 
 
-def draw_round(workspace: Workspace, published: Published, budget_eur: float, by: Planner) -> PlanSummary:
+def draw_round(workspace: Workspace, published: OnlineStore, budget_eur: float, by: Planner) -> PlanSummary:
     """Draw the next round for a budget, by the seed sealed before where there is one; keep and record it.
 
-    Raises Refusal where budget or catalogue do not allow a plan; then the sealed seed stays sealed.
+    Raises UserError where budget or catalogue do not allow a plan; then the sealed seed stays sealed.
     """
     return draw_plan(workspace, published, budget_eur, by).summary
 
 
 def draw_plan(
-    workspace: Workspace, published: Published, budget_eur: float, by: Planner, seed: int | None = None
+    workspace: Workspace, published: OnlineStore, budget_eur: float, by: Planner, seed: int | None = None
 ) -> Plan:
     """The whole plan of `draw_round`; a `seed` that is given draws instead of the sealed one.
 
     One round is drawn at a time, so that none draws what another has just put to test. The same seed and budget give
-    the same round again, which is recorded once. Raises Refusal as `draw_round`, or where this seed drew another plan.
+    the same round again, which is recorded once. Raises UserError as `draw_round`, or where this seed drew another
+    plan.
     """
     with _alone(workspace):
-        kept = kept_sealed(workspace.plans) if seed is None else None
-        fresh = kept or Sealed(secrets.randbits(62), secrets.token_hex(16))
-        sealed = fresh if seed is None else Sealed(seed, "")
+        kept = read_commitment(workspace.plans) if seed is None else None
+        fresh = kept or SeedCommitment(secrets.randbits(62), secrets.token_hex(16))
+        sealed = fresh if seed is None else SeedCommitment(seed, "")
         plan = published.plan(budget_eur, sealed.seed, sealed.nonce)
         # Written while the record waits to be committed: a round that nobody recorded would keep its SKUs in test.
-        with writing(by.engine) as connection:
+        with write_transaction(by.engine) as connection:
             write_plan(plan, workspace.plans)
             _record_once(connection, plan.summary, published, by)
         if kept is not None:
-            forget_sealed(workspace.plans)
+            delete_commitment(workspace.plans)
     return plan
 
 
-def _record_once(connection: sa.Connection, told: PlanSummary, published: Published, by: Planner) -> None:
-    if any(row.action == "plan" for row in rows(by.engine, told.round_id)):
+def _record_once(connection: sa.Connection, told: PlanSummary, published: OnlineStore, by: Planner) -> None:
+    if any(row.action == "plan" for row in audit_rows(by.engine, told.round_id)):
         return
     content = {
         "seal": told.seal, "frame": told.frame_digest, "budget_eur": told.budget_eur, "cost_eur": told.cost_eur,
@@ -66,7 +67,7 @@ def _record_once(connection: sa.Connection, told: PlanSummary, published: Publis
     }  # fmt: skip
     scored = published.publication
     versions = Versions(scored.model_version, scored.feature_version, told.policy_version)
-    record_with(connection, Deed(by.name, "plan", told.round_id, content, versions), by.now)
+    record_event_in(connection, AuditEvent(by.name, "plan", told.round_id, content, versions), by.now)
 
 
 @contextmanager

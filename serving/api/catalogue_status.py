@@ -9,13 +9,13 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.lake.lab_results import result_files, tables_fingerprint
 from data.workspace import Workspace
 from models.registry import champion_version
 from sampling.rounds import round_ids
-from serving.online.hot_reload import Desk
-from serving.online.store import Published
+from serving.online.hot_reload import HotReloader
+from serving.online.store import OnlineStore
 from serving.scoring.rescoring import Rescoring, latest
 
 
@@ -52,12 +52,12 @@ class CatalogueStatus(BaseModel):
 
 
 def catalogue_status(
-    workspace: Workspace, published: Published | Refusal, rescoring: Rescoring | None
+    workspace: Workspace, published: OnlineStore | UserError, rescoring: Rescoring | None
 ) -> CatalogueStatus:
     """The state of the catalogue in service, or why there is none."""
     champion, hand_ins = champion_version(workspace), len(result_files(workspace))
     rounds = round_ids(workspace)[-5:]
-    if isinstance(published, Refusal):
+    if isinstance(published, UserError):
         return CatalogueStatus(
             published=False,
             why=str(published),
@@ -78,7 +78,7 @@ def catalogue_status(
     )  # fmt: skip
 
 
-def catalogue_app(workspace: Workspace, desk: Desk, engine: Callable[[], sa.Engine]) -> FastAPI:
+def catalogue_app(workspace: Workspace, desk: HotReloader, engine: Callable[[], sa.Engine]) -> FastAPI:
     """The address that is read with GET, which BentoML's own do not offer."""
     app = FastAPI(title="Touchstone", openapi_url=None, docs_url=None, redoc_url=None)
 
@@ -87,14 +87,14 @@ def catalogue_app(workspace: Workspace, desk: Desk, engine: Callable[[], sa.Engi
         """Where the catalogue stands, before the first scores too."""
         try:
             return catalogue_status(workspace, _published(desk), latest(engine(), datetime.now(UTC)))
-        except Refusal as refusal:
+        except UserError as refusal:
             return JSONResponse({"error": str(refusal)}, status_code=503)
 
     return app
 
 
-def _published(desk: Desk) -> Published | Refusal:
+def _published(desk: HotReloader) -> OnlineStore | UserError:
     try:
         return desk.published()
-    except Refusal as refusal:
+    except UserError as refusal:
         return refusal

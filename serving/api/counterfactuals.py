@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.policy import POLICY_FOLDER, policy_in_force
 from features.registry import BY_NAME
-from serving.score_rows import Assessor
+from serving.score_rows import RowScorer
 
 Floats = NDArray[np.float64]
 
@@ -60,7 +60,7 @@ class Change:
 
 @lru_cache(maxsize=8)
 def steps_in_force(as_of: date, folder: Path = POLICY_FOLDER) -> tuple[Step, ...]:
-    """The steps of the policy `advice` on a day; Refusal where one is not whole or names a feature that is none."""
+    """The steps of the policy `advice` on a day; UserError where one is not whole or names a feature that is none."""
     policy = policy_in_force("advice", as_of, folder)
     try:
         steps = tuple(
@@ -72,18 +72,18 @@ def steps_in_force(as_of: date, folder: Path = POLICY_FOLDER) -> tuple[Step, ...
             for step in policy.tables["step"]
         )  # fmt: skip
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise Refusal(
+        raise UserError(
             f"Policy 'advice': each [[step]] needs name, sentence and set; got {error}. "
             f"Edit policy/advice/{policy.version[:10]}.toml."
         ) from error
     for step in steps:
         for name in step.features:
             if name not in BY_NAME:
-                raise Refusal(f"Policy 'advice': there is no feature {name!r}. Edit policy/advice.")
+                raise UserError(f"Policy 'advice': there is no feature {name!r}. Edit policy/advice.")
     return steps
 
 
-def changes(assessor: Assessor, names: Sequence[str], values: Floats, steps: Sequence[Step]) -> tuple[Change, ...]:
+def changes(assessor: RowScorer, names: Sequence[str], values: Floats, steps: Sequence[Step]) -> tuple[Change, ...]:
     """The steps that would lower the predicted failure rate of a row, the most first, then all of them together."""
     fit = [step for step in steps if step.features <= set(names)]
     rows = [step.taken(values, names) for step in fit]

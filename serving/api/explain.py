@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from data.errors import Refusal
+from data.errors import UserError
 from features.registry import BY_NAME
-from models.reasons import Narrator, Place
+from models.reasons import ReasonWriter, RowContext
 from serving.api.counterfactuals import Change, changes, steps_in_force
-from serving.decisions.legal_grounds import Fact, standing_facts
-from serving.dossiers.records import Certificate, Dossier, Hold, Incident, LabTest, Month, Quote, Remediation
-from serving.online.store import Published
+from serving.decisions.legal_grounds import Ground, grounds_in_force
+from serving.dossiers.records import Certificate, Dossier, Hold, Incident, LabTest, Month, Remediation, ReviewQuote
+from serving.online.store import OnlineStore
 from serving.schemas import Item, ScoreRow
 
 Floats = NDArray[np.float64]
@@ -41,7 +41,7 @@ class ContributionGroup:
 
 
 def grouped(
-    narrator: Narrator, names: Sequence[str], place: Place, values: Floats, contributions: Floats
+    narrator: ReasonWriter, names: Sequence[str], place: RowContext, values: Floats, contributions: Floats
 ) -> tuple[ContributionGroup, ...]:
     """Every feature's contribution in its group, the group of the largest sum first.
 
@@ -65,19 +65,19 @@ MOST_ROWS = 20
 """So many rows of a kind are shown; the newest."""
 
 
-class Evidence(BaseModel):
+class EvidenceAnswer(BaseModel):
     """What is known of the SKU, without any model: facts that stand, and the newest rows of each kind.
 
     Tests of samples that the supplier handed in have the origin `supplier_provided` and count for nothing.
     """
 
-    facts: list[Fact]
+    facts: list[Ground]
     tests: list[LabTest]
     certificates: list[Certificate]
     holds: list[Hold]
     incidents: list[Incident]
     remediations: list[Remediation]
-    quotes: list[Quote]
+    quotes: list[ReviewQuote]
     months: list[Month]
 
 
@@ -89,7 +89,7 @@ class FeatureChange(BaseModel):
     after: float | None
 
 
-class StepTold(BaseModel):
+class StepAnswer(BaseModel):
     """A step that would lower the predicted failure rate, the features it changes, and where it leads.
 
     The model tells what goes together with failing, not what causes it.
@@ -114,23 +114,25 @@ class ExplainAnswer(BaseModel):
     margin: float
     base_value: float
     groups: list[ContributionGroup]
-    would_change: list[StepTold]
-    evidence: Evidence | None
+    would_change: list[StepAnswer]
+    evidence: EvidenceAnswer | None
     model_version: str
     feature_version: str
     policy_version: str
     as_of: date
 
 
-def step_told(change: Change) -> StepTold:
+def step_answer(change: Change) -> StepAnswer:
     """A change as it goes over HTTP."""
     moved = [FeatureChange(feature=name, before=old, after=new) for name, (old, new) in change.features.items()]
-    return StepTold(step=change.step, sentence=change.sentence, features=moved, p_fail=change.p_fail, band=change.band)
+    return StepAnswer(
+        step=change.step, sentence=change.sentence, features=moved, p_fail=change.p_fail, band=change.band
+    )
 
 
-def evidence_of(dossier: Dossier, facts: tuple[Fact, ...]) -> Evidence:
+def evidence_of(dossier: Dossier, facts: tuple[Ground, ...]) -> EvidenceAnswer:
     """What a dossier holds, the newest rows of each kind."""
-    return Evidence(
+    return EvidenceAnswer(
         facts=list(facts), tests=list(dossier.tests[:MOST_ROWS]),
         certificates=list(dossier.standing_certificates[:MOST_ROWS]), holds=list(dossier.holds[:MOST_ROWS]),
         incidents=list(dossier.incidents[:MOST_ROWS]), remediations=list(dossier.remediations[:MOST_ROWS]),
@@ -138,16 +140,16 @@ def evidence_of(dossier: Dossier, facts: tuple[Fact, ...]) -> Evidence:
     )  # fmt: skip
 
 
-def explain(published: Published, item: Item) -> ExplainAnswer:
+def explain(published: OnlineStore, item: Item) -> ExplainAnswer:
     """Why a SKU has its score: every contribution, what is known of it, what would change it.
 
-    Raises Refusal where the catalogue does not know it.
+    Raises UserError where the catalogue does not know it.
     """
     row = published.score_row(item)
     position = int(published.snapshot.find([item.sku_id], [item.market])[0])
     matrix = published.snapshot.matrix_at(np.array([position]))
     scores, names = published.assessor.whole(matrix), published.snapshot.feature_names
-    place = Place(published.snapshot.category(position), float(scores.margin[0]))
+    place = RowContext(published.snapshot.category(position), float(scores.margin[0]))
     steps = steps_in_force(row.as_of)
     return ExplainAnswer(
         score=row,
@@ -155,16 +157,16 @@ def explain(published: Published, item: Item) -> ExplainAnswer:
         margin=float(scores.margin[0]),
         base_value=scores.base_value,
         groups=list(grouped(published.narrator, names, place, matrix[0], scores.contributions[0])),
-        would_change=[step_told(change) for change in changes(published.assessor, names, matrix[0], steps)],
+        would_change=[step_answer(change) for change in changes(published.assessor, names, matrix[0], steps)],
         evidence=_evidence(published, position),
         model_version=row.model_version, feature_version=row.feature_version, policy_version=row.policy_version,
         as_of=row.as_of,
     )  # fmt: skip
 
 
-def _evidence(published: Published, position: int) -> Evidence | None:
+def _evidence(published: OnlineStore, position: int) -> EvidenceAnswer | None:
     try:
         dossier = published.dossiers.of(position)
-    except Refusal:
+    except UserError:
         return None
-    return evidence_of(dossier, standing_facts(dossier, dossier.as_of))
+    return evidence_of(dossier, grounds_in_force(dossier, dossier.as_of))

@@ -9,11 +9,11 @@ from typing import Annotated, Any, Literal
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from data.lab_results.record_validation import LONGEST_TEXT, judged
-from data.lab_results.store import Sender, file_results, keep_results
+from data.lab_results.record_validation import LONGEST_TEXT, validate_record
+from data.lab_results.store import Sender, file_results, store_results
 from data.workspace import Workspace
 from sampling.rounds import planned_tests, round_status
-from serving.online.store import Published
+from serving.online.store import OnlineStore
 
 MOST_RESULTS = 1_000
 Short = Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT)]
@@ -103,16 +103,16 @@ class Counter:
 
     engine: sa.Engine
     workspace: Workspace
-    published: Published
+    published: OnlineStore
 
 
 def take_in(counter: Counter, records: Sequence[Record], sender: Sender) -> ResultsAnswer:
     """Accept the sound results among `records` and say what became of each.
 
-    Raises Refusal where the database cannot be written; then none is accepted.
+    Raises UserError where the database cannot be written; then none is accepted.
     """
     sound, refused = _sorted_out(counter, records, sender)
-    kept = keep_results(counter.engine, counter.workspace, list(sound.values()), sender)
+    kept = store_results(counter.engine, counter.workspace, list(sound.values()), sender)
     try:
         file_results(counter.engine, counter.workspace, sender.now)
         filed = True
@@ -137,7 +137,7 @@ def _sorted_out(
     sound: dict[str, Record] = {}
     refused: list[RefusedResult] = []
     for place, record in enumerate(records):
-        told = judged(record, sender.now.date())
+        told = validate_record(record, sender.now.date())
         why = [*told.broken, *_references(counter.published, planned, told.values)]
         test_id = told.values["test_id"]
         result = _completed(told.values, planned)
@@ -150,7 +150,7 @@ def _sorted_out(
     return sound, refused
 
 
-def _references(published: Published, planned: Planned, values: Record) -> list[str]:
+def _references(published: OnlineStore, planned: Planned, values: Record) -> list[str]:
     """What the result refers to and nobody knows."""
     sku_id, market, round_id = values["sku_id"], values["market"], values["round_id"]
     if sku_id is None or market is None:

@@ -11,14 +11,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from data.database.audit_log import Deed, Versions
+from data.database.audit_log import AuditEvent, Versions
 from features.groups.new_listing import ListingReader, NewListing
-from models.reasons import Place
+from models.reasons import RowContext
 from serving.api.screening_policy import Ask, Decision, ScreeningPolicy, Situation, Stage, screening_policy_in_force
 from serving.auth.api_keys import Key
-from serving.decisions.legal_grounds import Fact, failed_elsewhere, standing_facts
+from serving.decisions.legal_grounds import Ground, failed_elsewhere, grounds_in_force
 from serving.dossiers.records import Dossier
-from serving.online.store import Published
+from serving.online.store import OnlineStore
 from serving.schemas import Reason, Text
 
 Longer = Annotated[str, Field(min_length=1, max_length=2_000)]
@@ -80,7 +80,7 @@ class ScreenAnswer(BaseModel):
     decision: Decision
     ask: Ask
     rule: str
-    facts: list[Fact]
+    facts: list[Ground]
     p_fail: float
     p_low: float
     p_high: float
@@ -103,9 +103,9 @@ MOST_SUPPLIERS = 10_000
 class Screen:
     """Decides on listings by one publication."""
 
-    def __init__(self, published: Published) -> None:
+    def __init__(self, published: OnlineStore) -> None:
         self._published = published
-        self._reader = ListingReader(published.artefact.reference)
+        self._reader = ListingReader(published.artifact.reference)
         self._policy: ScreeningPolicy = screening_policy_in_force(published.publication.as_of)
         self._suppliers: dict[str, int] = {}
         self._categories = frozenset(
@@ -114,7 +114,7 @@ class Screen:
         self._markets = sorted({market for _, market in self._categories})
 
     def decision(self, listing: Listing, stage: Stage) -> ScreenAnswer:
-        """What to do with a listing at a stage; Refusal where the catalogue was scored without dossiers."""
+        """What to do with a listing at a stage; UserError where the catalogue was scored without dossiers."""
         published, as_of = self._published, self._published.publication.as_of
         told = NewListing(**listing.model_dump(exclude={"sku_id"}))
         at = int(published.snapshot.find([listing.sku_id], [listing.market])[0])
@@ -148,16 +148,16 @@ class Screen:
                 row[column] = said[name]
         return row
 
-    def _facts(self, listing: Listing, at: int) -> tuple[Fact, ...]:
+    def _facts(self, listing: Listing, at: int) -> tuple[Ground, ...]:
         dossiers, as_of = self._published.dossiers, self._published.publication.as_of
         if at >= 0:
-            return standing_facts(dossiers.of(at), as_of)
+            return grounds_in_force(dossiers.of(at), as_of)
         other = self._supplier_at(listing.supplier_id)
         if other < 0:
             return ()
-        return standing_facts(_of_range(dossiers.of(other), listing.market), as_of)
+        return grounds_in_force(_of_range(dossiers.of(other), listing.market), as_of)
 
-    def _facts_elsewhere(self, listing: Listing) -> tuple[Fact, ...]:
+    def _facts_elsewhere(self, listing: Listing) -> tuple[Ground, ...]:
         others = [market for market in self._markets if market != listing.market]
         found = self._published.snapshot.find([listing.sku_id] * len(others), others)
         dossiers = [self._published.dossiers.of(at) for at in found[found >= 0].tolist()]
@@ -175,7 +175,7 @@ class Screen:
     def _reasons(
         self, listing: NewListing, row: Floats, strongest: NDArray[np.int32], sizes: Floats, margin: float
     ) -> list[Reason]:
-        names, place = self._published.snapshot.feature_names, Place(listing.category, margin)
+        names, place = self._published.snapshot.feature_names, RowContext(listing.category, margin)
         told = [(names[column], float(row[column]), float(size)) for column, size in zip(strongest, sizes, strict=True)
                 if size]  # fmt: skip
         said = self._published.narrator.sentences([(place, *each) for each in told])
@@ -186,12 +186,12 @@ class Screen:
 
 
 @lru_cache(maxsize=1)
-def screen_of(published: Published) -> Screen:
-    """The screen of a publication, made once. Raises Refusal where the policy is not whole."""
+def screen_of(published: OnlineStore) -> Screen:
+    """The screen of a publication, made once. Raises UserError where the policy is not whole."""
     return Screen(published)
 
 
-def screening_deed(answer: ScreenAnswer, key: Key) -> Deed:
+def screening_deed(answer: ScreenAnswer, key: Key) -> AuditEvent:
     """What the ledger says of a screening that did not simply allow."""
     content = {
         "stage": answer.stage, "decision": answer.decision, "ask": answer.ask, "rule": answer.rule, "key": key.id,
@@ -199,7 +199,7 @@ def screening_deed(answer: ScreenAnswer, key: Key) -> Deed:
         "facts": [fact.row_id for fact in answer.facts],
     }  # fmt: skip
     versions = Versions(answer.model_version, answer.feature_version, answer.policy_version)
-    return Deed(key.name, "screen", f"{answer.sku_id} {answer.market}", content, versions)
+    return AuditEvent(key.name, "screen", f"{answer.sku_id} {answer.market}", content, versions)
 
 
 def _of_range(dossier: Dossier, market: str) -> Dossier:
@@ -211,6 +211,6 @@ def _of_range(dossier: Dossier, market: str) -> Dossier:
     )  # fmt: skip
 
 
-def _distinct_categories(published: Published) -> pa.Table:
+def _distinct_categories(published: OnlineStore) -> pa.Table:
     keys = published.snapshot.keys(0, len(published.snapshot))
     return keys.select(["category", "market"]).group_by(["category", "market"]).aggregate([])

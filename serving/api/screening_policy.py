@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.policy import POLICY_FOLDER, policy_in_force
 from serving.decisions.legal_grounds import DENIED_CERTIFICATE, FAILED_ELSEWHERE, FAILED_TEST, ORDER
 
@@ -22,7 +22,7 @@ FACTS = HOLDING | {FAILED_ELSEWHERE}
 
 
 @dataclass(frozen=True)
-class Rule:
+class ScreeningRule:
     """When it fits and what it decides; an empty condition fits always, `missing` names fields of the listing."""
 
     name: str
@@ -51,9 +51,9 @@ class ScreeningPolicy:
     """The rules in force, in order, and their version."""
 
     version: str
-    rules: tuple[Rule, ...]
+    rules: tuple[ScreeningRule, ...]
 
-    def decides(self, situation: Situation) -> Rule:
+    def decides(self, situation: Situation) -> ScreeningRule:
         """The first rule that fits; the last always does."""
         return next(rule for rule in self.rules if _fits(rule, situation))
 
@@ -62,7 +62,7 @@ class ScreeningPolicy:
 def screening_policy_in_force(as_of: date, folder: Path = POLICY_FOLDER) -> ScreeningPolicy:
     """The policy `screening` of a day.
 
-    Raises Refusal where a rule is not whole, where something but a fact would hold a product, or where no rule fits a
+    Raises UserError where a rule is not whole, where something but a fact would hold a product, or where no rule fits a
     stage always.
     """
     policy = policy_in_force("screening", as_of, folder)
@@ -70,38 +70,38 @@ def screening_policy_in_force(as_of: date, folder: Path = POLICY_FOLDER) -> Scre
     try:
         rules = tuple(_rule(table) for table in policy.tables["rule"])
     except (KeyError, TypeError) as error:
-        raise Refusal(
+        raise UserError(
             f"Policy 'screening': each [[rule]] needs name, stages, decision and ask; got {error}. {edit}"
         ) from error
     for rule in rules:
         _require_sound(rule, edit)
     last = rules[-1] if rules else None
     if last is None or set(last.stages) != set(STAGES) or last.facts or last.bands or last.missing or last.markets:
-        raise Refusal(f"Policy 'screening': the last rule must fit every listing at every stage. {edit}")
+        raise UserError(f"Policy 'screening': the last rule must fit every listing at every stage. {edit}")
     return ScreeningPolicy(policy.version, rules)
 
 
-def _rule(table: dict[str, Any]) -> Rule:
+def _rule(table: dict[str, Any]) -> ScreeningRule:
     lists = {name: tuple(map(str, value)) for name, value in table.items() if isinstance(value, list)}
     words = {name: value for name, value in table.items() if not isinstance(value, list)}
-    return Rule(**{**words, **lists})
+    return ScreeningRule(**{**words, **lists})
 
 
-def _require_sound(rule: Rule, edit: str) -> None:
+def _require_sound(rule: ScreeningRule, edit: str) -> None:
     told = f"Policy 'screening', rule {rule.name!r}:"
     if rule.decision not in get_args(Decision) or rule.ask not in get_args(Ask):
-        raise Refusal(f"{told} a decision is allow, test_first or hold, and asks none, documents or test. {edit}")
+        raise UserError(f"{told} a decision is allow, test_first or hold, and asks none, documents or test. {edit}")
     if not set(rule.stages) <= set(STAGES) or not set(rule.facts) <= FACTS:
-        raise Refusal(f"{told} stages are {', '.join(STAGES)} and facts {', '.join(sorted(FACTS))}. {edit}")
+        raise UserError(f"{told} stages are {', '.join(STAGES)} and facts {', '.join(sorted(FACTS))}. {edit}")
     if rule.decision == "hold" and not (rule.facts and set(rule.facts) <= HOLDING):
-        raise Refusal(
+        raise UserError(
             f"{told} only a fact of this market may hold a product; a score alone orders at most a test. {edit}"
         )
     if rule.decision == "test_first" and rule.ask == "none":
-        raise Refusal(f"{told} test_first asks for a test or for documents. {edit}")
+        raise UserError(f"{told} test_first asks for a test or for documents. {edit}")
 
 
-def _fits(rule: Rule, situation: Situation) -> bool:
+def _fits(rule: ScreeningRule, situation: Situation) -> bool:
     return (
         situation.stage in rule.stages
         and (not rule.markets or situation.market in rule.markets)

@@ -14,10 +14,10 @@ from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
 
-from data.database.audit_log import Deed, record_with
-from data.database.connection import reading, writing
+from data.database.audit_log import AuditEvent, record_event_in
+from data.database.connection import read_transaction, write_transaction
 from data.database.schema import API_KEYS
-from data.errors import Refusal
+from data.errors import UserError
 from serving.auth.rate_limit import AccessPolicy
 
 Role = Literal["scheduler", "officer", "analyst", "admin"]
@@ -58,23 +58,23 @@ def create_key(
 ) -> tuple[Key, str]:
     """Make a key and record that; return it with its secret, which cannot be shown again.
 
-    The key is of the person it is named after where none is given. Raises Refusal where name or person is empty, too
+    The key is of the person it is named after where none is given. Raises UserError where name or person is empty, too
     long or not printable, or the role unknown.
     """
     name = name.strip()
     person = name if person is None else person.strip()
     for given in (name, person):
         if not given or len(given) > LONGEST_NAME or not given.isprintable():
-            raise Refusal(
+            raise UserError(
                 f"A key needs the name of a person or system, of at most {LONGEST_NAME} printable characters."
             )
     if role not in ROLES:
-        raise Refusal(f"There is no role {role!r}. Give one of {', '.join(ROLES)}.")
+        raise UserError(f"There is no role {role!r}. Give one of {', '.join(ROLES)}.")
     key = Key(secrets.token_hex(6), name, role, person)
     secret = f"ts_{key.id}_{secrets.token_urlsafe(32)}"
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         told = {"name": name, "role": role, "person": person}
-        row = record_with(connection, Deed(actor, "create_key", key.id, told), now)
+        row = record_event_in(connection, AuditEvent(actor, "create_key", key.id, told), now)
         connection.execute(sa.insert(API_KEYS).values(
             key_id=key.id, **told, secret_hash=hashed(secret), created_at=row.recorded_at,
         ))  # fmt: skip
@@ -87,7 +87,7 @@ def key_of(engine: sa.Engine, secret: str) -> Key | None:
     found = None
     if match:
         asked = sa.select(API_KEYS).where(API_KEYS.c.key_id == match[1], API_KEYS.c.revoked_at.is_(None))
-        with reading(engine) as connection:
+        with read_transaction(engine) as connection:
             found = connection.execute(asked).one_or_none()
     same = hmac.compare_digest(hashed(secret), found.secret_hash if found else _NOBODY)
     return _key(found) if found and same else None
@@ -96,23 +96,25 @@ def key_of(engine: sa.Engine, secret: str) -> Key | None:
 def key_by_id(engine: sa.Engine, key_id: str) -> Key | None:
     """The key of this id that is not revoked; None where there is none."""
     asked = sa.select(API_KEYS).where(API_KEYS.c.key_id == key_id, API_KEYS.c.revoked_at.is_(None))
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         found = connection.execute(asked).one_or_none()
     return _key(found) if found else None
 
 
 def revoke_key(engine: sa.Engine, key_id: str, now: datetime, actor: str = "operator") -> None:
-    """Let a key open nothing any more, and record that; Refusal where there is no such key that opens."""
-    with writing(engine) as connection:
-        row = record_with(connection, Deed(actor, "revoke_key", key_id, {}), now)
+    """Let a key open nothing any more, and record that; UserError where there is no such key that opens."""
+    with write_transaction(engine) as connection:
+        row = record_event_in(connection, AuditEvent(actor, "revoke_key", key_id, {}), now)
         mine = sa.and_(API_KEYS.c.key_id == key_id, API_KEYS.c.revoked_at.is_(None))
         if connection.execute(sa.update(API_KEYS).where(mine).values(revoked_at=row.recorded_at)).rowcount != 1:
-            raise Refusal(f"There is no key {key_id!r} that is not revoked already. `touchstone keys list` shows them.")
+            raise UserError(
+                f"There is no key {key_id!r} that is not revoked already. `touchstone keys list` shows them."
+            )
 
 
 def listed_keys(engine: sa.Engine) -> list[ListedKey]:
     """Every key ever made, oldest first."""
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         rows = connection.execute(sa.select(API_KEYS).order_by(API_KEYS.c.created_at, API_KEYS.c.key_id)).all()
     return [ListedKey(_key(row), row.created_at, row.revoked_at) for row in rows]
 
@@ -160,12 +162,12 @@ class KeyRing:
     def looked_up(self, secret: str) -> Key | None:
         """The key of a secret from the database; None where it opens nothing.
 
-        While the database cannot be asked, a key known before opens on; for others the Refusal is raised.
+        While the database cannot be asked, a key known before opens on; for others the UserError is raised.
         """
         name = hashed(secret)
         try:
             key = key_of(self._engine(), secret)
-        except Refusal:
+        except UserError:
             key = self._kept(name, self._policy.trusted_without_database_seconds)
             if key is None:
                 raise

@@ -2,7 +2,7 @@
 
 import click
 
-from data.cli import Call
+from data.cli import CommandContext
 from serving.auth.api_keys import ROLES, Key
 
 
@@ -16,17 +16,17 @@ def keys() -> None:
 @click.option("--role", type=click.Choice(ROLES), required=True, help="What the key may do.")
 @click.option("--person", help="Whose key it is, where NAME is not the person's (default: NAME).")
 @click.pass_obj
-def create(call: Call, name: str, role: str, person: str | None) -> None:
+def create(call: CommandContext, name: str, role: str, person: str | None) -> None:
     """Make a key for the person or system NAME and show its secret, once.
 
     All keys of one person are one pair of eyes: what one of them proposed, none of the others approves.
     """
     from getpass import getuser
 
-    from data.database.connection import open_state
+    from data.database.connection import open_database
     from serving.auth.api_keys import create_key
 
-    engine = open_state(call.settings.database_address)
+    engine = open_database(call.settings.database_address)
     key, secret = create_key(engine, name, role, call.now, getuser(), person)  # type: ignore[arg-type]
     engine.dispose()
     click.echo(secret)
@@ -36,12 +36,12 @@ def create(call: Call, name: str, role: str, person: str | None) -> None:
 
 @keys.command("list")
 @click.pass_obj
-def show(call: Call) -> None:
+def show(call: CommandContext) -> None:
     """List every key ever made; secrets are not kept."""
-    from data.database.connection import open_state
+    from data.database.connection import open_database
     from serving.auth.api_keys import listed_keys
 
-    engine = open_state(call.settings.database_address)
+    engine = open_database(call.settings.database_address)
     listed = listed_keys(engine)
     engine.dispose()
     for row in listed:
@@ -58,14 +58,14 @@ def _named(key: Key) -> str:
 @keys.command("revoke")
 @click.argument("key_id")
 @click.pass_obj
-def revoke(call: Call, key_id: str) -> None:
+def revoke(call: CommandContext, key_id: str) -> None:
     """Let the key KEY_ID open nothing any more; a running service notices within seconds."""
     from getpass import getuser
 
-    from data.database.connection import open_state
+    from data.database.connection import open_database
     from serving.auth.api_keys import revoke_key
 
-    engine = open_state(call.settings.database_address)
+    engine = open_database(call.settings.database_address)
     revoke_key(engine, key_id, call.now, getuser())
     engine.dispose()
     click.echo(f"The key {key_id} opens nothing any more.")

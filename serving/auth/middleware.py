@@ -12,7 +12,7 @@ import anyio.to_thread
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 
-from data.errors import Refusal
+from data.errors import UserError
 from serving.auth.api_keys import INSECURE, Key, KeyRing
 from serving.auth.permissions import PUBLIC, RIGHTS, is_console, why_not_local
 from serving.auth.rate_limit import AccessPolicy, Allowance
@@ -83,7 +83,7 @@ class Gate:
         if key is None:
             try:
                 key = await anyio.to_thread.run_sync(partial(self._ring.looked_up, secret))
-            except Refusal as unable:
+            except UserError as unable:
                 return refusal(503, str(unable))
             if key is None:
                 return _unknown(f"This key opens nothing, or was revoked. {HOW}")

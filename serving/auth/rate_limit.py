@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from datetime import date
 from pathlib import Path
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.policy import POLICY_FOLDER, policy_in_force
 
 
@@ -22,12 +22,12 @@ class AccessPolicy:
 
 
 def access_policy_in_force(day: date, folder: Path = POLICY_FOLDER) -> AccessPolicy:
-    """The limits of `policy/access` on a day; Refusal where one is absent, unknown or not a positive number."""
+    """The limits of `policy/access` on a day; UserError where one is absent, unknown or not a positive number."""
     policy = policy_in_force("access", day, folder)
     names = [field.name for field in fields(AccessPolicy)]
     sound = all(isinstance(value, int | float) and value > 0 for value in policy.tables.values())
     if sorted(policy.tables) != sorted(names) or not sound:
-        raise Refusal(
+        raise UserError(
             f"Policy 'access' needs a positive number for each of {', '.join(names)} and nothing else. "
             f"Edit policy/access/{policy.version[:10]}.toml."
         )

@@ -10,8 +10,8 @@ from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from data.errors import Refusal, UnavailableError
-from serving.console.context import House
+from data.errors import UnavailableError, UserError
+from serving.console.context import AppContext
 from serving.console.pages import (
     appeals,
     approvals,
@@ -24,7 +24,7 @@ from serving.console.pages import (
     sign_in,
     sku,
 )
-from serving.console.session import NotAllowedError, SignInNeededError, house_of, keep, new_session
+from serving.console.session import NotAllowedError, SignInNeededError, app_context, keep, new_session
 from serving.console.templating import FOLDER, address, page
 
 Message = MutableMapping[str, Any]
@@ -85,7 +85,7 @@ ROUTERS = (
 """The pages; a new module of pages adds its router here."""
 
 
-def console_app(house: Callable[[], House]) -> FastAPI:
+def console_app(house: Callable[[], AppContext]) -> FastAPI:
     """The console; `house` gives what its pages draw on, and is called within requests only."""
     app = FastAPI(title="Touchstone console", openapi_url=None, docs_url=None, redoc_url=None)
     app.state.house = house
@@ -96,7 +96,7 @@ def console_app(house: Callable[[], House]) -> FastAPI:
     app.add_api_route("/{path:path}", _nothing, include_in_schema=False)
     app.add_exception_handler(SignInNeededError, _led_to_sign_in)
     app.add_exception_handler(NotAllowedError, _not_allowed)
-    app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(UserError, _refused)
     app.add_exception_handler(RequestValidationError, _misread)
     app.add_exception_handler(HTTPException, _no_such_page)
     app.add_exception_handler(Exception, _failed)
@@ -117,7 +117,7 @@ def _led_to_sign_in(request: Request, _: Exception) -> Response:
         response = Response(status_code=204, headers={"HX-Redirect": target})
     else:
         response = RedirectResponse(target, 303)
-    house = house_of(request)
+    house = app_context(request)
     keep(request, response, house, new_session(house, None))
     return response
 

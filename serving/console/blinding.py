@@ -7,15 +7,15 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from data.database.connection import reading
+from data.database.connection import read_transaction
 from data.database.schema import ESTIMATES
-from data.errors import Refusal
+from data.errors import UserError
 from models.risk_bands import bands_in_force
-from serving.console.context import House
+from serving.console.context import AppContext
 from serving.console.session import Person
 from serving.decisions.blind_assessment import ESTIMATORS
 from serving.decisions.policy import decision_policy_in_force
-from serving.online.store import Published
+from serving.online.store import OnlineStore
 from serving.review_queue.reader import Entry
 
 Key = tuple[str, str]
@@ -23,7 +23,7 @@ Key = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Veil:
+class BlindedScores:
     """`veiled` marks, by number (rank - 1), the SKUs whose score the person must not see; None where they see all.
 
     `asked` are the positions of the cases to offer for an estimate: those of flagged bands, and as many others that
@@ -47,24 +47,24 @@ class Veil:
             reason_value=nothing,
         )  # fmt: skip
 
-    def without(self, published: Published, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+    def without(self, published: OnlineStore, positions: NDArray[np.int64]) -> NDArray[np.int64]:
         """The positions whose score may show: where being in a list tells of it."""
         if self.veiled is None:
             return positions
         return np.setdiff1d(positions, published.queue.positions(np.flatnonzero(self.veiled)))
 
 
-def flagged_bands(published: Published) -> tuple[str, ...]:
+def flagged_bands(published: OnlineStore) -> tuple[str, ...]:
     """The bands that ask for a test."""
     bands = bands_in_force(published.publication.as_of)
     asked = zip(bands.names, bands.actions, strict=True)
     return tuple(name for name, action in asked if action in ("test", "priority_test"))
 
 
-def veil_of(house: House, published: Published, person: Person, flagged: tuple[str, ...]) -> Veil:
+def blind_scores(house: AppContext, published: OnlineStore, person: Person, flagged: tuple[str, ...]) -> BlindedScores:
     """What the person does not see of the publication yet; `flagged` are the bands that ask for a test."""
     if person.role not in ESTIMATORS:
-        return Veil(None, np.empty(0, np.int64))
+        return BlindedScores(None, np.empty(0, np.int64))
     store, drawn = published.queue, _drawn(house, published)
     veiled = drawn.copy()
     veiled[store.numbers_of(_estimated(house, published, person))] = False
@@ -72,15 +72,15 @@ def veil_of(house: House, published: Published, person: Person, flagged: tuple[s
     others = store.by_name(drawn & ~offered)
     count = min(int(offered.sum()), len(others))
     offered[others[np.linspace(0, len(others) - 1, count).astype(np.int64)]] = True
-    return Veil(veiled, store.positions(np.flatnonzero(offered & veiled)))
+    return BlindedScores(veiled, store.positions(np.flatnonzero(offered & veiled)))
 
 
-def veiled_among(house: House, person: Person, keys: Iterable[Key]) -> frozenset[Key]:
+def blinded_among(house: AppContext, person: Person, keys: Iterable[Key]) -> frozenset[Key]:
     """The SKUs among `keys` whose score the person does not see yet; none while nothing is in service."""
     asked = sorted(set(keys))
     try:
         published = house.desk.published()
-    except Refusal:
+    except UserError:
         return frozenset()
     if person.role not in ESTIMATORS or not asked:
         return frozenset()
@@ -90,15 +90,15 @@ def veiled_among(house: House, person: Person, keys: Iterable[Key]) -> frozenset
     return frozenset(key for key, is_hidden in zip(asked, hidden.tolist(), strict=True) if is_hidden)
 
 
-def _drawn(house: House, published: Published) -> NDArray[np.bool_]:
+def _drawn(house: AppContext, published: OnlineStore) -> NDArray[np.bool_]:
     return published.queue.drawn(decision_policy_in_force(house.now().date()), published.snapshot)
 
 
-def _estimated(house: House, published: Published, person: Person) -> NDArray[np.int64]:
+def _estimated(house: AppContext, published: OnlineStore, person: Person) -> NDArray[np.int64]:
     """The positions of the cases of this publication for which the holder of the key has said what they expect."""
     table, as_of = ESTIMATES.c, published.publication.as_of.isoformat()
     asked = sa.select(table.sku_id, table.market).where(table.key_id == person.key_id, table.as_of == as_of)
-    with reading(house.engine) as connection:
+    with read_transaction(house.engine) as connection:
         keys = connection.execute(asked).all()
     places = published.snapshot.find([sku_id for sku_id, _ in keys], [market for _, market in keys])
     return places[places >= 0]

@@ -8,10 +8,10 @@ from typing import Protocol
 import sqlalchemy as sa
 
 from data.settings import Settings
-from serving.online.hot_reload import Desk
+from serving.online.hot_reload import HotReloader
 
 
-class Holder(Protocol):
+class Principal(Protocol):
     """Whom a key was given to: `id` names the key, `person` its holder, `role` what the holder may do."""
 
     @property
@@ -23,20 +23,20 @@ class Holder(Protocol):
 
 
 @dataclass(frozen=True)
-class House:
+class AppContext:
     """The service as its pages see it.
 
-    `state` opens the database of the state where it is not open yet; a page asks for `engine`, which raises Refusal
+    `state` opens the database of the state where it is not open yet; a page asks for `engine`, which raises UserError
     while it cannot be reached. `holder_of` knows the holder of a key that is in force, None for any other text;
     `holder_by_id` knows them by the key's id, and forgets them the moment the key is revoked. `now` is the time, with
     zone.
     """
 
     settings: Settings
-    desk: Desk
+    desk: HotReloader
     state: Callable[[], sa.Engine]
-    holder_of: Callable[[str], Holder | None]
-    holder_by_id: Callable[[str], Holder | None]
+    holder_of: Callable[[str], Principal | None]
+    holder_by_id: Callable[[str], Principal | None]
     now: Callable[[], datetime]
     insecure: bool = False
     secret: bytes = field(repr=False, default=b"")

@@ -14,7 +14,7 @@ from itsdangerous import BadSignature, Signer, URLSafeSerializer
 from starlette.datastructures import FormData
 
 from data.workspace import Workspace
-from serving.console.context import House
+from serving.console.context import AppContext
 
 COOKIE = "touchstone_session"
 SESSION_SECONDS = 10 * 3600
@@ -54,7 +54,7 @@ class Session:
     began: int
 
 
-def new_session(house: House, person: Person | None) -> Session:
+def new_session(house: AppContext, person: Person | None) -> Session:
     """A session that begins now."""
     return Session(secrets.token_urlsafe(16), person, _second(house))
 
@@ -79,13 +79,13 @@ def session_secret(workspace: Workspace) -> bytes:
     return path.read_bytes()
 
 
-def house_of(request: Request) -> House:
+def app_context(request: Request) -> AppContext:
     """What the pages of this app draw on."""
-    house: Callable[[], House] = request.app.state.house
+    house: Callable[[], AppContext] = request.app.state.house
     return house()
 
 
-AnyHouse = Annotated[House, Depends(house_of)]
+AnyHouse = Annotated[AppContext, Depends(app_context)]
 
 
 def session_of(request: Request, house: AnyHouse) -> Session:
@@ -102,7 +102,7 @@ def session_of(request: Request, house: AnyHouse) -> Session:
 AnySession = Annotated[Session, Depends(session_of)]
 
 
-def keep(request: Request, response: Response, house: House, session: Session) -> None:
+def keep(request: Request, response: Response, house: AppContext, session: Session) -> None:
     """Write the session into the answer's cookie: out of scripts' reach, for this site's own requests alone."""
     response.set_cookie(
         COOKIE, _cookies(house).dumps({**asdict(session), "seen": _second(house)}), max_age=SESSION_SECONDS,
@@ -110,7 +110,7 @@ def keep(request: Request, response: Response, house: House, session: Session) -
     )  # fmt: skip
 
 
-def csrf_token(house: House, session: Session) -> str:
+def csrf_token(house: AppContext, session: Session) -> str:
     """What every form of this session carries in its field `csrf`."""
     return _forms(house).sign(session.nonce.encode()).decode()
 
@@ -153,7 +153,7 @@ async def own_form(request: Request, house: AnyHouse, session: AnySession) -> Fo
 OwnForm = Annotated[FormData, Depends(own_form)]
 
 
-def _holds(house: House, person: Person) -> bool:
+def _holds(house: AppContext, person: Person) -> bool:
     """Whether the key of the session is in force, of the same person and role: one row of the database a request."""
     holder = house.holder_by_id(person.key_id)
     return holder is not None and (holder.person, holder.role) == (person.name, person.role)
@@ -164,7 +164,7 @@ def _here(request: Request) -> bool:
     return request.client is not None and request.client.host in LOOPBACK
 
 
-def _read(house: House, cookie: str) -> Session | None:
+def _read(house: AppContext, cookie: str) -> Session | None:
     try:
         told = _cookies(house).loads(cookie)
         now, person = _second(house), Person(**told["person"]) if told["person"] else None
@@ -174,13 +174,13 @@ def _read(house: House, cookie: str) -> Session | None:
         return None
 
 
-def _second(house: House) -> int:
+def _second(house: AppContext) -> int:
     return int(house.now().timestamp())
 
 
-def _cookies(house: House) -> URLSafeSerializer:
+def _cookies(house: AppContext) -> URLSafeSerializer:
     return URLSafeSerializer(house.secret, salt="session")
 
 
-def _forms(house: House) -> Signer:
+def _forms(house: AppContext) -> Signer:
     return Signer(house.secret, salt="form")

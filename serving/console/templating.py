@@ -15,8 +15,8 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from data.errors import Refusal
-from serving.console.session import csrf_token, house_of, keep, session_of
+from data.errors import UserError
+from serving.console.session import app_context, csrf_token, keep, session_of
 
 UNKNOWN = "\N{EN DASH}"
 
@@ -144,7 +144,7 @@ def page(request: Request, template: str, status: int = 200, **known: Any) -> HT
 
     `in_service` is the publication in service, None where there is none. Keeps the session's cookie.
     """
-    house = house_of(request)
+    house = app_context(request)
     session = session_of(request, house)
     told = {
         "root": request.scope.get("root_path", ""), "here": _path(request), "navigation": NAVIGATION,
@@ -173,6 +173,6 @@ def _path(request: Request) -> str:
 
 def _in_service(request: Request) -> Any:
     try:
-        return house_of(request).desk.published().publication
-    except Refusal:
+        return app_context(request).desk.published().publication
+    except UserError:
         return None

@@ -7,10 +7,10 @@ from datetime import date, datetime
 
 import sqlalchemy as sa
 
-from data.database.audit_log import Deed, record_with
-from data.database.connection import reading, writing
+from data.database.audit_log import AuditEvent, record_event_in
+from data.database.connection import read_transaction, write_transaction
 from data.database.schema import APPEALS, DECISIONS
-from data.errors import Refusal
+from data.errors import UserError
 from serving.decisions.deadlines import months_after, working_day_after
 from serving.decisions.policy import DecisionPolicy
 from serving.decisions.records import IN_FORCE, REVERSED, Appeal, Decision
@@ -25,21 +25,21 @@ def file_appeal(
 ) -> Appeal:
     """Take a seller's appeal in; `said` is its grounds and now.
 
-    Raises Refusal where the decision restricts nothing, is not in force, or the time to appeal is over.
+    Raises UserError where the decision restricts nothing, is not in force, or the time to appeal is over.
     """
     grounds, now = said[0].strip(), said[1]
     disposition = policy.disposition(decision.disposition)
     if not disposition.restricts or decision.state != IN_FORCE:
-        raise Refusal(f"Decision {decision.decision_id} restricts nothing now; there is nothing to appeal against.")
+        raise UserError(f"Decision {decision.decision_id} restricts nothing now; there is nothing to appeal against.")
     latest = months_after(date.fromisoformat(decision.since[:10]), policy.appeal_months)
     if now.date() > latest:
-        raise Refusal(f"The time to appeal against {decision.decision_id} ended on {latest}.")
+        raise UserError(f"The time to appeal against {decision.decision_id} ended on {latest}.")
     if len(grounds) < policy.least_explanation:
-        raise Refusal(f"Give the seller's grounds in at least {policy.least_explanation} characters.")
-    with writing(engine) as connection:
+        raise UserError(f"Give the seller's grounds in at least {policy.least_explanation} characters.")
+    with write_transaction(engine) as connection:
         content = {"decision": decision.decision_id, "grounds": grounds, "key": officer.key_id}
-        row = record_with(
-            connection, Deed(officer.name, "appeal", decision.subject, content, recorded_as(decision)), now
+        row = record_event_in(
+            connection, AuditEvent(officer.name, "appeal", decision.subject, content, recorded_as(decision)), now
         )
         appeal = Appeal(f"a-{row.hash[:12]}", decision.decision_id, row.recorded_at, officer.name, grounds,
                         None, None, None, None, officer.key_id)  # fmt: skip
@@ -52,30 +52,31 @@ def answer_appeal(
 ) -> Appeal:
     """Answer an appeal; `said` is outcome, note and now. A reversed decision is in force no more.
 
-    Raises Refusal where it was answered before, or the officer proposed or approved the decision or took the appeal in.
+    Raises UserError where it was answered before, or the officer proposed or approved the decision or took the appeal
+    in.
     """
     outcome, note, now = said[0], said[1].strip(), said[2]
     if outcome not in OUTCOMES:
-        raise Refusal(f"An appeal is {', '.join(OUTCOMES)}, not {outcome!r}. Choose one.")
+        raise UserError(f"An appeal is {', '.join(OUTCOMES)}, not {outcome!r}. Choose one.")
     if len(note) < policy.least_explanation:
-        raise Refusal(f"Say in at least {policy.least_explanation} characters why the appeal is {outcome}.")
-    with writing(engine) as connection:
+        raise UserError(f"Say in at least {policy.least_explanation} characters why the appeal is {outcome}.")
+    with write_transaction(engine) as connection:
         asked = sa.select(APPEALS).where(APPEALS.c.appeal_id == appeal_id).with_for_update()
         found = connection.execute(asked).one_or_none()
         if found is None:
-            raise Refusal(f"There is no appeal {appeal_id!r}.")
+            raise UserError(f"There is no appeal {appeal_id!r}.")
         before = Appeal(**found._mapping)
         if before.outcome is not None:
-            raise Refusal(f"Appeal {appeal_id} was {before.outcome} before. Look at its decision.")
+            raise UserError(f"Appeal {appeal_id} was {before.outcome} before. Look at its decision.")
         mine = DECISIONS.c.decision_id == before.decision_id
         decision = Decision(**connection.execute(sa.select(DECISIONS).where(mine)).one()._mapping)
         barred = why_not_to_answer(officer, decision, before)
         if barred:
-            raise Refusal(barred)
+            raise UserError(barred)
         content = {"appeal": appeal_id, "decision": decision.decision_id, "outcome": outcome, "note": note,
                    "key": officer.key_id}  # fmt: skip
-        deed = Deed(officer.name, "answer_appeal", decision.subject, content, recorded_as(decision))
-        row = record_with(connection, deed, now)
+        deed = AuditEvent(officer.name, "answer_appeal", decision.subject, content, recorded_as(decision))
+        row = record_event_in(connection, deed, now)
         changed = {"outcome": outcome, "reviewed_by": officer.name, "reviewed_at": row.recorded_at, "note": note}
         connection.execute(sa.update(APPEALS).where(APPEALS.c.appeal_id == appeal_id).values(**changed))
         if outcome == "reversed":
@@ -88,7 +89,7 @@ def appeals(engine: sa.Engine, decision_id: str | None = None) -> list[Appeal]:
     asked = sa.select(APPEALS).order_by(APPEALS.c.filed_at.desc())
     if decision_id is not None:
         asked = asked.where(APPEALS.c.decision_id == decision_id)
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         return [Appeal(**row._mapping) for row in connection.execute(asked)]
 
 

@@ -8,12 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
-from data.database.audit_log import Deed, record_with
-from data.database.connection import reading, writing
+from data.database.audit_log import AuditEvent, record_event_in
+from data.database.connection import read_transaction, write_transaction
 from data.database.schema import ASSIGNMENTS, QUOTE_VERDICTS
-from data.errors import Refusal
-from data.workspace import replacing
-from features.review_text.redaction import masked
+from data.errors import UserError
+from data.workspace import replace_atomically
+from features.review_text.redaction import redact
 from serving.decisions.rules import Officer
 
 VERDICTS = ("hazard", "no_hazard", "other_product")
@@ -22,7 +22,7 @@ LABELS = pa.schema([(name, pa.string()) for name in
 
 
 @dataclass(frozen=True)
-class Quote:
+class LabelledQuote:
     """A sentence of a review as evidence: where it stands, its words, and the hazard it was read as."""
 
     review_id: str
@@ -33,14 +33,16 @@ class Quote:
     hazard: str
 
 
-def give_verdict(engine: sa.Engine, quote: Quote, verdict: str, officer: Officer, now: datetime) -> None:
+def give_label(engine: sa.Engine, quote: LabelledQuote, verdict: str, officer: Officer, now: datetime) -> None:
     """Keep an officer's verdict on a quote: hazard, no_hazard or other_product. The newest one of a sentence counts."""
     if verdict not in VERDICTS:
-        raise Refusal(f"A quote is {', '.join(VERDICTS)}, not {verdict!r}. Choose one.")
-    sentence = masked(quote.sentence)
-    with writing(engine) as connection:
+        raise UserError(f"A quote is {', '.join(VERDICTS)}, not {verdict!r}. Choose one.")
+    sentence = redact(quote.sentence)
+    with write_transaction(engine) as connection:
         content = {"review_id": quote.review_id, "hazard": quote.hazard, "verdict": verdict, "key": officer.key_id}
-        row = record_with(connection, Deed(officer.name, "verdict", f"{quote.sku_id} {quote.market}", content), now)
+        row = record_event_in(
+            connection, AuditEvent(officer.name, "verdict", f"{quote.sku_id} {quote.market}", content), now
+        )
         connection.execute(sa.insert(QUOTE_VERDICTS).values(
             verdict_id=f"v-{row.hash[:12]}", review_id=quote.review_id, sku_id=quote.sku_id, market=quote.market,
             sentence=sentence, language=quote.language, hazard=quote.hazard, verdict=verdict,
@@ -48,18 +50,18 @@ def give_verdict(engine: sa.Engine, quote: Quote, verdict: str, officer: Officer
         ))  # fmt: skip
 
 
-def verdicts_of(engine: sa.Engine, sku_id: str, market: str) -> dict[tuple[str, str, str], str]:
+def labels_of(engine: sa.Engine, sku_id: str, market: str) -> dict[tuple[str, str, str], str]:
     """The newest verdict on each quote of a SKU, by (review_id, hazard, sentence)."""
     table = QUOTE_VERDICTS.c
     asked = sa.select(QUOTE_VERDICTS).where(table.sku_id == sku_id, table.market == market).order_by(table.decided_at)
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         return {(row.review_id, row.hazard, row.sentence): row.verdict for row in connection.execute(asked)}
 
 
 def labels(engine: sa.Engine) -> pa.Table:
     """The newest verdict on every quoted sentence and hazard, in the columns of `LABELS`, in the order given."""
     newest: dict[tuple[str, str, str], dict[str, str | None]] = {}
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         for row in connection.execute(sa.select(QUOTE_VERDICTS).order_by(QUOTE_VERDICTS.c.decided_at)):
             newest[row.review_id, row.hazard, row.sentence] = {name: row._mapping[name] for name in LABELS.names}
     return pa.Table.from_pylist(list(newest.values()), schema=LABELS)
@@ -68,7 +70,7 @@ def labels(engine: sa.Engine) -> pa.Table:
 def write_labels(engine: sa.Engine, path: Path) -> int:
     """Write the labels as Parquet for the training of the text model; returns how many there are."""
     told = labels(engine)
-    with replacing(path) as attempt:
+    with replace_atomically(path) as attempt:
         pq.write_table(told, attempt)
     return len(told)
 
@@ -80,11 +82,11 @@ def assign(engine: sa.Engine, sku: tuple[str, str], owner: str, officer: Officer
     """Give the case of a SKU (sku_id, market) to `owner`; an empty name gives it to nobody."""
     (sku_id, market), owner = sku, owner.strip()
     if len(owner) > LONGEST_NAME:
-        raise Refusal(f"The name of an owner has {len(owner)} characters. Use at most {LONGEST_NAME}.")
+        raise UserError(f"The name of an owner has {len(owner)} characters. Use at most {LONGEST_NAME}.")
     mine = sa.and_(ASSIGNMENTS.c.sku_id == sku_id, ASSIGNMENTS.c.market == market)
-    with writing(engine) as connection:
-        deed = Deed(officer.name, "assign", f"{sku_id} {market}", {"owner": owner or None, "key": officer.key_id})
-        row = record_with(connection, deed, now)
+    with write_transaction(engine) as connection:
+        deed = AuditEvent(officer.name, "assign", f"{sku_id} {market}", {"owner": owner or None, "key": officer.key_id})
+        row = record_event_in(connection, deed, now)
         connection.execute(sa.delete(ASSIGNMENTS).where(mine))
         if owner:
             connection.execute(sa.insert(ASSIGNMENTS).values(
@@ -95,7 +97,7 @@ def assign(engine: sa.Engine, sku: tuple[str, str], owner: str, officer: Officer
 def owner_of(engine: sa.Engine, sku_id: str, market: str) -> str | None:
     """Whose case a SKU is; None where nobody's."""
     mine = sa.and_(ASSIGNMENTS.c.sku_id == sku_id, ASSIGNMENTS.c.market == market)
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         found: str | None = connection.execute(sa.select(ASSIGNMENTS.c.owner).where(mine)).scalar_one_or_none()
     return found
 
@@ -105,5 +107,5 @@ def owners(engine: sa.Engine, owner: str | None = None) -> dict[tuple[str, str],
     asked = sa.select(ASSIGNMENTS.c.sku_id, ASSIGNMENTS.c.market, ASSIGNMENTS.c.owner)
     if owner is not None:
         asked = asked.where(ASSIGNMENTS.c.owner == owner)
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         return {(row.sku_id, row.market): row.owner for row in connection.execute(asked)}

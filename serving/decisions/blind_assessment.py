@@ -9,10 +9,10 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from data.database.audit_log import Deed, Versions, record_with
-from data.database.connection import reading, writing
+from data.database.audit_log import AuditEvent, Versions, record_event_in
+from data.database.connection import read_transaction, write_transaction
 from data.database.schema import ESTIMATES
-from data.errors import Refusal
+from data.errors import UserError
 from features.snapshot.reader import Snapshot
 from serving.decisions.policy import DecisionPolicy
 from serving.decisions.rules import Officer
@@ -66,7 +66,7 @@ def estimate_is_due(engine: sa.Engine, case: Case, key_id: str, policy: Decision
     """Whether the score of the case stays hidden from whoever holds this key until they say what they expect."""
     if not drawn_for_estimate(case, policy).drawn:
         return False
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         return estimate_of(connection, case, key_id) is None
 
 
@@ -75,20 +75,24 @@ def give_estimate(
 ) -> float:
     """Keep what the officer expects (`said`: probability of a failed test from 0 to 1, and now); the first one stays.
 
-    Returns the estimate that is kept. Raises Refusal where it is no probability.
+    Returns the estimate that is kept. Raises UserError where it is no probability.
     """
     estimate, now = said
     if not (math.isfinite(estimate) and 0 <= estimate <= 1):
-        raise Refusal(f"An estimate is between 0 and 100 percent, got {estimate:.0%}. Give how many of 100 would fail.")
+        raise UserError(
+            f"An estimate is between 0 and 100 percent, got {estimate:.0%}. Give how many of 100 would fail."
+        )
     draw = drawn_for_estimate(case, policy)
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         before = estimate_of(connection, case, officer.key_id)
         if before is not None:
             return before
         content = {"estimate": estimate, "as_of": case.as_of.isoformat(), "key": officer.key_id,
                    "draw_probability": draw.probability, "drawn": draw.drawn}  # fmt: skip
-        row = record_with(
-            connection, Deed(officer.name, "estimate", case.subject, content, Versions(policy=policy.version)), now
+        row = record_event_in(
+            connection,
+            AuditEvent(officer.name, "estimate", case.subject, content, Versions(policy=policy.version)),
+            now,
         )
         connection.execute(sa.insert(ESTIMATES).values(
             sku_id=case.sku_id, market=case.market, as_of=case.as_of.isoformat(), key_id=officer.key_id,

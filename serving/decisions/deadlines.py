@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from serving.decisions.policy import Clocks
-from serving.decisions.rules import StandingFact
+from serving.decisions.rules import GroundInForce
 
 SATURDAY = 5
 
@@ -29,7 +29,7 @@ def working_day_after(day: date, working_days: int, holidays: Iterable[date] = (
     return day
 
 
-def due(facts: Sequence[StandingFact], notices: Sequence[date], clocks: Clocks, decided_on: date | None) -> Due | None:
+def due(facts: Sequence[GroundInForce], notices: Sequence[date], clocks: Clocks, decided_on: date | None) -> Due | None:
     """The first deadline that still runs, None where none does.
 
     `notices` are the days on which reports of danger became known; what became known before `decided_on`, the day of

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.policy import POLICY_FOLDER, policy_in_force
 from serving.dossiers.records import Dossier, LabTest
 
@@ -15,7 +15,7 @@ FAILED_ELSEWHERE = "failed_in_another_market"
 
 
 @dataclass(frozen=True)
-class Fact:
+class Ground:
     """A fact: `kind` as above, the day it became known, the sentence for people, the row of its table."""
 
     kind: str
@@ -37,7 +37,7 @@ class FactPolicy:
 
 
 def fact_policy_in_force(day: date, folder: Path = POLICY_FOLDER) -> FactPolicy:
-    """The policy of a day. Raises Refusal where there is none, or where it lacks an entry."""
+    """The policy of a day. Raises UserError where there is none, or where it lacks an entry."""
     text = policy_in_force("facts", day, folder)
     try:
         return FactPolicy(
@@ -46,10 +46,10 @@ def fact_policy_in_force(day: date, folder: Path = POLICY_FOLDER) -> FactPolicy:
             {market: frozenset(schemes) for market, schemes in text.tables["mandatory_schemes"].items()},
         )  # fmt: skip
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise Refusal(f"Facts policy {text.version} lacks or garbles {error}. Mend the file.") from error
+        raise UserError(f"Facts policy {text.version} lacks or garbles {error}. Mend the file.") from error
 
 
-def standing_facts(dossier: Dossier, as_of: date) -> tuple[Fact, ...]:
+def grounds_in_force(dossier: Dossier, as_of: date) -> tuple[Ground, ...]:
     """The facts known before `as_of` that stand on it, the newest first. Samples of suppliers are never among them."""
     policy = fact_policy_in_force(as_of)
     found = [*_failures(dossier, as_of, policy), *_denials(dossier, as_of, policy), *_orders(dossier, as_of, policy)]
@@ -63,18 +63,18 @@ def open_notices(dossier: Dossier, as_of: date) -> tuple[date, ...]:
     return tuple(sorted((day for day in known if since <= day < as_of), reverse=True))
 
 
-def failed_elsewhere(dossiers: Iterable[Dossier], as_of: date) -> tuple[Fact, ...]:
+def failed_elsewhere(dossiers: Iterable[Dossier], as_of: date) -> tuple[Ground, ...]:
     """The failed tests that stand about one SKU in the other markets whose `dossiers` are given, the newest first."""
     found = [
-        Fact(FAILED_ELSEWHERE, fact.since, f"In market {dossier.listing.market}: {fact.sentence}", fact.row_id)
+        Ground(FAILED_ELSEWHERE, fact.since, f"In market {dossier.listing.market}: {fact.sentence}", fact.row_id)
         for dossier in dossiers
-        for fact in standing_facts(dossier, as_of)
+        for fact in grounds_in_force(dossier, as_of)
         if fact.kind == FAILED_TEST
     ]
     return tuple(sorted(found, key=lambda fact: (fact.since, fact.row_id), reverse=True))
 
 
-def _failures(dossier: Dossier, as_of: date, policy: FactPolicy) -> Iterator[Fact]:
+def _failures(dossier: Dossier, as_of: date, policy: FactPolicy) -> Iterator[Ground]:
     own = [test for test in dossier.tests if test.independent and test.known_on < as_of]
     since = as_of - timedelta(days=policy.test_days)
     for test in own:
@@ -83,7 +83,7 @@ def _failures(dossier: Dossier, as_of: date, policy: FactPolicy) -> Iterator[Fac
             grade = f", {test.severity} failure" if test.severity else ""
             package = f" ({test.package}{grade})" if test.package else ""
             origin = test.origin.replace("_", " ")
-            yield Fact(FAILED_TEST, test.known_on, f"An independent laboratory test of a {origin} sample failed{what}"
+            yield Ground(FAILED_TEST, test.known_on, f"An independent laboratory test of a {origin} sample failed{what}"
                        f"{package}; reported on {test.known_on}.", test.test_id)  # fmt: skip
 
 
@@ -93,21 +93,21 @@ def _answers(failed: LabTest, later: LabTest) -> bool:
     return same and later.result == "pass" and later.happened_on > failed.happened_on
 
 
-def _denials(dossier: Dossier, as_of: date, policy: FactPolicy) -> Iterator[Fact]:
+def _denials(dossier: Dossier, as_of: date, policy: FactPolicy) -> Iterator[Ground]:
     mandatory = policy.mandatory_schemes.get(dossier.listing.market, frozenset())
     for each in dossier.standing_certificates:
         refuted = each.status in ("denied", "withdrawn") and each.scheme in mandatory
         if refuted and each.known_on < as_of:
             said = f"The issuer of certificate {each.certificate_id} ({each.scheme}) has {each.status} it; "
-            yield Fact(DENIED_CERTIFICATE, each.known_on, f"{said}known since {each.known_on}.", each.certificate_id)
+            yield Ground(DENIED_CERTIFICATE, each.known_on, f"{said}known since {each.known_on}.", each.certificate_id)
 
 
-def _orders(dossier: Dossier, as_of: date, policy: FactPolicy) -> Iterator[Fact]:
+def _orders(dossier: Dossier, as_of: date, policy: FactPolicy) -> Iterator[Ground]:
     since = as_of - timedelta(days=policy.order_days)
     for hold in dossier.holds:
         if hold.authority is None or hold.authority in policy.own_authorities or not since <= hold.known_on < as_of:
             continue
         whose = "the product" if hold.sku_id else "the supplier's goods"
         kind = f" ({hold.kind})" if hold.kind else ""
-        yield Fact(ORDER, hold.known_on, f"{hold.authority} holds {whose}{kind}; known since {hold.known_on}.",
+        yield Ground(ORDER, hold.known_on, f"{hold.authority} holds {whose}{kind}; known since {hold.known_on}.",
                    hold.hold_id)  # fmt: skip

@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.policy import POLICY_FOLDER, PolicyText, policy_in_force
 
 ROLES = ("scheduler", "officer", "analyst", "admin")
@@ -34,7 +34,7 @@ class Disposition:
 
 
 @dataclass(frozen=True)
-class Code:
+class ReasonCode:
     """Why something was decided, in words, and how a seller may put it right (empty where it is not theirs to mend)."""
 
     name: str
@@ -43,7 +43,7 @@ class Code:
 
 
 @dataclass(frozen=True)
-class Ground:
+class GroundWording:
     """What a restriction rests on in law, and the rule in words that a seller understands.
 
     `legal_ground` names the law of the EU; `elsewhere` is what a seller in another market is told.
@@ -72,8 +72,8 @@ class DecisionPolicy:
 
     version: str
     dispositions: Mapping[str, Disposition]
-    codes: Mapping[str, Code]
-    grounds: Mapping[str, Ground]
+    codes: Mapping[str, ReasonCode]
+    grounds: Mapping[str, GroundWording]
     clocks: Clocks
     estimate_share: float
     salt: str
@@ -86,19 +86,19 @@ class DecisionPolicy:
     appeal_address: str
 
     def disposition(self, name: str) -> Disposition:
-        """The disposition of this name; Refusal where there is none."""
+        """The disposition of this name; UserError where there is none."""
         if name not in self.dispositions:
-            raise Refusal(f"There is no decision {name!r}. Choose one of: {', '.join(self.dispositions)}.")
+            raise UserError(f"There is no decision {name!r}. Choose one of: {', '.join(self.dispositions)}.")
         return self.dispositions[name]
 
 
 def decision_policy_in_force(day: date, folder: Path = POLICY_FOLDER) -> DecisionPolicy:
-    """The decision policy of a day. Raises Refusal where there is none, or where it allows what it must not."""
+    """The decision policy of a day. Raises UserError where there is none, or where it allows what it must not."""
     text = policy_in_force("decisions", day, folder)
     try:
         policy = _stated(text)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise Refusal(f"Decision policy {text.version} lacks or garbles {error}. Mend the file.") from error
+        raise UserError(f"Decision policy {text.version} lacks or garbles {error}. Mend the file.") from error
     _checked(policy)
     return policy
 
@@ -109,8 +109,8 @@ def _stated(text: PolicyText) -> DecisionPolicy:
     return DecisionPolicy(
         version=text.version,
         dispositions={row["name"]: _disposition(row) for row in tables["disposition"]},
-        codes={name: Code(name, str(words), str(remedy)) for name, (words, remedy) in tables["codes"].items()},
-        grounds={name: Ground(**row) for name, row in tables["grounds"].items()},
+        codes={name: ReasonCode(name, str(words), str(remedy)) for name, (words, remedy) in tables["codes"].items()},
+        grounds={name: GroundWording(**row) for name, row in tables["grounds"].items()},
         clocks=Clocks(
             int(clocks["authority_order"]), int(clocks["notice"]),
             frozenset(date.fromisoformat(day) for day in clocks.get("holidays", ())),
@@ -136,18 +136,18 @@ def _checked(policy: DecisionPolicy) -> None:
     """Refuse a policy that would let a score remove a product, or one pair of eyes do it."""
     edit = f"Edit policy/decisions/{policy.version[:10]}.toml."
     if not 0 <= policy.estimate_share <= 1:
-        raise Refusal(f"Policy 'decisions': the share of own estimates is {policy.estimate_share}. {edit}")
+        raise UserError(f"Policy 'decisions': the share of own estimates is {policy.estimate_share}. {edit}")
     if not 0 < policy.pause_days <= 7:
-        raise Refusal(f"Policy 'decisions': a pause of {policy.pause_days} days; it lasts at most 7. {edit}")
+        raise UserError(f"Policy 'decisions': a pause of {policy.pause_days} days; it lasts at most 7. {edit}")
     if policy.appeal_months < 6:
-        raise Refusal(f"Policy 'decisions': {policy.appeal_months} months to appeal; the law asks for 6. {edit}")
+        raise UserError(f"Policy 'decisions': {policy.appeal_months} months to appeal; the law asks for 6. {edit}")
     if policy.appeal_answer_days < 1:
-        raise Refusal(f"Policy 'decisions': {policy.appeal_answer_days} working days to answer an appeal. {edit}")
+        raise UserError(f"Policy 'decisions': {policy.appeal_answer_days} working days to answer an appeal. {edit}")
     for each in policy.dispositions.values():
         unknown = [code for code in each.codes if code not in policy.codes] + [r for r in each.roles if r not in ROLES]
         if unknown or not each.codes:
-            raise Refusal(f"Policy 'decisions': {each.name!r} names {unknown or 'no code'}, not declared. {edit}")
+            raise UserError(f"Policy 'decisions': {each.name!r} names {unknown or 'no code'}, not declared. {edit}")
         if each.name in RESTRICTING and not (each.needs_fact and each.four_eyes and each.restricts):
-            raise Refusal(f"Policy 'decisions': {each.name!r} needs a fact, four eyes and a statement. {edit}")
+            raise UserError(f"Policy 'decisions': {each.name!r} needs a fact, four eyes and a statement. {edit}")
         if each.ends and not each.four_eyes:
-            raise Refusal(f"Policy 'decisions': {each.name!r} needs four eyes. {edit}")
+            raise UserError(f"Policy 'decisions': {each.name!r} needs four eyes. {edit}")

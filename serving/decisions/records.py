@@ -8,11 +8,11 @@ from typing import Any
 
 from data.database.audit_log import Versions
 from serving.decisions.blind_assessment import Case
-from serving.decisions.rules import StandingFact
+from serving.decisions.rules import GroundInForce
 
 
 @dataclass(frozen=True)
-class ShownReason:
+class ContextReason:
     """A reason of the score: its feature, the contribution in log-odds, the sentence."""
 
     feature: str
@@ -21,7 +21,7 @@ class ShownReason:
 
 
 @dataclass(frozen=True)
-class ShownFact:
+class ContextGround:
     """A fact that stood: `since` is the day it became known, `row_id` the row it was read from."""
 
     kind: str
@@ -31,7 +31,7 @@ class ShownFact:
 
 
 @dataclass(frozen=True)
-class Offer:
+class ListingSummary:
     """The offer a decision is about, as its seller knows it."""
 
     title: str | None
@@ -40,14 +40,14 @@ class Offer:
 
 
 @dataclass(frozen=True)
-class Shown:
+class DecisionContext:
     """The page of a SKU as it was: the interval of its score, the reasons, the facts, the offer."""
 
     p_low: float
     p_high: float
-    reasons: tuple[ShownReason, ...]
-    facts: tuple[ShownFact, ...]
-    offer: Offer
+    reasons: tuple[ContextReason, ...]
+    facts: tuple[ContextGround, ...]
+    offer: ListingSummary
 
     @property
     def raising(self) -> tuple[str, ...]:
@@ -60,20 +60,20 @@ class Shown:
         return said
 
 
-def shown_facts(facts: Sequence[StandingFact]) -> tuple[ShownFact, ...]:
+def context_grounds(facts: Sequence[GroundInForce]) -> tuple[ContextGround, ...]:
     """The facts as they are kept."""
-    return tuple(ShownFact(each.kind, each.since, each.sentence, each.row_id) for each in facts)
+    return tuple(ContextGround(each.kind, each.since, each.sentence, each.row_id) for each in facts)
 
 
-def read_shown(text: str) -> Shown:
+def read_context(text: str) -> DecisionContext:
     """What `told` gave, from its JSON."""
     told = json.loads(text)
     offer = told["offer"]
-    return Shown(
+    return DecisionContext(
         told["p_low"], told["p_high"],
-        tuple(ShownReason(**each) for each in told["reasons"]),
-        tuple(ShownFact(**{**each, "since": date.fromisoformat(each["since"])}) for each in told["facts"]),
-        Offer(**{**offer, "listed_on": date.fromisoformat(offer["listed_on"])}),
+        tuple(ContextReason(**each) for each in told["reasons"]),
+        tuple(ContextGround(**{**each, "since": date.fromisoformat(each["since"])}) for each in told["facts"]),
+        ListingSummary(**{**offer, "listed_on": date.fromisoformat(offer["listed_on"])}),
     )  # fmt: skip
 
 
@@ -81,7 +81,7 @@ PROPOSED, IN_FORCE, DECLINED, REVERSED = "proposed", "in_force", "declined", "re
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoreAtDecision:
     """The score an officer had before them: calibrated probability, band, what the band asks for, the versions."""
 
     p_fail: float
@@ -100,9 +100,9 @@ class CaseFile:
 
     case: Case
     supplier_id: str | None
-    scored: Scored
-    facts: Sequence[StandingFact]
-    shown: Shown | None = None
+    scored: ScoreAtDecision
+    facts: Sequence[GroundInForce]
+    shown: DecisionContext | None = None
     sampled: Mapping[str, date] = field(default_factory=dict)
 
 
@@ -146,9 +146,9 @@ class Decision:
     shown: str | None = None
 
     @property
-    def before_them(self) -> Shown | None:
+    def before_them(self) -> DecisionContext | None:
         """What the officer had before them, None where it was not kept."""
-        return None if self.shown is None else read_shown(self.shown)
+        return None if self.shown is None else read_context(self.shown)
 
     @property
     def since(self) -> str:

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Protocol
 from unicodedata import normalize
 
-from data.errors import Refusal
+from data.errors import UserError
 from serving.decisions.policy import DecisionPolicy, Disposition
 
 # What the actions of a score's band ask for, as strengths of dispositions.
@@ -17,7 +17,7 @@ _MISSING = (
 )
 
 
-class StandingFact(Protocol):
+class GroundInForce(Protocol):
     """A fact that a restriction may rest on, as `serving.decisions.legal_grounds` finds them."""
 
     @property
@@ -71,7 +71,7 @@ def _spoken(name: str) -> str:
     return " ".join(normalize("NFKC", name).casefold().split())
 
 
-def missing_fact(disposition: Disposition, facts: Sequence[StandingFact]) -> str | None:
+def missing_fact(disposition: Disposition, facts: Sequence[GroundInForce]) -> str | None:
     """The sentence that says which fact a disposition lacks; None where nothing is missing."""
     if not disposition.needs_fact or any(fact.kind in disposition.codes for fact in facts):
         return None
@@ -79,37 +79,37 @@ def missing_fact(disposition: Disposition, facts: Sequence[StandingFact]) -> str
 
 
 def require_role(officer: Officer, disposition: Disposition) -> None:
-    """Raise Refusal where the role of the officer may not decide this."""
+    """Raise UserError where the role of the officer may not decide this."""
     if officer.role not in disposition.roles:
         able = " or ".join(disposition.roles)
-        raise Refusal(f"{disposition.title} is for the role {able}; {officer.name} signed in as {officer.role}.")
+        raise UserError(f"{disposition.title} is for the role {able}; {officer.name} signed in as {officer.role}.")
 
 
-def judged(
-    proposal: Proposal, officer: Officer, facts: Sequence[StandingFact], policy: DecisionPolicy
-) -> StandingFact | None:
+def check_proposal(
+    proposal: Proposal, officer: Officer, facts: Sequence[GroundInForce], policy: DecisionPolicy
+) -> GroundInForce | None:
     """The fact that the proposal rests on, None where it needs none.
 
-    Raises Refusal that says what is missing: role, reason, words, or the fact itself.
+    Raises UserError that says what is missing: role, reason, words, or the fact itself.
     """
     disposition = policy.disposition(proposal.disposition)
     require_role(officer, disposition)
     if proposal.code not in disposition.codes:
         known = ", ".join(policy.codes[code].words for code in disposition.codes)
-        raise Refusal(f"{disposition.title} needs a reason. Choose one of: {known}.")
+        raise UserError(f"{disposition.title} needs a reason. Choose one of: {known}.")
     words = len(proposal.explanation.strip())
     if not policy.least_explanation <= words <= policy.most_explanation:
-        raise Refusal(
+        raise UserError(
             f"Say in your own words why, in {policy.least_explanation} to {policy.most_explanation} characters; "
             f"there are {words}."
         )
     lacking = missing_fact(disposition, facts)
     if lacking:
-        raise Refusal(lacking)
+        raise UserError(lacking)
     return _chosen(proposal, disposition, facts)
 
 
-def _chosen(proposal: Proposal, disposition: Disposition, facts: Sequence[StandingFact]) -> StandingFact | None:
+def _chosen(proposal: Proposal, disposition: Disposition, facts: Sequence[GroundInForce]) -> GroundInForce | None:
     """The fact named, else the newest that fits the reason."""
     if not disposition.needs_fact:
         return None
@@ -117,7 +117,7 @@ def _chosen(proposal: Proposal, disposition: Disposition, facts: Sequence[Standi
     if proposal.fact is not None:
         fitting = [fact for fact in fitting if fact.row_id == proposal.fact]
     if not fitting:
-        raise Refusal(
+        raise UserError(
             f"{disposition.title}: the reason given is {proposal.code.replace('_', ' ')}, and no such fact is known. "
             "Choose the reason that fits the fact."
         )

@@ -8,14 +8,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from data.database.audit_log import Deed, Versions, record_with
-from data.database.connection import reading, writing
+from data.database.audit_log import AuditEvent, Versions, record_event_in
+from data.database.connection import read_transaction, write_transaction
 from data.database.schema import DECISIONS
-from data.errors import Refusal
+from data.errors import UserError
 from serving.decisions.blind_assessment import ESTIMATORS, drawn_for_estimate, estimate_of
 from serving.decisions.policy import DecisionPolicy
 from serving.decisions.records import DECLINED, IN_FORCE, PROPOSED, REVERSED, CaseFile, Decision
-from serving.decisions.rules import Officer, Proposal, StandingFact, agreement, judged, require_role
+from serving.decisions.rules import GroundInForce, Officer, Proposal, agreement, check_proposal, require_role
 
 
 class Decisions:
@@ -27,32 +27,32 @@ class Decisions:
     def propose(self, proposal: Proposal, officer: Officer, file: CaseFile, now: datetime) -> Decision:
         """Decide; where four eyes are needed, propose.
 
-        Raises Refusal where a rule is broken, where the same test is ordered already, or where the case was drawn for
+        Raises UserError where a rule is broken, where the same test is ordered already, or where the case was drawn for
         an own estimate that this officer has not given.
         """
-        fact = judged(proposal, officer, file.facts, self._policy)
+        fact = check_proposal(proposal, officer, file.facts, self._policy)
         try:
             return self._proposed(proposal, officer, (file, fact), now)
         except sa.exc.IntegrityError:
-            with reading(self._engine) as connection:
+            with read_transaction(self._engine) as connection:
                 first = _by(connection, DECISIONS.c.form_token == proposal.form_token)
             if first is None:
                 raise
             return first
 
     def approve(self, decision_id: str, officer: Officer, now: datetime, note: str = "") -> Decision:
-        """Put a proposal into force; Refusal where it waits no more, or where the officer proposed it."""
+        """Put a proposal into force; UserError where it waits no more, or where the officer proposed it."""
         return self._settled(decision_id, officer, now, (IN_FORCE, "approve", note.strip()))
 
     def decline(self, decision_id: str, officer: Officer, now: datetime, note: str) -> Decision:
         """Refuse a proposal, with the reason; whoever proposed it may also take it back."""
         if len(note.strip()) < self._policy.least_explanation:
-            raise Refusal(f"Say in at least {self._policy.least_explanation} characters why it is declined.")
+            raise UserError(f"Say in at least {self._policy.least_explanation} characters why it is declined.")
         return self._settled(decision_id, officer, now, (DECLINED, "decline", note.strip()))
 
     def decision(self, decision_id: str) -> Decision:
-        """The decision of this id; Refusal where there is none."""
-        with reading(self._engine) as connection:
+        """The decision of this id; UserError where there is none."""
+        with read_transaction(self._engine) as connection:
             return _found(connection, decision_id)
 
     def by_ids(self, decision_ids: Collection[str]) -> dict[str, Decision]:
@@ -89,34 +89,34 @@ class Decisions:
         """How many decisions there are, by state and agreement with the score."""
         by = (DECISIONS.c.state, DECISIONS.c.agreement)
         asked = sa.select(*by, sa.func.count()).group_by(*by)
-        with reading(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             return {(state, agrees): count for state, agrees, count in connection.execute(asked)}
 
     def _proposed(
-        self, proposal: Proposal, officer: Officer, on: tuple[CaseFile, StandingFact | None], now: datetime
+        self, proposal: Proposal, officer: Officer, on: tuple[CaseFile, GroundInForce | None], now: datetime
     ) -> Decision:
         file, fact = on
         disposition = self._policy.disposition(proposal.disposition)
         draw = drawn_for_estimate(file.case, self._policy)
         token = proposal.form_token
-        with writing(self._engine) as connection:
+        with write_transaction(self._engine) as connection:
             before = _by(connection, DECISIONS.c.form_token == token) if token else None
             if before is not None:
                 return before
             estimate = estimate_of(connection, file.case, officer.key_id)
             if draw.drawn and estimate is None and officer.role in ESTIMATORS:
-                raise Refusal(
+                raise UserError(
                     "This case was drawn for an own estimate: say first how likely you think a failed test is."
                 )
             told = _told(proposal, file, fact, agreement(disposition, file.scored.asked))
             shown = file.shown.told() if file.shown else None
             drawn = {"drawn": draw.drawn, "probability": draw.probability, "estimate": estimate}
             versions = replace(file.scored.versions, policy=self._policy.version)
-            deed = Deed(
+            deed = AuditEvent(
                 officer.name, "propose" if disposition.four_eyes else "decide", file.case.subject,
                 {**told, "key": officer.key_id, "own_estimate": drawn, "shown": shown}, versions,
             )  # fmt: skip
-            row = record_with(connection, deed, now)
+            row = record_event_in(connection, deed, now)
             # Only now: whoever records waits for the others, so no second order can slip in between.
             self._require_new(connection, proposal, file, now)
             kept = {
@@ -130,7 +130,7 @@ class Decisions:
             return _found(connection, kept["decision_id"])
 
     def _require_new(self, connection: sa.Connection, proposal: Proposal, file: CaseFile, now: datetime) -> None:
-        """Raise Refusal where the same test of the SKU was ordered, is not lost, and its report is not in.
+        """Raise UserError where the same test of the SKU was ordered, is not lost, and its report is not in.
 
         The same form sent again is not refused here: it is the first decision.
         """
@@ -146,7 +146,7 @@ class Decisions:
         if first is None or (first.form_token is not None and first.form_token == proposal.form_token):
             return
         if file.sampled.get(proposal.package, date.min) < date.fromisoformat(first.proposed_at[:10]):
-            raise Refusal(
+            raise UserError(
                 f"{proposal.package} is ordered already for {file.case.sku_id} in {file.case.market}, by "
                 f"{first.proposed_by} on {first.proposed_at[:10]} ({first.decision_id}). Wait for its report, or order "
                 f"another test; without a report it can be ordered again after {self._policy.order_days} days."
@@ -154,17 +154,17 @@ class Decisions:
 
     def _settled(self, decision_id: str, officer: Officer, now: datetime, how: tuple[str, str, str]) -> Decision:
         state, action, note = how
-        with writing(self._engine) as connection:
+        with write_transaction(self._engine) as connection:
             before = _found(connection, decision_id, lock=True)
             disposition = self._policy.disposition(before.disposition)
             require_role(officer, disposition)
             if before.state != PROPOSED:
-                raise Refusal(
+                raise UserError(
                     f"Decision {decision_id} is {before.state.replace('_', ' ')} since "
                     f"{(before.settled_at or before.proposed_at)[:10]}; nothing waits for approval."
                 )
             if state == IN_FORCE and officer.is_same_as(before.proposed_by, before.proposer_key):
-                raise Refusal(
+                raise UserError(
                     f"{disposition.title} needs four eyes: {officer.name} proposed it, so somebody else approves it."
                 )
             ends = (now + timedelta(days=self._policy.pause_days)).date().isoformat()
@@ -172,7 +172,7 @@ class Decisions:
                 "decision": decision_id, "disposition": before.disposition, "note": note, "key": officer.key_id,
                 "ends_on": ends if disposition.ends and state == IN_FORCE else None,
             }  # fmt: skip
-            row = record_with(connection, _deed(before, officer, action, content), now)
+            row = record_event_in(connection, _deed(before, officer, action, content), now)
             changed = {
                 "state": state, "settled_by": officer.name, "settler_key": officer.key_id,
                 "settled_at": row.recorded_at, "settled_note": note or None, "ends_on": content["ends_on"],
@@ -183,7 +183,7 @@ class Decisions:
 
     def _list(self, which: sa.ColumnElement[bool]) -> list[Decision]:
         asked = sa.select(DECISIONS).where(which).order_by(DECISIONS.c.proposed_at.desc())
-        with reading(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             return [Decision(**row._mapping) for row in connection.execute(asked)]
 
 
@@ -192,7 +192,7 @@ def recorded_as(decision: Decision) -> Versions:
     return Versions(decision.model_version, decision.feature_version, decision.policy_version)
 
 
-def _told(proposal: Proposal, file: CaseFile, fact: StandingFact | None, agrees: str) -> dict[str, Any]:
+def _told(proposal: Proposal, file: CaseFile, fact: GroundInForce | None, agrees: str) -> dict[str, Any]:
     """What both the ledger and the table say of a decision."""
     return {
         "disposition": proposal.disposition, "code": proposal.code, "explanation": proposal.explanation.strip(),
@@ -203,14 +203,14 @@ def _told(proposal: Proposal, file: CaseFile, fact: StandingFact | None, agrees:
     }  # fmt: skip
 
 
-def _deed(decision: Decision, officer: Officer, action: str, content: dict[str, Any]) -> Deed:
-    return Deed(officer.name, action, decision.subject, content, recorded_as(decision))
+def _deed(decision: Decision, officer: Officer, action: str, content: dict[str, Any]) -> AuditEvent:
+    return AuditEvent(officer.name, action, decision.subject, content, recorded_as(decision))
 
 
 def _found(connection: sa.Connection, decision_id: str, lock: bool = False) -> Decision:
     found = _by(connection, DECISIONS.c.decision_id == decision_id, lock)
     if found is None:
-        raise Refusal(f"There is no decision {decision_id!r}. Open the SKU to see its decisions.")
+        raise UserError(f"There is no decision {decision_id!r}. Open the SKU to see its decisions.")
     return found
 
 

@@ -11,19 +11,19 @@ from typing import Any, TypeVar, cast
 import numpy as np
 import pyarrow as pa
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.manifest import StatementFile, Sums, file_sum, require_unchanged
 from serving.dossiers.records import (
     Audit,
     Certificate,
     Dossier,
+    DossierListing,
     Hold,
     Incident,
     LabTest,
-    Listing,
     Month,
-    Quote,
     Remediation,
+    ReviewQuote,
 )
 
 OWNER = "owner"
@@ -38,7 +38,7 @@ class OwnedRows:
             reader = pa.ipc.open_file(pa.memory_map(str(path)))
             batches = [reader.get_batch(number) for number in range(reader.num_record_batches)]
         except (OSError, pa.ArrowInvalid) as error:
-            raise Refusal(f"{path} cannot be read: {error}. Write it again with `touchstone score`.") from error
+            raise UserError(f"{path} cannot be read: {error}. Write it again with `touchstone score`.") from error
         self._schema = reader.schema
         self._batches = [batch for batch in batches if batch.num_rows]
         self._owners = [batch[OWNER].to_numpy() for batch in self._batches]
@@ -115,7 +115,7 @@ class DossierStatement:
 class Dossiers:
     """The dossiers of every SKU of one snapshot, memory-mapped; a position is a row of that snapshot.
 
-    Raises Refusal where the folder is absent, half-written, cut short, of another format, or of another `digest` than
+    Raises UserError where the folder is absent, half-written, cut short, of another format, or of another `digest` than
     the one given.
     """
 
@@ -160,7 +160,7 @@ class Dossiers:
         holds = self._rows("holds", position) + self._rows("holds" + OF_SUPPLIER, supplier)
         return Dossier(
             as_of=self.as_of,
-            listing=_record(Listing, listing),
+            listing=_record(DossierListing, listing),
             tests=_newest_first(LabTest, self._rows("tests", position)),
             certificates=_newest_first(
                 Certificate,
@@ -171,7 +171,7 @@ class Dossiers:
             audits=_newest_first(Audit, self._rows("audits" + OF_SUPPLIER, supplier)),
             remediations=_newest_first(Remediation, self._rows("remediations" + OF_SUPPLIER, supplier)),
             months=self._months(position),
-            quotes=_newest_first(Quote, self._rows("quotes", position)),
+            quotes=_newest_first(ReviewQuote, self._rows("quotes", position)),
         )
 
     def _rows(self, sheet: str, owner: int) -> list[Row]:
@@ -194,12 +194,12 @@ def months_before(as_of: date) -> tuple[date, ...]:
 
 
 def verify_dossiers(folder: Path) -> None:
-    """Raise Refusal unless every file of the dossiers in `folder` is the one that was written; reads all of them."""
+    """Raise UserError unless every file of the dossiers in `folder` is the one that was written; reads all of them."""
     require_unchanged(folder, read_statement(folder).files)
 
 
 def read_statement(folder: Path, digest: str | None = None) -> DossierStatement:
-    """What the dossiers in `folder` say of themselves; Refusal where that cannot be read or a file is cut short."""
+    """What the dossiers in `folder` say of themselves; UserError where that cannot be read or a file is cut short."""
     return STATEMENT.read(folder, _statement, digest)
 
 

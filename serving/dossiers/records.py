@@ -7,7 +7,7 @@ SUPPLIER_PROVIDED = "supplier_provided"
 
 
 @dataclass(frozen=True)
-class Listing:
+class DossierListing:
     """What the listing says; None where it says nothing."""
 
     sku_id: str
@@ -139,7 +139,7 @@ class Month:
 
 
 @dataclass(frozen=True)
-class Quote:
+class ReviewQuote:
     """A sentence of a review that mentions a hazard, its private data masked.
 
     `start` and `end` are its place in the review's text, `phrase_start` and `phrase_end` that of the words that name
@@ -180,7 +180,7 @@ class Dossier:
     """
 
     as_of: date
-    listing: Listing
+    listing: DossierListing
     tests: tuple[LabTest, ...]
     certificates: tuple[Certificate, ...]
     holds: tuple[Hold, ...]
@@ -188,7 +188,7 @@ class Dossier:
     audits: tuple[Audit, ...]
     remediations: tuple[Remediation, ...]
     months: tuple[Month, ...]
-    quotes: tuple[Quote, ...]
+    quotes: tuple[ReviewQuote, ...]
 
     @property
     def standing_certificates(self) -> tuple[Certificate, ...]:

@@ -7,14 +7,24 @@ from datetime import date
 import ibis
 import ibis.expr.types as ir
 
-from data.lake.surrogate_keys import named, same_sku
+from data.lake.surrogate_keys import sku_join_keys, sku_key_columns
 from data.lake.tables import Tables
 from features.groups.certificates import GRAVITY
 from features.groups.reviews import SIGNALS
 from features.review_text.classifier import COUNTS_FROM
 from features.snapshot.entities import Places, place_of
 from serving.dossiers.reader import LISTING, MONTHS, OF_SUPPLIER, OWNER, SUPPLIER_PLACE, months_before
-from serving.dossiers.records import Audit, Certificate, Hold, Incident, LabTest, Listing, Month, Quote, Remediation
+from serving.dossiers.records import (
+    Audit,
+    Certificate,
+    DossierListing,
+    Hold,
+    Incident,
+    LabTest,
+    Month,
+    Remediation,
+    ReviewQuote,
+)
 
 SAFETY_REASONS = ("safety_concern", "allergic_reaction")
 
@@ -34,7 +44,7 @@ class Owners:
 
     def of_skus(self, rows: ir.Table, on: Sequence[str] | None = None) -> ir.Table:
         """The rows with the place of the SKU that they belong to, found by the columns `on`: by default its key."""
-        return _owned(rows, self.skus, on or same_sku(rows, self.skus.rows))
+        return _owned(rows, self.skus, on or sku_join_keys(rows, self.skus.rows))
 
     def of_suppliers(self, rows: ir.Table) -> ir.Table:
         """The rows with the place of their supplier."""
@@ -49,7 +59,7 @@ Rows = Callable[[Owners], ir.Table]
 
 
 @dataclass(frozen=True)
-class Sheet:
+class DossierTable:
     """One file of the dossiers: the contract tables it cannot do without, the columns of `record`, and its rows.
 
     Rows of one owner are sorted newest first, then by `ties`.
@@ -64,7 +74,7 @@ class Sheet:
         """The rows by owner, in their order."""
         rows = self.rows(owners)
         columns = [OWNER, *(field.name for field in fields(self.record))]
-        if self.record is Listing:
+        if self.record is DossierListing:
             return rows.select(*columns, SUPPLIER_PLACE).order_by(OWNER)
         if self.record is Month:
             return rows.select(*columns).order_by(OWNER, "month")
@@ -118,7 +128,7 @@ def _counted(owners: Owners, events: ir.Table) -> ir.Table:
 
 def _sales(owners: Owners) -> ir.Table:
     orders = owners.known("orders")
-    return orders.select(*named(orders), "happened_on", "units")
+    return orders.select(*sku_key_columns(orders), "happened_on", "units")
 
 
 def _returns(owners: Owners) -> ir.Table:
@@ -126,13 +136,13 @@ def _returns(owners: Owners) -> ir.Table:
     units = returns.units.fill_null(1)
     safety = returns.reason.isin(SAFETY_REASONS).fill_null(False)
     return returns.select(
-        *named(returns), "happened_on", returned_units=units, safety_returned_units=safety.ifelse(units, 0)
+        *sku_key_columns(returns), "happened_on", returned_units=units, safety_returned_units=safety.ifelse(units, 0)
     )
 
 
 def _reviews(owners: Owners) -> ir.Table:
     reviews = owners.known("reviews")
-    return reviews.select(*named(reviews), "happened_on", reviews=ibis.literal(1))
+    return reviews.select(*sku_key_columns(reviews), "happened_on", reviews=ibis.literal(1))
 
 
 def _counted_mentions(owners: Owners) -> ir.Table:
@@ -143,7 +153,7 @@ def _counted_mentions(owners: Owners) -> ir.Table:
 def _mentions(owners: Owners) -> ir.Table:
     """One row per review that likely speaks of a hazard."""
     likely = _counted_mentions(owners)
-    mentioned = likely.select(*named(likely), "happened_on", "review_id").distinct()
+    mentioned = likely.select(*sku_key_columns(likely), "happened_on", "review_id").distinct()
     return mentioned.mutate(hazard_mentions=ibis.literal(1))
 
 
@@ -155,35 +165,42 @@ def _ranges(owners: Owners, name: str) -> ir.Table:
     return owners.of_suppliers(owners.known(name).filter(lambda row: row.sku_id.isnull()))
 
 
-SHEETS: Mapping[str, Sheet] = {
-    LISTING: Sheet(("skus",), Listing, _listing),
-    "tests": Sheet(("lab_tests",), LabTest, lambda owners: owners.of_skus(owners.known("lab_tests")), ("test_id",)),
-    "certificates": Sheet(
-        ("certificates",), Certificate, lambda owners: owners.of_skus(owners.known("certificates"), ("sku_id",)),
+SHEETS: Mapping[str, DossierTable] = {
+    LISTING: DossierTable(("skus",), DossierListing, _listing),
+    "tests": DossierTable(
+        ("lab_tests",), LabTest, lambda owners: owners.of_skus(owners.known("lab_tests")), ("test_id",)
+    ),
+    "certificates": DossierTable(
+        ("certificates",),
+        Certificate,
+        lambda owners: owners.of_skus(owners.known("certificates"), ("sku_id",)),
         ("certificate_id", "status"),
     ),
-    "certificates" + OF_SUPPLIER: Sheet(
+    "certificates" + OF_SUPPLIER: DossierTable(
         ("certificates",), Certificate, lambda owners: _ranges(owners, "certificates"), ("certificate_id", "status")
     ),
-    "holds": Sheet(("holds",), Hold, _holds, ("hold_id",)),
-    "holds" + OF_SUPPLIER: Sheet(("holds",), Hold, lambda owners: _ranges(owners, "holds"), ("hold_id",)),
-    "incidents": Sheet(
+    "holds": DossierTable(("holds",), Hold, _holds, ("hold_id",)),
+    "holds" + OF_SUPPLIER: DossierTable(("holds",), Hold, lambda owners: _ranges(owners, "holds"), ("hold_id",)),
+    "incidents": DossierTable(
         ("incidents",), Incident, lambda owners: owners.of_skus(owners.known("incidents")), ("incident_id",)
     ),
-    "audits" + OF_SUPPLIER: Sheet(
+    "audits" + OF_SUPPLIER: DossierTable(
         ("audits",), Audit, lambda owners: owners.of_suppliers(owners.known("audits")), ("audit_id",)
     ),
-    "remediations" + OF_SUPPLIER: Sheet(("remediations",), Remediation, _remediations, ("remediation_id",)),
-    "quotes": Sheet(
-        (SIGNALS,), Quote, lambda owners: owners.of_skus(_counted_mentions(owners)), ("review_id", "start", "hazard")
+    "remediations" + OF_SUPPLIER: DossierTable(("remediations",), Remediation, _remediations, ("remediation_id",)),
+    "quotes": DossierTable(
+        (SIGNALS,),
+        ReviewQuote,
+        lambda owners: owners.of_skus(_counted_mentions(owners)),
+        ("review_id", "start", "hazard"),
     ),
-}  # fmt: skip
+}
 """The files of the dossiers but for the months, by name; those whose table is not kept are left out."""
 
-MONTHS_SHEET = Sheet((), Month, _months)
+MONTHS_SHEET = DossierTable((), Month, _months)
 
 
-def sheets_of(tables: Tables) -> Mapping[str, Sheet]:
+def dossier_tables(tables: Tables) -> Mapping[str, DossierTable]:
     """The files that can be written of these tables."""
     found = {name: sheet for name, sheet in SHEETS.items() if all(tables.has(need) for need in sheet.needs)}
     return {**found, MONTHS: MONTHS_SHEET} if any(tables.has(name) for name in _MONTHLY) else found

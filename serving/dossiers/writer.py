@@ -12,12 +12,12 @@ from ibis.backends import BaseBackend
 from data.lake.tables import Tables
 from data.manifest import file_sums
 from data.progress import Progress
-from data.workspace import replacing
+from data.workspace import replace_atomically
 from features.groups.reviews import SIGNALS
 from features.review_text.extractor import extractor_version
 from features.snapshot.entities import numbered
 from serving.dossiers.reader import OWNER, STATEMENT, SUPPLIER_PLACE, DossierStatement, write_owned_rows
-from serving.dossiers.tables import Owners, sheets_of
+from serving.dossiers.tables import Owners, dossier_tables
 
 ROWS_PER_BATCH = 65_536
 
@@ -38,9 +38,9 @@ def write_dossiers(tables: Tables, as_of: date, folder: Path, progress: Progress
 
     A SKU's position is that of its row in `features.snapshot.writer.write_snapshot` of the same tables and day.
     """
-    sheets = sheets_of(tables)
+    sheets = dossier_tables(tables)
     with (
-        replacing(folder) as attempt,
+        replace_atomically(folder) as attempt,
         progress.step("Dossiers", len(sheets), "files") as advance,
         numbered(tables, as_of, ("sku", "supplier")) as (_, places),
     ):

@@ -5,10 +5,10 @@ from datetime import date
 from functools import partial
 from textwrap import fill
 
-from data.errors import Refusal
+from data.errors import UserError
 from serving.decisions.deadlines import months_after
-from serving.decisions.policy import DecisionPolicy, Disposition, Ground
-from serving.decisions.records import DECLINED, PROPOSED, Decision, Offer
+from serving.decisions.policy import DecisionPolicy, Disposition, GroundWording
+from serving.decisions.records import DECLINED, PROPOSED, Decision, ListingSummary
 
 MOST_REASONS = 4
 # The member states of the EU, and of the EEA, as the transparency database names them; markets may name a whole area.
@@ -32,9 +32,9 @@ class Statement:
     """
 
     decision: Decision
-    offer: Offer
+    offer: ListingSummary
     disposition: Disposition
-    ground: Ground
+    ground: GroundWording
     reasons: tuple[str, ...]
     remedy: str
     found_by_score: bool
@@ -61,20 +61,20 @@ class Statement:
 def statement_of(decision: Decision, policy: DecisionPolicy) -> Statement:
     """The statement for a decision, with the reasons and the offer that its officer had before them.
 
-    Raises Refusal where the decision restricts nothing, so that no statement is owed; where it waits for approval; and
-    where it does not say what was shown.
+    Raises UserError where the decision restricts nothing, so that no statement is owed; where it waits for approval;
+    and where it does not say what was shown.
     """
     disposition = policy.disposition(decision.disposition)
     if not disposition.restricts or decision.state == DECLINED:
-        raise Refusal(f"{disposition.title} restricts nothing for the seller now; no statement of reasons is owed.")
+        raise UserError(f"{disposition.title} restricts nothing for the seller now; no statement of reasons is owed.")
     if decision.state == PROPOSED:
-        raise Refusal(
+        raise UserError(
             f"Decision {decision.decision_id} waits for approval and restricts nothing yet. Its statement of reasons "
             "is written when a second person has approved it."
         )
     shown = decision.before_them
     if shown is None:
-        raise Refusal(
+        raise UserError(
             f"Decision {decision.decision_id} was taken before reasons were kept with decisions. Write its statement "
             "from its row in the ledger."
         )
@@ -142,7 +142,7 @@ def letter(statement: Statement, width: int = WIDTH) -> str:
 def _what(statement: Statement) -> str:
     name = statement.disposition.name
     if name not in _DONE:
-        raise Refusal(f"No letter is written for {statement.disposition.title!r}. Add its sentence to letter.py.")
+        raise UserError(f"No letter is written for {statement.disposition.title!r}. Add its sentence to letter.py.")
     return _DONE[name].format(ends=statement.decision.ends_on or "the day its approval sets")
 
 

@@ -6,7 +6,7 @@ Names and limits: https://transparency.dsa.ec.europa.eu/page/api-documentation, 
 from datetime import date
 from typing import Any
 
-from data.errors import Refusal
+from data.errors import UserError
 from serving.dsa.statement_of_reasons import EEA, EU, Statement
 
 MOST_FACTS, MOST_EXPLANATION, MOST_GROUND = 5000, 2000, 500
@@ -20,8 +20,8 @@ _VISIBILITY = {
 def transparency_record(statement: Statement, content_language: str | None = None) -> dict[str, Any]:
     """The JSON of one statement, in the database's own names.
 
-    It holds the facts and the rule, and neither names, nor free text of officers, nor words of reviews. Raises Refusal
-    for a market outside the EU and the EEA, which the database does not take.
+    It holds the facts and the rule, and neither names, nor free text of officers, nor words of reviews. Raises
+    UserError for a market outside the EU and the EEA, which the database does not take.
     """
     decision = statement.decision
     record: dict[str, Any] = {
@@ -49,10 +49,10 @@ def transparency_record(statement: Statement, content_language: str | None = Non
 
 
 def territory(market: str) -> list[str]:
-    """The member states of a market; Refusal where the database takes none of it."""
+    """The member states of a market; UserError where the database takes none of it."""
     scope = {"EU": EU, "EEA": EEA}.get(market, [market] if market in EEA else [])
     if not scope:
-        raise Refusal(f"Market {market} is outside the EU; the transparency database takes no statement for it.")
+        raise UserError(f"Market {market} is outside the EU; the transparency database takes no statement for it.")
     return list(scope)
 
 

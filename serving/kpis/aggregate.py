@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 
 from serving.dossiers.reader import MONTHS, OF_SUPPLIER, OWNER, months_before, read_statement, sheet_rows
 from serving.dossiers.records import SUPPLIER_PROVIDED
-from serving.kpis.kpis import Chosen, LabTotals, MonthTotals, Totals
-from serving.kpis.relisting import relisted
+from serving.kpis.kpis import KpiTotals, LabTotals, MonthTotals, SelectionOutcome
+from serving.kpis.relisting import count_relistings
 
 _MONTHLY = ("units", "returned_units", "safety_returned_units", "reviews", "hazard_mentions")
 _RECENT_MONTHS = 3
@@ -20,8 +20,8 @@ UNNAMED = "not said"
 Months = dict[date, Counter[str]]
 
 
-def totals_of(dossiers: Path) -> Totals:
-    """Count the whole catalogue. Raises Refusal where the dossiers are absent or half-written."""
+def totals_of(dossiers: Path) -> KpiTotals:
+    """Count the whole catalogue. Raises UserError where the dossiers are absent or half-written."""
     statement = read_statement(dossiers)
     kept = months_before(statement.as_of)
     months: Months = {month: Counter() for month in kept}
@@ -30,12 +30,12 @@ def totals_of(dossiers: Path) -> Totals:
     _events(dossiers, months, ("incidents",), "incident_id", "incidents")
     _events(dossiers, months, ("holds", "holds" + OF_SUPPLIER), "hold_id", "holds")
     due, in_time = _actions(dossiers, statement.as_of)
-    return Totals(
+    return KpiTotals(
         as_of=statement.as_of, fingerprint=statement.fingerprint, skus=statement.skus,
         months=tuple(_month(month, counted, statement.hazards_read) for month, counted in months.items()),
         tests=tests, exposed_units=exposed, recent_units=recent, certificates=_certificates(dossiers),
         actions_due=due, actions_in_time=in_time, chosen=_chosen(dossiers, statement.as_of),
-        relisted=relisted(dossiers, _held(dossiers), statement.as_of),
+        relisted=count_relistings(dossiers, _held(dossiers), statement.as_of),
     )  # fmt: skip
 
 
@@ -63,7 +63,7 @@ def _tests(dossiers: Path) -> tuple[pa.Array, LabTotals]:
     return found, LabTotals(cost_eur=cost_eur, **{name: counted[name] for name in names})
 
 
-def _chosen(dossiers: Path, as_of: date) -> tuple[Chosen, ...]:
+def _chosen(dossiers: Path, as_of: date) -> tuple[SelectionOutcome, ...]:
     """The independent tests that became known in the last year and have a verdict, by how their SKU was chosen."""
     counted, cost_eur = Counter[tuple[str, str]](), defaultdict[str, float](float)
     for rows in sheet_rows(dossiers, "tests"):
@@ -78,7 +78,7 @@ def _chosen(dossiers: Path, as_of: date) -> tuple[Chosen, ...]:
             cost_eur[strategy or UNNAMED] += cost or 0.0
     names = sorted({name for name, _ in counted})
     return tuple(
-        Chosen(name, counted[name, "pass"] + counted[name, "fail"], counted[name, "fail"], cost_eur[name])
+        SelectionOutcome(name, counted[name, "pass"] + counted[name, "fail"], counted[name, "fail"], cost_eur[name])
         for name in names
     )
 

@@ -7,9 +7,9 @@ from math import sqrt
 from pathlib import Path
 from typing import Any
 
-from data.errors import Refusal
-from data.workspace import Workspace, replacing
-from serving.kpis.relisting import Relisted
+from data.errors import UserError
+from data.workspace import Workspace, replace_atomically
+from serving.kpis.relisting import RelistingCounts
 
 Z_95 = 1.959964
 FEWEST = 20
@@ -17,7 +17,7 @@ FEWEST = 20
 
 
 @dataclass(frozen=True)
-class Share:
+class Rate:
     """`part` of `whole`, with the interval of Wilson (1927, doi:10.1080/01621459.1927.10502953) at 95 %."""
 
     part: int
@@ -98,7 +98,7 @@ class LabTotals:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class SelectionOutcome:
     """Independent tests with a verdict whose SKUs were chosen in one way, their failures and cost."""
 
     strategy: str
@@ -107,9 +107,9 @@ class Chosen:
     cost_eur: float
 
     @property
-    def hit_rate(self) -> Share:
+    def hit_rate(self) -> Rate:
         """Failures found per test."""
-        return Share(self.failed, self.tests)
+        return Rate(self.failed, self.tests)
 
     @property
     def per_1000_eur(self) -> float | None:
@@ -119,7 +119,7 @@ class Chosen:
 
 
 @dataclass(frozen=True)
-class Totals:
+class KpiTotals:
     """Everything counted; `exposed_units` were sold in the last three months of SKUs with a failed independent test.
 
     `certificates` counts them by standing status; `actions_due` are corrective actions whose day has come, and
@@ -137,10 +137,10 @@ class Totals:
     certificates: dict[str, int]
     actions_due: int
     actions_in_time: int
-    chosen: tuple[Chosen, ...]
-    relisted: tuple[Relisted, ...]
+    chosen: tuple[SelectionOutcome, ...]
+    relisted: tuple[RelistingCounts, ...]
 
-    def chosen_by(self, strategy: str) -> Chosen | None:
+    def chosen_by(self, strategy: str) -> SelectionOutcome | None:
         """The tests whose SKUs were chosen in this way; None where there are none."""
         return next((each for each in self.chosen if each.strategy == strategy), None)
 
@@ -202,16 +202,16 @@ def indicators_file(workspace: Workspace, as_of: date) -> Path:
     return workspace.reports / f"indicators-{as_of.isoformat()}.json"
 
 
-def write_totals(workspace: Workspace, totals: Totals) -> Path:
+def save_totals(workspace: Workspace, totals: KpiTotals) -> Path:
     """Write the counts of a day, in place of earlier ones; return their file."""
     path = indicators_file(workspace, totals.as_of)
-    with replacing(path) as attempt:
+    with replace_atomically(path) as attempt:
         attempt.write_text(json.dumps(asdict(totals), indent=1, default=date.isoformat) + "\n", encoding="utf-8")
     return path
 
 
-def read_totals(workspace: Workspace, as_of: date) -> Totals:
-    """The counts of a day; Refusal where there are none, or they cannot be read."""
+def read_totals(workspace: Workspace, as_of: date) -> KpiTotals:
+    """The counts of a day; UserError where there are none, or they cannot be read."""
     path = indicators_file(workspace, as_of)
     try:
         told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -219,10 +219,10 @@ def read_totals(workspace: Workspace, as_of: date) -> Totals:
             MonthTotals(**{**each, "month": date.fromisoformat(each["month"])}) for each in told.pop("months")
         )
         day, tests = date.fromisoformat(told.pop("as_of")), LabTotals(**told.pop("tests"))
-        chosen = tuple(Chosen(**each) for each in told.pop("chosen"))
-        again = tuple(Relisted(**each) for each in told.pop("relisted"))
-        return Totals(as_of=day, months=months, tests=tests, chosen=chosen, relisted=again, **told)
+        chosen = tuple(SelectionOutcome(**each) for each in told.pop("chosen"))
+        again = tuple(RelistingCounts(**each) for each in told.pop("relisted"))
+        return KpiTotals(as_of=day, months=months, tests=tests, chosen=chosen, relisted=again, **told)
     except FileNotFoundError as error:
-        raise Refusal(f"Nothing was counted for {as_of} yet. Run `touchstone score`.") from error
+        raise UserError(f"Nothing was counted for {as_of} yet. Run `touchstone score`.") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise Refusal(f"{path} cannot be read: {error}. Run `touchstone score`.") from error
+        raise UserError(f"{path} cannot be read: {error}. Run `touchstone score`.") from error

@@ -15,7 +15,7 @@ from data.workspace import Workspace
 from sampling.rounds import PLAN_FILE, round_folder, round_ids
 from serving.decisions.policy import Clocks
 from serving.decisions.records import Decision
-from serving.kpis.kpis import FEWEST_CASES, Share
+from serving.kpis.kpis import FEWEST_CASES, Rate
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class TakeDown:
         return first, middle, third
 
 
-def take_down(decisions: Iterable[Decision], clocks: Clocks) -> TakeDown:
+def take_down_times(decisions: Iterable[Decision], clocks: Clocks) -> TakeDown:
     """The time of each decision that rests on a fact whose day was kept with it."""
     return TakeDown(tuple(days for each in decisions for days in _days(each, clocks)))
 
@@ -64,9 +64,9 @@ class Forecast:
         return self.expected / self.tests if self.tests else 0.0
 
     @property
-    def found(self) -> Share:
+    def found(self) -> Rate:
         """The share that failed."""
-        return Share(self.failed, self.tests)
+        return Rate(self.failed, self.tests)
 
     @property
     def fits(self) -> bool:

@@ -22,7 +22,7 @@ _Group = dict[tuple[Any, ...], list[tuple[str, date]]]
 
 
 @dataclass(frozen=True)
-class Relisted:
+class RelistingCounts:
     """Of `removals` at least `days` old: how many had such a listing in the same market within so many days after.
 
     `same_title` counts listings with the same words in their title, `linked` those of the same category and the same
@@ -36,10 +36,10 @@ class Relisted:
     linked_before: int
 
 
-def relisted(dossiers: Path, removals: Mapping[int, date], as_of: date) -> tuple[Relisted, ...]:
+def count_relistings(dossiers: Path, removals: Mapping[int, date], as_of: date) -> tuple[RelistingCounts, ...]:
     """The figures for `removals`, the day of each by the place of its SKU; listings are known before `as_of`."""
     if not removals:
-        return tuple(Relisted(days, 0, 0, 0, 0) for days in DAYS)
+        return tuple(RelistingCounts(days, 0, 0, 0, 0) for days in DAYS)
     removed = _of(dossiers, lambda rows: pc.is_in(rows[OWNER], pa.array(removals, pa.int32())))
     asked = {name: pa.array(sorted({row[name] for row in removed.values() if row[name]}), pa.string())
              for name in (_WORDS, *_LINKS)}  # fmt: skip
@@ -52,7 +52,7 @@ def relisted(dossiers: Path, removals: Mapping[int, date], as_of: date) -> tuple
 
 def _counted(
     days: int, removals: Mapping[int, date], removed: Listings, groups: tuple[_Group, list[_Group]], as_of: date
-) -> Relisted:
+) -> RelistingCounts:
     told, span = Counter[str](), timedelta(days=days)
     titled, links = groups
     for owner, day in removals.items():
@@ -66,7 +66,7 @@ def _counted(
         told["same_title"] += any(day < on <= day + span for on in same)
         told["linked"] += any(day < on <= day + span for on in linked)
         told["linked_before"] += any(day - span < on <= day for on in linked)
-    return Relisted(days, *(told[name] for name in ("removals", "same_title", "linked", "linked_before")))
+    return RelistingCounts(days, *(told[name] for name in ("removals", "same_title", "linked", "linked_before")))
 
 
 def _others(row: dict[str, Any], group: _Group, by: Sequence[str]) -> list[date]:

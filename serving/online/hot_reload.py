@@ -4,9 +4,9 @@ import logging
 import threading
 import time
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.workspace import Workspace
-from serving.online.store import Published, published_now
+from serving.online.store import OnlineStore, open_online_store
 from serving.publication import published_name
 
 LOOK_SECONDS = 0.05
@@ -14,7 +14,7 @@ RETRY_SECONDS = 2.0
 """A broken publication is looked at again after so long, in case somebody mended it."""
 
 
-class Desk:
+class HotReloader:
     """Keeps the publication in service open, and changes to the next one between two requests, never within one.
 
     Once it watches, a thread of its own opens the next publication while every request is answered from the present
@@ -24,18 +24,18 @@ class Desk:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._lock = threading.Lock()
-        self._open: Published | None = None
+        self._open: OnlineStore | None = None
         self._refused: tuple[str | None, str] = (None, "")
         self._again_at = 0.0
 
-    def at_hand(self) -> Published | None:
+    def at_hand(self) -> OnlineStore | None:
         """The publication to answer this request from, None where the first is not open yet; takes no time."""
         return self._open
 
-    def published(self) -> Published:
+    def published(self) -> OnlineStore:
         """The publication to answer this request from; the first one is opened for whoever asks.
 
-        Raises Refusal where nothing was published yet, or nothing readable.
+        Raises UserError where nothing was published yet, or nothing readable.
         """
         present = self._open
         if present is not None:
@@ -68,11 +68,11 @@ class Desk:
         # The steady clock: the time of day may jump.
         return self._refused[0] == name and time.monotonic() < self._again_at
 
-    def _changed_to(self, name: str | None) -> Published:
+    def _changed_to(self, name: str | None) -> OnlineStore:
         if self._open is None or self._open.name != name:
             try:
-                self._open = published_now(self._workspace)
-            except Refusal as refusal:
+                self._open = open_online_store(self._workspace)
+            except UserError as refusal:
                 self._tell(name, str(refusal))
                 if self._open is None:
                     raise

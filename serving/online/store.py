@@ -10,24 +10,24 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic_core import to_json
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.workspace import Workspace
 from features.snapshot.reader import open_snapshot
-from models.artifact import Artefact, require_feature_version
-from models.reasons import Narrator, Place
-from models.registry import model
+from models.artifact import Artifact, require_feature_version
+from models.reasons import ReasonWriter, RowContext
+from models.registry import load_model
 from models.risk_bands import bands_in_force
-from models.scorer import Explained
+from models.scorer import Explanations
 from sampling.plan import Plan, allocate
 from sampling.policy import sampling_policy_in_force
-from sampling.randomness import Sealed
+from sampling.randomness import SeedCommitment
 from sampling.rounds import in_progress
 from serving.dossiers.reader import Dossiers
 from serving.publication import published_name, read_publication
 from serving.review_queue.build import open_queue
 from serving.review_queue.reader import Queue
 from serving.schemas import Item, RefusedItem, ScoreAnswer, ScoreRow
-from serving.score_rows import Assessor
+from serving.score_rows import RowScorer
 
 Floats = NDArray[np.float64]
 Record = dict[str, Any]
@@ -42,29 +42,29 @@ _TOLD = {
 }
 
 
-class Published:
+class OnlineStore:
     """A model, its snapshot and its ranks, which were published together.
 
     `p_fail` has an entry per row of the snapshot; `metrics` is what training measured; `assessor` scores by its model,
     `narrator` tells why.
-    Raises Refusal where one of them is missing or broken.
+    Raises UserError where one of them is missing or broken.
     """
 
     def __init__(self, workspace: Workspace, name: str) -> None:
         self.name, self._workspace = name, workspace
         self.publication, self._ranks, self.p_fail = read_publication(workspace, name)
-        self._artefact: Artefact = model(workspace, self.publication.model_version)
+        self._artifact: Artifact = load_model(workspace, self.publication.model_version)
         self.snapshot = open_snapshot(workspace.home / self.publication.snapshot, self.publication.snapshot_digest)
         if len(self._ranks) != len(self.snapshot):
-            raise Refusal(
+            raise UserError(
                 f"The publication {name} ranks {len(self._ranks)} SKUs, its snapshot holds {len(self.snapshot)}. "
                 "Run `touchstone score`."
             )
         self._dossiers = self._opened_dossiers(workspace)
-        require_feature_version(self._artefact, self.snapshot.feature_version)
-        self.assessor = Assessor(self._artefact, self.publication.as_of, bands_in_force(self.publication.as_of))
-        self.metrics = self._artefact.metrics
-        self.narrator = Narrator(self._artefact)
+        require_feature_version(self._artifact, self.snapshot.feature_version)
+        self.assessor = RowScorer(self._artifact, self.publication.as_of, bands_in_force(self.publication.as_of))
+        self.metrics = self._artifact.metrics
+        self.narrator = ReasonWriter(self._artifact)
 
     def answer(self, items: Sequence[Item], explain: bool) -> ScoreAnswer:
         """The scores of the known items and, with a sentence each, the unknown ones."""
@@ -84,32 +84,32 @@ class Published:
         return {"scores": scores, "refused": refused, **self._versions, "as_of": self.publication.as_of}
 
     @property
-    def artefact(self) -> Artefact:
+    def artifact(self) -> Artifact:
         """The model that scored it."""
-        return self._artefact
+        return self._artifact
 
     @property
     def dossiers(self) -> Dossiers:
-        """What was known of each row of the snapshot; Refusal where the catalogue was scored without dossiers."""
+        """What was known of each row of the snapshot; UserError where the catalogue was scored without dossiers."""
         if self._dossiers is None:
-            raise Refusal(f"The publication {self.name} has no dossiers. Run `touchstone score`.")
+            raise UserError(f"The publication {self.name} has no dossiers. Run `touchstone score`.")
         return self._dossiers
 
     def score_row(self, item: Item) -> ScoreRow:
-        """The score of one SKU with its reasons; Refusal where the catalogue does not know it."""
+        """The score of one SKU with its reasons; UserError where the catalogue does not know it."""
         answer = self.answer([item], explain=True)
         if answer.refused:
-            raise Refusal(answer.refused[0].why)
+            raise UserError(answer.refused[0].why)
         return answer.scores[0]
 
     @cached_property
     def queue(self) -> Queue:
-        """The SKUs as officers look through them; Refusal where the catalogue was scored without dossiers."""
+        """The SKUs as officers look through them; UserError where the catalogue was scored without dossiers."""
         return open_queue(self._workspace, self.publication)
 
     def prior(self, rate: str) -> tuple[float, float]:
         """Mean and strength (in tests) of what training took a fail rate for before any test."""
-        rates = self._artefact.reference["rates"].to_pydict()
+        rates = self._artifact.reference["rates"].to_pydict()
         row = rates["rate"].index(rate)
         return float(rates["prior_mean"][row]), float(rates["prior_strength"][row])
 
@@ -142,10 +142,13 @@ class Published:
         return candidates
 
     def plan(self, budget_eur: float, seed: int, nonce: str = "") -> Plan:
-        """The sampling plan for a budget, without SKUs in test; Refusal where budget or catalogue do not allow one."""
+        """The sampling plan for a budget, without SKUs in test.
+
+        UserError where budget or catalogue do not allow one.
+        """
         as_of = self.publication.as_of
         policy = sampling_policy_in_force(as_of)
-        again = Sealed(seed, nonce).round_id(as_of)
+        again = SeedCommitment(seed, nonce).round_id(as_of)
         in_test = in_progress(self._workspace, as_of, policy.grace_days, but=again)
         return allocate(self.candidates(), policy, budget_eur, seed, in_test, nonce)
 
@@ -155,14 +158,14 @@ class Published:
         dossiers = Dossiers(workspace.home / self.publication.dossiers, self.publication.dossiers_digest)
         made_of, expected = ((each.as_of, each.fingerprint, len(each)) for each in (dossiers, self.snapshot))
         if made_of != expected:
-            raise Refusal(f"The dossiers in {dossiers.folder} belong to another catalogue. Run `touchstone score`.")
+            raise UserError(f"The dossiers in {dossiers.folder} belong to another catalogue. Run `touchstone score`.")
         return dossiers
 
     @cached_property
     def _versions(self) -> Record:
         """What every row and answer repeats."""
         return {
-            "model_version": self._artefact.version, "feature_version": self._artefact.feature_version,
+            "model_version": self._artifact.version, "feature_version": self._artifact.feature_version,
             "policy_version": self.assessor.policy_version,
         }  # fmt: skip
 
@@ -170,7 +173,7 @@ class Published:
         """The fields of ScoreRow for each item, in its order; Arrow would cost more than the scores of so few rows."""
         matrix = self.snapshot.matrix_at(positions)
         told = self.assessor.told(matrix) if explain else self.assessor.probabilities(matrix)
-        reasons = self._reasons(matrix, positions, told) if isinstance(told, Explained) else [None] * len(items)
+        reasons = self._reasons(matrix, positions, told) if isinstance(told, Explanations) else [None] * len(items)
         bands = self.assessor.bands.band(told.p_fail)
         columns = (each.tolist() for each in (told.p_fail, told.p_low, told.p_high, bands, self._ranks[positions]))
         return [
@@ -179,9 +182,9 @@ class Published:
             for item, p_fail, p_low, p_high, band, rank, why in zip(items, *columns, reasons, strict=True)
         ]  # fmt: skip
 
-    def _reasons(self, matrix: Floats, positions: NDArray[np.int64], told: Explained) -> list[list[Record]]:
+    def _reasons(self, matrix: Floats, positions: NDArray[np.int64], told: Explanations) -> list[list[Record]]:
         """The fields of Reason for each row; a feature that contributed nothing is no reason."""
-        places = [Place(self.snapshot.category(at), margin)
+        places = [RowContext(self.snapshot.category(at), margin)
                   for at, margin in zip(positions.tolist(), told.margin.tolist(), strict=True)]  # fmt: skip
         rows, ranks = told.contributions.nonzero()
         columns, sizes = told.strongest[rows, ranks], told.contributions[rows, ranks]
@@ -205,9 +208,9 @@ class Published:
         )
 
 
-def published_now(workspace: Workspace) -> Published:
-    """The publication in service; Refusal where nothing was published yet, or it is broken."""
+def open_online_store(workspace: Workspace) -> OnlineStore:
+    """The publication in service; UserError where nothing was published yet, or it is broken."""
     name = published_name(workspace)
     if name is None:
-        raise Refusal(f"No catalogue was scored in {workspace.home} yet. Run `touchstone score`.")
-    return Published(workspace, name)
+        raise UserError(f"No catalogue was scored in {workspace.home} yet. Run `touchstone score`.")
+    return OnlineStore(workspace, name)

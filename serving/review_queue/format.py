@@ -25,7 +25,7 @@ FEATURES = tuple(feature.name for feature in CATALOGUE)
 
 
 @dataclass(frozen=True)
-class Told:
+class QueueDetails:
     """One entry per row of the snapshot; `reason` is the place in FEATURES of what raises the score most.
 
     `reason` is NO_REASON where nothing raises it; `value` is NaN where that is unknown.
@@ -37,9 +37,9 @@ class Told:
     value: Floats
 
 
-def read_told(scores: Path, rows: int) -> Told:
+def read_queue_details(scores: Path, rows: int) -> QueueDetails:
     """What the score files in `scores` tell of so many rows, read part by part."""
-    told = Told(np.empty(rows), np.empty(rows), np.full(rows, NO_REASON, np.int16), np.full(rows, np.nan))
+    told = QueueDetails(np.empty(rows), np.empty(rows), np.full(rows, NO_REASON, np.int16), np.full(rows, np.nan))
     start = 0
     for path in sorted(scores.glob("part-*.parquet")):
         part = pq.read_table(path, columns=["p_low", "p_high", "reasons"])
@@ -69,7 +69,7 @@ TEXT_SCHEMA = pa.schema([("sku_id", pa.string()), ("title", pa.string()), ("foun
 """`found_by` is what a search looks in: SKU, supplier and title in small letters."""
 
 
-class Evidence(IntFlag):
+class QueueEvidence(IntFlag):
     """What is known of a SKU beside its score, as a set; NEW is a SKU that its band did not ask to test before."""
 
     FAILED = 1
@@ -120,7 +120,7 @@ class QueueStatement:
 
 
 def read_statement(folder: Path) -> QueueStatement:
-    """What the queue in `folder` says of itself; Refusal where that cannot be read or a file is cut short."""
+    """What the queue in `folder` says of itself; UserError where that cannot be read or a file is cut short."""
     return STATEMENT.read(folder, _statement)
 
 
@@ -144,7 +144,7 @@ SORTS = ("risk", "harm", "units", "tested", "sku")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class QueueQuery:
     """A filter: empty tuples and texts ask for nothing in particular.
 
     `words` must all occur in SKU, supplier or title. `evidence` must all be there; `never_tested` asks for none of a
@@ -157,7 +157,7 @@ class Wanted:
     categories: tuple[str, ...] = ()
     supplier: str = ""
     words: tuple[str, ...] = ()
-    evidence: Evidence = field(default_factory=lambda: Evidence(0))
+    evidence: QueueEvidence = field(default_factory=lambda: QueueEvidence(0))
     never_tested: bool = False
     among: NDArray[np.int64] | None = None
     veiled: NDArray[np.bool_] | None = None
@@ -166,4 +166,4 @@ class Wanted:
     @property
     def asks_of_score(self) -> bool:
         """Whether being found says something about a SKU's score."""
-        return bool(self.bands) or Evidence.NEW in self.evidence
+        return bool(self.bands) or QueueEvidence.NEW in self.evidence

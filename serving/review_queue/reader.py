@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from data.errors import Refusal
+from data.errors import UserError
 from features.snapshot.reader import Snapshot
 from serving.decisions.blind_assessment import drawn_cases
 from serving.decisions.policy import DecisionPolicy
@@ -25,8 +25,8 @@ from serving.review_queue.format import (
     SORTS,
     SUPPLIERS,
     TEXTS,
-    Evidence,
-    Wanted,
+    QueueEvidence,
+    QueueQuery,
     read_statement,
 )
 
@@ -57,11 +57,11 @@ class Entry:
     level: int
     units_90: int
     days_since_test: int | None
-    evidence: Evidence
+    evidence: QueueEvidence
 
 
 class Queue:
-    """Finds and tells the SKUs of one scored catalogue. Raises Refusal where the folder is absent or broken."""
+    """Finds and tells the SKUs of one scored catalogue. Raises UserError where the folder is absent or broken."""
 
     def __init__(self, folder: Path) -> None:
         self._statement = read_statement(folder)
@@ -73,7 +73,7 @@ class Queue:
             self._texts = _mapped(folder / TEXTS)
             self._suppliers = _mapped(folder / SUPPLIERS)["supplier_id"]
         except (OSError, ValueError, pa.ArrowInvalid) as error:
-            raise Refusal(f"The queue in {folder} cannot be read: {error}. Run `touchstone score`.") from error
+            raise UserError(f"The queue in {folder} cannot be read: {error}. Run `touchstone score`.") from error
 
     def __len__(self) -> int:
         return self._statement.skus
@@ -98,11 +98,11 @@ class Queue:
         """How many SKUs each band holds."""
         return tuple(np.bincount(self._columns["band"], minlength=len(self.bands)).tolist())
 
-    def find(self, wanted: Wanted) -> Numbers:
+    def find(self, wanted: QueueQuery) -> Numbers:
         """The numbers (rank - 1) of the wanted SKUs, in the wanted order."""
         kept = self._kept(wanted)
         if wanted.sort not in SORTS:
-            raise Refusal(f"The queue cannot be sorted by {wanted.sort!r}. Choose {', '.join(SORTS)}.")
+            raise UserError(f"The queue cannot be sorted by {wanted.sort!r}. Choose {', '.join(SORTS)}.")
         if wanted.veiled is None or not wanted.veiled.any():
             return self._sorted(wanted.sort, kept)
         kept = np.ones(len(self), dtype=bool) if kept is None else kept
@@ -156,14 +156,14 @@ class Queue:
                 reason=_feature(told["reason"][row]), reason_value=float(told["reason_value"][row]),
                 band=statement.bands[told["band"][row]], level=int(told["band"][row]),
                 units_90=int(told["units_90"][row]), days_since_test=_days(told["days_since_test"][row]),
-                evidence=Evidence(int(told["evidence"][row])),
+                evidence=QueueEvidence(int(told["evidence"][row])),
             )
             for row, (number, sku_id, title) in enumerate(
                 zip(numbers, texts["sku_id"].to_pylist(), texts["title"].to_pylist(), strict=True)
             )
         ]  # fmt: skip
 
-    def _kept(self, wanted: Wanted) -> NDArray[np.bool_] | None:
+    def _kept(self, wanted: QueueQuery) -> NDArray[np.bool_] | None:
         """Which SKUs are wanted, in the order of rank; None for all."""
         masks = [
             *self._of_name("band", wanted.bands, self.bands), *self._of_name("market", wanted.markets, self.markets),

@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from data.manifest import file_sums
-from data.workspace import replacing
+from data.workspace import replace_atomically
 from features.snapshot.reader import Snapshot
-from models.risk_bands import Bands
+from models.risk_bands import RiskBands
 from serving.decisions.blind_assessment import drawn_cases
 from serving.decisions.legal_grounds import FactPolicy, fact_policy_in_force
 from serving.decisions.policy import DecisionPolicy, decision_policy_in_force
@@ -26,9 +26,9 @@ from serving.review_queue.format import (
     SUPPLIERS,
     TEXT_SCHEMA,
     TEXTS,
-    Evidence,
+    QueueDetails,
+    QueueEvidence,
     QueueStatement,
-    Told,
 )
 
 Days = NDArray[Any]
@@ -36,20 +36,20 @@ Days = NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Alarms:
+class ClockStarts:
     """By position: when the first order that stands and the first notice became known."""
 
     first_order: Days
     first_notice: Days
 
 
-def alarms_of(dossiers: Dossiers) -> Alarms:
+def clock_starts(dossiers: Dossiers) -> ClockStarts:
     """The alarms of every dossier: the orders and notices that `serving.decisions.legal_grounds` takes to stand."""
     policy = fact_policy_in_force(dossiers.as_of)
     orders = [_standing(rows, policy, dossiers.as_of) for rows in _holds(dossiers)]
     incidents = dossiers.rows("incidents", (OWNER, "known_on"))
     notices = [] if incidents is None else [_since(incidents, dossiers.as_of - timedelta(days=policy.notice_days))]
-    return Alarms(_first(orders, len(dossiers)), _first(notices, len(dossiers)))
+    return ClockStarts(_first(orders, len(dossiers)), _first(notices, len(dossiers)))
 
 
 def _holds(dossiers: Dossiers) -> list[pa.Table]:
@@ -88,9 +88,12 @@ def _first(tables: list[pa.Table], rows: int) -> Days:
 
 ROWS_PER_BATCH = 65_536
 KNOWN_BY = {
-    Evidence.CERTIFICATE: "sku_certificates_refuted", Evidence.RETURNS: "sku_safety_returns_365",
-    Evidence.REVIEWS: "sku_hazard_reviews_365", Evidence.HOLD: "sku_holds_365", Evidence.INCIDENT: "sku_incidents_365",
-}  # fmt: skip
+    QueueEvidence.CERTIFICATE: "sku_certificates_refuted",
+    QueueEvidence.RETURNS: "sku_safety_returns_365",
+    QueueEvidence.REVIEWS: "sku_hazard_reviews_365",
+    QueueEvidence.HOLD: "sku_holds_365",
+    QueueEvidence.INCIDENT: "sku_incidents_365",
+}
 """The feature that is above zero where there is such evidence."""
 
 Ranks = NDArray[np.int64]
@@ -98,7 +101,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Ranked:
+class RankedCatalogue:
     """A scored catalogue: rank and p_fail of every row of the snapshot, its titles in the same order, the bands.
 
     `told` and `alarms` are what else is known of every row, in the same order. `before` is p_fail of the
@@ -109,18 +112,18 @@ class Ranked:
     titles: pa.ChunkedArray
     ranks: Ranks
     p_fail: Floats
-    bands: Bands
-    told: Told
-    alarms: Alarms
+    bands: RiskBands
+    told: QueueDetails
+    alarms: ClockStarts
     before: Floats | None = None
 
 
-def write_queue(ranked: Ranked, folder: Path) -> None:
+def write_queue(ranked: RankedCatalogue, folder: Path) -> None:
     """Write the queue as `folder`, all or nothing."""
     order = np.empty(len(ranked.ranks), dtype=np.int32)
     order[ranked.ranks - 1] = np.arange(len(order), dtype=np.int32)
     keys = ranked.snapshot.keys(0, len(order)).append_column("title", ranked.titles)
-    with replacing(folder) as attempt:
+    with replace_atomically(folder) as attempt:
         attempt.mkdir()
         lists = _write_columns(ranked, order, keys, attempt)
         _write_texts(keys, order, attempt / TEXTS)
@@ -133,7 +136,7 @@ def write_queue(ranked: Ranked, folder: Path) -> None:
 
 
 def _write_columns(
-    ranked: Ranked, order: NDArray[np.int32], keys: pa.Table, folder: Path
+    ranked: RankedCatalogue, order: NDArray[np.int32], keys: pa.Table, folder: Path
 ) -> tuple[Sequence[str], Sequence[str]]:
     """Write every column in the order of rank; returns the names of markets and categories."""
     feature = ranked.snapshot.feature
@@ -163,21 +166,23 @@ def _write_columns(
     return markets.to_pylist(), categories.to_pylist()
 
 
-def _draw_policy(ranked: Ranked) -> DecisionPolicy:
+def _draw_policy(ranked: RankedCatalogue) -> DecisionPolicy:
     return decision_policy_in_force(ranked.snapshot.as_of)
 
 
-def _evidence(ranked: Ranked, untested: Floats) -> NDArray[np.uint8]:
+def _evidence(ranked: RankedCatalogue, untested: Floats) -> NDArray[np.uint8]:
     """The set of evidence of every row of the snapshot."""
     feature = ranked.snapshot.feature
     failed = ~np.isnan(feature("sku_days_since_fail"))
-    known = np.where(failed, Evidence.FAILED, np.where(np.isnan(untested), 0, Evidence.PASSED)).astype(np.uint8)
+    known = np.where(failed, QueueEvidence.FAILED, np.where(np.isnan(untested), 0, QueueEvidence.PASSED)).astype(
+        np.uint8
+    )
     for kind, name in KNOWN_BY.items():
         known |= np.where(np.nan_to_num(feature(name)) > 0, kind, 0).astype(np.uint8)
     if ranked.before is not None:
         asking = np.array([action in ("test", "priority_test") for action in ranked.bands.actions])
         asked = asking[ranked.bands.rank(np.nan_to_num(ranked.before))]
-        known |= np.where(asking[ranked.bands.rank(ranked.p_fail)] & ~asked, Evidence.NEW, 0).astype(np.uint8)
+        known |= np.where(asking[ranked.bands.rank(ranked.p_fail)] & ~asked, QueueEvidence.NEW, 0).astype(np.uint8)
     return known
 
 

@@ -12,23 +12,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.lake.tables import Tables
 from data.progress import Advance, Progress
 from data.workspace import Workspace
 from features.snapshot.reader import Snapshot, open_snapshot, verify_snapshot
 from features.snapshot.writer import snapshot_name, write_snapshot
 from features.version import feature_version
-from models.artifact import Artefact, require_feature_version
+from models.artifact import Artifact, require_feature_version
 from models.risk_bands import bands_in_force
 from serving.dossiers.reader import Dossiers, verify_dossiers
 from serving.dossiers.writer import dossiers_name, write_dossiers
 from serving.kpis.aggregate import totals_of
-from serving.kpis.kpis import write_totals
+from serving.kpis.kpis import save_totals
 from serving.publication import Publication, publish
 from serving.review_queue.build import write_queue_of
-from serving.score_rows import UNRANKED_SCHEMA, Assessor, assess, ranked, ranks_of
-from serving.scoring.checkpoint import Staging, finishing, staging_for
+from serving.score_rows import UNRANKED_SCHEMA, RowScorer, ranked, ranks_of, score_batch
+from serving.scoring.checkpoint import ScoringCheckpoint, finishing, open_checkpoint
 
 Floats = NDArray[np.float64]
 Ranks = NDArray[np.int64]
@@ -57,8 +57,8 @@ class CatalogueScores:
     """
 
     snapshot: Snapshot
-    assessor: Assessor
-    staging: Staging
+    assessor: RowScorer
+    staging: ScoringCheckpoint
     rows_per_part: int
     threads: int
 
@@ -102,7 +102,7 @@ class CatalogueScores:
             for start in range(rows.start, rows.stop, ROWS_PER_BATCH):
                 stop = min(start + ROWS_PER_BATCH, rows.stop)
                 (keys,) = snapshot.keys(start, stop).combine_chunks().to_batches()
-                writer.write_batch(assess(self.assessor, keys, snapshot.matrix(start, stop)))
+                writer.write_batch(score_batch(self.assessor, keys, snapshot.matrix(start, stop)))
 
     def _margins(self) -> tuple[Floats, Floats]:
         """Margin and p_fail of every row, read back so that a resumed run ranks what an unbroken one does."""
@@ -146,7 +146,7 @@ ROWS_PER_PART = 50_000
 def score_catalogue(
     workspace: Workspace,
     tables: Tables,
-    artefact: Artefact,
+    artifact: Artifact,
     as_of: date,
     progress: Progress,
     rows_per_part: int = ROWS_PER_PART,
@@ -154,55 +154,55 @@ def score_catalogue(
     """Score every SKU listed by `as_of` and return the folder of `part-*.parquet` in SCORE_SCHEMA.
 
     Computes the features and the dossiers of that day first where there are none of them yet; then as
-    `score_snapshot`. Raises Refusal where the catalogue is empty, the model reads other features or no policy is in
+    `score_snapshot`. Raises UserError where the catalogue is empty, the model reads other features or no policy is in
     force.
     """
-    require_feature_version(artefact, feature_version())
+    require_feature_version(artifact, feature_version())
     bands_in_force(as_of)
-    snapshot = _snapshot(workspace, tables, artefact, as_of, progress)
+    snapshot = _snapshot(workspace, tables, artifact, as_of, progress)
     dossiers = _dossiers(workspace, tables, as_of, progress)
-    write_totals(workspace, totals_of(dossiers))
-    return score_snapshot(workspace, snapshot, artefact, progress, rows_per_part, dossiers)
+    save_totals(workspace, totals_of(dossiers))
+    return score_snapshot(workspace, snapshot, artifact, progress, rows_per_part, dossiers)
 
 
 def score_snapshot(
     workspace: Workspace,
     snapshot: Snapshot,
-    artefact: Artefact,
+    artifact: Artifact,
     progress: Progress,
     rows_per_part: int = ROWS_PER_PART,
     dossiers: Path | None = None,
 ) -> Path:
     """Score every row of a snapshot of the workspace and return the folder of `part-*.parquet` in SCORE_SCHEMA.
 
-    The folder appears whole or not at all; then the service answers from it, unless it already answers for a later
-    day of the same lake. A run that is killed is taken up by the next one of the same model, snapshot, policy and
-    size of a part, with the same bytes as a result. `dossiers` is the folder of those of the same day and lake; without
-    it the service cannot say what is known of a SKU. Raises Refusal where the model reads other features, no policy is
-    in force or another run is scoring the same day.
+    The folder appears whole or not at all; then the service answers from it, unless it already answers for a later day
+    of the same lake. A run that is killed is taken up by the next one of the same model, snapshot, policy and size of a
+    part, with the same bytes as a result. `dossiers` is the folder of those of the same day and lake; without it the
+    service cannot say what is known of a SKU. Raises UserError where the model reads other features, no policy is in
+    force or another run is scoring the same day.
     """
-    require_feature_version(artefact, snapshot.feature_version)
+    require_feature_version(artifact, snapshot.feature_version)
     bands = bands_in_force(snapshot.as_of)
     target, threads = workspace.scores(snapshot.as_of), os.cpu_count() or 1
-    made_of = (artefact.version, snapshot.folder.name, bands.version, str(rows_per_part), pa.__version__)
-    with staging_for(target, made_of) as staging:
-        assessor = Assessor(artefact, snapshot.as_of, bands)
+    made_of = (artifact.version, snapshot.folder.name, bands.version, str(rows_per_part), pa.__version__)
+    with open_checkpoint(target, made_of) as staging:
+        assessor = RowScorer(artifact, snapshot.as_of, bands)
         scores = CatalogueScores(snapshot, assessor, staging, rows_per_part, threads)
         ranks, p_fail = scores.write(progress)
         staging.publish(target)
-    publication = _publication(workspace, snapshot, artefact, bands.version, dossiers)
+    publication = _publication(workspace, snapshot, artifact, bands.version, dossiers)
     write_queue_of(workspace, publication, snapshot, (ranks, p_fail), bands)
     publish(workspace, publication, ranks, p_fail)
     return target
 
 
-def _snapshot(workspace: Workspace, tables: Tables, artefact: Artefact, as_of: date, progress: Progress) -> Snapshot:
+def _snapshot(workspace: Workspace, tables: Tables, artifact: Artifact, as_of: date, progress: Progress) -> Snapshot:
     """The snapshot for this day, lake, catalogue of features and reference; written where there is no whole one."""
-    folder = workspace.snapshot(as_of) / snapshot_name(tables, as_of, artefact.reference)
+    folder = workspace.snapshot(as_of) / snapshot_name(tables, as_of, artifact.reference)
     try:
         verify_snapshot(folder)
-    except Refusal:
-        write_snapshot(tables, as_of, artefact.reference, folder, progress)
+    except UserError:
+        write_snapshot(tables, as_of, artifact.reference, folder, progress)
     return open_snapshot(folder)
 
 
@@ -211,18 +211,18 @@ def _dossiers(workspace: Workspace, tables: Tables, as_of: date, progress: Progr
     folder = workspace.dossiers(as_of) / dossiers_name(tables, as_of)
     try:
         verify_dossiers(folder)
-    except Refusal:
+    except UserError:
         write_dossiers(tables, as_of, folder, progress)
     return folder
 
 
 def _publication(
-    workspace: Workspace, snapshot: Snapshot, artefact: Artefact, policy_version: str, dossiers: Path | None
+    workspace: Workspace, snapshot: Snapshot, artifact: Artifact, policy_version: str, dossiers: Path | None
 ) -> Publication:
     return Publication(
         as_of=snapshot.as_of,
-        model_version=artefact.version,
-        feature_version=artefact.feature_version,
+        model_version=artifact.version,
+        feature_version=artifact.feature_version,
         policy_version=policy_version,
         fingerprint=snapshot.fingerprint,
         snapshot=snapshot.folder.relative_to(workspace.home).as_posix(),

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from data.errors import Refusal
+from data.errors import UserError
 
 ROOMS = ("data", "features", "models", "serving")
 
 
 @dataclass(frozen=True)
-class Staging:
+class ScoringCheckpoint:
     """A folder beside the scores that holds finished files only; the same work always finds the same folder.
 
     `unranked/*.arrow` are scored rows that wait for their rank, `parts/part-*.parquet` the files to be published.
@@ -60,11 +60,11 @@ def code_version() -> str:
 
 
 @contextmanager
-def staging_for(target: Path, made_of: tuple[str, ...]) -> Iterator[Staging]:
+def open_checkpoint(target: Path, made_of: tuple[str, ...]) -> Iterator[ScoringCheckpoint]:
     """The staging folder of the work that `made_of` names; what is left of any other work for `target` is cleared.
 
     Work of other code is other work. An error or a killed process leaves the finished files for the next run. Raises
-    Refusal where another process is scoring for the same target.
+    UserError where another process is scoring for the same target.
     """
     name = hashlib.sha256("\n".join((*made_of, code_version())).encode("utf-8")).hexdigest()[:12]
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -72,10 +72,10 @@ def staging_for(target: Path, made_of: tuple[str, ...]) -> Iterator[Staging]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise Refusal(f"Another run is writing {target}. Wait for it to end.") from error
-        staging = Staging(target.parent / f".{target.name}.{name}")
+            raise UserError(f"Another run is writing {target}. Wait for it to end.") from error
+        staging = ScoringCheckpoint(target.parent / f".{target.name}.{name}")
         for folder in sorted(target.parent.glob(f".{target.name}.*/")):
-            _undo(Staging(folder), target)
+            _undo(ScoringCheckpoint(folder), target)
             if folder != staging.folder:
                 shutil.rmtree(folder)
         for folder in (staging.unranked(0).parent, staging.parts):
@@ -85,7 +85,7 @@ def staging_for(target: Path, made_of: tuple[str, ...]) -> Iterator[Staging]:
         yield staging
 
 
-def _undo(killed: Staging, target: Path) -> None:
+def _undo(killed: ScoringCheckpoint, target: Path) -> None:
     """Bring back the previous scores where a run was killed in the instant before its own took their place."""
     if killed.replaced.exists() and not target.exists():
         killed.replaced.replace(target)

@@ -15,10 +15,10 @@ from typing import Literal
 
 import sqlalchemy as sa
 
-from data.database.audit_log import Deed, record_with
-from data.database.connection import reading, writing
+from data.database.audit_log import AuditEvent, record_event_in
+from data.database.connection import read_transaction, write_transaction
 from data.database.schema import RESCORINGS
-from data.errors import Refusal
+from data.errors import UserError
 from data.progress import Advance
 from data.settings import Settings
 from serving.auth.api_keys import Key
@@ -47,14 +47,14 @@ class Rescoring:
 
 
 def begin(engine: sa.Engine, key: Key, now: datetime) -> str:
-    """Begin a rescoring and record who asked; Refusal while another one runs."""
+    """Begin a rescoring and record who asked; UserError while another one runs."""
     name = f"z-{secrets.token_hex(6)}"
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         # First: it waits for whoever else writes the ledger, so that of two that begin one sees the other.
-        row = record_with(connection, Deed(key.name, "rescore", name, {"key": key.id}), now)
+        row = record_event_in(connection, AuditEvent(key.name, "rescore", name, {"key": key.id}), now)
         present = _latest(connection, now)
         if present is not None and present.state == "running":
-            raise Refusal(f"The catalogue is being rescored since {present.asked_at[:19]}Z. Wait for it to end.")
+            raise UserError(f"The catalogue is being rescored since {present.asked_at[:19]}Z. Wait for it to end.")
         connection.execute(sa.insert(RESCORINGS).values(
             rescoring_id=name, asked_by=key.name, asked_at=row.recorded_at, state="running", step="Starting", done=0,
             total=0, unit="steps", heard_at=row.recorded_at,
@@ -66,13 +66,13 @@ def end(engine: sa.Engine, rescoring_id: str, state: RescoringState, message: st
     """Say how a running rescoring ended; one that ended already keeps its end."""
     running = sa.and_(RESCORINGS.c.rescoring_id == rescoring_id, RESCORINGS.c.state == "running")
     said = {"state": state, "message": message, "ended_at": _moment(now), "heard_at": _moment(now)}
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(sa.update(RESCORINGS).where(running).values(**said))
 
 
 def latest(engine: sa.Engine, now: datetime) -> Rescoring | None:
     """The newest rescoring, None where there was none; one that fell silent was interrupted."""
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         return _latest(connection, now)
 
 
@@ -111,7 +111,7 @@ class StateProgress:
     def _say(self, step: str, done: int, total: int, unit: str) -> None:
         self._said = time.monotonic()
         said = {"step": step, "done": done, "total": total, "unit": unit, "heard_at": _moment(datetime.now(UTC))}
-        with writing(self._engine) as connection:
+        with write_transaction(self._engine) as connection:
             mine = RESCORINGS.c.rescoring_id == self._name
             connection.execute(sa.update(RESCORINGS).where(mine).values(**said))
 
@@ -126,10 +126,12 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 async def rescore(engine: sa.Engine, settings: Settings, key: Key) -> Rescoring:
     """Score the catalogue anew and return how it ended; the service moves on by itself to what is published.
 
-    Raises Refusal where another rescoring runs, or where this installation holds nothing that computes features.
+    Raises UserError where another rescoring runs, or where this installation holds nothing that computes features.
     """
     if find_spec("ibis") is None:
-        raise Refusal("This image only answers; it cannot compute features. Run `touchstone score` where the lake is.")
+        raise UserError(
+            "This image only answers; it cannot compute features. Run `touchstone score` where the lake is."
+        )
     name = await asyncio.to_thread(begin, engine, key, datetime.now(UTC))
     environment = os.environ | {"TOUCHSTONE_HOME": str(settings.workspace.home)}
     process = await asyncio.create_subprocess_exec(
@@ -146,5 +148,5 @@ async def rescore(engine: sa.Engine, settings: Settings, key: Key) -> Rescoring:
     )
     ended = await asyncio.to_thread(latest, engine, datetime.now(UTC))
     if ended is None:
-        raise Refusal(f"The rescoring {name} is not in the database any more. Ask again.")
+        raise UserError(f"The rescoring {name} is not in the database any more. Ask again.")
     return ended

@@ -4,8 +4,8 @@ import os
 import sys
 from datetime import UTC, date, datetime
 
-from data.database.connection import open_state
-from data.errors import Refusal
+from data.database.connection import open_database
+from data.errors import UserError
 from data.settings import Settings, read_settings
 from serving.scoring.rescoring import StateProgress, end
 
@@ -16,10 +16,10 @@ def main(rescoring_id: str) -> int:
     """Do what `touchstone score` does, and say how it goes and how it ended; the exit code."""
     os.nice(NICE)
     settings = read_settings()
-    engine = open_state(settings.database_address)
+    engine = open_database(settings.database_address)
     try:
         day = _score(settings, StateProgress(engine, rescoring_id))
-    except (Refusal, OSError) as error:
+    except (UserError, OSError) as error:
         end(engine, rescoring_id, "failed", str(error), datetime.now(UTC))
         return 1
     end(engine, rescoring_id, "done", f"In service are the scores of {day}.", datetime.now(UTC))

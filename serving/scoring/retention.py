@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.workspace import Workspace
 from serving.publication import publications, published_name, read_publication
 from serving.review_queue.format import queue_folder
@@ -45,7 +45,7 @@ def _named(workspace: Workspace) -> Iterator[Path]:
     for folder in publications(workspace).glob("p-*"):
         try:
             publication, _, _ = read_publication(workspace, folder.name)
-        except Refusal:
+        except UserError:
             continue
         yield workspace.home / publication.snapshot
         yield queue_folder(workspace, publication)

@@ -16,23 +16,23 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from data.contract import BY_NAME
-from data.errors import Refusal
+from data.errors import UserError
 from data.lake.store import current_lake, latest_known_on
 from data.lake.tables import Tables
 from data.progress import Progress
 from data.workspace import Workspace
 from features.definition import KEYS
-from features.fitted_tables import Reference
+from features.fitted_tables import FittedTables
 from features.groups.reviews import READ, REVIEWS
-from features.point_in_time import SHARED, entity_table, gathered
+from features.point_in_time import SHARED, entity_table, join_entities
 from features.review_text.incremental import MONTHS, read_lake
 from features.snapshot.writer import catalogue_on
 from features.version import feature_version
-from models.artifact import Artefact, require_feature_version
+from models.artifact import Artifact, require_feature_version
 from models.registry import model_folder
 from models.risk_bands import bands_in_force
-from serving.score_rows import Assessor
-from serving.scoring.checkpoint import Staging, staging_for
+from serving.score_rows import RowScorer
+from serving.scoring.checkpoint import ScoringCheckpoint, open_checkpoint
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -72,20 +72,20 @@ def spark_session(
     """A Spark session at `master` (`local[2]`, `spark://host:7077`, `yarn`...), stopped at the end.
 
     `python` is the interpreter on the workers, the driver's own where absent; `options` come on top of SESSION.
-    Raises Refusal where Spark is not installed or does not start.
+    Raises UserError where Spark is not installed or does not start.
     """
     try:
         from pyspark.errors import PySparkException
         from pyspark.sql import SparkSession
     except ImportError as error:
-        raise Refusal("Spark is not installed. Run `make setup-spark`, or leave out `--engine spark`.") from error
+        raise UserError("Spark is not installed. Run `make setup-spark`, or leave out `--engine spark`.") from error
     builder = SparkSession.builder.master(master).appName("touchstone")
     for name, value in {**SESSION, **(options or {})}.items():
         builder = builder.config(name, value)
     try:
         session = builder.getOrCreate()
     except (PySparkException, OSError, RuntimeError) as error:
-        raise Refusal(f"Spark did not start at {master}: {error}. Install Java 17 and check --master.") from error
+        raise UserError(f"Spark did not start at {master}: {error}. Install Java 17 and check --master.") from error
     session.sparkContext.setLogLevel("ERROR")
     session.sparkContext.pythonExec = python or sys.executable
     try:
@@ -97,7 +97,7 @@ def spark_session(
 def spark_tables(session: "SparkSession", workspace: Workspace, progress: Progress) -> Tables:
     """The current accepted rows of the lake as tables on Spark, with what their reviews say of hazards.
 
-    The driver reads the reviews that are new or changed. Raises Refusal where nothing has been ingested.
+    The driver reads the reviews that are new or changed. Raises UserError where nothing has been ingested.
     """
     import ibis
 
@@ -114,33 +114,33 @@ def spark_tables(session: "SparkSession", workspace: Workspace, progress: Progre
 
 
 def score_on_spark(
-    session: "SparkSession", workspace: Workspace, artefact: Artefact, as_of: date | None, progress: Progress
+    session: "SparkSession", workspace: Workspace, artifact: Artifact, as_of: date | None, progress: Progress
 ) -> Path:
     """Score every SKU listed by `as_of` and return the folder of `part-*.parquet` in SCORE_SCHEMA.
 
     `as_of` None is the day after the newest row. Rows are those of `batch.score_catalogue`, but ordered by rank. The
     workspace must be the same folder on driver and workers. The folder appears whole or not at all; the service
     keeps answering from what was published before. A run that is killed is taken up by the next one of the same model,
-    lake, policy and code after its last finished step. Raises Refusal where the workspace is no folder, the catalogue
+    lake, policy and code after its last finished step. Raises UserError where the workspace is no folder, the catalogue
     is empty, the model reads other features, no policy is in force or another run is scoring the same day.
     """
     _require_folder(workspace.home)
-    require_feature_version(artefact, feature_version())
+    require_feature_version(artifact, feature_version())
     tables = spark_tables(session, workspace, progress)
     as_of = as_of or latest_known_on(tables) + timedelta(days=1)
     bands, target = bands_in_force(as_of), workspace.scores(as_of)
     # A model that cannot score is refused here, and its kernels are compiled before they are shipped.
-    Assessor(artefact, as_of, bands).told(np.full((ROWS_TO_WARM, len(artefact.feature_names)), np.nan))
+    RowScorer(artifact, as_of, bands).told(np.full((ROWS_TO_WARM, len(artifact.feature_names)), np.nan))
     rows = int(tables.backend.to_pyarrow(catalogue_on(tables, as_of).count()).as_py())
     if not rows:
-        raise Refusal(f"No SKU is listed by {as_of}, so there is nothing to score. Take a later day.")
-    made_of = ("spark", artefact.version, tables.fingerprint, feature_version(), bands.version, str(ROWS_PER_PART))
-    with staging_for(target, made_of) as staging:
+        raise UserError(f"No SKU is listed by {as_of}, so there is nothing to score. Take a later day.")
+    made_of = ("spark", artifact.version, tables.fingerprint, feature_version(), bands.version, str(ROWS_PER_PART))
+    with open_checkpoint(target, made_of) as staging:
         work = staging.folder / "spark"
         work.mkdir(exist_ok=True)
-        _ship(session, work, model_folder(workspace, artefact.version))
+        _ship(session, work, model_folder(workspace, artifact.version))
         with progress.step("Features on Spark", rows, "SKUs") as advance:
-            wide = features_on_spark(tables, as_of, artefact.reference, work)
+            wide = features_on_spark(tables, as_of, artifact.reference, work)
             advance(rows)
         with progress.step("Scores with reasons on Spark", rows, "SKUs") as advance:
             scored = session.sql(tables.backend.compile(wide)).mapInArrow(_scoring(as_of), UNRANKED)
@@ -156,7 +156,7 @@ def score_on_spark(
     return target
 
 
-def features_on_spark(tables: Tables, as_of: date, reference: Reference, work: Path) -> "ir.Table":
+def features_on_spark(tables: Tables, as_of: date, reference: FittedTables, work: Path) -> "ir.Table":
     """Every SKU listed by `as_of` with all features of FEATURE_NAMES, as an expression over files in `work`.
 
     Shared rows and each entity are written once: as one plan, the features outgrow Spark's optimizer.
@@ -169,7 +169,7 @@ def features_on_spark(tables: Tables, as_of: date, reference: Reference, work: P
         entity: _kept(tables, entity_table(entity, tables, spine, reference), work / f"{entity}_features")
         for entity in KEYS
     }
-    return gathered(spine, found)
+    return join_entities(spine, found)
 
 
 def _kept(tables: Tables, rows: "ir.Table", folder: Path) -> "ir.Table":
@@ -194,7 +194,7 @@ def _address(path: Path) -> str:
 def _require_folder(home: Path) -> None:
     scheme = next((part for part in home.parts if ADDRESS.fullmatch(part)), None)
     if scheme:
-        raise Refusal(
+        raise UserError(
             f"The workspace {home} is an address ({scheme}//...) and must be a folder that driver and workers share: "
             "scores are put in place by renaming. Mount the bucket or a network file system and give its path."
         )
@@ -241,7 +241,7 @@ def _sorted_by_rank(unranked: "DataFrame", parts: int) -> "DataFrame":
     return unranked.repartitionByRange(parts, *order).sortWithinPartitions(*order)
 
 
-def _write_parts(session: "SparkSession", ordered: Path, staging: Staging, rows: int) -> None:
+def _write_parts(session: "SparkSession", ordered: Path, staging: ScoringCheckpoint, rows: int) -> None:
     """Turn the sorted files of `ordered` into ranked parts, each on a worker of its own choice."""
     files = sorted(ordered.glob("part-*.parquet"))
     counts = [int(pq.read_metadata(path).num_rows) for path in files]
@@ -254,7 +254,7 @@ def _write_parts(session: "SparkSession", ordered: Path, staging: Staging, rows:
     session.sparkContext.parallelize(jobs, len(jobs)).foreach(_ranking())
     written = sum(int(pq.read_metadata(path).num_rows) for path in staging.parts.glob("part-*.parquet"))
     if written != rows:
-        raise Refusal(
+        raise UserError(
             f"The workers wrote {written} of {rows} rows to {staging.parts}. Put the workspace where all can see it."
         )
 

@@ -9,23 +9,23 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data.workspace import replacing
-from models.artifact import read_artefact
+from data.workspace import replace_atomically
+from models.artifact import read_artifact
 from models.risk_bands import bands_in_force
-from serving.score_rows import RANK, SCORE_SCHEMA, Assessor, assess
+from serving.score_rows import RANK, SCORE_SCHEMA, RowScorer, score_batch
 
 
 def score_batches(batches: Iterable[pa.RecordBatch], model: Path, as_of: date) -> Iterator[pa.RecordBatch]:
     """Batches of UNRANKED_SCHEMA for batches of sku_id, market and the features (float64, null = missing).
 
-    `model` is the folder of an artefact, verified and loaded once per Python worker.
+    `model` is the folder of an artifact, verified and loaded once per Python worker.
     """
     assessor, feature_names = _assessor(model, as_of)
     for batch in batches:
         matrix = np.empty((batch.num_rows, len(feature_names)))
         for place, name in enumerate(feature_names):
             matrix[:, place] = batch.column(name).to_numpy(zero_copy_only=False)
-        yield assess(assessor, batch.select(["sku_id", "market"]), matrix)
+        yield score_batch(assessor, batch.select(["sku_id", "market"]), matrix)
 
 
 def write_ranked(source: Path, target: Path, ranked_before: int) -> int:
@@ -36,13 +36,13 @@ def write_ranked(source: Path, target: Path, ranked_before: int) -> int:
     rows = pq.ParquetFile(source).read()
     ranks = pa.array(np.arange(ranked_before + 1, ranked_before + rows.num_rows + 1))
     ranked = rows.select(SCORE_SCHEMA.names).set_column(RANK, SCORE_SCHEMA.field(RANK), ranks).cast(SCORE_SCHEMA)
-    with replacing(target) as attempt:
+    with replace_atomically(target) as attempt:
         pq.write_table(ranked, attempt, compression="zstd")
     return int(rows.num_rows)
 
 
 @cache
-def _assessor(model: Path, as_of: date) -> tuple[Assessor, tuple[str, ...]]:
+def _assessor(model: Path, as_of: date) -> tuple[RowScorer, tuple[str, ...]]:
     """The scorer of this Python worker and the columns it reads; one thread, since Spark runs a task on each core."""
-    artefact = read_artefact(model)
-    return Assessor(artefact, as_of, bands_in_force(as_of), threads=1), artefact.feature_names
+    artifact = read_artifact(model)
+    return RowScorer(artifact, as_of, bands_in_force(as_of), threads=1), artifact.feature_names

@@ -3,7 +3,7 @@
 import pytest
 
 from data.contract import BY_NAME, TABLES, Table
-from data.contract_docs import BEGIN, END, README, refreshed
+from data.contract_docs import BEGIN, END, README, update_table_list
 
 each_table = pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 
@@ -44,11 +44,11 @@ def test_only_suppliers_skus_and_lab_tests_are_required() -> None:
 
 def test_the_readme_lists_the_contract_in_force() -> None:
     text = README.read_text(encoding="utf-8")
-    assert refreshed(text) == text, "run `python -m data.contract_docs`"
+    assert update_table_list(text) == text, "run `python -m data.contract_docs`"
 
 
 def test_the_list_names_every_table_and_column_and_touches_nothing_else() -> None:
-    text = refreshed(f"before\n{BEGIN}\nstale\n{END}\nafter\n")
+    text = update_table_list(f"before\n{BEGIN}\nstale\n{END}\nafter\n")
     assert text.startswith("before\n")
     assert text.endswith("after\n")
     assert "stale" not in text
@@ -59,4 +59,4 @@ def test_the_list_names_every_table_and_column_and_touches_nothing_else() -> Non
 
 def test_a_text_without_the_markers_is_an_error() -> None:
     with pytest.raises(ValueError, match="must hold the lines"):
-        refreshed("no markers here")
+        update_table_list("no markers here")

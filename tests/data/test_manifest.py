@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.manifest import file_sums, require_unchanged, require_whole, sums_of, sums_record
 
 
@@ -22,7 +22,7 @@ def test_one_changed_byte_is_found(
     at = place % len(content)
     (folder / "a").write_bytes(content[:at] + bytes([content[at] ^ flipped]) + content[at + 1 :])
     require_whole(folder, sums)
-    with pytest.raises(Refusal, match=r"a in .* changed since it was written"):
+    with pytest.raises(UserError, match=r"a in .* changed since it was written"):
         require_unchanged(folder, sums)
 
 
@@ -31,10 +31,10 @@ def test_a_file_cut_short_or_gone_is_named_without_reading(tmp_path: Path) -> No
         (tmp_path / name).write_text(name * 9)
     sums = file_sums(tmp_path, ["a", "b"])
     (tmp_path / "b").write_text("b")
-    with pytest.raises(Refusal, match=r"b is not whole \(9 bytes expected\)"):
+    with pytest.raises(UserError, match=r"b is not whole \(9 bytes expected\)"):
         require_whole(tmp_path, sums)
     (tmp_path / "b").unlink()
-    with pytest.raises(Refusal, match=r"b is not whole"):
+    with pytest.raises(UserError, match=r"b is not whole"):
         require_unchanged(tmp_path, sums)
 
 

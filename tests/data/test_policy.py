@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.policy import policy_in_force
 
 
@@ -36,7 +36,7 @@ def test_the_first_policy_also_covers_the_days_before_it(tmp_path: Path) -> None
 
 
 def test_without_any_policy_the_day_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Refusal, match=r"There is no bands policy\. Add policy/bands/2025-12-31\.toml"):
+    with pytest.raises(UserError, match=r"There is no bands policy\. Add policy/bands/2025-12-31\.toml"):
         policy_in_force("bands", date(2025, 12, 31), tmp_path)
 
 
@@ -44,7 +44,7 @@ def test_without_any_policy_the_day_is_refused(tmp_path: Path) -> None:
 def test_a_policy_that_is_no_toml_is_refused(tmp_path: Path, text: bytes) -> None:
     written(tmp_path, date(2026, 1, 1), "")
     (tmp_path / "bands" / "2026-01-01.toml").write_bytes(text)
-    with pytest.raises(Refusal, match=r"Policy 2026-01-01\.toml of bands is not valid TOML: .* Mend the file\."):
+    with pytest.raises(UserError, match=r"Policy 2026-01-01\.toml of bands is not valid TOML: .* Mend the file\."):
         policy_in_force("bands", date(2026, 1, 1), tmp_path)
 
 

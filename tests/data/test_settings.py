@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.settings import read_settings
 
 
@@ -36,5 +36,5 @@ def test_a_week_is_kept_unless_another_number_of_days_is_given(tmp_path: Path) -
     assert read_settings(tmp_path, {}).keep_days == read_settings(tmp_path, {"TOUCHSTONE_KEEP_DAYS": ""}).keep_days == 7
     assert read_settings(tmp_path, {"TOUCHSTONE_KEEP_DAYS": "30"}).keep_days == 30
     for wrong in ("-1", "a week", "1.5"):
-        with pytest.raises(Refusal, match="TOUCHSTONE_KEEP_DAYS"):
+        with pytest.raises(UserError, match="TOUCHSTONE_KEEP_DAYS"):
             read_settings(tmp_path, {"TOUCHSTONE_KEEP_DAYS": wrong})

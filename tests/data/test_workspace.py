@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from data.workspace import Workspace, point, pointed, replacing
+from data.workspace import Workspace, read_pointer, replace_atomically, write_pointer
 
 
 def test_days_name_their_folders(tmp_path: Path) -> None:
@@ -17,7 +17,7 @@ def test_days_name_their_folders(tmp_path: Path) -> None:
 def test_a_file_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
     target = tmp_path / "deep" / "file"
     for text in ("one", "two"):
-        with replacing(target) as attempt:
+        with replace_atomically(target) as attempt:
             attempt.write_text(text)
     assert target.read_text() == "two"
     assert list(target.parent.iterdir()) == [target]
@@ -26,7 +26,7 @@ def test_a_file_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
 def test_a_folder_takes_the_place_of_the_one_before_whole(tmp_path: Path) -> None:
     target = tmp_path / "folder"
     for name in ("one", "two"):
-        with replacing(target) as attempt:
+        with replace_atomically(target) as attempt:
             attempt.mkdir()
             (attempt / name).touch()
     assert [path.name for path in target.iterdir()] == ["two"]
@@ -39,7 +39,7 @@ def test_an_error_leaves_the_target_as_it_was_and_nothing_beside_it(tmp_path: Pa
     target.write_text("before")
 
     def fail() -> None:
-        with replacing(target) as attempt:
+        with replace_atomically(target) as attempt:
             if folder:
                 attempt.mkdir()
             else:
@@ -53,7 +53,7 @@ def test_an_error_leaves_the_target_as_it_was_and_nothing_beside_it(tmp_path: Pa
 
 
 def test_a_pointer_says_what_it_was_last_told(tmp_path: Path) -> None:
-    assert pointed(tmp_path / "CURRENT") is None
-    point(tmp_path / "CURRENT", "a")
-    point(tmp_path / "CURRENT", "b")
-    assert pointed(tmp_path / "CURRENT") == "b"
+    assert read_pointer(tmp_path / "CURRENT") is None
+    write_pointer(tmp_path / "CURRENT", "a")
+    write_pointer(tmp_path / "CURRENT", "b")
+    assert read_pointer(tmp_path / "CURRENT") == "b"

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from data.contract import TABLES, Column, Table
 from data.lake.tables import Tables, schema_of
-from features.fitted_tables import SCHEMAS, UNTRAINED_RATES, Reference, rates_table
+from features.fitted_tables import SCHEMAS, UNTRAINED_RATES, FittedTables, rates_table
 from features.groups.reviews import READ, REVIEWS
 from features.point_in_time import SPINE_SCHEMA, feature_table
 from features.review_text.records import CARRIED, records_of
@@ -35,7 +35,7 @@ POOLS: Mapping[str, tuple[Any, ...]] = {
     "text": ("It caught fire!", "Nice.", "开始冒烟", "gave me a rash and fell apart", "", None),
     "country": ("CN", "DE", None),
 }
-REFERENCE = Reference({
+REFERENCE = FittedTables({
     "rates": rates_table(UNTRAINED_RATES),
     "categories": pa.Table.from_pylist(
         [{"category": "toys", "market": "EU", "tests": 40, "fail_rate": 0.3, "log_price_mean": 2.0,

@@ -6,43 +6,43 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from data.errors import Refusal
+from data.errors import UserError
 from features.fitted_tables import (
     SCHEMAS,
     UNTRAINED_RATES,
+    FittedTables,
     Prior,
-    Reference,
     rates_table,
-    read_reference,
-    write_reference,
+    read_fitted_tables,
+    write_fitted_tables,
 )
 from tests.features.small_world import REFERENCE
 
 
 def test_a_written_reference_reads_back_equal(tmp_path: Path) -> None:
     """Every table, in its schema."""
-    write_reference(REFERENCE, tmp_path)
-    assert {name: read_reference(tmp_path)[name] for name in SCHEMAS} == {name: REFERENCE[name] for name in SCHEMAS}
+    write_fitted_tables(REFERENCE, tmp_path)
+    assert {name: read_fitted_tables(tmp_path)[name] for name in SCHEMAS} == {name: REFERENCE[name] for name in SCHEMAS}
 
 
 def test_a_fitted_rate_wins_over_the_untrained_one() -> None:
     """And a rate that was not fitted keeps the untrained one."""
-    reference = Reference({"rates": rates_table({"sku_fail": Prior(0.5, 9.0)})})
+    reference = FittedTables({"rates": rates_table({"sku_fail": Prior(0.5, 9.0)})})
     assert reference.prior("sku_fail") == Prior(0.5, 9.0)
     assert reference.prior("return") == UNTRAINED_RATES["return"]
 
 
 def test_an_absent_table_is_refused_by_name(tmp_path: Path) -> None:
     """The message says which file."""
-    write_reference(Reference.untrained(), tmp_path)
+    write_fitted_tables(FittedTables.untrained(), tmp_path)
     (tmp_path / "title_words.parquet").unlink()
-    with pytest.raises(Refusal, match=r"title_words is missing: there is no .*title_words\.parquet"):
-        read_reference(tmp_path)
+    with pytest.raises(UserError, match=r"title_words is missing: there is no .*title_words\.parquet"):
+        read_fitted_tables(tmp_path)
 
 
 def test_other_columns_are_refused(tmp_path: Path) -> None:
     """The message names found and expected columns."""
-    write_reference(Reference.untrained(), tmp_path)
+    write_fitted_tables(FittedTables.untrained(), tmp_path)
     pq.write_table(pa.table({"word": ["a"]}), tmp_path / "title_words.parquet")
-    with pytest.raises(Refusal, match=r"has the columns \['word'\], expected \['word', 'weight'\]"):
-        read_reference(tmp_path)
+    with pytest.raises(UserError, match=r"has the columns \['word'\], expected \['word', 'weight'\]"):
+        read_fitted_tables(tmp_path)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from data.contract import TABLES
 from data.lake.tables import tables_from_frames
 from features.definition import KEYS
-from features.fitted_tables import Reference
+from features.fitted_tables import FittedTables
 from features.point_in_time import entity_tables, feature_frame
 from features.registry import BY_NAME, CATALOGUE, FEATURE_NAMES
 from tests.features.small_world import AS_OF, REFERENCE, Row, Rows, SmallWorld, random_rows, spine_of, spine_table
@@ -158,7 +158,7 @@ def test_a_frame_keeps_its_rows_in_order_twice_asked_or_unknown() -> None:
                                "result": ["fail"]}),
     }  # fmt: skip
     spine = pd.DataFrame({"sku_id": ["k1", "nobody", "k0", "k1"], "market": "EU", "as_of": AS_OF}, index=[5, 3, 9, 1])
-    found = feature_frame(tables_from_frames(frames), spine, Reference.untrained())
+    found = feature_frame(tables_from_frames(frames), spine, FittedTables.untrained())
     assert list(found["sku_id"]) == ["k1", "nobody", "k0", "k1"]
     assert list(found.index) == [5, 3, 9, 1]
     assert tuple(found.columns[3:]) == FEATURE_NAMES

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from data.lake.surrogate_keys import SKU_CODE, coded_events, coded_skus
+from data.lake.surrogate_keys import SKU_CODE, assign_sku_codes, join_sku_codes
 from data.lake.tables import Tables
 from features import arithmetic, reductions
 from features.definition import Events, Feature
@@ -23,9 +23,11 @@ FEATURES = [feature for feature in CATALOGUE if isinstance(feature.source, Event
 
 def coded(tables: Tables, mixed_by: int) -> Tables:
     """The tables as a lake gives them whose SKUs have come one after the other."""
-    skus = coded_skus(tables["skus"])
+    skus = assign_sku_codes(tables["skus"])
     skus = skus.mutate(**{SKU_CODE: ((skus[SKU_CODE] * mixed_by) % 11).cast("int32")})
-    events = {name: coded_events(tables[name], skus) for name in ("orders", "returns", "lab_tests", "incidents", READ)}
+    events = {
+        name: join_sku_codes(tables[name], skus) for name in ("orders", "returns", "lab_tests", "incidents", READ)
+    }
     return replace(tables, given={**tables.given, "skus": skus, **events})
 
 

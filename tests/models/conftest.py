@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from models.artifact import Artefact
-from tests.models.worlds import tiny_artefact
+from models.artifact import Artifact
+from tests.models.worlds import tiny_artifact
 
 
 @pytest.fixture(scope="session")
-def artefact(tmp_path_factory: pytest.TempPathFactory) -> Artefact:
-    """A small artefact, written and read back."""
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """A small artifact, written and read back."""
     folder: Path = tmp_path_factory.mktemp("models") / "tiny"
-    return tiny_artefact(folder)
+    return tiny_artifact(folder)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from data.errors import Refusal
+from data.errors import UserError
 from models.calibration import MANY_LABELS, Calibration, fit_calibration
 from models.calibration_curves import Floats
 
@@ -221,13 +221,13 @@ def test_periods_may_be_any_ids_that_sort_in_time() -> None:
 @pytest.mark.parametrize("failed", [np.zeros(50), np.ones(50), np.full(50, 0.5), np.full(50, np.nan)])
 def test_labels_of_one_class_or_none_are_refused(failed: Floats) -> None:
     """Labels of one class or none are refused."""
-    with pytest.raises(Refusal, match=r"needs labels of both classes; of 50 labels \d+ failed"):
+    with pytest.raises(UserError, match=r"needs labels of both classes; of 50 labels \d+ failed"):
         fit_calibration(np.linspace(-1.0, 1.0, 50), failed)
 
 
 def test_columns_of_different_length_are_refused() -> None:
     """Columns of different length are refused."""
-    with pytest.raises(Refusal, match="lengths differ"):
+    with pytest.raises(UserError, match="lengths differ"):
         fit_calibration(np.zeros(3), np.array([0, 1]))
 
 
@@ -237,7 +237,7 @@ def test_numbers_that_are_not_finite_are_refused(spoilt: str) -> None:
     margin, failed = labels(50, 1)
     weight = np.ones(50)
     {"margin": margin, "weight": weight}[spoilt][3] = np.nan
-    with pytest.raises(Refusal, match="finite margins and weights above 0"):
+    with pytest.raises(UserError, match="finite margins and weights above 0"):
         fit_calibration(margin, failed, weights=weight)
 
 
@@ -254,19 +254,19 @@ def test_curves_that_fall_cross_or_leave_0_and_1_are_refused(change: dict[str, t
         "platt", 0.8, (0.0, 1.0), (0.3, 0.5), (0.2, 0.4), (0.4, 0.6), labels=9, failed=3, suppliers=2, periods=1,
         drift_sd=0.0, log_loss={},
     )  # fmt: skip
-    with pytest.raises(Refusal, match="must stay inside"):
+    with pytest.raises(UserError, match="must stay inside"):
         replace(sound, **change)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"kind": "platt"}', "null"])
 def test_json_that_is_no_calibration_is_refused(text: str) -> None:
     """Json that is no calibration is refused."""
-    with pytest.raises(Refusal, match=r"This is not a calibration: .* Restore calibration.json or train again"):
+    with pytest.raises(UserError, match=r"This is not a calibration: .* Restore calibration.json or train again"):
         Calibration.from_json(text)
 
 
 def test_one_knot_is_refused() -> None:
     """One knot is refused."""
     sound = CALIBRATIONS[0]
-    with pytest.raises(Refusal, match="needs two knots or more"):
+    with pytest.raises(UserError, match="needs two knots or more"):
         replace(sound, knots=sound.knots[:1], p=sound.p[:1], low=sound.low[:1], high=sound.high[:1])

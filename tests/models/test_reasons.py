@@ -12,13 +12,13 @@ from hypothesis.extra.numpy import arrays
 
 from features.definition import Feature, Unit
 from features.registry import BY_NAME, CATALOGUE, FEATURE_NAMES
-from models.artifact import Artefact
+from models.artifact import Artifact
 from models.calibration_curves import Floats
 from models.reasons import (
     IN_WORDS,
     REASONS_TYPE,
-    Narrator,
-    Place,
+    ReasonWriter,
+    RowContext,
     brief_of,
     comparison_of,
     effect_of,
@@ -163,10 +163,10 @@ def test_the_column_of_reasons_says_what_a_loop_over_rows_would(contributions: F
     assert column.to_pylist() == expected
 
 
-def test_the_column_is_the_one_of_a_score_row(artefact: Artefact) -> None:
+def test_the_column_is_the_one_of_a_score_row(artifact: Artifact) -> None:
     """The column is the one of a score row."""
     matrix = tiny_matrix(40, seed=1)
-    told = Scorer(artefact).explain(matrix, 5)
+    told = Scorer(artifact).explain(matrix, 5)
     values = np.take_along_axis(matrix, told.strongest, axis=1)
     column = reasons_array(values, told.strongest, told.contributions, pa.array(FEATURE_NAMES))
     assert str(column.type) == "list<item: struct<feature: string, value: double, contribution: double>>"
@@ -194,13 +194,13 @@ def test_no_sentence_uses_a_forbidden_word_or_leaves_a_gap(declared: Feature) ->
 
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**16), category=st.sampled_from([*CATEGORIES, "never seen"]))
-def test_what_is_told_agrees_in_number_sign_and_order(artefact: Artefact, seed: int, category: str) -> None:
+def test_what_is_told_agrees_in_number_sign_and_order(artifact: Artifact, seed: int, category: str) -> None:
     """What is told agrees in number sign and order."""
     matrix = tiny_matrix(3, seed)
-    scores, narrator = Scorer(artefact).score(matrix), Narrator(artefact)
+    scores, narrator = Scorer(artifact).score(matrix), ReasonWriter(artifact)
     for row in range(3):
         contributions = scores.contributions[row]
-        reasons = narrator.tell(Place(category, float(scores.margin[row])), matrix[row], contributions)
+        reasons = narrator.tell(RowContext(category, float(scores.margin[row])), matrix[row], contributions)
         assert len(reasons) <= 4
         for reason in reasons:
             contribution = contributions[FEATURE_NAMES.index(reason.feature)]
@@ -213,19 +213,19 @@ def test_what_is_told_agrees_in_number_sign_and_order(artefact: Artefact, seed: 
         ]
 
 
-def test_points_are_the_probability_with_the_contribution_less_the_one_without(artefact: Artefact) -> None:
+def test_points_are_the_probability_with_the_contribution_less_the_one_without(artifact: Artifact) -> None:
     """Points are the probability with the contribution less the one without."""
     contributions = np.zeros(len(FEATURE_NAMES))
     contributions[0] = 0.8
-    (reason,) = Narrator(artefact).tell(Place("chargers", 0.3), np.zeros(len(FEATURE_NAMES)), contributions)
-    p_with, p_without = artefact.calibration.p_fail(np.array([0.3, -0.5]))
+    (reason,) = ReasonWriter(artifact).tell(RowContext("chargers", 0.3), np.zeros(len(FEATURE_NAMES)), contributions)
+    p_with, p_without = artifact.calibration.p_fail(np.array([0.3, -0.5]))
     assert reason.points == pytest.approx(100 * (p_with - p_without))
 
 
-def test_more_than_four_are_never_told_however_many_are_asked_for(artefact: Artefact) -> None:
+def test_more_than_four_are_never_told_however_many_are_asked_for(artifact: Artifact) -> None:
     """More than four are never told however many are asked for."""
     contributions = np.linspace(0.1, 0.9, len(FEATURE_NAMES))
-    told = Narrator(artefact).tell(Place("chargers", 0.3), np.zeros(len(FEATURE_NAMES)), contributions, most=9)
+    told = ReasonWriter(artifact).tell(RowContext("chargers", 0.3), np.zeros(len(FEATURE_NAMES)), contributions, most=9)
     assert len(told) == 4
 
 
@@ -247,9 +247,9 @@ def test_an_unknown_value_is_said_to_be_unknown_and_not_compared() -> None:
     assert comparison_of(feature, float("nan"), "toys", {("toys", feature.name): 30.0}) == ""
 
 
-def test_norms_that_are_not_numbers_are_left_out(artefact: Artefact) -> None:
+def test_norms_that_are_not_numbers_are_left_out(artifact: Artifact) -> None:
     """Norms that are not numbers are left out."""
-    norms = norms_of(artefact)
+    norms = norms_of(artifact)
     assert len(norms) == len(CATEGORIES) * len(FEATURE_NAMES)
     assert all(np.isfinite(median) for median in norms.values())
 
@@ -258,17 +258,17 @@ def test_norms_that_are_not_numbers_are_left_out(artefact: Artefact) -> None:
 @given(
     told=st.lists(
         st.tuples(
-            st.builds(Place, st.sampled_from(CATEGORIES), st.floats(-6, 6)), st.sampled_from(FEATURE_NAMES),
+            st.builds(RowContext, st.sampled_from(CATEGORIES), st.floats(-6, 6)), st.sampled_from(FEATURE_NAMES),
             st.sampled_from(VALUES[:-2]), st.floats(-2, 2),
         ),
         max_size=30,
     )
 )  # fmt: skip
 def test_a_reason_in_company_is_the_reason_alone(
-    artefact: Artefact, told: list[tuple[Place, str, float, float]]
+    artifact: Artifact, told: list[tuple[RowContext, str, float, float]]
 ) -> None:
     """Reasons of many rows at once say, to the last bit, what each says by itself; so do their sentences."""
-    narrator = Narrator(artefact)
+    narrator = ReasonWriter(artifact)
     alone = [narrator.reason(*each) for each in told]
     assert narrator.reasons(told) == alone
     assert narrator.sentences(told) == [reason.sentence for reason in alone]

@@ -8,19 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.errors import Refusal
-from models.risk_bands import ACTIONS, Bands, bands_in_force
+from data.errors import UserError
+from models.risk_bands import ACTIONS, RiskBands, bands_in_force
 
 FLOORS = st.lists(st.floats(0.001, 0.999), max_size=5, unique=True).map(lambda floors: (0.0, *sorted(floors)))
 PROBABILITIES = st.lists(st.floats(0.0, 1.0), min_size=1, max_size=40)
 
 
 @st.composite
-def any_bands(draw: st.DrawFn) -> Bands:
+def any_bands(draw: st.DrawFn) -> RiskBands:
     """Any bands that are allowed."""
     floors = draw(FLOORS)
     actions = sorted((draw(st.sampled_from(ACTIONS)) for _ in floors), key=ACTIONS.index)
-    return Bands("2026-01-01-00000000", tuple(f"band {floor}" for floor in floors), floors, tuple(actions))
+    return RiskBands("2026-01-01-00000000", tuple(f"band {floor}" for floor in floors), floors, tuple(actions))
 
 
 def written(folder: Path, day: str, *bands: str) -> Path:
@@ -36,7 +36,7 @@ HIGH = 'name = "high"\nfloor = 0.3\naction = "test"'
 
 @settings(deadline=None)
 @given(bands=any_bands(), probabilities=PROBABILITIES)
-def test_more_risk_never_means_a_gentler_band_or_action(bands: Bands, probabilities: list[float]) -> None:
+def test_more_risk_never_means_a_gentler_band_or_action(bands: RiskBands, probabilities: list[float]) -> None:
     """More risk never means a gentler band or action."""
     rising = np.sort(probabilities)
     assert (np.diff(bands.rank(rising)) >= 0).all()
@@ -45,7 +45,9 @@ def test_more_risk_never_means_a_gentler_band_or_action(bands: Bands, probabilit
 
 @settings(deadline=None)
 @given(bands=any_bands(), probabilities=PROBABILITIES)
-def test_a_probability_is_at_or_above_its_floor_and_below_the_next(bands: Bands, probabilities: list[float]) -> None:
+def test_a_probability_is_at_or_above_its_floor_and_below_the_next(
+    bands: RiskBands, probabilities: list[float]
+) -> None:
     """A probability is at or above its floor and below the next."""
     for p, name in zip(probabilities, bands.band(probabilities), strict=True):
         place = bands.names.index(name)
@@ -81,7 +83,7 @@ def test_the_newest_policy_that_is_not_after_the_day_is_in_force(tmp_path: Path)
 def test_a_score_alone_never_removes_or_pauses(tmp_path: Path, action: str) -> None:
     """A score alone never removes or pauses."""
     written(tmp_path, "2026-01-01", LOW, f'name = "high"\nfloor = 0.3\naction = "{action}"')
-    with pytest.raises(Refusal, match=f"may not ask for '{action}', only for none, request_documents, test"):
+    with pytest.raises(UserError, match=f"may not ask for '{action}', only for none, request_documents, test"):
         bands_in_force(date(2026, 2, 1), tmp_path)
 
 
@@ -90,21 +92,21 @@ def test_floors_that_do_not_start_at_0_and_rise_are_refused(tmp_path: Path, floo
     """Floors that do not start at 0 and rise are refused."""
     tables = [f'name = "band {place}"\nfloor = {floor}\naction = "none"' for place, floor in enumerate(floors)]
     written(tmp_path, "2026-01-01", *tables)
-    with pytest.raises(Refusal, match=r"band floors must start at 0 and rise below 1, got .*bands/2026-01-01.toml"):
+    with pytest.raises(UserError, match=r"band floors must start at 0 and rise below 1, got .*bands/2026-01-01.toml"):
         bands_in_force(date(2026, 2, 1), tmp_path)
 
 
 def test_a_gentler_action_for_more_risk_is_refused(tmp_path: Path) -> None:
     """A gentler action for more risk is refused."""
     written(tmp_path, "2026-01-01", LOW.replace("none", "test"), HIGH.replace('"test"', '"none"'))
-    with pytest.raises(Refusal, match="more risk may not ask for a gentler action"):
+    with pytest.raises(UserError, match="more risk may not ask for a gentler action"):
         bands_in_force(date(2026, 2, 1), tmp_path)
 
 
 def test_two_bands_of_one_name_are_refused(tmp_path: Path) -> None:
     """Two bands of one name are refused."""
     written(tmp_path, "2026-01-01", LOW, HIGH.replace("high", "low"))
-    with pytest.raises(Refusal, match="each band needs a name of its own"):
+    with pytest.raises(UserError, match="each band needs a name of its own"):
         bands_in_force(date(2026, 2, 1), tmp_path)
 
 
@@ -114,19 +116,19 @@ def test_two_bands_of_one_name_are_refused(tmp_path: Path) -> None:
 def test_a_band_with_other_fields_is_refused(tmp_path: Path, table: str) -> None:
     """A band with other fields is refused."""
     written(tmp_path, "2026-01-01", table)
-    with pytest.raises(Refusal, match=r"each \[\[band\]\] needs a name, a floor and an action"):
+    with pytest.raises(UserError, match=r"each \[\[band\]\] needs a name, a floor and an action"):
         bands_in_force(date(2026, 2, 1), tmp_path)
 
 
 def test_a_policy_without_bands_is_refused(tmp_path: Path) -> None:
     """A policy without bands is refused."""
     written(tmp_path, "2026-01-01")
-    with pytest.raises(Refusal, match="needs a name, a floor and an action"):
+    with pytest.raises(UserError, match="needs a name, a floor and an action"):
         bands_in_force(date(2026, 2, 1), tmp_path)
 
 
 @pytest.mark.parametrize("p_fail", [-0.01, 1.01, float("nan")])
 def test_what_is_no_probability_gets_no_band(p_fail: float) -> None:
     """What is no probability gets no band."""
-    with pytest.raises(Refusal, match="A probability is between 0 and 1, got"):
+    with pytest.raises(UserError, match="A probability is between 0 and 1, got"):
         bands_in_force(date(2026, 6, 30)).band([0.5, p_fail])

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from data.errors import Refusal
+from data.errors import UserError
 from features.registry import FEATURE_NAMES
-from models.artifact import Artefact
+from models.artifact import Artifact
 from models.reasons import top_reasons
 from models.scorer import Scorer, Scores
 from models.treeshap import Contributions, Engine
@@ -26,9 +26,9 @@ ANY_MATRIX = st.integers(1, 8).flatmap(
 
 
 @pytest.fixture(scope="module")
-def scorer(artefact: Artefact) -> Scorer:
+def scorer(artifact: Artifact) -> Scorer:
     """The small model, loaded."""
-    return Scorer(artefact)
+    return Scorer(artifact)
 
 
 def taken(scores: Scores, rows: object) -> list[np.ndarray]:
@@ -77,17 +77,17 @@ def test_a_row_alone_scores_as_in_company(scorer: Scorer) -> None:
             assert np.array_equal(one, many)
 
 
-def test_threads_change_nothing(artefact: Artefact, scorer: Scorer) -> None:
+def test_threads_change_nothing(artifact: Artifact, scorer: Scorer) -> None:
     """Threads change nothing."""
     matrix = tiny_matrix(300, seed=8)
     for one, two in zip(
-        taken(scorer.score(matrix), slice(None)), taken(Scorer(artefact, threads=2).score(matrix), slice(None)),
+        taken(scorer.score(matrix), slice(None)), taken(Scorer(artifact, threads=2).score(matrix), slice(None)),
         strict=True,
     ):  # fmt: skip
         assert np.array_equal(one, two)
 
 
-def test_contributions_are_those_of_the_shap_library(artefact: Artefact, scorer: Scorer) -> None:
+def test_contributions_are_those_of_the_shap_library(artifact: Artifact, scorer: Scorer) -> None:
     """Contributions are those of the shap library."""
     import lightgbm
 
@@ -98,7 +98,7 @@ def test_contributions_are_those_of_the_shap_library(artefact: Artefact, scorer:
 
     matrix = tiny_matrix(60, seed=2)
     explainer = shap.TreeExplainer(
-        lightgbm.Booster(model_str=artefact.booster_text), feature_perturbation="tree_path_dependent"
+        lightgbm.Booster(model_str=artifact.booster_text), feature_perturbation="tree_path_dependent"
     )
     scores = scorer.score(matrix)
     assert np.abs(explainer(matrix).values - scores.contributions).max() < 1e-9
@@ -144,26 +144,26 @@ def test_other_memory_layouts_score_the_same(scorer: Scorer) -> None:
 
 
 @pytest.mark.parametrize("shape", [(3, WIDTH + 1), (3, WIDTH - 1), (WIDTH,), (0, 0), (1, 1, WIDTH)])
-def test_a_matrix_of_another_shape_is_refused(scorer: Scorer, artefact: Artefact, shape: tuple[int, ...]) -> None:
+def test_a_matrix_of_another_shape_is_refused(scorer: Scorer, artifact: Artifact, shape: tuple[int, ...]) -> None:
     """A matrix of another shape is refused."""
-    message = f"Model {artefact.version} reads rows of {WIDTH} features, but was given an array of shape {shape}."
-    with pytest.raises(Refusal, match=re.escape(message)):
+    message = f"Model {artifact.version} reads rows of {WIDTH} features, but was given an array of shape {shape}."
+    with pytest.raises(UserError, match=re.escape(message)):
         scorer.score(np.zeros(shape))
 
 
-def test_a_booster_with_other_features_is_refused(artefact: Artefact) -> None:
+def test_a_booster_with_other_features_is_refused(artifact: Artifact) -> None:
     """A booster with other features is refused."""
-    names = (artefact.feature_names[1], artefact.feature_names[0], *artefact.feature_names[2:])
-    with pytest.raises(Refusal, match=r"reads other features than features.json names"):
-        Scorer(replace(artefact, feature_names=names))
+    names = (artifact.feature_names[1], artifact.feature_names[0], *artifact.feature_names[2:])
+    with pytest.raises(UserError, match=r"reads other features than features.json names"):
+        Scorer(replace(artifact, feature_names=names))
 
 
-def test_a_model_file_that_asks_for_early_stopping_is_scored_in_full(artefact: Artefact, scorer: Scorer) -> None:
+def test_a_model_file_that_asks_for_early_stopping_is_scored_in_full(artifact: Artifact, scorer: Scorer) -> None:
     """A model file that asks for early stopping is scored in full."""
-    asked = artefact.booster_text.replace("[seed:", "[pred_early_stop: 1]\n[pred_early_stop_margin: 0]\n[seed:")
-    assert asked != artefact.booster_text
+    asked = artifact.booster_text.replace("[seed:", "[pred_early_stop: 1]\n[pred_early_stop_margin: 0]\n[seed:")
+    assert asked != artifact.booster_text
     matrix = tiny_matrix(100, seed=9)
-    hasty = Scorer(replace(artefact, booster_text=asked))
+    hasty = Scorer(replace(artifact, booster_text=asked))
     assert np.array_equal(hasty.margin(matrix), scorer.margin(matrix))
 
 
@@ -181,11 +181,11 @@ def test_the_strongest_contributions_are_the_largest_of_all_to_the_bit(
         assert np.array_equal(getattr(told, name), getattr(whole, name))
 
 
-def test_scores_are_those_of_lightgbm(artefact: Artefact, scorer: Scorer) -> None:
+def test_scores_are_those_of_lightgbm(artifact: Artifact, scorer: Scorer) -> None:
     """Margins and contributions are LightGBM's to 1e-9."""
     import lightgbm
 
-    matrix, booster = tiny_matrix(200, seed=5), lightgbm.Booster(model_str=artefact.booster_text)
+    matrix, booster = tiny_matrix(200, seed=5), lightgbm.Booster(model_str=artifact.booster_text)
     scores = scorer.score(matrix)
     explained = np.asarray(booster.predict(matrix, pred_contrib=True))
     assert np.abs(scores.contributions - explained[:, :-1]).max() < 1e-9
@@ -194,7 +194,7 @@ def test_scores_are_those_of_lightgbm(artefact: Artefact, scorer: Scorer) -> Non
 
 
 def test_a_model_that_the_engine_explains_otherwise_is_refused(
-    artefact: Artefact, monkeypatch: pytest.MonkeyPatch
+    artifact: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A model that engine and LightGBM explain differently is refused when it is loaded."""
     explain = Engine.contributions
@@ -204,11 +204,11 @@ def test_a_model_that_the_engine_explains_otherwise_is_refused(
         return Contributions(told.values + 2e-9, told.base_value)
 
     monkeypatch.setattr(Engine, "contributions", off)
-    with pytest.raises(Refusal, match=r"differ from LightGBM's by 2\.0e-09"):
-        Scorer(artefact)
+    with pytest.raises(UserError, match=r"differ from LightGBM's by 2\.0e-09"):
+        Scorer(artifact)
 
 
-def test_a_linear_tree_is_refused(artefact: Artefact) -> None:
+def test_a_linear_tree_is_refused(artifact: Artifact) -> None:
     """A model that cannot be explained exactly is refused with a sentence."""
     import lightgbm
 
@@ -217,5 +217,5 @@ def test_a_linear_tree_is_refused(artefact: Artefact) -> None:
         matrix, tiny_outcomes(matrix, 1).astype(float), feature_name=list(FEATURE_NAMES), params={"linear_tree": True}
     )
     booster = lightgbm.train({"objective": "binary", "linear_tree": True, "verbosity": -1}, data, 3)
-    with pytest.raises(Refusal, match="cannot be explained"):
-        Scorer(replace(artefact, booster_text=booster.model_to_string()))
+    with pytest.raises(UserError, match="cannot be explained"):
+        Scorer(replace(artifact, booster_text=booster.model_to_string()))

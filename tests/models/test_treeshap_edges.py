@@ -219,6 +219,6 @@ def test_a_cached_kernel_is_out_of_date_when_any_source_of_the_package_changes(
 
 def test_a_kernel_is_compiled_also_where_no_cache_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("numba.core.caching.CacheImpl._locator_classes", [])
-    double = compiled_module.compiled(lambda number: 2 * number)
+    double = compiled_module.compile_kernel(lambda number: 2 * number)
     assert double(21) == 42
     assert double.stats.cache_path is None

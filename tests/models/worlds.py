@@ -8,12 +8,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from data.workspace import Workspace
-from features.fitted_tables import Reference
+from features.fitted_tables import FittedTables
 from features.registry import FEATURE_NAMES
 from features.version import feature_version
-from models.artifact import Artefact, ArtefactParts, read_artefact, write_artefact
+from models.artifact import Artifact, ArtifactParts, read_artifact, write_artifact
 from models.calibration import Calibration, fit_calibration
-from models.registry import crown, keep_model
+from models.registry import set_champion, store_model
 
 Floats = NDArray[np.float64]
 
@@ -56,19 +56,19 @@ def tiny_calibration(seed: int) -> Calibration:
     return fit_calibration(margin, failed, draw.integers(0, 40, 400), np.arange(400) // 100, seed=seed)
 
 
-def tiny_reference() -> Reference:
+def tiny_reference() -> FittedTables:
     """The untrained reference and a median of every feature for each of CATEGORIES."""
     rows = [
         {"category": category, "feature": feature, "median": 0.1 * number}
         for number, category in enumerate(CATEGORIES)
         for feature in FEATURE_NAMES
     ]
-    return Reference({**Reference.untrained().tables, "norms": pa.Table.from_pylist(rows)})
+    return FittedTables({**FittedTables.untrained().tables, "norms": pa.Table.from_pylist(rows)})
 
 
-def tiny_parts(seed: int = 0) -> ArtefactParts:
+def tiny_parts(seed: int = 0) -> ArtifactParts:
     """All parts of a small model; another seed gives another model."""
-    return ArtefactParts(
+    return ArtifactParts(
         booster_text=tiny_booster_text(seed),
         calibration=tiny_calibration(seed),
         feature_names=FEATURE_NAMES,
@@ -80,19 +80,19 @@ def tiny_parts(seed: int = 0) -> ArtefactParts:
     )
 
 
-def tiny_artefact(folder: Path, seed: int = 0) -> Artefact:
+def tiny_artifact(folder: Path, seed: int = 0) -> Artifact:
     """A small model written to `folder` and read back."""
-    write_artefact(tiny_parts(seed), folder)
-    return read_artefact(folder)
+    write_artifact(tiny_parts(seed), folder)
+    return read_artifact(folder)
 
 
 def tiny_champion(workspace: Workspace, seed: int = 0) -> str:
     """Crown a small model in the workspace and return its version."""
-    version = keep_model(workspace, tiny_parts(seed))
-    crown(workspace, version)
+    version = store_model(workspace, tiny_parts(seed))
+    set_champion(workspace, version)
     return version
 
 
-def parts_of(artefact: Artefact) -> ArtefactParts:
-    """The artefact without its version, ready to be written elsewhere."""
-    return ArtefactParts(**{field.name: getattr(artefact, field.name) for field in fields(ArtefactParts)})
+def parts_of(artifact: Artifact) -> ArtifactParts:
+    """The artifact without its version, ready to be written elsewhere."""
+    return ArtifactParts(**{field.name: getattr(artifact, field.name) for field in fields(ArtifactParts)})

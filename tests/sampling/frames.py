@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from sampling.policy import Lab, Offer, SamplingPolicy
+from sampling.policy import LabCapacity, PackageOffer, SamplingPolicy
 from sampling.problem import Package
 
 AS_OF = date(2026, 6, 30)
@@ -14,8 +14,10 @@ CHEAP = Package("cheap", 2_500, 1, "desk")
 MIDDLE = Package("middle", 14_000, 1, "chemistry")
 DEAR = Package("dear", 110_000, 2, "radio")
 CATEGORIES = ("jewellery", "textile", "gadget", "unheard of")
-OFFERS = (Offer(CHEAP, ("jewellery",)), Offer(MIDDLE, ("textile",)), Offer(DEAR, ("gadget",)))
-POLICY = SamplingPolicy("test-1", CHEAP, OFFERS, labs=(Lab("one", {"chemistry": 500}), Lab("two", {"chemistry": 250})))
+OFFERS = (PackageOffer(CHEAP, ("jewellery",)), PackageOffer(MIDDLE, ("textile",)), PackageOffer(DEAR, ("gadget",)))
+POLICY = SamplingPolicy(
+    "test-1", CHEAP, OFFERS, labs=(LabCapacity("one", {"chemistry": 500}), LabCapacity("two", {"chemistry": 250}))
+)
 
 
 def candidates(p_fail: Any, category: Any, market: Any = "DE") -> pa.Table:

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from data.policy import PolicyText
 from sampling.estimation.policy import EstimationPolicy, estimation_policy
-from sampling.estimation.round_data import Record
+from sampling.estimation.round_data import RoundRecord
 from sampling.problem import Floats, Truths
 
 NUMBERS = {
@@ -39,7 +39,7 @@ class Market:
         """Which SKUs are toys."""
         return np.arange(len(self)) < len(self) // 2
 
-    def record(self, seed: int, answer_rate: float = 1.0, name: str = "r1", sensitivity: float = 1.0) -> Record:
+    def record(self, seed: int, answer_rate: float = 1.0, name: str = "r1", sensitivity: float = 1.0) -> RoundRecord:
         """One Poisson draw of the market, with its results."""
         rng = np.random.default_rng(seed)
         rows = np.flatnonzero(rng.random(len(self)) < self.inclusion)
@@ -51,7 +51,7 @@ class Market:
             "result": pa.array(np.where(seen, "fail", "pass").tolist()),
         }).filter(pa.array(answered))  # fmt: skip
         nothing = pa.table({name: pa.array([], kind) for name, kind in OUTSIDE.items()})
-        return Record(name, plan, self.strata(), nothing, results, results.slice(0, 0))
+        return RoundRecord(name, plan, self.strata(), nothing, results, results.slice(0, 0))
 
     def strata(self) -> pa.Table:
         """One stratum per cell and inclusion probability."""

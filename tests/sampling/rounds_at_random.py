@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from hypothesis import strategies as st
 
-from sampling.design.draw import taken
-from sampling.design.inclusion import Solution, solved
-from sampling.problem import Knobs, Limits, Package, Truths, Units
+from sampling.design.draw import draw_sample
+from sampling.design.inclusion import DesignSolution, solve
+from sampling.problem import Constraints, ExplorationSettings, Package, SamplingUnits, Truths
 from sampling.randomness import ONE
 from sampling.testing_value import outcome_variance
 
@@ -24,8 +24,8 @@ PACKAGES = (
 class Round:
     """One instance: what may be tested, and within which limits."""
 
-    units: Units
-    limits: Limits
+    units: SamplingUnits
+    limits: Constraints
 
 
 def random_round(seed: int, skus: int, cells: int, suppliers: int) -> Round:
@@ -40,13 +40,13 @@ def random_round(seed: int, skus: int, cells: int, suppliers: int) -> Round:
     supplier = np.where(rng.random(skus) < 0.1, -1, supplier)
     weight = rng.lognormal(0, 1, skus)
     words = rng.permutation(np.arange(skus, dtype=np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
-    units = Units(weight * p_fail, outcome_variance(p_fail), cell, supplier, words)
+    units = SamplingUnits(weight * p_fail, outcome_variance(p_fail), cell, supplier, words)
     dearest = max(PACKAGES[k].cost_cents for k in {option[0] for option in options})
     budget = int(dearest * rng.choice([1.0, 1.7, 4, 20, 200]) + rng.integers(0, 5_000))
     capacity = {name: int(rng.integers(0, 12)) for name in ("chemistry", "radio", "spectrometry") if rng.random() < 0.6}
     minimum = np.where(rng.random(cells) < 0.3, rng.integers(1, 4, cells), 0)
     cap = int(rng.integers(1, 9)) if rng.random() < 0.7 else None
-    return Round(units, Limits(PACKAGES, tuple(options), budget, capacity, minimum, cap))
+    return Round(units, Constraints(PACKAGES, tuple(options), budget, capacity, minimum, cap))
 
 
 def ample(instance: Round) -> Round:
@@ -60,12 +60,12 @@ def ample(instance: Round) -> Round:
 ROUNDS = st.builds(random_round, st.integers(0, 2**32 - 1), st.integers(1, 400), st.integers(1, 12), st.integers(1, 40))
 
 
-def solution_of(instance: Round) -> Solution:
+def solution_of(instance: Round) -> DesignSolution:
     """The round solved with the usual knobs."""
-    return solved(instance.units, instance.limits, Knobs())
+    return solve(instance.units, instance.limits, ExplorationSettings())
 
 
-def broken(instance: Round, solution: Solution, drawn: Truths) -> list[str]:
+def broken(instance: Round, solution: DesignSolution, drawn: Truths) -> list[str]:
     """The limits that a draw breaks, each as a sentence."""
     units, limits = instance.units, instance.limits
     package = solution.package[drawn]
@@ -90,6 +90,6 @@ def broken(instance: Round, solution: Solution, drawn: Truths) -> list[str]:
     return found
 
 
-def draw(instance: Round, solution: Solution, seed: int) -> Truths:
+def draw(instance: Round, solution: DesignSolution, seed: int) -> Truths:
     """One draw of a round."""
-    return taken(instance.units, solution, instance.limits, seed)
+    return draw_sample(instance.units, solution, instance.limits, seed)

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sampling.plan import allocate
-from sampling.policy import Cell, Lab, Offer
-from sampling.problem import Knobs, Package
-from sampling.randomness import Sealed, forget_sealed, keep_sealed, kept_sealed
+from sampling.policy import Cell, LabCapacity, PackageOffer
+from sampling.problem import ExplorationSettings, Package
+from sampling.randomness import SeedCommitment, delete_commitment, read_commitment, store_commitment
 from tests.sampling.frames import AS_OF, CATEGORIES, DEAR, MIDDLE, OFFERS, POLICY, candidates, marketplace
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,7 +78,7 @@ def test_the_plan_finds_more_failures_than_the_same_money_at_random() -> None:
 
 def test_one_more_slot_and_more_money_have_a_worth() -> None:
     """Where slots bind, one more is worth something; where money does not, more is worth nothing."""
-    tight = dataclasses.replace(POLICY, labs=(Lab("one", {"chemistry": 5}),))
+    tight = dataclasses.replace(POLICY, labs=(LabCapacity("one", {"chemistry": 5}),))
     bound = allocate(marketplace(2_000), tight, 20_000, seed=1).summary
     assert bound.worth_of_slot["chemistry"] > 0
     assert bound.worth_of_1000_eur > 0
@@ -90,7 +90,7 @@ def test_one_more_slot_and_more_money_have_a_worth() -> None:
 def test_minimums_are_met_and_what_can_not_be_met_is_said() -> None:
     """A minimum that the SKUs, the slots and the money allow is met; of the other it is said how many tests lack."""
     minimums: dict[Cell, int] = {("textile", "DE"): 6, ("gadget", "US"): 3, ("jewellery", "DE"): 1_000}
-    policy = dataclasses.replace(POLICY, minimums=minimums, labs=(Lab("one", {"radio": 1}),))
+    policy = dataclasses.replace(POLICY, minimums=minimums, labs=(LabCapacity("one", {"radio": 1}),))
     plan = allocate(marketplace(300), policy, 30_000, seed=4)
     told = {(row.category, row.market): (row.tests, row.unmet) for row in plan.summary.minimums}
     cells = [(row["category"], row["market"]) for row in plan.units.to_pylist()]
@@ -118,7 +118,7 @@ def test_a_screen_is_chosen_where_it_finds_more_for_the_money() -> None:
     """A cheap screen stands beside the full package; a SKU gets one of them, minimums count the full one only."""
     screen = Package("screen", 1_000, 1, "xrf", 3, 0.6)
     policy = dataclasses.replace(
-        POLICY, offers=(*OFFERS, Offer(screen, ("textile",))), minimums={("textile", "DE"): 4}
+        POLICY, offers=(*OFFERS, PackageOffer(screen, ("textile",))), minimums={("textile", "DE"): 4}
     )  # fmt: skip
     plan = allocate(candidates(np.linspace(0.5, 0.01, 600), "textile"), policy, 3_000, seed=2)
     full, screened = ([r for r in plan.units.to_pylist() if r["package"] == name] for name in ("middle", "screen"))
@@ -133,8 +133,8 @@ def test_a_screen_is_chosen_where_it_finds_more_for_the_money() -> None:
 def test_cells_with_few_tests_are_tried_again_and_pending_ones_calm_them() -> None:
     """The bonus favours the category with fewer tests; tests in progress count as if they were known."""
     table = candidates([0.05] * 2_000, ["textile", "blouse"] * 1_000)
-    mostly_value = Knobs(value_given_up=0.05)
-    policy = dataclasses.replace(POLICY, offers=(Offer(MIDDLE, ("textile", "blouse")),), knobs=mostly_value)
+    mostly_value = ExplorationSettings(value_given_up=0.05)
+    policy = dataclasses.replace(POLICY, offers=(PackageOffer(MIDDLE, ("textile", "blouse")),), knobs=mostly_value)
     known = table.append_column("cell_tests", pa.array([0.0, 400.0] * 1_000))
     known = known.append_column("cell_failures", pa.array([0.0, 20.0] * 1_000))
     tests = allocate(known, policy, 14_000, seed=1).units["category"].to_pylist()
@@ -216,12 +216,12 @@ def test_columns_that_a_plan_does_not_need_are_welcome() -> None:
 
 def test_a_seal_is_the_hash_of_seed_and_nonce_and_opens_once(tmp_path: Path) -> None:
     """A seal is the SHA-256 of seed and nonce; the kept seed is the next round's and is forgotten then."""
-    sealed = Sealed(7, "salt")
+    sealed = SeedCommitment(7, "salt")
     assert sealed.seal == "432fe99e73572136aeb4b7e7abf5af800f7cf8522ebcd0ea77bc8751134d2b85"
     assert allocate(marketplace(20), POLICY, 5_000, 7, nonce="salt").summary.seal == sealed.seal
     assert allocate(marketplace(20), POLICY, 5_000, 7).summary.seal != sealed.seal
-    keep_sealed(sealed, tmp_path)
-    assert kept_sealed(tmp_path) == sealed
-    forget_sealed(tmp_path)
-    assert kept_sealed(tmp_path) is None
+    store_commitment(sealed, tmp_path)
+    assert read_commitment(tmp_path) == sealed
+    delete_commitment(tmp_path)
+    assert read_commitment(tmp_path) is None
     assert sealed.round_id(AS_OF).startswith("2026-06-30-")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.policy import PolicyText
 from sampling.policy import sampling_policy, sampling_policy_in_force
 
@@ -71,6 +71,6 @@ def test_slots_of_a_round_add_up_over_laboratories_and_weeks() -> None:
 )
 def test_an_impossible_policy_is_refused_with_what_is_wrong(changes: dict[str, Any], sentence: str) -> None:
     """An impossible policy is refused with what is wrong."""
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(UserError) as refused:
         sampling_policy(_text(**changes))
     assert sentence in str(refused.value)

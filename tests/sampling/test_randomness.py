@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sampling.problem import Integers, Truths, Words
-from sampling.randomness import ONE, hashed, key_words, mixed, systematic, uniform
+from sampling.randomness import ONE, hash_columns, key_words, mix_words, permanent_random_numbers, systematic
 
 STARTS = st.integers(0, ONE - 1)
 TEXTS = st.lists(st.text(max_size=30), min_size=1, max_size=30)
@@ -72,13 +72,13 @@ def test_words_and_starts_never_change_between_releases() -> None:
     """Plans already drawn must be drawn again as they were."""
     words = _words(["S1", "a longer name of a SKU"], ["DE", "FR"])
     assert words.tolist() == [14067471328124743295, 17312603441861135434]
-    assert mixed(words, 7).tolist() == [4614206545670250477, 18018712336955219080]
-    assert hashed("7 rounding") == 1270981076103721401
+    assert mix_words(words, 7).tolist() == [4614206545670250477, 18018712336955219080]
+    assert hash_columns("7 rounding") == 1270981076103721401
 
 
 def test_uniform_numbers_fill_the_unit_interval() -> None:
     """Uniform numbers lie in [0, 1) and have its mean and variance."""
-    numbers = uniform(np.arange(100_000, dtype=np.uint64), 3)
+    numbers = permanent_random_numbers(np.arange(100_000, dtype=np.uint64), 3)
     assert numbers.min() >= 0
     assert numbers.max() < 1
     assert abs(numbers.mean() - 0.5) < 0.005
@@ -90,4 +90,4 @@ def test_uniform_numbers_fill_the_unit_interval() -> None:
 def test_every_seed_gives_another_order(seed: int) -> None:
     """Every seed gives another order."""
     words = _words([f"S{i}" for i in range(50)], ["DE"] * 50)
-    assert np.argsort(mixed(words, seed)).tolist() != np.argsort(mixed(words, seed + 1)).tolist()
+    assert np.argsort(mix_words(words, seed)).tolist() != np.argsort(mix_words(words, seed + 1)).tolist()

@@ -11,14 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import csv
 
-from data.database.connection import open_state
-from data.errors import Refusal
+from data.database.connection import open_database
+from data.errors import UserError
 from data.ingest.pipeline import ingest
 from data.lab_results.store import Sender
 from data.lake.lab_results import accepted_results
 from data.lake.store import open_lake
 from data.workspace import Workspace
-from sampling.cli import Intake, receive_results
+from sampling.cli import ResultIntake, receive_results
 from sampling.plan import Plan, allocate
 from sampling.rounds import in_progress, results_of, round_ids, round_status, write_plan
 from tests.sampling.frames import AS_OF, POLICY, candidates, marketplace
@@ -71,8 +71,8 @@ def _results(plan: Plan, first: int, last: int, known_on: date = LATER, **change
     return pa.table({**columns, **{name: [value] * rows for name, value in changes.items()}})
 
 
-def _received(workspace: Workspace, path: Path) -> Intake:
-    engine = open_state(f"sqlite:///{workspace.database}")
+def _received(workspace: Workspace, path: Path) -> ResultIntake:
+    engine = open_database(f"sqlite:///{workspace.database}")
     try:
         return receive_results(path, workspace, engine, Sender("ann", "command line", datetime.combine(LATER, NOON)))
     finally:
@@ -203,7 +203,7 @@ def test_a_plan_is_written_with_everything_that_repeats_it(world: tuple[Workspac
 def test_another_plan_under_the_same_round_is_refused_and_the_first_is_kept(world: tuple[Workspace, Plan]) -> None:
     """Another plan under the same round is refused and the first is kept."""
     workspace, plan = world
-    with pytest.raises(Refusal, match="already has another plan"):
+    with pytest.raises(UserError, match="already has another plan"):
         write_plan(allocate(marketplace(200), POLICY, 6_000, seed=1), workspace.plans)
     folder = workspace.plans / plan.summary.round_id
     assert pq.read_table(folder / "plan.parquet").equals(plan.units)
@@ -227,7 +227,7 @@ def test_without_rounds_nothing_is_in_test_and_an_unknown_one_is_refused(tmp_pat
     """Without rounds nothing is in test, and an unknown round is refused with what to do."""
     workspace = Workspace(tmp_path)
     assert len(in_progress(workspace, AS_OF, 28, but="")) == 0
-    with pytest.raises(Refusal, match="There is no round 'r'"):
+    with pytest.raises(UserError, match="There is no round 'r'"):
         round_status(workspace, "r")
 
 
@@ -236,6 +236,6 @@ def test_a_file_of_another_kind_is_refused(world: tuple[Workspace, Plan], tmp_pa
     workspace, _ = world
     path = tmp_path / "results.xlsx"
     shutil.copy(__file__, path)
-    with pytest.raises(Refusal, match="no file of results"):
+    with pytest.raises(UserError, match="no file of results"):
         _received(workspace, path)
     assert len(accepted_results(workspace)) == 0

@@ -21,7 +21,7 @@ from data.ingest.pipeline import ingest
 from data.lake.tables import Tables
 from data.progress import SilentProgress
 from data.workspace import Workspace
-from models.registry import champion
+from models.registry import load_champion
 from serving.scoring.batch import score_catalogue
 from tests.features.catalogues import DAY, small_catalogue
 from tests.models.worlds import tiny_champion
@@ -43,7 +43,7 @@ def scored_workspace(home: Path, seed: int = 0) -> Scored:
     """A small catalogue scored by a small champion in a new workspace at `home`."""
     workspace, tables = Workspace(home.resolve()), small_catalogue(seed=seed)
     tiny_champion(workspace)
-    scores = score_catalogue(workspace, tables, champion(workspace), DAY, SilentProgress(), rows_per_part=64)
+    scores = score_catalogue(workspace, tables, load_champion(workspace), DAY, SilentProgress(), rows_per_part=64)
     return Scored(workspace, tables, scores)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.online.store import published_now
+from serving.online.store import open_online_store
 from serving.schemas import Item
 from tests.serving.conftest import ROOT, Scored, serving
 
@@ -79,7 +79,7 @@ def test_the_bento_answers_like_the_working_tree(bento: Path, scored: Scored, tm
     """Served from another directory, it gives the very answer of the working tree."""
     home = {"BENTOML_HOME": str(bento.parents[2])}
     items = [Item(**item) for item in ITEMS]
-    expected = published_now(scored.workspace).answer(items, explain=True).model_dump(mode="json")
+    expected = open_online_store(scored.workspace).answer(items, explain=True).model_dump(mode="json")
     style = ROOT / "serving" / "console" / "static" / "console.css"
     with serving("touchstone:test", scored.workspace.home, tmp_path, home) as client:
         answer = client.post("/score", json={"items": ITEMS, "explain": True}).json()

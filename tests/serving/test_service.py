@@ -21,12 +21,12 @@ from schemathesis.specs.openapi.checks import (
 
 from data.progress import SilentProgress
 from data.workspace import Workspace
-from models.registry import champion, crown, keep_model
+from models.registry import load_champion, set_champion, store_model
 from sampling.plan import allocate
 from sampling.policy import sampling_policy_in_force
 from serving.api.openapi import ERRORS, EXAMPLES
 from serving.auth.permissions import PUBLIC, RIGHTS
-from serving.online.store import published_now
+from serving.online.store import open_online_store
 from serving.publication import published_name
 from serving.scoring.batch import score_catalogue
 from tests.features.catalogues import DAY
@@ -123,11 +123,11 @@ def test_a_wrong_address_gets_the_same_error_shape(client: httpx.Client, method:
 def test_a_plan_over_http_equals_the_plan_of_the_library(client: httpx.Client, scored: Scored) -> None:
     """The plan for a budget and seed is the one that `allocate` draws from the published scores."""
     answer = client.post("/allocate", json={"budget_eur": 9000, "seed": 3}).json()
-    candidates = published_now(scored.workspace).candidates()
+    candidates = open_online_store(scored.workspace).candidates()
     plan = allocate(candidates, sampling_policy_in_force(DAY), 9000, 3)
     assert answer["cost_eur"] == plan.summary.cost_eur <= 9000
     assert answer["policy_version"] == plan.summary.policy_version
-    assert answer["model_version"] == champion(scored.workspace).version
+    assert answer["model_version"] == load_champion(scored.workspace).version
     names = list(answer["tests"][0])
     tests = [{**test, "due_on": test["due_on"].isoformat()} for test in plan.units.select(names).to_pylist()]
     assert answer["tests"] == tests
@@ -173,12 +173,12 @@ def test_before_the_first_scores_it_says_what_to_do_and_then_answers_by_itself(t
         assert client.get("/readyz").status_code == 200
         first = client.post("/score", json=item).json()
         workspace = Workspace(home)
-        crown(workspace, keep_model(workspace, tiny_parts(seed=1)))
-        score_catalogue(workspace, made.tables, champion(workspace), DAY, SilentProgress())
+        set_champion(workspace, store_model(workspace, tiny_parts(seed=1)))
+        score_catalogue(workspace, made.tables, load_champion(workspace), DAY, SilentProgress())
         named = str(published_name(workspace))
         wait_until(lambda: client.get("/catalogue/status").json()["publication"] == named)
         second = client.post("/score", json=item).json()
-    assert second["model_version"] == champion(workspace).version != first["model_version"]
+    assert second["model_version"] == load_champion(workspace).version != first["model_version"]
     assert second["scores"][0]["model_version"] == second["model_version"]
 
 
@@ -198,7 +198,7 @@ def test_the_status_tells_what_is_in_service(client: httpx.Client, scored: Score
     assert (status["published"], status["why"]) == (True, None)
     assert status["as_of"] == DAY.isoformat()
     assert status["skus"] == sum(status["bands"].values()) == len(rows_of(scored))
-    assert status["model_version"] == champion(scored.workspace).version
+    assert status["model_version"] == load_champion(scored.workspace).version
 
 
 def test_metrics_name_no_address_that_a_scanner_made_up(client: httpx.Client) -> None:

@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
 from training import metrics
-from training.metrics import Floats, Truths, skill, supplier_weights
+from training.metrics import Floats, Truths, metric_with_interval, supplier_weights
 
 
 @given(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=30), st.integers(0, 99))
@@ -34,13 +34,13 @@ def test_the_order_of_rows_does_not_matter(suppliers: list[str]) -> None:
 def test_the_interval_of_a_mean_is_as_wide_as_its_standard_error_says() -> None:
     values = np.random.default_rng(5).normal(size=400)
     weights = supplier_weights([f"s{number}" for number in range(400)], 2000, 6)
-    told = skill(weights @ values / weights.sum(axis=1))
+    told = metric_with_interval(weights @ values / weights.sum(axis=1))
     assert np.isclose(told.high - told.low, 2 * 1.96 * values.std() / 20, rtol=0.1)
     assert told.low < told.value < told.high
 
 
 def test_replicates_that_cannot_be_told_are_left_out() -> None:
-    told = skill(np.array([2.0, np.nan, 1.0, 3.0]), scale=10)
+    told = metric_with_interval(np.array([2.0, np.nan, 1.0, 3.0]), scale=10)
     assert told.value == 20
     assert 10 <= told.low <= told.high <= 30
 
@@ -60,7 +60,7 @@ def rankings(draw: st.DrawFn) -> tuple[Floats, Truths, Floats]:
 @given(rankings())
 def test_auc_and_average_precision_are_those_of_scikit_learn_with_weights(given: tuple[Floats, Truths, Floats]) -> None:
     score, failed, weights = given
-    ranks = metrics.ranking(score, failed)
+    ranks = metrics.rank_scores(score, failed)
     assert metrics.auc(ranks, weights[None])[0] == pytest.approx(roc_auc_score(failed, score, sample_weight=weights))
     assert metrics.average_precision(ranks, weights[None])[0] == pytest.approx(
         average_precision_score(failed, score, sample_weight=weights)
@@ -72,7 +72,7 @@ def test_permuting_rows_changes_no_skill(given: tuple[Floats, Truths, Floats], r
     score, failed, weights = given
     order = np.arange(len(score))
     random.shuffle(order)  # type: ignore[attr-defined]
-    before, after = metrics.ranking(score, failed), metrics.ranking(score[order], failed[order])
+    before, after = metrics.rank_scores(score, failed), metrics.rank_scores(score[order], failed[order])
     for skill in (metrics.auc, metrics.average_precision, lambda r, w: metrics.rate_of_riskiest(r, w, share)):
         assert skill(after, weights[None, order])[0] == pytest.approx(skill(before, weights[None])[0], abs=1e-12)
 
@@ -81,9 +81,9 @@ def test_permuting_rows_changes_no_skill(given: tuple[Floats, Truths, Floats], r
 def test_a_weight_of_two_is_the_row_twice(given: tuple[Floats, Truths, Floats], share: float) -> None:
     score, failed, weights = given
     repeated = np.repeat(np.arange(len(score)), weights.astype(int))
-    alone = metrics.ranking(score[repeated], failed[repeated])
+    alone = metrics.rank_scores(score[repeated], failed[repeated])
     ones = np.ones((1, len(repeated)))
-    weighted = metrics.rate_of_riskiest(metrics.ranking(score, failed), weights[None], share)
+    weighted = metrics.rate_of_riskiest(metrics.rank_scores(score, failed), weights[None], share)
     assert weighted[0] == pytest.approx(metrics.rate_of_riskiest(alone, ones, share)[0])
 
 
@@ -92,7 +92,7 @@ def test_a_ranking_without_knowledge_finds_what_chance_finds(
     given: tuple[Floats, Truths, Floats], share: float
 ) -> None:
     _, failed, weights = given
-    ranks = metrics.ranking(np.zeros(len(failed)), failed)
+    ranks = metrics.rank_scores(np.zeros(len(failed)), failed)
     base_rate = metrics.base_rate(failed, weights[None])[0]
     assert metrics.rate_of_riskiest(ranks, weights[None], share)[0] == pytest.approx(base_rate)
     assert metrics.auc(ranks, weights[None])[0] == pytest.approx(0.5)
@@ -102,7 +102,7 @@ def test_riskiest_share_worked_out_by_hand() -> None:
     """Riskiest 2 of 5 where the second place is tied between a failure and a pass: 1 + 1/2 failures of 2."""
     score = np.array([0.9, 0.5, 0.5, 0.2, 0.1])
     failed = np.array([True, True, False, True, False])
-    found = metrics.rate_of_riskiest(metrics.ranking(score, failed), np.ones((1, 5)), 0.4)
+    found = metrics.rate_of_riskiest(metrics.rank_scores(score, failed), np.ones((1, 5)), 0.4)
     assert found[0] == pytest.approx(0.75)
 
 
@@ -129,7 +129,7 @@ def test_calibration_line_is_the_logistic_regression_on_the_log_odds() -> None:
 def test_one_class_has_no_auc_and_no_calibration_line() -> None:
     passed = np.zeros(3, dtype=bool)
     p_fail, ones = np.array([0.1, 0.2, 0.3]), np.ones((1, 3))
-    assert np.isnan(metrics.auc(metrics.ranking(p_fail, passed), ones)[0])
+    assert np.isnan(metrics.auc(metrics.rank_scores(p_fail, passed), ones)[0])
     assert np.isnan(metrics.calibration_line(p_fail, passed, ones)[0][0])
     assert np.isnan(metrics.expected_per_observed(p_fail, passed, ones)[0])
 
@@ -144,10 +144,10 @@ def test_no_ranking_finds_more_than_hindsight_and_lift_times_base_rate_is_the_ra
     given: tuple[Floats, Truths, Floats], share: float
 ) -> None:
     score, failed, weights = given
-    ranks, rows = metrics.ranking(score, failed), weights[None]
+    ranks, rows = metrics.rank_scores(score, failed), weights[None]
     part = metrics.share_of_oracle(ranks, rows, share)[0]
     assert -1e-9 <= part <= 1 + 1e-9
-    best = metrics.ranking(failed.astype(np.float64), failed)
+    best = metrics.rank_scores(failed.astype(np.float64), failed)
     assert metrics.share_of_oracle(best, rows, share)[0] == pytest.approx(1)
     rate = metrics.rate_of_riskiest(ranks, rows, share)[0]
     assert metrics.lift_of_riskiest(ranks, rows, share)[0] * metrics.base_rate(failed, rows)[0] == pytest.approx(rate)

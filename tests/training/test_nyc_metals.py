@@ -10,10 +10,10 @@ import pytest
 from data.importers.nyc_metals import import_nyc_metals
 from data.lake.tables import tables_from_frames
 from data.progress import SilentProgress
-from training.dataset.labels import examples
+from training.dataset.labels import build_labels
 from training.dataset.splits import split_by_time
-from training.evaluation.evaluate import evaluated
-from training.fitting.model import earn, studied
+from training.evaluation.evaluate import evaluate
+from training.fitting.model import build_training_set, fit_model
 from training.recipe import read_recipe
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "data" / "nyc_metals"
@@ -29,11 +29,11 @@ def test_the_model_keeps_its_rank_and_its_calibration_on_later_tests(tmp_path: P
     """AUC at least 0.70, better than every baseline; about as many failures as expected, though the rate halved."""
     import_nyc_metals(next(FOLDER.glob("*.csv")), tmp_path)
     tables = tables_from_frames({path.stem: pq.read_table(path) for path in tmp_path.glob("*.parquet")})
-    labels, recipe = examples(tables), read_recipe()
+    labels, recipe = build_labels(tables), read_recipe()
     split = split_by_time(labels, TEST_FROM, recipe.split)
-    study = studied(tables, labels, split, recipe, SilentProgress())
-    earned = earn(study, recipe, SilentProgress())
-    metrics = evaluated(tables, study, earned, recipe, SilentProgress()).metrics
+    study = build_training_set(tables, labels, split, recipe, SilentProgress())
+    earned = fit_model(study, recipe, SilentProgress())
+    metrics = evaluate(tables, study, earned, recipe, SilentProgress()).metrics
     assert metrics["auc"] >= 0.70
     simpler = {name: skills["auc"] for name, skills in metrics["baselines"].items() if name != "unconstrained"}
     assert metrics["auc"] > max(simpler.values())

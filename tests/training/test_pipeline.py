@@ -11,22 +11,22 @@ import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.progress import SilentProgress
 from data.settings import Settings
 from data.workspace import Workspace
 from features.point_in_time import feature_frame
 from features.registry import FEATURE_NAMES
-from models.artifact import read_artefact
-from models.registry import champion, champion_version
+from models.artifact import read_artifact
+from models.registry import champion_version, load_champion
 from models.scorer import Scorer
 from tests.training.worlds import market_frames, small_recipe, tables_of
 from training.card.model_card import card_of
-from training.dataset.labels import examples
+from training.dataset.labels import build_labels
 from training.dataset.splits import split_by_time
 from training.evaluation.baselines import BASELINES
 from training.fitting import model
-from training.lifecycle.champion_history import Decision
+from training.lifecycle.champion_history import ChampionDecision
 from training.lifecycle.mlflow_tracking import list_models
 from training.lifecycle.monitoring import monitor
 from training.lifecycle.promotion import promote, rollback
@@ -63,16 +63,16 @@ def report(home: Path) -> TrainingReport:
 
 def test_the_first_model_is_champion_and_challenger(home: Path, report: TrainingReport) -> None:
     assert report.promoted
-    assert champion(Workspace(home)).version == report.version
+    assert load_champion(Workspace(home)).version == report.version
     client = MlflowClient(settings_of(home).tracking_address)
     for alias in ("champion", "challenger"):
         assert client.get_model_version_by_alias("touchstone", alias).tags["version"] == report.version
 
 
-def test_the_registered_artefact_is_the_verified_folder(home: Path, report: TrainingReport) -> None:
+def test_the_registered_artifact_is_the_verified_folder(home: Path, report: TrainingReport) -> None:
     client = MlflowClient(settings_of(home).tracking_address)
     source = str(client.get_model_version_by_alias("touchstone", "champion").source)
-    assert read_artefact(Path(source.removeprefix("file://"))) == read_artefact(report.folder)
+    assert read_artifact(Path(source.removeprefix("file://"))) == read_artifact(report.folder)
 
 
 def test_the_run_holds_params_metrics_plots_and_the_fingerprint(home: Path, report: TrainingReport) -> None:
@@ -109,9 +109,9 @@ def test_the_model_learned_what_decides(report: TrainingReport) -> None:
     assert report.metrics["auc"] > report.metrics["baselines"]["random"]["auc"]
 
 
-def test_contributions_of_the_artefact_sum_to_its_margin(report: TrainingReport) -> None:
+def test_contributions_of_the_artifact_sum_to_its_margin(report: TrainingReport) -> None:
     matrix = np.random.default_rng(1).normal(size=(50, len(FEATURE_NAMES)))
-    scores = Scorer(read_artefact(report.folder)).score(matrix)
+    scores = Scorer(read_artifact(report.folder)).score(matrix)
     assert np.abs(scores.contributions.sum(axis=1) + scores.base_value - scores.margin).max() < 1e-9
 
 
@@ -151,12 +151,12 @@ def test_a_promotion_and_its_rollback_move_the_alias_and_renew_the_card(
     home: Path, report: TrainingReport, challenger: TrainingReport
 ) -> None:
     settings, client = settings_of(home), MlflowClient(settings_of(home).tracking_address)
-    promote(settings, challenger.version, Decision("ann", NOW, "to see it work", force=True))
+    promote(settings, challenger.version, ChampionDecision("ann", NOW, "to see it work", force=True))
     named = client.get_model_version_by_alias("touchstone", "champion")
     assert named.tags["version"] == champion_version(settings.workspace) == challenger.version
     assert (named.tags["promotion.approver"], named.tags["promotion.why"]) == ("ann", "to see it work")
     assert "Promoted on 2026-07-01 by ann" in challenger.page.read_text(encoding="utf-8")
-    assert rollback(settings, Decision("bob", NOW)) == report.version
+    assert rollback(settings, ChampionDecision("bob", NOW)) == report.version
     assert client.get_model_version_by_alias("touchstone", "champion").tags["version"] == report.version
     assert {line.split()[0] for line in list_models(settings)} == {report.version, challenger.version}, "both stay"
 
@@ -197,12 +197,12 @@ def test_the_watch_asks_for_a_new_model_when_what_it_knows_is_old_and_labels_hav
 
 def test_what_was_never_registered_is_not_promoted(tmp_path: Path, report: TrainingReport) -> None:
     other = settings_of(tmp_path)
-    with pytest.raises(Refusal, match="There is no model m-000000000000"):
-        promote(other, "m-000000000000", Decision("ann", NOW))
+    with pytest.raises(UserError, match="There is no model m-000000000000"):
+        promote(other, "m-000000000000", ChampionDecision("ann", NOW))
     other.workspace.models.mkdir()
     (other.workspace.models / report.version).symlink_to(report.folder)
-    with pytest.raises(Refusal, match=f"Model {report.version} is not registered"):
-        promote(other, report.version, Decision("ann", NOW))
+    with pytest.raises(UserError, match=f"Model {report.version} is not registered"):
+        promote(other, report.version, ChampionDecision("ann", NOW))
     assert champion_version(other.workspace) is None
 
 
@@ -215,17 +215,17 @@ def test_listing_models_of_a_new_workspace_creates_nothing(tmp_path: Path) -> No
 def test_a_refused_training_writes_nothing(tmp_path: Path, tests: int) -> None:
     frames = market_frames()
     frames["lab_tests"] = frames["lab_tests"].iloc[:tests]
-    with pytest.raises(Refusal, match="at least 200 independent tests"):
+    with pytest.raises(UserError, match="at least 200 independent tests"):
         trained(tmp_path, frames)
     assert list(tmp_path.iterdir()) == []
 
 
-def earned_from(frames: Mapping[str, pd.DataFrame]) -> tuple[model.Study, model.Earned]:
+def earned_from(frames: Mapping[str, pd.DataFrame]) -> tuple[model.TrainingSet, model.FittedModel]:
     """Study and booster of the small recipe."""
-    labels, recipe = examples(tables_of(frames)), small_recipe()
+    labels, recipe = build_labels(tables_of(frames)), small_recipe()
     split = split_by_time(labels, None, recipe.split)
-    study = model.studied(tables_of(frames), labels, split, recipe, SilentProgress())
-    return study, model.earn(study, recipe, SilentProgress())
+    study = model.build_training_set(tables_of(frames), labels, split, recipe, SilentProgress())
+    return study, model.fit_model(study, recipe, SilentProgress())
 
 
 def test_labels_of_the_test_period_teach_nothing() -> None:
@@ -244,7 +244,7 @@ def test_labels_of_the_test_period_teach_nothing() -> None:
 
 def test_a_feature_from_the_future_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Planted into the features, the label itself lifts the AUC above what any honest model reaches here."""
-    labels = examples(tables_of(market_frames()))
+    labels = build_labels(tables_of(market_frames()))
     honest = feature_frame
 
     def leaking(*asked: Any) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.errors import Refusal
+from data.errors import UserError
 from tests.training.worlds import small_recipe
 from training.recipe import RECIPES, read_recipe, recipe_from_text
 
@@ -50,13 +50,13 @@ def test_every_choice_is_told_flat() -> None:
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused(change: dict[str, str], sentence: str) -> None:
-    with pytest.raises(Refusal, match=sentence):
+    with pytest.raises(UserError, match=sentence):
         small_recipe(**change)
 
 
 def test_a_section_that_is_no_table_is_refused() -> None:
     text = re.sub(r"\[audit\].*", "", read_recipe().text, flags=re.DOTALL)
-    with pytest.raises(Refusal, match=r"\[audit\] of the recipe must be a section, got 3"):
+    with pytest.raises(UserError, match=r"\[audit\] of the recipe must be a section, got 3"):
         recipe_from_text(f"audit = 3\n{text}")
 
 
@@ -84,23 +84,23 @@ def test_replaced_choices_are_read_back_and_no_other_changes(leaves: int, share:
 def test_only_the_section_that_is_named_is_replaced() -> None:
     changed = read_recipe().replaced({"title.ridge": 3.0})
     assert (changed.title.ridge, changed.trees.ridge) == (3.0, read_recipe().trees.ridge)
-    with pytest.raises(Refusal, match=r"The recipe does not state trees\.nothing"):
+    with pytest.raises(UserError, match=r"The recipe does not state trees\.nothing"):
         read_recipe().replaced({"trees.nothing": 1})
 
 
 def test_unknown_and_missing_keys_are_named() -> None:
     text = read_recipe().text.replace("leaves =", "leafs =")
-    with pytest.raises(Refusal, match=r"lacks \['leaves'\] and has unknown \['leafs'\]"):
+    with pytest.raises(UserError, match=r"lacks \['leaves'\] and has unknown \['leafs'\]"):
         recipe_from_text(text)
 
 
 def test_an_unknown_recipe_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(Refusal, match="There is no recipe 'nobody'"):
+    with pytest.raises(UserError, match="There is no recipe 'nobody'"):
         read_recipe("nobody")
 
 
 def test_a_recipe_that_is_no_text_is_refused_by_its_path(tmp_path: Path) -> None:
     path = tmp_path / "garbled.toml"
     path.write_bytes(b"\xff\xfe")
-    with pytest.raises(Refusal, match=r"garbled\.toml is not UTF-8 text"):
+    with pytest.raises(UserError, match=r"garbled\.toml is not UTF-8 text"):
         read_recipe(str(path))

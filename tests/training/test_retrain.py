@@ -12,13 +12,13 @@ from data.settings import Settings
 from data.workspace import Workspace
 from tests.training.worlds import small_recipe
 from training import pipeline as module
-from training.lifecycle.champion_history import Decision
+from training.lifecycle.champion_history import ChampionDecision
 from training.lifecycle.monitoring import MonitorReport
-from training.lifecycle.promotion_rules import Verdict
+from training.lifecycle.promotion_rules import RuleResult
 from training.pipeline import TrainingReport, retrain
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
-OLD = Verdict("age", False, "it knows nothing of the last 400 days; at most 180")
+OLD = RuleResult("age", False, "it knows nothing of the last 400 days; at most 180")
 
 
 def retrained(
@@ -28,7 +28,7 @@ def retrained(
     done: list[tuple[str, Any]] = []
     watch = SimpleNamespace(version="m-0", skus=1, as_of=NOW.date())
     seen = MonitorReport(watch, (OLD,) if asks else (), Path("index.html"))  # type: ignore[arg-type]
-    new = TrainingReport("m-1", {}, Path(), Path(), False, (Verdict("findings", holds, "fewer"),))
+    new = TrainingReport("m-1", {}, Path(), Path(), False, (RuleResult("findings", holds, "fewer"),))
     monkeypatch.setattr(module, "monitor", lambda *_: seen)
 
     def trained(*_: object) -> TrainingReport:
@@ -51,7 +51,7 @@ def test_a_better_model_is_promoted_for_the_reason_the_watch_gave(
 ) -> None:
     told, done = retrained(tmp_path, monkeypatch, asks=True, holds=True)
     assert told.promoted
-    assert done == [("train", None), ("m-1", Decision("touchstone retrain", NOW, f"age: {OLD.told}"))]
+    assert done == [("train", None), ("m-1", ChampionDecision("touchstone retrain", NOW, f"age: {OLD.told}"))]
 
 
 def test_a_worse_model_waits_as_challenger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,9 +14,9 @@ from data.progress import SilentProgress
 from data.synthetic.generator import write_sample
 from features.review_text.incremental import read_at_once
 from training import metrics
-from training.dataset.labels import examples
+from training.dataset.labels import build_labels
 from training.dataset.splits import split_by_time
-from training.fitting.model import Earned, Study, earn, studied
+from training.fitting.model import FittedModel, TrainingSet, build_training_set, fit_model
 from training.metrics import Floats, Truths
 from training.recipe import read_recipe
 
@@ -41,24 +41,24 @@ def tables_in(folder: Path) -> Tables:
 
 def auc_of(score: Floats, failed: Truths) -> float:
     """The AUC of one ranking."""
-    return float(metrics.auc(metrics.ranking(score, failed), np.ones((1, len(failed))))[0])
+    return float(metrics.auc(metrics.rank_scores(score, failed), np.ones((1, len(failed))))[0])
 
 
 @pytest.fixture(scope="module")
-def study(sample: Path) -> Study:
+def study(sample: Path) -> TrainingSet:
     """Its labels with their features."""
     tables, recipe = tables_in(sample), read_recipe()
-    labels = examples(tables)
-    return studied(tables, labels, split_by_time(labels, None, recipe.split), recipe, SilentProgress())
+    labels = build_labels(tables)
+    return build_training_set(tables, labels, split_by_time(labels, None, recipe.split), recipe, SilentProgress())
 
 
 @pytest.fixture(scope="module")
-def earned(study: Study) -> Earned:
+def earned(study: TrainingSet) -> FittedModel:
     """The model of the default recipe."""
-    return earn(study, read_recipe(), SilentProgress())
+    return fit_model(study, read_recipe(), SilentProgress())
 
 
-def test_the_model_ranks_between_good_and_all_knowing(sample: Path, study: Study, earned: Earned) -> None:
+def test_the_model_ranks_between_good_and_all_knowing(sample: Path, study: TrainingSet, earned: FittedModel) -> None:
     """Above the AUC of the true probabilities there is only luck or a leak."""
     test = study.split.test
     truth = pd.read_parquet(sample / "truth_tests.parquet").set_index("test_id")["p_fail"]
@@ -72,7 +72,7 @@ def test_the_model_ranks_between_good_and_all_knowing(sample: Path, study: Study
     assert np.corrcoef(known, p_fail)[0, 1] > 0.3
 
 
-def test_suspicion_saw_what_the_score_does_not(earned: Earned) -> None:
+def test_suspicion_saw_what_the_score_does_not(earned: FittedModel) -> None:
     """So at the same score the catalogue fails less often than the tested; over twenty times the SKUs by 0.16."""
     assert earned.calibration.shift is not None
     assert -0.6 < earned.calibration.shift.intercept < -0.02

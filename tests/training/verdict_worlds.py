@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any
 
 from data.workspace import Workspace
-from models.registry import keep_model
+from models.registry import store_model
 from tests.models.worlds import tiny_parts
 
 _PARTS = cache(tiny_parts)
@@ -35,4 +35,4 @@ def beside(version: str = "m-0123456789ab", **changes: Any) -> dict[str, Any]:
 
 def kept(workspace: Workspace, seed: int, metrics: dict[str, Any]) -> str:
     """A small model with these metrics in the workspace; its version."""
-    return keep_model(workspace, replace(_PARTS(seed), metrics=metrics))
+    return store_model(workspace, replace(_PARTS(seed), metrics=metrics))

@@ -19,7 +19,7 @@ EVALUATION_ONLY = ("propensity", "strategy", "lab_id", "cost_eur")
 EVERY_TEST = LabelRecipe(least_severity=SEVERITIES[0], origins=INDEPENDENT_ORIGINS)
 
 
-def examples(tables: Tables, until: date | None = None, rule: LabelRecipe = EVERY_TEST) -> pd.DataFrame:
+def build_labels(tables: Tables, until: date | None = None, rule: LabelRecipe = EVERY_TEST) -> pd.DataFrame:
     """One row per test that is a label by `rule` and, where `until` is given, was known before that day.
 
     Columns: test_id, sku_id, market, as_of (the day the sample was drawn, datetime64), known_on, failed (bool),

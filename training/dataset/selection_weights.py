@@ -19,7 +19,7 @@ FEWEST_RANDOM = 20
 
 
 @dataclass(frozen=True)
-class Stratum:
+class WeightedStratum:
     """Tests that stand for the catalogue: row numbers, and weights (Hajek: 1 / propensity) scaled to a mean of 1."""
 
     rows: npt.NDArray[np.int64]
@@ -37,7 +37,7 @@ class Stratum:
         return spread
 
 
-def random_stratum(labels: pd.DataFrame) -> Stratum:
+def random_stratum(labels: pd.DataFrame) -> WeightedStratum:
     """The tests drawn at random with a logged propensity, each standing for 1 / propensity SKUs of its round.
 
     `labels` has the columns strategy and propensity. Source: Hajek, in Foundations of Statistical Inference (1971) 236.
@@ -45,7 +45,7 @@ def random_stratum(labels: pd.DataFrame) -> Stratum:
     return _stratum(labels, _known(labels) & _drawn_by(labels, "random"), np.inf)
 
 
-def logged_stratum(labels: pd.DataFrame) -> Stratum:
+def logged_stratum(labels: pd.DataFrame) -> WeightedStratum:
     """The tests of every strategy that could have drawn any SKU, each standing for 1 / propensity SKUs.
 
     No SKU of a round with a random share is drawn less often than by that share, so no weight exceeds the median
@@ -88,10 +88,10 @@ def reasons_of_testing(labels: pd.DataFrame) -> Mapping[str, int]:
     }
 
 
-def _stratum(labels: pd.DataFrame, chosen: Truths, most: float) -> Stratum:
+def _stratum(labels: pd.DataFrame, chosen: Truths, most: float) -> WeightedStratum:
     rows = np.flatnonzero(chosen)
     weights = np.minimum(_inverse(labels)[rows], most)
-    return Stratum(rows, weights / weights.mean() if len(rows) else weights)
+    return WeightedStratum(rows, weights / weights.mean() if len(rows) else weights)
 
 
 def _inverse(labels: pd.DataFrame) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from data.errors import Refusal
+from data.errors import UserError
 from training.recipe import Recipe
 from training.recipe_schema import SplitRecipe
 
@@ -41,7 +41,7 @@ class Fold:
 def split_by_time(labels: pd.DataFrame, test_from: date | None, recipe: SplitRecipe) -> Split:
     """Divide `labels` (as_of, known_on, failed) at `test_from`, or at the day the recipe's shares ask for.
 
-    Raises Refusal for too few labels, one class only, or no test in the test period.
+    Raises UserError for too few labels, one class only, or no test in the test period.
     """
     _refuse_poor_labels(labels["failed"], "the tables hold", recipe.minimum_labels)
     drawn, known = labels["as_of"], labels["known_on"]
@@ -49,25 +49,25 @@ def split_by_time(labels: pd.DataFrame, test_from: date | None, recipe: SplitRec
     border = pd.Timestamp(test_from)
     test = np.flatnonzero(drawn >= border)
     if len(test) == 0:
-        raise Refusal(
+        raise UserError(
             f"No independent test was drawn on or after {test_from}; the last one was drawn on "
             f"{drawn.max():%Y-%m-%d}. Choose an earlier --test-from."
         )
     before = labels[known < border]
     _refuse_poor_labels(before["failed"], f"known before {test_from} there are", recipe.minimum_labels)
     start = day_at(before["as_of"], 1 - recipe.calibration_share)
-    train = np.flatnonzero((known < start) & taught_since(drawn, start, recipe))
+    train = np.flatnonzero((known < start) & trained_since(drawn, start, recipe))
     calibration = np.flatnonzero((drawn >= start) & (known < border))
     for period, rows in (("to train on", train), ("to calibrate on", calibration)):
         if labels["failed"].iloc[rows].nunique() < 2:
-            raise Refusal(
+            raise UserError(
                 f"The labels {period} before {test_from} do not hold both passes and failures: {len(rows)} labels. "
                 "Choose a later --test-from."
             )
     return Split(train, calibration, test, start.date(), test_from)
 
 
-def taught_since(drawn: "pd.Series[pd.Timestamp]", until: pd.Timestamp, recipe: SplitRecipe) -> "pd.Series[bool]":
+def trained_since(drawn: "pd.Series[pd.Timestamp]", until: pd.Timestamp, recipe: SplitRecipe) -> "pd.Series[bool]":
     """Which days are recent enough to teach a model that knows what was known before `until`."""
     return drawn >= (until - timedelta(days=recipe.window_days) if recipe.window_days else drawn.min())
 
@@ -116,13 +116,13 @@ def day_at(days: "pd.Series[pd.Timestamp]", share: float) -> pd.Timestamp:
 
 def _refuse_poor_labels(failed: "pd.Series[bool]", where: str, minimum: int) -> None:
     if len(failed) < minimum:
-        raise Refusal(
+        raise UserError(
             f"Training needs at least {minimum} independent tests with a clear result, and {where} {len(failed)}. "
             "Bring more lab_tests or choose a later --test-from."
         )
     if failed.nunique() < 2:
         result = "failed" if failed.iloc[0] else "passed"
-        raise Refusal(
+        raise UserError(
             f"Training needs both passes and failures, and all {len(failed)} labels {result}. "
             "Bring lab_tests with the other result."
         )
@@ -138,7 +138,7 @@ class RollingFold:
 
 
 @dataclass(frozen=True)
-class Period:
+class RollingPeriod:
     """Days from `first` up to, not including, `until`, and the folds whose validation rows are its labels."""
 
     first: date
@@ -151,7 +151,7 @@ class Period:
         return np.concatenate([fold.validation for fold in self.folds])
 
 
-def rolling_periods(labels: pd.DataFrame, test_from: date, recipe: Recipe) -> tuple[Period, ...]:
+def rolling_periods(labels: pd.DataFrame, test_from: date, recipe: Recipe) -> tuple[RollingPeriod, ...]:
     """The recipe's periods before `test_from`, oldest first; those that cannot be judged are left out.
 
     A fold fits and calibrates on labels known before the period, of groups it does not judge, and judges the period's
@@ -163,7 +163,7 @@ def rolling_periods(labels: pd.DataFrame, test_from: date, recipe: Recipe) -> tu
     for number in range(rolling.periods, 0, -1):
         until = test_from - timedelta(days=rolling.gap_days + (number - 1) * rolling.period_days)
         first = until - timedelta(days=rolling.period_days)
-        period = Period(first, until, _folds(labels, part, (first, until), recipe))
+        period = RollingPeriod(first, until, _folds(labels, part, (first, until), recipe))
         if len(period.folds) == rolling.parts:
             periods.append(period)
     return tuple(periods)
@@ -181,7 +181,7 @@ def _folds(labels: pd.DataFrame, part: Rows, days: tuple[date, date], recipe: Re
         if taught.sum() < recipe.split.minimum_labels:
             continue
         start = day_at(drawn[taught], 1 - recipe.split.calibration_share)
-        recent = (known < start) & taught_since(drawn, start, recipe.split)
+        recent = (known < start) & trained_since(drawn, start, recipe.split)
         fold = RollingFold(
             np.flatnonzero(taught & recent),
             np.flatnonzero(taught & (drawn >= start)),

@@ -10,8 +10,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from training.fitting.booster import Lesson, fit_booster
-from training.fitting.target_encoding import matrix_of
+from training.fitting.booster import TrainingRows, fit_booster
+from training.fitting.target_encoding import feature_matrix
 from training.metrics import Floats, Truths, logit
 from training.recipe import Recipe
 from training.recipe_schema import ConstraintRecipe
@@ -57,5 +57,5 @@ def _logistic(fitted: pd.DataFrame, failed: Truths, asked: pd.DataFrame) -> Floa
 def _unconstrained(fitted: pd.DataFrame, failed: Truths, asked: pd.DataFrame, recipe: Recipe, trees: int) -> Floats:
     free = replace(recipe, constraints=ConstraintRecipe(monotone=False))
     names = list(fitted.columns)
-    booster = fit_booster(Lesson(matrix_of(fitted), failed), names, [0] * len(names), free, trees)
-    return np.asarray(booster.predict(matrix_of(asked), raw_score=True), dtype=np.float64)
+    booster = fit_booster(TrainingRows(feature_matrix(fitted), failed), names, [0] * len(names), free, trees)
+    return np.asarray(booster.predict(feature_matrix(asked), raw_score=True), dtype=np.float64)

@@ -9,26 +9,26 @@ import pandas as pd
 
 from features.registry import FEATURE_NAMES
 from training import metrics
-from training.dataset.selection_weights import Stratum, logged_stratum, random_stratum, reasons_of_testing
-from training.evaluation.skill import Claim, Judged, numbers
+from training.dataset.selection_weights import WeightedStratum, logged_stratum, random_stratum, reasons_of_testing
+from training.evaluation.skill import EvaluationSet, Predictions, to_json
 from training.fitting.booster import fit_booster
-from training.fitting.model import DIRECTIONS, Earned, Study, lesson_of
-from training.metrics import Floats, Skill, Truths, skill, supplier_weights
+from training.fitting.model import DIRECTIONS, FittedModel, TrainingSet, training_rows
+from training.metrics import Floats, MetricWithInterval, Truths, metric_with_interval, supplier_weights
 from training.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class Ranked:
+class RankingSkill:
     """How one booster ranks: AUC on tests as chosen and weighed to the catalogue, and failures among the riskiest."""
 
-    auc: Skill
-    auc_of_catalogue: Skill
-    failed: Skill
+    auc: MetricWithInterval
+    auc_of_catalogue: MetricWithInterval
+    failed: MetricWithInterval
 
     def to_json(self) -> dict[str, Any]:
         """Numbers with their 95 % intervals."""
         told = {"auc": self.auc, "auc_of_catalogue": self.auc_of_catalogue, "failed": self.failed}
-        return {key: value for name, each in told.items() for key, value in numbers(name, each).items()}
+        return {key: value for name, each in told.items() for key, value in to_json(name, each).items()}
 
 
 @dataclass(frozen=True)
@@ -40,25 +40,27 @@ class WeightingComparison:
 
     used: bool
     tests: int
-    weighted: Ranked
-    unweighted: Ranked
-    failed_change: Skill
+    weighted: RankingSkill
+    unweighted: RankingSkill
+    failed_change: MetricWithInterval
 
     def to_json(self) -> dict[str, Any]:
         """Numbers with their 95 % intervals."""
         return {
             "used": self.used, "tests": self.tests, "with": self.weighted.to_json(),
-            "without": self.unweighted.to_json(), **numbers("failed_change", self.failed_change),
+            "without": self.unweighted.to_json(), **to_json("failed_change", self.failed_change),
         }  # fmt: skip
 
 
-def weighting_comparison(study: Study, earned: Earned, judged: Judged, recipe: Recipe) -> WeightingComparison:
+def compare_weighting(
+    study: TrainingSet, earned: FittedModel, judged: EvaluationSet, recipe: Recipe
+) -> WeightingComparison:
     """Fit the booster once more, weighing labels as the recipe does not, and rank the test rows by both."""
     train, test = study.split.train, study.split.test
     used = recipe.weights.propensity
     other = replace(recipe, weights=replace(recipe.weights, propensity=not used))
     taught = study.labels.iloc[train]
-    lesson = lesson_of(taught, study.matrix(train), other)
+    lesson = training_rows(taught, study.matrix(train), other)
     if earned.tester.counted:
         lesson = replace(lesson, offset=earned.tester.offset(taught["lab_id"]))
     matrix = study.matrix(test)
@@ -68,22 +70,28 @@ def weighting_comparison(study: Study, earned: Earned, judged: Judged, recipe: R
     weighted, unweighted = (_values(margin, judged, logged, depth) for margin in (margins if used else margins[::-1]))
     change = weighted[2] / np.where(unweighted[2] > 0, unweighted[2], np.nan) - 1
     tests = min(judged.budget, len(test))
-    return WeightingComparison(used, tests, _ranked(weighted, tests), _ranked(unweighted, tests), skill(change))
+    return WeightingComparison(
+        used, tests, _ranked(weighted, tests), _ranked(unweighted, tests), metric_with_interval(change)
+    )
 
 
-def _values(margin: Floats, judged: Judged, logged: Stratum, depth: float) -> tuple[Floats, Floats, Floats]:
+def _values(
+    margin: Floats, judged: EvaluationSet, logged: WeightedStratum, depth: float
+) -> tuple[Floats, Floats, Floats]:
     """AUC, AUC of the catalogue and fail rate of the riskiest, under every bootstrap weighting."""
-    ranks = metrics.ranking(margin, judged.failed)
+    ranks = metrics.rank_scores(margin, judged.failed)
     rows = logged.rows
     of_catalogue = (
-        metrics.auc(metrics.ranking(margin[rows], judged.failed[rows]), judged.weights[:, rows] * logged.weights)
+        metrics.auc(metrics.rank_scores(margin[rows], judged.failed[rows]), judged.weights[:, rows] * logged.weights)
         if len(rows) else np.full(len(judged.weights), np.nan)
     )  # fmt: skip
     return metrics.auc(ranks, judged.weights), of_catalogue, metrics.rate_of_riskiest(ranks, judged.weights, depth)
 
 
-def _ranked(values: tuple[Floats, Floats, Floats], tests: int) -> Ranked:
-    return Ranked(skill(values[0]), skill(values[1]), skill(values[2], scale=tests))
+def _ranked(values: tuple[Floats, Floats, Floats], tests: int) -> RankingSkill:
+    return RankingSkill(
+        metric_with_interval(values[0]), metric_with_interval(values[1]), metric_with_interval(values[2], scale=tests)
+    )
 
 
 @dataclass(frozen=True)
@@ -93,16 +101,16 @@ class StratumSkills:
     tests: int
     failures: int
     effective: float
-    base_rate: Skill
-    claims: Mapping[str, Mapping[str, Skill]]
+    base_rate: MetricWithInterval
+    claims: Mapping[str, Mapping[str, MetricWithInterval]]
 
     def to_json(self) -> dict[str, Any]:
         """Numbers with their 95 % intervals; None where they cannot be told."""
         return {
             "n": self.tests, "failures": self.failures, "effective": self.effective,
-            **numbers("base_rate", self.base_rate),
+            **to_json("base_rate", self.base_rate),
             "claims": {
-                claim: {key: value for name, each in skills.items() for key, value in numbers(name, each).items()}
+                claim: {key: value for name, each in skills.items() for key, value in to_json(name, each).items()}
                 for claim, skills in self.claims.items()
             },
         }  # fmt: skip
@@ -126,8 +134,8 @@ class CatalogueEvaluation:
         return {**{name: each.to_json() for name, each in strata.items()}, "reasons": dict(self.reasons)}
 
 
-def catalogue_evaluation(
-    tests: pd.DataFrame, claims: Mapping[str, Claim], replicates: int, seed: int
+def evaluate_catalogue(
+    tests: pd.DataFrame, claims: Mapping[str, Predictions], replicates: int, seed: int
 ) -> CatalogueEvaluation:
     """Judge `claims` (by name) on `tests` (failed, supplier_id, strategy, propensity), their rows in the same order.
 
@@ -136,25 +144,27 @@ def catalogue_evaluation(
     """
     drawn = supplier_weights(tests["supplier_id"].tolist(), replicates, seed)
     failed = tests["failed"].to_numpy(dtype=np.bool_)
-    whole = Stratum(np.arange(len(tests)), np.ones(len(tests)))
+    whole = WeightedStratum(np.arange(len(tests)), np.ones(len(tests)))
     targeted, at_random, logged = (
         _judged(stratum, claims, failed, drawn) for stratum in (whole, random_stratum(tests), logged_stratum(tests))
     )
     return CatalogueEvaluation(targeted, at_random, logged, reasons_of_testing(tests))
 
 
-def _judged(stratum: Stratum, claims: Mapping[str, Claim], failed: Truths, drawn: Floats) -> StratumSkills:
+def _judged(
+    stratum: WeightedStratum, claims: Mapping[str, Predictions], failed: Truths, drawn: Floats
+) -> StratumSkills:
     rows = stratum.rows
     weights = drawn[:, rows] * stratum.weights
     outcomes = failed[rows]
-    told = {name: _skills(Claim(each.margin[rows], each.p_fail[rows]), outcomes, weights)
+    told = {name: _skills(Predictions(each.margin[rows], each.p_fail[rows]), outcomes, weights)
             for name, each in claims.items()} if len(rows) else {}  # fmt: skip
-    base_rate = skill(metrics.base_rate(outcomes, weights))
+    base_rate = metric_with_interval(metrics.base_rate(outcomes, weights))
     return StratumSkills(len(rows), int(outcomes.sum()), stratum.effective, base_rate, told)
 
 
-def _skills(claim: Claim, failed: Truths, weights: Floats) -> Mapping[str, Skill]:
-    ranks = metrics.ranking(claim.margin, failed)
+def _skills(claim: Predictions, failed: Truths, weights: Floats) -> Mapping[str, MetricWithInterval]:
+    ranks = metrics.rank_scores(claim.margin, failed)
     slope, intercept = metrics.calibration_line(claim.p_fail, failed, weights)
     values = {
         "auc": metrics.auc(ranks, weights),
@@ -165,4 +175,4 @@ def _skills(claim: Claim, failed: Truths, weights: Floats) -> Mapping[str, Skill
         "intercept": intercept,
         "expected_per_observed": metrics.expected_per_observed(claim.p_fail, failed, weights),
     }
-    return {name: skill(value) for name, value in values.items()}
+    return {name: metric_with_interval(value) for name, value in values.items()}

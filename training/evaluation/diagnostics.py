@@ -15,11 +15,11 @@ from models.reasons import TOLD_REASONS, Columns, top_reasons
 from models.treeshap import compile_model
 from training import metrics
 from training.dataset.splits import Rows
-from training.evaluation.skill import Claim, Judged, numbers, skills
+from training.evaluation.skill import EvaluationSet, Predictions, compute_skills, to_json
 from training.fitting.booster import fit_booster
 from training.fitting.lab_effects import LabEffects
-from training.fitting.model import DIRECTIONS, Earned, Study, lesson_of
-from training.metrics import Floats, Skill, base_rate, skill, supplier_weights
+from training.fitting.model import DIRECTIONS, FittedModel, TrainingSet, training_rows
+from training.metrics import Floats, MetricWithInterval, base_rate, metric_with_interval, supplier_weights
 from training.recipe import Recipe
 from training.recipe_schema import EvaluationRecipe
 
@@ -35,22 +35,22 @@ class LabEvaluation:
     """
 
     effect: LabEffects
-    auc_lab_known: Skill
-    auc_lab_averaged: Skill
-    auc_lab_blind: Skill
-    auc_of_labs_alone: Skill
-    auc_gain: Skill
-    share_of_lift: Skill
+    auc_lab_known: MetricWithInterval
+    auc_lab_averaged: MetricWithInterval
+    auc_lab_blind: MetricWithInterval
+    auc_of_labs_alone: MetricWithInterval
+    auc_gain: MetricWithInterval
+    share_of_lift: MetricWithInterval
 
     def to_json(self) -> dict[str, Any]:
         """The effect of each laboratory, and every skill with its 95 % interval; None where it cannot be told."""
         skills = ("auc_lab_known", "auc_lab_averaged", "auc_lab_blind", "auc_of_labs_alone", "auc_gain",
                   "share_of_lift")  # fmt: skip
-        told = {key: value for name in skills for key, value in numbers(name, getattr(self, name)).items()}
+        told = {key: value for name in skills for key, value in to_json(name, getattr(self, name)).items()}
         return {**self.effect.to_json(), **told}
 
 
-def lab_evaluation(
+def evaluate_labs(
     tests: pd.DataFrame, margin: Floats, lab_blind_margin: Floats, effect: LabEffects, replicates: int, seed: int
 ) -> LabEvaluation:
     """Judge margins (n) on `tests` (failed, supplier_id, lab_id), the model's and that of the lab-blind booster.
@@ -62,27 +62,32 @@ def lab_evaluation(
     of_lab = effect.known(tests["lab_id"])
 
     def auc(score: Floats) -> Floats:
-        return metrics.auc(metrics.ranking(score, failed), weights)
+        return metrics.auc(metrics.rank_scores(score, failed), weights)
 
     known, averaged = auc(margin + of_lab), auc(margin)
     lift = np.where(known > CHANCE, known - CHANCE, np.nan)
     return LabEvaluation(
-        effect, skill(known), skill(averaged), skill(auc(lab_blind_margin)), skill(auc(of_lab)),
-        skill(known - averaged), skill((known - averaged) / lift),
-    )  # fmt: skip
+        effect,
+        metric_with_interval(known),
+        metric_with_interval(averaged),
+        metric_with_interval(auc(lab_blind_margin)),
+        metric_with_interval(auc(of_lab)),
+        metric_with_interval(known - averaged),
+        metric_with_interval((known - averaged) / lift),
+    )
 
 
 RESEEDINGS = 4
 
 
-def reason_jaccard(study: Study, earned: Earned, recipe: Recipe, rows: Rows) -> float:
+def reason_jaccard(study: TrainingSet, earned: FittedModel, recipe: Recipe, rows: Rows) -> float:
     """Mean Jaccard similarity of the top reasons of `rows` between the booster and refits that differ in seed only.
 
     1 is the same reasons, 0 no common one. A mean over RESEEDINGS refits on the training rows.
     """
     train, matrix = study.split.train, study.matrix(rows)
     own = _top(earned.booster, matrix)
-    lesson = lesson_of(study.labels.iloc[train], study.matrix(train), recipe)
+    lesson = training_rows(study.labels.iloc[train], study.matrix(train), recipe)
     if earned.tester.counted:
         lesson = replace(lesson, offset=earned.tester.offset(study.labels.iloc[train]["lab_id"]))
     seeds = range(recipe.seed + 1, recipe.seed + 1 + RESEEDINGS)
@@ -124,7 +129,7 @@ def replayed(days: Days, score: Floats) -> tuple[Floats, Floats]:
     return day, first
 
 
-def schedule_replay(days: Days, score: Floats, judged: Judged) -> dict[str, Any]:
+def schedule_replay(days: Days, score: Floats, judged: EvaluationSet) -> dict[str, Any]:
     """Mean `days_earlier` that failures are found, and the share of them found in the `first_half` of the tests.
 
     `first_half_as_it_was` is that share in the order in which they were really tested. The schedule is held while
@@ -140,7 +145,7 @@ def schedule_replay(days: Days, score: Floats, judged: Judged) -> dict[str, Any]
     means = {"days_earlier": days - day, "first_half": first, "first_half_as_it_was": first_as_it_was}
     with np.errstate(divide="ignore", invalid="ignore"):
         for name, gained in means.items():
-            told |= numbers(name, skill(failures @ gained / failures.sum(axis=1)))
+            told |= to_json(name, metric_with_interval(failures @ gained / failures.sum(axis=1)))
     return told | {"too_few": False}
 
 
@@ -167,7 +172,7 @@ def cold_rows(labels: pd.DataFrame, asked: Rows, taught_until: date) -> Mapping[
 
 
 def cold_start(
-    claim: Claim, judged: Judged, rows: Mapping[str, Mask], recipe: EvaluationRecipe
+    claim: Predictions, judged: EvaluationSet, rows: Mapping[str, Mask], recipe: EvaluationRecipe
 ) -> list[dict[str, Any]]:
     """One entry for each kind of rows: its `n`, `failures` and skills, or only its base rate where they are too few."""
     told = []
@@ -176,8 +181,8 @@ def cold_start(
         count, failures = len(kept.failed), int(kept.failed.sum())
         entry: dict[str, Any] = {"rows": name, "n": count, "failures": failures}
         enough = count >= recipe.fewest_tests and min(failures, count - failures) >= recipe.fewest_failures
-        rate = numbers("base_rate", skill(base_rate(kept.failed, kept.weights)))
-        told.append(entry | {"too_few": not enough} | (skills(claim[mask], kept) if enough else rate))
+        rate = to_json("base_rate", metric_with_interval(base_rate(kept.failed, kept.weights)))
+        told.append(entry | {"too_few": not enough} | (compute_skills(claim[mask], kept) if enough else rate))
     return told
 
 

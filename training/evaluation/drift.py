@@ -9,11 +9,11 @@ import pandas as pd
 import pyarrow as pa
 
 from data.lake.tables import Tables
-from features.fitted_tables import SCHEMAS, Reference
+from features.fitted_tables import SCHEMAS, FittedTables
 from features.point_in_time import feature_frame
 from features.registry import FEATURE_NAMES
 from features.snapshot.writer import catalogue_on
-from training.fitting.target_encoding import matrix_of
+from training.fitting.target_encoding import feature_matrix
 from training.metrics import Floats
 
 MOST_SKUS = 20_000
@@ -33,7 +33,7 @@ class CatalogueSample:
 
 
 def catalogue_sample(
-    tables: Tables, as_of: date, reference: Reference, seed: int, most: int = MOST_SKUS
+    tables: Tables, as_of: date, reference: FittedTables, seed: int, most: int = MOST_SKUS
 ) -> CatalogueSample:
     """At most `most` SKUs listed by `as_of`, each with the same chance, with the features of that day.
 
@@ -46,7 +46,7 @@ def catalogue_sample(
         drawn = np.sort(np.random.default_rng(seed).choice(size, most, replace=False))
         keys = keys.iloc[drawn].reset_index(drop=True)
     features = feature_frame(tables, keys.assign(as_of=pd.Timestamp(as_of)), reference)[list(FEATURE_NAMES)]
-    return CatalogueSample(as_of, size, keys, matrix_of(features))
+    return CatalogueSample(as_of, size, keys, feature_matrix(features))
 
 
 BINS = 10

@@ -17,29 +17,29 @@ from training.dataset.selection_weights import random_stratum
 from training.dataset.splits import Rows
 from training.evaluation.backtest import (
     cold_start_of_test_period,
-    judged_rows,
+    evaluate_backtest,
+    evaluation_rows,
     replay_of_test_period,
-    rolling_validation,
 )
 from training.evaluation.baselines import baseline_margins
-from training.evaluation.catalogue import catalogue_evaluation, weighting_comparison
-from training.evaluation.diagnostics import lab_evaluation, reason_jaccard
-from training.evaluation.fairness import Grouped, fairness_report
+from training.evaluation.catalogue import compare_weighting, evaluate_catalogue
+from training.evaluation.diagnostics import evaluate_labs, reason_jaccard
+from training.evaluation.fairness import GroupedTests, fairness_report
 from training.evaluation.fairness_groups import fairness_policy_in_force, groups_of, sellers_of
 from training.evaluation.learning_curve import learning_curve
 from training.evaluation.skill import (
-    Claim,
-    Judged,
+    EvaluationSet,
+    Predictions,
     calibration_of,
+    compute_skills,
     interval_coverage,
     mean_contributions,
     months_of,
     platt,
     shares_by,
     sigmoid,
-    skills,
 )
-from training.fitting.model import Earned, Study
+from training.fitting.model import FittedModel, TrainingSet
 from training.lifecycle.champion_challenger import testing_floor
 from training.lifecycle.promotion_rules import promotion_policy_in_force
 from training.metrics import Floats
@@ -59,25 +59,25 @@ class Evaluation:
     """
 
     metrics: Mapping[str, Any]
-    judged: Judged
-    claims: Mapping[str, Claim]
+    judged: EvaluationSet
+    claims: Mapping[str, Predictions]
     p_catalogue: Floats
     at_random: Floats
     matrix: Floats
     explained: Floats
 
 
-def evaluated(tables: Tables, study: Study, earned: Earned, recipe: Recipe, progress: Progress) -> Evaluation:
+def evaluate(tables: Tables, study: TrainingSet, earned: FittedModel, recipe: Recipe, progress: Progress) -> Evaluation:
     """Judge the model and every baseline on the test rows of the study, and the procedure on earlier periods."""
     split = study.split
     tests, matrix = study.labels.iloc[split.test], study.matrix(split.test)
-    judged, margin = judged_rows(study.labels, split.test, recipe), earned.margin(matrix)
-    model = Claim(margin, earned.uncorrected.p_fail(margin))
-    periods = rolling_validation(tables, study.labels, split.test_from, recipe, earned.trees, progress)
+    judged, margin = evaluation_rows(study.labels, split.test, recipe), earned.margin(matrix)
+    model = Predictions(margin, earned.uncorrected.p_fail(margin))
+    periods = evaluate_backtest(tables, study.labels, split.test_from, recipe, earned.trees, progress)
     curve = learning_curve(study, judged, recipe, progress)
     with progress.step("Evaluation", 4, "parts") as advance:
         claims = {"model": model, **_baselines(study, earned, recipe)}
-        beside = {name: skills(claim, judged) for name, claim in claims.items()}
+        beside = {name: compute_skills(claim, judged) for name, claim in claims.items()}
         advance(1)
         p_catalogue = earned.calibration.p_fail(margin)
         catalogue = _catalogue(study, model, p_catalogue, recipe)
@@ -98,7 +98,7 @@ def evaluated(tables: Tables, study: Study, earned: Earned, recipe: Recipe, prog
             "fairness": _fairness(tables, study, p_catalogue, recipe),
             "replay": replay_of_test_period(tables, study, earned, recipe),
             "cold_start": cold_start_of_test_period(study, model, recipe),
-            "propensity_weights": weighting_comparison(study, earned, judged, recipe).to_json(),
+            "propensity_weights": compare_weighting(study, earned, judged, recipe).to_json(),
             "interval_coverage": _coverage(margin, judged, earned),
             "months": months_of(tests["as_of"], model.p_fail, judged.failed),
             "categories": shares_by("category", tests["category"], model.p_fail, judged.failed),
@@ -110,7 +110,7 @@ def evaluated(tables: Tables, study: Study, earned: Earned, recipe: Recipe, prog
     return Evaluation(metrics, judged, claims, p_catalogue, at_random, matrix, explained)
 
 
-def _baselines(study: Study, earned: Earned, recipe: Recipe) -> Mapping[str, Claim]:
+def _baselines(study: TrainingSet, earned: FittedModel, recipe: Recipe) -> Mapping[str, Predictions]:
     """The claims of every baseline on the test rows, its probabilities calibrated on the calibration rows."""
     split, features = study.split, study.features
     asked = np.concatenate([split.calibration, split.test])
@@ -118,39 +118,40 @@ def _baselines(study: Study, earned: Earned, recipe: Recipe) -> Mapping[str, Cla
     margins = baseline_margins(taught, study.failed(split.train), features.iloc[asked], recipe, earned.trees)
     seen, happened = len(split.calibration), study.failed(split.calibration)
     return {
-        name: Claim(margin[seen:], platt(margin[:seen], happened, margin[seen:])) for name, margin in margins.items()
+        name: Predictions(margin[seen:], platt(margin[:seen], happened, margin[seen:]))
+        for name, margin in margins.items()
     }
 
 
-def _catalogue(study: Study, model: Claim, p_catalogue: Floats, recipe: Recipe) -> Told:
+def _catalogue(study: TrainingSet, model: Predictions, p_catalogue: Floats, recipe: Recipe) -> Told:
     tests = study.labels.iloc[study.split.test]
-    named = {"corrected": Claim(model.margin, p_catalogue), "uncorrected": model}
-    return catalogue_evaluation(tests, named, recipe.evaluation.replicates, recipe.seed).to_json()
+    named = {"corrected": Predictions(model.margin, p_catalogue), "uncorrected": model}
+    return evaluate_catalogue(tests, named, recipe.evaluation.replicates, recipe.seed).to_json()
 
 
-def _testers(study: Study, earned: Earned, matrix: Floats, recipe: Recipe) -> Told:
+def _testers(study: TrainingSet, earned: FittedModel, matrix: Floats, recipe: Recipe) -> Told:
     tests = study.labels.iloc[study.split.test]
     blind = np.asarray(earned.lab_blind.predict(matrix, raw_score=True), dtype=np.float64)
     margins = (earned.margin(matrix), blind)
-    return lab_evaluation(tests, *margins, earned.tester, recipe.evaluation.replicates, recipe.seed).to_json()
+    return evaluate_labs(tests, *margins, earned.tester, recipe.evaluation.replicates, recipe.seed).to_json()
 
 
-def _fairness(tables: Tables, study: Study, p_catalogue: Floats, recipe: Recipe) -> list[Told]:
+def _fairness(tables: Tables, study: TrainingSet, p_catalogue: Floats, recipe: Recipe) -> list[Told]:
     day = study.split.test_from
     policy, tests = fairness_policy_in_force(day), study.labels.iloc[study.split.test]
-    grouped = Grouped(tests, groups_of(tables, tests, policy), sellers_of(tables, day, policy))
+    grouped = GroupedTests(tests, groups_of(tables, tests, policy), sellers_of(tables, day, policy))
     replicates, seed = recipe.evaluation.replicates, recipe.seed
     return fairness_report(grouped, p_catalogue, bands_in_force(day), policy, replicates, seed).to_json()
 
 
-def _coverage(margin: Floats, judged: Judged, earned: Earned) -> Told:
+def _coverage(margin: Floats, judged: EvaluationSet, earned: FittedModel) -> Told:
     failed = judged.failed.astype(np.float64)
     coverage = interval_coverage(margin, failed, earned.uncorrected, min(COVERAGE_BINS, len(failed)))
     covered = sum(each.covered for each in coverage.bins)
     return {"level": coverage.level, "bins": len(coverage.bins), "covered": covered, "share": coverage.share}
 
 
-def _data(tables: Tables, study: Study, earned: Earned, recipe: Recipe) -> Told:
+def _data(tables: Tables, study: TrainingSet, earned: FittedModel, recipe: Recipe) -> Told:
     split, known_until = study.split, latest_known_on(tables)
     valid_days = promotion_policy_in_force(known_until).valid_days
     return {
@@ -168,7 +169,7 @@ def _data(tables: Tables, study: Study, earned: Earned, recipe: Recipe) -> Told:
     }
 
 
-def _part(study: Study, rows: Rows) -> Told:
+def _part(study: TrainingSet, rows: Rows) -> Told:
     labels = study.labels.iloc[rows]
     drawn, delay = labels["as_of"], (labels["known_on"] - labels["as_of"]).dt.days
     return {

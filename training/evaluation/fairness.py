@@ -8,23 +8,23 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from models.risk_bands import Bands
+from models.risk_bands import RiskBands
 from sampling.estimation.difference_estimator import korn_graubard
 from training import metrics
-from training.dataset.selection_weights import Stratum, logged_stratum, random_stratum
+from training.dataset.selection_weights import WeightedStratum, logged_stratum, random_stratum
 from training.evaluation.fairness_groups import DIMENSIONS, FairnessPolicy
-from training.evaluation.skill import numbers
-from training.metrics import Floats, Skill, Truths, skill, supplier_weights
+from training.evaluation.skill import to_json
+from training.metrics import Floats, MetricWithInterval, Truths, metric_with_interval, supplier_weights
 
 
-def weighted_share(hits: Truths, weights: Floats, suppliers: npt.NDArray[np.int64]) -> Skill:
+def weighted_share(hits: Truths, weights: Floats, suppliers: npt.NDArray[np.int64]) -> MetricWithInterval:
     """The weighted share of rows (n) that are `hits`, with its 95 % interval; NaN without rows.
 
     Tests of one supplier (codes from 0) stand or fall together, so the variance sums over suppliers; it is at least
     that of as many independent tests as the weights leave. The limits are Korn and Graubard's, of the rarer side.
     """
     if not len(hits):
-        return Skill(float("nan"), float("nan"), float("nan"))
+        return MetricWithInterval(float("nan"), float("nan"), float("nan"))
     total = weights.sum()
     value = float(weights @ hits / total)
     effective = float(total**2 / (weights**2).sum())
@@ -35,19 +35,19 @@ def weighted_share(hits: Truths, weights: Floats, suppliers: npt.NDArray[np.int6
     expected = max(rare, 0.5 / (effective + 1))
     told = korn_graubard(rare, max(clustered, expected * (1 - expected) / effective), expected)
     low, high = (told.low, told.high) if value <= 0.5 else (1 - told.high, 1 - told.low)
-    return Skill(value, low, high)
+    return MetricWithInterval(value, low, high)
 
 
-UNTOLD = Skill(float("nan"), float("nan"), float("nan"))
+UNTOLD = MetricWithInterval(float("nan"), float("nan"), float("nan"))
 
 
 @dataclass(frozen=True)
-class Errors:
+class ErrorRates:
     """At the floor of one band: passes that reach it, and failures that do not, as shares of each."""
 
     floor: float
-    false_positive_rate: Skill
-    false_negative_rate: Skill
+    false_positive_rate: MetricWithInterval
+    false_negative_rate: MetricWithInterval
 
 
 @dataclass(frozen=True)
@@ -58,20 +58,20 @@ class GroupSkills:
     effective: float
     failures: int
     suppressed: str | None
-    base_rate: Skill
-    expected_per_observed: Skill
-    bands: Mapping[str, Errors]
+    base_rate: MetricWithInterval
+    expected_per_observed: MetricWithInterval
+    bands: Mapping[str, ErrorRates]
 
     def to_json(self) -> dict[str, Any]:
         """Numbers with their 95 % intervals; None where they cannot be told."""
         return {
             "n": self.tests, "effective": self.effective, "failures": self.failures, "suppressed": self.suppressed,
-            **numbers("base_rate", self.base_rate),
-            **numbers("expected_per_observed", self.expected_per_observed),
+            **to_json("base_rate", self.base_rate),
+            **to_json("expected_per_observed", self.expected_per_observed),
             "bands": {
                 name: {
-                    "floor": errors.floor, **numbers("false_positive_rate", errors.false_positive_rate),
-                    **numbers("false_negative_rate", errors.false_negative_rate),
+                    "floor": errors.floor, **to_json("false_positive_rate", errors.false_positive_rate),
+                    **to_json("false_negative_rate", errors.false_negative_rate),
                 }
                 for name, errors in self.bands.items()
             },
@@ -91,13 +91,13 @@ class GroupFairness:
     random: GroupSkills
     logged: GroupSkills
     compliant: int
-    tests_per_compliant: Skill
+    tests_per_compliant: MetricWithInterval
 
     def to_json(self) -> dict[str, Any]:
         """The group as numbers."""
         return {
             "dimension": self.dimension, "group": self.group, "compliant_sellers": self.compliant,
-            **numbers("tests_per_compliant", self.tests_per_compliant),
+            **to_json("tests_per_compliant", self.tests_per_compliant),
             "random": self.random.to_json(), "logged": self.logged.to_json(),
         }  # fmt: skip
 
@@ -116,7 +116,7 @@ class FairnessReport:
 
 
 @dataclass(frozen=True)
-class Grouped:
+class GroupedTests:
     """What a fairness report is about, rows in the same order.
 
     `tests` (failed, supplier_id, strategy, propensity), `groups` of each test and `sellers`: the groups of every
@@ -136,38 +136,38 @@ class _Judgement:
     failed: Truths
     supplier: npt.NDArray[np.int64]
     drawn: Floats
-    bands: Bands
+    bands: RiskBands
     policy: FairnessPolicy
 
-    def of(self, stratum: Stratum, chosen: Truths) -> GroupSkills:
+    def of(self, stratum: WeightedStratum, chosen: Truths) -> GroupSkills:
         """The skills of the stratum's rows that are chosen."""
         kept = chosen[stratum.rows]
         rows, weights = stratum.rows[kept], stratum.weights[kept]
         count, failures = len(rows), int(self.failed[rows].sum())
-        effective = Stratum(rows, weights).effective
+        effective = WeightedStratum(rows, weights).effective
         if count < self.policy.fewest_tests:
             few = f"{count} tests, fewer than {self.policy.fewest_tests}"
             return GroupSkills(count, effective, failures, few, UNTOLD, UNTOLD, {})
         ratio = metrics.expected_per_observed(self.p_fail[rows], self.failed[rows], self.drawn[:, rows] * weights)
         bands = zip(self.bands.names[1:], self.bands.floors[1:], strict=True)
-        expected = skill(ratio) if failures >= self.policy.fewest_outcomes else UNTOLD
+        expected = metric_with_interval(ratio) if failures >= self.policy.fewest_outcomes else UNTOLD
         base_rate = weighted_share(self.failed[rows], weights, self.supplier[rows])
         errors = {name: self._errors(rows, weights, floor) for name, floor in bands}
         return GroupSkills(count, effective, failures, None, base_rate, expected, errors)
 
-    def _errors(self, rows: npt.NDArray[np.int64], weights: Floats, floor: float) -> Errors:
+    def _errors(self, rows: npt.NDArray[np.int64], weights: Floats, floor: float) -> ErrorRates:
         failed, reached = self.failed[rows], self.p_fail[rows] >= floor
 
-        def share(hits: Truths, among: Truths) -> Skill:
+        def share(hits: Truths, among: Truths) -> MetricWithInterval:
             if among.sum() < self.policy.fewest_outcomes:
                 return UNTOLD
             return weighted_share(hits[among], weights[among], self.supplier[rows][among])
 
-        return Errors(floor, share(reached, ~failed), share(~reached, failed))
+        return ErrorRates(floor, share(reached, ~failed), share(~reached, failed))
 
 
 def fairness_report(
-    grouped: Grouped, p_fail: Floats, bands: Bands, policy: FairnessPolicy, replicates: int, seed: int
+    grouped: GroupedTests, p_fail: Floats, bands: RiskBands, policy: FairnessPolicy, replicates: int, seed: int
 ) -> FairnessReport:
     """How `p_fail` (n, of the catalogue's calibration) and testing treat each group.
 
@@ -202,7 +202,7 @@ def _borne(tests: pd.DataFrame, sellers: pd.DataFrame) -> Floats:
     return np.asarray(np.where(by_seller["any"].fillna(False).to_numpy(dtype=np.bool_), np.nan, count))
 
 
-def _mean(counts: Floats) -> Skill:
+def _mean(counts: Floats) -> MetricWithInterval:
     """The mean of independent counts and its normal 95 % interval, not below 0."""
     mean, half = float(counts.mean()), 1.96 * float(counts.std(ddof=1)) / np.sqrt(len(counts))
-    return Skill(mean, max(mean - half, 0.0), mean + half)
+    return MetricWithInterval(mean, max(mean - half, 0.0), mean + half)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.lake.tables import Tables
 from data.policy import POLICY_FOLDER, policy_in_force
 
@@ -33,7 +33,7 @@ class FairnessPolicy:
 
 
 def fairness_policy_in_force(as_of: date, folder: Path = POLICY_FOLDER) -> FairnessPolicy:
-    """The fairness policy of a day. Raises Refusal where there is none or where it lacks a whole number it needs."""
+    """The fairness policy of a day. Raises UserError where there is none or where it lacks a whole number it needs."""
     text = policy_in_force("fairness", as_of, folder)
     try:
         fewest = [text.tables[f"fewest_{what}"] for what in ("tests", "outcomes", "sellers")]
@@ -42,7 +42,7 @@ def fairness_policy_in_force(as_of: date, folder: Path = POLICY_FOLDER) -> Fairn
         if not sound or any(sorted(set(each)) != each for each in edges):
             raise ValueError(f"{[*fewest, *edges]}, which must be whole numbers above 0, edges rising")
     except (KeyError, TypeError, ValueError) as error:
-        raise Refusal(f"Fairness policy {text.version} lacks or garbles {error}. Mend the file.") from error
+        raise UserError(f"Fairness policy {text.version} lacks or garbles {error}. Mend the file.") from error
     return FairnessPolicy(text.version, *fewest, *(tuple(each) for each in edges))
 
 

@@ -9,24 +9,24 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.lake.tables import Tables
 from data.progress import Progress
 from features.point_in_time import feature_frame
 from features.registry import FEATURE_NAMES
 from training import metrics
-from training.dataset.splits import Period, Rows
-from training.fitting.model import Study
+from training.dataset.splits import RollingPeriod, Rows
+from training.fitting.model import TrainingSet
 from training.fitting.target_encoding import LEARNED_FROM_LABELS
 from training.metrics import Floats, Truths
 from training.recipe import Recipe
 
 
-class LeakFound(Refusal):
+class LeakageError(UserError):
     """Something that judges a model has taught it."""
 
 
-def audit_folds(labels: pd.DataFrame, period: Period) -> None:
+def audit_folds(labels: pd.DataFrame, period: RollingPeriod) -> None:
     """Raise LeakFound where a judged label shares a supplier, or factory and title, with one that taught its model.
 
     Also where it was drawn before all that taught were known.
@@ -42,13 +42,13 @@ def _require_apart(labels: pd.DataFrame, taught: Rows, judged: Rows) -> None:
     twins = set(_products(teaching)) & set(_products(judging))
     if shared or twins:
         named = min(shared) if shared else "factory {} with title {!r}".format(*min(twins))
-        raise LeakFound(
+        raise LeakageError(
             f"The folds of the validation leak: {len(shared)} suppliers and {len(twins)} products teach and judge, "
             f"such as {named}. Group labels by training.dataset.labels.near_duplicate_groups."
         )
     late = int((teaching["known_on"] >= judging["as_of"].min()).sum())
     if late:
-        raise LeakFound(
+        raise LeakageError(
             f"The folds of the validation leak: {late} labels teach that were not known when the judged period began "
             f"on {judging['as_of'].min():%Y-%m-%d}. Fit on what was known before."
         )
@@ -63,7 +63,7 @@ TOLERANCE = 1e-9
 NAMED = 5
 
 
-def audited(tables: Tables, study: Study, recipe: Recipe, progress: Progress) -> dict[str, Any]:
+def audit_leakage(tables: Tables, study: TrainingSet, recipe: Recipe, progress: Progress) -> dict[str, Any]:
     """Look the features of the last days before calibration up again, without what was known later.
 
     Tells how many `rows` from `from` on were the same `without_rows_from`, and which features alone tell the training
@@ -79,7 +79,7 @@ def audited(tables: Tables, study: Study, recipe: Recipe, progress: Progress) ->
         advance(len(rows))
     if changed:
         named = ", ".join(f"{name} ({count} tests)" for name, count in list(changed.items())[:NAMED])
-        raise LeakFound(
+        raise LeakageError(
             f"{len(changed)} features of tests before {until} change when what was known from {until} on is removed: "
             f"{named}. They look into the future; use only rows with known_on before as_of."
         )
@@ -90,7 +90,7 @@ def audited(tables: Tables, study: Study, recipe: Recipe, progress: Progress) ->
 
 
 def changed_features(
-    tables: Tables, study: Study, rows: "np.typing.NDArray[np.int64]", until: date
+    tables: Tables, study: TrainingSet, rows: "np.typing.NDArray[np.int64]", until: date
 ) -> Mapping[str, int]:
     """The features that differ for these rows of the study in tables without what was known from `until` on.
 
@@ -119,7 +119,7 @@ def suspicious_features(matrix: Floats, failed: Truths, limit: float) -> list[di
     for column, name in enumerate(FEATURE_NAMES):
         values = matrix[:, column]
         filled = np.nan_to_num(values, nan=np.nanmin(values, initial=0.0) - 1)
-        area = float(metrics.auc(metrics.ranking(filled, failed), ones)[0])
+        area = float(metrics.auc(metrics.rank_scores(filled, failed), ones)[0])
         if max(area, 1 - area) > limit:
             told.append({"feature": name, "auc": max(area, 1 - area)})
     return told

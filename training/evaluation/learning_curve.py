@@ -11,11 +11,11 @@ from data.progress import Progress
 from features.registry import FEATURE_NAMES
 from training import metrics
 from training.dataset.splits import Rows, group_parts
-from training.evaluation.skill import Claim, Judged, numbers, platt
+from training.evaluation.skill import EvaluationSet, Predictions, platt, to_json
 from training.fitting.booster import FEWEST_TREES, fit_booster, loss_curve
-from training.fitting.model import DIRECTIONS, Study, lesson_of
-from training.fitting.target_encoding import label_prior, looked_up, matrix_of, out_of_fold
-from training.metrics import Floats, skill
+from training.fitting.model import DIRECTIONS, TrainingSet, training_rows
+from training.fitting.target_encoding import feature_matrix, label_prior, look_up_rates, out_of_fold
+from training.metrics import Floats, metric_with_interval
 from training.recipe import Recipe
 
 SHARES = (0.25, 0.45, 0.7)
@@ -32,7 +32,7 @@ class _Attempt:
     told: dict[str, Floats]
 
 
-def learning_curve(study: Study, judged: Judged, recipe: Recipe, progress: Progress) -> dict[str, Any]:
+def learning_curve(study: TrainingSet, judged: EvaluationSet, recipe: Recipe, progress: Progress) -> dict[str, Any]:
     """The skills on the test rows (`judged`) after fitting on parts of the training labels, and the gain of more.
 
     `points` tell `labels`, `auc`, `log_loss` and `found` (failures among the `tests` that the budget pays for). A
@@ -62,7 +62,7 @@ def inverse_root_gain(sizes: Sequence[int], skills: Floats, more: int) -> float:
     return slope * float(1 / np.sqrt(max(sizes) + more) - 1 / np.sqrt(max(sizes)))
 
 
-def _part(study: Study, share: float, draw: np.random.Generator) -> Rows:
+def _part(study: TrainingSet, share: float, draw: np.random.Generator) -> Rows:
     """About `share` of the training rows: whole groups in a random order, until there are enough."""
     train = study.split.train
     groups, position = np.unique(study.labels["group"].to_numpy(dtype=str)[train], return_inverse=True)
@@ -73,34 +73,34 @@ def _part(study: Study, share: float, draw: np.random.Generator) -> Rows:
     return train[before[place[position]] < share * len(train)]
 
 
-def _teaches(study: Study, rows: Rows, recipe: Recipe) -> bool:
+def _teaches(study: TrainingSet, rows: Rows, recipe: Recipe) -> bool:
     return len(rows) >= recipe.split.minimum_labels and len(np.unique(study.failed(rows))) == 2
 
 
-def _claim(study: Study, rows: Rows, recipe: Recipe) -> Claim:
+def _claim(study: TrainingSet, rows: Rows, recipe: Recipe) -> Predictions:
     """What the procedure says of the test rows when only these rows teach; the calibration rows choose the trees."""
     labels, later = study.labels.iloc[rows], study.split.calibration
     prior = label_prior(labels, "category_fail")
     blind = out_of_fold(labels, group_parts(labels["group"].tolist(), recipe.split.folds), prior, recipe.title)
     asked = np.concatenate([later, study.split.test])
-    seen = looked_up(study.labels.iloc[asked], labels, prior, recipe.title)
-    lesson = lesson_of(labels, _matrix(study, rows, blind), recipe)
+    seen = look_up_rates(study.labels.iloc[asked], labels, prior, recipe.title)
+    lesson = training_rows(labels, _matrix(study, rows, blind), recipe)
     matrix = _matrix(study, asked, seen)
-    held_out = lesson_of(study.labels.iloc[later], matrix[: len(later)], recipe)
+    held_out = training_rows(study.labels.iloc[later], matrix[: len(later)], recipe)
     trees = max(FEWEST_TREES, int(np.argmin(loss_curve(lesson, held_out, DIRECTIONS, recipe))) + 1)
     booster = fit_booster(lesson, FEATURE_NAMES, DIRECTIONS, recipe, trees)
     margin = np.asarray(booster.predict(matrix, raw_score=True), dtype=np.float64)
     after = margin[len(later) :]
-    return Claim(after, platt(margin[: len(later)], study.failed(later), after))
+    return Predictions(after, platt(margin[: len(later)], study.failed(later), after))
 
 
-def _matrix(study: Study, rows: Rows, learned: pd.DataFrame) -> Floats:
+def _matrix(study: TrainingSet, rows: Rows, learned: pd.DataFrame) -> Floats:
     columns = {name: learned[name].to_numpy() for name in learned.columns}
-    return matrix_of(study.features.iloc[rows].assign(**columns))
+    return feature_matrix(study.features.iloc[rows].assign(**columns))
 
 
-def _skills(claim: Claim, judged: Judged) -> dict[str, Floats]:
-    ranks, count = metrics.ranking(claim.margin, judged.failed), len(judged.failed)
+def _skills(claim: Predictions, judged: EvaluationSet) -> dict[str, Floats]:
+    ranks, count = metrics.rank_scores(claim.margin, judged.failed), len(judged.failed)
     depth = min(judged.budget, count)
     return {
         "auc": metrics.auc(ranks, judged.weights),
@@ -116,7 +116,7 @@ def _points(attempts: Sequence[_Attempt]) -> list[dict[str, Any]]:
     for run in runs:
         point: dict[str, Any] = {"labels": round(np.mean([attempt.labels for attempt in run]))}
         for name in run[0].told:
-            point |= numbers(name, skill(np.mean([attempt.told[name] for attempt in run], axis=0)))
+            point |= to_json(name, metric_with_interval(np.mean([attempt.told[name] for attempt in run], axis=0)))
         points.append(point)
     return points
 
@@ -134,5 +134,5 @@ def _gains(attempts: Sequence[_Attempt], draw: np.random.Generator) -> dict[str,
             values[replicate] = inverse_root_gain(
                 [attempts[number].labels for number in chosen], table[chosen, replicate], MORE_TESTS
             )
-        gains |= numbers(f"gain_{name}", skill(values))
+        gains |= to_json(f"gain_{name}", metric_with_interval(values))
     return gains

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from data.errors import Refusal
+from data.errors import UserError
 from models.calibration import Calibration
 from training import metrics
-from training.metrics import Floats, Skill, Truths, skill
+from training.metrics import Floats, MetricWithInterval, Truths, metric_with_interval
 from training.recipe_schema import EvaluationRecipe
 
 RISKIEST_SHARES = (0.01, 0.05, 0.10)
@@ -22,7 +22,7 @@ RISKIEST_TESTS = 100
 
 
 @dataclass(frozen=True)
-class Judged:
+class EvaluationSet:
     """Tests with their outcomes: `failed` (n) and bootstrap `weights` (1 + replicates, n).
 
     `budget` is how many of them the laboratory could test; 0 leaves the question out.
@@ -32,21 +32,21 @@ class Judged:
     weights: Floats
     budget: int = 0
 
-    def __getitem__(self, rows: npt.NDArray[np.bool_]) -> "Judged":
+    def __getitem__(self, rows: npt.NDArray[np.bool_]) -> "EvaluationSet":
         """These tests alone (a mask of n)."""
-        return Judged(self.failed[rows], self.weights[:, rows], self.budget)
+        return EvaluationSet(self.failed[rows], self.weights[:, rows], self.budget)
 
 
 @dataclass(frozen=True)
-class Claim:
+class Predictions:
     """What one ranking said of the judged tests: `margin` orders them, `p_fail` is its probability; (n) each."""
 
     margin: Floats
     p_fail: Floats
 
-    def __getitem__(self, rows: npt.NDArray[np.bool_]) -> "Claim":
+    def __getitem__(self, rows: npt.NDArray[np.bool_]) -> "Predictions":
         """What it said of these tests alone (a mask of n)."""
-        return Claim(self.margin[rows], self.p_fail[rows])
+        return Predictions(self.margin[rows], self.p_fail[rows])
 
 
 def budget_tests(labels: pd.DataFrame, recipe: EvaluationRecipe) -> int:
@@ -54,9 +54,9 @@ def budget_tests(labels: pd.DataFrame, recipe: EvaluationRecipe) -> int:
     return max(1, int(recipe.budget_eur / float(labels["cost_eur"].fillna(recipe.test_eur).mean())))
 
 
-def skills(claim: Claim, judged: Judged) -> dict[str, Any]:
+def compute_skills(claim: Predictions, judged: EvaluationSet) -> dict[str, Any]:
     """Every skill of a claim, as numbers with `<skill>_interval` (95 %, suppliers resampled) beside them."""
-    ranks = metrics.ranking(claim.margin, judged.failed)
+    ranks = metrics.rank_scores(claim.margin, judged.failed)
     weights = judged.weights
     named = {
         "auc": metrics.auc(ranks, weights),
@@ -67,14 +67,14 @@ def skills(claim: Claim, judged: Judged) -> dict[str, Any]:
     }
     told: dict[str, Any] = {"n": len(judged.failed), "failures": int(judged.failed.sum())}
     for name, values in named.items():
-        told |= numbers(name, skill(values))
+        told |= to_json(name, metric_with_interval(values))
     slope, intercept = metrics.calibration_line(claim.p_fail, judged.failed, weights)
-    told |= numbers("slope", skill(slope)) | numbers("intercept", skill(intercept))
-    told |= {"found": found_in_riskiest(ranks, judged)}
-    return told | ({"budget": found_by_budget(ranks, judged)} if judged.budget else {})
+    told |= to_json("slope", metric_with_interval(slope)) | to_json("intercept", metric_with_interval(intercept))
+    told |= {"found": failures_among_riskiest(ranks, judged)}
+    return told | ({"budget": failures_within_budget(ranks, judged)} if judged.budget else {})
 
 
-def found_by_budget(ranks: metrics.Ranking, judged: Judged) -> dict[str, Any]:
+def failures_within_budget(ranks: metrics.Ranking, judged: EvaluationSet) -> dict[str, Any]:
     """Failures among the riskiest tests that the budget pays for, beside random tests and perfect hindsight.
 
     `failed` of the riskiest `tests` failed, `lift` times as many as the `at_random`; hindsight (the `oracle`) would
@@ -84,14 +84,19 @@ def found_by_budget(ranks: metrics.Ranking, judged: Judged) -> dict[str, Any]:
     tests = min(judged.budget, count)
     rate = metrics.rate_of_riskiest(ranks, judged.weights, tests / count)
     return {
-        "tests": tests, "of": count, **numbers("failed", skill(rate, scale=tests)),
-        "at_random": tests * failures / count, "oracle": min(tests, failures),
-        **numbers("lift", skill(metrics.lift_of_riskiest(ranks, judged.weights, tests / count))),
-        **numbers("share_of_oracle", skill(metrics.share_of_oracle(ranks, judged.weights, tests / count))),
-    }  # fmt: skip
+        "tests": tests,
+        "of": count,
+        **to_json("failed", metric_with_interval(rate, scale=tests)),
+        "at_random": tests * failures / count,
+        "oracle": min(tests, failures),
+        **to_json("lift", metric_with_interval(metrics.lift_of_riskiest(ranks, judged.weights, tests / count))),
+        **to_json(
+            "share_of_oracle", metric_with_interval(metrics.share_of_oracle(ranks, judged.weights, tests / count))
+        ),
+    }
 
 
-def found_in_riskiest(ranks: metrics.Ranking, judged: Judged) -> dict[str, Any]:
+def failures_among_riskiest(ranks: metrics.Ranking, judged: EvaluationSet) -> dict[str, Any]:
     """Failures among the riskiest tests, for each of RISKIEST_SHARES and for RISKIEST_TESTS tests.
 
     `tests` were looked at, `failed` of them failed (fractions where ties straddle the border), with their interval;
@@ -103,19 +108,19 @@ def found_in_riskiest(ranks: metrics.Ranking, judged: Judged) -> dict[str, Any]:
     base_rate = float(judged.failed.mean())
     found = {}
     for name, depth in depths.items():
-        rate = skill(metrics.rate_of_riskiest(ranks, judged.weights, depth / count), scale=depth)
-        found[name] = {"tests": depth, "of": count, **numbers("failed", rate), "at_random": depth * base_rate}
+        rate = metric_with_interval(metrics.rate_of_riskiest(ranks, judged.weights, depth / count), scale=depth)
+        found[name] = {"tests": depth, "of": count, **to_json("failed", rate), "at_random": depth * base_rate}
     return found
 
 
-def calibration_of(p_fail: Floats, judged: Judged) -> dict[str, Any]:
+def calibration_of(p_fail: Floats, judged: EvaluationSet) -> dict[str, Any]:
     """Slope and intercept (1 and 0 when calibrated), failures expected and observed, and expected per observed."""
     slope, intercept = metrics.calibration_line(p_fail, judged.failed, judged.weights)
     ratio = metrics.expected_per_observed(p_fail, judged.failed, judged.weights)
     return {
-        **numbers("slope", skill(slope)), **numbers("intercept", skill(intercept)),
+        **to_json("slope", metric_with_interval(slope)), **to_json("intercept", metric_with_interval(intercept)),
         "expected": float(p_fail.sum()), "observed": int(judged.failed.sum()),
-        **numbers("expected_per_observed", skill(ratio)),
+        **to_json("expected_per_observed", metric_with_interval(ratio)),
     }  # fmt: skip
 
 
@@ -152,7 +157,7 @@ def sigmoid(margin: Floats) -> Floats:
     return np.asarray(1 / (1 + np.exp(-np.clip(margin, -30, 30))), dtype=np.float64)
 
 
-def numbers(name: str, measured: Skill) -> dict[str, Any]:
+def to_json(name: str, measured: MetricWithInterval) -> dict[str, Any]:
     """A skill as JSON: its value and `<name>_interval`; None where it cannot be told."""
     low, high = _known(measured.low), _known(measured.high)
     return {name: _known(measured.value), f"{name}_interval": None if low is None or high is None else [low, high]}
@@ -186,7 +191,7 @@ class ScoreBin:
 
 
 @dataclass(frozen=True)
-class Coverage:
+class IntervalCoverage:
     """The bins and the share of them whose interval held; to be compared with `level`."""
 
     level: float
@@ -198,7 +203,9 @@ class Coverage:
         return sum(score_bin.covered for score_bin in self.bins) / len(self.bins)
 
 
-def interval_coverage(margin: ArrayLike, failed: ArrayLike, calibration: Calibration, bins: int = 10) -> Coverage:
+def interval_coverage(
+    margin: ArrayLike, failed: ArrayLike, calibration: Calibration, bins: int = 10
+) -> IntervalCoverage:
     """Compare realised failing shares with the intervals, in `bins` bins of equal count by score.
 
     The interval of `p_fail` is about the share among endlessly many SKUs of one score; a bin has few. So each side is
@@ -206,16 +213,16 @@ def interval_coverage(margin: ArrayLike, failed: ArrayLike, calibration: Calibra
     sum), which keeps the nominal level: a bin counts as covered when its share is in the widened interval. Bins of one
     period drift together, so one evaluation is a single draw of the drift: average over several before judging.
 
-    `margin` (raw log-odds) and `failed` (0 or 1) have one entry per label. Raises Refusal for fewer labels than bins.
+    `margin` (raw log-odds) and `failed` (0 or 1) have one entry per label. Raises UserError for fewer labels than bins.
     """
     margins, outcomes = np.asarray(margin, dtype=float), np.asarray(failed, dtype=float)
     if len(margins) != len(outcomes) or not 1 <= bins <= len(margins):
-        raise Refusal(
+        raise UserError(
             f"Coverage in {bins} bins needs at least as many labels, each with its margin; got {len(margins)} margins "
             f"and {len(outcomes)} outcomes. Ask for fewer bins."
         )
     order = np.argsort(margins, kind="stable")
-    return Coverage(
+    return IntervalCoverage(
         calibration.level,
         tuple(_bin(margins[part], outcomes[part], calibration) for part in np.array_split(order, bins)),
     )

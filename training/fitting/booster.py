@@ -16,7 +16,7 @@ FEWEST_TREES = 10
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingRows:
     """Rows that teach: `matrix` (n, f; NaN = missing) and `failed` (n).
 
     `weights` (n; None = alike) say how much each weighs; `offset` (n; None = 0) is the part of its margin that the
@@ -28,10 +28,10 @@ class Lesson:
     weights: Floats | None = None
     offset: Floats | None = None
 
-    def __getitem__(self, rows: Rows) -> "Lesson":
+    def __getitem__(self, rows: Rows) -> "TrainingRows":
         """The lesson of these rows alone."""
         weights, offset = (None if each is None else each[rows] for each in (self.weights, self.offset))
-        return Lesson(self.matrix[rows], self.failed[rows], weights, offset)
+        return TrainingRows(self.matrix[rows], self.failed[rows], weights, offset)
 
     def dataset(self, **options: Any) -> lgb.Dataset:
         """The rows as LightGBM reads them."""
@@ -40,7 +40,7 @@ class Lesson:
 
 
 def fit_booster(
-    lesson: Lesson, names: Sequence[str], directions: Sequence[int], recipe: Recipe, trees: int
+    lesson: TrainingRows, names: Sequence[str], directions: Sequence[int], recipe: Recipe, trees: int
 ) -> lgb.Booster:
     """A booster of `trees` trees on the rows of the lesson, its features called `names` (f).
 
@@ -56,7 +56,7 @@ def fit_booster(
 
 
 def choose_trees(
-    lesson: Lesson, folds: Sequence[Fold], directions: Sequence[int], recipe: Recipe
+    lesson: TrainingRows, folds: Sequence[Fold], directions: Sequence[int], recipe: Recipe
 ) -> tuple[int, Floats]:
     """The number of trees with the lowest log loss over all validation rows, and the loss after each tree.
 
@@ -76,7 +76,7 @@ def fewest_losses(curves: Sequence[Floats], sizes: Sequence[int]) -> tuple[int, 
     return int(np.argmin(pooled)) + 1, pooled
 
 
-def loss_curve(taught: Lesson, judged: Lesson, directions: Sequence[int], recipe: Recipe) -> Floats:
+def loss_curve(taught: TrainingRows, judged: TrainingRows, directions: Sequence[int], recipe: Recipe) -> Floats:
     """The log loss on `judged` after each of the recipe's most trees, fitted on `taught`."""
     fitted = taught.dataset()
     record: dict[str, dict[str, list[float]]] = {}
@@ -88,7 +88,7 @@ def loss_curve(taught: Lesson, judged: Lesson, directions: Sequence[int], recipe
     return np.asarray(record["validation"]["binary_logloss"])
 
 
-def _start(lesson: Lesson) -> float:
+def _start(lesson: TrainingRows) -> float:
     """The log-odds that all rows begin with."""
     return float(logit(np.array([np.average(lesson.failed, weights=lesson.weights)]))[0])
 
@@ -124,7 +124,7 @@ def _parameters(directions: Sequence[int], recipe: Recipe) -> dict[str, Any]:
 
 
 def cross_margins(
-    lesson: Lesson, groups: Sequence[str], directions: Sequence[int], recipe: Recipe, trees: int
+    lesson: TrainingRows, groups: Sequence[str], directions: Sequence[int], recipe: Recipe, trees: int
 ) -> Floats:
     """The margin (n, raw log-odds) of each row of the lesson, by a booster fitted without its group.
 

@@ -97,7 +97,7 @@ class _Design:
         return weights, np.linalg.inv(precision)
 
 
-def lab_effects(margin: Floats, labels: pd.DataFrame) -> LabEffects:
+def fit_lab_effects(margin: Floats, labels: pd.DataFrame) -> LabEffects:
     """The effect of each laboratory on `labels` (lab_id, failed, category, market, supplier_id).
 
     `margin` (n) is the log-odds given by boosters that had not seen the label. It may hold part of a laboratory's

@@ -8,17 +8,17 @@ import pandas as pd
 
 from data.lake.tables import Tables
 from data.progress import Progress
-from features.fitted_tables import Reference
+from features.fitted_tables import FittedTables
 from features.point_in_time import feature_frame
 from features.registry import CATALOGUE, FEATURE_NAMES
 from models.calibration import Calibration, fit_calibration
-from models.calibration_curves import PriorShift
-from training.dataset.selection_weights import Stratum, logged_stratum, training_weights
+from models.calibration_curves import SelectionShift
+from training.dataset.selection_weights import WeightedStratum, logged_stratum, training_weights
 from training.dataset.splits import Rows, Split, group_parts, validation_folds
 from training.evaluation.skill import platt, sigmoid
-from training.fitting.booster import Lesson, choose_trees, cross_margins, fit_booster
-from training.fitting.lab_effects import LabEffects, lab_effects
-from training.fitting.target_encoding import fit_reference, matrix_of, out_of_fold, with_norms
+from training.fitting.booster import TrainingRows, choose_trees, cross_margins, fit_booster
+from training.fitting.lab_effects import LabEffects, fit_lab_effects
+from training.fitting.target_encoding import feature_matrix, fit_reference, out_of_fold, with_norms
 from training.metrics import Floats, Truths, logit
 from training.recipe import Recipe
 
@@ -28,7 +28,7 @@ INTERCEPT_SD, SLOPE_SD = 0.5, 0.25
 NEWTON_STEPS = 25
 
 
-def fitted_shift(p_fail: Floats, failed: Truths, stratum: Stratum) -> PriorShift | None:
+def fitted_shift(p_fail: Floats, failed: Truths, stratum: WeightedStratum) -> SelectionShift | None:
     """The shift of the log-odds under which the weighted labels fail as often as expected; None without any.
 
     `p_fail` (n) is calibrated for the tested and was given by boosters that had not seen the label; `failed` (n) is
@@ -51,7 +51,7 @@ def fitted_shift(p_fail: Floats, failed: Truths, stratum: Stratum) -> PriorShift
         shift = shift + np.clip(step, -1, 1)
     sd = np.sqrt(np.diag(np.linalg.inv(precision)))
     # A slope of -0.9 leaves a tenth of the differences between scores; the prior makes less unheard of.
-    return PriorShift(
+    return SelectionShift(
         float(shift[0]), max(float(shift[1]), -0.9), centre, float(sd[0]), float(sd[1]),
         labels=len(stratum.rows), effective=stratum.effective,
     )  # fmt: skip
@@ -61,7 +61,7 @@ DIRECTIONS = tuple(feature.direction for feature in CATALOGUE)
 
 
 @dataclass(frozen=True)
-class Study:
+class TrainingSet:
     """Labels with their features, and what was learned before them.
 
     `features` has a row per label; the training rows know nothing of their own label. `reference` was fitted on the
@@ -71,7 +71,7 @@ class Study:
     labels: pd.DataFrame
     features: pd.DataFrame
     split: Split
-    reference: Reference
+    reference: FittedTables
 
     def failed(self, rows: Rows) -> Truths:
         """What happened to these rows."""
@@ -79,11 +79,11 @@ class Study:
 
     def matrix(self, rows: Rows) -> Floats:
         """The features of these rows, row by row."""
-        return matrix_of(self.features.iloc[rows])
+        return feature_matrix(self.features.iloc[rows])
 
 
 @dataclass(frozen=True)
-class Earned:
+class FittedModel:
     """A booster with its calibration, and how many trees the validation folds asked for.
 
     `calibration` speaks of the catalogue, `uncorrected` of the tested; they are the same where no propensity was
@@ -104,7 +104,9 @@ class Earned:
         return np.asarray(self.booster.predict(matrix, raw_score=True), dtype=np.float64)
 
 
-def studied(tables: Tables, labels: pd.DataFrame, split: Split, recipe: Recipe, progress: Progress) -> Study:
+def build_training_set(
+    tables: Tables, labels: pd.DataFrame, split: Split, recipe: Recipe, progress: Progress
+) -> TrainingSet:
     """The features of all labels of the split, looked up with what the training labels taught."""
     taught = labels.iloc[split.train]
     with progress.step("Learning rates and title words", len(taught), "labels") as advance:
@@ -118,16 +120,16 @@ def studied(tables: Tables, labels: pd.DataFrame, split: Split, recipe: Recipe, 
         features.loc[blind.index, list(blind.columns)] = blind
         advance(len(labels))
     reference = with_norms(reference, taught["category"], features.iloc[split.train])
-    return Study(labels, features, split, reference)
+    return TrainingSet(labels, features, split, reference)
 
 
-def earn(study: Study, recipe: Recipe, progress: Progress) -> Earned:
+def fit_model(study: TrainingSet, recipe: Recipe, progress: Progress) -> FittedModel:
     """Choose the number of trees on the validation folds, fit on the training rows, calibrate on the later slice.
 
     Where laboratories count, the booster is fitted net of them, and calibrated for the average one.
     """
     taught = study.labels.iloc[study.split.train]
-    lesson = lesson_of(taught, study.matrix(study.split.train), recipe)
+    lesson = training_rows(taught, study.matrix(study.split.train), recipe)
     folds = validation_folds(taught.reset_index(drop=True), recipe.split)
     with progress.step("Fitting", len(folds) + 3, "fits") as advance:
         trees, losses = choose_trees(lesson, folds, DIRECTIONS, recipe)
@@ -135,7 +137,7 @@ def earn(study: Study, recipe: Recipe, progress: Progress) -> Earned:
         booster = lab_blind = fit_booster(lesson, FEATURE_NAMES, DIRECTIONS, recipe, trees)
         advance(1)
         unseen = cross_margins(lesson, taught["group"].tolist(), DIRECTIONS, recipe, trees)
-        tester = lab_effects(unseen, taught)
+        tester = fit_lab_effects(unseen, taught)
         if tester.counted:
             lesson = replace(lesson, offset=tester.offset(taught["lab_id"]))
             booster = fit_booster(lesson, FEATURE_NAMES, DIRECTIONS, recipe, trees)
@@ -144,11 +146,11 @@ def earn(study: Study, recipe: Recipe, progress: Progress) -> Earned:
         later = np.asarray(booster.predict(study.matrix(study.split.calibration), raw_score=True), dtype=np.float64)
         of_tested, calibration = _calibrations(study, (unseen, later), tester, recipe)
         advance(1)
-    return Earned(booster, calibration, trees, losses, of_tested, tester, lab_blind)
+    return FittedModel(booster, calibration, trees, losses, of_tested, tester, lab_blind)
 
 
 def _calibrations(
-    study: Study, margins: tuple[Floats, Floats], tester: LabEffects, recipe: Recipe
+    study: TrainingSet, margins: tuple[Floats, Floats], tester: LabEffects, recipe: Recipe
 ) -> tuple[Calibration, Calibration]:
     """The calibration for the tested and for the catalogue, at the average laboratory.
 
@@ -158,7 +160,7 @@ def _calibrations(
     taught, later = (study.labels.iloc[rows] for rows in (study.split.train, study.split.calibration))
     unseen, known = (margin + tester.offset(labels["lab_id"])
                      for margin, labels in zip(margins, (taught, later), strict=True))  # fmt: skip
-    told = calibrated(known, later, recipe.seed)
+    told = calibrate_margins(known, later, recipe.seed)
     p_fail = np.concatenate([platt(unseen, taught["failed"].to_numpy(), unseen), told.p_fail(known)])
     weighed = pd.concat([taught, later])
     shift = fitted_shift(p_fail, weighed["failed"].to_numpy(), logged_stratum(weighed))
@@ -166,16 +168,16 @@ def _calibrations(
     return of_tested, of_tested if shift is None else of_tested.for_catalogue(shift)
 
 
-def lesson_of(labels: pd.DataFrame, matrix: Floats, recipe: Recipe) -> Lesson:
+def training_rows(labels: pd.DataFrame, matrix: Floats, recipe: Recipe) -> TrainingRows:
     """The labels and their features (n, f) as rows that teach, weighed as the recipe says."""
     failed = labels["failed"].to_numpy()
     weights = np.where(failed, recipe.weights.failure_weight, 1.0)
     if recipe.weights.propensity:
         weights = weights * training_weights(labels)
-    return Lesson(matrix, failed, None if (weights == 1).all() else weights)
+    return TrainingRows(matrix, failed, None if (weights == 1).all() else weights)
 
 
-def calibrated(margin: Floats, labels: pd.DataFrame, seed: int) -> Calibration:
+def calibrate_margins(margin: Floats, labels: pd.DataFrame, seed: int) -> Calibration:
     """The calibration of margins the booster gave to later labels, with quarters as the periods of drift."""
     quarters = labels["as_of"].dt.year * 4 + labels["as_of"].dt.quarter
     return fit_calibration(

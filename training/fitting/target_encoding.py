@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 from sklearn.linear_model import LogisticRegression
 
 from data.lake.tables import Tables
-from features.fitted_tables import SCHEMAS, UNTRAINED_RATES, Prior, Reference, rates_table
+from features.fitted_tables import SCHEMAS, UNTRAINED_RATES, FittedTables, Prior, rates_table
 from features.groups.reviews import read_reviews
 from features.groups.sales_and_returns import sales_and_returns
 from features.groups.titles import MILLION
@@ -184,10 +184,10 @@ LEARNED_FROM_LABELS = ("title_signal", "category_fail_rate_learned")
 """Features that look a row's own label up unless they are learned without it."""
 
 
-def fit_reference(tables: Tables, labels: pd.DataFrame, until: date, recipe: TitleRecipe) -> Reference:
+def fit_reference(tables: Tables, labels: pd.DataFrame, until: date, recipe: TitleRecipe) -> FittedTables:
     """Rates, categories and title words from `labels` (all known before `until`); the norms come with the features."""
     rates = fit_rates(tables, labels, until)
-    return Reference({
+    return FittedTables({
         "rates": rates_table(rates),
         "categories": _categories(tables, labels, until, rates["category_fail"]),
         "title_words": fit_title_words(texts_of(labels["title_key"]), labels["failed"].to_numpy(), recipe),
@@ -208,7 +208,7 @@ def out_of_fold(labels: pd.DataFrame, parts: Rows, prior: Prior, recipe: TitleRe
     return pd.DataFrame({"title_signal": signals, "category_fail_rate_learned": rates}, index=labels.index)
 
 
-def looked_up(asked: pd.DataFrame, labels: pd.DataFrame, prior: Prior, recipe: TitleRecipe) -> pd.DataFrame:
+def look_up_rates(asked: pd.DataFrame, labels: pd.DataFrame, prior: Prior, recipe: TitleRecipe) -> pd.DataFrame:
     """The columns LEARNED_FROM_LABELS for the rows `asked`, learned from `labels`, as scoring would look them up."""
     words = fit_title_words(texts_of(labels["title_key"]), labels["failed"].to_numpy(), recipe)
     return pd.DataFrame({
@@ -222,7 +222,7 @@ def _rates_of(asked: pd.DataFrame, learned: pd.DataFrame) -> Floats:
     return np.asarray(learned["fail_rate"].reindex(keys), dtype=np.float64)
 
 
-def with_norms(reference: Reference, categories: "pd.Series[str]", features: pd.DataFrame) -> Reference:
+def with_norms(reference: FittedTables, categories: "pd.Series[str]", features: pd.DataFrame) -> FittedTables:
     """`reference` with the median of each feature in each category; medians of nothing are left out."""
     medians = features.groupby(categories.to_numpy()).median().copy()
     long = medians.rename_axis("category").reset_index().melt("category", var_name="feature", value_name="median")
@@ -251,6 +251,6 @@ def _categories(tables: Tables, labels: pd.DataFrame, until: date, prior: Prior)
     return pa.Table.from_pandas(table, schema=SCHEMAS["categories"], preserve_index=False)
 
 
-def matrix_of(features: pd.DataFrame) -> Floats:
+def feature_matrix(features: pd.DataFrame) -> Floats:
     """The features as one row-major float64 array."""
     return np.ascontiguousarray(features.to_numpy(dtype=np.float64))

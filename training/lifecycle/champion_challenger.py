@@ -13,15 +13,15 @@ from data.lake.tables import Tables
 from features.point_in_time import feature_frame
 from features.registry import FEATURE_NAMES
 from features.version import feature_version
-from models.artifact import Artefact, ArtefactParts
+from models.artifact import Artifact, ArtifactParts
 from models.risk_bands import bands_in_force
 from training import metrics
-from training.dataset.labels import examples
+from training.dataset.labels import build_labels
 from training.evaluation.fairness_groups import groups_of
-from training.evaluation.skill import Claim, Judged, budget_tests, numbers
-from training.fitting.target_encoding import matrix_of
+from training.evaluation.skill import EvaluationSet, Predictions, budget_tests, to_json
+from training.fitting.target_encoding import feature_matrix
 from training.lifecycle.promotion_rules import promotion_policy_in_force
-from training.metrics import Floats, Skill, skill, supplier_weights
+from training.metrics import Floats, MetricWithInterval, metric_with_interval, supplier_weights
 from training.recipe import recipe_from_text
 
 Told = dict[str, Any]
@@ -29,23 +29,23 @@ TESTING = ("test", "priority_test")
 
 
 @dataclass(frozen=True)
-class Contest:
+class PairedComparison:
     """Judged tests and what decides over them.
 
     `groups` has a row per test and a column per way of dividing sellers; `floor` is the probability from which a SKU
     is tested, `level` that of the gain's interval.
     """
 
-    judged: Judged
+    judged: EvaluationSet
     groups: pd.DataFrame
     floor: float
     level: float
 
 
-def beside_champion(tables: Tables, candidate: ArtefactParts, champion: Artefact, on: date) -> Told:
+def compare_with_champion(tables: Tables, candidate: ArtifactParts, champion: Artifact, on: date) -> Told:
     """How a candidate stands beside the champion on the tests of `tables` that neither learned from, as JSON.
 
-    A test counts as failed by the candidate's label rule; policy is that of the day `on`. See `compared` for the
+    A test counts as failed by the candidate's label rule; policy is that of the day `on`. See `compare` for the
     numbers; `version` is the champion's and `from` the first day judged. Where the two cannot be compared,
     `incomparable` says why and there are no numbers.
     """
@@ -57,34 +57,36 @@ def beside_champion(tables: Tables, candidate: ArtefactParts, champion: Artefact
         )}  # fmt: skip
     first = max(date.fromisoformat(each.metrics["data"]["test_from"]) for each in (candidate, champion))
     recipe = recipe_from_text(candidate.recipe_text)
-    labels = examples(tables, rule=recipe.labels)
+    labels = build_labels(tables, rule=recipe.labels)
     tests = labels[labels["as_of"] >= pd.Timestamp(first)]
     if not 0 < int(tests["failed"].sum()) < len(tests):
         return {**beside, "incomparable": f"of {len(tests)} tests from {first} on, which neither model learned from, "
                                           f"{int(tests['failed'].sum())} failed: too few to compare"}  # fmt: skip
     weights = supplier_weights(tests["supplier_id"].tolist(), recipe.evaluation.replicates, recipe.seed)
-    contest = Contest(
-        Judged(tests["failed"].to_numpy(), weights, budget_tests(tests, recipe.evaluation)), groups_of(tables, tests),
-        floor=testing_floor(on), level=promotion_policy_in_force(on).level,
-    )  # fmt: skip
-    found = compared(claim_of(candidate, tables, tests), claim_of(champion, tables, tests), contest)
+    contest = PairedComparison(
+        EvaluationSet(tests["failed"].to_numpy(), weights, budget_tests(tests, recipe.evaluation)),
+        groups_of(tables, tests),
+        floor=testing_floor(on),
+        level=promotion_policy_in_force(on).level,
+    )
+    found = compare(predictions_of(candidate, tables, tests), predictions_of(champion, tables, tests), contest)
     return {**beside, "from": first.isoformat(), **found}
 
 
-def claim_of(parts: ArtefactParts, tables: Tables, tests: pd.DataFrame) -> Claim:
+def predictions_of(parts: ArtifactParts, tables: Tables, tests: pd.DataFrame) -> Predictions:
     """What the model says of each of these tests (sku_id, market, as_of), by what was known before its day."""
     features = feature_frame(tables, tests[["sku_id", "market", "as_of"]], parts.reference)[list(FEATURE_NAMES)]
-    margin = margins_of(parts, matrix_of(features))
-    return Claim(margin, parts.calibration.p_fail(margin))
+    margin = margins_of(parts, feature_matrix(features))
+    return Predictions(margin, parts.calibration.p_fail(margin))
 
 
-def margins_of(parts: ArtefactParts, matrix: Floats) -> Floats:
+def margins_of(parts: ArtifactParts, matrix: Floats) -> Floats:
     """The raw log-odds (n) that the model gives to rows of features (n, f)."""
     booster = lgb.Booster(model_str=parts.booster_text)
     return np.asarray(booster.predict(matrix, raw_score=True), dtype=np.float64)
 
 
-def compared(challenger: Claim, champion: Claim, contest: Contest) -> Told:
+def compare(challenger: Predictions, champion: Predictions, contest: PairedComparison) -> Told:
     """How the challenger stands beside the champion, as JSON.
 
     `found` and `found_by_champion` are failures among the `tests` riskiest that the budget pays for; `gain` is their
@@ -94,7 +96,7 @@ def compared(challenger: Claim, champion: Claim, contest: Contest) -> Told:
     """
     judged, count = contest.judged, len(contest.judged.failed)
     depth = min(judged.budget, count)
-    ranks = [metrics.ranking(claim.margin, judged.failed) for claim in (challenger, champion)]
+    ranks = [metrics.rank_scores(claim.margin, judged.failed) for claim in (challenger, champion)]
     found = [metrics.rate_of_riskiest(each, judged.weights, depth / count) * depth for each in ranks]
     areas = [metrics.auc(each, judged.weights) for each in ranks]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -102,13 +104,13 @@ def compared(challenger: Claim, champion: Claim, contest: Contest) -> Told:
     return {
         "n": count, "failures": int(judged.failed.sum()), "tests": depth,
         "found": float(found[0][0]), "found_by_champion": float(found[1][0]),
-        **numbers("gain", _at_level(gain, contest.level)),
-        **numbers("auc_gain", skill(areas[0] - areas[1])),
+        **to_json("gain", _at_level(gain, contest.level)),
+        **to_json("auc_gain", metric_with_interval(areas[0] - areas[1])),
         "groups": _groups(challenger, champion, contest),
     }  # fmt: skip
 
 
-def _groups(challenger: Claim, champion: Claim, contest: Contest) -> list[Told]:
+def _groups(challenger: Predictions, champion: Predictions, contest: PairedComparison) -> list[Told]:
     return [
         {"dimension": str(dimension), "group": str(group), **_needless(challenger, champion, contest, members)}
         for dimension in contest.groups.columns
@@ -118,7 +120,9 @@ def _groups(challenger: Claim, champion: Claim, contest: Contest) -> list[Told]:
     ]
 
 
-def _needless(challenger: Claim, champion: Claim, contest: Contest, members: npt.NDArray[np.bool_]) -> Told:
+def _needless(
+    challenger: Predictions, champion: Predictions, contest: PairedComparison, members: npt.NDArray[np.bool_]
+) -> Told:
     compliant = members & ~contest.judged.failed
     weights = contest.judged.weights[:, compliant]
     total = weights.sum(axis=1)
@@ -129,16 +133,16 @@ def _needless(challenger: Claim, champion: Claim, contest: Contest, members: npt
         ]
     return {
         "compliant": int(compliant.sum()), "challenger": float(shares[0][0]), "champion": float(shares[1][0]),
-        **numbers("worse", skill(shares[0] - shares[1])),
+        **to_json("worse", metric_with_interval(shares[0] - shares[1])),
     }  # fmt: skip
 
 
-def _at_level(values: Floats, level: float) -> Skill:
+def _at_level(values: Floats, level: float) -> MetricWithInterval:
     spread = values[1:][~np.isnan(values[1:])]
     if np.isnan(values[0]) or len(spread) == 0:
-        return Skill(float(values[0]), float("nan"), float("nan"))
+        return MetricWithInterval(float(values[0]), float("nan"), float("nan"))
     low, high = np.quantile(spread, [(1 - level) / 2, (1 + level) / 2])
-    return Skill(float(values[0]), float(low), float(high))
+    return MetricWithInterval(float(values[0]), float(low), float(high))
 
 
 def testing_floor(on: date) -> float:

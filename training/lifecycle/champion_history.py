@@ -10,7 +10,7 @@ from typing import Literal
 import sqlalchemy as sa
 
 from data.database import audit_log
-from data.database.connection import open_state
+from data.database.connection import open_database
 from data.settings import Settings
 
 SUBJECT = "champion"
@@ -20,7 +20,7 @@ Act = Literal["promote", "rollback"]
 
 
 @dataclass(frozen=True)
-class Decision:
+class ChampionDecision:
     """Who decided, when and why; `force` is a decision against the rules."""
 
     by: str
@@ -30,7 +30,7 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Succession:
+class ChampionChange:
     """`version` took the place of `previous` by an act of promote or rollback, on the ISO day `on`.
 
     `broken` names the rules that did not hold, `policy` the version of the rules, None where none was asked.
@@ -46,27 +46,29 @@ class Succession:
     policy: str | None
 
 
-def successions(settings: Settings) -> tuple[Succession, ...]:
+def champion_changes(settings: Settings) -> tuple[ChampionChange, ...]:
     """Every succession in the ledger, the oldest first."""
-    with _ledger(settings) as engine, closing(audit_log.rows(engine, SUBJECT)) as rows:
-        return tuple(_succession(row) for row in rows)
+    with _ledger(settings) as engine, closing(audit_log.audit_rows(engine, SUBJECT)) as rows:
+        return tuple(_champion_change(row) for row in rows)
 
 
-def succeed(
-    settings: Settings, act: Act, version: str, previous: str | None, decision: Decision,
+def record_change(
+    settings: Settings, act: Act, version: str, previous: str | None, decision: ChampionDecision,
     rules: tuple[tuple[str, ...], str | None] = ((), None),
-) -> Succession:  # fmt: skip
+) -> ChampionChange:  # fmt: skip
     """Record a succession in the ledger; `rules` are the names of the broken ones and the version of all."""
     broken, policy = rules
     content = {"previous": previous, "why": decision.why, "force": decision.force, "broken": list(broken)}
     versions = audit_log.Versions(model=version, policy=policy)
     with _ledger(settings) as engine:
-        return _succession(
-            audit_log.record(engine, audit_log.Deed(decision.by, act, SUBJECT, content, versions), decision.at)
+        return _champion_change(
+            audit_log.record_event(
+                engine, audit_log.AuditEvent(decision.by, act, SUBJECT, content, versions), decision.at
+            )
         )
 
 
-def reigns(lines: Sequence[Succession]) -> tuple[str, ...]:
+def champion_stack(lines: Sequence[ChampionChange]) -> tuple[str, ...]:
     """The champions that a rollback steps back through, the present one last.
 
     A promotion adds one, a rollback takes the last away: what was rolled back is not come back to.
@@ -82,9 +84,9 @@ def reigns(lines: Sequence[Succession]) -> tuple[str, ...]:
     return tuple(standing)
 
 
-def _succession(row: audit_log.Row) -> Succession:
+def _champion_change(row: audit_log.AuditRow) -> ChampionChange:
     told = json.loads(row.content)
-    return Succession(
+    return ChampionChange(
         "rollback" if row.action == "rollback" else "promote", row.model_version or "", told["previous"],
         row.recorded_at[:10], row.actor, told["why"], tuple(told["broken"]), row.policy_version,
     )  # fmt: skip
@@ -92,7 +94,7 @@ def _succession(row: audit_log.Row) -> Succession:
 
 @contextmanager
 def _ledger(settings: Settings) -> Iterator[sa.Engine]:
-    engine = open_state(settings.database_address)
+    engine = open_database(settings.database_address)
     try:
         yield engine
     finally:

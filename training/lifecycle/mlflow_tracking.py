@@ -16,9 +16,9 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.settings import Settings
-from training.lifecycle.champion_history import Succession
+from training.lifecycle.champion_history import ChampionChange
 from training.recipe import Recipe
 
 HERE = Path(__file__).resolve().parent
@@ -53,10 +53,10 @@ LONGEST_BATCH = 900
 
 
 @dataclass(frozen=True)
-class Tracked:
+class LoggedRun:
     """What one training leaves behind.
 
-    The model's version and the folder of its artefact, a folder with `plots` and pages for people, its metrics and
+    The model's version and the folder of its artifact, a folder with `plots` and pages for people, its metrics and
     the fingerprint of its tables.
     """
 
@@ -67,7 +67,7 @@ class Tracked:
     fingerprint: str
 
 
-def track(settings: Settings, recipe: Recipe, tracked: Tracked) -> None:
+def log_training(settings: Settings, recipe: Recipe, tracked: LoggedRun) -> None:
     """Log a run and register the model as challenger. The run ends as failed when logging breaks off."""
     client = _client(settings)
     tags = {
@@ -86,11 +86,11 @@ def track(settings: Settings, recipe: Recipe, tracked: Tracked) -> None:
 
 
 def require_registered(settings: Settings, version: str) -> None:
-    """Raise Refusal where the model was never registered with the tracking server in force."""
+    """Raise UserError where the model was never registered with the tracking server in force."""
     _registered_as(settings, version)
 
 
-def name_champion(settings: Settings, line: Succession, card: Path) -> None:
+def set_champion_alias(settings: Settings, line: ChampionChange, card: Path) -> None:
     """Give the champion's alias to the model that a succession crowned, note who decided and why, renew its card."""
     client, number, run_id = _registered_as(settings, line.version)
     client.set_registered_model_alias(NAME, CHAMPION, number)
@@ -119,7 +119,7 @@ def list_models(settings: Settings) -> tuple[str, ...]:
     )
 
 
-class Tuning:
+class TuningLog:
     """The trials of one search, each a run below the search's own."""
 
     def __init__(self, client: MlflowClient, settings: Settings, parent: Run) -> None:
@@ -144,7 +144,7 @@ class Tuning:
 
 
 @contextmanager
-def tuning(settings: Settings, recipe: Recipe, name: str) -> Iterator[Tuning]:
+def log_tuning(settings: Settings, recipe: Recipe, name: str) -> Iterator[TuningLog]:
     """The search `name`, a run of its own: a new one, or the one of this name taken up again."""
     client = _client(settings)
     experiment = _experiment(client, settings, TUNING)
@@ -154,7 +154,7 @@ def tuning(settings: Settings, recipe: Recipe, name: str) -> Iterator[Tuning]:
     with _run(client, settings, TUNING, name, tags, found[0] if found else None) as parent:
         if not found:
             _log_params(client, parent, recipe.flat())
-        yield Tuning(client, settings, parent)
+        yield TuningLog(client, settings, parent)
 
 
 def log_monitoring(settings: Settings, name: str, told: Mapping[str, Any], tags: Mapping[str, str], page: Path) -> None:
@@ -190,7 +190,7 @@ def flat_metrics(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, floa
 
 
 def headline(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers of a run that are compared between runs; the rest is in the artefact's `metrics.json`."""
+    """The numbers of a run that are compared between runs; the rest is in the artifact's `metrics.json`."""
     chosen = {key: value for key, value in metrics.items() if key not in NOT_COMPARED}
     beside = {
         name: {key: value for key, value in skills.items() if key.removesuffix("_interval") in OF_BASELINES}
@@ -260,7 +260,7 @@ def _log_metrics(client: MlflowClient, run: Run, numbers: Mapping[str, float], s
         client.log_batch(run.info.run_id, metrics=metrics[start : start + LONGEST_BATCH])
 
 
-def _inputs(tracked: Tracked) -> list[DatasetInput]:
+def _inputs(tracked: LoggedRun) -> list[DatasetInput]:
     """The three parts of the labels, each under the fingerprint of the tables they come from."""
     data = tracked.metrics["data"]
     return [
@@ -275,7 +275,7 @@ def _inputs(tracked: Tracked) -> list[DatasetInput]:
     ]  # fmt: skip
 
 
-def _register(client: MlflowClient, run: Run, tracked: Tracked) -> None:
+def _register(client: MlflowClient, run: Run, tracked: LoggedRun) -> None:
     try:
         client.create_registered_model(NAME, description="Probability that an independent lab test of a SKU fails.")
     except MlflowException as error:
@@ -299,4 +299,4 @@ def _registered_as(settings: Settings, version: str) -> tuple[MlflowClient, str,
     for each in _registered(client):
         if each.tags.get(VERSION_TAG) == version:
             return client, str(each.version), str(each.run_id)
-    raise Refusal(f"Model {version} is not registered in {settings.tracking_address}. Train it there first.")
+    raise UserError(f"Model {version} is not registered in {settings.tracking_address}. Train it there first.")

@@ -13,21 +13,21 @@ from data.lake.store import latest_known_on
 from data.lake.tables import Tables
 from data.progress import Progress
 from data.settings import Settings
-from data.workspace import replacing
-from models.registry import champion
+from data.workspace import replace_atomically
+from models.registry import load_champion
 from training.card import plots, plots_over_time
 from training.card.plots import house_style, save
 from training.card.render import page_of
 from training.evaluation.drift import MARGIN
 from training.lifecycle.monitoring_rules import (
+    ChampionObservation,
     MonitoringPolicy,
-    Watch,
-    asked,
+    evaluate_monitoring_rules,
     monitoring_policy_in_force,
-    numbers_of,
-    watched,
+    observation_to_json,
+    observe_champion,
 )
-from training.lifecycle.promotion_rules import Verdict
+from training.lifecycle.promotion_rules import RuleResult
 
 SHOWN_DRIFTS = 15
 
@@ -36,12 +36,12 @@ SHOWN_DRIFTS = 15
 class MonitorReport:
     """What was seen of the model in force, how it stands by each rule, and the page that tells it."""
 
-    watch: Watch
-    verdicts: tuple[Verdict, ...]
+    watch: ChampionObservation
+    verdicts: tuple[RuleResult, ...]
     page: Path
 
     @property
-    def broken(self) -> tuple[Verdict, ...]:
+    def broken(self) -> tuple[RuleResult, ...]:
         """The rules that ask for a new model."""
         return tuple(verdict for verdict in self.verdicts if not verdict.holds)
 
@@ -56,7 +56,7 @@ class MonitorReport:
 def monitor(tables: Tables, settings: Settings, as_of: date | None, progress: Progress) -> MonitorReport:
     """Look at the champion on `as_of` (the day after the newest row, if None), write the page, log it to MLflow.
 
-    Writes `reports/monitor/as_of=<day>/` with `index.html` and `monitor.json`. Raises Refusal where there is no
+    Writes `reports/monitor/as_of=<day>/` with `index.html` and `monitor.json`. Raises UserError where there is no
     champion or this code computes other features than it reads.
     """
     from training.lifecycle.mlflow_tracking import log_monitoring
@@ -64,12 +64,12 @@ def monitor(tables: Tables, settings: Settings, as_of: date | None, progress: Pr
     day = as_of or latest_known_on(tables) + timedelta(days=1)
     policy = monitoring_policy_in_force(day)
     with progress.step("Watching the champion", 2, "steps") as advance:
-        watch = watched(tables, champion(settings.workspace), day)
-        verdicts = asked(watch, policy)
+        watch = observe_champion(tables, load_champion(settings.workspace), day)
+        verdicts = evaluate_monitoring_rules(watch, policy)
         advance(1)
         folder = settings.workspace.monitor_report(day)
         _write(watch, verdicts, policy, folder)
-        told = {**numbers_of(watch), "rules_broken": sum(not verdict.holds for verdict in verdicts)}
+        told = {**observation_to_json(watch), "rules_broken": sum(not verdict.holds for verdict in verdicts)}
         tags = {"version": watch.version, "as_of": day.isoformat(), "policy": policy.version,
                 "asks_for_a_new_model": str(bool(told["rules_broken"])).lower()}  # fmt: skip
         log_monitoring(settings, f"{watch.version} on {day}", told, tags, folder)
@@ -77,12 +77,14 @@ def monitor(tables: Tables, settings: Settings, as_of: date | None, progress: Pr
     return MonitorReport(watch, verdicts, folder / "index.html")
 
 
-def _write(watch: Watch, verdicts: tuple[Verdict, ...], policy: MonitoringPolicy, folder: Path) -> None:
+def _write(
+    watch: ChampionObservation, verdicts: tuple[RuleResult, ...], policy: MonitoringPolicy, folder: Path
+) -> None:
     told: dict[str, Any] = {
-        **numbers_of(watch), "policy": policy.version,
+        **observation_to_json(watch), "policy": policy.version,
         "rules": [{"rule": each.rule, "holds": each.holds, "told": each.told} for each in verdicts],
     }  # fmt: skip
-    with replacing(folder) as attempt:
+    with replace_atomically(folder) as attempt:
         attempt.mkdir(parents=True)
         pictures = _pictures(watch, policy, attempt)
         title = f"Model {watch.version} on {watch.as_of}"
@@ -90,7 +92,7 @@ def _write(watch: Watch, verdicts: tuple[Verdict, ...], policy: MonitoringPolicy
         (attempt / "monitor.json").write_text(json.dumps(told, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def _pictures(watch: Watch, policy: MonitoringPolicy, folder: Path) -> dict[str, Path]:
+def _pictures(watch: ChampionObservation, policy: MonitoringPolicy, folder: Path) -> dict[str, Path]:
     """The pictures by caption, written into `folder`."""
     with house_style():
         features = [each for each in watch.moved if each.feature != MARGIN]
@@ -111,7 +113,7 @@ def _pictures(watch: Watch, policy: MonitoringPolicy, folder: Path) -> dict[str,
     return {caption: folder / f"{name}.png" for caption, (name, _) in drawn.items()}
 
 
-def _markdown(watch: Watch, verdicts: tuple[Verdict, ...]) -> str:
+def _markdown(watch: ChampionObservation, verdicts: tuple[RuleResult, ...]) -> str:
     broken = sum(not verdict.holds for verdict in verdicts)
     answer = (
         "No new model is asked for." if not broken else f"**{broken} of {len(verdicts)} rules ask for a new model.**"

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import betainc
 
 from training.simulation.lab_records import Floats, Integers
-from training.simulation.strategies import Choice, View
+from training.simulation.strategies import StrategyChoice, StrategyView
 
 DISCOUNT = 0.9
 SCORE_BINS, PRIOR_TESTS = 8, 20.0
@@ -22,7 +22,7 @@ class Beliefs:
     room: Integers
 
 
-def eva(view: View) -> Choice:
+def eva(view: StrategyView) -> StrategyChoice:
     """Types are cells: no model, failures of the last rounds and an empirical prior (Bastani et al. 2021).
 
     doi 10.1038/s41586-021-04014-z. Index of Gutin and Farias (NeurIPS 2016, 1603.01356), one step, discount 0.9; after
@@ -35,7 +35,7 @@ def eva(view: View) -> Choice:
     return _taken(view.cell, allotted(beliefs, view.tests), view)
 
 
-def eva_with_scores(view: View) -> Choice:
+def eva_with_scores(view: StrategyView) -> StrategyChoice:
     """Types are bins of the score in each category: the prior of a type is its mean score, worth 20 tests."""
     edges = np.quantile(view.p_fail, 1 - 0.5 ** np.arange(1, SCORE_BINS))[::-1]
     score_bin = np.searchsorted(np.sort(edges), view.p_fail)
@@ -96,9 +96,9 @@ def _await(beliefs: Beliefs, pending: Integers) -> None:
     beliefs.passes += pending * (1 - mean)
 
 
-def _taken(kind: Integers, given: Integers, view: View) -> Choice:
+def _taken(kind: Integers, given: Integers, view: StrategyView) -> StrategyChoice:
     """Units of each type by falling score; types know no better order without scores, so chance breaks ties."""
     order = np.lexsort((view.rng.random(len(kind)), kind))
     starts = np.searchsorted(kind[order], np.arange(len(given)))
     place = np.arange(len(kind)) - starts[kind[order]]
-    return Choice(order[place < given[kind[order]]])
+    return StrategyChoice(order[place < given[kind[order]]])

@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.progress import Progress
 from data.synthetic.simulator import SCENARIOS, Scenario
 from sampling.estimation.difference_estimator import korn_graubard
-from sampling.problem import Knobs
+from sampling.problem import ExplorationSettings
 from training.simulation import bandits, strategies
 from training.simulation.lab_records import Floats
-from training.simulation.loop import Round, replayed
-from training.simulation.optimized_plan import Planned
+from training.simulation.loop import SimulatedRound, simulate
+from training.simulation.optimized_plan import OptimizedPlan
 from training.simulation.strategies import PRICE_CENTS, Screening, Strategy
 
 
@@ -26,11 +26,13 @@ class Contestant:
     scored: bool = True
 
 
-PLAN, PLAN_WITH_SCREENING = Planned(), Planned(Knobs(0.02, 0.04, 0.075), screens=True)
+PLAN, PLAN_WITH_SCREENING = OptimizedPlan(), OptimizedPlan(ExplorationSettings(0.02, 0.04, 0.075), screens=True)
 CONTESTANTS: Mapping[str, Contestant] = {
     "plan": Contestant(PLAN, "the plan: 8 % of the value given up for precision, every chance known"),
-    "plan with bonus": Contestant(Planned(bonus=1.0), "the plan, with a bonus for groups rarely tested"),
-    "plan, 5 % given up": Contestant(Planned(Knobs(value_given_up=0.05)), "the plan, giving up 5 % of the value"),
+    "plan with bonus": Contestant(OptimizedPlan(bonus=1.0), "the plan, with a bonus for groups rarely tested"),
+    "plan, 5 % given up": Contestant(
+        OptimizedPlan(ExplorationSettings(value_given_up=0.05)), "the plan, giving up 5 % of the value"
+    ),
     "plan with screening": Contestant(PLAN_WITH_SCREENING, "the plan, with a screen beside every full test"),
     "epsilon-greedy 20 % with screening": Contestant(
         Screening(strategies.epsilon_greedy), "the riskiest for 80 % of the money, chance for 20 %, all of it screens"
@@ -51,13 +53,13 @@ POOLED_ROUNDS = 4
 
 
 @dataclass(frozen=True)
-class Run:
+class SimulationRun:
     """One strategy in one world."""
 
     scenario: str
     seed: int
     strategy: str
-    rounds: tuple[Round, ...]
+    rounds: tuple[SimulatedRound, ...]
 
     @property
     def found(self) -> int:
@@ -117,7 +119,7 @@ class Mean:
     error: float
 
 
-def interval(one: Round) -> tuple[float, float]:
+def interval(one: SimulatedRound) -> tuple[float, float]:
     """The 95 % interval of a round's prevalence."""
     variance = max(float(one.design_variance or 0.0), float(one.anticipated_variance or 0.0))
     share = korn_graubard(float(one.estimate or 0.0), variance, one.model_mean)
@@ -130,7 +132,7 @@ def mean(values: Sequence[float]) -> Mean:
     return Mean(float(np.mean(values)), float(spread))
 
 
-def ratio_of_found(runs: Sequence[Run], others: Sequence[Run]) -> Mean:
+def ratio_of_found(runs: Sequence[SimulationRun], others: Sequence[SimulationRun]) -> Mean:
     """Findings of `runs` per finding of `others` in the same worlds, in total; the error by the delta method."""
     mine, theirs = _paired(runs, others)
     ratio = mine.sum() / theirs.sum()
@@ -140,14 +142,14 @@ def ratio_of_found(runs: Sequence[Run], others: Sequence[Run]) -> Mean:
     return Mean(float(ratio), float(spread))
 
 
-def ratio_of_rmse(runs: Sequence[Run], others: Sequence[Run]) -> tuple[Mean, int]:
+def ratio_of_rmse(runs: Sequence[SimulationRun], others: Sequence[SimulationRun]) -> tuple[Mean, int]:
     """The mean over worlds of the RMSE of `runs` per that of `others`, and in how many worlds it is smaller."""
     by_world = {(run.scenario, run.seed): run for run in others}
     ratios = [run.rmse() / by_world[run.scenario, run.seed].rmse() for run in runs]
     return mean(ratios), sum(ratio < 1 for ratio in ratios)
 
 
-def _paired(runs: Sequence[Run], others: Sequence[Run]) -> tuple[Floats, Floats]:
+def _paired(runs: Sequence[SimulationRun], others: Sequence[SimulationRun]) -> tuple[Floats, Floats]:
     by_world = {(run.scenario, run.seed): float(run.found) for run in others}
     return (
         np.array([float(run.found) for run in runs]),
@@ -160,7 +162,7 @@ ALWAYS = ("plan", "greedy", "random", "oracle")
 
 
 @dataclass(frozen=True)
-class Comparison:
+class SimulationComparison:
     """What to compare: a scenario, its size, the seeds of its worlds, rounds, euros per round, strategies."""
 
     scenario: str
@@ -180,10 +182,10 @@ class Comparison:
         return replace(SCENARIOS[self.scenario], skus=self.skus, suppliers=max(self.skus // SKUS_PER_SUPPLIER, 20))
 
 
-def compared(comparison: Comparison, progress: Progress) -> list[Run]:
+def compare(comparison: SimulationComparison, progress: Progress) -> list[SimulationRun]:
     """Replay every strategy in every world; plan, greedy, random and oracle always.
 
-    Raises Refusal where a name is unknown or the sizes allow no replay.
+    Raises UserError where a name is unknown or the sizes allow no replay.
     """
     _check(comparison)
     names = [name for name in CONTESTANTS if name in (*ALWAYS, *comparison.strategies)]
@@ -194,31 +196,31 @@ def compared(comparison: Comparison, progress: Progress) -> list[Run]:
         for seed in comparison.seeds:
             for name in names:
                 contestant, rounds = CONTESTANTS[name], []
-                for each in replayed(scenario, seed, contestant.strategy, size, contestant.scored):
+                for each in simulate(scenario, seed, contestant.strategy, size, contestant.scored):
                     rounds.append(each)
                     advance(1)
-                runs.append(Run(scenario.name, seed, name, tuple(rounds)))
+                runs.append(SimulationRun(scenario.name, seed, name, tuple(rounds)))
     return runs
 
 
-def chosen(names: Sequence[str]) -> tuple[str, ...]:
-    """The strategies of these names, all for none. Raises Refusal for an unknown name."""
+def select_strategies(names: Sequence[str]) -> tuple[str, ...]:
+    """The strategies of these names, all for none. Raises UserError for an unknown name."""
     unknown = [name for name in names if name not in CONTESTANTS]
     if unknown:
-        raise Refusal(f"There is no strategy {unknown[0]!r}. Name any of: {', '.join(CONTESTANTS)}.")
+        raise UserError(f"There is no strategy {unknown[0]!r}. Name any of: {', '.join(CONTESTANTS)}.")
     return tuple(names or CONTESTANTS)
 
 
-def _check(comparison: Comparison) -> None:
+def _check(comparison: SimulationComparison) -> None:
     if comparison.tests < 20:
-        raise Refusal(
+        raise UserError(
             f"{comparison.budget_eur:,.0f} EUR buy {comparison.tests} tests of {PRICE_CENTS / 100:.0f} EUR a round; "
             f"a replay needs 20. Give at least {20 * PRICE_CENTS / 100:,.0f} EUR."
         )
     if comparison.skus < 20 * comparison.tests:
-        raise Refusal(
+        raise UserError(
             f"{comparison.tests} tests a round are too many for {comparison.skus:,} SKUs. "
             f"Give at least {20 * comparison.tests:,} SKUs, or less money."
         )
     if comparison.rounds < 1:
-        raise Refusal(f"A replay of {comparison.rounds} rounds tells nothing. Ask for one or more.")
+        raise UserError(f"A replay of {comparison.rounds} rounds tells nothing. Ask for one or more.")

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.lake.tables import Tables
-from features.fitted_tables import Reference
+from features.fitted_tables import FittedTables
 from features.point_in_time import feature_frame
 from features.registry import CATALOGUE
-from training.dataset.labels import examples
+from training.dataset.labels import build_labels
 from training.simulation.comparison import CONTESTANTS, Contestant
-from training.simulation.lab_records import Batch, Floats, Integers, Ledger, Matrix, Truths
-from training.simulation.online_model import learned
-from training.simulation.strategies import Strategy, View, at_random
+from training.simulation.lab_records import Floats, Integers, LabRecords, Matrix, TestBatch, Truths
+from training.simulation.online_model import fit_online_model
+from training.simulation.strategies import Strategy, StrategyView, at_random
 
 MONTH_DAYS = 30
 SHARE = 0.2
@@ -30,7 +30,7 @@ LEAST_TESTS = 20
 
 
 @dataclass(frozen=True)
-class Past:
+class PastTests:
     """Independent tests in order: the month each was drawn in, its supplier, category and cell, looks and outcome."""
 
     month: Integers
@@ -51,16 +51,16 @@ class Hindsight:
     failures: int
 
 
-def past_of(tables: Tables) -> Past:
+def read_past(tables: Tables) -> PastTests:
     """The labelled tests of the lake, with the features that no unchosen test could have told."""
-    labels = examples(tables)
+    labels = build_labels(tables)
     if len(labels) < 10 * LEAST_TESTS:
-        raise Refusal(f"The lake holds {len(labels)} independent tests, too few to replay. Ingest 200 or more.")
+        raise UserError(f"The lake holds {len(labels)} independent tests, too few to replay. Ingest 200 or more.")
     names = [feature.name for feature in CATALOGUE if not REVEALING & set(feature.source.needs)]
-    looks = feature_frame(tables, labels, Reference.untrained())[names]
+    looks = feature_frame(tables, labels, FittedTables.untrained())[names]
     first = labels["as_of"].min()
     market = labels["category"].astype("string") + "\n" + labels["market"].astype("string")
-    return Past(
+    return PastTests(
         month=((labels["as_of"] - first).dt.days // MONTH_DAYS).to_numpy(np.int64),
         supplier=pd.factorize(labels["supplier_id"])[0].astype(np.int64),
         category=pd.factorize(labels["category"])[0].astype(np.int64),
@@ -70,15 +70,15 @@ def past_of(tables: Tables) -> Past:
     )
 
 
-def in_hindsight(
-    past: Past, names: Sequence[str], seed: int, contestants: Mapping[str, Contestant] = CONTESTANTS
+def evaluate_in_hindsight(
+    past: PastTests, names: Sequence[str], seed: int, contestants: Mapping[str, Contestant] = CONTESTANTS
 ) -> list[Hindsight]:
     """Let every strategy choose `SHARE` of each month's tests, after two months of random choice."""
     return [_replayed(past, name, contestants[name].strategy, seed) for name in names if name != "oracle"]
 
 
-def _replayed(past: Past, name: str, strategy: Strategy, seed: int) -> Hindsight:
-    ledger = Ledger(len(past.month), int(past.cell.max()) + 1)
+def _replayed(past: PastTests, name: str, strategy: Strategy, seed: int) -> Hindsight:
+    ledger = LabRecords(len(past.month), int(past.cell.max()) + 1)
     tests = found = failures = 0
     for now in range(int(past.month.max()) + 1):
         pool = np.flatnonzero(past.month == now)
@@ -92,13 +92,13 @@ def _replayed(past: Past, name: str, strategy: Strategy, seed: int) -> Hindsight
             tests, found = tests + len(chosen), found + int(past.failed[chosen].sum())
             failures += int(past.failed[pool].sum())
         own = np.searchsorted(pool, chosen)
-        batch = Batch(now, chosen, past.supplier[chosen], past.cell[chosen], view.looks[own], view.p_fail[own],
+        batch = TestBatch(now, chosen, past.supplier[chosen], past.cell[chosen], view.looks[own], view.p_fail[own],
                       past.failed[chosen], np.full(len(chosen), now + 1), np.ones(len(chosen)))  # fmt: skip
         ledger.add(batch)
     return Hindsight(name, tests, found, failures)
 
 
-def _view(past: Past, ledger: Ledger, pool: Integers, at: tuple[int, int, int]) -> View:
+def _view(past: PastTests, ledger: LabRecords, pool: Integers, at: tuple[int, int, int]) -> StrategyView:
     now, wanted, seed = at
     history = ledger.cell_history(now)
     base_rate = float((history.failures.sum() + 1) / (history.tests.sum() + 10))
@@ -107,11 +107,11 @@ def _view(past: Past, ledger: Ledger, pool: Integers, at: tuple[int, int, int]) 
     learnt: Sequence[Floats] = (cell_rate[past.cell[pool]], supplier_rate, supplier_tests)
     looks = np.hstack([past.looks[pool], np.stack(learnt, axis=1).astype(np.float32)])
     closed = ledger.closed(now)
-    return View(
+    return StrategyView(
         round=now,
         tests=wanted,
         seed=seed,
-        p_fail=learned(closed, now, seed).p_fail(looks),
+        p_fail=fit_online_model(closed, now, seed).p_fail(looks),
         sku=pool,
         category=past.category[pool],
         cell=past.cell[pool],

@@ -18,7 +18,7 @@ SUPPLIER_SHAPE = 0.6
 
 
 @dataclass(frozen=True)
-class Batch:
+class TestBatch:
     """The tests of one round, as drawn: places, supplier names, cells, what the model saw and said, what came out.
 
     `p_fail` is the score at the draw, `failed` what the test says, `sensitivity` the share of failures that it finds;
@@ -41,7 +41,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class CellHistory:
+class ObservedCellHistory:
     """Per cell over the last rounds: tests with a result, failures among them, tests whose results are awaited."""
 
     tests: Integers
@@ -49,14 +49,14 @@ class CellHistory:
     pending: Integers
 
 
-class Ledger:
+class LabRecords:
     """The tests of a replay in order, and the standing of each place of the catalogue.
 
     A place is out of the frame while its SKU is in test or its pass is valid; a screen's pass holds as long as another.
     """
 
     def __init__(self, places: int, cells: int) -> None:
-        self.batches: list[Batch] = []
+        self.batches: list[TestBatch] = []
         self._cells = cells
         self._busy_until = np.full(places, -1, dtype=np.int64)
         self._drawn_in = np.full(places, -1, dtype=np.int64)
@@ -70,7 +70,7 @@ class Ledger:
         """The places that may be tested in round `now`."""
         return np.flatnonzero(self._busy_until < now)
 
-    def add(self, batch: Batch) -> None:
+    def add(self, batch: TestBatch) -> None:
         """Enter the tests of a round."""
         self.batches.append(batch)
         self._busy_until[batch.place] = batch.known
@@ -101,16 +101,16 @@ class Ledger:
             total += float((valid & batch.failed).sum()) + overlooked * still
         return total
 
-    def closed(self, now: int) -> list[Batch]:
+    def closed(self, now: int) -> list[TestBatch]:
         """The rounds all of whose results are in: what may be learned from."""
         return [batch for batch in self.batches if batch.round + CLOSES_AFTER <= now]
 
-    def cell_history(self, now: int) -> CellHistory:
+    def cell_history(self, now: int) -> ObservedCellHistory:
         """Tests, failures and pending tests per cell over the last `MEMORY` rounds."""
         recent = [batch for batch in self.batches if batch.round >= now - MEMORY]
         closed = [batch for batch in recent if batch.round + CLOSES_AFTER <= now]
         awaited = [batch for batch in recent if batch.round + CLOSES_AFTER > now]
-        return CellHistory(
+        return ObservedCellHistory(
             self._counted([batch.cell for batch in closed]),
             self._counted([batch.cell[batch.failed] for batch in closed]),
             self._counted([batch.cell for batch in awaited]),
@@ -140,7 +140,7 @@ class Ledger:
         return np.bincount(np.concatenate([np.zeros(0, dtype=np.int64), *cells]), minlength=self._cells)
 
 
-def _hidden(batch: Batch) -> Floats:
+def _hidden(batch: TestBatch) -> Floats:
     """How likely each pass hides a failure, up to a common factor: 0 for failures.
 
     Riskier SKUs hide more, and so do suppliers whose other tests failed more often than foreseen: where these change

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from data.synthetic.simulator import LivingWorld, Scenario
+from data.synthetic.simulator import MarketplaceSimulator, Scenario
 from sampling.estimation.difference_estimator import (
     Outcomes,
     anticipated_variance,
@@ -13,18 +13,18 @@ from sampling.estimation.difference_estimator import (
     difference_total,
     missed,
 )
-from training.simulation.lab_records import Batch, Floats, Integers, Ledger, Matrix, Truths
-from training.simulation.online_model import Learner, learned, looks_of
-from training.simulation.strategies import PACKAGES, Choice, Strategy, View, at_random
+from training.simulation.lab_records import Floats, Integers, LabRecords, Matrix, TestBatch, Truths
+from training.simulation.online_model import OnlineModel, fit_online_model, observed_features
+from training.simulation.strategies import PACKAGES, Strategy, StrategyChoice, StrategyView, at_random
 
 WARM_UP = 2  # rounds of random tests before the first that counts
-WITHOUT_MODEL = Learner(None, 0.03)
+WITHOUT_MODEL = OnlineModel(None, 0.03)
 REDRAW_LUCK = 1_000  # the first of the numbers that toss the coins of redrawn screens
 LATE = (0.4, 0.7)  # share of results that need a second round: passes, failures
 
 
 @dataclass(frozen=True)
-class Round:
+class SimulatedRound:
     """What one round found and what it says of the catalogue once all its results are in.
 
     `tests` cost `cost_eur`; `prevalence` is the truth; `model_mean` the mean score with what is known besides.
@@ -54,20 +54,20 @@ class _Tested:
     sensitivity: Floats
 
 
-def replayed(
+def simulate(
     scenario: Scenario, seed: int, strategy: Strategy, size: tuple[int, int], scored: bool, redraws: int = 0
-) -> Iterator[Round]:
+) -> Iterator[SimulatedRound]:
     """Yield the rounds of a strategy; `size` is their number and the full tests that each pays.
 
     Two rounds of random tests, the same for all strategies, come before. Without `scored` no model is trained: for
     strategies that ask none. Rounds with known inclusion probabilities are drawn `redraws` times more.
     """
     rounds, tests = size
-    world, ledger = LivingWorld(scenario, seed), Ledger(scenario.skus, scenario.cells)
+    world, ledger = MarketplaceSimulator(scenario, seed), LabRecords(scenario.skus, scenario.cells)
     for now in range(WARM_UP + rounds):
         _let_time_pass(world, ledger, now)
-        looks = looks_of(world, ledger, now)
-        learner = learned(ledger.closed(now), now, seed) if scored else WITHOUT_MODEL
+        looks = observed_features(world, ledger, now)
+        learner = fit_online_model(ledger.closed(now), now, seed) if scored else WITHOUT_MODEL
         places = ledger.eligible(now)
         view = _view(world, ledger, places, looks[places], learner, tests)
         choice = _warm_up(view, world, places) if now < WARM_UP else strategy(view)
@@ -79,7 +79,7 @@ def replayed(
         ledger.add(_batch(world, places[choice.chosen], (looks, view.p_fail[choice.chosen]), tested))
 
 
-def _let_time_pass(world: LivingWorld, ledger: Ledger, now: int) -> None:
+def _let_time_pass(world: MarketplaceSimulator, ledger: LabRecords, now: int) -> None:
     """New listings, batches and hazards; results arrive, failures are delisted, caught sellers may hop."""
     ledger.renew(world.advance())
     gone = np.zeros(world.scenario.skus, dtype=np.bool_)
@@ -90,9 +90,11 @@ def _let_time_pass(world: LivingWorld, ledger: Ledger, now: int) -> None:
         ledger.renew(world.hop(ledger.caught(now)))
 
 
-def _view(world: LivingWorld, ledger: Ledger, places: Integers, looks: Matrix, learner: Learner, tests: int) -> View:
+def _view(
+    world: MarketplaceSimulator, ledger: LabRecords, places: Integers, looks: Matrix, learner: OnlineModel, tests: int
+) -> StrategyView:
     now = world.round
-    return View(
+    return StrategyView(
         round=now,
         tests=tests,
         seed=world.seed,
@@ -107,7 +109,7 @@ def _view(world: LivingWorld, ledger: Ledger, places: Integers, looks: Matrix, l
     )
 
 
-def _tested(world: LivingWorld, places: Integers, choice: Choice, luck: int = 11) -> _Tested:
+def _tested(world: MarketplaceSimulator, places: Integers, choice: StrategyChoice, luck: int = 11) -> _Tested:
     """Test the chosen ones of `places`; a screen misses failures, each by a coin of its own, tossed under `luck`."""
     sensitivity = np.array([package.sensitivity for package in PACKAGES])[choice.packages(len(places))[choice.chosen]]
     chance = np.random.default_rng((world.seed, luck, world.round)).random(world.scenario.skus)
@@ -115,17 +117,17 @@ def _tested(world: LivingWorld, places: Integers, choice: Choice, luck: int = 11
     return _Tested(world.non_compliant[chosen] & (chance[chosen] < sensitivity), sensitivity)
 
 
-def _batch(world: LivingWorld, places: Integers, seen: tuple[Matrix, Floats], tested: _Tested) -> Batch:
+def _batch(world: MarketplaceSimulator, places: Integers, seen: tuple[Matrix, Floats], tested: _Tested) -> TestBatch:
     (looks, p_fail), now = seen, world.round
     chance = np.random.default_rng((world.seed, 7, now)).random(world.scenario.skus)
     late = chance[places] < np.where(tested.failed, LATE[1], LATE[0])
-    return Batch(
+    return TestBatch(
         now, places, world.supplier[places], world.cell[places], looks[places], p_fail, tested.failed,
         now + 1 + late.astype(np.int64), tested.sensitivity,
     )  # fmt: skip
 
 
-def _warm_up(view: View, world: LivingWorld, places: Integers) -> Choice:
+def _warm_up(view: StrategyView, world: MarketplaceSimulator, places: Integers) -> StrategyChoice:
     """Random tests; where the scenario says so, complaints lead them in the first categories."""
     led = world.category[places] < round(world.scenario.complaint_led * world.scenario.categories)
     if not led.any():
@@ -133,10 +135,12 @@ def _warm_up(view: View, world: LivingWorld, places: Integers) -> Choice:
     complaints = world.complaints[places]
     weight = np.where(led, np.exp(1.5 * complaints / complaints.std()), 1.0)
     weight[led] *= led.sum() / weight[led].sum()
-    return Choice(view.rng.choice(len(places), view.tests, replace=False, p=weight / weight.sum()))
+    return StrategyChoice(view.rng.choice(len(places), view.tests, replace=False, p=weight / weight.sum()))
 
 
-def _told(world: LivingWorld, drawn: tuple[View, Choice, _Tested], known: float) -> Round:
+def _told(
+    world: MarketplaceSimulator, drawn: tuple[StrategyView, StrategyChoice, _Tested], known: float
+) -> SimulatedRound:
     """The round as it will be known once all results are in: nobody decides anything by it.
 
     `known` counts the failures outside the frame.
@@ -150,7 +154,7 @@ def _told(world: LivingWorld, drawn: tuple[View, Choice, _Tested], known: float)
         estimate = (known + difference_total(outcomes, expected)) / size
         design = design_variance(outcomes) / size**2
         anticipated = anticipated_variance(view.p_fail, choice.inclusion, np.ones(len(view)), sensitivity) / size**2
-    return Round(
+    return SimulatedRound(
         round=view.round - WARM_UP,
         tests=len(tested.failed),
         cost_eur=sum(PACKAGES[number].cost_cents for number in package[choice.chosen]) / 100,
@@ -164,7 +168,9 @@ def _told(world: LivingWorld, drawn: tuple[View, Choice, _Tested], known: float)
     )
 
 
-def _redrawn(world: LivingWorld, places: Integers, drawn: tuple[View, Choice], known: float, draws: int) -> list[float]:
+def _redrawn(
+    world: MarketplaceSimulator, places: Integers, drawn: tuple[StrategyView, StrategyChoice], known: float, draws: int
+) -> list[float]:
     """The estimates of so many more draws of a round, against the same truth and with other luck of the screens."""
     (view, choice), estimates = drawn, []
     expected = float(view.p_fail.sum())
@@ -177,7 +183,7 @@ def _redrawn(world: LivingWorld, places: Integers, drawn: tuple[View, Choice], k
     return estimates
 
 
-def _outcomes(view: View, choice: Choice, tested: _Tested) -> Outcomes:
+def _outcomes(view: StrategyView, choice: StrategyChoice, tested: _Tested) -> Outcomes:
     """The tests of a round with known inclusion probabilities, as the estimates need them."""
     inclusion = np.ones(0) if choice.inclusion is None else choice.inclusion
     return Outcomes(

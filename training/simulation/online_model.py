@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import lightgbm
 import numpy as np
 
-from data.synthetic.simulator import LivingWorld
-from training.simulation.lab_records import Batch, Floats, Ledger, Matrix
+from data.synthetic.simulator import MarketplaceSimulator
+from training.simulation.lab_records import Floats, LabRecords, Matrix, TestBatch
 
 HALF_LIFE = 8  # rounds
 SETTINGS = {
@@ -18,7 +18,7 @@ TREES = 80
 SMOOTHING = 20
 
 
-def looks_of(world: LivingWorld, ledger: Ledger, now: int) -> Matrix:
+def observed_features(world: MarketplaceSimulator, ledger: LabRecords, now: int) -> Matrix:
     """What the model sees of every place in round `now`: the listing, and the test history of supplier and cell."""
     history = ledger.cell_history(now)
     base_rate = (history.failures.sum() + 1) / (history.tests.sum() + 40)
@@ -29,7 +29,7 @@ def looks_of(world: LivingWorld, ledger: Ledger, now: int) -> Matrix:
 
 
 @dataclass(frozen=True)
-class Learner:
+class OnlineModel:
     """A model trained on closed rounds; without one failure and one pass it knows the base rate only."""
 
     booster: lightgbm.Booster | None
@@ -42,7 +42,7 @@ class Learner:
         return np.asarray(self.booster.predict(looks, num_threads=1), dtype=np.float64)
 
 
-def learned(closed: list[Batch], now: int, seed: int, resampled: bool = False) -> Learner:
+def fit_online_model(closed: list[TestBatch], now: int, seed: int, resampled: bool = False) -> OnlineModel:
     """A model of the `closed` rounds, older ones weighing half every `HALF_LIFE` rounds.
 
     A screen's pass counts as a pass; a failure it found stands for those it misses too and weighs 1 / sensitivity,
@@ -50,10 +50,10 @@ def learned(closed: list[Batch], now: int, seed: int, resampled: bool = False) -
     `resampled` weights every test by a Poisson(1) count besides, which makes one member of a bootstrap ensemble.
     """
     if not closed:
-        return Learner(None, 0.03)
+        return OnlineModel(None, 0.03)
     failed = np.concatenate([batch.failed for batch in closed])
     if failed.all() or not failed.any():
-        return Learner(None, float((failed.sum() + 1) / (len(failed) + 40)))
+        return OnlineModel(None, float((failed.sum() + 1) / (len(failed) + 40)))
     weight = np.concatenate([np.full(len(batch), 0.5 ** ((now - batch.round) / HALF_LIFE)) for batch in closed])
     if resampled:
         weight = weight * np.random.default_rng(seed).poisson(1.0, len(weight))
@@ -61,4 +61,4 @@ def learned(closed: list[Batch], now: int, seed: int, resampled: bool = False) -
     looks = np.concatenate([batch.looks for batch in closed])
     dataset = lightgbm.Dataset(looks, failed.astype(np.float32), weight=weight, free_raw_data=True)
     booster = lightgbm.train({**SETTINGS, "seed": seed}, dataset, TREES)
-    return Learner(booster, float(np.average(failed, weights=weight)))
+    return OnlineModel(booster, float(np.average(failed, weights=weight)))

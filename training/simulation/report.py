@@ -12,15 +12,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from data.workspace import replacing
-from training.simulation.comparison import CONTESTANTS, Run, interval, mean, ratio_of_found
+from data.workspace import replace_atomically
+from training.simulation.comparison import CONTESTANTS, SimulationRun, interval, mean, ratio_of_found
 from training.simulation.strategies import PRICE_CENTS
 
 INK, ACCENT, PALE = "#1f2933", "#1f5fa8", "#b6c2cf"
 RACED = {"plan": ACCENT, "greedy": "#c2571a", "random": "#7b8794", "oracle": INK}
 
 
-def findings_picture(by_name: Mapping[str, Sequence[Run]]) -> Figure:
+def findings_picture(by_name: Mapping[str, Sequence[SimulationRun]]) -> Figure:
     """Failures found per 1,000 EUR by each strategy; the mean over worlds, and each world as a dot."""
     figure, axes = _axes(7.6, 0.42 * len(by_name) + 1.1)
     per_thousand = {name: np.array([1_000 * run.found / run.cost_eur for run in own]) for name, own in by_name.items()}
@@ -36,7 +36,7 @@ def findings_picture(by_name: Mapping[str, Sequence[Run]]) -> Figure:
     return figure
 
 
-def race_picture(by_name: Mapping[str, Sequence[Run]]) -> Figure:
+def race_picture(by_name: Mapping[str, Sequence[SimulationRun]]) -> Figure:
     """Failures found so far, round by round; means over worlds."""
     figure, axes = _axes(7.6, 4.2)
     for name, colour in RACED.items():
@@ -53,7 +53,7 @@ def race_picture(by_name: Mapping[str, Sequence[Run]]) -> Figure:
     return figure
 
 
-def prevalence_picture(run: Run) -> Figure:
+def prevalence_picture(run: SimulationRun) -> Figure:
     """The truth, and what each round of one world said of it."""
     figure, axes = _axes(7.6, 4.0)
     rounds = np.arange(1, len(run.rounds) + 1)
@@ -84,7 +84,7 @@ PLAN, GREEDY, RANDOM, ORACLE = "plan", "greedy", "random", "oracle"
 
 
 @dataclass(frozen=True)
-class Line:
+class StrategyLine:
     """One strategy in the table, ready to print."""
 
     name: str
@@ -98,7 +98,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Page:
+class ReportPage:
     """What the page says besides its pictures."""
 
     scenario: str
@@ -110,10 +110,10 @@ class Page:
     exploration: str
     money: str
     precision: str
-    lines: tuple[Line, ...]
+    lines: tuple[StrategyLine, ...]
 
 
-def write_report(runs: Sequence[Run], folder: Path) -> Path:
+def write_report(runs: Sequence[SimulationRun], folder: Path) -> Path:
     """Write `replay-<scenario>.html` for the runs of one scenario into `folder`; return the file.
 
     `runs` hold the strategies plan, greedy, random and oracle at least, each in the same worlds.
@@ -129,28 +129,28 @@ def write_report(runs: Sequence[Run], folder: Path) -> Path:
     text = environment.get_template("report.html").render(
         page=_page(by_name), **{name: _embedded(picture) for name, picture in pictures.items()}
     )
-    with replacing(target) as attempt:
+    with replace_atomically(target) as attempt:
         attempt.write_text(text, encoding="utf-8")
     return target
 
 
-def headline(runs: Sequence[Run]) -> str:
+def headline(runs: Sequence[SimulationRun]) -> str:
     """What the runs of one scenario amount to, in one paragraph."""
     page = _page(_by_name(runs))
     return " ".join((page.headline, page.exploration, page.precision))
 
 
-def _by_name(runs: Sequence[Run]) -> dict[str, list[Run]]:
+def _by_name(runs: Sequence[SimulationRun]) -> dict[str, list[SimulationRun]]:
     names = dict.fromkeys(name for name in CONTESTANTS if any(run.strategy == name for run in runs))
     return {name: [run for run in runs if run.strategy == name] for name in names}
 
 
-def _page(by_name: dict[str, list[Run]]) -> Page:
+def _page(by_name: dict[str, list[SimulationRun]]) -> ReportPage:
     plan = by_name[PLAN]
     rounds, tests = len(plan[0].rounds), plan[0].rounds[0].tests
     found = {name: mean([run.found for run in own]).value for name, own in by_name.items()}
     random, oracle = ratio_of_found(plan, by_name[RANDOM]).value, ratio_of_found(plan, by_name[ORACLE]).value
-    return Page(
+    return ReportPage(
         scenario=plan[0].scenario,
         worlds=len(plan),
         rounds=rounds,
@@ -165,7 +165,7 @@ def _page(by_name: dict[str, list[Run]]) -> Page:
     )
 
 
-def _exploration(by_name: dict[str, list[Run]], found: dict[str, float]) -> str:
+def _exploration(by_name: dict[str, list[SimulationRun]], found: dict[str, float]) -> str:
     price = 1 - found[PLAN] / found[GREEDY]
     blind = mean([float(run.model_errors().mean()) for run in by_name[GREEDY]]).value
     return (
@@ -175,7 +175,7 @@ def _exploration(by_name: dict[str, list[Run]], found: dict[str, float]) -> str:
     )
 
 
-def _money(plan: Sequence[Run]) -> str:
+def _money(plan: Sequence[SimulationRun]) -> str:
     rounds = [each for run in plan for each in run.rounds]
     promised = sum(each.told["value"] for each in rounds)
     found = sum(each.found for each in rounds)
@@ -189,7 +189,7 @@ def _money(plan: Sequence[Run]) -> str:
     )
 
 
-def _precision(plan: Sequence[Run]) -> str:
+def _precision(plan: Sequence[SimulationRun]) -> str:
     truth = np.mean([each.prevalence for run in plan for each in run.rounds])
     error = np.sqrt(np.mean([float(run.rmse()) ** 2 for run in plan]))
     pooled = np.concatenate([run.pooled_errors() for run in plan])
@@ -203,11 +203,11 @@ def _precision(plan: Sequence[Run]) -> str:
     return text
 
 
-def _line(name: str, own: Sequence[Run], by_name: dict[str, list[Run]]) -> Line:
+def _line(name: str, own: Sequence[SimulationRun], by_name: dict[str, list[SimulationRun]]) -> StrategyLine:
     found = mean([run.found / len(run.rounds) for run in own])
     spread = f" ± {found.error:.0f}" if np.isfinite(found.error) else ""
     estimates = own[0].estimates
-    return Line(
+    return StrategyLine(
         name=name,
         meaning=CONTESTANTS[name].meaning,
         found=f"{found.value:.0f}{spread}",

@@ -7,8 +7,8 @@ import numpy as np
 
 from sampling.problem import Codes, Package
 from sampling.randomness import BITS, ONE
-from training.simulation.lab_records import Batch, CellHistory, Floats, Integers, Matrix
-from training.simulation.online_model import learned
+from training.simulation.lab_records import Floats, Integers, Matrix, ObservedCellHistory, TestBatch
+from training.simulation.online_model import fit_online_model
 
 FULL = Package("test", 25_000, 1, "laboratory")
 SCREEN = Package("screen", 7_500, 1, "bench", sensitivity=0.8)
@@ -27,7 +27,7 @@ BINS, STEEPNESS = 40, 2.0
 
 
 @dataclass(frozen=True)
-class View:
+class StrategyView:
     """What a strategy may know in a round, along the places that may be tested; `truth` is for the oracle alone.
 
     `tests` is the money of the round, counted in full tests.
@@ -41,8 +41,8 @@ class View:
     category: Integers
     cell: Integers
     looks: Matrix
-    history: CellHistory
-    closed: list[Batch]
+    history: ObservedCellHistory
+    closed: list[TestBatch]
     truth: Floats
 
     def __len__(self) -> int:
@@ -56,7 +56,7 @@ class View:
 
 
 @dataclass(frozen=True)
-class Choice:
+class StrategyChoice:
     """The places chosen; what is known of every place: its inclusion probability, the number of its package.
 
     Without `package` all tests are full ones. `again` draws the round another time, from the seed it is given. `told`
@@ -74,7 +74,7 @@ class Choice:
         return np.zeros(places, dtype=np.int64) if self.package is None else self.package
 
 
-Strategy = Callable[[View], Choice]
+Strategy = Callable[[StrategyView], StrategyChoice]
 
 
 @dataclass(frozen=True)
@@ -83,28 +83,28 @@ class Screening:
 
     strategy: Strategy
 
-    def __call__(self, view: View) -> Choice:
+    def __call__(self, view: StrategyView) -> StrategyChoice:
         """Choose as many places as the money screens."""
         choice = self.strategy(replace(view, tests=min(tests_for(view.tests, SCREEN), len(view))))
         return replace(choice, package=np.full(len(view), PACKAGES.index(SCREEN)))
 
 
-def at_random(view: View) -> Choice:
+def at_random(view: StrategyView) -> StrategyChoice:
     """Everyone has the same chance."""
     return _drawn(np.full(len(view), view.tests / len(view)), view)
 
 
-def oracle(view: View) -> Choice:
+def oracle(view: StrategyView) -> StrategyChoice:
     """The highest true probabilities: what nobody can do."""
-    return Choice(_highest(view.truth, view.tests))
+    return StrategyChoice(_highest(view.truth, view.tests))
 
 
-def greedy(view: View) -> Choice:
+def greedy(view: StrategyView) -> StrategyChoice:
     """The highest scores."""
-    return Choice(_highest(view.p_fail, view.tests))
+    return StrategyChoice(_highest(view.p_fail, view.tests))
 
 
-def epsilon_greedy(view: View, epsilon: float = 0.2) -> Choice:
+def epsilon_greedy(view: StrategyView, epsilon: float = 0.2) -> StrategyChoice:
     """The highest scores for most tests, everyone else with equal chance for the share `epsilon`."""
     explored = round(epsilon * view.tests)
     inclusion = np.full(len(view), explored / (len(view) - view.tests + explored))
@@ -112,19 +112,19 @@ def epsilon_greedy(view: View, epsilon: float = 0.2) -> Choice:
     return _drawn(inclusion, view)
 
 
-def thompson(view: View) -> Choice:
+def thompson(view: StrategyView) -> StrategyChoice:
     """Each member of a bootstrap ensemble chooses its share by its own scores (Osband and Van Roy 2015, 1507.00300)."""
     free, chosen = np.ones(len(view), dtype=np.bool_), []
     for member in range(ENSEMBLE):
-        score = learned(view.closed, view.round, view.seed * 1000 + view.round * 10 + member, resampled=True)
+        score = fit_online_model(view.closed, view.round, view.seed * 1000 + view.round * 10 + member, resampled=True)
         believed = np.where(free, score.p_fail(view.looks), -1.0)
         own = _highest(believed, view.tests // ENSEMBLE + (member < view.tests % ENSEMBLE))
         free[own] = False
         chosen.append(own)
-    return Choice(np.concatenate(chosen))
+    return StrategyChoice(np.concatenate(chosen))
 
 
-def adaptive_bins(view: View) -> Choice:
+def adaptive_bins(view: StrategyView) -> StrategyChoice:
     """Adaptive bin sampling of the US tax authority's study (Henderson et al., AAAI 2023, 2204.11910), restated.
 
     A logistic weight around the lowest score that greedy would take, in log-odds, averaged in bins of the score.
@@ -155,13 +155,13 @@ def _highest(score: Floats, number: int) -> Integers:
     return np.argpartition(-score, number - 1)[:number] if number else np.zeros(0, dtype=np.int64)
 
 
-def _drawn(inclusion: Floats, view: View) -> Choice:
+def _drawn(inclusion: Floats, view: StrategyView) -> StrategyChoice:
     """Draw with these probabilities, whose sum is a whole number."""
 
     def again(seed: int) -> Integers:
         return _systematic(inclusion, np.random.default_rng((view.seed, view.round, seed)))
 
-    return Choice(_systematic(inclusion, view.rng), inclusion, again=again)
+    return StrategyChoice(_systematic(inclusion, view.rng), inclusion, again=again)
 
 
 def _systematic(inclusion: Floats, rng: np.random.Generator) -> Integers:

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import optuna
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.progress import Advance, Progress
-from training.evaluation.backtest import RollingStudy, fold_lesson, taught, validation_lesson
-from training.fitting.booster import Lesson, fewest_losses, loss_curve
+from training.evaluation.backtest import Backtest, fit_rows, fold_training_rows, validation_rows
+from training.fitting.booster import TrainingRows, fewest_losses, loss_curve
 from training.fitting.model import DIRECTIONS
 from training.metrics import Floats
 from training.recipe import Recipe
@@ -52,16 +52,16 @@ class SearchSpace:
 def read_search_space(path: Path = SEARCH) -> SearchSpace:
     """The space that a TOML file states: a table per choice with `from`, `to` and `log`.
 
-    Raises Refusal where it states something else.
+    Raises UserError where it states something else.
     """
     text = path.read_bytes()
     try:
         given = tomllib.loads(text.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Refusal(f"The search space {path.name} is not valid TOML: {error}. Mend the file.") from error
+        raise UserError(f"The search space {path.name} is not valid TOML: {error}. Mend the file.") from error
     ranges = {name: _range(name, table) for name, table in given.items()}
     if not ranges:
-        raise Refusal(f'The search space {path.name} names no choice. Add a table such as ["trees.leaves"].')
+        raise UserError(f'The search space {path.name} names no choice. Add a table such as ["trees.leaves"].')
     return SearchSpace(ranges, hashlib.sha256(text).hexdigest()[:12])
 
 
@@ -73,7 +73,7 @@ def _range(name: str, table: Any) -> Range:
         and table["from"] < table["to"] and (table["from"] > 0 or not table["log"])
     )  # fmt: skip
     if not sound:
-        raise Refusal(
+        raise UserError(
             f"The search range of {name} must state `from` below `to`, and `log` as true or false (then above 0), got "
             f"{table!r}. Mend the file."
         )
@@ -81,11 +81,11 @@ def _range(name: str, table: Any) -> Range:
 
 
 FEWEST_TO_PRUNE = 5
-Log = Callable[["Attempt"], None]
+Log = Callable[["Trial"], None]
 
 
 @dataclass(frozen=True)
-class Attempt:
+class Trial:
     """One trial: its choices, the log loss after each period so far, and its value, None where it was pruned."""
 
     number: int
@@ -95,7 +95,7 @@ class Attempt:
 
 
 @dataclass(frozen=True)
-class Limits:
+class TuningLimits:
     """When a search ends: after this many trials, those of earlier calls included, or when there is no time left."""
 
     trials: int
@@ -103,7 +103,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Tuned:
+class TuningResult:
     """What a search found: the recipe with the lowest log loss, that loss, and how many trials there were.
 
     `value_at_first` is the loss of the recipe that the search began with, None where the space does not hold it.
@@ -117,7 +117,7 @@ class Tuned:
 
 
 @dataclass(frozen=True)
-class Search:
+class HyperparameterSearch:
     """What a search needs: the recipe it starts from, the space, and the SQLite file that remembers its trials."""
 
     recipe: Recipe
@@ -129,15 +129,17 @@ class Search:
         return f"{self.recipe.name}-{self.recipe.digest[:12]}-{self.space.digest}-{fingerprint[:12]}-{test_from}"
 
 
-def tune(study: RollingStudy, search: Search, name: str, limits: Limits, log: Log, progress: Progress) -> Tuned:
+def tune(
+    study: Backtest, search: HyperparameterSearch, name: str, limits: TuningLimits, log: Log, progress: Progress
+) -> TuningResult:
     """Search the space for the recipe with the lowest log loss over the periods of the study.
 
     A trial fits every fold, a period at a time, and is pruned where its loss so far is worse than that of the median
     trial. Trials of the search `name` in the storage count, so a search that was broken off goes on. Each new one is
-    handed to `log`. Raises Refusal where the study has no periods or no trial was completed.
+    handed to `log`. Raises UserError where the study has no periods or no trial was completed.
     """
     if not study.periods:
-        raise Refusal(
+        raise UserError(
             "There is no period to tune on: too few labels were known before the test. Bring more lab_tests, choose a "
             "later --test-from, or fewer and shorter periods in [rolling] of the recipe."
         )
@@ -150,25 +152,25 @@ def tune(study: RollingStudy, search: Search, name: str, limits: Limits, log: Lo
             log(_attempted(trials, search, lessons, advance))
     best = _best(trials)
     if best is None:
-        raise Refusal("No trial was completed in that time. Give the search more --minutes.")
+        raise UserError("No trial was completed in that time. Give the search more --minutes.")
     return _tuned(trials, search, best)
 
 
-def _lessons(study: RollingStudy, recipe: Recipe, progress: Progress) -> list[list[tuple[Lesson, Lesson]]]:
+def _lessons(study: Backtest, recipe: Recipe, progress: Progress) -> list[list[tuple[TrainingRows, TrainingRows]]]:
     """For each period, the rows that teach and the rows that judge of each fold."""
     lessons = []
     with progress.step("Learning rates and title words of each fold", len(study.periods), "periods") as advance:
         for period in study.periods:
-            features = [(fold, taught(study, fold, recipe)) for fold in period.folds]
+            features = [(fold, fit_rows(study, fold, recipe)) for fold in period.folds]
             lessons.append([
-                (fold_lesson(study, fold, each, recipe), validation_lesson(study, fold, each))
+                (fold_training_rows(study, fold, each, recipe), validation_rows(study, fold, each))
                 for fold, each in features
             ])  # fmt: skip
             advance(1)
     return lessons
 
 
-def _opened(search: Search, name: str) -> optuna.Study:
+def _opened(search: HyperparameterSearch, name: str) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     search.storage.parent.mkdir(parents=True, exist_ok=True)
     storage = optuna.storages.RDBStorage(f"sqlite:///{search.storage}")
@@ -184,7 +186,7 @@ def _opened(search: Search, name: str) -> optuna.Study:
     return trials
 
 
-def _start(search: Search) -> Choices | None:
+def _start(search: HyperparameterSearch) -> Choices | None:
     """The choices of the recipe itself, None where the space does not hold them all."""
     values = {path: _stated(search.recipe, path) for path in search.space.ranges}
     return values if all(search.space.ranges[path].holds(value) for path, value in values.items()) else None
@@ -195,14 +197,17 @@ def _stated(recipe: Recipe, path: str) -> Any:
     try:
         return getattr(getattr(recipe, section), key)
     except AttributeError as error:
-        raise Refusal(
+        raise UserError(
             f"The search space names {path}, which no recipe has. Mend training/tuning/search.toml."
         ) from error
 
 
 def _attempted(
-    trials: optuna.Study, search: Search, lessons: Sequence[Sequence[tuple[Lesson, Lesson]]], advance: Advance
-) -> Attempt:
+    trials: optuna.Study,
+    search: HyperparameterSearch,
+    lessons: Sequence[Sequence[tuple[TrainingRows, TrainingRows]]],
+    advance: Advance,
+) -> Trial:
     trial = trials.ask()
     choices: Choices = {
         path: trial.suggest_int(path, int(each.low), int(each.high), log=each.log) if each.whole
@@ -223,12 +228,12 @@ def _attempted(
             trial.report(steps[-1], number)
             if number + 1 < len(lessons) and trial.should_prune():
                 trials.tell(trial, state=optuna.trial.TrialState.PRUNED)
-                return Attempt(trial.number, choices, tuple(steps), None)
+                return Trial(trial.number, choices, tuple(steps), None)
     except BaseException:
         trials.tell(trial, state=optuna.trial.TrialState.FAIL)
         raise
     trials.tell(trial, steps[-1])
-    return Attempt(trial.number, choices, tuple(steps), steps[-1])
+    return Trial(trial.number, choices, tuple(steps), steps[-1])
 
 
 def _done(trials: optuna.Study) -> list[optuna.trial.FrozenTrial]:
@@ -241,10 +246,10 @@ def _best(trials: optuna.Study) -> optuna.trial.FrozenTrial | None:
     return min(complete, key=lambda trial: (trial.value, trial.number), default=None)
 
 
-def _tuned(trials: optuna.Study, search: Search, best: optuna.trial.FrozenTrial) -> Tuned:
+def _tuned(trials: optuna.Study, search: HyperparameterSearch, best: optuna.trial.FrozenTrial) -> TuningResult:
     done, start = _done(trials), _start(search)
     first = next((trial.value for trial in done if trial.params == start), None)
     assert best.value is not None
     recipe = search.recipe.replaced({**best.params, "name": f"{search.recipe.name}-tuned"})
     pruned = sum(trial.state.name == "PRUNED" for trial in done)
-    return Tuned(recipe, best.value, first, len(done), pruned)
+    return TuningResult(recipe, best.value, first, len(done), pruned)

@@ -8,9 +8,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from data.errors import Refusal
+from data.errors import UserError
 from serving.console.case import decisions_of, officer_of, policy_today
-from serving.console.context import House
+from serving.console.context import AppContext
 from serving.console.pages.approvals import done
 from serving.console.pages.decision import text
 from serving.console.session import AnyHouse, OwnForm, Person, SignedIn, may, signed_in
@@ -44,7 +44,7 @@ def both(request: Request, house: AnyHouse, decision_id: str) -> Response:
     statement = _statement(decision)
     try:
         record, refused = _json(statement), None
-    except Refusal as refusal:
+    except UserError as refusal:
         record, refused = None, str(refusal)
     return page(
         request, "statement.html", decision=decision, letter=letter(statement, UNBROKEN), record=record, why=refused
@@ -83,7 +83,7 @@ SHOWN = 100
 
 
 @dataclass(frozen=True)
-class Open:
+class OpenAppeal:
     """An open appeal for one person: the last day to answer it, and `barred`, why they may not; None where they may."""
 
     appeal: Appeal
@@ -126,10 +126,10 @@ def answer(
     )
 
 
-def _open(house: House, person: Person, filed: Sequence[Appeal], on: dict[str, Decision]) -> list[Open]:
+def _open(house: AppContext, person: Person, filed: Sequence[Appeal], on: dict[str, Decision]) -> list[OpenAppeal]:
     officer, policy = officer_of(person), policy_today(house)
     told = [
-        Open(each, on[each.decision_id], last_day_to_answer(each, policy),
+        OpenAppeal(each, on[each.decision_id], last_day_to_answer(each, policy),
              why_not_to_answer(officer, on[each.decision_id], each))
         for each in filed if each.outcome is None
     ]  # fmt: skip

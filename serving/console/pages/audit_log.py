@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from data.database.audit_log import Row, newest_rows, verified
-from data.errors import Refusal
-from serving.console.blinding import Key, veiled_among
+from data.database.audit_log import AuditRow, newest_audit_rows, verify_chain
+from data.errors import UserError
+from serving.console.blinding import Key, blinded_among
 from serving.console.session import AnyHouse, SignedIn, signed_in
 from serving.console.templating import page
 
@@ -18,10 +18,10 @@ PAGE = 50
 
 
 @dataclass(frozen=True)
-class Line:
+class AuditLogLine:
     """A row of the ledger with its content read; None where it may tell a score that the person does not see yet."""
 
-    row: Row
+    row: AuditRow
     content: dict[str, Any] | None
 
 
@@ -35,25 +35,25 @@ def ledger(
     check: Annotated[bool, Query()] = False,
 ) -> Response:
     """A page of rows; with `check`, whether the whole chain is as it was written."""
-    found = newest_rows(house.engine, PAGE, subject.strip() or None, before)
+    found = newest_audit_rows(house.engine, PAGE, subject.strip() or None, before)
     checked = None
     if check:
         try:
-            head = verified(house.engine)
+            head = verify_chain(house.engine)
             checked = (
                 "The ledger is empty." if head is None else f"All {head.number:,} rows follow one another unchanged."
             )
-        except Refusal as refusal:
+        except UserError as refusal:
             checked = str(refusal)
-    veiled = veiled_among(house, person, [_key(row) for row in found])
-    lines = [Line(row, None if _key(row) in veiled else json.loads(row.content)) for row in found]
+    veiled = blinded_among(house, person, [_key(row) for row in found])
+    lines = [AuditLogLine(row, None if _key(row) in veiled else json.loads(row.content)) for row in found]
     return page(
         request, "ledger.html", lines=lines, subject=subject.strip(),
         checked=checked, older=found[-1].number if len(found) == PAGE and found[-1].number > 1 else None,
     )  # fmt: skip
 
 
-def _key(row: Row) -> Key:
+def _key(row: AuditRow) -> Key:
     """The SKU and market that a row is about, where it is about one."""
     sku_id, _, market = row.subject.rpartition(" ")
     return sku_id, market

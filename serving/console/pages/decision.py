@@ -7,12 +7,12 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData
 
-from data.errors import Refusal
-from serving.console.case import Casework, casework, decisions_of, dossier_of, officer_of
-from serving.console.context import House
+from data.errors import UserError
+from serving.console.case import CaseView, case_view, decisions_of, dossier_of, officer_of
+from serving.console.context import AppContext
 from serving.console.session import AnyHouse, OwnForm, Person, SignedIn, may, signed_in
 from serving.console.templating import address, page
-from serving.decisions.assignment_and_labels import Quote, assign, give_verdict
+from serving.decisions.assignment_and_labels import LabelledQuote, assign, give_label
 from serving.decisions.blind_assessment import give_estimate
 from serving.decisions.rules import Proposal
 
@@ -25,17 +25,17 @@ CaseOfficer = Annotated[Person, may("officer")]
 @router.get("/decide")
 def form(request: Request, house: AnyHouse, person: SignedIn, market: Id, sku_id: Id) -> Response:
     """The form of a SKU; first the own estimate, where its case was drawn for one."""
-    return _form(request, casework(house, person, sku_id, market), None, {})
+    return _form(request, case_view(house, person, sku_id, market), None, {})
 
 
 @router.post("/decide")
 def decide(request: Request, house: AnyHouse, person: SignedIn, sent: OwnForm) -> Response:
     """Decide, or propose where four eyes are needed; the form again, with the sentence, where a rule is broken."""
-    work = casework(house, person, text(sent, "sku_id"), text(sent, "market"))
+    work = case_view(house, person, text(sent, "sku_id"), text(sent, "market"))
     try:
         proposal = _proposal(sent, work)
         decision = decisions_of(house).propose(proposal, officer_of(person), work.file, house.now())
-    except Refusal as refusal:
+    except UserError as refusal:
         return _form(request, work, str(refusal), dict(sent), 400)
     return RedirectResponse(address(request, f"/decisions/{decision.decision_id}"), 303)
 
@@ -43,14 +43,14 @@ def decide(request: Request, house: AnyHouse, person: SignedIn, sent: OwnForm) -
 @router.post("/estimate")
 def estimate(request: Request, house: AnyHouse, person: CaseOfficer, sent: OwnForm) -> Response:
     """Keep what the officer expects, then show the SKU with its score."""
-    work = casework(house, person, text(sent, "sku_id"), text(sent, "market"))
+    work = case_view(house, person, text(sent, "sku_id"), text(sent, "market"))
     try:
         percent = float(text(sent, "percent"))
     except ValueError:
         return _form(request, work, "Give a number from 0 to 100.", dict(sent), 400)
     try:
         give_estimate(house.engine, work.file.case, officer_of(person), (percent / 100, house.now()), work.policy)
-    except Refusal as refusal:
+    except UserError as refusal:
         return _form(request, work, str(refusal), dict(sent), 400)
     return RedirectResponse(address(request, _sku(work.listing.sku_id, work.listing.market)), 303)
 
@@ -70,7 +70,7 @@ def verdict(request: Request, house: AnyHouse, person: CaseOfficer, sent: OwnFor
     """Keep what the officer says of a quote; the quote itself is read from the dossier, never from the form."""
     sku_id, market = text(sent, "sku_id"), text(sent, "market")
     found = _quote(house, sku_id, market, sent)
-    give_verdict(house.engine, found, text(sent, "verdict"), officer_of(person), house.now())
+    give_label(house.engine, found, text(sent, "verdict"), officer_of(person), house.now())
     return RedirectResponse(address(request, _sku(sku_id, market) + "#quotes"), 303)
 
 
@@ -81,19 +81,19 @@ def text(sent: FormData, name: str) -> str:
 
 
 def _form(
-    request: Request, work: Casework, refused: str | None, kept: dict[str, object], status: int = 200
+    request: Request, work: CaseView, refused: str | None, kept: dict[str, object], status: int = 200
 ) -> Response:
     template = "own_estimate.html" if work.estimate_due else "decide.html"
     return page(request, template, status, work=work, refused=refused, kept=kept, policy=work.policy)
 
 
-def _proposal(sent: FormData, work: Casework) -> Proposal:
+def _proposal(sent: FormData, work: CaseView) -> Proposal:
     """What the form proposes; the cost of a test is the policy's, not the form's.
 
-    Raises Refusal where the form was filled in before other scores: a decision keeps what its officer had read.
+    Raises UserError where the form was filled in before other scores: a decision keeps what its officer had read.
     """
     if text(sent, "publication") != work.publication:
-        raise Refusal("The catalogue was scored anew while you were deciding. Read the SKU again, then decide.")
+        raise UserError("The catalogue was scored anew while you were deciding. Read the SKU again, then decide.")
     code = text(sent, "code")
     package = next((each for each in work.packages if each.name == text(sent, "package")), None)
     ordered = package if text(sent, "disposition") == "order_test" else None
@@ -104,12 +104,12 @@ def _proposal(sent: FormData, work: Casework) -> Proposal:
     )  # fmt: skip
 
 
-def _quote(house: House, sku_id: str, market: str, sent: FormData) -> Quote:
+def _quote(house: AppContext, sku_id: str, market: str, sent: FormData) -> LabelledQuote:
     asked = (text(sent, "review_id"), text(sent, "start"), text(sent, "hazard"))
     for each in dossier_of(house, sku_id, market).quotes:
         if (each.review_id, str(each.start), each.hazard) == asked:
-            return Quote(each.review_id, sku_id, market, each.sentence, each.language, each.hazard)
-    raise Refusal(f"Review {asked[0]!r} has no such quote here. Open the SKU again.")
+            return LabelledQuote(each.review_id, sku_id, market, each.sentence, each.language, each.hazard)
+    raise UserError(f"Review {asked[0]!r} has no such quote here. Open the SKU again.")
 
 
 def _sku(sku_id: str, market: str) -> str:

@@ -8,23 +8,23 @@ from fastapi import APIRouter, Depends, Request, Response
 from starlette.datastructures import FormData
 
 from data.database.audit_log import Versions
-from data.errors import Refusal
+from data.errors import UserError
 from models.risk_bands import bands_in_force
 from sampling.policy import sampling_policy_in_force
 from sampling.problem import Package
 from sampling.rounds import round_record
-from serving.console.blinding import Veil, flagged_bands, veil_of
+from serving.console.blinding import BlindedScores, blind_scores, flagged_bands
 from serving.console.case import sampled_of
-from serving.console.context import House
+from serving.console.context import AppContext
 from serving.console.pages.queue_views import newest_round
 from serving.console.session import AnyHouse, OwnForm, Person, may, signed_in
 from serving.console.templating import page
 from serving.decisions.blind_assessment import Case
 from serving.decisions.policy import decision_policy_in_force
-from serving.decisions.records import CaseFile, Decision, Scored
+from serving.decisions.records import CaseFile, Decision, ScoreAtDecision
 from serving.decisions.rules import Officer, Proposal
 from serving.decisions.store import Decisions
-from serving.online.store import Published
+from serving.online.store import OnlineStore
 from serving.review_queue.reader import Entry
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(signed_in)])
@@ -44,7 +44,7 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Ordered:
+class OrderResult:
     """What became of one order: the decision, or the sentence that says why there is none."""
 
     entry: Entry
@@ -54,7 +54,7 @@ class Ordered:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class OrderSelection:
     """The orders, riskiest first; `veiled` are SKUs whose score the person may not see before an own estimate."""
 
     orders: list[tuple[Entry, Package]]
@@ -85,13 +85,13 @@ def order(request: Request, house: AnyHouse, person: Orderer, form: OwnForm) -> 
         )  # fmt: skip
         try:
             decision = decisions.propose(proposal, officer, _file(published, entry), house.now())
-            told.append(Ordered(entry, package, decision, None))
-        except Refusal as refusal:
-            told.append(Ordered(entry, package, None, str(refusal)))
+            told.append(OrderResult(entry, package, decision, None))
+        except UserError as refusal:
+            told.append(OrderResult(entry, package, None, str(refusal)))
     return page(request, "ordered.html", told=told, budget=_budget(house, published))
 
 
-def _asked(request: Request, house: House, person: Person, form: FormData, refused: str | None) -> Response:
+def _asked(request: Request, house: AppContext, person: Person, form: FormData, refused: str | None) -> Response:
     published, policy = house.desk.published(), decision_policy_in_force(house.now().date())
     chosen = _chosen(published, form, _veil(house, published, person))
     cost = sum(package.cost_cents for _, package in chosen.orders) / 100
@@ -104,40 +104,44 @@ def _asked(request: Request, house: House, person: Person, form: FormData, refus
     )  # fmt: skip
 
 
-def _veil(house: House, published: Published, person: Person) -> Veil:
-    return veil_of(house, published, person, flagged_bands(published))
+def _veil(house: AppContext, published: OnlineStore, person: Person) -> BlindedScores:
+    return blind_scores(house, published, person, flagged_bands(published))
 
 
-def _chosen(published: Published, form: FormData, veil: Veil) -> Chosen:
+def _chosen(published: OnlineStore, form: FormData, veil: BlindedScores) -> OrderSelection:
     """The SKUs that were ticked, each with the full package for its category and market."""
     ticked = list(dict.fromkeys(str(value) for value in form.getlist("sku")))
     if not ticked:
-        raise Refusal("No SKU was chosen. Go back and tick the SKUs to test.")
+        raise UserError("No SKU was chosen. Go back and tick the SKUs to test.")
     if len(ticked) > MOST_CHOSEN:
-        raise Refusal(f"{len(ticked)} SKUs were chosen. Order tests for at most {MOST_CHOSEN} at once.")
+        raise UserError(f"{len(ticked)} SKUs were chosen. Order tests for at most {MOST_CHOSEN} at once.")
     keys = [value.partition("/")[::2] for value in ticked]
     positions = published.snapshot.find([sku_id for _, sku_id in keys], [market for market, _ in keys])
     if not (positions >= 0).any():
-        raise Refusal(f"The catalogue of {published.publication.as_of} has none of the chosen SKUs. Choose again.")
+        raise UserError(f"The catalogue of {published.publication.as_of} has none of the chosen SKUs. Choose again.")
     entries = published.queue.entries(published.queue.numbers_of(positions[positions >= 0]))
     policy = sampling_policy_in_force(published.publication.as_of)
     told = [entry for entry in entries if not veil.hides(entry)]
     veiled = sorted((veil.over(entry) for entry in entries if veil.hides(entry)), key=lambda each: each.position)
     if not told:
-        raise Refusal("Every chosen case was drawn for your own estimate. Open each and give it, then order its test.")
-    return Chosen([(entry, policy.options((entry.category, entry.market))[0]) for entry in told], veiled)
+        raise UserError(
+            "Every chosen case was drawn for your own estimate. Open each and give it, then order its test."
+        )
+    return OrderSelection([(entry, policy.options((entry.category, entry.market))[0]) for entry in told], veiled)
 
 
-def _file(published: Published, entry: Entry) -> CaseFile:
+def _file(published: OnlineStore, entry: Entry) -> CaseFile:
     scored = published.publication
     asked = str(bands_in_force(scored.as_of).action([entry.p_fail])[0])
     versions = Versions(scored.model_version, scored.feature_version, scored.policy_version)
     case = Case(entry.sku_id, entry.market, scored.as_of)
     sampled = sampled_of(published.dossiers.of(entry.position))
-    return CaseFile(case, entry.supplier_id, Scored(entry.p_fail, entry.band, asked, versions), (), sampled=sampled)
+    return CaseFile(
+        case, entry.supplier_id, ScoreAtDecision(entry.p_fail, entry.band, asked, versions), (), sampled=sampled
+    )
 
 
-def _budget(house: House, published: Published) -> Budget | None:
+def _budget(house: AppContext, published: OnlineStore) -> Budget | None:
     """None where no round was drawn for the day in service."""
     as_of = published.publication.as_of
     round_id = newest_round(house.settings.workspace, as_of)

@@ -13,24 +13,24 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Request, Response
 from numpy.typing import NDArray
 
-from data.database.connection import reading
+from data.database.connection import read_transaction
 from data.database.schema import DECISIONS
-from data.errors import Refusal
+from data.errors import UserError
 from data.lake.lab_results import accepted_results
 from data.workspace import Workspace
 from sampling.rounds import round_ids, round_record
 from serving.console.case import decisions_of, policy_today
-from serving.console.context import House
+from serving.console.context import AppContext
 from serving.console.session import AnyHouse, signed_in
 from serving.console.templating import page
 from serving.decisions.appeals import appeals
 from serving.decisions.legal_grounds import fact_policy_in_force
 from serving.decisions.records import DECLINED, IN_FORCE, PROPOSED, Decision
 from serving.dossiers.reader import OWNER
-from serving.kpis.kpis import FEWEST, FEWEST_CASES, Totals, rate, read_totals
-from serving.kpis.outcomes import TakeDown, forecasts_of_rounds, forecasts_of_training, take_down
-from serving.kpis.relisting import Relisted, relisted
-from serving.online.store import Published
+from serving.kpis.kpis import FEWEST, FEWEST_CASES, KpiTotals, rate, read_totals
+from serving.kpis.outcomes import TakeDown, forecasts_of_rounds, forecasts_of_training, take_down_times
+from serving.kpis.relisting import RelistingCounts, count_relistings
+from serving.online.store import OnlineStore
 
 FEWEST_RESULTS = 10
 REMOVING = ("remove", "suspend", "recall")
@@ -38,7 +38,7 @@ YEAR = timedelta(days=365)
 
 
 @dataclass(frozen=True)
-class Found:
+class RoundOutcome:
     """What a round found per 1,000 EUR; `failures` None while too few results are in to say."""
 
     round_id: str
@@ -50,7 +50,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Decided:
+class DecisionCounts:
     """How decisions stand; shares are None where too few carry them."""
 
     in_force: int
@@ -64,15 +64,15 @@ class Decided:
 
 
 @dataclass(frozen=True)
-class Removed:
+class RemovalCounts:
     """The restrictions of the last year that rest on a fact: how long they took, and whether their offers came back."""
 
     count: int
     take_down: TakeDown
-    relisted: tuple[Relisted, ...]
+    relisted: tuple[RelistingCounts, ...]
 
 
-def found(workspace: Workspace, round_id: str) -> Found:
+def round_outcomes(workspace: Workspace, round_id: str) -> RoundOutcome:
     """Per 1,000 EUR of the tests whose results are in; expectations are those of the whole plan."""
     record, results = round_record(workspace, round_id), accepted_results(workspace)
     mine = results.filter(pc.equal(results["round_id"], round_id))
@@ -80,36 +80,36 @@ def found(workspace: Workspace, round_id: str) -> Found:
     failed = pc.sum(pc.equal(mine["result"], "fail")).as_py() or 0
     share_in = len(mine) / record["tests"] if record["tests"] else 0.0
     told = failed * per_1000 / share_in if len(mine) >= FEWEST_RESULTS else None
-    return Found(
+    return RoundOutcome(
         round_id, record["expected_failures"] * per_1000, record["expected_failures_at_random"] * per_1000, told,
         len(mine), record["tests"],
     )  # fmt: skip
 
 
-def decided(house: House) -> Decided:
+def count_decisions(house: AppContext) -> DecisionCounts:
     """How decisions and appeals stand."""
     tally, filed = decisions_of(house).tally(), appeals(house.engine)
     answered = [each for each in filed if each.outcome is not None]
     as_asked, gentler, harder = (tally.get((IN_FORCE, name), 0) for name in ("as_asked", "gentler", "harder"))
     in_force = as_asked + gentler + harder
     waiting = sum(count for (state, _), count in tally.items() if state == PROPOSED)
-    return Decided(
+    return DecisionCounts(
         in_force, waiting, gentler, harder, len(filed), len(answered),
         rate(sum(each.outcome == "reversed" for each in answered), len(answered), FEWEST_CASES),
         rate(as_asked, in_force, FEWEST_CASES),
     )  # fmt: skip
 
 
-def removed(house: House, published: Published) -> Removed:
+def count_removals(house: AppContext, published: OnlineStore) -> RemovalCounts:
     """The restrictions in force since a year."""
     since = house.now().date() - YEAR
     done = decisions_of(house).done(REMOVING, since)
     places = _places(published, done)
     again = _relisted(published.dossiers.folder, places, published.publication.as_of) if places else ()
-    return Removed(len(done), take_down(done, policy_today(house).clocks), again)
+    return RemovalCounts(len(done), take_down_times(done, policy_today(house).clocks), again)
 
 
-def _places(published: Published, done: list[Decision]) -> tuple[tuple[int, date], ...]:
+def _places(published: OnlineStore, done: list[Decision]) -> tuple[tuple[int, date], ...]:
     """The SKUs of the catalogue that were taken down, by place, each with the first day."""
     places = published.snapshot.find([each.sku_id for each in done], [each.market for each in done]).tolist()
     days = [date.fromisoformat(each.since[:10]) for each in done]
@@ -118,9 +118,9 @@ def _places(published: Published, done: list[Decision]) -> tuple[tuple[int, date
 
 
 @lru_cache(maxsize=4)
-def _relisted(dossiers: Path, removals: tuple[tuple[int, date], ...], as_of: date) -> tuple[Relisted, ...]:
+def _relisted(dossiers: Path, removals: tuple[tuple[int, date], ...], as_of: date) -> tuple[RelistingCounts, ...]:
     """Kept, since it reads every title of the catalogue; dossiers never change."""
-    return relisted(dossiers, dict(removals), as_of)
+    return count_relistings(dossiers, dict(removals), as_of)
 
 
 BY_SKUS = "SKUs"
@@ -206,7 +206,7 @@ YEAR_DAYS = 365
 
 
 @dataclass(frozen=True)
-class Lapsed:
+class ExpiredNotices:
     """Notices whose `notice_days` ended in the year before the scores; on `undecided` nobody decided within them."""
 
     ended: int
@@ -214,13 +214,13 @@ class Lapsed:
     notice_days: int
 
 
-def lapsed(house: House, published: Published) -> Lapsed:
+def expired_notices(house: AppContext, published: OnlineStore) -> ExpiredNotices:
     """Count the notices of the catalogue in service; a decision, unless declined, answers those known by its day."""
     as_of = published.publication.as_of
     days = fact_policy_in_force(as_of).notice_days
     rows = published.dossiers.rows("incidents", (OWNER, "known_on"))
     if rows is None:
-        return Lapsed(0, 0, days)
+        return ExpiredNotices(0, 0, days)
     owners, known = rows[OWNER].to_numpy(), rows["known_on"].to_numpy().astype("datetime64[D]")
     last = np.datetime64(as_of - timedelta(days=days))
     ended = (known < last) & (known >= last - YEAR_DAYS)
@@ -229,14 +229,14 @@ def lapsed(house: House, published: Published) -> Lapsed:
     for place, day in _decided(house, published, owners):
         here = slice(*np.searchsorted(owners, [place, place + 1]))
         answered[here] |= (known[here] <= np.datetime64(day)) & (np.datetime64(day) <= known[here] + days)
-    return Lapsed(len(owners), int((~answered).sum()), days)
+    return ExpiredNotices(len(owners), int((~answered).sum()), days)
 
 
-def _decided(house: House, published: Published, owners: NDArray[np.int32]) -> list[tuple[int, date]]:
+def _decided(house: AppContext, published: OnlineStore, owners: NDArray[np.int32]) -> list[tuple[int, date]]:
     """Place and day of every decision on a SKU among `owners` that was not declined."""
     table = DECISIONS.c
     asked = sa.select(table.sku_id, table.market, table.proposed_at).where(table.state != DECLINED)
-    with reading(house.engine) as connection:
+    with read_transaction(house.engine) as connection:
         found = connection.execute(asked).all()
     places = published.snapshot.find([row[0] for row in found], [row[1] for row in found])
     told = zip(places.tolist(), (date.fromisoformat(row[2][:10]) for row in found), strict=True)
@@ -254,16 +254,26 @@ def overview(request: Request, house: AnyHouse) -> Response:
     workspace, published = house.settings.workspace, house.desk.published()
     totals, uncounted = _totals(workspace, house)
     return page(
-        request, "overview.html", totals=totals, uncounted=uncounted, prevalence=latest_prevalence(workspace),
-        found=[found(workspace, name) for name in round_ids(workspace)[-ROUNDS:]], metrics=published.metrics,
-        watch=latest_watch(workspace), decided=decided(house), drifts=DRIFTS, removed=removed(house, published),
-        lapsed=lapsed(house, published),
-        kept_back=forecasts_of_training(published.metrics), since=forecasts_of_rounds(workspace), fewest=FEWEST,
-    )  # fmt: skip
+        request,
+        "overview.html",
+        totals=totals,
+        uncounted=uncounted,
+        prevalence=latest_prevalence(workspace),
+        found=[round_outcomes(workspace, name) for name in round_ids(workspace)[-ROUNDS:]],
+        metrics=published.metrics,
+        watch=latest_watch(workspace),
+        decided=count_decisions(house),
+        drifts=DRIFTS,
+        removed=count_removals(house, published),
+        lapsed=expired_notices(house, published),
+        kept_back=forecasts_of_training(published.metrics),
+        since=forecasts_of_rounds(workspace),
+        fewest=FEWEST,
+    )
 
 
-def _totals(workspace: Workspace, house: House) -> tuple[Totals | None, str]:
+def _totals(workspace: Workspace, house: AppContext) -> tuple[KpiTotals | None, str]:
     try:
         return read_totals(workspace, house.desk.published().publication.as_of), ""
-    except Refusal as refusal:
+    except UserError as refusal:
         return None, str(refusal)

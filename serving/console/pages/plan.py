@@ -10,19 +10,19 @@ import pyarrow.parquet as pq
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.lake.lab_results import accepted_results
 from data.workspace import Workspace
 from sampling.plan import Plan
 from sampling.rounds import PLAN_FILE, round_folder, round_ids, round_record
 from serving.api.allocate import Planner, draw_round
-from serving.console.blinding import veiled_among
-from serving.console.context import House
+from serving.console.blinding import blinded_among
+from serving.console.context import AppContext
 from serving.console.pages.decision import text
 from serving.console.pages.overview import latest_prevalence
 from serving.console.session import AnyHouse, OwnForm, Person, SignedIn, may, signed_in
 from serving.console.templating import address, csv_rows, euros, number, page, percent
-from serving.online.store import Published
+from serving.online.store import OnlineStore
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(signed_in)])
 
@@ -48,7 +48,7 @@ GROUPS = {"package": "Test package", "lab_id": "Laboratory", "category": "Catego
 
 
 @dataclass(frozen=True)
-class Part:
+class PackageTotals:
     """One laboratory, package, category or market of a plan: tests, euros, failures expected among them.
 
     `expected_failures` leaves out cases that wait for an own estimate; None where these are all.
@@ -77,7 +77,7 @@ def plan(
     published, refused, drawn = house.desk.published(), None, None
     try:
         drawn = _preview(published, budget_eur)
-    except Refusal as refusal:
+    except UserError as refusal:
         refused = str(refusal)
     known: dict[str, Any] = {
         "budget_eur": budget_eur, "budgets": BUDGETS_EUR, "least": LEAST_EUR, "most": MOST_EUR, "step": STEP_EUR,
@@ -95,7 +95,7 @@ def approve(request: Request, house: AnyHouse, person: Scheduler, sent: OwnForm)
     try:
         budget_eur = float(text(sent, "budget_eur"))
     except ValueError as error:
-        raise Refusal("The budget is not a number. Give whole euros.") from error
+        raise UserError("The budget is not a number. Give whole euros.") from error
     by = Planner(house.engine, person.name, house.now())
     summary = draw_round(house.settings.workspace, house.desk.published(), budget_eur, by)
     return RedirectResponse(address(request, f"/rounds/{summary.round_id}"), 303)
@@ -120,15 +120,15 @@ def export(house: AnyHouse, person: SignedIn, round_id: str) -> Response:
     return StreamingResponse(csv_rows(units), media_type="text/csv; charset=utf-8", headers=named)
 
 
-def _tests(house: House, person: Person, round_id: str) -> pa.Table:
+def _tests(house: AppContext, person: Person, round_id: str) -> pa.Table:
     """The tests of a round as the person may see them."""
     return _seen(house, person, pq.read_table(round_folder(house.settings.workspace, round_id) / PLAN_FILE))
 
 
-def _seen(house: House, person: Person, units: pa.Table) -> pa.Table:
+def _seen(house: AppContext, person: Person, units: pa.Table) -> pa.Table:
     """A plan in which cases drawn for the person's own estimate come last, by name, and tell nothing of their score."""
     keys = list(zip(units["sku_id"].to_pylist(), units["market"].to_pylist(), strict=True))
-    veiled = veiled_among(house, person, keys)
+    veiled = blinded_among(house, person, keys)
     if not veiled:
         return units
     hidden = np.array([key in veiled for key in keys])
@@ -165,11 +165,14 @@ def _because(test: dict[str, Any]) -> str:
     return f"worth {test['expected_value']:.2g} for {euros(test['cost_eur'])} ({stake})."
 
 
-def _parts(units: pa.Table, by: str) -> list[Part]:
+def _parts(units: pa.Table, by: str) -> list[PackageTotals]:
     """The parts of a plan, the dearest first."""
     summed = units.group_by(by).aggregate([("sku_id", "count"), ("cost_eur", "sum"), ("p_fail", "sum")])
     rows = summed.sort_by([("cost_eur_sum", "descending"), (by, "ascending")]).to_pylist()
-    return [Part(row[by] or "none named", row["sku_id_count"], row["cost_eur_sum"], row["p_fail_sum"]) for row in rows]
+    return [
+        PackageTotals(row[by] or "none named", row["sku_id_count"], row["cost_eur_sum"], row["p_fail_sum"])
+        for row in rows
+    ]
 
 
 def _rounds(workspace: Workspace) -> list[RoundLine]:
@@ -184,6 +187,6 @@ def _line(workspace: Workspace, round_id: str) -> RoundLine:
     return RoundLine(round_record(workspace, round_id), len(mine), failed)
 
 
-def _preview(published: Published, budget_eur: float) -> Plan:
+def _preview(published: OnlineStore, budget_eur: float) -> Plan:
     """One draw of a budget, always with the same seed: moving the slider changes the money and nothing else."""
     return published.plan(round(budget_eur, 2), PREVIEW_SEED)

@@ -13,17 +13,17 @@ from starlette.datastructures import QueryParams
 
 from features.registry import BY_NAME
 from models.reasons import brief_of, fact_of
-from serving.console.blinding import Veil, flagged_bands, veil_of
-from serving.console.context import House
+from serving.console.blinding import BlindedScores, blind_scores, flagged_bands
+from serving.console.context import AppContext
 from serving.console.pages.queue_views import Deadlines, among
 from serving.console.session import AnyHouse, Person, SignedIn, signed_in
 from serving.console.templating import inert, page
 from serving.decisions.assignment_and_labels import owners
 from serving.decisions.blind_assessment import ESTIMATORS
 from serving.decisions.deadlines import Due
-from serving.online.store import Published
+from serving.online.store import OnlineStore
 from serving.publication import Publication
-from serving.review_queue.format import SORTS, Evidence, Wanted
+from serving.review_queue.format import SORTS, QueueEvidence, QueueQuery
 from serving.review_queue.reader import Entry, Numbers
 
 ESTIMATE = "estimate"
@@ -39,12 +39,17 @@ SORTED: Mapping[str, str] = MappingProxyType({
     "tested": "Longest without a test", "sku": "SKU",
 })  # fmt: skip
 
-EVIDENCE: Mapping[str, tuple[Evidence, str]] = MappingProxyType({
-    "failed": (Evidence.FAILED, "failed a test"), "passed": (Evidence.PASSED, "passed every test"),
-    "certificate": (Evidence.CERTIFICATE, "certificate refuted"), "returns": (Evidence.RETURNS, "safety returns"),
-    "reviews": (Evidence.REVIEWS, "hazard in reviews"), "hold": (Evidence.HOLD, "held by an authority"),
-    "incident": (Evidence.INCIDENT, "incident reported"),
-})  # fmt: skip
+EVIDENCE: Mapping[str, tuple[QueueEvidence, str]] = MappingProxyType(
+    {
+        "failed": (QueueEvidence.FAILED, "failed a test"),
+        "passed": (QueueEvidence.PASSED, "passed every test"),
+        "certificate": (QueueEvidence.CERTIFICATE, "certificate refuted"),
+        "returns": (QueueEvidence.RETURNS, "safety returns"),
+        "reviews": (QueueEvidence.REVIEWS, "hazard in reviews"),
+        "hold": (QueueEvidence.HOLD, "held by an authority"),
+        "incident": (QueueEvidence.INCIDENT, "incident reported"),
+    }
+)
 NEVER = "never"
 LONGEST_SEARCH = 200
 MOST_WORDS = 8
@@ -81,18 +86,18 @@ class QueueFilter:
         """The query of a saved view."""
         return QueueFilter(view=view).query
 
-    def wanted(self, bands: Sequence[str], flagged: Sequence[str]) -> Wanted:
+    def wanted(self, bands: Sequence[str], flagged: Sequence[str]) -> QueueQuery:
         """What the queue on disk is asked for; `flagged` are the bands that ask for a test."""
-        asked = Evidence(0)
+        asked = QueueEvidence(0)
         if self.evidence in EVIDENCE:
             asked |= EVIDENCE[self.evidence][0]
         if self.view == "new":
-            asked |= Evidence.NEW
+            asked |= QueueEvidence.NEW
         chosen = (self.band,) if self.band in bands else tuple(flagged) if self.view == "flagged" else ()
         words = tuple(self.search.split()[:MOST_WORDS])
         if self.view == "flagged" and (words or self.supplier) and self.band not in bands:
             chosen = ()
-        return Wanted(
+        return QueueQuery(
             bands=chosen, markets=(self.market,) if self.market else (),
             categories=(self.category,) if self.category else (), supplier=self.supplier, words=words,
             evidence=asked, never_tested=self.evidence == NEVER, sort=self.sort,
@@ -118,7 +123,7 @@ RAISES_NOTHING = "No single fact raises it"
 
 
 @dataclass(frozen=True)
-class Line:
+class QueueLine:
     """A SKU, whose case it is, until when.
 
     `veiled`: the person gives an own estimate before they see the score, and `entry` tells nothing of it.
@@ -146,17 +151,17 @@ class Line:
         return f"{RAISES_NOTHING}." if name is None else fact_of(BY_NAME[name], self.entry.reason_value)
 
 
-class Lines:
+class QueueLines:
     """The lines of one publication for one person; asks the state once, for all owners and decisions."""
 
-    def __init__(self, house: House, published: Published, veil: Veil) -> None:
+    def __init__(self, house: AppContext, published: OnlineStore, veil: BlindedScores) -> None:
         self._store, self._veil = published.queue, veil
         self._owners, self._deadlines = owners(house.engine), Deadlines(house, published)
 
-    def of(self, numbers: Numbers) -> Sequence[Line]:
+    def of(self, numbers: Numbers) -> Sequence[QueueLine]:
         """One line per number, in their order."""
         return [
-            Line(
+            QueueLine(
                 self._veil.over(entry), self._veil.hides(entry), self._owners.get((entry.sku_id, entry.market)), due
             )
             for entry, due in zip(self._store.entries(numbers), self._deadlines.of(numbers), strict=True)
@@ -171,7 +176,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def exported(scored: Publication, lines: Lines, numbers: Numbers) -> Iterator[str]:
+def exported(scored: Publication, lines: QueueLines, numbers: Numbers) -> Iterator[str]:
     """The header, then the SKUs in pieces; every row carries the day and the versions it was scored with."""
     versions = (scored.as_of.isoformat(), scored.model_version, scored.feature_version, scored.policy_version)
     yield "\ufeff" + _written([COLUMNS])
@@ -180,7 +185,7 @@ def exported(scored: Publication, lines: Lines, numbers: Numbers) -> Iterator[st
         yield _written([[inert(value) for value in (*_told(line), *versions)] for line in piece])
 
 
-def _told(line: Line) -> tuple[object, ...]:
+def _told(line: QueueLine) -> tuple[object, ...]:
     entry, due = line.entry, line.due
     known = "; ".join(words for kind, words in EVIDENCE.values() if entry.evidence & kind)
     score = ("",) * 3 if line.veiled else tuple(f"{each:.4f}" for each in (entry.p_fail, entry.p_low, entry.p_high))
@@ -211,7 +216,7 @@ def queue(request: Request, house: AnyHouse, person: SignedIn) -> Response:
     pages = max(-(-len(numbers) // ROWS_PER_PAGE), 1)
     asked = replace(asked, number=min(asked.number, pages))
     start = (asked.number - 1) * ROWS_PER_PAGE
-    lines = Lines(house, published, veil).of(numbers[start : start + ROWS_PER_PAGE])
+    lines = QueueLines(house, published, veil).of(numbers[start : start + ROWS_PER_PAGE])
     return page(
         request, "queue.html", lines=lines, asked=asked, count=len(numbers), pages=pages, first=start + 1,
         views={name: words for name, words in VIEWS.items() if name != ESTIMATE or person.role in ESTIMATORS},
@@ -225,15 +230,17 @@ def export(request: Request, house: AnyHouse, person: SignedIn) -> Response:
     published = house.desk.published()
     numbers, veil = _found(house, published, person, read_filter(request.query_params))
     name = f"queue-{published.publication.as_of}.csv"
-    rows: Iterator[str] = exported(published.publication, Lines(house, published, veil), numbers)
+    rows: Iterator[str] = exported(published.publication, QueueLines(house, published, veil), numbers)
     return StreamingResponse(
         rows, media_type="text/csv; charset=utf-8", headers={"content-disposition": f'attachment; filename="{name}"'}
     )
 
 
-def _found(house: House, published: Published, person: Person, asked: QueueFilter) -> tuple[Numbers, Veil]:
+def _found(
+    house: AppContext, published: OnlineStore, person: Person, asked: QueueFilter
+) -> tuple[Numbers, BlindedScores]:
     store, flagged = published.queue, flagged_bands(published)
-    veil = veil_of(house, published, person, flagged)
+    veil = blind_scores(house, published, person, flagged)
     wanted = asked.wanted(store.bands, flagged)
     places = among(asked.view, house, published, (person, veil))
     return store.find(replace(wanted, among=places, veiled=veil.veiled)), veil

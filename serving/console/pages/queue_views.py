@@ -9,27 +9,27 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from data.database.connection import reading
+from data.database.connection import read_transaction
 from data.database.schema import DECISIONS
 from data.workspace import Workspace
 from sampling.rounds import round_ids
-from serving.console.blinding import Veil
-from serving.console.context import House
+from serving.console.blinding import BlindedScores
+from serving.console.context import AppContext
 from serving.console.session import Person
 from serving.decisions.assignment_and_labels import owners
 from serving.decisions.deadlines import Due, due, working_day_after
-from serving.decisions.legal_grounds import ORDER, Fact, open_notices, standing_facts
+from serving.decisions.legal_grounds import ORDER, Ground, grounds_in_force, open_notices
 from serving.decisions.policy import Clocks, decision_policy_in_force
 from serving.decisions.records import DECLINED
 from serving.decisions.store import Decisions
-from serving.online.store import Published
+from serving.online.store import OnlineStore
 from serving.review_queue.reader import Numbers
 
 
 class Deadlines:
     """The deadlines of one publication on one day; asks the state once, for the day of every SKU's last decision."""
 
-    def __init__(self, house: House, published: Published) -> None:
+    def __init__(self, house: AppContext, published: OnlineStore) -> None:
         self._published, self._today = published, house.now().date()
         self._clocks = decision_policy_in_force(self._today).clocks
         self._decided = _decided(house.engine, published)
@@ -57,11 +57,11 @@ class Deadlines:
             return None
         decided_on = self._decided.get(position)
         if decided_on is None:
-            ordered = [] if order is None else [Fact(ORDER, order, "", "")]
+            ordered = [] if order is None else [Ground(ORDER, order, "", "")]
             return due(ordered, [] if notice is None else [notice], self._clocks, None)
         dossier = self._published.dossiers.of(position)
         as_of = self._published.publication.as_of
-        return due(standing_facts(dossier, as_of), open_notices(dossier, as_of), self._clocks, decided_on)
+        return due(grounds_in_force(dossier, as_of), open_notices(dossier, as_of), self._clocks, decided_on)
 
 
 def _latest(working_days: int, today: date, clocks: Clocks) -> Any:
@@ -72,7 +72,7 @@ def _latest(working_days: int, today: date, clocks: Clocks) -> Any:
     return np.datetime64(day)
 
 
-def _decided(engine: sa.Engine, published: Published) -> Mapping[int, date]:
+def _decided(engine: sa.Engine, published: OnlineStore) -> Mapping[int, date]:
     """The day of the last decision on each SKU of the publication, by position; declined ones do not count."""
     table = DECISIONS.c
     asked = (
@@ -80,7 +80,7 @@ def _decided(engine: sa.Engine, published: Published) -> Mapping[int, date]:
         .where(table.state != DECLINED)
         .group_by(table.sku_id, table.market)
     )
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         rows = connection.execute(asked).all()
     places = published.snapshot.find([row[0] for row in rows], [row[1] for row in rows]).tolist()
     return {place: date.fromisoformat(row[2][:10]) for place, row in zip(places, rows, strict=True) if place >= 0}
@@ -90,7 +90,9 @@ Key = tuple[str, str]
 EXPLORING = "floor"
 
 
-def among(view: str, house: House, published: Published, seen_by: tuple[Person, Veil]) -> NDArray[np.int64] | None:
+def among(
+    view: str, house: AppContext, published: OnlineStore, seen_by: tuple[Person, BlindedScores]
+) -> NDArray[np.int64] | None:
     """The positions that a view is about; None where the scores alone decide."""
     person, veil = seen_by
     if view == "mine":
@@ -108,7 +110,7 @@ def among(view: str, house: House, published: Published, seen_by: tuple[Person, 
     return None
 
 
-def _drawn_at_random(workspace: Workspace, published: Published) -> list[Key]:
+def _drawn_at_random(workspace: Workspace, published: OnlineStore) -> list[Key]:
     """What the newest round of the day in service drew to explore."""
     newest = newest_round(workspace, published.publication.as_of)
     if newest is None:
@@ -123,6 +125,6 @@ def newest_round(workspace: Workspace, as_of: date) -> str | None:
     return max(of_day, key=lambda name: (workspace.plans / name).stat().st_mtime, default=None)
 
 
-def _places(published: Published, keys: Iterable[Key]) -> NDArray[np.int64]:
+def _places(published: OnlineStore, keys: Iterable[Key]) -> NDArray[np.int64]:
     pairs = list(keys)
     return published.snapshot.find([sku_id for sku_id, _ in pairs], [market for _, market in pairs])

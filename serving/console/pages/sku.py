@@ -12,15 +12,15 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 from numpy.typing import NDArray
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.policy import POLICY_FOLDER, policy_in_force
 from features.registry import BY_NAME
 from sampling.policy import sampling_policy_in_force
 from sampling.problem import Package
 from serving.api.counterfactuals import TOGETHER, Change, changes, steps_in_force
-from serving.console.blinding import flagged_bands, veil_of
-from serving.console.case import Casework, casework
-from serving.console.context import House
+from serving.console.blinding import blind_scores, flagged_bands
+from serving.console.case import CaseView, case_view
+from serving.console.context import AppContext
 from serving.console.pages.sku_evidence import Peer, Siblings, SkuReasons, peers_of, reasons_of, siblings_of
 from serving.console.pages.sku_history import (
     HEIGHT,
@@ -34,9 +34,9 @@ from serving.console.pages.sku_history import (
 )
 from serving.console.session import AnyHouse, Person, SignedIn, signed_in
 from serving.console.templating import address, page
-from serving.decisions.assignment_and_labels import verdicts_of
-from serving.dossiers.records import Audit, Certificate, Dossier, Quote, Remediation
-from serving.online.store import Published
+from serving.decisions.assignment_and_labels import labels_of
+from serving.dossiers.records import Audit, Certificate, Dossier, Remediation, ReviewQuote
+from serving.online.store import OnlineStore
 from serving.review_queue.reader import Entry
 from serving.schemas import ScoreRow
 
@@ -46,24 +46,26 @@ NEAR = ("supplier_tests", "factory_tests", "title_tests", "sku_tests", "category
 
 
 @dataclass(frozen=True)
-class Knowledge:
+class ScoreConfidence:
     """How sure a score is: a word or two, and the sentence behind them."""
 
     name: str
     why: str
 
 
-def knowledge_of(score: ScoreRow, values: Values, folder: Path = POLICY_FOLDER) -> Knowledge:
+def score_confidence(score: ScoreRow, values: Values, folder: Path = POLICY_FOLDER) -> ScoreConfidence:
     """How well a score is known, by the policy `knowledge` of its day; `values` are the features, NaN = unknown."""
     widest, least = _limits(score.as_of, folder)
     cell = int(np.nan_to_num(values.get("category_tests_365", 0.0)))
     near = sum(np.nan_to_num(values.get(name, 0.0)) for name in NEAR)
     tests = f"{cell} independent test{'' if cell == 1 else 's'} of its category in this market in the last year"
     if not near:
-        return Knowledge("unlike anything tested", "Neither its supplier, factory, title nor category was tested here.")
+        return ScoreConfidence(
+            "unlike anything tested", "Neither its supplier, factory, title nor category was tested here."
+        )
     if score.p_high - score.p_low <= widest and cell >= least:
-        return Knowledge("well known", f"The interval is narrow and rests on {tests}.")
-    return Knowledge("thin evidence", f"There were {tests}, and the interval is {_width(score)} points wide.")
+        return ScoreConfidence("well known", f"The interval is narrow and rests on {tests}.")
+    return ScoreConfidence("thin evidence", f"There were {tests}, and the interval is {_width(score)} points wide.")
 
 
 def unknowns_of(dossier: Dossier, values: Values, metrics: Mapping[str, Any]) -> tuple[str, ...]:
@@ -109,7 +111,7 @@ def _limits(day: date, folder: Path) -> tuple[float, int]:
     try:
         return float(text.tables["widest_interval"]), int(text.tables["least_tests"])
     except (KeyError, TypeError, ValueError) as error:
-        raise Refusal(f"Knowledge policy {text.version} lacks or garbles {error}. Mend the file.") from error
+        raise UserError(f"Knowledge policy {text.version} lacks or garbles {error}. Mend the file.") from error
 
 
 Floats = NDArray[np.float64]
@@ -125,7 +127,7 @@ class NextTest:
     if_passed: float
 
 
-def next_test(published: Published, position: int, cell: tuple[str, str]) -> NextTest:
+def next_test(published: OnlineStore, position: int, cell: tuple[str, str]) -> NextTest:
     """The test that the sampling policy names for a category and market, and what passing it would change."""
     package, *screens = sampling_policy_in_force(published.publication.as_of).options(cell)
     names = published.snapshot.feature_names
@@ -134,7 +136,7 @@ def next_test(published: Published, position: int, cell: tuple[str, str]) -> Nex
     return NextTest(package, tuple(screens), float(passed[0]))
 
 
-def _passed(published: Published, names: Sequence[str], values: Floats) -> Floats:
+def _passed(published: OnlineStore, names: Sequence[str], values: Floats) -> Floats:
     """The features after one more independent test of the SKU, which passed."""
     changed, column = values.copy(), {name: number for number, name in enumerate(names)}
     for entity, prior in PRIOR_NAMES.items():
@@ -154,14 +156,14 @@ MOST_QUOTES = 5
 
 
 @dataclass(frozen=True)
-class Portrait:
+class SkuView:
     """All that the page tells of a SKU beside its case; `markets` are the other markets where it is listed."""
 
     entry: Entry
     dossier: Dossier
-    knowledge: Knowledge
+    knowledge: ScoreConfidence
     reasons: SkuReasons
-    quotes: tuple[tuple[Quote, str | None], ...]
+    quotes: tuple[tuple[ReviewQuote, str | None], ...]
     timeline: Timeline
     peers: tuple[Peer, ...]
     siblings: Siblings
@@ -197,7 +199,7 @@ class Portrait:
 @router.get("/sku/{market}/{sku_id:path}")
 def sku(request: Request, house: AnyHouse, person: SignedIn, market: str, sku_id: str) -> Response:
     """The page of a SKU; where its case was drawn for an own estimate, that comes first."""
-    work = casework(house, person, sku_id, market)
+    work = case_view(house, person, sku_id, market)
     if work.estimate_due:
         return RedirectResponse(address(request, "/decide?" + urlencode(work.query)), 303)
     portrait = _portrait(house, person, work)
@@ -207,20 +209,20 @@ def sku(request: Request, house: AnyHouse, person: SignedIn, market: str, sku_id
     )  # fmt: skip
 
 
-def _portrait(house: House, person: Person, work: Casework) -> Portrait:
+def _portrait(house: AppContext, person: Person, work: CaseView) -> SkuView:
     published, listing = house.desk.published(), work.listing
     position = int(published.snapshot.find([listing.sku_id], [listing.market])[0])
     (row,) = published.snapshot.matrix_at(np.array([position]))
     names = published.snapshot.feature_names
     values: Mapping[str, float] = dict(zip(names, row.tolist(), strict=True))
     dossier = published.dossiers.of(position)
-    return Portrait(
+    return SkuView(
         entry=published.queue.entries(published.queue.numbers_of(np.array([position])))[0], dossier=dossier,
-        knowledge=knowledge_of(work.score, values), reasons=reasons_of(published, position, listing.category),
+        knowledge=score_confidence(work.score, values), reasons=reasons_of(published, position, listing.category),
         quotes=_quotes(house, dossier), timeline=timeline_of(dossier, usual_returns(published, listing.category)),
         peers=peers_of(published, position, listing.category),
         siblings=siblings_of(
-            published, position, listing.factory_id, veil_of(house, published, person, flagged_bands(published))
+            published, position, listing.factory_id, blind_scores(house, published, person, flagged_bands(published))
         ),
         change=score_change(published, house.settings.workspace, position),
         changes=_telling(changes(published.assessor, names, row, steps_in_force(work.score.as_of)), work.score.p_fail),
@@ -237,16 +239,16 @@ def _telling(steps: Sequence[Change], p_fail: float) -> tuple[Change, ...]:
     return tuple(told) if len(single) > 1 else single
 
 
-def _quotes(house: House, dossier: Dossier) -> tuple[tuple[Quote, str | None], ...]:
+def _quotes(house: AppContext, dossier: Dossier) -> tuple[tuple[ReviewQuote, str | None], ...]:
     """The likeliest quotes, one of a review, each with the verdict that officers gave it."""
-    given = verdicts_of(house.engine, dossier.listing.sku_id, dossier.listing.market)
-    first: dict[str, Quote] = {}
+    given = labels_of(house.engine, dossier.listing.sku_id, dossier.listing.market)
+    first: dict[str, ReviewQuote] = {}
     for quote in sorted(dossier.quotes, key=lambda each: (-each.probability, -each.severity)):
         first.setdefault(quote.review_id, quote)
     told = list(first.values())[:MOST_QUOTES]
     return tuple((quote, given.get((quote.review_id, quote.hazard, quote.sentence))) for quote in told)
 
 
-def _other_markets(published: Published, markets: Sequence[str], sku_id: str, market: str) -> tuple[str, ...]:
+def _other_markets(published: OnlineStore, markets: Sequence[str], sku_id: str, market: str) -> tuple[str, ...]:
     found = published.snapshot.find([sku_id] * len(markets), markets)
     return tuple(name for name, place in zip(markets, found, strict=True) if place >= 0 and name != market)

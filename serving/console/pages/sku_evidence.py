@@ -8,12 +8,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from models.reasons import Place, Reason
-from serving.console.blinding import Veil
+from models.reasons import ReasonText, RowContext
+from serving.console.blinding import BlindedScores
 from serving.dossiers.reader import LISTING, OWNER
 from serving.dossiers.records import LabTest
-from serving.online.store import Published
-from serving.review_queue.format import Evidence, Wanted
+from serving.online.store import OnlineStore
+from serving.review_queue.format import QueueEvidence, QueueQuery
 from serving.review_queue.reader import Entry
 
 MOST_SIBLINGS = 8
@@ -28,7 +28,7 @@ class Siblings:
     hidden: frozenset[int]
 
 
-def siblings_of(published: Published, position: int, factory_id: str | None, veil: Veil) -> Siblings:
+def siblings_of(published: OnlineStore, position: int, factory_id: str | None, veil: BlindedScores) -> Siblings:
     """The riskiest first; cases that wait for an own estimate after them, by name. None where no factory is known."""
     store, listed = published.queue, published.dossiers.rows(LISTING, (OWNER, "factory_id"))
     if factory_id is None or listed is None:
@@ -57,14 +57,17 @@ class Peer:
     test: LabTest
 
 
-def peers_of(published: Published, position: int, category: str) -> tuple[Peer, ...]:
+def peers_of(published: OnlineStore, position: int, category: str) -> tuple[Peer, ...]:
     """The nearest tested SKUs: those whose features push their scores most alike.
 
     The distance is that between contributions (Lundberg et al. 2020, DOI 10.1038/s42256-019-0138-9): features that do
     not matter for the score do not make SKUs unlike.
     """
     store = published.queue
-    found = [store.find(Wanted(categories=(category,), evidence=kind)) for kind in (Evidence.FAILED, Evidence.PASSED)]
+    found = [
+        store.find(QueueQuery(categories=(category,), evidence=kind))
+        for kind in (QueueEvidence.FAILED, QueueEvidence.PASSED)
+    ]
     numbers = np.setdiff1d(np.concatenate(found), store.numbers_of(np.array([position])))
     here = int(store.numbers_of(np.array([position]))[0])
     near = numbers[np.argsort(np.abs(numbers - here), kind="stable")[:PEERS_COMPARED]]
@@ -82,7 +85,7 @@ def peers_of(published: Published, position: int, category: str) -> tuple[Peer, 
     return tuple(peers)
 
 
-def _distances(published: Published, position: int, positions: NDArray[np.int64]) -> NDArray[np.float64]:
+def _distances(published: OnlineStore, position: int, positions: NDArray[np.int64]) -> NDArray[np.float64]:
     matrix = published.snapshot.matrix_at(np.append(positions, position))
     contributions = published.assessor.whole(matrix).contributions
     return np.asarray(np.linalg.norm(contributions[:-1] - contributions[-1], axis=1))
@@ -101,7 +104,7 @@ ANCHORS = {
 
 
 @dataclass(frozen=True)
-class Spread:
+class Distribution:
     """Where a value stands among those of its category: `bars` are shares of the highest, `at` is 0 to 1 from the left.
 
     `below` is the share of the category below the value.
@@ -114,11 +117,11 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class ToldReason:
+class DisplayedReason:
     """A reason, its place in the category where that is known, and where on the page its rows are."""
 
-    reason: Reason
-    spread: Spread | None
+    reason: ReasonText
+    spread: Distribution | None
     anchor: str
 
 
@@ -134,26 +137,26 @@ class GroupSum:
 class SkuReasons:
     """The reasons of one score; `rest_count` features that are not told change it by `rest_points` together."""
 
-    raising: tuple[ToldReason, ...]
-    lowering: tuple[ToldReason, ...]
+    raising: tuple[DisplayedReason, ...]
+    lowering: tuple[DisplayedReason, ...]
     groups: tuple[GroupSum, ...]
     rest_count: int
     rest_points: float
 
 
-def reasons_of(published: Published, position: int, category: str) -> SkuReasons:
+def reasons_of(published: OnlineStore, position: int, category: str) -> SkuReasons:
     """The reasons of the row at `position`, whose contributions all count, told or not."""
     names = published.snapshot.feature_names
     values = published.snapshot.matrix_at(np.array([position]))
     scores = published.assessor.whole(values)
-    contributions, place = scores.contributions[0], Place(category, float(scores.margin[0]))
+    contributions, place = scores.contributions[0], RowContext(category, float(scores.margin[0]))
     chosen = _chosen(contributions, [published.narrator.group(name) for name in names])
     told = published.narrator.reasons(
         [(place, names[column], float(values[0, column]), float(contributions[column])) for column in chosen]
     )
     others = category_rows(published, category)
     reasons = [
-        ToldReason(reason, _spread(others[:, column], reason.value), ANCHORS.get(reason.group, "tests"))
+        DisplayedReason(reason, _spread(others[:, column], reason.value), ANCHORS.get(reason.group, "tests"))
         for reason, column in zip(told, chosen, strict=True)
     ]
     rest = np.setdiff1d(np.flatnonzero(contributions), chosen)
@@ -165,9 +168,9 @@ def reasons_of(published: Published, position: int, category: str) -> SkuReasons
     )  # fmt: skip
 
 
-def category_rows(published: Published, category: str) -> Floats:
+def category_rows(published: OnlineStore, category: str) -> Floats:
     """The features of up to `COMPARED` SKUs of a category, spread evenly over its ranks."""
-    numbers = published.queue.find(Wanted(categories=(category,)))
+    numbers = published.queue.find(QueueQuery(categories=(category,)))
     step = max(len(numbers) // COMPARED, 1)
     positions = published.queue.positions(numbers[::step][:COMPARED])
     return published.snapshot.matrix_at(positions)
@@ -187,7 +190,7 @@ def _chosen(contributions: Floats, groups: Sequence[str]) -> list[int]:
     return chosen
 
 
-def group_sums(published: Published, place: Place, contributions: Floats) -> tuple[GroupSum, ...]:
+def group_sums(published: OnlineStore, place: RowContext, contributions: Floats) -> tuple[GroupSum, ...]:
     """What contributions (one for each feature, in log-odds) do together by group, the largest first."""
     sums: dict[str, float] = {}
     for name, contribution in zip(published.snapshot.feature_names, contributions.tolist(), strict=True):
@@ -197,7 +200,7 @@ def group_sums(published: Published, place: Place, contributions: Floats) -> tup
     return tuple(sorted(told, key=lambda each: -each.points))
 
 
-def _spread(values: Floats, value: float) -> Spread | None:
+def _spread(values: Floats, value: float) -> Distribution | None:
     """None where the value is unknown, where all SKUs of the category have the same, or where it is a yes or a no."""
     known = values[np.isfinite(values)]
     if not np.isfinite(value) or len(known) < 2:
@@ -208,7 +211,7 @@ def _spread(values: Floats, value: float) -> Spread | None:
         return None
     counts, _ = np.histogram(np.clip(known, low, high), bins=BARS, range=(low, high))
     heights = np.sqrt(counts / counts.max())
-    return Spread(
+    return Distribution(
         tuple(np.round(heights, 3).tolist()), float((value - low) / (high - low)),
         float((np.median(known) - low) / (high - low)), float((known < value).mean()),
     )  # fmt: skip

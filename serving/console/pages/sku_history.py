@@ -8,13 +8,13 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.workspace import Workspace
 from features.snapshot.reader import Snapshot, open_snapshot
-from models.reasons import Place
+from models.reasons import RowContext
 from serving.console.pages.sku_evidence import GroupSum, category_rows, group_sums
 from serving.dossiers.records import Dossier, Month
-from serving.online.store import Published
+from serving.online.store import OnlineStore
 from serving.publication import Publication, publications, read_publication
 
 MOST_MOVED = 3
@@ -42,7 +42,7 @@ class _Earlier:
     snapshot: Snapshot
 
 
-def score_change(published: Published, workspace: Workspace, position: int) -> ScoreChange | None:
+def score_change(published: OnlineStore, workspace: Workspace, position: int) -> ScoreChange | None:
     """The change of one SKU's score; None where the scoring before is not kept, or did not know the SKU."""
     earlier = _earlier(workspace, published.name, published.publication.as_of)
     if earlier is None or earlier.snapshot.feature_names != published.snapshot.feature_names:
@@ -54,10 +54,10 @@ def score_change(published: Published, workspace: Workspace, position: int) -> S
     rows = [snapshot.matrix_at(np.array([at]))
             for snapshot, at in ((earlier.snapshot, place), (published.snapshot, position))]  # fmt: skip
     scores = published.assessor.whole(np.concatenate(rows))
-    here = Place(published.snapshot.category(position), float(scores.margin[1]))
+    here = RowContext(published.snapshot.category(position), float(scores.margin[1]))
     sums = group_sums(published, here, scores.contributions[1] - scores.contributions[0])
     moved = sorted((each for each in sums if abs(each.points) >= LEAST_POINTS), key=lambda each: -abs(each.points))
-    before, same = float(earlier.p_fail[place]), earlier.publication.model_version == published.artefact.version
+    before, same = float(earlier.p_fail[place]), earlier.publication.model_version == published.artifact.version
     by_model = None if same else 100 * (float(scores.p_fail[0]) - before)
     return ScoreChange(earlier.publication.as_of, before, tuple(moved[:MOST_MOVED]), by_model)
 
@@ -72,7 +72,7 @@ def _earlier(workspace: Workspace, name: str, as_of: date) -> _Earlier | None:
         try:
             publication, _, p_fail = read_publication(workspace, folder.name)
             found.append(_Earlier(publication, p_fail, open_snapshot(workspace.home / publication.snapshot)))
-        except Refusal:
+        except UserError:
             continue
     known = [each for each in found if each.publication.as_of <= as_of]
     return max(known, key=lambda each: each.publication.as_of, default=None)
@@ -98,7 +98,7 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Moment:
+class TimelineEvent:
     """Something that happened on a day: what kind of row, its tone (good, warn, bad), in words, and its place."""
 
     on: date
@@ -116,7 +116,7 @@ class Timeline:
     """
 
     bars: tuple[Bar, ...]
-    moments: tuple[Moment, ...]
+    moments: tuple[TimelineEvent, ...]
     years: tuple[tuple[float, int], ...]
     most_units: int
     usual: tuple[float, float] | None = None
@@ -135,7 +135,7 @@ TRACKS = ("test", "certificate", "hold", "incident")
 """The rows of moments below the months."""
 
 
-def usual_returns(published: Published, category: str) -> tuple[float, float] | None:
+def usual_returns(published: OnlineStore, category: str) -> tuple[float, float] | None:
     """The shares of returned units between which the middle half of the category's SKUs lies; None where unknown."""
     names = published.snapshot.feature_names
     if RATE not in names:
@@ -167,7 +167,7 @@ def timeline_of(dossier: Dossier, usual: tuple[float, float] | None = None) -> T
     start = months[0].month if months else dossier.as_of
     days = max((dossier.as_of - start).days, 1)
     moments = tuple(
-        Moment(on, kind, tone, words, round(WIDTH * (on - start).days / days, 1))
+        TimelineEvent(on, kind, tone, words, round(WIDTH * (on - start).days / days, 1))
         for on, kind, tone, words in sorted(_happened(dossier))
         if on >= start
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from data.database.connection import open_state
+from data.database.connection import open_database
 from tests.postgresql import binaries, postgresql_server
 
 
@@ -37,6 +37,6 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def state(address: str) -> Iterator[sa.Engine]:
     """An open database at the newest migration."""
-    engine = open_state(address)
+    engine = open_database(address)
     yield engine
     engine.dispose()

@@ -12,24 +12,24 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from data.database import connection
-from data.database.audit_log import Deed, record, rows, verified
-from data.database.connection import open_state, reading, writing
+from data.database.audit_log import AuditEvent, audit_rows, record_event, verify_chain
+from data.database.connection import open_database, read_transaction, write_transaction
 from data.database.schema import API_KEYS, DECISIONS, LEDGER, METADATA
-from data.errors import Refusal, UnavailableError
+from data.errors import UnavailableError, UserError
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
 
 def test_migrations_lead_to_the_schema(state: sa.Engine) -> None:
     """What the migrations built is what the code believes."""
-    with reading(state) as connection:
+    with read_transaction(state) as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
 
 
 def test_opening_twice_at_once_migrates_once(address: str) -> None:
     """Several workers may start on an empty database."""
     engines: list[sa.Engine] = []
-    workers = [threading.Thread(target=lambda: engines.append(open_state(address))) for _ in range(4)]
+    workers = [threading.Thread(target=lambda: engines.append(open_database(address))) for _ in range(4)]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -41,24 +41,24 @@ def test_opening_twice_at_once_migrates_once(address: str) -> None:
 
 def test_a_newer_database_is_refused(state: sa.Engine, address: str) -> None:
     """An older program does not write into what it does not understand."""
-    with writing(state) as connection:
+    with write_transaction(state) as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(Refusal, match=r"revision 9999.*newer"):
-        open_state(address)
+    with pytest.raises(UserError, match=r"revision 9999.*newer"):
+        open_database(address)
 
 
 def test_decisions_from_before_what_was_shown_is_kept_stay_as_they_are(address: str) -> None:
     """The column comes, the rows remain, and what nobody kept is not made up."""
-    engine = open_state(address)
+    engine = open_database(address)
     told = {column.name: column.name for column in DECISIONS.c if column.name not in ("shown", "cost_eur", "p_fail")}
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         for table, column in (("decisions", "shown"), ("appeals", "filer_key"), ("api_keys", "person")):
             connection.execute(sa.text(f"ALTER TABLE {table} DROP COLUMN {column}"))
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0003'"))
         connection.execute(sa.insert(DECISIONS).values(p_fail=0.4, **told))
     engine.dispose()
-    engine = open_state(address)
-    with reading(engine) as connection:
+    engine = open_database(address)
+    with read_transaction(engine) as connection:
         kept = connection.execute(sa.select(DECISIONS)).one()._mapping
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
     engine.dispose()
@@ -68,15 +68,15 @@ def test_decisions_from_before_what_was_shown_is_kept_stay_as_they_are(address: 
 
 def test_keys_from_before_persons_are_of_whom_they_are_named_after(address: str) -> None:
     """The column comes with a value for every key that is there, and for every key to come."""
-    engine = open_state(address)
+    engine = open_database(address)
     told = {column.name: f"its {column.name}" for column in API_KEYS.c if column.name not in ("person", "revoked_at")}
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(sa.text("ALTER TABLE api_keys DROP COLUMN person"))
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0004'"))
         connection.execute(sa.insert(sa.table("api_keys", *map(sa.column, told))).values(**told))
     engine.dispose()
-    engine = open_state(address)
-    with reading(engine) as connection:
+    engine = open_database(address)
+    with read_transaction(engine) as connection:
         kept = connection.execute(sa.select(API_KEYS)).one()._mapping
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
     engine.dispose()
@@ -86,18 +86,22 @@ def test_keys_from_before_persons_are_of_whom_they_are_named_after(address: str)
 def test_what_fails_halfway_is_not_written(state: sa.Engine) -> None:
     """A transaction is whole or not there."""
     row = {column.name: "x" for column in LEDGER.c if column.name != "number"}
-    with pytest.raises(Refusal, match="changed my mind"), writing(state) as connection:  # noqa: PT012 - as it happens
+    with pytest.raises(UserError, match="changed my mind"), write_transaction(state) as connection:  # noqa: PT012 - as it happens
         connection.execute(sa.insert(LEDGER).values(number=1, **row))
-        raise Refusal("changed my mind")
-    with reading(state) as connection:
+        raise UserError("changed my mind")
+    with read_transaction(state) as connection:
         assert connection.execute(sa.select(sa.func.count()).select_from(LEDGER)).scalar_one() == 0
 
 
 def test_a_locked_database_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Waiting ends with a sentence that names the file."""
     monkeypatch.setattr(connection, "BUSY_SECONDS", 0.1)
-    one, other = (open_state(f"sqlite:///{tmp_path / 'state.db'}") for _ in range(2))
-    with writing(one), pytest.raises(Refusal, match=r"state\.db cannot be used: database is locked"), writing(other):
+    one, other = (open_database(f"sqlite:///{tmp_path / 'state.db'}") for _ in range(2))
+    with (
+        write_transaction(one),
+        pytest.raises(UserError, match=r"state\.db cannot be used: database is locked"),
+        write_transaction(other),
+    ):
         pass
     one.dispose()
     other.dispose()
@@ -106,8 +110,8 @@ def test_a_locked_database_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_a_file_that_is_gone_is_said_and_one_that_was_put_back_is_used(tmp_path: Path) -> None:
     """Nothing is written to a file without a name, and no empty one begun; a file is used once it is there."""
     path, away = tmp_path / "state.db", tmp_path / "away.db"
-    engine, deed = open_state(f"sqlite:///{path}"), Deed("ann", "test", "1", {})
-    record(engine, deed, NOW)
+    engine, deed = open_database(f"sqlite:///{path}"), AuditEvent("ann", "test", "1", {})
+    record_event(engine, deed, NOW)
     for putting_back in (shutil.move, shutil.copy):
         with sqlite3.connect(path) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -115,24 +119,24 @@ def test_a_file_that_is_gone_is_said_and_one_that_was_put_back_is_used(tmp_path:
         path.rename(away)
         for _ in range(2):
             with pytest.raises(UnavailableError, match=r"state\.db is gone\. Nothing was written; put it back"):
-                record(engine, deed, NOW)
+                record_event(engine, deed, NOW)
         assert not path.exists()
         putting_back(away, path)
-        record(engine, deed, NOW)
-    assert len(list(rows(engine))) == 3
-    assert verified(engine) is not None
+        record_event(engine, deed, NOW)
+    assert len(list(audit_rows(engine))) == 3
+    assert verify_chain(engine) is not None
     engine.dispose()
 
 
 def test_a_server_that_is_gone_is_said_without_its_password() -> None:
     """The address is named, the secret is not."""
-    with pytest.raises(Refusal, match="cannot be used") as refused:
-        open_state("postgresql://touchstone:secret@127.0.0.1:1/nowhere")
+    with pytest.raises(UserError, match="cannot be used") as refused:
+        open_database("postgresql://touchstone:secret@127.0.0.1:1/nowhere")
     assert "secret" not in str(refused.value)
 
 
 @pytest.mark.parametrize("wrong", ["mysql://host/name", "no address"])
 def test_an_unusable_address_is_refused(wrong: str) -> None:
     """Only SQLite and PostgreSQL are promised."""
-    with pytest.raises(Refusal, match=r"address|Mend TOUCHSTONE_DATABASE_URL"):
-        open_state(wrong)
+    with pytest.raises(UserError, match=r"address|Mend TOUCHSTONE_DATABASE_URL"):
+        open_database(wrong)

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.contract import BY_NAME
-from data.errors import Refusal
-from data.importers import IMPORTER_NAMES, importer_named
+from data.errors import UserError
+from data.importers import IMPORTER_NAMES, get_importer
 from data.importers.nyc_metals import import_nyc_metals
 from tests.data.importers.metal_files import metals_file
 
@@ -170,7 +170,7 @@ def test_another_csv_is_refused_with_the_columns_it_lacks_and_nothing_is_written
     """Another CSV is refused with the columns it lacks and nothing is written."""
     source = tmp_path / "other.csv"
     source.write_text("ROW_ID,METAL\n1,Lead\n", encoding="utf-8")
-    with pytest.raises(Refusal, match="is not the metals file of New York City: it lacks PRODUCT_TYPE"):
+    with pytest.raises(UserError, match="is not the metals file of New York City: it lacks PRODUCT_TYPE"):
         import_nyc_metals(source, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -180,26 +180,26 @@ def test_no_file_of_another_kind_is_read(tmp_path: Path, content: bytes) -> None
     """No file of another kind is read."""
     source = tmp_path / "other.csv"
     source.write_bytes(content)
-    with pytest.raises(Refusal, match=r"metals file of New York City|can not be read as CSV"):
+    with pytest.raises(UserError, match=r"metals file of New York City|can not be read as CSV"):
         import_nyc_metals(source, tmp_path / "out")
 
 
 def test_a_missing_file_an_empty_table_and_a_file_for_a_folder_are_refused(tmp_path: Path) -> None:
     """A missing file an empty table and a file for a folder are refused."""
-    with pytest.raises(Refusal, match="There is no file"):
+    with pytest.raises(UserError, match="There is no file"):
         import_nyc_metals(tmp_path / "none.csv", tmp_path)
-    with pytest.raises(Refusal, match="holds no readable sample in 0 rows"):
+    with pytest.raises(UserError, match="holds no readable sample in 0 rows"):
         import_nyc_metals(metals_file(tmp_path), tmp_path)
-    with pytest.raises(Refusal, match="is a file"):
+    with pytest.raises(UserError, match="is a file"):
         import_nyc_metals(metals_file(tmp_path, {}), tmp_path / "metals.csv")
 
 
 def test_importers_are_found_by_name_and_an_unknown_name_is_told_the_known_ones() -> None:
     """Importers are found by name and an unknown name is told the known ones."""
-    assert importer_named("nyc-metals") is import_nyc_metals
+    assert get_importer("nyc-metals") is import_nyc_metals
     assert IMPORTER_NAMES == ("nyc-metals",)
-    with pytest.raises(Refusal, match=r"no importer 'paris'. Choose one of: nyc-metals"):
-        importer_named("paris")
+    with pytest.raises(UserError, match=r"no importer 'paris'. Choose one of: nyc-metals"):
+        get_importer("paris")
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the public metals file is not beside this checkout")

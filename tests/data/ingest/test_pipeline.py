@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.contract import TABLES
-from data.errors import Refusal
+from data.errors import UserError
 from data.ingest.pipeline import ingest
 from data.lake.store import open_lake
-from data.workspace import Workspace, pointed
+from data.workspace import Workspace, read_pointer
 from tests.data.small_marketplace import TODAY, good_frames, ingested, spoiled, write_csv, write_parquet
 
 REQUIRED = ("suppliers", "skus", "lab_tests")
@@ -33,7 +33,7 @@ def workspace(tmp_path: Path) -> Workspace:
 
 def refusal_of(source: Path, workspace: Workspace, strict: bool = False) -> str:
     """The sentence with which ingest refuses; nothing half-written may remain."""
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(UserError) as refused:
         ingest(source, workspace, TODAY, strict)
     assert not workspace.lake.exists()
     assert not workspace.staging.exists()
@@ -66,7 +66,7 @@ def test_only_the_current_and_the_previous_lake_are_kept(tmp_path: Path, workspa
         ingest(source, workspace, TODAY)
         fingerprints.append(open_lake(workspace).fingerprint)
     assert sorted(p.name for p in workspace.lake.iterdir()) == sorted(["CURRENT", *fingerprints[1:]])
-    assert pointed(workspace.lake / "CURRENT") == fingerprints[2]
+    assert read_pointer(workspace.lake / "CURRENT") == fingerprints[2]
 
 
 def test_a_mended_row_leaves_the_quarantine(tmp_path: Path, workspace: Workspace) -> None:

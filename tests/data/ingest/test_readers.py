@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.contract import Kind
-from data.errors import Refusal
+from data.errors import UserError
 from data.ingest.pipeline import TableCount, ingest
-from data.ingest.readers import READS_AS, read_as
+from data.ingest.readers import READS_AS, parse_as
 from data.lake.store import open_lake
 from data.workspace import Workspace
 from tests.data.small_marketplace import TODAY, good_frames, ingested, quarantined, write_parquet
@@ -23,7 +23,7 @@ BACKEND = ibis.duckdb.connect()
 
 def read(text: str, kind: Kind) -> object:
     """One text as `kind`, computed by DuckDB."""
-    return BACKEND.to_pyarrow(read_as(ibis.literal(text), kind)).as_py()
+    return BACKEND.to_pyarrow(parse_as(ibis.literal(text), kind)).as_py()
 
 
 @settings(max_examples=25, deadline=None)
@@ -122,7 +122,7 @@ def test_lines_that_are_no_csv_are_quarantined_and_the_others_kept(tmp_path: Pat
     ],
 )
 def test_a_csv_without_a_usable_header_is_refused(tmp_path: Path, csv: bytes, sentence: str) -> None:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(UserError) as refused:
         ingested_suppliers(tmp_path, csv)
     assert sentence in str(refused.value)
 
@@ -131,7 +131,7 @@ def test_a_quote_that_never_closes_is_refused_or_quarantined_but_never_a_traceba
     csv = (HEADER + 's1,2020-01-01,CN\ns2,2020-01-01,"never closed\ns3,2020-01-01,CN\n').encode()
     try:
         count = ingested_suppliers(tmp_path, csv)
-    except Refusal as refused:
+    except UserError as refused:
         assert "suppliers.csv cannot be read as CSV" in str(refused)  # noqa: PT017 - either answer is right
     else:
         assert count.quarantined >= 1
@@ -140,7 +140,7 @@ def test_a_quote_that_never_closes_is_refused_or_quarantined_but_never_a_traceba
 def test_a_parquet_folder_is_refused(tmp_path: Path) -> None:
     source = write_parquet({n: good_frames()[n] for n in ("suppliers", "lab_tests")}, tmp_path / "source")
     (source / "skus.parquet").mkdir()
-    with pytest.raises(Refusal, match=r"skus\.parquet is a folder\. Give the table as one Parquet file, or name"):
+    with pytest.raises(UserError, match=r"skus\.parquet is a folder\. Give the table as one Parquet file, or name"):
         ingest(source, Workspace(tmp_path / "workspace"), TODAY)
 
 
@@ -165,7 +165,7 @@ def test_an_empty_table_folder_is_refused(tmp_path: Path) -> None:
     """A folder without Parquet files holds no table."""
     source = write_parquet({n: good_frames()[n] for n in ("suppliers", "skus", "lab_tests")}, tmp_path / "source")
     (source / "orders").mkdir()
-    with pytest.raises(Refusal, match=r"orders holds no Parquet file\. Put the files of orders there\."):
+    with pytest.raises(UserError, match=r"orders holds no Parquet file\. Put the files of orders there\."):
         ingest(source, Workspace(tmp_path / "workspace"), TODAY)
 
 

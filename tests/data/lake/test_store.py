@@ -7,16 +7,16 @@ import pandas as pd
 import pytest
 
 from data.contract import BY_NAME, SKUS, TABLES
-from data.errors import Refusal
+from data.errors import UserError
 from data.lake.store import latest_known_on, open_lake, reading_order
-from data.lake.surrogate_keys import SKU_CODE, SKU_RANK, carries_code
+from data.lake.surrogate_keys import SKU_CODE, SKU_RANK, has_sku_code
 from data.lake.tables import schema_of, tables_from_frames
 from data.workspace import Workspace
 from tests.data.small_marketplace import good_frames, ingested, spoiled
 
 
 def test_without_a_lake_the_sentence_says_what_to_run(tmp_path: Path) -> None:
-    with pytest.raises(Refusal, match=r"There are no tables in .*\. Run `touchstone ingest DIR` first\."):
+    with pytest.raises(UserError, match=r"There are no tables in .*\. Run `touchstone ingest DIR` first\."):
         open_lake(Workspace(tmp_path))
 
 
@@ -24,7 +24,7 @@ def test_every_table_of_the_lake_has_the_contracts_schema_and_known_on(tmp_path:
     ingested(good_frames(), tmp_path)
     tables = open_lake(Workspace(tmp_path / "workspace"))
     for table in TABLES:
-        codes = (SKU_RANK, SKU_CODE) if table is SKUS else (SKU_CODE,) if carries_code(table) else ()
+        codes = (SKU_RANK, SKU_CODE) if table is SKUS else (SKU_CODE,) if has_sku_code(table) else ()
         assert tables[table.name].columns == (*schema_of(table), *codes)
         assert tables[table.name].drop(*codes).schema() == schema_of(table)
         if table.timed:
@@ -65,7 +65,7 @@ def test_the_latest_day_known_is_taken_over_all_event_tables() -> None:
 
 
 def test_without_events_there_is_no_latest_day() -> None:
-    with pytest.raises(Refusal, match="hold no event"):
+    with pytest.raises(UserError, match="hold no event"):
         latest_known_on(tables_from_frames({"suppliers": good_frames()["suppliers"]}))
 
 
@@ -74,5 +74,7 @@ def test_a_damaged_file_of_the_lake_is_named(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "workspace")
     (file,) = workspace.lake.glob("*/skus.parquet")
     file.write_bytes(file.read_bytes()[:-20])
-    with pytest.raises(Refusal, match=r"The lake in .* is damaged: .*skus\.parquet'?\. Remove it and ingest again\.$"):
+    with pytest.raises(
+        UserError, match=r"The lake in .* is damaged: .*skus\.parquet'?\. Remove it and ingest again\.$"
+    ):
         open_lake(workspace)

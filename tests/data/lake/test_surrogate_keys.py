@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from data.contract import TABLES
 from data.ingest.pipeline import ingest
 from data.lake.store import open_lake
-from data.lake.surrogate_keys import SKU_CODE, SKU_KEY, SKU_RANK, carries_code, coded_events, coded_skus
+from data.lake.surrogate_keys import SKU_CODE, SKU_KEY, SKU_RANK, assign_sku_codes, has_sku_code, join_sku_codes
 from data.lake.tables import Tables, tables_from_frames
 from data.workspace import Workspace
 from tests.data.small_marketplace import TODAY, good_frames, ingested, write_parquet
@@ -45,7 +45,7 @@ def test_a_sku_keeps_its_code_and_no_two_share_one(catalogues: list[set[tuple[st
     for keys in catalogues:
         tables = tables_from_frames({"skus": skus_of(keys)})
         kept = ibis.memtable(before) if before is not None else None
-        before = tables.backend.to_pyarrow(coded_skus(tables["skus"], kept).select(*SKU_KEY, SKU_CODE, SKU_RANK))
+        before = tables.backend.to_pyarrow(assign_sku_codes(tables["skus"], kept).select(*SKU_KEY, SKU_CODE, SKU_RANK))
         ordered = before.to_pandas().sort_values(list(SKU_KEY))
         assert ordered[SKU_RANK].tolist() == list(range(len(keys)))
         assert ordered[SKU_CODE].is_unique
@@ -60,8 +60,8 @@ def test_a_sku_keeps_its_code_and_no_two_share_one(catalogues: list[set[tuple[st
 def test_the_code_of_an_event_is_that_of_its_sku() -> None:
     events = good_frames()["orders"]
     tables = tables_from_frames({"skus": skus_of({("k1", "DE"), ("k1", "FR"), ("k2", "DE")}), "orders": events})
-    skus = coded_skus(tables["skus"])
-    coded = coded_events(tables["orders"], skus).to_pyarrow().to_pandas()
+    skus = assign_sku_codes(tables["skus"])
+    coded = join_sku_codes(tables["orders"], skus).to_pyarrow().to_pandas()
     of = codes_of(skus.to_pyarrow().to_pandas())
     assert [of[key] for key in _keys(coded)] == coded[SKU_CODE].tolist()
     assert len(coded) == len(events)
@@ -70,7 +70,7 @@ def test_the_code_of_an_event_is_that_of_its_sku() -> None:
 def assert_coded(tables: Tables) -> None:
     """Every event of one SKU carries the code that its SKU has."""
     of = codes_of(tables["skus"].to_pyarrow().to_pandas())
-    for name in (table.name for table in TABLES if carries_code(table) and tables.has(table.name)):
+    for name in (table.name for table in TABLES if has_sku_code(table) and tables.has(table.name)):
         rows = tables[name].to_pyarrow().to_pandas()
         assert [of[key] for key in _keys(rows)] == rows[SKU_CODE].tolist(), name
 

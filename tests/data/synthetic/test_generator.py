@@ -11,7 +11,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from data.contract import TABLES, Table
-from data.errors import Refusal
+from data.errors import UserError
 from data.ingest.pipeline import ingest
 from data.progress import SilentProgress
 from data.synthetic.generator import ARROW_TYPE, LAST_DAY, write_sample
@@ -112,7 +112,7 @@ def test_the_order_of_rows_tells_nothing_about_results(large: Mapping[str, pd.Da
 )
 def test_a_marketplace_that_cannot_be_is_refused(tmp_path: Path, given: dict[str, int], sentence: str) -> None:
     """Too few SKUs, too few or too many days, or a negative seed."""
-    with pytest.raises(Refusal, match=sentence):
+    with pytest.raises(UserError, match=sentence):
         write_small(tmp_path / "out", **given)
     assert not (tmp_path / "out").exists()
 
@@ -120,7 +120,7 @@ def test_a_marketplace_that_cannot_be_is_refused(tmp_path: Path, given: dict[str
 def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
     """Replacing a folder must not cost the user a file."""
     (tmp_path / "thesis.txt").write_text("mine", encoding="utf-8")
-    with pytest.raises(Refusal, match="Name another folder"):
+    with pytest.raises(UserError, match="Name another folder"):
         write_small(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 

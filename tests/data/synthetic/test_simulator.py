@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from data.synthetic.simulator import DRIFTING, OBSERVED, SCENARIOS, STATIONARY, LivingWorld, Scenario
+from data.synthetic.simulator import DRIFTING, OBSERVED, SCENARIOS, STATIONARY, MarketplaceSimulator, Scenario
 
 
 def small(scenario: Scenario) -> Scenario:
@@ -14,7 +14,7 @@ def small(scenario: Scenario) -> Scenario:
 
 @pytest.mark.parametrize("name", sorted(SCENARIOS))
 def test_the_same_seed_lives_the_same_life(name: str) -> None:
-    one, two = (LivingWorld(small(SCENARIOS[name]), seed=3) for _ in range(2))
+    one, two = (MarketplaceSimulator(small(SCENARIOS[name]), seed=3) for _ in range(2))
     for world in (one, two):
         for _ in range(4):
             world.advance()
@@ -25,7 +25,7 @@ def test_the_same_seed_lives_the_same_life(name: str) -> None:
 
 
 def test_what_a_strategy_delists_leaves_the_weather_of_all_other_places_alone() -> None:
-    one, two = (LivingWorld(small(STATIONARY), seed=4) for _ in range(2))
+    one, two = (MarketplaceSimulator(small(STATIONARY), seed=4) for _ in range(2))
     for _ in range(5):
         one.advance()
         two.advance()
@@ -34,7 +34,7 @@ def test_what_a_strategy_delists_leaves_the_weather_of_all_other_places_alone() 
 
 
 def test_no_identity_comes_twice_and_new_goods_have_new_ones() -> None:
-    world = LivingWorld(small(STATIONARY), seed=5)
+    world = MarketplaceSimulator(small(STATIONARY), seed=5)
     before = world.sku.copy()
     renewed = world.advance()
     assert len(np.unique(world.sku)) == len(world.sku)
@@ -42,7 +42,7 @@ def test_no_identity_comes_twice_and_new_goods_have_new_ones() -> None:
 
 
 def test_goods_stay_as_they_are_until_they_are_renewed() -> None:
-    world = LivingWorld(small(STATIONARY), seed=6)
+    world = MarketplaceSimulator(small(STATIONARY), seed=6)
     before, coin = world.p_fail.copy(), world.non_compliant.copy()
     renewed = world.advance()
     assert np.array_equal(world.p_fail[~renewed], before[~renewed])
@@ -50,7 +50,7 @@ def test_goods_stay_as_they_are_until_they_are_renewed() -> None:
 
 
 def test_goods_fail_as_often_as_their_probability_says() -> None:
-    world = LivingWorld(replace(STATIONARY, skus=40_000), seed=7)
+    world = MarketplaceSimulator(replace(STATIONARY, skus=40_000), seed=7)
     world.advance()
     assert 0.015 < world.prevalence < 0.05
     spread = np.sqrt((world.p_fail * (1 - world.p_fail)).sum())
@@ -59,7 +59,8 @@ def test_goods_fail_as_often_as_their_probability_says() -> None:
 
 def test_a_new_hazard_makes_safe_cells_dangerous_and_no_customer_says_so() -> None:
     calm, struck = (
-        LivingWorld(replace(DRIFTING, skus=40_000, hazards_at=at, quality_step=0.0), seed=8) for at in ((), (1,))
+        MarketplaceSimulator(replace(DRIFTING, skus=40_000, hazards_at=at, quality_step=0.0), seed=8)
+        for at in ((), (1,))
     )
     for world in (calm, struck):
         world.advance()
@@ -72,7 +73,7 @@ def test_a_new_hazard_makes_safe_cells_dangerous_and_no_customer_says_so() -> No
 
 
 def test_a_caught_seller_returns_under_another_name_with_the_same_goods() -> None:
-    world = LivingWorld(replace(small(DRIFTING), hopping=1.0), seed=9)
+    world = MarketplaceSimulator(replace(small(DRIFTING), hopping=1.0), seed=9)
     world.advance()
     name = int(world.supplier[0])
     places, before = world.supplier == name, world.p_fail.copy()
@@ -85,7 +86,7 @@ def test_a_caught_seller_returns_under_another_name_with_the_same_goods() -> Non
 
 
 def test_the_marketplace_does_not_see_the_truth() -> None:
-    world = LivingWorld(replace(STATIONARY, skus=20_000), seed=10)
+    world = MarketplaceSimulator(replace(STATIONARY, skus=20_000), seed=10)
     world.advance()
     observed = world.observed()
     assert observed.shape == (20_000, len(OBSERVED))

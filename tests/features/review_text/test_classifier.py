@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from data.errors import Refusal
+from data.errors import UserError
 from features.review_text.classifier import BOUND, LinearModel, read_model, rule_margin, write_model
 from features.review_text.classifier_training import (
     LabelledText,
@@ -14,12 +14,12 @@ from features.review_text.classifier_training import (
     learn,
     mentions_in,
     read_clicks,
-    rehearsed_texts,
     relearn,
+    training_sentences,
 )
 from features.review_text.mentions import find_mentions
 
-TEXTS = [text for text in rehearsed_texts() if text.language in ("en", "zh")][::3]
+TEXTS = [text for text in training_sentences() if text.language in ("en", "zh")][::3]
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +67,10 @@ def exported(path: Path, **changed: str) -> Path:
 def test_the_newest_verdict_of_a_sentence_counts_for_its_hazard_alone(tmp_path: Path) -> None:
     clicks = read_clicks(exported(tmp_path / "clicks.parquet"))
     assert [(click.is_hazard, click.hazard) for click in clicks] == [(False, "fire_electric")] * 2
-    with pytest.raises(Refusal, match="holds the verdict 'maybe'; known are hazard, no_hazard, other_product"):
+    with pytest.raises(UserError, match="holds the verdict 'maybe'; known are hazard, no_hazard, other_product"):
         read_clicks(exported(tmp_path / "odd.parquet", verdict="maybe"))
     pl.DataFrame({"sentence": ["It melted."]}).write_parquet(tmp_path / "short.parquet")
-    with pytest.raises(Refusal, match="lacks review_id, hazard, verdict, language, decided_at"):
+    with pytest.raises(UserError, match="lacks review_id, hazard, verdict, language, decided_at"):
         read_clicks(tmp_path / "short.parquet")
 
 

@@ -9,17 +9,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from features.review_text.classifier_training import rehearsed_texts
+from features.review_text.classifier_training import training_sentences
 from features.review_text.extractor import (
     SCHEMA,
-    Batch,
     BlindSpot,
-    Reading,
+    ExtractionResult,
+    ReviewBatch,
     clean_texts,
     exact_interval,
+    extract_mentions,
     extractor_version,
     in_order,
-    read,
     sampled_rows,
     signs_of_incident,
 )
@@ -58,7 +58,7 @@ def test_an_incident_is_known_by_its_signs_without_any_phrase() -> None:
     assert signs_of_incident(texts, ["en", None]).tolist() == [True, False]
 
 
-TOLD = [text for text in rehearsed_texts() if text.is_hazard]
+TOLD = [text for text in training_sentences() if text.is_hazard]
 ANY_TEXT = st.one_of(
     st.text(max_size=80),
     st.text(st.characters(categories=["Cs", "Mn", "So", "Cf", "Zs", "Lo"]), max_size=80),
@@ -68,10 +68,10 @@ ANY_TEXT = st.one_of(
 )
 
 
-def read_texts(texts: list[str | None], language: str | None = None, *, sampled: bool = False) -> Reading:
+def read_texts(texts: list[str | None], language: str | None = None, *, sampled: bool = False) -> ExtractionResult:
     rows = np.arange(len(texts), dtype=np.int64)
     spoken = pl.Series([language] * len(texts), dtype=pl.String)
-    return read(Batch(rows, clean_texts(texts), spoken, np.full(len(texts), sampled)))
+    return extract_mentions(ReviewBatch(rows, clean_texts(texts), spoken, np.full(len(texts), sampled)))
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])

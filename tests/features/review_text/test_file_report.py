@@ -6,10 +6,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from data.errors import Refusal
+from data.errors import UserError
 from features.review_text import file_report as module
 from features.review_text.classifier import COUNTS_FROM
-from features.review_text.file_report import Summary, signals
+from features.review_text.file_report import FileSummary, signals
 
 ROWS = [
     ("1", "It caught fire, mail me: ann@example.com."),
@@ -28,7 +28,7 @@ def write(path: Path, rows: list[tuple[str, str]] = ROWS, delimiter: str = ",") 
     return path
 
 
-def found(tmp_path: Path, source: Path, **options: str) -> tuple[Summary, pl.DataFrame]:
+def found(tmp_path: Path, source: Path, **options: str) -> tuple[FileSummary, pl.DataFrame]:
     summary = signals(source, "text", tmp_path / "out.parquet", language=options.get("language"))
     return summary, pl.read_parquet(tmp_path / "out.parquet")
 
@@ -65,15 +65,15 @@ def test_broken_bytes_and_short_rows_are_read(tmp_path: Path) -> None:
 def test_a_file_without_the_column_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     source = tmp_path / "in.csv"
     source.write_text("id,body\n1,x\n", encoding="utf-8")
-    with pytest.raises(Refusal, match="has no column 'text'; it has: id, body"):
+    with pytest.raises(UserError, match="has no column 'text'; it has: id, body"):
         found(tmp_path, source)
     assert not (tmp_path / "out.parquet").exists()
 
 
 def test_a_missing_file_and_an_unknown_language_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(Refusal, match="cannot be read"):
+    with pytest.raises(UserError, match="cannot be read"):
         found(tmp_path, tmp_path / "absent.csv")
-    with pytest.raises(Refusal, match="no phrases in the language 'it'"):
+    with pytest.raises(UserError, match="no phrases in the language 'it'"):
         found(tmp_path, write(tmp_path / "in.csv"), language="it")
 
 

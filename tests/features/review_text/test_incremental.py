@@ -10,7 +10,7 @@ import ibis
 import pandas as pd
 import pytest
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.lake.tables import Tables, tables_from_frames
 from features.groups.reviews import READ, SIGNALS, read_reviews
 from features.review_text import incremental as module
@@ -20,14 +20,14 @@ from features.review_text.extractor import extractor_version
 from features.review_text.hazards import hazards
 from features.review_text.incremental import (
     MONTHS,
-    Enrichment,
-    enrich,
+    ExtractionCounts,
     read_at_once,
     read_reviews_kept,
     review_signals,
+    update_review_signals,
     with_reviews_read,
 )
-from features.review_text.records import Records, records_of
+from features.review_text.records import ReviewRecords, records_of
 
 TEXTS = (
     "It caught fire while charging.", "Great value.", "It caught fire, while charging!",
@@ -52,9 +52,9 @@ def tables_of(rows: list[dict[str, Any]]) -> Tables:
     return tables_from_frames({"reviews": pd.DataFrame(rows)})
 
 
-def run(rows: list[dict[str, Any]], folder: Path) -> tuple[Enrichment, pd.DataFrame]:
+def run(rows: list[dict[str, Any]], folder: Path) -> tuple[ExtractionCounts, pd.DataFrame]:
     tables = tables_of(rows)
-    done = enrich(tables, folder)
+    done = update_review_signals(tables, folder)
     kept = review_signals(tables, folder).to_pyarrow().to_pandas()
     return done, kept.sort_values(["review_id", "hazard", "start"], ignore_index=True)
 
@@ -76,7 +76,7 @@ def test_a_run_that_is_killed_goes_on_where_it_stopped(tmp_path: Path, monkeypat
     _, whole = run(reviews(), tmp_path / "whole")
     calls = []
 
-    def dies_late(*given: Any) -> Records:
+    def dies_late(*given: Any) -> ReviewRecords:
         calls.append(1)
         if len(calls) == 3:
             raise KeyboardInterrupt
@@ -120,7 +120,7 @@ def test_a_copied_review_counts_once(tmp_path: Path) -> None:
 
 def test_every_review_has_one_row_among_the_reviews_kept(tmp_path: Path) -> None:
     tables = tables_of(reviews())
-    enrich(tables, tmp_path)
+    update_review_signals(tables, tmp_path)
     kept = read_reviews_kept(tables, tmp_path).to_pyarrow().to_pandas()
     assert sorted(kept["review_id"]) == sorted(row["review_id"] for row in reviews())
     assert kept.groupby("is_hit").size().to_dict() == {False: 4, True: 8}
@@ -164,9 +164,9 @@ def test_a_sku_keeps_the_code_that_its_lake_gave_it(tmp_path: Path) -> None:
     for code in (7, 8):
         rows = given["reviews"].mutate(sku_code=ibis.literal(code, "int32"))
         coded = replace(given, given={"reviews": rows})
-        assert enrich(coded, tmp_path).days_read == 3
+        assert update_review_signals(coded, tmp_path).days_read == 3
         assert set(read_reviews_kept(coded, tmp_path).sku_code.to_pyarrow().to_pylist()) == {code}
-    assert enrich(given, tmp_path).days_read == 3
+    assert update_review_signals(given, tmp_path).days_read == 3
     assert "sku_code" not in read_reviews_kept(given, tmp_path).columns
 
 
@@ -197,5 +197,5 @@ def test_a_marketplace_without_one_review_is_read_too(tmp_path: Path) -> None:
 
 
 def test_features_of_unread_reviews_are_refused() -> None:
-    with pytest.raises(Refusal, match="have not been read for hazards yet"):
+    with pytest.raises(UserError, match="have not been read for hazards yet"):
         read_reviews(tables_of(reviews()))

@@ -4,7 +4,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.review_text.classifier_training import rehearsed_texts
+from features.review_text.classifier_training import training_sentences
 from features.review_text.lexicon import phrases
 from features.review_text.matching import anchors, candidates
 
@@ -28,7 +28,7 @@ def test_a_phrase_makes_a_candidate_of_whatever_it_stands_in(pattern: str, aroun
 
 
 def test_candidates_are_few_among_ordinary_sentences() -> None:
-    praise = [text.text for text in rehearsed_texts() if text.family in ("praise", "neutral")]
+    praise = [text.text for text in training_sentences() if text.family in ("praise", "neutral")]
     assert candidates(pl.Series(praise)).sum() < 0.1 * len(praise)
 
 

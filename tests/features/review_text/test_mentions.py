@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from features.review_text.classifier import COUNTS_FROM, read_model
-from features.review_text.classifier_training import rehearsed_texts
+from features.review_text.classifier_training import training_sentences
 from features.review_text.hazards import hazards
 from features.review_text.lexicon import phrases
 from features.review_text.mentions import Mention, find_mentions
@@ -146,7 +146,9 @@ def test_every_language_has_phrases_for_all_twelve_hazards() -> None:
 
 
 def test_the_words_of_harmed_buyers_are_found_and_those_of_others_are_not() -> None:
-    texts = [text for text in rehearsed_texts() if text.family in ("negation", "figurative", "hypothetical", "praise")]
+    texts = [
+        text for text in training_sentences() if text.family in ("negation", "figurative", "hypothetical", "praise")
+    ]
     forms, mentions = find_mentions(pl.Series([t.text for t in texts]), [t.language for t in texts])
     probability = read_model().probabilities(forms, mentions)
     wrong = {

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.review_text.classifier_training import rehearsed_texts
+from features.review_text.classifier_training import training_sentences
 from features.review_text.normalization import (
     flat_phrase,
     flattened,
@@ -19,7 +19,7 @@ from features.review_text.normalization import (
 
 
 def test_the_marketplaces_sentences_are_known_by_their_words() -> None:
-    texts = [text for text in rehearsed_texts() if text.family in ("told", "praise", "complaint")]
+    texts = [text for text in training_sentences() if text.family in ("told", "praise", "complaint")]
     right = sum(language_of(text.text.lower()) == text.language for text in texts)
     assert right > 0.95 * len(texts)
 

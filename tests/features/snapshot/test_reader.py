@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.lake.tables import Tables
 from data.progress import SilentProgress
 from features.definition import Entity, Events, Feature
-from features.fitted_tables import Reference
+from features.fitted_tables import FittedTables
 from features.point_in_time import feature_table
 from features.registry import CATALOGUE, FEATURE_NAMES
 from features.snapshot import storage, writer
@@ -37,7 +37,7 @@ def tables() -> Tables:
 def folder(tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its snapshot on disk."""
     folder = tmp_path_factory.mktemp("snapshots") / "whole"
-    write_snapshot(tables, DAY, Reference.untrained(), folder, SilentProgress())
+    write_snapshot(tables, DAY, FittedTables.untrained(), folder, SilentProgress())
     return folder
 
 
@@ -55,7 +55,7 @@ def keys_of(snapshot: Snapshot) -> tuple[list[str], list[str]]:
 
 def test_the_matrix_is_what_the_pipeline_computes_for_the_same_rows(tables: Tables, snapshot: Snapshot) -> None:
     """The matrix is what the pipeline computes for the same rows."""
-    wide = feature_table(tables, catalogue_on(tables, DAY), Reference.untrained()).order_by(["sku_id", "market"])
+    wide = feature_table(tables, catalogue_on(tables, DAY), FittedTables.untrained()).order_by(["sku_id", "market"])
     expected = tables.backend.to_pyarrow(wide)
     for place, name in enumerate(FEATURE_NAMES):
         np.testing.assert_array_equal(snapshot.matrix(0, SKUS)[:, place], expected[name].to_numpy())
@@ -105,15 +105,15 @@ def test_it_says_what_it_was_made_of(tables: Tables, snapshot: Snapshot) -> None
     assert snapshot.as_of == DAY
     assert snapshot.feature_version == feature_version()
     assert snapshot.fingerprint == tables.fingerprint
-    assert snapshot.reference_digest == reference_digest(Reference.untrained())
+    assert snapshot.reference_digest == reference_digest(FittedTables.untrained())
 
 
 def test_another_day_or_reference_has_another_name(tables: Tables) -> None:
     """Another day or reference has another name."""
-    name = snapshot_name(tables, DAY, Reference.untrained())
-    assert name == snapshot_name(tables, DAY, Reference.untrained())
-    assert name != snapshot_name(tables, date(2026, 1, 11), Reference.untrained())
-    assert name != snapshot_name(tables, DAY, Reference({}))
+    name = snapshot_name(tables, DAY, FittedTables.untrained())
+    assert name == snapshot_name(tables, DAY, FittedTables.untrained())
+    assert name != snapshot_name(tables, date(2026, 1, 11), FittedTables.untrained())
+    assert name != snapshot_name(tables, DAY, FittedTables({}))
 
 
 def test_only_skus_listed_by_the_day_are_in_the_catalogue(tables: Tables) -> None:
@@ -129,7 +129,7 @@ def test_many_batches_read_like_one(
 ) -> None:
     """Many batches read like one."""
     monkeypatch.setattr(writer, "ROWS_PER_BATCH", 7)
-    write_snapshot(tables, DAY, Reference.untrained(), tmp_path / "small batches", SilentProgress())
+    write_snapshot(tables, DAY, FittedTables.untrained(), tmp_path / "small batches", SilentProgress())
     other = open_snapshot(tmp_path / "small batches")
     np.testing.assert_array_equal(other.matrix(0, SKUS), snapshot.matrix(0, SKUS))
     np.testing.assert_array_equal(other.find(*keys_of(snapshot)), np.arange(SKUS))
@@ -140,7 +140,7 @@ def test_many_spans_read_like_one(
 ) -> None:
     """Computing a few SKUs at a time changes no value and no place, to the last bit."""
     monkeypatch.setattr(writer, "PLACES_PER_SPAN", 60)
-    write_snapshot(tables, DAY, Reference.untrained(), tmp_path / "small spans", SilentProgress())
+    write_snapshot(tables, DAY, FittedTables.untrained(), tmp_path / "small spans", SilentProgress())
     other = open_snapshot(tmp_path / "small spans")
     np.testing.assert_array_equal(other.matrix(0, SKUS), snapshot.matrix(0, SKUS))
     assert keys_of(other) == keys_of(snapshot)
@@ -161,8 +161,8 @@ def test_keys_that_share_a_hash_are_told_apart(
 
 def test_an_empty_catalogue_is_refused_and_nothing_is_left(tables: Tables, tmp_path: Path) -> None:
     """An empty catalogue is refused and nothing is left."""
-    with pytest.raises(Refusal, match=r"No SKU is listed by 2000-01-01.*Ingest a catalogue"):
-        write_snapshot(tables, date(2000, 1, 1), Reference.untrained(), tmp_path / "none", SilentProgress())
+    with pytest.raises(UserError, match=r"No SKU is listed by 2000-01-01.*Ingest a catalogue"):
+        write_snapshot(tables, date(2000, 1, 1), FittedTables.untrained(), tmp_path / "none", SilentProgress())
     assert list(tmp_path.iterdir()) == []
 
 
@@ -171,7 +171,7 @@ def test_a_snapshot_whose_writing_was_cut_off_is_refused(folder: Path, tmp_path:
     for path in folder.iterdir():
         if path.name != "snapshot.json":
             (tmp_path / path.name).write_bytes(path.read_bytes())
-    with pytest.raises(Refusal, match="no complete snapshot"):
+    with pytest.raises(UserError, match="no complete snapshot"):
         open_snapshot(tmp_path)
 
 
@@ -181,7 +181,7 @@ def test_a_file_cut_short_is_named(folder: Path, tmp_path: Path, name: str) -> N
     for path in folder.iterdir():
         content = path.read_bytes()
         (tmp_path / path.name).write_bytes(content[: len(content) // 2] if path.name == name else content)
-    with pytest.raises(Refusal, match=name):
+    with pytest.raises(UserError, match=name):
         open_snapshot(tmp_path)
 
 
@@ -193,14 +193,14 @@ def test_a_changed_byte_is_found_when_every_file_is_read(folder: Path, tmp_path:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(bytes(content))
-    with pytest.raises(Refusal, match=r"supplier\.arrow in .* changed since it was written"):
+    with pytest.raises(UserError, match=r"supplier\.arrow in .* changed since it was written"):
         verify_snapshot(tmp_path / "changed")
 
 
 def test_another_snapshot_in_its_place_is_refused(folder: Path, snapshot: Snapshot) -> None:
     """A snapshot opened by its digest is that one."""
     assert open_snapshot(folder, snapshot.digest).digest == snapshot.digest
-    with pytest.raises(Refusal, match="another snapshot than the one that was published"):
+    with pytest.raises(UserError, match="another snapshot than the one that was published"):
         open_snapshot(folder, "0" * 64)
 
 
@@ -230,7 +230,7 @@ def test_a_newcomer_without_history_is_told_what_the_pipeline_tells_of_no_event(
 ) -> None:
     """What no event says of a SKU is what the pipeline says of one that the tables do not name."""
     spine = ibis.memtable(pa.table({"sku_id": ["nobody"], "market": ["DE"], "as_of": [DAY]}))
-    told = tables.backend.to_pyarrow(feature_table(tables, spine, Reference.untrained())).to_pylist()[0]
+    told = tables.backend.to_pyarrow(feature_table(tables, spine, FittedTables.untrained())).to_pylist()[0]
     row = snapshot.newcomer({"supplier": ("nobody",)})
     of_events = [f for f in CATALOGUE if f.entity == "sku" and isinstance(f.source, Events) and tables_of(f, tables)]
     assert len(of_events) >= 5
@@ -251,7 +251,7 @@ def test_a_failed_write_leaves_the_previous_snapshot(
 ) -> None:
     """A failed write leaves the previous snapshot."""
     folder = tmp_path / "day"
-    write_snapshot(tables, DAY, Reference.untrained(), folder, SilentProgress())
+    write_snapshot(tables, DAY, FittedTables.untrained(), folder, SilentProgress())
     before = open_snapshot(folder).matrix(0, SKUS)
 
     def no_space(*_: object) -> None:
@@ -259,6 +259,6 @@ def test_a_failed_write_leaves_the_previous_snapshot(
 
     monkeypatch.setattr(writer, "write_key_index", no_space)
     with pytest.raises(OSError, match="No space"):
-        write_snapshot(tables, DAY, Reference.untrained(), folder, SilentProgress())
+        write_snapshot(tables, DAY, FittedTables.untrained(), folder, SilentProgress())
     np.testing.assert_array_equal(open_snapshot(folder).matrix(0, SKUS), before)
     assert [path.name for path in tmp_path.iterdir()] == ["day"]

@@ -11,7 +11,7 @@ from data.contract import TABLES
 from data.lake.tables import Tables, tables_from_frames
 from data.progress import SilentProgress
 from data.synthetic.generator import write_sample
-from features.fitted_tables import Reference
+from features.fitted_tables import FittedTables
 from features.point_in_time import feature_frame
 from features.registry import FEATURE_NAMES
 from features.review_text.incremental import read_at_once, with_reviews_read
@@ -33,7 +33,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
 
 def matrix_of(tables: Tables, day: date, folder: Path) -> np.ndarray:
     """Every feature of every SKU of the snapshot."""
-    write_snapshot(tables, day, Reference.untrained(), folder, SilentProgress())
+    write_snapshot(tables, day, FittedTables.untrained(), folder, SilentProgress())
     snapshot = open_snapshot(folder)
     return np.asarray(snapshot.matrix(0, len(snapshot)))
 
@@ -47,7 +47,7 @@ def test_the_snapshot_of_one_day_equals_the_pipeline_over_its_spine(
     matrix = matrix_of(tables, day, tmp_path / "plain")
     snapshot = open_snapshot(tmp_path / "plain")
     spine = snapshot.keys(0, len(snapshot)).select(["sku_id", "market"]).to_pandas().assign(as_of=day)
-    expected = feature_frame(tables, spine, Reference.untrained())[list(FEATURE_NAMES)].to_numpy()
+    expected = feature_frame(tables, spine, FittedTables.untrained())[list(FEATURE_NAMES)].to_numpy()
     differing = [
         name
         for column, name in enumerate(FEATURE_NAMES)

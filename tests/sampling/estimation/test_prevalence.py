@@ -6,20 +6,20 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.policy import PolicyText
-from sampling.estimation.difference_estimator import Share
+from sampling.estimation.difference_estimator import ProportionEstimate
 from sampling.estimation.policy import estimation_policy
-from sampling.estimation.prevalence import BY_SKUS, BY_UNITS_SOLD, Figure, domains_of, prevalence, withheld
-from sampling.estimation.report import skill
-from sampling.estimation.round_data import Domain, evidence_of
+from sampling.estimation.prevalence import BY_SKUS, BY_UNITS_SOLD, DomainEstimate, domains_of, prevalence, withheld
+from sampling.estimation.report import model_skill
+from sampling.estimation.round_data import Domain, build_round_data
 from tests.sampling.rounds import NUMBERS, Market, market, policy
 
 WHOLE = Domain()
 
 
-def figure(world: Market, seed: int, measure: str = BY_SKUS, domain: Domain = WHOLE, **how: float) -> Figure:
-    told = prevalence([evidence_of(world.record(seed, **how), policy())], domain, measure, policy())  # type: ignore[arg-type]
+def figure(world: Market, seed: int, measure: str = BY_SKUS, domain: Domain = WHOLE, **how: float) -> DomainEstimate:
+    told = prevalence([build_round_data(world.record(seed, **how), policy())], domain, measure, policy())  # type: ignore[arg-type]
     assert told is not None
     return told
 
@@ -54,7 +54,7 @@ def test_failures_that_a_laboratory_misses_are_made_up_for() -> None:
     world, blunt = market(), policy(sensitivity=0.7)
     told = []
     for seed in range(100):
-        each = prevalence([evidence_of(world.record(seed, sensitivity=0.7), blunt)], WHOLE, BY_SKUS, blunt)
+        each = prevalence([build_round_data(world.record(seed, sensitivity=0.7), blunt)], WHOLE, BY_SKUS, blunt)
         assert each is not None
         told.append(each.share.value)
     assert abs(np.mean(told) - world.failing.mean()) < 3 * np.std(told) / 10
@@ -67,7 +67,7 @@ def test_a_census_by_a_laboratory_that_misses_failures_is_uncertain_and_says_how
     everybody = replace(world, inclusion=np.ones(len(world)))
     told = []
     for seed in range(150):
-        each = prevalence([evidence_of(everybody.record(seed, sensitivity=0.7), blunt)], WHOLE, BY_SKUS, blunt)
+        each = prevalence([build_round_data(everybody.record(seed, sensitivity=0.7), blunt)], WHOLE, BY_SKUS, blunt)
         assert each is not None
         told.append(each.share)
     truth = world.failing.mean()
@@ -78,7 +78,7 @@ def test_a_census_by_a_laboratory_that_misses_failures_is_uncertain_and_says_how
 
 def test_rounds_together_are_narrower_and_weighted_by_what_was_foreseen() -> None:
     world = market()
-    rounds = [evidence_of(world.record(seed, name=f"r{seed}"), policy()) for seed in range(4)]
+    rounds = [build_round_data(world.record(seed, name=f"r{seed}"), policy()) for seed in range(4)]
     together = prevalence(rounds, WHOLE, BY_SKUS, policy())
     alone = [prevalence([each], WHOLE, BY_SKUS, policy()) for each in rounds]
     assert together is not None
@@ -95,8 +95,10 @@ def test_what_was_in_test_counts_with_its_result() -> None:
         "exposure": [1.0] * 100, "why": ["in_test"] * 100, "failed": pa.nulls(100, pa.bool_()),
     })  # fmt: skip
     results = pa.table({"sku_id": waiting["sku_id"], "market": waiting["market"], "result": ["fail"] * 100})
-    more = evidence_of(replace(record, outside=waiting, earlier=results), policy())
-    before, after = (prevalence([each], WHOLE, BY_SKUS, policy()) for each in (evidence_of(record, policy()), more))
+    more = build_round_data(replace(record, outside=waiting, earlier=results), policy())
+    before, after = (
+        prevalence([each], WHOLE, BY_SKUS, policy()) for each in (build_round_data(record, policy()), more)
+    )
     assert before is not None
     assert after is not None
     assert after.share.value == pytest.approx((400 * before.share.value + 100) / 500)
@@ -105,18 +107,20 @@ def test_what_was_in_test_counts_with_its_result() -> None:
 def test_tests_without_known_chances_are_refused_as_prevalence() -> None:
     record = market().record(1)
     naive = replace(record, plan=record.plan.drop_columns("inclusion_probability"))
-    with pytest.raises(Refusal, match="was not drawn with known inclusion probabilities, so what it found is no preva"):
-        evidence_of(naive, policy())
+    with pytest.raises(
+        UserError, match="was not drawn with known inclusion probabilities, so what it found is no preva"
+    ):
+        build_round_data(naive, policy())
 
 
 def test_the_mean_of_the_scores_is_refused_as_prevalence() -> None:
     record = market().record(1)
-    with pytest.raises(Refusal, match="the mean of its scores is no prevalence"):
-        evidence_of(replace(record, results=record.results.slice(0, 0)), policy())
+    with pytest.raises(UserError, match="the mean of its scores is no prevalence"):
+        build_round_data(replace(record, results=record.results.slice(0, 0)), policy())
 
 
 def test_what_the_data_cannot_carry_is_withheld() -> None:
-    share = Share(0.03, 0.02, 0.045, 0.0001, 500.0)
+    share = ProportionEstimate(0.03, 0.02, 0.045, 0.0001, 500.0)
     assert withheld(share, 20, policy()) == ""
     assert "random tests" in withheld(replace(share, effective_tests=10.0), 20, policy())
     assert "failures expected" in withheld(share, 4, policy())
@@ -125,14 +129,14 @@ def test_what_the_data_cannot_carry_is_withheld() -> None:
 
 
 def test_domains_are_the_catalogue_and_its_cells() -> None:
-    rounds = [evidence_of(market().record(1), policy())]
+    rounds = [build_round_data(market().record(1), policy())]
     assert domains_of(rounds) == [WHOLE, Domain("lamps", "FR"), Domain("toys", "DE")]
     assert prevalence(rounds, Domain("hats", "DE"), BY_SKUS, policy()) is None
 
 
 def test_the_skill_on_the_catalogue_is_not_that_on_the_tests() -> None:
     world = market(skus=40_000)
-    told = skill([evidence_of(world.record(seed), policy()) for seed in range(4)])
+    told = model_skill([build_round_data(world.record(seed), policy()) for seed in range(4)])
     riskier = world.p_fail[world.failing][:, None] > world.p_fail[~world.failing][None, ::7]
     assert told.auc == pytest.approx(riskier.mean(), abs=0.02)
     assert told.failures_per_expected == pytest.approx(world.failing.sum() / world.p_fail.sum(), rel=0.1)
@@ -143,5 +147,5 @@ def test_the_skill_on_the_catalogue_is_not_that_on_the_tests() -> None:
 def test_a_policy_without_a_number_is_refused(name: str) -> None:
     tables = {key: value for key, value in NUMBERS.items() if key != name}
     laboratory = {"sensitivity": 1.0, "specificity": 1.0}
-    with pytest.raises(Refusal, match=f"Estimation policy test has {name} None"):
+    with pytest.raises(UserError, match=f"Estimation policy test has {name} None"):
         estimation_policy(PolicyText("test", {**tables, "laboratory": laboratory}))

@@ -9,10 +9,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.lake.lab_results import SCHEMA
 from data.workspace import Workspace
-from sampling.estimation.report import Estimate, estimate_text, estimated, latest_rounds, write_estimate
+from sampling.estimation.report import (
+    PrevalenceEstimate,
+    estimate_prevalence,
+    estimate_text,
+    latest_rounds,
+    write_estimate,
+)
 from sampling.plan import Plan, allocate
 from sampling.rounds import write_plan
 from tests.sampling.frames import AS_OF, POLICY, marketplace
@@ -44,8 +50,8 @@ def workspace_with(plan: Plan, home: Path, answered: float = 1.0, known_on: date
     return workspace
 
 
-def estimate_of(workspace: Workspace, as_of: date = REPORTED + timedelta(days=1)) -> Estimate:
-    return estimated(workspace, latest_rounds(workspace, 4), as_of, policy())
+def estimate_of(workspace: Workspace, as_of: date = REPORTED + timedelta(days=1)) -> PrevalenceEstimate:
+    return estimate_prevalence(workspace, latest_rounds(workspace, 4), as_of, policy())
 
 
 def test_the_catalogue_is_estimated_from_the_files_of_the_round(drawn: Plan, tmp_path: Path) -> None:
@@ -67,7 +73,7 @@ def test_a_round_with_results_to_come_is_provisional(drawn: Plan, tmp_path: Path
 
 
 def test_results_of_later_days_are_not_used(drawn: Plan, tmp_path: Path) -> None:
-    with pytest.raises(Refusal, match="has no result yet"):
+    with pytest.raises(UserError, match="has no result yet"):
         estimate_of(workspace_with(drawn, tmp_path), as_of=REPORTED)
 
 
@@ -84,5 +90,5 @@ def test_the_share_of_failed_tests_is_told_as_what_it_is(drawn: Plan, tmp_path: 
 
 
 def test_without_a_result_there_is_nothing_to_estimate(tmp_path: Path) -> None:
-    with pytest.raises(Refusal, match="No round has a result yet"):
+    with pytest.raises(UserError, match="No round has a result yet"):
         latest_rounds(Workspace(tmp_path), 4)

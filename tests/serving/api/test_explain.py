@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from data.errors import Refusal
+from data.errors import UserError
 from features.registry import BY_NAME
 from serving.api.counterfactuals import TOGETHER, changes, steps_in_force
 from serving.api.explain import explain
-from serving.online.store import Published, published_now
+from serving.online.store import OnlineStore, open_online_store
 from serving.schemas import Item
 from tests.features.catalogues import DAY
 from tests.serving.conftest import Scored
@@ -16,18 +16,18 @@ NOT_ACTIONABLE = ("country", "market", "category", "title", "fail", "fails", "pr
 
 
 @pytest.fixture(scope="module")
-def published(scored: Scored) -> Published:
+def published(scored: Scored) -> OnlineStore:
     """The scored catalogue, opened."""
-    return published_now(scored.workspace)
+    return open_online_store(scored.workspace)
 
 
-def items_of(published: Published) -> list[Item]:
+def items_of(published: OnlineStore) -> list[Item]:
     """Every seventh SKU of the catalogue."""
     keys = published.snapshot.keys(0, len(published.snapshot)).to_pylist()
     return [Item(sku_id=key["sku_id"], market=key["market"]) for key in keys[::7]]
 
 
-def test_all_contributions_and_the_base_value_make_the_margin(published: Published) -> None:
+def test_all_contributions_and_the_base_value_make_the_margin(published: OnlineStore) -> None:
     """To 1e-9, over groups and over features; and every feature is told exactly once."""
     for item in items_of(published):
         told = explain(published, item)
@@ -39,7 +39,7 @@ def test_all_contributions_and_the_base_value_make_the_margin(published: Publish
             assert {BY_NAME[one.feature].group for one in group.features} == {group.group}
 
 
-def test_the_explained_score_is_the_score(published: Published) -> None:
+def test_the_explained_score_is_the_score(published: OnlineStore) -> None:
     """Row and reasons equal those of `/score`, and its reasons are the strongest contributions."""
     for item in items_of(published):
         told = explain(published, item)
@@ -49,7 +49,7 @@ def test_the_explained_score_is_the_score(published: Published) -> None:
             assert abs(reason.contribution) == pytest.approx(size, abs=1e-9)
 
 
-def test_every_step_lowers_the_score_and_touches_only_its_features(published: Published) -> None:
+def test_every_step_lowers_the_score_and_touches_only_its_features(published: OnlineStore) -> None:
     """What is advised helps by the model, changes what it says, and together at least as much as nothing."""
     steps = {step.name: step for step in steps_in_force(DAY)}
     for item in items_of(published):
@@ -72,7 +72,7 @@ def test_steps_name_only_what_somebody_can_change() -> None:
             assert not any(word in name.split("_") for word in NOT_ACTIONABLE)
 
 
-def test_a_step_that_changes_nothing_is_not_told(published: Published) -> None:
+def test_a_step_that_changes_nothing_is_not_told(published: OnlineStore) -> None:
     """Where every step is taken already, there is no advice."""
     names, steps = published.snapshot.feature_names, steps_in_force(DAY)
     values = published.snapshot.matrix_at(np.array([0]))[0]
@@ -81,7 +81,7 @@ def test_a_step_that_changes_nothing_is_not_told(published: Published) -> None:
     assert changes(published.assessor, names, values, steps) == ()
 
 
-def test_evidence_is_the_dossier(published: Published) -> None:
+def test_evidence_is_the_dossier(published: OnlineStore) -> None:
     """Rows come from the dossier, none known on the day or later."""
     for item in items_of(published):
         evidence = explain(published, item).evidence
@@ -90,7 +90,7 @@ def test_evidence_is_the_dossier(published: Published) -> None:
             assert all(row.known_on < DAY for row in rows)
 
 
-def test_an_unknown_sku_is_refused(published: Published) -> None:
+def test_an_unknown_sku_is_refused(published: OnlineStore) -> None:
     """It is named."""
-    with pytest.raises(Refusal, match="no SKU 'nope'"):
+    with pytest.raises(UserError, match="no SKU 'nope'"):
         explain(published, Item(sku_id="nope", market="DE"))

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from pyarrow import csv
 
 from data.contract import BY_NAME
-from data.database.audit_log import rows, verified
-from data.database.connection import reading
+from data.database.audit_log import audit_rows, verify_chain
+from data.database.connection import read_transaction
 from data.database.schema import RESULTS
-from data.lab_results.record_validation import judged
-from data.lab_results.store import Sender, file_results, keep_results
+from data.lab_results.record_validation import validate_record
+from data.lab_results.store import Sender, file_results, store_results
 from data.lake.lab_results import accepted_results, result_files
 from data.workspace import Workspace
 from sampling.cli import receive_results
@@ -43,31 +43,31 @@ def record(test_id: str, **other: Any) -> dict[str, Any]:
 
 def sound(*test_ids: str, **other: Any) -> list[Any]:
     """Judged results."""
-    return [judged(record(test_id, **other), NOW.date()).values for test_id in test_ids]
+    return [validate_record(record(test_id, **other), NOW.date()).values for test_id in test_ids]
 
 
 def test_results_are_kept_once_and_filed_once(state: sa.Engine, tmp_path: Path) -> None:
     """Sent twice, overlapping and changed: training reads each test once, as first sent; the ledger stays whole."""
     workspace = Workspace(tmp_path / "workspace")
-    first = keep_results(state, workspace, sound("t1", "t2"), SENDER)
+    first = store_results(state, workspace, sound("t1", "t2"), SENDER)
     assert first.new == ("t1", "t2")
     assert file_results(state, workspace, NOW) == 2
-    second = keep_results(state, workspace, [*sound("t2", "t3"), *sound("t1", result="pass")], SENDER)
+    second = store_results(state, workspace, [*sound("t2", "t3"), *sound("t1", result="pass")], SENDER)
     assert (second.new, second.known, second.changed) == (("t3",), ("t2",), ("t1",))
     file_results(state, workspace, NOW)
     assert file_results(state, workspace, NOW) == 0
     told = accepted_results(workspace).to_pylist()
     assert [(row["test_id"], row["result"]) for row in told] == [("t1", "fail"), ("t2", "fail"), ("t3", "fail")]
-    assert [row.action for row in rows(state)] == ["results", "results"]
-    assert verified(state) is not None
+    assert [row.action for row in audit_rows(state)] == ["results", "results"]
+    assert verify_chain(state) is not None
 
 
 def test_what_was_accepted_before_the_end_is_filed_by_the_next_start(state: sa.Engine, tmp_path: Path) -> None:
     """A process that ends after the commit loses nothing, and sending again adds nothing."""
     workspace = Workspace(tmp_path / "workspace")
-    keep_results(state, workspace, sound("t1"), SENDER)
+    store_results(state, workspace, sound("t1"), SENDER)
     assert not result_files(workspace)
-    assert keep_results(state, workspace, sound("t1"), SENDER).known == ("t1",)
+    assert store_results(state, workspace, sound("t1"), SENDER).known == ("t1",)
     assert file_results(state, workspace, NOW) == 1
     assert accepted_results(workspace)["test_id"].to_pylist() == ["t1"]
 
@@ -80,14 +80,14 @@ def test_a_file_and_the_service_take_the_same_results_once(state: sa.Engine, tmp
     csv.write_csv(pa.Table.from_pylist(whole), file)
     over_http = [*sound("t3", "t4", cost_eur=120.0, **day), *sound("t2", result="pass", **day)]
     clerk = Sender("ann", "command line", NOW)
-    assert keep_results(state, workspace, over_http[:1], SENDER).new == ("t3",)
+    assert store_results(state, workspace, over_http[:1], SENDER).new == ("t3",)
     by_file = receive_results(file, workspace, state, clerk)
     assert (by_file.new["test_id"].to_pylist(), by_file.known, by_file.changed) == (["t1", "t2"], 1, 0)
-    again = keep_results(state, workspace, over_http, SENDER)
+    again = store_results(state, workspace, over_http, SENDER)
     assert (again.new, again.known, again.changed) == (("t4",), ("t3",), ("t2",))
     file_results(state, workspace, NOW)
     assert receive_results(file, workspace, state, clerk).new.num_rows == 0
-    told = [(row.actor, row.action, json.loads(row.content)["results"]) for row in rows(state)]
+    told = [(row.actor, row.action, json.loads(row.content)["results"]) for row in audit_rows(state)]
     assert told == [("lab gateway", "results", 1), ("ann", "results", 2), ("lab gateway", "results", 1)]
     assert accepted_results(workspace)["test_id"].to_pylist() == ["t1", "t2", "t3", "t4"]
 
@@ -97,19 +97,19 @@ def test_a_hand_in_may_be_larger_than_one_question_to_the_database(state: sa.Eng
     workspace = Workspace(tmp_path / "workspace")
     (one,) = sound("t")
     many = [{**one, "test_id": f"t{number:05}"} for number in range(40_000)]
-    assert len(keep_results(state, workspace, many, SENDER).new) == 40_000
-    assert len(keep_results(state, workspace, many, SENDER).known) == 40_000
+    assert len(store_results(state, workspace, many, SENDER).new) == 40_000
+    assert len(store_results(state, workspace, many, SENDER).known) == 40_000
 
 
 def test_a_full_disk_keeps_what_was_accepted(state: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While files cannot be written the results wait in the database, and are filed when they can."""
     workspace = Workspace(tmp_path / "workspace")
-    keep_results(state, workspace, sound("t1"), SENDER)
+    store_results(state, workspace, sound("t1"), SENDER)
     with monkeypatch.context() as patch:
         patch.setattr("pyarrow.parquet.write_table", _full)
         with pytest.raises(OSError, match="No space left"):
             file_results(state, workspace, NOW)
-    with reading(state) as connection:
+    with read_transaction(state) as connection:
         assert connection.execute(sa.select(RESULTS.c.filed_at)).scalars().all() == [None]
     assert not result_files(workspace)
     assert file_results(state, workspace, NOW) == 1
@@ -122,7 +122,7 @@ def _full(*_: object) -> None:
 @given(st.dictionaries(st.sampled_from([column.name for column in BY_NAME["lab_tests"].columns]), JSON))
 def test_no_record_breaks_the_judge(given_values: dict[str, Any]) -> None:
     """Whatever JSON holds is judged: the values that are read are of the contract's kinds, the rest is said."""
-    told = judged(record("t1") | given_values, NOW.date())
+    told = validate_record(record("t1") | given_values, NOW.date())
     for column in BY_NAME["lab_tests"].columns:
         value = told.values[column.name]
         if value is None:
@@ -148,4 +148,4 @@ def test_no_record_breaks_the_judge(given_values: dict[str, Any]) -> None:
 )
 def test_each_rule_is_said(wrong: dict[str, Any], rule: str) -> None:
     """The rule a record breaks comes back in words."""
-    assert rule in judged(record("t1") | wrong, NOW.date()).broken
+    assert rule in validate_record(record("t1") | wrong, NOW.date()).broken

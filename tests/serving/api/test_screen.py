@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.errors import Refusal
+from data.errors import UserError
 from features.groups.new_listing import ListingReader, NewListing
 from models.risk_bands import bands_in_force
 from serving.api.screen import Listing, Screen, screen_of
 from serving.api.screening_policy import FACTS, HOLDING, STAGES, Situation, screening_policy_in_force
-from serving.decisions.legal_grounds import FAILED_ELSEWHERE, FAILED_TEST, Fact
-from serving.online.store import Published, published_now
+from serving.decisions.legal_grounds import FAILED_ELSEWHERE, FAILED_TEST, Ground
+from serving.online.store import OnlineStore, open_online_store
 from tests.features.catalogues import DAY
 from tests.serving.conftest import Scored
 
@@ -30,9 +30,9 @@ STRENGTH = {"allow": 0, "test_first": 1, "hold": 2}
 
 
 @pytest.fixture(scope="module")
-def published(scored: Scored) -> Published:
+def published(scored: Scored) -> OnlineStore:
     """The scored catalogue, opened."""
-    return published_now(scored.workspace)
+    return open_online_store(scored.workspace)
 
 
 def listings_of(scored: Scored) -> list[dict[str, Any]]:
@@ -83,13 +83,13 @@ def test_a_policy_that_oversteps_is_refused(tmp_path: Path, rule: str, sentence:
     """The rules of the house hold whatever a policy file says."""
     (tmp_path / "screening").mkdir()
     (tmp_path / "screening" / "2026-01-01.toml").write_text(f'[[rule]]\nname = "r"\n{rule}\n', encoding="utf-8")
-    with pytest.raises(Refusal, match=sentence):
+    with pytest.raises(UserError, match=sentence):
         screening_policy_in_force(DAY, tmp_path)
 
 
-def test_a_listing_reads_as_the_pipeline_reads_it(published: Published, scored: Scored) -> None:
+def test_a_listing_reads_as_the_pipeline_reads_it(published: OnlineStore, scored: Scored) -> None:
     """The listing's own features from raw attributes equal those of the snapshot, for every SKU."""
-    reader, snapshot = ListingReader(published.artefact.reference), published.snapshot
+    reader, snapshot = ListingReader(published.artifact.reference), published.snapshot
     rows = listings_of(scored)
     positions = snapshot.find([row["sku_id"] for row in rows], [row["market"] for row in rows])
     matrix, names = snapshot.matrix_at(positions), snapshot.feature_names
@@ -100,7 +100,7 @@ def test_a_listing_reads_as_the_pipeline_reads_it(published: Published, scored: 
                 np.testing.assert_allclose(value, values[names.index(name)], rtol=1e-12, err_msg=f"{name} of {row}")
 
 
-def test_a_known_product_is_screened_by_its_own_score(published: Published, scored: Scored) -> None:
+def test_a_known_product_is_screened_by_its_own_score(published: OnlineStore, scored: Scored) -> None:
     """What the catalogue holds already, asked as it is listed, gets the score of the catalogue."""
     screen = screen_of(published)
     for row in listings_of(scored)[::9]:
@@ -111,7 +111,7 @@ def test_a_known_product_is_screened_by_its_own_score(published: Published, scor
         assert answer.p_fail == pytest.approx(published.p_fail[at], abs=1e-12)
 
 
-def test_a_newcomer_joins_what_is_known_of_its_supplier_and_category(published: Published, scored: Scored) -> None:
+def test_a_newcomer_joins_what_is_known_of_its_supplier_and_category(published: OnlineStore, scored: Scored) -> None:
     """A new product of a known supplier is told from one of a stranger, and both get a whole answer."""
     screen, row = screen_of(published), listings_of(scored)[0]
     for supplier, known in ((row["supplier_id"], True), ("nobody", False)):
@@ -123,9 +123,9 @@ def test_a_newcomer_joins_what_is_known_of_its_supplier_and_category(published: 
         assert all(reason.sentence.endswith(".") for reason in answer.reasons)
 
 
-def test_a_fact_holds_at_every_stage_and_is_shown(published: Published, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fact_holds_at_every_stage_and_is_shown(published: OnlineStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """The fact that decided comes with the answer."""
-    fact = Fact("authority_order", date(2026, 6, 1), "EU customs seized this product on 2026-05-30.", "h-1")
+    fact = Ground("authority_order", date(2026, 6, 1), "EU customs seized this product on 2026-05-30.", "h-1")
     monkeypatch.setattr(Screen, "_facts", lambda *_: (fact,))
     listing = Listing(sku_id="K-new", market="DE", supplier_id="nobody", category="toys")
     for stage in STAGES:
@@ -133,7 +133,9 @@ def test_a_fact_holds_at_every_stage_and_is_shown(published: Published, monkeypa
         assert (answer.decision, answer.rule, answer.facts) == ("hold", "standing_fact", [fact])
 
 
-def test_a_failed_test_in_another_market_is_named_and_holds_nothing_here(published: Published, scored: Scored) -> None:
+def test_a_failed_test_in_another_market_is_named_and_holds_nothing_here(
+    published: OnlineStore, scored: Scored
+) -> None:
     """Every SKU that failed in one market alone: held there, tested first in the other, the failure told in both."""
     screen, rows = screen_of(published), listings_of(scored)
     asked_of = {(row["sku_id"], row["market"]): asked(row) for row in rows}

@@ -10,9 +10,9 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.database.audit_log import rows, verified
-from data.database.connection import open_state
-from data.errors import Refusal
+from data.database.audit_log import audit_rows, verify_chain
+from data.database.connection import open_database
+from data.errors import UserError
 from data.settings import read_settings
 from serving.auth.api_keys import ROLES, Key, KeyRing, create_key, key_by_id, key_of, listed_keys, revoke_key
 from serving.auth.rate_limit import AccessPolicy, access_policy_in_force
@@ -28,7 +28,7 @@ POLICY = AccessPolicy(60, 5, 1e6, 60, 300)
 @pytest.fixture
 def embedded(tmp_path: Path) -> Iterator[sa.Engine]:
     """A database in a file."""
-    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
+    engine = open_database(f"sqlite:///{tmp_path / 'state.db'}")
     yield engine
     engine.dispose()
 
@@ -42,8 +42,8 @@ def test_a_key_opens_with_its_secret_until_it_is_revoked(state: sa.Engine) -> No
     revoke_key(state, key.id, NOON)
     assert key_of(state, secret) is None
     assert [row.revoked_at is None for row in listed_keys(state)].count(False) == 1
-    assert [row.action for row in rows(state)] == ["create_key"] * 4 + ["revoke_key"]
-    assert verified(state) is not None
+    assert [row.action for row in audit_rows(state)] == ["create_key"] * 4 + ["revoke_key"]
+    assert verify_chain(state) is not None
 
 
 def test_a_key_is_revoked_once(state: sa.Engine) -> None:
@@ -51,9 +51,9 @@ def test_a_key_is_revoked_once(state: sa.Engine) -> None:
     key, _ = create_key(state, "lab gateway", "scheduler", NOON)
     revoke_key(state, key.id, NOON)
     for wrong in (key.id, "000000000000"):
-        with pytest.raises(Refusal, match=r"no key .* not revoked already"):
+        with pytest.raises(UserError, match=r"no key .* not revoked already"):
             revoke_key(state, wrong, NOON)
-    assert len(list(rows(state))) == 2
+    assert len(list(audit_rows(state))) == 2
 
 
 def test_a_key_is_of_its_person_or_of_whom_it_is_named_after(state: sa.Engine) -> None:
@@ -91,9 +91,9 @@ def test_a_changed_secret_opens_nothing(embedded: sa.Engine) -> None:
 @pytest.mark.parametrize("name", ["", "  ", "x" * 81, "two\nlines"])
 def test_a_key_needs_a_printable_name(embedded: sa.Engine, name: str) -> None:
     """Names appear in lists and records, so they are short and printable."""
-    with pytest.raises(Refusal, match="A key needs the name"):
+    with pytest.raises(UserError, match="A key needs the name"):
         create_key(embedded, name, "admin", NOON)
-    with pytest.raises(Refusal, match="A key needs the name"):
+    with pytest.raises(UserError, match="A key needs the name"):
         create_key(embedded, "laptop 7", "admin", NOON, person=name)
 
 
@@ -123,14 +123,14 @@ def test_known_keys_open_while_the_database_is_gone(embedded: sa.Engine) -> None
 
     def engine() -> sa.Engine:
         if gone:
-            raise Refusal("The database cannot be used.")
+            raise UserError("The database cannot be used.")
         return embedded
 
     ring = KeyRing(engine, POLICY)
     ring.looked_up(secret)
     gone = True
     assert ring.looked_up(secret) == key
-    with pytest.raises(Refusal, match="cannot be used"):
+    with pytest.raises(UserError, match="cannot be used"):
         ring.looked_up("ts_000000000000_" + "x" * 43)
 
 
@@ -144,7 +144,7 @@ def test_the_command_line_makes_lists_and_revokes(tmp_path: Path) -> None:
 
     assert "no keys yet" in run("list")
     secret = run("create", "lab gateway", "--role", "scheduler").strip()
-    engine = open_state(read_settings(tmp_path, {}).database_address)
+    engine = open_database(read_settings(tmp_path, {}).database_address)
     key = key_of(engine, secret)
     assert isinstance(key, Key)
     assert secret not in run("list")
@@ -163,5 +163,5 @@ def test_the_policy_of_access_is_whole(tmp_path: Path) -> None:
     assert access_policy_in_force(NOON.date()).requests_per_minute > 0
     (tmp_path / "access").mkdir()
     (tmp_path / "access" / "2026-01-01.toml").write_text("burst = 5\n", encoding="utf-8")
-    with pytest.raises(Refusal, match="Policy 'access' needs a positive number"):
+    with pytest.raises(UserError, match="Policy 'access' needs a positive number"):
         access_policy_in_force(NOON.date(), tmp_path)

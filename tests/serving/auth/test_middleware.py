@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from data.database.connection import open_state
+from data.database.connection import open_database
 from serving.api.errors import ErrorShape
 from serving.auth.api_keys import ROLES, KeyRing, Role, create_key
 from serving.auth.middleware import BodyLimit, Gate, SecurityHeaders, caller
@@ -60,7 +60,7 @@ def anyio_backend() -> str:
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[sa.Engine]:
     """A database in a file."""
-    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
+    engine = open_database(f"sqlite:///{tmp_path / 'state.db'}")
     yield engine
     engine.dispose()
 

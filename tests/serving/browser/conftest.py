@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from data.database.connection import open_state
+from data.database.connection import open_database
 from data.workspace import Workspace
 from serving.auth.api_keys import Role, create_key
 from tests.serving.browser.shop import scored_shop
@@ -35,7 +35,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """A service that asks for keys; one for each file, whose rounds use up the SKUs."""
     folder = tmp_path_factory.mktemp("shop")
     workspace = scored_shop(folder / "workspace")
-    engine = open_state(f"sqlite:///{workspace.database}")
+    engine = open_database(f"sqlite:///{workspace.database}")
     now = datetime.now(UTC)
     keys = {who: create_key(engine, name, role, now)[1] for who, (name, role) in HOLDERS.items()}
     engine.dispose()

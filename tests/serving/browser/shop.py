@@ -12,7 +12,7 @@ from data.lake.tables import Tables, schema_of, tables_from_frames
 from data.progress import SilentProgress
 from data.workspace import Workspace
 from features.review_text.incremental import read_at_once
-from models.registry import champion
+from models.registry import load_champion
 from serving.scoring.batch import score_catalogue
 from tests.models.worlds import tiny_champion
 
@@ -55,7 +55,7 @@ def scored_shop(home: Path, days: Sequence[date] = (DAY,)) -> Workspace:
     workspace, tables = Workspace(home.resolve()), shop_tables()
     tiny_champion(workspace)
     for day in days:
-        score_catalogue(workspace, tables, champion(workspace), day, SilentProgress())
+        score_catalogue(workspace, tables, load_champion(workspace), day, SilentProgress())
     return workspace
 
 

@@ -12,12 +12,12 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 
-from data.database.connection import open_state
+from data.database.connection import open_database
 from data.settings import Settings
 from data.workspace import Workspace
 from serving.console.app import console_app
-from serving.console.context import House
-from serving.online.hot_reload import Desk
+from serving.console.context import AppContext
+from serving.online.hot_reload import HotReloader
 from tests.serving.browser.shop import DAY, DAY_BEFORE, scored_shop
 from tests.serving.conftest import Scored
 
@@ -44,27 +44,27 @@ BY_ID = {holder.id: holder for holder in HOLDERS.values()}
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.Engine]:
     """A state of its own."""
-    engine = open_state(f"sqlite:///{tmp_path_factory.mktemp('state') / 'state.db'}")
+    engine = open_database(f"sqlite:///{tmp_path_factory.mktemp('state') / 'state.db'}")
     yield engine
     engine.dispose()
 
 
 @pytest.fixture(scope="session")
-def house(scored: Scored, engine: sa.Engine) -> House:
+def house(scored: Scored, engine: sa.Engine) -> AppContext:
     """What the pages draw on in these tests."""
     return house_of(scored.workspace.home, engine)
 
 
-def house_of(home: Path, engine: sa.Engine, insecure: bool = False) -> House:
+def house_of(home: Path, engine: sa.Engine, insecure: bool = False) -> AppContext:
     """A house over the workspace at `home`."""
     settings = Settings(Workspace(home), None)
-    return House(
-        settings, Desk(settings.workspace), lambda: engine, HOLDERS.get, BY_ID.get, lambda: NOW, insecure,
+    return AppContext(
+        settings, HotReloader(settings.workspace), lambda: engine, HOLDERS.get, BY_ID.get, lambda: NOW, insecure,
         b"a secret of tests",
     )  # fmt: skip
 
 
-def mounted(house: House) -> Starlette:
+def mounted(house: AppContext) -> Starlette:
     """The console below /ui, as the service mounts it."""
     return Starlette(routes=[Mount("/ui", console_app(lambda: house))])
 
@@ -73,14 +73,14 @@ Clients = Callable[[str], TestClient]
 
 
 @pytest.fixture
-def console(house: House) -> Iterator[TestClient]:
+def console(house: AppContext) -> Iterator[TestClient]:
     """A browser that nobody has signed in with."""
     with TestClient(mounted(house), follow_redirects=False) as client:
         yield client
 
 
 @pytest.fixture
-def signed(house: House) -> Clients:
+def signed(house: AppContext) -> Clients:
     """Makes browsers signed in with the role asked for."""
     return lambda role: signed_into(house, role)
 
@@ -112,14 +112,14 @@ def shop_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def shop(shop_home: Path, tmp_path: Path) -> Iterator[House]:
+def shop(shop_home: Path, tmp_path: Path) -> Iterator[AppContext]:
     """A house over that marketplace in which nothing was decided yet."""
-    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
+    engine = open_database(f"sqlite:///{tmp_path / 'state.db'}")
     yield replace(house_of(shop_home, engine), now=lambda: SHOP_NOW)
     engine.dispose()
 
 
-def signed_into(house: House, role: str) -> TestClient:
+def signed_into(house: AppContext, role: str) -> TestClient:
     """A browser signed in with the role at a house."""
     client = TestClient(mounted(house), follow_redirects=False)
     answer = client.post("/ui/sign-in", data={"csrf": csrf_of(client, "/ui/sign-in"), "key": f"ts_{role}_secret"})

@@ -14,13 +14,13 @@ from starlette.testclient import TestClient
 
 from data.settings import Settings
 from data.workspace import Workspace
-from serving.console.blinding import flagged_bands, veil_of
-from serving.console.context import House
+from serving.console.blinding import blind_scores, flagged_bands
+from serving.console.context import AppContext
 from serving.console.pages.plan import TELLING
 from serving.console.pages.queue import EVIDENCE, SORTED, VIEWS
 from serving.console.session import Person
-from serving.online.hot_reload import Desk
-from serving.online.store import Published, published_now
+from serving.online.hot_reload import HotReloader
+from serving.online.store import OnlineStore, open_online_store
 from serving.review_queue.reader import Entry
 from tests.serving.browser.shop import DRAWN_SKU
 from tests.serving.console.conftest import csrf_of, signed_into, soup_of
@@ -29,13 +29,13 @@ BANDS = ("low", "moderate", "high", "very high")
 
 
 @pytest.fixture
-def published(shop: House) -> Published:
+def published(shop: AppContext) -> OnlineStore:
     """The marketplace in service."""
-    return published_now(shop.settings.workspace)
+    return open_online_store(shop.settings.workspace)
 
 
 @pytest.fixture
-def drawn(published: Published) -> list[Entry]:
+def drawn(published: OnlineStore) -> list[Entry]:
     """The cases that were drawn, with all that the queue says of them."""
     return published.queue.entries(np.flatnonzero(published.queue.column("drawn")))
 
@@ -67,7 +67,7 @@ def give_estimate(client: TestClient, sku_id: str) -> None:
     assert client.post("/ui/estimate", data=sent).status_code == 303
 
 
-def test_no_list_and_no_export_tells_the_score_of_a_veiled_case(shop: House, drawn: list[Entry]) -> None:
+def test_no_list_and_no_export_tells_the_score_of_a_veiled_case(shop: AppContext, drawn: list[Entry]) -> None:
     officer = signed_into(shop, "officer")
     names = {entry.sku_id for entry in drawn}
     assert DRAWN_SKU in names
@@ -88,14 +88,14 @@ def test_no_list_and_no_export_tells_the_score_of_a_veiled_case(shop: House, dra
     assert seen > len(SORTED)
 
 
-def test_where_the_score_sorts_veiled_cases_come_last_by_name(shop: House, drawn: list[Entry]) -> None:
+def test_where_the_score_sorts_veiled_cases_come_last_by_name(shop: AppContext, drawn: list[Entry]) -> None:
     names = [entry.sku_id for entry in sorted(drawn, key=lambda each: each.position)]
     for sort in ("risk", "harm"):
         last_page = lines(signed_into(shop, "officer"), f"view=all&sort={sort}&page=2")
         assert list(last_page)[-len(names) :] == names
 
 
-def test_no_page_of_a_veiled_case_tells_its_score(shop: House, drawn: list[Entry]) -> None:
+def test_no_page_of_a_veiled_case_tells_its_score(shop: AppContext, drawn: list[Entry]) -> None:
     """Its own page leads to the estimate, an order of its test is not offered, and the form shows facts alone."""
     officer = signed_into(shop, "officer")
     csrf = csrf_of(officer, "/ui/")
@@ -116,11 +116,11 @@ def test_no_page_of_a_veiled_case_tells_its_score(shop: House, drawn: list[Entry
 
 
 @pytest.fixture
-def planned(shop: House, tmp_path: Path) -> House:
+def planned(shop: AppContext, tmp_path: Path) -> AppContext:
     """A copy of the marketplace that may be planned in."""
     shutil.copytree(shop.settings.workspace.home, tmp_path / "planned")
     return replace(shop, settings=Settings(Workspace(tmp_path / "planned"), None),
-                   desk=Desk(Workspace(tmp_path / "planned")))  # fmt: skip
+                   desk=HotReloader(Workspace(tmp_path / "planned")))  # fmt: skip
 
 
 def plan_lines(client: TestClient, path: str) -> list[Tag]:
@@ -128,7 +128,7 @@ def plan_lines(client: TestClient, path: str) -> list[Tag]:
     return soup_of(client, path).select("section[aria-labelledby=tests-heading] tbody tr")
 
 
-def test_plan_round_and_export_tell_nothing_of_a_veiled_case(planned: House, drawn: list[Entry]) -> None:
+def test_plan_round_and_export_tell_nothing_of_a_veiled_case(planned: AppContext, drawn: list[Entry]) -> None:
     """Neither its score nor what follows from it; after the estimate, and to a scheduler, they do."""
     scheduler, officer = signed_into(planned, "scheduler"), signed_into(planned, "officer")
     names = {entry.sku_id for entry in drawn}
@@ -155,7 +155,7 @@ def test_plan_round_and_export_tell_nothing_of_a_veiled_case(planned: House, dra
     assert "% predicted" in line.text
 
 
-def test_ledger_and_decisions_tell_nothing_of_a_veiled_case(shop: House, drawn: list[Entry]) -> None:
+def test_ledger_and_decisions_tell_nothing_of_a_veiled_case(shop: AppContext, drawn: list[Entry]) -> None:
     """What a scheduler decided on it is there; the score it was decided on is not, nor words that may tell of it."""
     scheduler, officer = signed_into(shop, "scheduler"), signed_into(shop, "officer")
     entry = next(each for each in drawn if each.sku_id == DRAWN_SKU)
@@ -182,12 +182,12 @@ def test_ledger_and_decisions_tell_nothing_of_a_veiled_case(shop: House, drawn: 
         assert "your estimate first" not in soup_of(officer, path).text
 
 
-def test_the_ledger_can_be_read_before_anything_was_scored(shop: House, tmp_path: Path) -> None:
-    empty = replace(shop, desk=Desk(Workspace(tmp_path / "empty")))
+def test_the_ledger_can_be_read_before_anything_was_scored(shop: AppContext, tmp_path: Path) -> None:
+    empty = replace(shop, desk=HotReloader(Workspace(tmp_path / "empty")))
     assert soup_of(signed_into(empty, "officer"), "/ui/ledger").h1 is not None
 
 
-def test_the_score_shows_to_whoever_gave_an_estimate_and_to_nobody_else(shop: House) -> None:
+def test_the_score_shows_to_whoever_gave_an_estimate_and_to_nobody_else(shop: AppContext) -> None:
     officer, second = signed_into(shop, "officer"), signed_into(shop, "admin")
     give_estimate(officer, DRAWN_SKU)
     assert lines(officer, f"view=all&q={DRAWN_SKU}")[DRAWN_SKU].select(".whisker")
@@ -197,7 +197,7 @@ def test_the_score_shows_to_whoever_gave_an_estimate_and_to_nobody_else(shop: Ho
 
 
 def test_the_cases_to_estimate_are_all_flagged_ones_and_as_many_others(
-    shop: House, published: Published, drawn: list[Entry]
+    shop: AppContext, published: OnlineStore, drawn: list[Entry]
 ) -> None:
     officer = signed_into(shop, "officer")
     flagged = {entry.sku_id for entry in drawn if entry.band in flagged_bands(published)}
@@ -210,12 +210,12 @@ def test_the_cases_to_estimate_are_all_flagged_ones_and_as_many_others(
     assert list(lines(officer, "view=estimate")) == [sku_id for sku_id in listed if sku_id != DRAWN_SKU]
 
 
-def test_a_draw_of_another_policy_is_drawn_anew(shop: House, published: Published) -> None:
+def test_a_draw_of_another_policy_is_drawn_anew(shop: AppContext, published: OnlineStore) -> None:
     """The queue keeps the draw of the policy of its day; a later policy counts from the moment it is in force."""
     stored = published.queue.column("drawn").copy()
     published.queue.__dict__["_columns"] = {**published.queue.__dict__["_columns"], "drawn": ~stored}
     older = replace(published.queue.__dict__["_statement"], draw_policy="2020-01-01-00000000")
     published.queue.__dict__["_statement"] = older
-    veil = veil_of(shop, published, Person("Olga", "officer", "k-officer"), flagged_bands(published))
+    veil = blind_scores(shop, published, Person("Olga", "officer", "k-officer"), flagged_bands(published))
     assert veil.veiled is not None
     assert veil.veiled.tolist() == stored.tolist()

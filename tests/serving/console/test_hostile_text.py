@@ -12,18 +12,18 @@ import pytest
 from bs4 import BeautifulSoup
 from starlette.testclient import TestClient
 
-from data.database.audit_log import Deed, record
-from data.database.connection import open_state
+from data.database.audit_log import AuditEvent, record_event
+from data.database.connection import open_database
 from data.workspace import Workspace
 from serving.api.allocate import Planner, draw_round
-from serving.console.case import casework, decisions_of, policy_today
+from serving.console.case import case_view, decisions_of, policy_today
 from serving.console.session import Person
 from serving.decisions.appeals import answer_appeal, file_appeal
 from serving.decisions.assignment_and_labels import assign
 from serving.decisions.rules import Officer, Proposal
 from serving.dossiers.reader import Dossiers
-from serving.dossiers.records import Dossier, Quote
-from serving.online.store import published_now
+from serving.dossiers.records import Dossier, ReviewQuote
+from serving.online.store import open_online_store
 from serving.review_queue.reader import Entry, Queue
 from tests.features.catalogues import DAY
 from tests.serving.conftest import scored_workspace
@@ -52,7 +52,7 @@ def hostile(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     """A text that stands in titles, brands, suppliers, factories and reviews of every SKU."""
     text = str(request.param)
     true_dossier, true_entries = Dossiers.of, Queue.entries
-    said = Quote("R-1", DAY, DAY, 1, True, text, f"It burned {text}", 0, len(text) + 10, 3, 9, text, 2, 0.9)
+    said = ReviewQuote("R-1", DAY, DAY, 1, True, text, f"It burned {text}", 0, len(text) + 10, 3, 9, text, 2, 0.9)
 
     def dossier(self: Dossiers, position: int) -> Dossier:
         told = true_dossier(self, position)
@@ -89,8 +89,8 @@ def test_reflected_text_is_shown_as_text(signed: Clients) -> None:
 def planned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A workspace of these tests alone, and the round drawn in it."""
     home = scored_workspace(tmp_path_factory.mktemp("hostile") / "workspace").workspace.home
-    engine = open_state(f"sqlite:///{home.parent / 'planned.db'}")
-    drawn = draw_round(Workspace(home), published_now(Workspace(home)), 3_000, Planner(engine, "Sam", NOW))
+    engine = open_database(f"sqlite:///{home.parent / 'planned.db'}")
+    drawn = draw_round(Workspace(home), open_online_store(Workspace(home)), 3_000, Planner(engine, "Sam", NOW))
     engine.dispose()
     return home, drawn.round_id
 
@@ -98,12 +98,12 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 @pytest.fixture
 def written(planned: tuple[Path, str], hostile: str, tmp_path: Path) -> Iterator[tuple[TestClient, dict[str, str]]]:
     """A browser signed in by an officer of that name, and what fills addresses; officers wrote it wherever they can."""
-    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
+    engine = open_database(f"sqlite:///{tmp_path / 'state.db'}")
     named = Holder("k-hostile", hostile, "admin")
     house = replace(house_of(planned[0], engine), holder_of=lambda _: named, holder_by_id=lambda _: named)
     olga, author, third = (Officer(name, "admin", f"k-{name}") for name in ("Olga", hostile, f"{hostile} too"))
     words, decisions, policy = f"{hostile} and so on", decisions_of(house), policy_today(house)
-    file = casework(house, Person("Olga", "admin", "k-Olga"), *FAILED).file
+    file = case_view(house, Person("Olga", "admin", "k-Olga"), *FAILED).file
     removal = decisions.propose(Proposal("remove", "failed_independent_test", words), olga, file, NOW)
     removal = decisions.approve(removal.decision_id, author, NOW, words)
     decisions.propose(Proposal("pause", "serious_hazard_reported", words), author, file, NOW)
@@ -112,7 +112,7 @@ def written(planned: tuple[Path, str], hostile: str, tmp_path: Path) -> Iterator
         if outcome:
             answer_appeal(engine, appeal.appeal_id, third, (outcome, words, NOW), policy)
     assign(engine, FAILED, hostile, author, NOW)
-    record(engine, Deed(hostile, hostile, hostile, {hostile: [hostile]}), NOW)
+    record_event(engine, AuditEvent(hostile, hostile, hostile, {hostile: [hostile]}), NOW)
     with TestClient(mounted(house)) as client:
         client.post("/ui/sign-in", data={"csrf": csrf_of(client, "/ui/sign-in"), "key": "any"})
         yield client, {"decision_id": removal.decision_id, "round_id": planned[1], "sku_id:path": FAILED[0],

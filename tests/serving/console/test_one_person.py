@@ -7,7 +7,7 @@ from bs4 import BeautifulSoup
 from starlette.testclient import TestClient
 
 from serving.auth.api_keys import create_key, key_by_id, key_of
-from serving.console.context import House
+from serving.console.context import AppContext
 from tests.serving.browser.shop import FAILED_SKU
 from tests.serving.console.conftest import SHOP_NOW, csrf_of, mounted, soup_of
 
@@ -15,14 +15,14 @@ FORM = f"/ui/decide?market=EU&sku_id={FAILED_SKU}"
 
 
 @pytest.fixture
-def keyed(shop: House) -> House:
+def keyed(shop: AppContext) -> AppContext:
     """The marketplace with its own keys: two of Olga's, one of Otto's."""
     return replace(
         shop, holder_of=lambda text: key_of(shop.engine, text), holder_by_id=lambda id_: key_by_id(shop.engine, id_)
     )
 
 
-def signed_in(house: House, name: str, person: str | None) -> TestClient:
+def signed_in(house: AppContext, name: str, person: str | None) -> TestClient:
     """A browser signed in with a new officer's key."""
     _, secret = create_key(house.engine, name, "officer", SHOP_NOW, person=person)
     client = TestClient(mounted(house), follow_redirects=False)
@@ -31,7 +31,7 @@ def signed_in(house: House, name: str, person: str | None) -> TestClient:
     return client
 
 
-def test_what_one_key_proposes_no_other_of_the_person_approves(keyed: House) -> None:
+def test_what_one_key_proposes_no_other_of_the_person_approves(keyed: AppContext) -> None:
     """Another person does; the console shows the person, not the key."""
     desk, laptop, otto = (
         signed_in(keyed, name, person) for name, person in (("Olga", None), ("laptop 7", "olga "), ("Otto", None))

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from data.database.connection import open_state
+from data.database.connection import open_database
 from data.errors import UnavailableError
 from serving.auth.api_keys import create_key, key_by_id, key_of, revoke_key
-from serving.console.context import House
+from serving.console.context import AppContext
 from serving.console.session import COOKIE
 from tests.serving.console.conftest import BY_ID, HOLDERS, NOW, Clients, Holder, csrf_of, mounted, soup_of
 
@@ -69,9 +69,9 @@ def test_a_form_of_another_session_or_none_is_refused(signed: Clients) -> None:
     assert officer.get("/ui/").status_code == 303
 
 
-def test_a_revoked_key_ends_its_sessions_at_once(house: House, tmp_path: Path) -> None:
+def test_a_revoked_key_ends_its_sessions_at_once(house: AppContext, tmp_path: Path) -> None:
     """At the next request; the page after it knows nobody, and forms of the old session are no longer believed."""
-    engine = open_state(f"sqlite:///{tmp_path / 'keys.db'}")
+    engine = open_database(f"sqlite:///{tmp_path / 'keys.db'}")
     key, secret = create_key(engine, "Olga", "officer", NOW)
     own = replace(house, holder_of=lambda text: key_of(engine, text), holder_by_id=lambda id_: key_by_id(engine, id_))
     with TestClient(mounted(own), follow_redirects=False) as client:
@@ -87,7 +87,7 @@ def test_a_revoked_key_ends_its_sessions_at_once(house: House, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("changed", ["person", "role"])
-def test_a_session_is_of_the_key_as_it_was(house: House, changed: str) -> None:
+def test_a_session_is_of_the_key_as_it_was(house: AppContext, changed: str) -> None:
     """A key that means something else now is another key."""
     now = Holder(**{**asdict(HOLDERS["ts_officer_secret"]), changed: "admin"})
     with TestClient(mounted(replace(house, holder_by_id=lambda _: now)), follow_redirects=False) as client:
@@ -95,7 +95,7 @@ def test_a_session_is_of_the_key_as_it_was(house: House, changed: str) -> None:
         assert client.get("/ui/").status_code == 303
 
 
-def test_a_session_ends_after_a_working_day_and_when_left_alone(house: House) -> None:
+def test_a_session_ends_after_a_working_day_and_when_left_alone(house: AppContext) -> None:
     """Ten hours after the sign-in however busy it was; two hours after the last page."""
     clock = [NOW]
     with TestClient(mounted(replace(house, now=lambda: clock[0])), follow_redirects=False) as client:
@@ -114,7 +114,7 @@ def test_a_session_ends_after_a_working_day_and_when_left_alone(house: House) ->
         assert (after(119), after(119), after(120)) == (200, 200, 303)
 
 
-def test_without_the_database_nobody_is_believed(house: House) -> None:
+def test_without_the_database_nobody_is_believed(house: AppContext) -> None:
     """Keys cannot be checked, so pages say that, and open nothing."""
     there = [True]
 
@@ -149,7 +149,7 @@ def test_an_unknown_address_gets_a_page_that_leads_back(officer: TestClient) -> 
     assert "There is no page at this address." in answer.text
 
 
-def test_without_keys_everybody_on_this_machine_is_let_in_and_told(house: House) -> None:
+def test_without_keys_everybody_on_this_machine_is_let_in_and_told(house: AppContext) -> None:
     with TestClient(mounted(replace(house, insecure=True))) as client:
         assert "No keys are asked for." in soup_of(client, "/ui/").get_text()
     with TestClient(mounted(replace(house, insecure=True)), client=("10.0.0.7", 4711)) as client:

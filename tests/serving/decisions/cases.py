@@ -6,7 +6,14 @@ from datetime import UTC, date, datetime
 from data.database.audit_log import Versions
 from serving.decisions.blind_assessment import Case, drawn_for_estimate
 from serving.decisions.policy import decision_policy_in_force
-from serving.decisions.records import CaseFile, Offer, Scored, Shown, ShownReason, shown_facts
+from serving.decisions.records import (
+    CaseFile,
+    ContextReason,
+    DecisionContext,
+    ListingSummary,
+    ScoreAtDecision,
+    context_grounds,
+)
 from serving.decisions.rules import Officer, Proposal
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -40,9 +47,11 @@ def case(drawn: bool = False) -> Case:
 
 def file(*facts: Fact, drawn: bool = False, asked: str = "test") -> CaseFile:
     """A case file with these facts."""
-    scored = Scored(0.41, "high", asked, Versions("m-1", "f-1"))
-    reasons = (ShownReason("supplier_fails", 0.7, "Its supplier failed 3 of 4 tests."),)
-    shown = Shown(0.31, 0.52, reasons, shown_facts(facts), Offer("USB charger", "mains_chargers", date(2025, 3, 1)))
+    scored = ScoreAtDecision(0.41, "high", asked, Versions("m-1", "f-1"))
+    reasons = (ContextReason("supplier_fails", 0.7, "Its supplier failed 3 of 4 tests."),)
+    shown = DecisionContext(
+        0.31, 0.52, reasons, context_grounds(facts), ListingSummary("USB charger", "mains_chargers", date(2025, 3, 1))
+    )
     return CaseFile(case(drawn), "S-1", scored, facts, shown)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from data.database.connection import open_state
+from data.database.connection import open_database
 from serving.decisions.store import Decisions
 from tests.postgresql import binaries, postgresql_server
 from tests.serving.decisions.cases import POLICY
@@ -33,7 +33,7 @@ def state(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]
             connection.execute(sa.text("DROP SCHEMA public CASCADE"))
             connection.execute(sa.text("CREATE SCHEMA public"))
         emptied.dispose()
-    engine = open_state(address)
+    engine = open_database(address)
     yield engine
     engine.dispose()
 

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy.pool import StaticPool
 
 from data.database.schema import METADATA
-from data.errors import Refusal
+from data.errors import UserError
 from serving.decisions.appeals import answer_appeal, appeals, file_appeal
 from serving.decisions.records import IN_FORCE, REVERSED
 from serving.decisions.rules import Officer
@@ -60,7 +60,7 @@ class SeveralPeople(RuleBasedStateMachine):
         """Somebody proposes a restriction."""
         try:
             decision = self.decisions.propose(proposal(what), who[1], file(FAILED, ORDER), self._now())
-        except Refusal:
+        except UserError:
             return
         self.restricted[decision.decision_id] = {who[0]}
 
@@ -71,7 +71,7 @@ class SeveralPeople(RuleBasedStateMachine):
             chosen = data.draw(st.sampled_from(sorted(self.restricted)))
             try:
                 self.decisions.approve(chosen, who[1], self._now())
-            except Refusal:
+            except UserError:
                 return
             self.restricted[chosen].add(who[0])
 
@@ -82,7 +82,7 @@ class SeveralPeople(RuleBasedStateMachine):
             chosen = self.decisions.decision(data.draw(st.sampled_from(sorted(self.restricted))))
             try:
                 taken = file_appeal(self.engine, chosen, who[1], (WORDS, self._now()), POLICY)
-            except Refusal:
+            except UserError:
                 return
             self.took_in[taken.appeal_id] = who[0]
 
@@ -93,7 +93,7 @@ class SeveralPeople(RuleBasedStateMachine):
             chosen = data.draw(st.sampled_from(sorted(self.took_in)))
             try:
                 told = answer_appeal(self.engine, chosen, who[1], ("reversed", WORDS, self._now()), POLICY)
-            except Refusal:
+            except UserError:
                 return
             self.lifted[told.decision_id] = (self.took_in[chosen], who[0])
 

@@ -7,13 +7,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.decisions.legal_grounds import fact_policy_in_force, open_notices, standing_facts
-from serving.dossiers.records import Certificate, Dossier, Hold, Incident, LabTest, Listing
+from serving.decisions.legal_grounds import fact_policy_in_force, grounds_in_force, open_notices
+from serving.dossiers.records import Certificate, Dossier, DossierListing, Hold, Incident, LabTest
 
 DAY = date(2026, 7, 1)
 THEN = date(2026, 6, 1)
-LISTING = Listing("K-1", "EU", "S-1", None, "mains_chargers", "Charger", None, 9.0, date(2025, 1, 1), None, None, None,
-                  None, None, None, None)  # fmt: skip
+LISTING = DossierListing(
+    "K-1",
+    "EU",
+    "S-1",
+    None,
+    "mains_chargers",
+    "Charger",
+    None,
+    9.0,
+    date(2025, 1, 1),
+    None,
+    None,
+    None,
+    None,
+    None,
+    None,
+    None,
+)
 FAILED = LabTest("T-1", "K-1", "EU", THEN - timedelta(12), THEN, "fail", "warehouse", None, None, "Charger safety set",
                  "L", "critical", "electric_shock", 450.0)  # fmt: skip
 DENIED = Certificate("C-1", "S-1", THEN, THEN, "denied", "K-1", "CE LVD", "TUV", None)
@@ -29,11 +45,11 @@ def dossier(
 
 def kinds(told: Dossier) -> list[str]:
     """What stands."""
-    return [fact.kind for fact in standing_facts(told, DAY)]
+    return [fact.kind for fact in grounds_in_force(told, DAY)]
 
 
 def test_each_kind_of_fact_is_a_sentence_with_its_row() -> None:
-    facts = standing_facts(dossier((FAILED,), (DENIED,), (HELD,)), DAY)
+    facts = grounds_in_force(dossier((FAILED,), (DENIED,), (HELD,)), DAY)
     assert {fact.kind: fact.row_id for fact in facts} == {
         "failed_independent_test": "T-1", "certificate_denied": "C-1", "authority_order": "H-1"
     }  # fmt: skip

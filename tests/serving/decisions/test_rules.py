@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.policy import POLICY_FOLDER
 from serving.decisions.blind_assessment import Case, drawn_for_estimate
 from serving.decisions.deadlines import due, months_after, working_day_after
 from serving.decisions.policy import decision_policy_in_force
-from serving.decisions.rules import Officer, agreement, judged, missing_fact
+from serving.decisions.rules import Officer, agreement, check_proposal, missing_fact
 from tests.serving.decisions.cases import ANNA, DAY, DENIED, FAILED, ORDER, POLICY, SCHEDULER, Fact, proposal
 
 FACTS = st.sampled_from([FAILED, DENIED, ORDER])
@@ -26,8 +26,8 @@ DAYS = st.dates(date(2020, 1, 1), date(2035, 1, 1))
 def test_without_a_fact_nothing_is_removed_suspended_or_recalled(disposition: str, code: str) -> None:
     """Whatever the reason given; the rule does not even see the score."""
     try:
-        judged(proposal(disposition, code), ANNA, (), POLICY)
-    except Refusal:
+        check_proposal(proposal(disposition, code), ANNA, (), POLICY)
+    except UserError:
         return
     assert disposition not in ("remove", "suspend", "recall")
 
@@ -39,30 +39,30 @@ def test_the_form_and_the_function_agree_on_what_is_missing(facts: list[Fact], d
     outcomes = []
     for code in kind.codes:
         try:
-            outcomes.append(judged(proposal(disposition, code), ANNA, facts, POLICY) is not None)
-        except Refusal:
+            outcomes.append(check_proposal(proposal(disposition, code), ANNA, facts, POLICY) is not None)
+        except UserError:
             outcomes.append(False)
     assert any(outcomes) == (missing_fact(kind, facts) is None)
 
 
 def test_the_missing_fact_is_named() -> None:
     """An officer reads what to get."""
-    with pytest.raises(Refusal, match=r"a score alone does not carry this\. No failed independent test"):
-        judged(proposal("remove"), ANNA, (), POLICY)
+    with pytest.raises(UserError, match=r"a score alone does not carry this\. No failed independent test"):
+        check_proposal(proposal("remove"), ANNA, (), POLICY)
 
 
 def test_a_denied_certificate_carries_a_removal_and_no_recall() -> None:
     """A recall needs a failed test or an order."""
-    fact = judged(proposal("remove", "certificate_denied"), ANNA, [DENIED], POLICY)
+    fact = check_proposal(proposal("remove", "certificate_denied"), ANNA, [DENIED], POLICY)
     assert fact == DENIED
-    with pytest.raises(Refusal, match="Recall from buyers: a score alone"):
-        judged(proposal("recall"), ANNA, [DENIED], POLICY)
+    with pytest.raises(UserError, match="Recall from buyers: a score alone"):
+        check_proposal(proposal("recall"), ANNA, [DENIED], POLICY)
 
 
 def test_the_reason_has_to_fit_the_fact() -> None:
     """A failed test is no authority's order."""
-    with pytest.raises(Refusal, match="reason given is authority order, and no such fact"):
-        judged(proposal("remove", "authority_order"), ANNA, [FAILED], POLICY)
+    with pytest.raises(UserError, match="reason given is authority order, and no such fact"):
+        check_proposal(proposal("remove", "authority_order"), ANNA, [FAILED], POLICY)
 
 
 @pytest.mark.parametrize(("disposition", "officer", "told"), [
@@ -73,18 +73,18 @@ def test_the_reason_has_to_fit_the_fact() -> None:
 def test_who_may_not_is_told_who_may(disposition: str, officer: Officer, told: str) -> None:
     code = "score_high"
     explained = proposal("order_test", code)
-    with pytest.raises(Refusal, match=told):
-        judged(type(explained)(disposition, code, explained.explanation), officer, [FAILED], POLICY)
+    with pytest.raises(UserError, match=told):
+        check_proposal(type(explained)(disposition, code, explained.explanation), officer, [FAILED], POLICY)
 
 
 @pytest.mark.parametrize("explanation", ["", "   bad   ", "x" * 2001])
 def test_words_of_ones_own_are_asked_for(explanation: str) -> None:
-    with pytest.raises(Refusal, match="in your own words why"):
-        judged(proposal("order_test", explanation=explanation), ANNA, (), POLICY)
+    with pytest.raises(UserError, match="in your own words why"):
+        check_proposal(proposal("order_test", explanation=explanation), ANNA, (), POLICY)
 
 
 def test_a_scheduler_orders_tests() -> None:
-    assert judged(proposal("order_test"), SCHEDULER, (), POLICY) is None
+    assert check_proposal(proposal("order_test"), SCHEDULER, (), POLICY) is None
 
 
 def test_agreement_follows_strength() -> None:
@@ -157,5 +157,5 @@ def test_a_policy_that_allows_too_much_is_refused(tmp_path: Path, before: str, a
     assert before in text
     (tmp_path / "decisions").mkdir()
     (tmp_path / "decisions" / "2026-01-01.toml").write_text(text.replace(before, after), encoding="utf-8")
-    with pytest.raises(Refusal, match=told):
+    with pytest.raises(UserError, match=told):
         decision_policy_in_force(DAY, tmp_path)

@@ -8,8 +8,8 @@ from datetime import date, timedelta
 import pytest
 import sqlalchemy as sa
 
-from data.database.audit_log import rows, verified
-from data.errors import Refusal
+from data.database.audit_log import audit_rows, verify_chain
+from data.errors import UserError
 from serving.decisions.appeals import (
     Overturned,
     answer_appeal,
@@ -45,7 +45,7 @@ def test_a_test_is_ordered_at_once_and_stands_in_the_ledger(decisions: Decisions
         "in_force", "as_asked", "Never tested, sold a lot."
     )  # fmt: skip
     assert decisions.of_sku(decision.sku_id, "EU") == decisions.in_force() == [decision]
-    [row] = rows(state, decision.subject)
+    [row] = audit_rows(state, decision.subject)
     told = json.loads(row.content)
     assert (row.actor, row.action, row.model_version, row.policy_version) == ("Sam", "decide", "m-1", POLICY.version)
     assert (told["p_fail"], told["band"], told["package"], told["cost_eur"]) == (0.41, "high", "Charger set", 450.0)
@@ -59,7 +59,7 @@ def test_who_proposed_does_not_approve(decisions: Decisions, disposition: str) -
     proposed = decisions.propose(proposal(disposition), ANNA, file(FAILED), NOON)
     assert proposed.state == "proposed"
     for same in (ANNA, Officer(" anna", "admin", "k-other"), Officer("Another", "admin", ANNA.key_id)):
-        with pytest.raises(Refusal, match="needs four eyes"):
+        with pytest.raises(UserError, match="needs four eyes"):
             decisions.approve(proposed.decision_id, same, NOON)
     assert decisions.waiting() == [proposed]
     approved = decisions.approve(proposed.decision_id, BERND, NOON)
@@ -79,20 +79,20 @@ def test_a_pause_ends_after_seven_days(decisions: Decisions) -> None:
 
 def test_a_role_that_may_not_decide_may_not_approve(decisions: Decisions) -> None:
     proposed = decisions.propose(proposal("remove"), ANNA, file(FAILED), NOON)
-    with pytest.raises(Refusal, match="signed in as scheduler"):
+    with pytest.raises(UserError, match="signed in as scheduler"):
         decisions.approve(proposed.decision_id, SCHEDULER, NOON)
 
 
 def test_a_proposal_is_settled_once(decisions: Decisions, state: sa.Engine) -> None:
     """Declined with words, and then it is over; the ledger has both steps and no third."""
     proposed = decisions.propose(proposal("remove"), ANNA, file(FAILED), NOON)
-    with pytest.raises(Refusal, match="characters why"):
+    with pytest.raises(UserError, match="characters why"):
         decisions.decline(proposed.decision_id, BERND, NOON, "no")
     declined = decisions.decline(proposed.decision_id, BERND, NOON, "The test was of another batch.")
     assert (declined.state, declined.settled_note) == ("declined", "The test was of another batch.")
-    with pytest.raises(Refusal, match="is declined since 2026-07-01"):
+    with pytest.raises(UserError, match="is declined since 2026-07-01"):
         decisions.approve(proposed.decision_id, BERND, NOON)
-    assert [row.action for row in rows(state, proposed.subject)] == ["propose", "decline"]
+    assert [row.action for row in audit_rows(state, proposed.subject)] == ["propose", "decline"]
 
 
 def test_two_approvers_at_once_make_one_approval(decisions: Decisions, state: sa.Engine) -> None:
@@ -103,7 +103,7 @@ def test_two_approvers_at_once_make_one_approval(decisions: Decisions, state: sa
     def approve(officer: Officer) -> None:
         try:
             told.append(decisions.approve(proposed.decision_id, officer, NOON).state)
-        except Refusal as refusal:
+        except UserError as refusal:
             told.append(str(refusal))
 
     workers = [threading.Thread(target=approve, args=(each,)) for each in (BERND, CLARA)]
@@ -112,7 +112,7 @@ def test_two_approvers_at_once_make_one_approval(decisions: Decisions, state: sa
     for worker in workers:
         worker.join()
     assert sorted(each.endswith("nothing waits for approval.") for each in told) == [False, True]
-    assert [row.action for row in rows(state, proposed.subject)] == ["propose", "approve"]
+    assert [row.action for row in audit_rows(state, proposed.subject)] == ["propose", "approve"]
 
 
 @pytest.mark.parametrize("package", [None, "Charger set"])
@@ -133,10 +133,10 @@ def test_the_same_form_sent_twice_at_once_is_one_decision(decisions: Decisions, 
 
 
 def test_a_refused_proposal_leaves_no_trace(decisions: Decisions, state: sa.Engine) -> None:
-    with pytest.raises(Refusal):
+    with pytest.raises(UserError):
         decisions.propose(proposal("remove"), ANNA, file(), NOON)
     assert decisions.waiting() == []
-    assert verified(state) is None
+    assert verify_chain(state) is None
 
 
 def test_a_drawn_case_is_decided_after_the_own_estimate(decisions: Decisions, state: sa.Engine) -> None:
@@ -144,16 +144,16 @@ def test_a_drawn_case_is_decided_after_the_own_estimate(decisions: Decisions, st
     drawn = case(drawn=True)
     assert estimate_is_due(state, drawn, ANNA.key_id, POLICY)
     assert not estimate_is_due(state, case(), ANNA.key_id, POLICY)
-    with pytest.raises(Refusal, match="drawn for an own estimate"):
+    with pytest.raises(UserError, match="drawn for an own estimate"):
         decisions.propose(proposal("order_test"), ANNA, file(drawn=True), NOON)
-    with pytest.raises(Refusal, match="between 0 and 100 percent"):
+    with pytest.raises(UserError, match="between 0 and 100 percent"):
         give_estimate(state, drawn, ANNA, (1.2, NOON), POLICY)
     assert give_estimate(state, drawn, ANNA, (0.25, NOON), POLICY) == 0.25
     assert give_estimate(state, drawn, ANNA, (0.99, NOON), POLICY) == 0.25
     assert not estimate_is_due(state, drawn, ANNA.key_id, POLICY)
     assert estimate_is_due(state, drawn, BERND.key_id, POLICY)
     decisions.propose(proposal("order_test"), ANNA, file(drawn=True), NOON)
-    told = [json.loads(row.content) for row in rows(state, drawn.subject)]
+    told = [json.loads(row.content) for row in audit_rows(state, drawn.subject)]
     assert (told[0]["estimate"], told[0]["draw_probability"]) == (0.25, 0.1)
     assert told[1]["own_estimate"] == {"drawn": True, "probability": 0.1, "estimate": 0.25}
 
@@ -164,9 +164,9 @@ def test_a_scheduler_orders_the_test_of_a_drawn_case_without_an_estimate(
     """Only officers and admins are asked what they expect; the ledger says that nobody was."""
     decision = decisions.propose(proposal("order_test"), SCHEDULER, file(drawn=True), NOON)
     assert decision.state == "in_force"
-    [row] = rows(state, decision.subject)
+    [row] = audit_rows(state, decision.subject)
     assert json.loads(row.content)["own_estimate"] == {"drawn": True, "probability": 0.1, "estimate": None}
-    with pytest.raises(Refusal, match="drawn for an own estimate"):
+    with pytest.raises(UserError, match="drawn for an own estimate"):
         decisions.propose(proposal("order_test"), CLARA, file(drawn=True), NOON)
 
 
@@ -180,9 +180,9 @@ def test_a_test_is_ordered_once_until_its_report_is_in(decisions: Decisions, sta
     later = NOON + timedelta(days=20)
     said = r"Charger set is ordered already for K-\d+ in EU, by Anna on 2026-07-01 \(d-"
     for sampled in ({}, {"Charger set": before}, {"XRF screen": since}):
-        with pytest.raises(Refusal, match=said):
+        with pytest.raises(UserError, match=said):
             decisions.propose(SET, SCHEDULER, replace(file(), sampled=sampled), later)
-    assert len(list(rows(state, file().case.subject))) == 1
+    assert len(list(audit_rows(state, file().case.subject))) == 1
     decisions.propose(replace(SET, package="XRF screen"), SCHEDULER, file(), later)
     again = decisions.propose(SET, SCHEDULER, replace(file(), sampled={"Charger set": since}), later)
     assert again.package == "Charger set"
@@ -191,7 +191,7 @@ def test_a_test_is_ordered_once_until_its_report_is_in(decisions: Decisions, sta
 def test_an_order_without_a_report_is_lost_after_the_policys_days(decisions: Decisions) -> None:
     decisions.propose(SET, ANNA, file(), NOON)
     last = NOON + timedelta(days=POLICY.order_days)
-    with pytest.raises(Refusal, match="ordered already"):
+    with pytest.raises(UserError, match="ordered already"):
         decisions.propose(SET, ANNA, file(), last - timedelta(seconds=1))
     assert decisions.propose(SET, ANNA, file(), last).state == "in_force"
 
@@ -204,7 +204,7 @@ def test_of_orders_at_once_one_stands(decisions: Decisions) -> None:
         try:
             decisions.propose(replace(SET, form_token=f"t-{number}"), ANNA, file(), NOON)
             told.append(True)
-        except Refusal:
+        except UserError:
             told.append(False)
 
     workers = [threading.Thread(target=order, args=(number,)) for number in range(4)]
@@ -220,14 +220,14 @@ def test_an_appeal_is_answered_by_somebody_new(decisions: Decisions, state: sa.E
     decision = removed(decisions)
     appeal = file_appeal(state, decision, DORA, ("The sample was of the old batch.", NOON), POLICY)
     for partial, told in ((ANNA, "took part in"), (BERND, "took part in"), (DORA, "took the appeal in")):
-        with pytest.raises(Refusal, match=told):
+        with pytest.raises(UserError, match=told):
             answer_appeal(state, appeal.appeal_id, partial, ("reversed", NOTE, NOON), POLICY)
-    with pytest.raises(Refusal, match="not 'ignored'"):
+    with pytest.raises(UserError, match="not 'ignored'"):
         answer_appeal(state, appeal.appeal_id, CLARA, ("ignored", NOTE, NOON), POLICY)
     answered = answer_appeal(state, appeal.appeal_id, CLARA, ("reversed", NOTE, NOON), POLICY)
     assert appeals(state, decision.decision_id) == [answered]
     assert decisions.decision(decision.decision_id).state == "reversed"
-    with pytest.raises(Refusal, match="was reversed before"):
+    with pytest.raises(UserError, match="was reversed before"):
         answer_appeal(state, appeal.appeal_id, CLARA, ("upheld", NOTE, NOON), POLICY)
 
 
@@ -249,7 +249,7 @@ def test_a_decision_keeps_what_was_shown(decisions: Decisions, state: sa.Engine)
     on = file(FAILED)
     decision = decisions.propose(proposal("remove"), ANNA, on, NOON)
     assert decision.before_them == on.shown
-    [row] = rows(state, decision.subject)
+    [row] = audit_rows(state, decision.subject)
     assert on.shown is not None
     assert json.loads(row.content)["shown"] == on.shown.told()
     assert decisions.propose(proposal("order_test"), ANNA, replace(on, shown=None), NOON).before_them is None
@@ -259,7 +259,7 @@ def test_every_row_about_a_decision_carries_its_versions(decisions: Decisions, s
     decision = removed(decisions)
     appeal = file_appeal(state, decision, DORA, ("The sample was of the old batch.", NOON), POLICY)
     answer_appeal(state, appeal.appeal_id, CLARA, ("upheld", NOTE, NOON), POLICY)
-    told = list(rows(state, decision.subject))
+    told = list(audit_rows(state, decision.subject))
     assert [row.action for row in told] == ["propose", "approve", "appeal", "answer_appeal"]
     for row in told:
         assert (row.model_version, row.feature_version, row.policy_version) == ("m-1", "f-1", POLICY.version)
@@ -269,14 +269,14 @@ def test_every_row_about_a_decision_carries_its_versions(decisions: Decisions, s
 def test_six_months_are_given_to_appeal(decisions: Decisions, state: sa.Engine) -> None:
     decision = removed(decisions)
     last = NOON.replace(year=2027, month=1)
-    with pytest.raises(Refusal, match="ended on 2027-01-01"):
+    with pytest.raises(UserError, match="ended on 2027-01-01"):
         file_appeal(state, decision, ANNA, ("Here is a new report.", last + timedelta(days=1)), POLICY)
     assert file_appeal(state, decision, ANNA, ("Here is a new report.", last), POLICY).outcome is None
 
 
 def test_there_is_no_appeal_against_a_test(decisions: Decisions, state: sa.Engine) -> None:
     decision = decisions.propose(proposal("order_test"), ANNA, file(), NOON)
-    with pytest.raises(Refusal, match="restricts nothing now"):
+    with pytest.raises(UserError, match="restricts nothing now"):
         file_appeal(state, decision, ANNA, ("We do not like tests.", NOON), POLICY)
 
 
@@ -288,12 +288,12 @@ def test_a_case_has_one_owner_and_the_ledger_all(state: sa.Engine) -> None:
     assert owners(state) == owners(state, "Bernd") == {("K-1", "EU"): "Bernd"}
     assign(state, ("K-1", "EU"), " ", ANNA, NOON)
     assert owner_of(state, "K-1", "EU") is None
-    assert [json.loads(row.content)["owner"] for row in rows(state, "K-1 EU")] == ["Anna", "Bernd", None]
+    assert [json.loads(row.content)["owner"] for row in audit_rows(state, "K-1 EU")] == ["Anna", "Bernd", None]
 
 
 def test_everything_that_was_done_verifies(decisions: Decisions, state: sa.Engine) -> None:
     decision = removed(decisions)
     file_appeal(state, decision, ANNA, ("The sample was of the old batch.", NOON), POLICY)
-    newest = verified(state)
+    newest = verify_chain(state)
     assert newest is not None
     assert newest.number == 3

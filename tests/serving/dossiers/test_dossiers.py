@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data import contract
-from data.errors import Refusal
+from data.errors import UserError
 from data.lake.tables import Tables
 from data.progress import SilentProgress
-from features.fitted_tables import Reference
+from features.fitted_tables import FittedTables
 from features.review_text.classifier import COUNTS_FROM
 from features.snapshot.reader import open_snapshot
 from features.snapshot.writer import write_snapshot
@@ -64,7 +64,7 @@ def test_a_dossier_holds_every_row_known_of_its_sku_and_no_other(seed: int, tmp_
     held = 0
     for dossier in map(dossiers.of, range(len(dossiers))):
         sku = by_key[dossier.listing.sku_id, dossier.listing.market]
-        assert {field.name: sku[field.name] for field in fields(records.Listing)} == vars(dossier.listing)
+        assert {field.name: sku[field.name] for field in fields(records.DossierListing)} == vars(dossier.listing)
         assert ids_told(dossier) == ids_expected(rows, sku)
         expected = units_expected(rows, sku)
         for name, sums in expected.items():
@@ -122,7 +122,7 @@ def test_the_newest_status_of_each_certificate_stands_and_the_graver_of_one_day(
 @pytest.mark.parametrize(
     ("record", "table"),
     [
-        (records.Listing, contract.SKUS), (records.LabTest, contract.LAB_TESTS),
+        (records.DossierListing, contract.SKUS), (records.LabTest, contract.LAB_TESTS),
         (records.Certificate, contract.CERTIFICATES), (records.Hold, contract.HOLDS),
         (records.Incident, contract.INCIDENTS), (records.Audit, contract.AUDITS),
         (records.Remediation, contract.REMEDIATIONS),
@@ -134,7 +134,7 @@ def test_the_records_are_those_of_the_contract(record: type, table: contract.Tab
 
 def test_a_position_of_the_snapshot_is_the_position_of_its_dossier(tmp_path: Path) -> None:
     tables = small_catalogue(skus=60)
-    write_snapshot(tables, DAY, Reference.untrained(), tmp_path / "snapshot", SilentProgress())
+    write_snapshot(tables, DAY, FittedTables.untrained(), tmp_path / "snapshot", SilentProgress())
     snapshot, dossiers = open_snapshot(tmp_path / "snapshot"), written(tables, DAY, tmp_path / "dossiers")
     keys = snapshot.keys(0, len(snapshot)).to_pylist()
     assert [vars(dossiers.of(place).listing) | key for place, key in enumerate(keys)] == [
@@ -197,12 +197,12 @@ def test_an_owner_gets_its_rows_however_they_lie_in_batches(
 
 
 def test_half_written_dossiers_are_refused(dossiers: Dossiers, tmp_path: Path) -> None:
-    with pytest.raises(Refusal, match=r"dossiers\.json is missing. Run `touchstone score`"):
+    with pytest.raises(UserError, match=r"dossiers\.json is missing. Run `touchstone score`"):
         Dossiers(tmp_path)
     record = json.loads((dossiers.folder / STATEMENT.name).read_text())
     for text, sentence in (("{", "is not a statement"), (json.dumps(record | {"format": 9}), "has format 9")):
         (tmp_path / STATEMENT.name).write_text(text)
-        with pytest.raises(Refusal, match=sentence):
+        with pytest.raises(UserError, match=sentence):
             Dossiers(tmp_path)
 
 
@@ -212,10 +212,10 @@ def test_a_file_cut_short_is_refused_and_a_changed_one_found(rows: Rows, tmp_pat
     path = folder / "tests.arrow"
     whole = path.read_bytes()
     path.write_bytes(whole[:-9])
-    with pytest.raises(Refusal, match=r"tests\.arrow is not whole"):
+    with pytest.raises(UserError, match=r"tests\.arrow is not whole"):
         Dossiers(folder)
     path.write_bytes(whole[:100] + bytes([whole[100] ^ 1]) + whole[101:])
-    with pytest.raises(Refusal, match=r"tests\.arrow in .* changed since it was written"):
+    with pytest.raises(UserError, match=r"tests\.arrow in .* changed since it was written"):
         verify_dossiers(folder)
 
 

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.errors import Refusal
-from serving.decisions.records import Decision, Offer, Shown, ShownReason
+from data.errors import UserError
+from serving.decisions.records import ContextReason, Decision, DecisionContext, ListingSummary
 from serving.dsa.statement_of_reasons import Statement, letter, statement_of
 from serving.dsa.transparency_database import transparency_record
 from tests.serving.decisions.cases import POLICY
 
-OFFER = Offer("USB charger 20 W", "mains_chargers", date(2025, 3, 1))
+OFFER = ListingSummary("USB charger 20 W", "mains_chargers", date(2025, 3, 1))
 LOWERS = "The price lowers it."
 SENTENCES = [f"Reason number {number} in a sentence." for number in range(6)]
 REMOVAL = Decision(
@@ -105,8 +105,8 @@ def assert_takes(record: dict[str, Any]) -> None:
 
 def drafted(decision: Decision = REMOVAL, sentences: list[str] = SENTENCES) -> Statement:
     """A statement under the policy in force."""
-    reasons = tuple(ShownReason("sku_units_90", 0.5, sentence) for sentence in sentences)
-    shown = Shown(0.3, 0.5, (*reasons, ShownReason("price_eur", -0.2, LOWERS)), (), OFFER)
+    reasons = tuple(ContextReason("sku_units_90", 0.5, sentence) for sentence in sentences)
+    shown = DecisionContext(0.3, 0.5, (*reasons, ContextReason("price_eur", -0.2, LOWERS)), (), OFFER)
     return statement_of(replace(decision, shown=json.dumps(shown.told())), POLICY)
 
 
@@ -184,21 +184,21 @@ def test_an_article_number_is_given_and_other_ids_are_not() -> None:
 
 
 def test_other_markets_and_gentle_decisions_owe_no_record() -> None:
-    with pytest.raises(Refusal, match="Market US is outside the EU"):
+    with pytest.raises(UserError, match="Market US is outside the EU"):
         transparency_record(drafted(replace(REMOVAL, market="US")))
-    with pytest.raises(Refusal, match="no statement of reasons is owed"):
+    with pytest.raises(UserError, match="no statement of reasons is owed"):
         drafted(replace(REMOVAL, disposition="order_test", code="score_high"))
-    with pytest.raises(Refusal, match="no statement of reasons is owed"):
+    with pytest.raises(UserError, match="no statement of reasons is owed"):
         drafted(replace(REMOVAL, state="declined"))
 
 
 def test_before_approval_there_is_no_statement() -> None:
     """A letter that says another person approved is never true before."""
     proposed = replace(REMOVAL, state="proposed", settled_by=None, settler_key=None, settled_at=None)
-    with pytest.raises(Refusal, match="waits for approval and restricts nothing yet"):
+    with pytest.raises(UserError, match="waits for approval and restricts nothing yet"):
         drafted(proposed)
 
 
 def test_what_was_not_kept_is_not_made_up() -> None:
-    with pytest.raises(Refusal, match="taken before reasons were kept"):
+    with pytest.raises(UserError, match="taken before reasons were kept"):
         statement_of(REMOVAL, POLICY)

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from data.database.audit_log import rows, verified
-from data.database.connection import open_state
+from data.database.audit_log import audit_rows, verify_chain
+from data.database.connection import open_database
 from data.lab_results.store import Sender
 from data.lake.lab_results import accepted_results
 from data.workspace import Workspace
 from serving.api.lab_results import Counter, take_in
 from serving.auth.api_keys import KeyRing, create_key
 from serving.auth.rate_limit import AccessPolicy
-from serving.online.store import published_now
+from serving.online.store import open_online_store
 from serving.scoring.rescoring import SILENT_AFTER, StateProgress, begin, latest
 from tests.serving.conftest import Scored
 
@@ -31,8 +31,8 @@ def own(scored: Scored, tmp_path: Path) -> Workspace:
 
 def test_results_outlive_a_clock_that_jumps_back_and_forth(own: Workspace) -> None:
     """Set back, it refuses what would lie in the future, with that reason; right again, each result is taken once."""
-    engine = open_state(f"sqlite:///{own.database}")
-    counter = Counter(engine, own, published_now(own))
+    engine = open_database(f"sqlite:///{own.database}")
+    counter = Counter(engine, own, open_online_store(own))
     asked = [{"test_id": name, "sku_id": "K-1", "market": "DE", "happened_on": "2026-07-01", "known_on": day,
               "result": "fail", "origin": "warehouse"}
              for name, day in (("T-1", "2026-07-05"), ("T-2", "2026-07-15"))]  # fmt: skip
@@ -43,8 +43,8 @@ def test_results_outlive_a_clock_that_jumps_back_and_forth(own: Workspace) -> No
     assert [refused.why for refused in told[0].refused] == [["known_on is in the future"]]
     assert told[-1].known == ["T-1", "T-2"]
     assert accepted_results(own)["test_id"].to_pylist() == ["T-1", "T-2"]
-    assert [row.action for row in rows(engine)] == ["results", "results"]
-    assert verified(engine) is not None
+    assert [row.action for row in audit_rows(engine)] == ["results", "results"]
+    assert verify_chain(engine) is not None
     engine.dispose()
 
 
@@ -52,7 +52,7 @@ def test_a_key_that_was_looked_up_opens_whatever_the_clock_shows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Trust is counted on the steady clock: a jump of ten years neither ends it nor prolongs it."""
-    engine, policy = open_state(f"sqlite:///{tmp_path / 'state.db'}"), AccessPolicy(60, 10, 1000, 60, 300)
+    engine, policy = open_database(f"sqlite:///{tmp_path / 'state.db'}"), AccessPolicy(60, 10, 1000, 60, 300)
     _, secret = create_key(engine, "planner", "scheduler", NOW, "ann")
     ring, steady = KeyRing(lambda: engine, policy), time.monotonic()
     monkeypatch.setattr("serving.auth.api_keys.time.monotonic", lambda: steady)
@@ -67,7 +67,7 @@ def test_a_key_that_was_looked_up_opens_whatever_the_clock_shows(
 
 def test_a_rescoring_that_a_jump_made_look_silent_is_heard_again(tmp_path: Path) -> None:
     """It counts as interrupted until it says its next step, and runs on."""
-    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
+    engine = open_database(f"sqlite:///{tmp_path / 'state.db'}")
     now = datetime.now(UTC)
     name = begin(engine, create_key(engine, "planner", "scheduler", now, "ann")[0], now - 2 * SILENT_AFTER)
     silent = latest(engine, now)

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from data.database.audit_log import rows, verified
-from data.database.connection import open_state
+from data.database.audit_log import audit_rows, verify_chain
+from data.database.connection import open_database
 from data.lake.lab_results import accepted_results
 from data.workspace import Workspace
 from sampling.rounds import round_ids
@@ -46,9 +46,9 @@ def assert_refused(client: httpx.Client, workspace: Workspace, test_id: str, bec
 def assert_taken_once(workspace: Workspace, address: str, expected: list[str]) -> None:
     """These results are kept once each, and the ledger, which counts them, is whole."""
     assert accepted_results(workspace)["test_id"].to_pylist() == expected
-    engine = open_state(address)
-    told = [json.loads(row.content)["results"] for row in rows(engine) if row.action == "results"]
-    assert verified(engine) is not None
+    engine = open_database(address)
+    told = [json.loads(row.content)["results"] for row in audit_rows(engine) if row.action == "results"]
+    assert verify_chain(engine) is not None
     engine.dispose()
     assert sum(told) == len(expected)
 

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from data.progress import SilentProgress
-from models.registry import champion
-from serving.online.store import published_now
+from models.registry import load_champion
+from serving.online.store import open_online_store
 from serving.publication import publications, published_name
 from serving.schemas import Item
 from serving.scoring.batch import score_catalogue
@@ -31,20 +31,20 @@ def no_file_longer_than(most_bytes: int) -> Iterator[None]:
 def test_whatever_file_no_longer_fits_the_present_scores_stay_and_the_next_run_succeeds(tmp_path: Path) -> None:
     made = scored_workspace(tmp_path / "workspace")
     workspace, item = made.workspace, Item(sku_id="K-1", market="DE")
-    artefact = champion(workspace)
-    before, answer = published_name(workspace), published_now(workspace).score_row(item)
+    artifact = load_champion(workspace)
+    before, answer = published_name(workspace), open_online_store(workspace).score_row(item)
     failed = []
     for most_bytes in (500, 1_500, 5_000, 15_000, 40_000, 10**9):
         with no_file_longer_than(most_bytes):
             try:
-                score_catalogue(workspace, made.tables, artefact, TOMORROW, SilentProgress())
+                score_catalogue(workspace, made.tables, artifact, TOMORROW, SilentProgress())
             except OSError as error:
                 failed.append(str(error))
         if published_name(workspace) == before:
             assert "File too large" in failed[-1]
-            assert published_now(workspace).score_row(item) == answer
+            assert open_online_store(workspace).score_row(item) == answer
         for folder in (publications(workspace), workspace.home / "snapshots", workspace.home / "dossiers"):
             assert not list(folder.rglob(".*"))
     assert len(failed) >= 3
     assert published_name(workspace) != before
-    assert published_now(workspace).score_row(item).as_of == TOMORROW
+    assert open_online_store(workspace).score_row(item).as_of == TOMORROW

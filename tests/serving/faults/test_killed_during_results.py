@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from data.database.audit_log import rows, verified
-from data.database.connection import open_state
+from data.database.audit_log import audit_rows, verify_chain
+from data.database.connection import open_database
 from data.lake.lab_results import accepted_results
 from data.workspace import Workspace
 from tests.serving.conftest import ROOT, running, scored_workspace, wait_until, workers_of
@@ -125,8 +125,8 @@ def _assert_kept_and_taken_once(client: httpx.Client, workspace: Workspace, sent
             assert again["filed"]
     kept = accepted_results(workspace)["test_id"].to_pylist()
     assert sorted(kept) == sorted(sent)
-    engine = open_state(f"sqlite:///{workspace.database}")
-    assert verified(engine) is not None
-    counted = [json.loads(row.content)["results"] for row in rows(engine) if row.action == "results"]
+    engine = open_database(f"sqlite:///{workspace.database}")
+    assert verify_chain(engine) is not None
+    counted = [json.loads(row.content)["results"] for row in audit_rows(engine) if row.action == "results"]
     engine.dispose()
     assert sum(counted) == len(sent)

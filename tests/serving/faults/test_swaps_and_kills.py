@@ -13,9 +13,9 @@ import httpx
 import pytest
 
 from data.progress import SilentProgress
-from data.workspace import Workspace, point
-from models.registry import champion, crown, keep_model
-from serving.online.store import published_now
+from data.workspace import Workspace, write_pointer
+from models.registry import load_champion, set_champion, store_model
+from serving.online.store import open_online_store
 from serving.publication import publications, published_name
 from serving.schemas import Item
 from serving.scoring.batch import score_catalogue
@@ -39,7 +39,7 @@ class Pair:
 
     def put_into_service(self, name: str) -> None:
         """Let the pointer name `name`, as publishing does."""
-        point(publications(self.workspace) / "CURRENT", name)
+        write_pointer(publications(self.workspace) / "CURRENT", name)
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +49,12 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
     answers = {}
     for round_number in range(2):
         if round_number:
-            crown(made.workspace, keep_model(made.workspace, tiny_parts(seed=1)))
+            set_champion(made.workspace, store_model(made.workspace, tiny_parts(seed=1)))
             later = DAY.replace(day=11)
-            score_catalogue(made.workspace, made.tables, champion(made.workspace), later, SilentProgress())
+            score_catalogue(made.workspace, made.tables, load_champion(made.workspace), later, SilentProgress())
         items = [Item(**item) for item in QUESTION["items"]]  # type: ignore[attr-defined]
         name = str(published_name(made.workspace))
-        answers[name] = published_now(made.workspace).answer(items, explain=True).model_dump(mode="json")
+        answers[name] = open_online_store(made.workspace).answer(items, explain=True).model_dump(mode="json")
     return Pair(made.workspace, answers)
 
 

@@ -12,17 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.lake.lab_results import SCHEMA
 from data.progress import SilentProgress
 from data.workspace import Workspace
-from serving.decisions.records import Offer, Shown, ShownFact
+from serving.decisions.records import ContextGround, DecisionContext, ListingSummary
 from serving.dossiers.reader import Dossiers
 from serving.dossiers.records import Dossier
 from serving.dossiers.writer import write_dossiers
 from serving.kpis.aggregate import UNNAMED, totals_of
-from serving.kpis.kpis import LabTotals, MonthTotals, Share, Totals, indicators_file, rate, read_totals, write_totals
-from serving.kpis.outcomes import Forecast, forecasts_of_rounds, forecasts_of_training, take_down
+from serving.kpis.kpis import KpiTotals, LabTotals, MonthTotals, Rate, indicators_file, rate, read_totals, save_totals
+from serving.kpis.outcomes import Forecast, forecasts_of_rounds, forecasts_of_training, take_down_times
 from tests.features.small_world import AS_OF
 from tests.serving.decisions.cases import POLICY
 from tests.serving.dossiers.worlds import tables_of, world
@@ -34,7 +34,7 @@ ROUND = "2026-07-01-00000000"
 @given(whole=st.integers(1, 400), data=st.data())
 def test_an_interval_holds_its_share_and_shrinks_with_more(whole: int, data: st.DataObject) -> None:
     part = data.draw(st.integers(0, whole))
-    share, more = Share(part, whole), Share(4 * part, 4 * whole)
+    share, more = Rate(part, whole), Rate(4 * part, 4 * whole)
     assert 0 <= share.low <= share.value + 1e-12
     assert share.value - 1e-12 <= share.high <= 1
     assert more.high - more.low < share.high - share.low
@@ -43,10 +43,10 @@ def test_an_interval_holds_its_share_and_shrinks_with_more(whole: int, data: st.
 
 def test_the_interval_is_wilsons() -> None:
     """15 of 20 gives 0.531 to 0.888; nothing of nothing could be anything."""
-    share = Share(15, 20)
+    share = Rate(15, 20)
     assert share.low == pytest.approx(0.531, abs=5e-4)
     assert share.high == pytest.approx(0.888, abs=5e-4)
-    assert (Share(0, 0).low, Share(0, 0).high) == (0, 1)
+    assert (Rate(0, 0).low, Rate(0, 0).high) == (0, 1)
 
 
 def test_forecasts_of_rounds_count_each_unit_once(tmp_path: Path) -> None:
@@ -83,17 +83,19 @@ def test_forecasts_of_training_are_its_shares_by_category() -> None:
 
 def test_time_to_take_down_counts_working_days_from_the_fact() -> None:
     """Known on a Thursday, in force on the Monday after: two. Too few decisions have no median."""
-    fact = ShownFact("failed_independent_test", date(2026, 6, 25), "It failed.", "T-1")
+    fact = ContextGround("failed_independent_test", date(2026, 6, 25), "It failed.", "T-1")
     other = replace(fact, since=date(2026, 1, 5), row_id="T-9")
-    shown = Shown(0.3, 0.5, (), (other, fact), Offer(None, "toys", date(2025, 1, 1)))
+    shown = DecisionContext(0.3, 0.5, (), (other, fact), ListingSummary(None, "toys", date(2025, 1, 1)))
     decision = replace(REMOVAL, settled_at="2026-06-29T12:00:00+00:00", shown=json.dumps(shown.told()))
-    assert take_down([decision, replace(decision, shown=None)], POLICY.clocks).working_days == (2,)
-    assert take_down([decision] * 9, POLICY.clocks).quartiles is None
-    assert take_down([decision] * 10, POLICY.clocks).quartiles == (2, 2, 2)
+    assert take_down_times([decision, replace(decision, shown=None)], POLICY.clocks).working_days == (2,)
+    assert take_down_times([decision] * 9, POLICY.clocks).quartiles is None
+    assert take_down_times([decision] * 10, POLICY.clocks).quartiles == (2, 2, 2)
 
 
 @pytest.fixture(scope="module", params=[1, 2])
-def counted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Totals, list[Dossier]]:
+def counted(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[KpiTotals, list[Dossier]]:
     """The counts of a random marketplace, and its dossiers."""
     folder = tmp_path_factory.mktemp("counted") / "dossiers"
     rows = world(request.param)
@@ -104,7 +106,7 @@ def counted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return totals_of(folder), [dossiers.of(position) for position in range(len(dossiers))]
 
 
-def test_months_are_the_sums_of_all_dossiers(counted: tuple[Totals, list[Dossier]]) -> None:
+def test_months_are_the_sums_of_all_dossiers(counted: tuple[KpiTotals, list[Dossier]]) -> None:
     """Nothing is lost or counted twice on the way."""
     totals, dossiers = counted
     for number, month in enumerate(totals.months):
@@ -114,7 +116,7 @@ def test_months_are_the_sums_of_all_dossiers(counted: tuple[Totals, list[Dossier
         assert month.month == dossiers[0].months[number].month
 
 
-def test_events_count_once_however_many_skus_they_touch(counted: tuple[Totals, list[Dossier]]) -> None:
+def test_events_count_once_however_many_skus_they_touch(counted: tuple[KpiTotals, list[Dossier]]) -> None:
     """A hold of a whole range is one hold."""
     totals, dossiers = counted
     for name, key in (("incidents", "incident_id"), ("holds", "hold_id")):
@@ -123,7 +125,7 @@ def test_events_count_once_however_many_skus_they_touch(counted: tuple[Totals, l
         assert [getattr(month, name) for month in totals.months] == [expected[month.month] for month in totals.months]
 
 
-def test_samples_of_suppliers_are_counted_apart(counted: tuple[Totals, list[Dossier]]) -> None:
+def test_samples_of_suppliers_are_counted_apart(counted: tuple[KpiTotals, list[Dossier]]) -> None:
     totals, dossiers = counted
     tests = [test for each in dossiers for test in each.tests]
     own, given_ = [test for test in tests if test.independent], [test for test in tests if not test.independent]
@@ -136,7 +138,7 @@ def test_samples_of_suppliers_are_counted_apart(counted: tuple[Totals, list[Doss
 
 
 def test_standing_certificates_actions_and_exposure_agree_with_the_dossiers(
-    counted: tuple[Totals, list[Dossier]],
+    counted: tuple[KpiTotals, list[Dossier]],
 ) -> None:
     totals, dossiers = counted
     standing = {c.certificate_id: c.status for each in dossiers for c in each.standing_certificates}
@@ -154,7 +156,7 @@ def test_standing_certificates_actions_and_exposure_agree_with_the_dossiers(
     )
 
 
-def test_tests_by_choice_are_those_of_the_last_year_with_a_verdict(counted: tuple[Totals, list[Dossier]]) -> None:
+def test_tests_by_choice_are_those_of_the_last_year_with_a_verdict(counted: tuple[KpiTotals, list[Dossier]]) -> None:
     totals, dossiers = counted
     known = [
         test for each in dossiers for test in each.tests
@@ -166,20 +168,20 @@ def test_tests_by_choice_are_those_of_the_last_year_with_a_verdict(counted: tupl
     assert sum(each.cost_eur for each in totals.chosen) == pytest.approx(sum(test.cost_eur or 0 for test in known))
 
 
-def test_what_is_written_is_read(counted: tuple[Totals, list[Dossier]], tmp_path: Path) -> None:
+def test_what_is_written_is_read(counted: tuple[KpiTotals, list[Dossier]], tmp_path: Path) -> None:
     totals, workspace = counted[0], Workspace(tmp_path)
-    write_totals(workspace, totals)
+    save_totals(workspace, totals)
     assert read_totals(workspace, totals.as_of) == totals
 
 
 def test_no_counts_and_broken_counts_are_said(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
-    with pytest.raises(Refusal, match="Nothing was counted for 2026-07-01 yet"):
+    with pytest.raises(UserError, match="Nothing was counted for 2026-07-01 yet"):
         read_totals(workspace, date(2026, 7, 1))
     path = indicators_file(workspace, date(2026, 7, 1))
     path.parent.mkdir(parents=True)
     path.write_text('{"months": [', encoding="utf-8")
-    with pytest.raises(Refusal, match="cannot be read"):
+    with pytest.raises(UserError, match="cannot be read"):
         read_totals(workspace, date(2026, 7, 1))
 
 
@@ -192,7 +194,7 @@ def test_too_little_is_no_figure(part: int, whole: int, fewest: int) -> None:
 def test_the_newest_month_awaits_its_returns() -> None:
     """It does not pull the return rate down."""
     months = tuple(MonthTotals(date(2026, n, 1), 1000, 100, 1, 5, None, 1, 1) for n in range(1, 6))
-    totals = Totals(AS_OF, "l", 1, months, LabTotals(0, 0, 0, 0.0, 0, 0), 0, 0, {}, 0, 0, (), ())
+    totals = KpiTotals(AS_OF, "l", 1, months, LabTotals(0, 0, 0, 0.0, 0, 0), 0, 0, {}, 0, 0, (), ())
     newest = replace(months[-1], returned_units=0)
     assert totals.return_rate == replace(totals, months=(*months[:-1], newest)).return_rate == 0.1
     assert (totals.exposure, totals.golden_gap, totals.cost_per_critical_eur, totals.in_time_share) == (None,) * 4

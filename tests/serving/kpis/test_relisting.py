@@ -17,7 +17,7 @@ from data.progress import SilentProgress
 from serving.dossiers.reader import OWNER, Dossiers, write_owned_rows
 from serving.dossiers.writer import write_dossiers
 from serving.kpis.aggregate import totals_of
-from serving.kpis.relisting import DAYS, Relisted, relisted
+from serving.kpis.relisting import DAYS, RelistingCounts, count_relistings
 from tests.features.small_world import AS_OF
 from tests.serving.dossiers.worlds import tables_of, world
 
@@ -56,7 +56,7 @@ def test_whatever_the_spelling(data: st.DataObject) -> None:
     with TemporaryDirectory() as folder:
         batch = pa.RecordBatch.from_pylist(rows, SCHEMA)
         write_owned_rows(Path(folder) / "listing.arrow", SCHEMA, [batch])
-        found = relisted(Path(folder), removals, END)
+        found = count_relistings(Path(folder), removals, END)
     assert found == by_comparing(listings, removals, END)
 
 
@@ -72,12 +72,12 @@ def test_in_a_whole_marketplace(seed: int, tmp_path: Path) -> None:
     assert totals_of(folder).relisted == by_comparing([each.listing for each in dossiers], held, AS_OF)
 
 
-def by_comparing(listings: Sequence[Any], removals: dict[int, date], as_of: date) -> tuple[Relisted, ...]:
+def by_comparing(listings: Sequence[Any], removals: dict[int, date], as_of: date) -> tuple[RelistingCounts, ...]:
     """The figures by comparing each removal with each listing."""
     return tuple(_compared(listings, removals, as_of, days) for days in DAYS)
 
 
-def _compared(listings: Sequence[Any], removals: dict[int, date], as_of: date, days: int) -> Relisted:
+def _compared(listings: Sequence[Any], removals: dict[int, date], as_of: date, days: int) -> RelistingCounts:
     span, told = timedelta(days=days), []
     for place, day in removals.items():
         mine = listings[place]
@@ -93,7 +93,7 @@ def _compared(listings: Sequence[Any], removals: dict[int, date], as_of: date, d
                 any(day < each.listed_on <= day + span for each in linked),
                 any(day - span < each.listed_on <= day for each in linked),
             ))  # fmt: skip
-    return Relisted(days, len(told), *(sum(each[number] for each in told) for number in range(3)))
+    return RelistingCounts(days, len(told), *(sum(each[number] for each in told) for number in range(3)))
 
 
 def words(listing: Any) -> list[str]:

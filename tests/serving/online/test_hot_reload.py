@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.progress import SilentProgress
-from data.workspace import Workspace, point
+from data.workspace import Workspace, write_pointer
 from features.snapshot.reader import verify_snapshot
-from models.registry import champion, crown, keep_model
+from models.registry import load_champion, set_champion, store_model
 from serving.dossiers.reader import verify_dossiers
 from serving.online import hot_reload as desk_module
-from serving.online.hot_reload import Desk
-from serving.online.store import Published, published_now
+from serving.online.hot_reload import HotReloader
+from serving.online.store import OnlineStore, open_online_store
 from serving.publication import Floats, Ranks, publications, publish, published_name, read_publication
 from serving.schemas import Item
 from serving.scoring.batch import score_catalogue, score_snapshot
@@ -32,13 +32,13 @@ def own(tmp_path: Path) -> Scored:
 
 def scored_again(own: Scored) -> str:
     """Crown another model, score with it and return its version."""
-    version = keep_model(own.workspace, tiny_parts(seed=1))
-    crown(own.workspace, version)
-    score_catalogue(own.workspace, own.tables, champion(own.workspace), DAY, SilentProgress())
+    version = store_model(own.workspace, tiny_parts(seed=1))
+    set_champion(own.workspace, version)
+    score_catalogue(own.workspace, own.tables, load_champion(own.workspace), DAY, SilentProgress())
     return version
 
 
-def next_of(desk: Desk) -> Published:
+def next_of(desk: HotReloader) -> OnlineStore:
     """The publication that the desk answers from after it has looked."""
     desk.look()
     return desk.published()
@@ -46,13 +46,13 @@ def next_of(desk: Desk) -> Published:
 
 def test_nothing_published_is_said_with_what_to_do(tmp_path: Path) -> None:
     """Before the first scores the desk says to run `touchstone score`."""
-    with pytest.raises(Refusal, match="Run `touchstone score`"):
-        Desk(Workspace(tmp_path)).published()
+    with pytest.raises(UserError, match="Run `touchstone score`"):
+        HotReloader(Workspace(tmp_path)).published()
 
 
 def test_it_moves_on_to_the_next_publication(own: Scored) -> None:
     """After the next scoring the desk answers by the new model, and not before."""
-    desk = Desk(own.workspace)
+    desk = HotReloader(own.workspace)
     first = desk.published()
     assert desk.published() is first
     version = scored_again(own)
@@ -62,7 +62,7 @@ def test_it_moves_on_to_the_next_publication(own: Scored) -> None:
 
 def test_a_publication_that_was_opened_keeps_answering_after_the_next(own: Scored) -> None:
     """An answer in progress is wholly of the old publication, even when the old one has left the disk."""
-    first = published_now(own.workspace)
+    first = open_online_store(own.workspace)
     before = first.answer([Item(sku_id="K-1", market="DE")], explain=True)
     scored_again(own)
     assert first.answer([Item(sku_id="K-1", market="DE")], explain=True) == before
@@ -70,7 +70,7 @@ def test_a_publication_that_was_opened_keeps_answering_after_the_next(own: Score
 
 def files_of_next(own: Scored) -> dict[str, Path]:
     """Every file that the publication in service rests on, by its name."""
-    published = published_now(own.workspace)
+    published = open_online_store(own.workspace)
     folders = (
         publications(own.workspace) / published.name, published.snapshot.folder, published.dossiers.folder,
         own.workspace.models / published.publication.model_version,
@@ -83,7 +83,7 @@ def test_it_stays_while_any_file_of_the_next_is_cut_short_and_moves_on_when_it_i
 ) -> None:
     """Half of any file leaves the present publication in service, and a new start refuses; the whole file is taken."""
     monkeypatch.setattr(desk_module, "RETRY_SECONDS", 0.0)
-    desk = Desk(own.workspace)
+    desk = HotReloader(own.workspace)
     first = desk.published()
     scored_again(own)
     files = files_of_next(own)
@@ -92,8 +92,8 @@ def test_it_stays_while_any_file_of_the_next_is_cut_short_and_moves_on_when_it_i
         whole = path.read_bytes()
         path.write_bytes(whole[: len(whole) // 2])
         assert next_of(desk) is first
-        with pytest.raises(Refusal, match=r"`touchstone score`|train again"):
-            Desk(own.workspace).published()
+        with pytest.raises(UserError, match=r"`touchstone score`|train again"):
+            HotReloader(own.workspace).published()
         path.write_bytes(whole)
     assert next_of(desk) is not first
 
@@ -101,7 +101,7 @@ def test_it_stays_while_any_file_of_the_next_is_cut_short_and_moves_on_when_it_i
 @pytest.mark.parametrize("broken", ["publication.json", "ranks.npy", "p_fail.npy", "snapshot.json", "dossiers.json"])
 def test_it_stays_while_one_bit_of_the_next_is_wrong(own: Scored, broken: str) -> None:
     """A flipped bit in what names and ranks the catalogue is never served."""
-    desk = Desk(own.workspace)
+    desk = HotReloader(own.workspace)
     first = desk.published()
     scored_again(own)
     path = files_of_next(own)[broken]
@@ -109,25 +109,25 @@ def test_it_stays_while_one_bit_of_the_next_is_wrong(own: Scored, broken: str) -
     content[len(content) * 2 // 3] ^= 1
     path.write_bytes(bytes(content))
     assert next_of(desk) is first
-    with pytest.raises(Refusal, match="Run `touchstone score`"):
-        Desk(own.workspace).published()
+    with pytest.raises(UserError, match="Run `touchstone score`"):
+        HotReloader(own.workspace).published()
 
 
 def test_a_broken_publication_is_said_once_and_not_opened_at_every_look(
     own: Scored, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a hundred looks at a broken publication one opens it and says so in the log, whatever the clock shows."""
-    desk = Desk(own.workspace)
+    desk = HotReloader(own.workspace)
     first = desk.published()
     scored_again(own)
     files_of_next(own)["ranks.npy"].write_bytes(b"")
     monkeypatch.setattr(time, "time", lambda: 0.0)
     opened = 0
 
-    def count(workspace: Workspace) -> Published:
+    def count(workspace: Workspace) -> OnlineStore:
         nonlocal opened
         opened += 1
-        return published_now(workspace)
+        return open_online_store(workspace)
 
     monkeypatch.setattr(desk_module, "published_now", count)
     assert all(next_of(desk) is first for _ in range(100))
@@ -140,15 +140,15 @@ def test_a_broken_publication_is_said_once_and_not_opened_at_every_look(
 
 def test_while_the_next_is_opened_everybody_is_answered(own: Scored, monkeypatch: pytest.MonkeyPatch) -> None:
     """A desk that watches opens the next publication and keeps nobody waiting for it."""
-    desk = Desk(own.workspace)
+    desk = HotReloader(own.workspace)
     first = desk.published()
     scored_again(own)
     opening, go_on = threading.Event(), threading.Event()
 
-    def slowly(workspace: Workspace) -> Published:
+    def slowly(workspace: Workspace) -> OnlineStore:
         opening.set()
         assert go_on.wait(10)
-        return published_now(workspace)
+        return open_online_store(workspace)
 
     monkeypatch.setattr(desk_module, "published_now", slowly)
     desk.watch()
@@ -164,15 +164,15 @@ def test_while_the_next_is_opened_everybody_is_answered(own: Scored, monkeypatch
 def test_a_desk_that_watches_survives_whatever_happens(own: Scored, monkeypatch: pytest.MonkeyPatch) -> None:
     """An error that nobody foresaw keeps the present publication in service, and only as long as it lasts."""
     monkeypatch.setattr(desk_module, "RETRY_SECONDS", 0.0)
-    desk, failed = Desk(own.workspace), threading.Event()
+    desk, failed = HotReloader(own.workspace), threading.Event()
     first = desk.published()
     scored_again(own)
 
-    def break_once(workspace: Workspace) -> Published:
+    def break_once(workspace: Workspace) -> OnlineStore:
         if not failed.is_set():
             failed.set()
             raise MemoryError
-        return published_now(workspace)
+        return open_online_store(workspace)
 
     monkeypatch.setattr(desk_module, "published_now", break_once)
     desk.watch()
@@ -186,17 +186,17 @@ def test_a_desk_that_watches_survives_whatever_happens(own: Scored, monkeypatch:
 @pytest.mark.parametrize("broken", ["sku.arrow", "sku_index_row.npy", "tests.arrow", "listing.arrow"])
 def test_a_changed_file_is_not_published_and_the_next_run_writes_it_anew(own: Scored, broken: str) -> None:
     """Publishing reads every file; a wrong bit leaves the present publication, and scoring again mends it."""
-    before, published = published_name(own.workspace), published_now(own.workspace)
+    before, published = published_name(own.workspace), open_online_store(own.workspace)
     path = files_of_next(own)[broken]
     whole = path.read_bytes()
     path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    with pytest.raises(Refusal, match="changed since it was written"):
+    with pytest.raises(UserError, match="changed since it was written"):
         publish(own.workspace, replace(published.publication, policy_version="other"), *ranks_and_p_fail(own))
     assert published_name(own.workspace) == before
-    score_catalogue(own.workspace, own.tables, champion(own.workspace), DAY, SilentProgress(), rows_per_part=64)
+    score_catalogue(own.workspace, own.tables, load_champion(own.workspace), DAY, SilentProgress(), rows_per_part=64)
     verify_snapshot(published.snapshot.folder)
     verify_dossiers(published.dossiers.folder)
-    assert Desk(own.workspace).published().p_fail.tolist() == published.p_fail.tolist()
+    assert HotReloader(own.workspace).published().p_fail.tolist() == published.p_fail.tolist()
 
 
 def ranks_and_p_fail(own: Scored) -> tuple[Ranks, Floats]:
@@ -207,21 +207,21 @@ def ranks_and_p_fail(own: Scored) -> tuple[Ranks, Floats]:
 
 def test_it_stays_while_the_next_model_was_tampered_with(own: Scored) -> None:
     """A changed model file is never served."""
-    desk = Desk(own.workspace)
+    desk = HotReloader(own.workspace)
     first = desk.published()
     version = scored_again(own)
     booster = own.workspace.models / version / "booster.txt"
     booster.write_text(booster.read_text(encoding="utf-8") + "\n", encoding="utf-8")
     assert next_of(desk) is first
-    with pytest.raises(Refusal, match=r"booster\.txt has changed"):
-        Desk(own.workspace).published()
+    with pytest.raises(UserError, match=r"booster\.txt has changed"):
+        HotReloader(own.workspace).published()
 
 
 def test_a_pointer_to_nothing_is_refused(own: Scored) -> None:
     """A pointer that names no publication is a sentence, not a crash."""
-    point(publications(own.workspace) / "CURRENT", "p-000000000000")
-    with pytest.raises(Refusal, match="p-000000000000 cannot be read"):
-        Desk(own.workspace).published()
+    write_pointer(publications(own.workspace) / "CURRENT", "p-000000000000")
+    with pytest.raises(UserError, match="p-000000000000 cannot be read"):
+        HotReloader(own.workspace).published()
 
 
 def test_only_the_present_and_the_previous_publication_are_kept(own: Scored) -> None:
@@ -229,7 +229,7 @@ def test_only_the_present_and_the_previous_publication_are_kept(own: Scored) -> 
     names = [str(published_name(own.workspace))]
     scored_again(own)
     names.append(str(published_name(own.workspace)))
-    score_catalogue(own.workspace, own.tables, champion(own.workspace), DAY.replace(day=11), SilentProgress())
+    score_catalogue(own.workspace, own.tables, load_champion(own.workspace), DAY.replace(day=11), SilentProgress())
     names.append(str(published_name(own.workspace)))
     kept = {path.name for path in publications(own.workspace).iterdir() if path.is_dir()}
     assert kept == set(names[1:])
@@ -237,20 +237,20 @@ def test_only_the_present_and_the_previous_publication_are_kept(own: Scored) -> 
 
 def test_the_riskiest_are_the_first_ranks_with_their_reasons(own: Scored) -> None:
     """The riskiest five are ranks 1 to 5 and each comes with reasons."""
-    riskiest = published_now(own.workspace).riskiest(5)
+    riskiest = open_online_store(own.workspace).riskiest(5)
     assert [row.rank for row in riskiest] == [1, 2, 3, 4, 5]
     assert all(row.reasons for row in riskiest)
 
 
 def test_an_unknown_sku_is_refused_by_name(own: Scored) -> None:
     """Asking for one unknown SKU names it."""
-    with pytest.raises(Refusal, match="no SKU 'nope' in market 'DE'"):
-        published_now(own.workspace).score_row(Item(sku_id="nope", market="DE"))
+    with pytest.raises(UserError, match="no SKU 'nope' in market 'DE'"):
+        open_online_store(own.workspace).score_row(Item(sku_id="nope", market="DE"))
 
 
 def test_the_dossiers_of_a_publication_are_those_of_its_rows(own: Scored) -> None:
     """Every position that the snapshot finds has the dossier of the SKU asked for."""
-    published = published_now(own.workspace)
+    published = open_online_store(own.workspace)
     keys = published.snapshot.keys(0, len(published.snapshot)).to_pylist()
     listings = [published.dossiers.of(place).listing for place in range(len(keys))]
     assert [(told.sku_id, told.market) for told in listings] == [(key["sku_id"], key["market"]) for key in keys]
@@ -258,18 +258,18 @@ def test_the_dossiers_of_a_publication_are_those_of_its_rows(own: Scored) -> Non
 
 def test_scores_without_dossiers_are_served_and_say_so_when_asked(own: Scored) -> None:
     """A snapshot scored by itself answers questions of scores; only what is known of a SKU is refused."""
-    snapshot = published_now(own.workspace).snapshot
-    score_snapshot(own.workspace, snapshot, champion(own.workspace), SilentProgress())
-    published = published_now(own.workspace)
+    snapshot = open_online_store(own.workspace).snapshot
+    score_snapshot(own.workspace, snapshot, load_champion(own.workspace), SilentProgress())
+    published = open_online_store(own.workspace)
     assert published.score_row(Item(sku_id="K-1", market="DE")).reasons
-    with pytest.raises(Refusal, match=r"has no dossiers\. Run `touchstone score`"):
+    with pytest.raises(UserError, match=r"has no dossiers\. Run `touchstone score`"):
         _ = published.dossiers
 
 
 def test_dossiers_of_another_catalogue_are_refused(own: Scored) -> None:
     """Dossiers whose lake is not the snapshot's are never served beside it."""
-    published = published_now(own.workspace)
+    published = open_online_store(own.workspace)
     statement = published.dossiers.folder / "dossiers.json"
     statement.write_text(statement.read_text(encoding="utf-8").replace('"in-memory"', '"l-0"'), encoding="utf-8")
-    with pytest.raises(Refusal, match="another set of dossiers than the one that was published"):
-        published_now(own.workspace)
+    with pytest.raises(UserError, match="another set of dossiers than the one that was published"):
+        open_online_store(own.workspace)

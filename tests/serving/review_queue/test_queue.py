@@ -11,12 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from data.errors import Refusal
+from data.errors import UserError
 from models.risk_bands import bands_in_force
-from serving.online.store import Published, published_now
-from serving.review_queue.format import DAYS, SORTS, Evidence, Told, Wanted, queue_folder
+from serving.online.store import OnlineStore, open_online_store
+from serving.review_queue.format import DAYS, SORTS, QueueDetails, QueueEvidence, QueueQuery, queue_folder
 from serving.review_queue.reader import Entry, Queue
-from serving.review_queue.writer import Alarms, Ranked, write_queue
+from serving.review_queue.writer import ClockStarts, RankedCatalogue, write_queue
 from tests.features.catalogues import DAY
 from tests.serving.conftest import Scored
 
@@ -28,18 +28,18 @@ KEYS: dict[str, Callable[[Entry], float]] = {
 
 
 @pytest.fixture(scope="module")
-def published(scored: Scored) -> Published:
+def published(scored: Scored) -> OnlineStore:
     """The small catalogue in service."""
-    return published_now(scored.workspace)
+    return open_online_store(scored.workspace)
 
 
 @pytest.fixture(scope="module")
-def every(published: Published) -> list[Entry]:
+def every(published: OnlineStore) -> list[Entry]:
     """All that the queue says, by rank."""
     return published.queue.entries(np.arange(len(published.queue)))
 
 
-def test_the_queue_holds_every_sku_with_the_score_that_is_published(published: Published, every: list[Entry]) -> None:
+def test_the_queue_holds_every_sku_with_the_score_that_is_published(published: OnlineStore, every: list[Entry]) -> None:
     rows = published.rows_at(np.array([entry.position for entry in every]))
     told = [(e.sku_id, e.market, e.p_fail, e.band, e.rank) for e in every]
     assert told == [(row.sku_id, row.market, row.p_fail, row.band, row.rank) for row in rows]
@@ -53,13 +53,13 @@ def test_the_queue_holds_every_sku_with_the_score_that_is_published(published: P
 
 
 wanted = st.builds(
-    Wanted,
+    QueueQuery,
     bands=st.sets(st.sampled_from(bands_in_force(DAY).names), max_size=2).map(tuple),
     markets=st.sampled_from([(), ("DE",), ("FR",), ("XX",)]),
     categories=st.sampled_from([(), ("jewellery",), ("toys_3_plus", "mains_chargers")]),
     supplier=st.sampled_from(["", "S-3", "S-nobody"]),
     words=st.lists(st.sampled_from(["red", "TOY 1", "k-1", "s-1", "zz", "%", "\\", "'"]), max_size=2).map(tuple),
-    evidence=st.sampled_from([Evidence(0), Evidence.FAILED, Evidence.PASSED, Evidence.NEW]),
+    evidence=st.sampled_from([QueueEvidence(0), QueueEvidence.FAILED, QueueEvidence.PASSED, QueueEvidence.NEW]),
     never_tested=st.booleans(),
     among=st.none() | st.lists(st.integers(-1, 260), max_size=30).map(lambda rows: np.array(rows, dtype=np.int64)),
     sort=st.sampled_from(SORTS),
@@ -69,7 +69,7 @@ wanted = st.builds(
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(wanted=wanted)
 def test_the_queue_finds_what_a_plain_look_through_finds(
-    published: Published, every: list[Entry], wanted: Wanted
+    published: OnlineStore, every: list[Entry], wanted: QueueQuery
 ) -> None:
     found = published.queue.entries(published.queue.find(wanted))
     expected = [entry for entry in every if fits(entry, wanted)]
@@ -78,7 +78,7 @@ def test_the_queue_finds_what_a_plain_look_through_finds(
     assert keys == sorted(keys)
 
 
-def fits(entry: Entry, wanted: Wanted) -> bool:
+def fits(entry: Entry, wanted: QueueQuery) -> bool:
     """Whether a SKU is wanted, by plain Python."""
     text = f"{entry.sku_id}\n{entry.supplier_id}\n{entry.title or ''}".lower()
     return (
@@ -93,19 +93,19 @@ def fits(entry: Entry, wanted: Wanted) -> bool:
     )
 
 
-def rescored(published: Published, p_fail: Floats, folder: Path, before: Floats | None = None) -> Queue:
+def rescored(published: OnlineStore, p_fail: Floats, folder: Path, before: Floats | None = None) -> Queue:
     """The queue of the same catalogue with other scores."""
     order = np.empty(len(p_fail), dtype=np.int64)
     order[np.argsort(-p_fail, kind="stable")] = np.arange(1, len(p_fail) + 1)
-    told = Told(p_fail, p_fail, np.zeros(len(p_fail), np.int16), p_fail)
+    told = QueueDetails(p_fail, p_fail, np.zeros(len(p_fail), np.int16), p_fail)
     never = np.full(len(p_fail), "NaT", DAYS)
-    scored = (order, p_fail, bands_in_force(DAY), told, Alarms(never, never), before)
-    write_queue(Ranked(published.snapshot, published.dossiers.titles, *scored), folder)
+    scored = (order, p_fail, bands_in_force(DAY), told, ClockStarts(never, never), before)
+    write_queue(RankedCatalogue(published.snapshot, published.dossiers.titles, *scored), folder)
     return Queue(folder)
 
 
 @pytest.fixture(scope="module")
-def twins(published: Published, tmp_path_factory: pytest.TempPathFactory) -> tuple[Queue, Queue, set[int]]:
+def twins(published: OnlineStore, tmp_path_factory: pytest.TempPathFactory) -> tuple[Queue, Queue, set[int]]:
     """Two queues that differ in the scores of 40 SKUs alone, and the positions of these."""
     first, draw = np.array(published.p_fail), np.random.default_rng(4)
     hidden = draw.choice(len(first), 40, replace=False)
@@ -119,7 +119,7 @@ def twins(published: Published, tmp_path_factory: pytest.TempPathFactory) -> tup
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(wanted=wanted)
 def test_what_is_veiled_stands_where_it_stands_whatever_its_score(
-    twins: tuple[Queue, Queue, set[int]], wanted: Wanted
+    twins: tuple[Queue, Queue, set[int]], wanted: QueueQuery
 ) -> None:
     """No filter and no order tells the scores of SKUs that are veiled; without the veil they would."""
     lists = []
@@ -127,32 +127,32 @@ def test_what_is_veiled_stands_where_it_stands_whatever_its_score(
         veiled = np.isin(queue.column("position"), list(twins[2]))
         lists.append(queue.positions(queue.find(replace(wanted, veiled=veiled))).tolist())
     assert lists[0] == lists[1]
-    everything = [queue.positions(queue.find(Wanted())).tolist() for queue in twins[:2]]
+    everything = [queue.positions(queue.find(QueueQuery())).tolist() for queue in twins[:2]]
     assert everything[0] != everything[1]
 
 
 def test_a_sku_is_new_where_its_band_did_not_ask_for_a_test_the_day_before(
-    published: Published, tmp_path: Path
+    published: OnlineStore, tmp_path: Path
 ) -> None:
     bands, p_fail = bands_in_force(DAY), np.array(published.p_fail)
     before = np.where(np.arange(len(p_fail)) % 2, p_fail, np.nan)
     queue = rescored(published, p_fail, tmp_path / "q" / "queue", before)
     for entry in queue.entries(np.arange(len(queue))):
         asks = bands.action([entry.p_fail])[0] in ("test", "priority_test")
-        assert (Evidence.NEW in entry.evidence) == (asks and entry.position % 2 == 0)
-    assert not any(Evidence.NEW in e.evidence for e in published.queue.entries(np.arange(len(p_fail))))
+        assert (QueueEvidence.NEW in entry.evidence) == (asks and entry.position % 2 == 0)
+    assert not any(QueueEvidence.NEW in e.evidence for e in published.queue.entries(np.arange(len(p_fail))))
 
 
 def test_a_queue_cut_short_or_missing_is_refused_in_a_sentence(
-    published: Published, scored: Scored, tmp_path: Path
+    published: OnlineStore, scored: Scored, tmp_path: Path
 ) -> None:
     folder = queue_folder(scored.workspace, published.publication)
     shutil.copytree(folder, tmp_path / "cut")
     texts = tmp_path / "cut" / "texts.arrow"
     texts.write_bytes(texts.read_bytes()[:-9])
-    with pytest.raises(Refusal, match=r"is not whole .* Run `touchstone score`"):
+    with pytest.raises(UserError, match=r"is not whole .* Run `touchstone score`"):
         Queue(tmp_path / "cut")
-    with pytest.raises(Refusal, match=r"There is no complete queue"):
+    with pytest.raises(UserError, match=r"There is no complete queue"):
         Queue(tmp_path / "nowhere")
-    with pytest.raises(Refusal, match=r"cannot be sorted by 'mood'"):
-        published.queue.find(replace(Wanted(), sort="mood"))
+    with pytest.raises(UserError, match=r"cannot be sorted by 'mood'"):
+        published.queue.find(replace(QueueQuery(), sort="mood"))

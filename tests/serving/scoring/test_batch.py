@@ -14,17 +14,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.progress import SilentProgress
 from data.workspace import Workspace
 from features.snapshot.reader import open_snapshot
-from models.registry import champion
+from models.registry import load_champion
 from models.risk_bands import bands_in_force
 from models.scorer import Scorer
-from serving.online.store import published_now
+from serving.online.store import open_online_store
 from serving.publication import day_in_service, published_name, read_publication
 from serving.schemas import Item, ScoreAnswer
-from serving.score_rows import SCORE_SCHEMA, Assessor, assess, ranked, ranks_of
+from serving.score_rows import SCORE_SCHEMA, RowScorer, ranked, ranks_of, score_batch
 from serving.scoring.batch import score_catalogue
 from tests.features.catalogues import DAY, small_catalogue
 from tests.models.worlds import tiny_champion
@@ -58,7 +58,7 @@ def test_the_size_of_a_part_changes_nothing(scored: Scored, tmp_path: Path, rows
     """The size of a part changes no value."""
     home = Workspace(tmp_path / "workspace")
     shutil.copytree(scored.workspace.home, home.home)
-    folder = score_catalogue(home, scored.tables, champion(home), DAY, SilentProgress(), rows_per_part)
+    folder = score_catalogue(home, scored.tables, load_champion(home), DAY, SilentProgress(), rows_per_part)
     assert parts_of(folder).to_pylist() == parts_of(scored.scores).to_pylist()
     assert len(list(folder.iterdir())) == -(-200 // rows_per_part)
 
@@ -84,12 +84,12 @@ def test_a_row_equals_the_same_sku_scored_alone(scored: Scored) -> None:
     """A row equals the same SKU scored alone."""
     publication, ranks, _ = read_publication(scored.workspace, str(published_name(scored.workspace)))
     snapshot = open_snapshot(scored.workspace.home / publication.snapshot)
-    assessor = Assessor(champion(scored.workspace), DAY, bands_in_force(DAY))
+    assessor = RowScorer(load_champion(scored.workspace), DAY, bands_in_force(DAY))
     rows = parts_of(scored.scores)
     for position in (0, 63, 64, 150, 199):
         matrix = snapshot.matrix_at(np.array([position]))
         (keys,) = snapshot.keys(position, position + 1).to_batches()
-        alone = ranked(assess(assessor, keys, matrix), ranks[[position]])
+        alone = ranked(score_batch(assessor, keys, matrix), ranks[[position]])
         assert alone.to_pylist() == rows.slice(position, 1).to_pylist()
 
 
@@ -97,7 +97,7 @@ def test_contributions_sum_to_the_margin(scored: Scored) -> None:
     """The contributions and the base value sum to the margin, and the stored reasons are the largest of them."""
     publication, _, _ = read_publication(scored.workspace, str(published_name(scored.workspace)))
     snapshot = open_snapshot(scored.workspace.home / publication.snapshot)
-    told = Scorer(champion(scored.workspace)).score(snapshot.matrix(0, len(snapshot)))
+    told = Scorer(load_champion(scored.workspace)).score(snapshot.matrix(0, len(snapshot)))
     np.testing.assert_allclose(told.contributions.sum(axis=1) + told.base_value, told.margin, rtol=0, atol=1e-9)
     for row, contributions in zip(parts_of(scored.scores).to_pylist(), told.contributions, strict=True):
         largest = sorted(np.abs(contributions[contributions != 0]), reverse=True)[:5]
@@ -106,7 +106,7 @@ def test_contributions_sum_to_the_margin(scored: Scored) -> None:
 
 def test_each_answer_carries_the_versions_in_force(scored: Scored) -> None:
     """Every row names the model, the features, the policy and the day."""
-    model, rows = champion(scored.workspace), parts_of(scored.scores)
+    model, rows = load_champion(scored.workspace), parts_of(scored.scores)
     expected = {
         "model_version": model.version, "feature_version": model.feature_version,
         "policy_version": bands_in_force(DAY).version, "as_of": DAY,
@@ -121,8 +121,8 @@ def test_an_empty_catalogue_is_refused(tmp_path: Path) -> None:
     tiny_champion(workspace)
     tables = small_catalogue()
     empty = replace(tables, given={**tables.given, "skus": tables["skus"].filter(False)}, fingerprint="empty")
-    with pytest.raises(Refusal, match=f"No SKU is listed by {DAY}"):
-        score_catalogue(workspace, empty, champion(workspace), DAY, SilentProgress())
+    with pytest.raises(UserError, match=f"No SKU is listed by {DAY}"):
+        score_catalogue(workspace, empty, load_champion(workspace), DAY, SilentProgress())
     assert not workspace.scores(DAY).exists()
     assert published_name(workspace) is None
 
@@ -132,7 +132,9 @@ def test_scoring_an_earlier_day_leaves_the_later_one_in_service(tmp_path: Path) 
     scored = scored_workspace(tmp_path / "workspace")
     published = published_name(scored.workspace)
     earlier = date(2026, 1, 5)
-    folder = score_catalogue(scored.workspace, scored.tables, champion(scored.workspace), earlier, SilentProgress())
+    folder = score_catalogue(
+        scored.workspace, scored.tables, load_champion(scored.workspace), earlier, SilentProgress()
+    )
     assert set(parts_of(folder)["as_of"].to_pylist()) == {earlier}
     assert published_name(scored.workspace) == published
 
@@ -141,15 +143,15 @@ def test_a_later_day_whose_snapshot_is_broken_gives_way(tmp_path: Path) -> None:
     """What nobody can open does not keep an earlier day of the same lake out of service."""
     scored = scored_workspace(tmp_path / "workspace")
     assert day_in_service(scored.workspace) == DAY
-    shutil.rmtree(published_now(scored.workspace).snapshot.folder)
+    shutil.rmtree(open_online_store(scored.workspace).snapshot.folder)
     earlier = date(2026, 1, 5)
-    score_catalogue(scored.workspace, scored.tables, champion(scored.workspace), earlier, SilentProgress())
+    score_catalogue(scored.workspace, scored.tables, load_champion(scored.workspace), earlier, SilentProgress())
     assert day_in_service(scored.workspace) == earlier
 
 
 def test_the_service_answers_what_the_file_says_to_the_bit(scored: Scored) -> None:
     """Every row asked over HTTP, alone or with others, is the row of the file to the bit."""
-    published, rows = published_now(scored.workspace), parts_of(scored.scores).to_pylist()
+    published, rows = open_online_store(scored.workspace), parts_of(scored.scores).to_pylist()
     items = [Item(sku_id=row["sku_id"], market=row["market"]) for row in rows]
     together = published.answer(items, explain=True).scores
     for row, told in zip(rows, together, strict=True):
@@ -168,7 +170,7 @@ def test_the_answer_written_at_once_is_the_declared_one(scored: Scored, data: st
     known = [Item(**key) for key in parts_of(scored.scores).select(["sku_id", "market"]).to_pylist()]
     unknown = st.builds(Item, sku_id=st.text(min_size=1, max_size=9), market=st.sampled_from(["DE", "ZZ"]))
     items = data.draw(st.lists(st.sampled_from(known) | unknown, min_size=1, max_size=12))
-    published = published_now(scored.workspace)
+    published = open_online_store(scored.workspace)
     said = published.answer_json(items, explain)
     assert said == published.answer(items, explain).model_dump_json().encode()
     assert ScoreAnswer.model_validate_json(said, strict=True).model_dump_json().encode() == said

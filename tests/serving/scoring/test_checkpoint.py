@@ -12,14 +12,14 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.progress import SilentProgress
 from data.workspace import Workspace
-from models.registry import champion
+from models.registry import load_champion
 from serving.publication import published_name
 from serving.scoring import batch, checkpoint
 from serving.scoring.batch import CatalogueScores, score_catalogue
-from serving.scoring.checkpoint import Staging, staging_for
+from serving.scoring.checkpoint import ScoringCheckpoint, open_checkpoint
 from tests.features.catalogues import DAY, small_catalogue
 from tests.models.worlds import tiny_champion
 from tests.serving.conftest import ROOT, Scored, scored_workspace
@@ -50,7 +50,7 @@ batch.score_catalogue(workspace, small_catalogue(), champion(workspace), DAY, Si
 
 def scored_again(home: Workspace, rows_per_part: int = ROWS_PER_PART) -> Path:
     """Score the small catalogue."""
-    return score_catalogue(home, small_catalogue(), champion(home), DAY, SilentProgress(), rows_per_part)
+    return score_catalogue(home, small_catalogue(), load_champion(home), DAY, SilentProgress(), rows_per_part)
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
@@ -157,10 +157,10 @@ def test_another_model_or_size_of_a_part_starts_afresh(
 def test_work_of_other_code_is_other_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After an upgrade nothing is taken up that the previous code left."""
     target = tmp_path / "scores"
-    with staging_for(target, ("model",)) as before:
+    with open_checkpoint(target, ("model",)) as before:
         before.part(0).touch()
     monkeypatch.setattr(checkpoint, "code_version", lambda: "0" * 12)
-    with staging_for(target, ("model",)) as after:
+    with open_checkpoint(target, ("model",)) as after:
         assert not after.part(0).exists()
         assert not before.folder.exists()
 
@@ -172,7 +172,7 @@ def test_a_full_disk_leaves_the_previous_scores_and_the_finished_parts(
     workspace, expected = fresh
     before, published = bytes_of(workspace.scores(DAY)), published_name(workspace)
     fail(workspace, "_write_unranked", 6)
-    checkpoint = Staging(staged(workspace)[0])
+    checkpoint = ScoringCheckpoint(staged(workspace)[0])
     assert [checkpoint.unranked(number).exists() for number in range(7)] == [True] * 6 + [False]
     assert bytes_of(workspace.scores(DAY)) == before
     assert published_name(workspace) == published
@@ -184,16 +184,16 @@ def test_a_half_written_file_is_never_taken_for_a_part(fresh: tuple[Workspace, d
     workspace, expected = fresh
     fail(workspace, "_write_part", 3)
     (folder,) = staged(workspace)
-    (Staging(folder).parts / ".part-00003.parquet.abcd").write_bytes(b"half")
+    (ScoringCheckpoint(folder).parts / ".part-00003.parquet.abcd").write_bytes(b"half")
     assert bytes_of(scored_again(workspace)) == expected
 
 
 def test_a_second_run_for_the_same_day_is_refused(scored: Scored) -> None:
     """Two runs never write the scores of one day at the same time."""
     target = scored.workspace.scores(DAY)
-    with staging_for(target, ("first",)), pytest.raises(Refusal, match="Another run is writing"):
+    with open_checkpoint(target, ("first",)), pytest.raises(UserError, match="Another run is writing"):
         scored_again(scored.workspace)
-    with staging_for(target, ("first",)) as checkpoint:
+    with open_checkpoint(target, ("first",)) as checkpoint:
         shutil.rmtree(checkpoint.folder)
 
 
@@ -202,9 +202,9 @@ def test_a_run_killed_between_its_two_renames_gives_the_previous_scores_back(tmp
     target = tmp_path / f"as_of={date(2026, 1, 1)}"
     target.mkdir()
     (target / "part-00000.parquet").write_text("previous")
-    with staging_for(target, ("killed",)) as killed:
+    with open_checkpoint(target, ("killed",)) as killed:
         target.replace(killed.replaced)
-    with staging_for(target, ("another",)) as checkpoint:
+    with open_checkpoint(target, ("another",)) as checkpoint:
         assert (target / "part-00000.parquet").read_text() == "previous"
         assert not killed.folder.exists()
         (checkpoint.parts / "part-00000.parquet").write_text("new")

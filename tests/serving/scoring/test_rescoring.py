@@ -7,8 +7,8 @@ from threading import Barrier
 import pytest
 import sqlalchemy as sa
 
-from data.database.audit_log import rows
-from data.errors import Refusal
+from data.database.audit_log import audit_rows
+from data.errors import UserError
 from serving.auth.api_keys import Key
 from serving.scoring.rescoring import SILENT_AFTER, StateProgress, begin, end, latest
 from tests.data.database.conftest import address, postgresql, state
@@ -23,7 +23,7 @@ def test_one_runs_at_a_time_and_is_told_to_its_end(state: sa.Engine) -> None:
     now = datetime.now(UTC)
     assert latest(state, now) is None
     name = begin(state, KEY, now)
-    with pytest.raises(Refusal, match="is being rescored since"):
+    with pytest.raises(UserError, match="is being rescored since"):
         begin(state, KEY, now)
     with StateProgress(state, name).step("Scores", 100, "SKUs") as advance:
         advance(40)
@@ -36,7 +36,7 @@ def test_one_runs_at_a_time_and_is_told_to_its_end(state: sa.Engine) -> None:
     assert told is not None
     assert (told.state, told.done, told.message) == ("done", 100, "The catalogue is scored.")
     begin(state, KEY, now + timedelta(seconds=1))
-    assert [row.action for row in rows(state)] == ["rescore", "rescore"]
+    assert [row.action for row in audit_rows(state)] == ["rescore", "rescore"]
 
 
 def test_of_many_that_begin_at_once_one_runs(state: sa.Engine) -> None:
@@ -47,12 +47,12 @@ def test_of_many_that_begin_at_once_one_runs(state: sa.Engine) -> None:
         ready.wait()
         try:
             return bool(begin(state, KEY, now))
-        except Refusal:
+        except UserError:
             return False
 
     with ThreadPoolExecutor(6) as pool:
         assert sorted(pool.map(beginning, range(6))) == [False] * 5 + [True]
-    assert [row.action for row in rows(state)] == ["rescore"]
+    assert [row.action for row in audit_rows(state)] == ["rescore"]
 
 
 def test_one_that_fell_silent_blocks_nobody(state: sa.Engine) -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from data.progress import SilentProgress
 from data.workspace import Workspace
-from models.registry import champion
-from serving.online.hot_reload import Desk
-from serving.online.store import published_now
+from models.registry import load_champion
+from serving.online.hot_reload import HotReloader
+from serving.online.store import open_online_store
 from serving.publication import publications
 from serving.schemas import Item
 from serving.scoring.batch import score_catalogue
@@ -50,7 +50,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Scored:
     """A catalogue scored on DAYS days, one after the other."""
     made = scored_workspace(tmp_path_factory.mktemp("days") / "workspace")
     for number in range(1, DAYS):
-        score_catalogue(made.workspace, made.tables, champion(made.workspace), day(number), SilentProgress())
+        score_catalogue(made.workspace, made.tables, load_champion(made.workspace), day(number), SilentProgress())
     return made
 
 
@@ -71,7 +71,7 @@ def test_the_latest_days_and_what_publications_name_are_left(own: Workspace, kee
     assert days_of(own, "snapshots") == days_of(own, "dossiers") == wanted[-left:]
     assert len(list((own.home / "queues").iterdir())) == 2
     assert days_of(own, "scores") == wanted
-    published = published_now(own)
+    published = open_online_store(own)
     assert published.score_row(ITEM).as_of == day(DAYS - 1)
     assert len(published.queue) == len(published.snapshot) == len(published.dossiers)
     assert prune(own, keep_days) == []
@@ -96,18 +96,18 @@ def test_what_a_killed_run_left_goes_too(own: Workspace) -> None:
 
 def test_a_service_goes_on_reading_what_it_has_open(own: Workspace, template: Scored) -> None:
     """An answer from a publication whose files are gone is the one from before; the next is opened as ever."""
-    desk = Desk(own)
+    desk = HotReloader(own)
     opened = desk.published()
     before = opened.score_row(ITEM)
     dossier = opened.dossiers.of(0)
     for number in (DAYS, DAYS + 1):
-        score_catalogue(own, template.tables, champion(own), day(number), SilentProgress())
+        score_catalogue(own, template.tables, load_champion(own), day(number), SilentProgress())
     aged(own, 2)
     folders = prune(own, 0)
     assert opened.snapshot.folder in folders
     assert opened.score_row(ITEM) == before
     assert opened.dossiers.of(0) == dossier
-    assert Desk(own).published().score_row(ITEM).as_of == day(DAYS + 1)
+    assert HotReloader(own).published().score_row(ITEM).as_of == day(DAYS + 1)
 
 
 def test_before_the_first_publication_nothing_goes(tmp_path: Path) -> None:

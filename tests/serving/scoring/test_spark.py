@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.ingest.pipeline import ingest
 from data.progress import SilentProgress
 from data.synthetic.generator import write_sample
@@ -24,7 +24,7 @@ from features.point_in_time import feature_table
 from features.registry import FEATURE_NAMES
 from features.review_text.incremental import read_lake
 from features.snapshot.writer import catalogue_on
-from models.registry import champion, crown, keep_model
+from models.registry import load_champion, set_champion, store_model
 from serving.score_rows import SCORE_SCHEMA, ranks_of
 from serving.scoring.batch import score_catalogue
 from tests.features.small_world import REFERENCE
@@ -83,9 +83,9 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> BothWays:
     from serving.scoring import spark
 
     workspace = _marketplace(tmp_path_factory.mktemp("cluster").resolve())
-    tables, artefact = read_lake(workspace), champion(workspace)
-    features = tables.backend.to_pyarrow(feature_table(tables, catalogue_on(tables, DAY), artefact.reference))
-    scores = _rows(score_catalogue(workspace, tables, artefact, DAY, SilentProgress()))
+    tables, artifact = read_lake(workspace), load_champion(workspace)
+    features = tables.backend.to_pyarrow(feature_table(tables, catalogue_on(tables, DAY), artifact.reference))
+    scores = _rows(score_catalogue(workspace, tables, artifact, DAY, SilentProgress()))
     on_spark: list[pa.Table] = []
     written: list[str] = []
 
@@ -109,11 +109,11 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> BothWays:
         with pytest.MonkeyPatch.context() as broken:
             broken.setattr(spark, "_sorted_by_rank", killed)
             with pytest.raises(KeyboardInterrupt):
-                spark.score_on_spark(session, workspace, artefact, None, SilentProgress())
+                spark.score_on_spark(session, workspace, artifact, None, SilentProgress())
         before = tuple(written)
         written.clear()
         patch.setattr(spark, "features_on_spark", partial(overheard, spark.features_on_spark))
-        folder = spark.score_on_spark(session, workspace, artefact, None, SilentProgress())
+        folder = spark.score_on_spark(session, workspace, artifact, None, SilentProgress())
     gc.collect()  # here, where Py4J's connections may be closed unasked
     assert folder == workspace.scores(DAY)
     assert not [path for path in folder.parent.iterdir() if path.is_dir() and path != folder]
@@ -127,7 +127,7 @@ def _marketplace(home: Path) -> Workspace:
     workspace = Workspace(home / "a workspace of 100%")  # a name that an address would have to quote
     write_sample(home / "sample", skus=SKUS, days=730, seed=5, until=UNTIL, progress=SilentProgress())
     ingest(home / "sample", workspace, today=DAY, strict=True, progress=SilentProgress())
-    crown(workspace, keep_model(workspace, replace(tiny_parts(), reference=REFERENCE)))
+    set_champion(workspace, store_model(workspace, replace(tiny_parts(), reference=REFERENCE)))
     return workspace
 
 
@@ -214,7 +214,7 @@ def test_a_killed_run_is_taken_up_after_its_last_finished_step(both: BothWays) -
 def test_a_workspace_in_an_object_store_is_refused_with_a_sentence() -> None:
     from serving.scoring.spark import score_on_spark
 
-    with pytest.raises(Refusal, match=r"is an address \(s3a://\.\.\.\) and must be a folder"):
+    with pytest.raises(UserError, match=r"is an address \(s3a://\.\.\.\) and must be a folder"):
         score_on_spark(None, Workspace(Path("s3a://bucket/home")), None, DAY, SilentProgress())  # type: ignore[arg-type]
 
 
@@ -243,5 +243,5 @@ def test_without_spark_the_refusal_says_how_to_install_it(monkeypatch: pytest.Mo
     from serving.scoring.spark import spark_session
 
     monkeypatch.setitem(sys.modules, "pyspark.errors", None)
-    with pytest.raises(Refusal, match="make setup-spark"), spark_session("local[1]"):
+    with pytest.raises(UserError, match="make setup-spark"), spark_session("local[1]"):
         pass

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.training.worlds import market_frames, tables_of
-from training.dataset.labels import examples, near_duplicate_groups
+from training.dataset.labels import build_labels, near_duplicate_groups
 from training.recipe_schema import LabelRecipe
 
 
@@ -17,7 +17,7 @@ def test_only_independent_tests_with_a_clear_result_are_labels() -> None:
     tests = frames["lab_tests"]
     tests.loc[:9, "origin"] = "supplier_provided"
     tests.loc[10:14, "result"] = "inconclusive"
-    labels = examples(tables_of(frames))
+    labels = build_labels(tables_of(frames))
     assert sorted(labels["test_id"]) == sorted(tests["test_id"].iloc[15:])
     truth = tests.set_index("test_id")["result"] == "fail"
     assert (labels["failed"].to_numpy() == truth.reindex(labels["test_id"]).to_numpy()).all()
@@ -26,16 +26,16 @@ def test_only_independent_tests_with_a_clear_result_are_labels() -> None:
 def test_until_keeps_what_was_known_strictly_before() -> None:
     frames = market_frames(300)
     until = frames["lab_tests"]["known_on"].iloc[150]
-    labels = examples(tables_of(frames), until)
+    labels = build_labels(tables_of(frames), until)
     assert (labels["known_on"] < pd.Timestamp(until)).all()
     assert len(labels) == (frames["lab_tests"]["known_on"] < until).sum()
-    assert len(examples(tables_of(frames), date(2000, 1, 1))) == 0
+    assert len(build_labels(tables_of(frames), date(2000, 1, 1))) == 0
 
 
 def test_the_order_of_rows_changes_nothing() -> None:
     frames = market_frames(200)
     shuffled = {name: frame.sample(frac=1, random_state=3) for name, frame in frames.items()}
-    pd.testing.assert_frame_equal(examples(tables_of(frames)), examples(tables_of(shuffled)))
+    pd.testing.assert_frame_equal(build_labels(tables_of(frames)), build_labels(tables_of(shuffled)))
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcde"), st.sampled_from([None, "f", "g"]),
@@ -64,7 +64,7 @@ def test_the_label_rule_chooses_origins_and_forgives_milder_failures() -> None:
     severities = pd.Series(np.resize(np.array(["minor", "major", None], dtype=object), len(tests)))
     tests["severity"] = severities.where(tests["result"] == "fail", None)
     rule = LabelRecipe(least_severity="major", origins=("warehouse",))
-    labels = examples(tables_of(frames), rule=rule).set_index("test_id")
+    labels = build_labels(tables_of(frames), rule=rule).set_index("test_id")
     told = tests.set_index("test_id").loc[labels.index]
     assert set(told["origin"]) == {"warehouse"}
     assert len(labels) == (tests["origin"] == "warehouse").sum()
@@ -80,6 +80,6 @@ def test_the_same_product_sold_under_another_account_is_one_group() -> None:
     test = frames["lab_tests"].iloc[:1].assign(test_id="t999", sku_id="k999", market=hopped["market"].iloc[0])
     own = test.assign(test_id="t998", sku_id=skus["sku_id"].iloc[0])
     tests = pd.concat([frames["lab_tests"], test, own])
-    labels = examples(tables_of({"suppliers": suppliers, "skus": pd.concat([skus, hopped]), "lab_tests": tests}))
+    labels = build_labels(tables_of({"suppliers": suppliers, "skus": pd.concat([skus, hopped]), "lab_tests": tests}))
     group = labels.set_index("test_id")["group"]
     assert group["t999"] == group["t998"]

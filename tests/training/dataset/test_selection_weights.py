@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from training.dataset.selection_weights import (
-    Stratum,
+    WeightedStratum,
     logged_stratum,
     random_stratum,
     reasons_of_testing,
@@ -82,6 +82,6 @@ def test_weighed_tests_have_the_fail_rate_of_the_catalogue_they_were_drawn_from(
     propensity = np.where(failing, 0.06, 0.02)
     drawn = draw.random(200_000) < propensity
     tests = pd.DataFrame({"strategy": "model", "propensity": propensity[drawn]})
-    stratum: Stratum = logged_stratum(tests)
+    stratum: WeightedStratum = logged_stratum(tests)
     assert failing[drawn].mean() > 0.12
     assert np.average(failing[drawn], weights=stratum.weights) == pytest.approx(0.05, abs=0.006)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.errors import Refusal
+from data.errors import UserError
 from tests.training.worlds import labels_frame
 from training.dataset.splits import default_test_from, group_parts, split_by_time, validation_folds
 from training.recipe import read_recipe
@@ -74,12 +74,12 @@ def test_the_default_test_period_is_a_fifth_of_the_labels_and_at_least_sixty_day
     ],
 )
 def test_labels_that_cannot_teach_are_refused_in_one_sentence(change, test_from, sentence) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(Refusal, match=sentence):
+    with pytest.raises(UserError, match=sentence):
         split_by_time(change(labels_frame(500, 4)), test_from, RECIPE)
 
 
 def test_a_training_part_without_failures_is_refused() -> None:
     labels = labels_frame(500, 5)
     late_failures = labels.assign(failed=labels["as_of"] > labels["as_of"].quantile(0.7))
-    with pytest.raises(Refusal, match=r"The labels to train on before .* do not hold both passes and failures"):
+    with pytest.raises(UserError, match=r"The labels to train on before .* do not hold both passes and failures"):
         split_by_time(late_failures, None, RECIPE)

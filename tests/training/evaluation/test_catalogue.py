@@ -10,38 +10,38 @@ import pytest
 from data.progress import SilentProgress
 from tests.training.worlds import market_frames, small_recipe, tables_of
 from training import metrics
-from training.dataset.labels import examples
+from training.dataset.labels import build_labels
 from training.dataset.splits import split_by_time
-from training.evaluation.catalogue import WeightingComparison, catalogue_evaluation, weighting_comparison
-from training.evaluation.skill import Claim, Judged, sigmoid
-from training.fitting.model import Study, earn, studied
+from training.evaluation.catalogue import WeightingComparison, compare_weighting, evaluate_catalogue
+from training.evaluation.skill import EvaluationSet, Predictions, sigmoid
+from training.fitting.model import TrainingSet, build_training_set, fit_model
 from training.metrics import Floats, Truths, supplier_weights
 from training.recipe import Recipe
 
 
 @pytest.fixture(scope="module")
-def study() -> Study:
+def study() -> TrainingSet:
     """The small marketplace, whose propensities are drawn at random."""
     tables, recipe = tables_of(market_frames()), small_recipe()
-    labels = examples(tables)
-    return studied(tables, labels, split_by_time(labels, None, recipe.split), recipe, SilentProgress())
+    labels = build_labels(tables)
+    return build_training_set(tables, labels, split_by_time(labels, None, recipe.split), recipe, SilentProgress())
 
 
-def compared(study: Study, recipe: Recipe) -> WeightingComparison:
+def compared(study: TrainingSet, recipe: Recipe) -> WeightingComparison:
     """The comparison for a model of this recipe."""
     tests = study.labels.iloc[study.split.test]
     weights = supplier_weights(tests["supplier_id"].tolist(), 30, 1)
-    judged = Judged(tests["failed"].to_numpy(dtype=np.bool_), weights, budget=20)
-    return weighting_comparison(study, earn(study, recipe, SilentProgress()), judged, recipe)
+    judged = EvaluationSet(tests["failed"].to_numpy(dtype=np.bool_), weights, budget=20)
+    return compare_weighting(study, fit_model(study, recipe, SilentProgress()), judged, recipe)
 
 
-def test_equal_propensities_make_no_difference(study: Study) -> None:
+def test_equal_propensities_make_no_difference(study: TrainingSet) -> None:
     told = compared(replace(study, labels=study.labels.assign(propensity=0.2)), small_recipe())
     assert told.weighted == told.unweighted
     assert told.failed_change.value == 0
 
 
-def test_each_recipe_is_compared_with_the_other_way_of_weighing(study: Study) -> None:
+def test_each_recipe_is_compared_with_the_other_way_of_weighing(study: TrainingSet) -> None:
     plain, weighing = compared(study, small_recipe()), compared(study, small_recipe(propensity="true"))
     assert (plain.used, weighing.used) == (False, True)
     assert plain.weighted != plain.unweighted
@@ -71,9 +71,9 @@ def known_catalogue(seed: int = 1, skus: int = 60_000) -> tuple[pd.DataFrame, Fl
 
 def test_weighed_skills_are_those_of_the_catalogue_and_targeted_ones_are_not() -> None:
     tests, margin, everywhere, failing = known_catalogue()
-    told = catalogue_evaluation(tests, {"true": Claim(margin, sigmoid(margin))}, 60, 1)
+    told = evaluate_catalogue(tests, {"true": Predictions(margin, sigmoid(margin))}, 60, 1)
     ones = np.ones((1, len(failing)))
-    auc = metrics.auc(metrics.ranking(everywhere, failing), ones)[0]
+    auc = metrics.auc(metrics.rank_scores(everywhere, failing), ones)[0]
     assert told.targeted.base_rate.low > failing.mean() + 0.05
     for stratum in (told.random, told.logged):
         assert stratum.base_rate.low < failing.mean() < stratum.base_rate.high
@@ -87,15 +87,15 @@ def test_a_claim_that_is_right_for_the_targeted_only_is_told_apart() -> None:
     """It says of everyone what holds of the tested: their base rate."""
     tests, margin, _, _ = known_catalogue()
     constant = np.full(len(tests), tests["failed"].mean())
-    told = catalogue_evaluation(tests, {"of tested": Claim(margin, constant)}, 60, 1)
+    told = evaluate_catalogue(tests, {"of tested": Predictions(margin, constant)}, 60, 1)
     assert told.targeted.claims["of tested"]["expected_per_observed"].value == pytest.approx(1)
     assert told.random.claims["of tested"]["expected_per_observed"].low > 1.3
 
 
 def test_equal_propensities_weigh_nothing() -> None:
     tests, margin, _, _ = known_catalogue(skus=5000)
-    told = catalogue_evaluation(
-        tests.assign(strategy="random", propensity=0.3), {"model": Claim(margin, sigmoid(margin))}, 20, 1
+    told = evaluate_catalogue(
+        tests.assign(strategy="random", propensity=0.3), {"model": Predictions(margin, sigmoid(margin))}, 20, 1
     )
     assert told.random == told.targeted == told.logged
 
@@ -103,12 +103,12 @@ def test_equal_propensities_weigh_nothing() -> None:
 def test_the_json_is_finite_and_says_what_was_left_out() -> None:
     tests, margin, _, _ = known_catalogue(skus=2000)
     tests.loc[:9, "propensity"] = np.nan
-    claims = {"model": Claim(margin, sigmoid(margin))}
-    told = catalogue_evaluation(tests, claims, 20, 1).to_json()
+    claims = {"model": Predictions(margin, sigmoid(margin))}
+    told = evaluate_catalogue(tests, claims, 20, 1).to_json()
     json.dumps(told, allow_nan=False)
     assert told["reasons"]["unknown"] == 10
     assert told["logged"]["n"] == len(tests) - 10
-    unlogged = catalogue_evaluation(tests.assign(propensity=np.nan), claims, 20, 1).to_json()
+    unlogged = evaluate_catalogue(tests.assign(propensity=np.nan), claims, 20, 1).to_json()
     json.dumps(unlogged, allow_nan=False)
     assert unlogged["random"]["n"] == 0
     assert unlogged["random"]["base_rate"] is None

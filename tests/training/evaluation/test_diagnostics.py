@@ -10,19 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.training.worlds import small_recipe
-from training.evaluation.diagnostics import cold_rows, cold_start, jaccard, lab_evaluation, replayed, schedule_replay
-from training.evaluation.skill import Claim, Judged, sigmoid
+from training.evaluation.diagnostics import cold_rows, cold_start, evaluate_labs, jaccard, replayed, schedule_replay
+from training.evaluation.skill import EvaluationSet, Predictions, sigmoid
 from training.fitting.lab_effects import UNKNOWN_LABS, LabEffects
 from training.metrics import Floats
 
 UNITS = st.lists(st.tuples(st.integers(0, 20), st.integers(-3, 3).map(float), st.booleans()), min_size=2, max_size=60)
 
 
-def judged(failed: list[bool], replicates: int = 0) -> Judged:
+def judged(failed: list[bool], replicates: int = 0) -> EvaluationSet:
     """Outcomes that weigh alike, and resampled ones."""
     draw = np.random.default_rng(1)
     weights = np.vstack([np.ones(len(failed)), draw.poisson(1, (replicates, len(failed)))])
-    return Judged(np.array(failed), weights)
+    return EvaluationSet(np.array(failed), weights)
 
 
 @given(UNITS)
@@ -92,7 +92,7 @@ def judged_by_labs(of_product: float) -> tuple[pd.DataFrame, Floats]:
 def test_where_only_laboratories_decide_all_of_the_lift_is_theirs() -> None:
     """Scores that know nothing of products look skilled as long as the laboratory is known."""
     tests, margin = judged_by_labs(of_product=0.0)
-    told = lab_evaluation(tests, 0.01 * margin, 0.01 * margin, EFFECT, 60, 1)
+    told = evaluate_labs(tests, 0.01 * margin, 0.01 * margin, EFFECT, 60, 1)
     assert told.auc_lab_known.value > 0.75
     assert told.auc_lab_averaged.low < 0.5 < told.auc_lab_averaged.high
     assert told.share_of_lift.value == pytest.approx(1, abs=0.1)
@@ -100,7 +100,7 @@ def test_where_only_laboratories_decide_all_of_the_lift_is_theirs() -> None:
 
 def test_where_both_decide_part_of_the_lift_is_theirs() -> None:
     tests, margin = judged_by_labs(of_product=1.0)
-    told = lab_evaluation(tests, margin, margin, EFFECT, 60, 1)
+    told = evaluate_labs(tests, margin, margin, EFFECT, 60, 1)
     assert 0.2 < told.share_of_lift.low < told.share_of_lift.high < 0.8
     assert told.auc_gain.low > 0.05
     assert told.auc_lab_blind == told.auc_lab_averaged
@@ -108,7 +108,7 @@ def test_where_both_decide_part_of_the_lift_is_theirs() -> None:
 
 def test_without_laboratories_nothing_is_theirs() -> None:
     tests, margin = judged_by_labs(of_product=1.0)
-    told = lab_evaluation(tests.assign(lab_id=None), margin, margin, UNKNOWN_LABS, 20, 1)
+    told = evaluate_labs(tests.assign(lab_id=None), margin, margin, UNKNOWN_LABS, 20, 1)
     assert told.auc_gain.value == 0
     assert told.auc_of_labs_alone.value == pytest.approx(0.5)
     json.dumps(told.to_json(), allow_nan=False)
@@ -169,10 +169,10 @@ def test_too_few_is_said_with_the_base_rate_alone() -> None:
     draw = np.random.default_rng(1)
     margin = draw.normal(-1, 1, 200)
     failed = draw.random(200) < sigmoid(margin)
-    judged = Judged(failed, np.vstack([np.ones(200), draw.poisson(1, (40, 200))]), budget=20)
+    judged = EvaluationSet(failed, np.vstack([np.ones(200), draw.poisson(1, (40, 200))]), budget=20)
     few = np.arange(200) < 20
     rows = {"new": few, "known": ~few, "none": few & ~few}
-    new, known, none = cold_start(Claim(margin, sigmoid(margin)), judged, rows, small_recipe().evaluation)
+    new, known, none = cold_start(Predictions(margin, sigmoid(margin)), judged, rows, small_recipe().evaluation)
     assert (new["rows"], new["n"], new["failures"], new["too_few"]) == ("new", 20, int(failed[:20].sum()), True)
     assert new["base_rate_interval"][0] <= new["base_rate"] <= new["base_rate_interval"][1]
     assert "auc" not in new

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.risk_bands import Bands
-from training.evaluation.fairness import FairnessReport, Grouped, GroupFairness, fairness_report, weighted_share
+from models.risk_bands import RiskBands
+from training.evaluation.fairness import FairnessReport, GroupedTests, GroupFairness, fairness_report, weighted_share
 from training.evaluation.fairness_groups import DIMENSIONS, FairnessPolicy
 from training.evaluation.skill import sigmoid
 from training.metrics import Floats
@@ -52,11 +52,11 @@ def test_no_rows_have_no_share() -> None:
     assert np.isnan(weighted_share(np.zeros(0, bool), np.zeros(0), np.zeros(0, int)).value)
 
 
-BANDS = Bands("2026-01-01-test", ("low", "high"), (0.0, 0.3), ("none", "test"))
+BANDS = RiskBands("2026-01-01-test", ("low", "high"), (0.0, 0.3), ("none", "test"))
 POLICY = FairnessPolicy("2026-01-01-test", 30, 10, 10, (10,), (180,))
 
 
-def wronged_world(wrong: float) -> tuple[Grouped, Floats]:
+def wronged_world(wrong: float) -> tuple[GroupedTests, Floats]:
     """2,000 random tests of 400 sellers in two large countries and a tiny one; scores of XX are `wrong` too high.
 
     Sellers of XX are tested twice as often.
@@ -73,10 +73,10 @@ def wronged_world(wrong: float) -> tuple[Grouped, Floats]:
     })  # fmt: skip
     by_seller = pd.DataFrame({name: country if name == "country" else "all" for name in DIMENSIONS}, index=sellers)
     groups = by_seller.iloc[owner].set_axis(tests.index)
-    return Grouped(tests, groups, by_seller), sigmoid(margin + wrong * (groups["country"] == "XX").to_numpy())
+    return GroupedTests(tests, groups, by_seller), sigmoid(margin + wrong * (groups["country"] == "XX").to_numpy())
 
 
-def report_of(grouped: Grouped, p_fail: Floats) -> FairnessReport:
+def report_of(grouped: GroupedTests, p_fail: Floats) -> FairnessReport:
     """The report by the policies of this file."""
     return fairness_report(grouped, p_fail, BANDS, POLICY, 60, 1)
 
@@ -129,7 +129,7 @@ def test_too_few_tests_tell_nothing_but_that_they_are_few() -> None:
 def test_too_few_failures_leave_the_rates_about_them_out() -> None:
     grouped, p_fail = wronged_world(wrong=0.0)
     passed = np.flatnonzero(~grouped.tests["failed"])[:200]
-    few = Grouped(grouped.tests.iloc[passed], grouped.groups.iloc[passed], grouped.sellers)
+    few = GroupedTests(grouped.tests.iloc[passed], grouped.groups.iloc[passed], grouped.sellers)
     told = of_country(report_of(few, p_fail[passed]), "YY").random
     assert np.isnan(told.expected_per_observed.value)
     assert np.isnan(told.bands["high"].false_negative_rate.value)

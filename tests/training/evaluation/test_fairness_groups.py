@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.lake.tables import Tables
 from tests.training.worlds import tables_of
 from training.evaluation.fairness_groups import FairnessPolicy, fairness_policy_in_force, groups_of, sellers_of
@@ -72,5 +72,5 @@ def test_a_policy_whose_edges_do_not_rise_is_refused(tmp_path: Path, edges: str)
     folder.mkdir()
     text = "fewest_tests = 30\nfewest_outcomes = 10\nfewest_sellers = 10\ntenure_edges_days = [180]\n"
     (folder / "2026-01-01.toml").write_text(f"{text}size_edges_skus = {edges}\n", encoding="utf-8")
-    with pytest.raises(Refusal, match=r"Fairness policy 2026-01-01-\w+ lacks or garbles"):
+    with pytest.raises(UserError, match=r"Fairness policy 2026-01-01-\w+ lacks or garbles"):
         fairness_policy_in_force(date(2026, 6, 30), tmp_path)

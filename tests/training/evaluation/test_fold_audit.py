@@ -9,8 +9,8 @@ import pytest
 
 from tests.training.worlds import labels_frame, small_recipe
 from training.dataset.labels import near_duplicate_groups
-from training.dataset.splits import Period, RollingFold, rolling_periods
-from training.evaluation.leakage import LeakFound, audit_folds
+from training.dataset.splits import RollingFold, RollingPeriod, rolling_periods
+from training.evaluation.leakage import LeakageError, audit_folds
 
 RECIPE = small_recipe(minimum_labels="50", period_days="50", gap_days="30")
 
@@ -25,7 +25,7 @@ def labels_of(seed: int) -> pd.DataFrame:
     return labels.assign(group=near_duplicate_groups(labels))
 
 
-def first_period(labels: pd.DataFrame) -> Period:
+def first_period(labels: pd.DataFrame) -> RollingPeriod:
     """The first period before March 2025."""
     return rolling_periods(labels, date(2025, 3, 1), RECIPE)[0]
 
@@ -49,7 +49,9 @@ def test_folds_by_group_pass() -> None:
 def test_a_planted_duplicate_across_folds_is_named() -> None:
     """The group column is wrong, as it would be if ties by factory and title were forgotten."""
     planted = with_twin(labels_of(1))
-    with pytest.raises(LeakFound, match=r"0 suppliers and 1 products teach and judge, such as factory s\d+ with title"):
+    with pytest.raises(
+        LeakageError, match=r"0 suppliers and 1 products teach and judge, such as factory s\d+ with title"
+    ):
         audit_folds(planted, first_period(planted))
 
 
@@ -62,7 +64,7 @@ def test_a_planted_duplicate_is_kept_together_when_groups_are_made_anew() -> Non
 def test_a_supplier_on_both_sides_is_named() -> None:
     labels = labels_of(2)
     mixed = labels.assign(group=[f"g{number % 7}" for number in range(len(labels))])
-    with pytest.raises(LeakFound, match=r"\d+ suppliers and \d+ products teach and judge, such as s"):
+    with pytest.raises(LeakageError, match=r"\d+ suppliers and \d+ products teach and judge, such as s"):
         audit_folds(mixed, first_period(mixed))
 
 
@@ -73,5 +75,5 @@ def test_a_label_known_too_late_is_counted() -> None:
     others = np.setdiff1d(np.flatnonzero(labels["as_of"] > labels["as_of"].iloc[judged].max()), judged)
     apart = others[~labels["group"].iloc[others].isin(set(labels["group"].iloc[judged]))][:4]
     late = RollingFold(np.r_[period.folds[0].fit, apart], period.folds[0].calibration, judged)
-    with pytest.raises(LeakFound, match="4 labels teach that were not known when the judged period began"):
+    with pytest.raises(LeakageError, match="4 labels teach that were not known when the judged period began"):
         audit_folds(labels, replace(period, folds=(late,)))

@@ -9,29 +9,29 @@ import pytest
 
 from data.lake.tables import Tables
 from data.progress import SilentProgress
-from features.fitted_tables import Reference
+from features.fitted_tables import FittedTables
 from features.point_in_time import feature_frame
 from features.registry import FEATURE_NAMES
 from tests.training.worlds import market_frames, small_recipe, tables_of
-from training.dataset.labels import examples
+from training.dataset.labels import build_labels
 from training.dataset.splits import split_by_time
 from training.evaluation import leakage
-from training.evaluation.leakage import LeakFound, audited, before, suspicious_features
+from training.evaluation.leakage import LeakageError, audit_leakage, before, suspicious_features
 from training.fitting import model
-from training.fitting.model import Study, studied
+from training.fitting.model import TrainingSet, build_training_set
 
 RECIPE = small_recipe()
 TABLES = tables_of(market_frames())
-Compute = Callable[[Tables, pd.DataFrame, Reference], pd.DataFrame]
+Compute = Callable[[Tables, pd.DataFrame, FittedTables], pd.DataFrame]
 
 
-def study_of(tables: Tables) -> Study:
+def study_of(tables: Tables) -> TrainingSet:
     """The study of the tables."""
-    labels = examples(tables)
-    return studied(tables, labels, split_by_time(labels, None, RECIPE.split), RECIPE, SilentProgress())
+    labels = build_labels(tables)
+    return build_training_set(tables, labels, split_by_time(labels, None, RECIPE.split), RECIPE, SilentProgress())
 
 
-def leaking(tables: Tables, spine: pd.DataFrame, reference: Reference) -> pd.DataFrame:
+def leaking(tables: Tables, spine: pd.DataFrame, reference: FittedTables) -> pd.DataFrame:
     """The features, but `sku_tests` counts the failures of a SKU whenever they became known."""
     tests = tables["lab_tests"]
     failed = tables.backend.to_pyarrow(tests.filter(tests.result == "fail").select("sku_id")).to_pandas()
@@ -41,7 +41,7 @@ def leaking(tables: Tables, spine: pd.DataFrame, reference: Reference) -> pd.Dat
 
 def test_honest_features_pass_and_the_audit_says_what_it_looked_at() -> None:
     study = study_of(TABLES)
-    told = audited(TABLES, study, RECIPE, SilentProgress())
+    told = audit_leakage(TABLES, study, RECIPE, SilentProgress())
     until = study.split.calibration_from
     assert told["without_rows_from"] == until.isoformat()
     recent = study.labels["as_of"].between(pd.Timestamp(told["from"]), pd.Timestamp(until))
@@ -52,8 +52,8 @@ def test_honest_features_pass_and_the_audit_says_what_it_looked_at() -> None:
 def test_a_planted_feature_from_the_future_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (model, leakage):
         monkeypatch.setattr(module, "feature_frame", leaking)
-    with pytest.raises(LeakFound, match=r"1 features of tests before .* change .* removed: sku_tests \(\d+ tests\)"):
-        audited(TABLES, study_of(TABLES), RECIPE, SilentProgress())
+    with pytest.raises(LeakageError, match=r"1 features of tests before .* change .* removed: sku_tests \(\d+ tests\)"):
+        audit_leakage(TABLES, study_of(TABLES), RECIPE, SilentProgress())
 
 
 def test_before_a_day_no_row_and_no_verification_is_known_from_then_on() -> None:

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from data.progress import SilentProgress
 from tests.training.worlds import market_frames, small_recipe, tables_of
-from training.dataset.labels import examples
+from training.dataset.labels import build_labels
 from training.dataset.splits import split_by_time
-from training.evaluation.backtest import judged_rows
+from training.evaluation.backtest import evaluation_rows
 from training.evaluation.learning_curve import MORE_TESTS, inverse_root_gain, learning_curve
-from training.fitting.model import Study, studied
+from training.fitting.model import TrainingSet, build_training_set
 
 RECIPE = small_recipe(minimum_labels="100", most="20", folds="2")
 
@@ -28,20 +28,20 @@ def test_a_skill_that_grows_with_the_inverse_root_is_continued_exactly(ceiling: 
 
 
 @pytest.fixture(scope="module")
-def study() -> Study:
+def study() -> TrainingSet:
     """The study of a small marketplace."""
     tables = tables_of(market_frames(900))
-    labels = examples(tables)
-    return studied(tables, labels, split_by_time(labels, None, RECIPE.split), RECIPE, SilentProgress())
+    labels = build_labels(tables)
+    return build_training_set(tables, labels, split_by_time(labels, None, RECIPE.split), RECIPE, SilentProgress())
 
 
 @pytest.fixture(scope="module")
-def told(study: Study) -> dict[str, Any]:
+def told(study: TrainingSet) -> dict[str, Any]:
     """Its learning curve."""
-    return learning_curve(study, judged_rows(study.labels, study.split.test, RECIPE), RECIPE, SilentProgress())
+    return learning_curve(study, evaluation_rows(study.labels, study.split.test, RECIPE), RECIPE, SilentProgress())
 
 
-def test_the_curve_ends_with_all_training_labels(told: dict[str, Any], study: Study) -> None:
+def test_the_curve_ends_with_all_training_labels(told: dict[str, Any], study: TrainingSet) -> None:
     sizes = [point["labels"] for point in told["points"]]
     assert sizes == sorted(sizes)
     assert sizes[-1] == told["labels"] == len(study.split.train)
@@ -61,7 +61,7 @@ def test_what_more_tests_buy_comes_with_its_interval(told: dict[str, Any]) -> No
         assert np.isfinite(told[f"gain_{name}"])
 
 
-def test_few_labels_have_no_curve(study: Study) -> None:
+def test_few_labels_have_no_curve(study: TrainingSet) -> None:
     strict = small_recipe(minimum_labels=str(len(study.split.train)))
-    judged = judged_rows(study.labels, study.split.test, strict)
+    judged = evaluation_rows(study.labels, study.split.test, strict)
     assert learning_curve(study, judged, strict, SilentProgress()) == {"too_few": True, "points": []}

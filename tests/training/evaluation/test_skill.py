@@ -7,34 +7,34 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.errors import Refusal
+from data.errors import UserError
 from models.calibration import Calibration, fit_calibration
 from models.calibration_curves import Floats
 from training.evaluation.skill import (
-    Claim,
-    Judged,
+    EvaluationSet,
+    Predictions,
     budget_tests,
     calibration_of,
-    found_in_riskiest,
+    compute_skills,
+    failures_among_riskiest,
     interval_coverage,
     mean_contributions,
     months_of,
     platt,
     shares_by,
     sigmoid,
-    skills,
 )
-from training.metrics import ranking, supplier_weights
+from training.metrics import rank_scores, supplier_weights
 from training.recipe import read_recipe
 
 DRAW = np.random.default_rng(1)
 MARGIN = DRAW.normal(-1.5, 1.2, 1000)
 FAILED = DRAW.random(1000) < sigmoid(MARGIN)
-JUDGED = Judged(FAILED, supplier_weights([f"s{number % 90}" for number in range(1000)], 100, 2))
+JUDGED = EvaluationSet(FAILED, supplier_weights([f"s{number % 90}" for number in range(1000)], 100, 2))
 
 
 def test_every_skill_has_its_interval_around_it() -> None:
-    told = skills(Claim(MARGIN, sigmoid(MARGIN)), JUDGED)
+    told = compute_skills(Predictions(MARGIN, sigmoid(MARGIN)), JUDGED)
     for name in ("auc", "average_precision", "brier", "log_loss", "base_rate"):
         low, high = told[f"{name}_interval"]
         assert low < told[name] < high
@@ -44,7 +44,7 @@ def test_every_skill_has_its_interval_around_it() -> None:
 
 
 def test_found_counts_the_failures_among_the_riskiest() -> None:
-    found = found_in_riskiest(ranking(MARGIN, FAILED), JUDGED)
+    found = failures_among_riskiest(rank_scores(MARGIN, FAILED), JUDGED)
     order = np.argsort(-MARGIN)
     for name, depth in (("riskiest_1_percent", 10), ("riskiest_5_percent", 50), ("riskiest_10_percent", 100)):
         assert found[name]["tests"] == depth
@@ -56,8 +56,8 @@ def test_found_counts_the_failures_among_the_riskiest() -> None:
 
 
 def test_fewer_tests_than_a_hundred_are_all_looked_at() -> None:
-    judged = Judged(FAILED[:40], np.ones((3, 40)))
-    found = found_in_riskiest(ranking(MARGIN[:40], FAILED[:40]), judged)
+    judged = EvaluationSet(FAILED[:40], np.ones((3, 40)))
+    found = failures_among_riskiest(rank_scores(MARGIN[:40], FAILED[:40]), judged)
     assert found["riskiest_100"]["tests"] == 40
     assert found["riskiest_100"]["failed"] == FAILED[:40].sum()
     assert found["riskiest_1_percent"]["tests"] == 1
@@ -104,25 +104,25 @@ def test_contributions_are_listed_by_size_whatever_their_sign() -> None:
 
 def test_the_budget_finds_what_its_depth_finds_and_never_more_than_hindsight() -> None:
     judged = replace(JUDGED, budget=100)
-    told = skills(Claim(MARGIN, sigmoid(MARGIN)), judged)
+    told = compute_skills(Predictions(MARGIN, sigmoid(MARGIN)), judged)
     budget = told["budget"]
     assert budget["failed"] == told["found"]["riskiest_100"]["failed"]
     assert budget["oracle"] == min(100, FAILED.sum())
     assert budget["share_of_oracle"] == pytest.approx(budget["failed"] / budget["oracle"])
     assert budget["lift"] == pytest.approx(budget["failed"] / budget["at_random"])
     assert budget["lift_interval"][0] > 1
-    assert "budget" not in skills(Claim(MARGIN, sigmoid(MARGIN)), JUDGED)
+    assert "budget" not in compute_skills(Predictions(MARGIN, sigmoid(MARGIN)), JUDGED)
 
 
 def test_a_budget_above_all_tests_looks_at_all() -> None:
     judged = replace(JUDGED, budget=5000)
-    budget = skills(Claim(MARGIN, sigmoid(MARGIN)), judged)["budget"]
+    budget = compute_skills(Predictions(MARGIN, sigmoid(MARGIN)), judged)["budget"]
     assert (budget["tests"], budget["of"], budget["failed"]) == (1000, 1000, pytest.approx(FAILED.sum()))
     assert budget["share_of_oracle"] == pytest.approx(1)
 
 
 def test_skills_tell_slope_and_intercept_as_the_calibration_does() -> None:
-    told, line = skills(Claim(MARGIN, sigmoid(MARGIN)), JUDGED), calibration_of(sigmoid(MARGIN), JUDGED)
+    told, line = compute_skills(Predictions(MARGIN, sigmoid(MARGIN)), JUDGED), calibration_of(sigmoid(MARGIN), JUDGED)
     assert {name: told[name] for name in ("slope", "intercept_interval")} == {
         name: line[name] for name in ("slope", "intercept_interval")
     }
@@ -130,9 +130,11 @@ def test_skills_tell_slope_and_intercept_as_the_calibration_does() -> None:
 
 def test_masked_tests_are_judged_as_if_alone() -> None:
     mask = np.median(MARGIN) < MARGIN
-    alone = Judged(FAILED[mask], JUDGED.weights[:, mask])
-    claim = Claim(MARGIN, sigmoid(MARGIN))
-    assert skills(claim[mask], JUDGED[mask]) == skills(Claim(MARGIN[mask], sigmoid(MARGIN[mask])), alone)
+    alone = EvaluationSet(FAILED[mask], JUDGED.weights[:, mask])
+    claim = Predictions(MARGIN, sigmoid(MARGIN))
+    assert compute_skills(claim[mask], JUDGED[mask]) == compute_skills(
+        Predictions(MARGIN[mask], sigmoid(MARGIN[mask])), alone
+    )
 
 
 def test_the_budget_pays_for_as_many_tests_as_their_mean_price_allows() -> None:
@@ -221,5 +223,5 @@ def test_every_label_is_in_one_bin_and_bins_are_of_equal_count() -> None:
 @pytest.mark.parametrize(("margins", "bins"), [(3, 10), (10, 0), (0, 1)])
 def test_fewer_labels_than_bins_are_refused(margins: int, bins: int) -> None:
     """Fewer labels than bins are refused."""
-    with pytest.raises(Refusal, match=f"Coverage in {bins} bins needs at least as many labels"):
+    with pytest.raises(UserError, match=f"Coverage in {bins} bins needs at least as many labels"):
         interval_coverage(np.zeros(margins), np.zeros(margins), flat(0.2, 0.3, 0.4), bins)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.training.worlds import small_recipe
 from training.dataset.splits import Fold
-from training.fitting.booster import FEWEST_TREES, Lesson, choose_trees, fit_booster
+from training.fitting.booster import FEWEST_TREES, TrainingRows, choose_trees, fit_booster
 from training.metrics import Floats, Truths
 
 NAMES = ("up", "down", "noise")
@@ -24,7 +24,7 @@ def world(count: int, seed: int) -> tuple[Floats, Truths]:
 
 def test_the_same_rows_recipe_and_seed_give_the_same_text_byte_for_byte() -> None:
     matrix, failed = world(600, 1)
-    lesson = Lesson(matrix, failed)
+    lesson = TrainingRows(matrix, failed)
     texts = {fit_booster(lesson, NAMES, DIRECTIONS, small_recipe(), 30).model_to_string() for _ in range(2)}
     assert len(texts) == 1
     other = fit_booster(lesson, NAMES, DIRECTIONS, small_recipe(seed="5"), 30).model_to_string()
@@ -34,7 +34,7 @@ def test_the_same_rows_recipe_and_seed_give_the_same_text_byte_for_byte() -> Non
 @given(st.integers(0, 1000), st.floats(0, 3))
 @settings(max_examples=25, deadline=None)
 def test_more_of_a_rising_feature_never_lowers_the_margin(seed: int, step: float) -> None:
-    booster = fit_booster(Lesson(*world(600, 2)), NAMES, DIRECTIONS, small_recipe(), 40)
+    booster = fit_booster(TrainingRows(*world(600, 2)), NAMES, DIRECTIONS, small_recipe(), 40)
     rows = np.random.default_rng(seed).normal(size=(20, 3))
     margin, risen, fallen = (
         np.asarray(booster.predict(rows + np.array(moved), raw_score=True))
@@ -49,21 +49,21 @@ def test_noise_asks_for_few_trees_and_signal_for_more() -> None:
     matrix, failed = world(1200, 3)
     fold = Fold(np.arange(800), np.arange(800, 1200))
     shuffled = np.random.default_rng(4).permutation(failed)
-    trees, losses = choose_trees(Lesson(matrix, failed), [fold], DIRECTIONS, recipe)
+    trees, losses = choose_trees(TrainingRows(matrix, failed), [fold], DIRECTIONS, recipe)
     assert losses[trees - 1] == losses.min()
-    assert choose_trees(Lesson(matrix, shuffled), [fold], DIRECTIONS, recipe)[0] < trees
+    assert choose_trees(TrainingRows(matrix, shuffled), [fold], DIRECTIONS, recipe)[0] < trees
 
 
 def test_without_folds_the_recipe_decides() -> None:
     matrix, failed = world(300, 5)
-    assert choose_trees(Lesson(matrix, failed), [], DIRECTIONS, small_recipe(most="100"))[0] == 20
-    assert choose_trees(Lesson(matrix, failed), [], DIRECTIONS, small_recipe(most="20"))[0] == FEWEST_TREES
+    assert choose_trees(TrainingRows(matrix, failed), [], DIRECTIONS, small_recipe(most="100"))[0] == 20
+    assert choose_trees(TrainingRows(matrix, failed), [], DIRECTIONS, small_recipe(most="20"))[0] == FEWEST_TREES
 
 
 def test_without_constraints_a_rising_feature_may_fall() -> None:
     """Planted the other way round, the first feature is followed by the free booster and flattened by the bound one."""
     matrix, failed = world(1200, 6)
-    upside_down = Lesson(matrix * np.array([-1, 1, 1]), failed)
+    upside_down = TrainingRows(matrix * np.array([-1, 1, 1]), failed)
     ends = np.array([[-2.0, 0, 0], [2.0, 0, 0]])
     bound, free = (
         np.asarray(fit_booster(upside_down, NAMES, DIRECTIONS, small_recipe(monotone=monotone), 40).predict(ends))
@@ -77,8 +77,8 @@ def test_a_failure_that_weighs_twice_is_as_good_as_two() -> None:
     matrix, failed = world(500, 7)
     recipe = small_recipe(row_share="1.0", feature_share="1.0", smallest_leaf="1")
     twice = np.r_[np.arange(500), np.flatnonzero(failed)]
-    lesson = Lesson(matrix, failed)
-    lessons = (Lesson(matrix, failed, np.where(failed, 2.0, 1.0)), lesson[twice], lesson)
+    lesson = TrainingRows(matrix, failed)
+    lessons = (TrainingRows(matrix, failed, np.where(failed, 2.0, 1.0)), lesson[twice], lesson)
     weighed, repeated, plain = (
         float(np.mean(np.asarray(fit_booster(lesson, NAMES, DIRECTIONS, recipe, 20).predict(matrix))))
         for lesson in lessons

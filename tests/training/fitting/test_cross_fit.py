@@ -8,17 +8,17 @@ import pytest
 from features.registry import FEATURE_NAMES
 from tests.training.worlds import small_recipe
 from training.evaluation.skill import sigmoid
-from training.fitting.booster import Lesson, cross_margins, fit_booster
+from training.fitting.booster import TrainingRows, cross_margins, fit_booster
 
 DIRECTIONS = (0,) * len(FEATURE_NAMES)
 
 
-def lesson_and_groups() -> tuple[Lesson, list[str]]:
+def lesson_and_groups() -> tuple[TrainingRows, list[str]]:
     """600 rows of which the first feature decides, in 30 groups."""
     draw = np.random.default_rng(1)
     matrix = draw.normal(size=(600, len(FEATURE_NAMES)))
     failed = draw.random(600) < sigmoid(1.5 * matrix[:, 0] - 1)
-    return Lesson(matrix, failed), [f"s{code}" for code in draw.integers(30, size=600)]
+    return TrainingRows(matrix, failed), [f"s{code}" for code in draw.integers(30, size=600)]
 
 
 def test_a_margin_does_not_depend_on_the_labels_of_its_own_group() -> None:

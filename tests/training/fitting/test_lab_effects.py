@@ -7,7 +7,7 @@ import pytest
 from models.calibration import fit_calibration
 from tests.training.laboratories import LABS, STRICT
 from training.evaluation.skill import sigmoid
-from training.fitting.lab_effects import UNKNOWN_LABS, LabEffects, lab_effects
+from training.fitting.lab_effects import UNKNOWN_LABS, LabEffects, fit_lab_effects
 from training.metrics import Floats
 
 
@@ -24,7 +24,7 @@ def outcomes_by_labs(seed: int, strictness: float, count: int = 3000) -> tuple[F
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_strict_laboratory_counts_by_about_its_strictness(seed: int) -> None:
-    effect = lab_effects(*outcomes_by_labs(seed, 1.0))
+    effect = fit_lab_effects(*outcomes_by_labs(seed, 1.0))
     assert effect.counted
     lenient = np.mean([effect.effects[lab] for lab in LABS[1:]])
     assert 0.6 < effect.effects[STRICT] - lenient < 1.3, "shrunk a little"
@@ -33,7 +33,7 @@ def test_a_strict_laboratory_counts_by_about_its_strictness(seed: int) -> None:
 
 def test_equal_laboratories_seldom_count_and_then_hardly_differ() -> None:
     """At a significance of 1 in 100."""
-    effects = [lab_effects(*outcomes_by_labs(seed, 0.0, count=1000)) for seed in range(60)]
+    effects = [fit_lab_effects(*outcomes_by_labs(seed, 0.0, count=1000)) for seed in range(60)]
     assert sum(effect.counted for effect in effects) <= 3
     assert sum(effect.p_value < 0.5 for effect in effects if effect.p_value is not None) in range(15, 46)
     assert max(abs(each) for effect in effects for each in effect.effects.values()) < 0.6
@@ -46,7 +46,7 @@ def test_the_fewer_its_tests_the_nearer_a_laboratory_is_to_the_others() -> None:
         margin, tests = outcomes_by_labs(1, 1.0)
         new = np.arange(len(tests)) < count
         changed = tests.assign(failed=tests["failed"] | new, lab_id=np.where(new, "LAB-new", tests["lab_id"]))
-        told.append(lab_effects(margin, changed).effects["LAB-new"])
+        told.append(fit_lab_effects(margin, changed).effects["LAB-new"])
     assert 0 < told[0] < 0.6 * told[1] < told[1] < told[2] < 10
 
 
@@ -57,7 +57,7 @@ def test_what_a_laboratory_tests_is_not_its_strictness() -> None:
     toys = tests["category"] == "toys"
     tests["failed"] = draw.random(6000) < sigmoid(margin + 1.5 * toys.to_numpy())
     tests["lab_id"] = np.where(toys & (draw.random(6000) < 0.8), STRICT, draw.choice(LABS, 6000))
-    effect = lab_effects(margin, tests)
+    effect = fit_lab_effects(margin, tests)
     assert not effect.counted
     assert abs(effect.effects[STRICT]) < 0.15
 
@@ -66,15 +66,15 @@ def test_a_laboratory_that_alone_tests_a_category_is_not_told_from_it() -> None:
     """So what is strict or risky there is left to the category."""
     margin, tests = outcomes_by_labs(1, 2.0)
     tests["category"] = np.where(tests["lab_id"] == STRICT, "toys", "lamps")
-    effect = lab_effects(margin, tests)
+    effect = fit_lab_effects(margin, tests)
     assert not effect.counted
     assert abs(effect.effects[STRICT]) < 0.2
 
 
 def test_no_or_one_laboratory_has_no_effect() -> None:
     margin, tests = outcomes_by_labs(1, 1.0, count=100)
-    assert lab_effects(margin, tests.assign(lab_id=None)) == UNKNOWN_LABS
-    assert lab_effects(margin, tests.assign(lab_id="LAB-0")) == UNKNOWN_LABS
+    assert fit_lab_effects(margin, tests.assign(lab_id=None)) == UNKNOWN_LABS
+    assert fit_lab_effects(margin, tests.assign(lab_id="LAB-0")) == UNKNOWN_LABS
     assert (UNKNOWN_LABS.offset(tests["lab_id"]) == 0).all()
 
 

@@ -11,38 +11,46 @@ from models.calibration import Calibration, fit_calibration
 from tests.training.laboratories import LABS, frames_with_laboratories
 from tests.training.worlds import small_recipe, tables_of
 from training import metrics
-from training.dataset.labels import examples
-from training.dataset.selection_weights import Stratum, logged_stratum
+from training.dataset.labels import build_labels
+from training.dataset.selection_weights import WeightedStratum, logged_stratum
 from training.dataset.splits import split_by_time
 from training.evaluation.skill import sigmoid
-from training.fitting.model import INTERCEPT_SD, SLOPE_SD, Earned, Study, earn, fitted_shift, studied
+from training.fitting.model import (
+    INTERCEPT_SD,
+    SLOPE_SD,
+    FittedModel,
+    TrainingSet,
+    build_training_set,
+    fit_model,
+    fitted_shift,
+)
 from training.metrics import Floats, Truths
 
 
-def study_of(frames: dict[str, pd.DataFrame]) -> Study:
+def study_of(frames: dict[str, pd.DataFrame]) -> TrainingSet:
     """The study of the small recipe."""
     tables, recipe = tables_of(frames), small_recipe()
-    labels = examples(tables)
-    return studied(tables, labels, split_by_time(labels, None, recipe.split), recipe, SilentProgress())
+    labels = build_labels(tables)
+    return build_training_set(tables, labels, split_by_time(labels, None, recipe.split), recipe, SilentProgress())
 
 
-def earned_with(study: Study, **columns: float | None) -> Earned:
+def earned_with(study: TrainingSet, **columns: float | None) -> FittedModel:
     """The model of the small recipe, where these columns of the labels hold something else."""
-    return earn(replace(study, labels=study.labels.assign(**columns)), small_recipe(), SilentProgress())
+    return fit_model(replace(study, labels=study.labels.assign(**columns)), small_recipe(), SilentProgress())
 
 
 @pytest.fixture(scope="module")
-def alike() -> Study:
+def alike() -> TrainingSet:
     """A marketplace whose laboratories do not differ."""
     return study_of(frames_with_laboratories(900, seed=1, wrongly_failed=0.0)[0])
 
 
 def auc_of(margin: Floats, failed: Truths) -> float:
     """The AUC of one ranking."""
-    return float(metrics.auc(metrics.ranking(margin, failed), np.ones((1, len(failed))))[0])
+    return float(metrics.auc(metrics.rank_scores(margin, failed), np.ones((1, len(failed))))[0])
 
 
-def test_the_catalogue_differs_from_the_tested_only_where_propensities_tell(alike: Study) -> None:
+def test_the_catalogue_differs_from_the_tested_only_where_propensities_tell(alike: TrainingSet) -> None:
     """Without them the model speaks of the tested, and says so."""
     unlogged, logged = earned_with(alike, propensity=np.nan), earned_with(alike)
     assert unlogged.calibration.shift is None
@@ -51,7 +59,7 @@ def test_the_catalogue_differs_from_the_tested_only_where_propensities_tell(alik
     assert logged.calibration != logged.uncorrected
 
 
-def test_laboratories_that_do_not_differ_change_nothing(alike: Study) -> None:
+def test_laboratories_that_do_not_differ_change_nothing(alike: TrainingSet) -> None:
     """Down to the text of the booster."""
     with_labs, without = earned_with(alike), earned_with(alike, lab_id=None)
     assert not with_labs.tester.counted
@@ -122,7 +130,7 @@ def test_the_corrected_curve_is_calibrated_for_the_catalogue_and_the_other_is_vi
 
 
 def test_without_weighed_labels_there_is_no_shift() -> None:
-    nothing = Stratum(np.zeros(0, dtype=np.int64), np.zeros(0))
+    nothing = WeightedStratum(np.zeros(0, dtype=np.int64), np.zeros(0))
     assert fitted_shift(np.array([0.1, 0.2]), np.array([True, False]), nothing) is None
 
 
@@ -131,7 +139,7 @@ def test_one_label_moves_little_and_many_move_all_the_way() -> None:
     told = []
     for count in (10, 100, 10_000):
         failed = np.arange(count) % 5 == 0
-        shift = fitted_shift(np.full(count, 0.1), failed, Stratum(np.arange(count), np.ones(count)))
+        shift = fitted_shift(np.full(count, 0.1), failed, WeightedStratum(np.arange(count), np.ones(count)))
         assert shift is not None
         assert 0 < shift.intercept_sd < INTERCEPT_SD
         assert shift.slope_sd == pytest.approx(SLOPE_SD), "equal scores tell nothing of a slope"
@@ -144,8 +152,8 @@ def test_one_label_moves_little_and_many_move_all_the_way() -> None:
 def test_labels_of_unequal_weight_count_as_fewer() -> None:
     failed = np.arange(400) % 5 == 0
     rows, p_fail = np.arange(400), np.full(400, 0.1)
-    alike = fitted_shift(p_fail, failed, Stratum(rows, np.ones(400)))
-    unlike = fitted_shift(p_fail, failed, Stratum(rows, np.where(rows % 40 < 5, 7.125, 0.125)))
+    alike = fitted_shift(p_fail, failed, WeightedStratum(rows, np.ones(400)))
+    unlike = fitted_shift(p_fail, failed, WeightedStratum(rows, np.where(rows % 40 < 5, 7.125, 0.125)))
     assert alike is not None
     assert unlike is not None
     assert unlike.effective < 70

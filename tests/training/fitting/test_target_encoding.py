@@ -8,7 +8,7 @@ import pytest
 
 from features.fitted_tables import UNTRAINED_RATES, Prior
 from tests.training.worlds import START, market_frames, small_recipe, tables_of
-from training.dataset.labels import examples
+from training.dataset.labels import build_labels
 from training.dataset.splits import group_parts
 from training.fitting.target_encoding import (
     STRONGEST,
@@ -60,7 +60,7 @@ RECIPE = small_recipe().title
 
 def test_rows_known_later_and_skus_listed_later_change_nothing() -> None:
     frames = market_frames(800)
-    labels = examples(tables_of(frames), UNTIL)
+    labels = build_labels(tables_of(frames), UNTIL)
     learned = fit_reference(tables_of(frames), labels, UNTIL, RECIPE)
     tests, skus = frames["lab_tests"], frames["skus"]
     later_sku = skus.iloc[:1].assign(sku_id="k999", listed_on=UNTIL, price_eur=1e6)
@@ -74,14 +74,14 @@ def test_rows_known_later_and_skus_listed_later_change_nothing() -> None:
 
 def test_every_rate_of_the_features_has_a_prior() -> None:
     frames = market_frames(800)
-    learned = fit_reference(tables_of(frames), examples(tables_of(frames), UNTIL), UNTIL, RECIPE)
+    learned = fit_reference(tables_of(frames), build_labels(tables_of(frames), UNTIL), UNTIL, RECIPE)
     assert set(UNTRAINED_RATES) >= set(learned["rates"]["rate"].to_pylist()) >= {"supplier_fail", "category_fail"}
 
 
 def test_out_of_fold_columns_do_not_depend_on_the_labels_of_their_part() -> None:
     frames = market_frames(800)
     tables = tables_of(frames)
-    labels = examples(tables, UNTIL)
+    labels = build_labels(tables, UNTIL)
     parts = group_parts(labels["group"].tolist(), 4)
     reference = fit_reference(tables, labels, UNTIL, RECIPE)
     flipped = labels.assign(failed=labels["failed"] ^ (parts == 1))
@@ -100,7 +100,7 @@ def test_category_rates_are_shrunk_to_the_prior() -> None:
 def test_prices_are_compared_within_category_and_market() -> None:
     frames = market_frames(400)
     tables = tables_of(frames)
-    learned = fit_reference(tables, examples(tables, UNTIL), UNTIL, RECIPE)["categories"].to_pandas()
+    learned = fit_reference(tables, build_labels(tables, UNTIL), UNTIL, RECIPE)["categories"].to_pandas()
     toys = frames["skus"].query("category == 'toys' and market == 'EU'")
     row = learned.query("category == 'toys' and market == 'EU'").iloc[0]
     assert row["log_price_mean"] == pytest.approx(np.log(toys["price_eur"]).mean())
@@ -110,7 +110,7 @@ def test_prices_are_compared_within_category_and_market() -> None:
 
 def test_norms_are_medians_by_category_and_leave_out_what_nobody_knows() -> None:
     features = pd.DataFrame({"one": [1.0, 3.0, 10.0], "two": [np.nan, np.nan, 5.0]})
-    reference = fit_reference(tables_of(market_frames(300)), examples(tables_of(market_frames(300))), UNTIL, RECIPE)
+    reference = fit_reference(tables_of(market_frames(300)), build_labels(tables_of(market_frames(300))), UNTIL, RECIPE)
     norms = with_norms(reference, pd.Series(["a", "a", "b"]), features)["norms"].to_pylist()
     told = {(row["category"], row["feature"]): row["median"] for row in norms}
     assert told == {("a", "one"): 2.0, ("b", "one"): 10.0, ("b", "two"): 5.0}

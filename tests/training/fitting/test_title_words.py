@@ -7,7 +7,7 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.fitted_tables import Reference
+from features.fitted_tables import FittedTables
 from features.point_in_time import feature_frame
 from tests.training.worlds import WORDS, market_frames, small_recipe, tables_of
 from training.dataset.splits import group_parts
@@ -71,7 +71,7 @@ def test_signals_are_those_of_the_feature_to_the_last_bit() -> None:
     skus.loc[2, "title"] = None
     keys = [*skus["title"].iloc[3:]]
     spine = skus[["sku_id", "market"]].assign(as_of=date(2025, 1, 1))
-    reference = Reference({**Reference.untrained().tables, "title_words": learned})
+    reference = FittedTables({**FittedTables.untrained().tables, "title_words": learned})
     asked = feature_frame(tables_of(frames), spine, reference)["title_signal"].to_numpy()
     ours = title_signals(["mini magnet mini unheard of", "nothing known here", None, *keys], learned)
     assert np.array_equal(asked, ours, equal_nan=True)

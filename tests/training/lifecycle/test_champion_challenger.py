@@ -8,35 +8,35 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.artifact import read_artefact, write_artefact
+from models.artifact import read_artifact, write_artifact
 from tests.models.worlds import tiny_parts
 from tests.training.worlds import market_frames, tables_of
-from training.evaluation.skill import Claim, Judged, sigmoid
-from training.lifecycle.champion_challenger import Contest, beside_champion, compared
+from training.evaluation.skill import EvaluationSet, Predictions, sigmoid
+from training.lifecycle.champion_challenger import PairedComparison, compare, compare_with_champion
 from training.metrics import Floats, supplier_weights
 from training.recipe import read_recipe
 
 COUNT = 600
 
 
-def contest(seed: int = 1) -> tuple[Contest, Floats]:
+def contest(seed: int = 1) -> tuple[PairedComparison, Floats]:
     """Tests of 60 suppliers in two groups, and the margins that made them fail."""
     draw = np.random.default_rng(seed)
     truth = draw.normal(-1.2, 1.5, COUNT)
     suppliers = [f"s{number}" for number in draw.integers(60, size=COUNT)]
-    judged = Judged(draw.random(COUNT) < sigmoid(truth), supplier_weights(suppliers, 100, seed), 80)
+    judged = EvaluationSet(draw.random(COUNT) < sigmoid(truth), supplier_weights(suppliers, 100, seed), 80)
     groups = pd.DataFrame({"country": draw.choice(["DE", "FR"], COUNT)})
-    return Contest(judged, groups, floor=0.25, level=0.9), truth
+    return PairedComparison(judged, groups, floor=0.25, level=0.9), truth
 
 
-def claim(margin: Floats) -> Claim:
+def claim(margin: Floats) -> Predictions:
     """A claim that means what its margin says."""
-    return Claim(margin, sigmoid(margin))
+    return Predictions(margin, sigmoid(margin))
 
 
 def test_a_model_beside_itself_gains_nothing_on_any_resampling() -> None:
     held, truth = contest()
-    found = compared(claim(truth), claim(truth), held)
+    found = compare(claim(truth), claim(truth), held)
     assert found["gain"] == 0
     assert found["gain_interval"] == [0, 0]
     assert found["auc_gain_interval"] == [0, 0]
@@ -46,7 +46,7 @@ def test_a_model_beside_itself_gains_nothing_on_any_resampling() -> None:
 def test_knowing_the_truth_beats_noise_beyond_chance_and_the_other_way_round() -> None:
     held, truth = contest()
     noise = np.random.default_rng(3).normal(size=COUNT)
-    better, worse = compared(claim(truth), claim(noise), held), compared(claim(noise), claim(truth), held)
+    better, worse = compare(claim(truth), claim(noise), held), compare(claim(noise), claim(truth), held)
     assert better["gain_interval"][0] > 0 > worse["gain_interval"][1]
     assert (better["found"], better["found_by_champion"]) == (worse["found_by_champion"], worse["found"])
 
@@ -54,7 +54,7 @@ def test_knowing_the_truth_beats_noise_beyond_chance_and_the_other_way_round() -
 def test_needless_tests_of_one_group_show_in_that_group_alone() -> None:
     held, truth = contest()
     alarmed = truth + 3.0 * (held.groups["country"] == "DE").to_numpy()
-    found = {each["group"]: each for each in compared(claim(alarmed), claim(truth), held)["groups"]}
+    found = {each["group"]: each for each in compare(claim(alarmed), claim(truth), held)["groups"]}
     assert found["DE"]["worse_interval"][0] > 0.2
     assert found["FR"]["worse"] == 0
     passes = ~held.judged.failed
@@ -64,21 +64,21 @@ def test_needless_tests_of_one_group_show_in_that_group_alone() -> None:
 def test_models_of_other_features_or_without_common_tests_are_not_compared(tmp_path: Path) -> None:
     data = {"data": {"test_from": "2025-03-01"}}
     parts = replace(tiny_parts(0), metrics=data, recipe_text=read_recipe().text)
-    write_artefact(replace(parts, feature_version="f-000000000000"), tmp_path / "old")
+    write_artifact(replace(parts, feature_version="f-000000000000"), tmp_path / "old")
     tables = tables_of(market_frames())
-    told = beside_champion(tables, parts, read_artefact(tmp_path / "old"), date(2026, 7, 1))
+    told = compare_with_champion(tables, parts, read_artifact(tmp_path / "old"), date(2026, 7, 1))
     assert "reads features f-000000000000" in told["incomparable"]
-    write_artefact(replace(parts, metrics={"data": {"test_from": "2031-01-01"}}), tmp_path / "late")
-    told = beside_champion(tables, parts, read_artefact(tmp_path / "late"), date(2026, 7, 1))
+    write_artifact(replace(parts, metrics={"data": {"test_from": "2031-01-01"}}), tmp_path / "late")
+    told = compare_with_champion(tables, parts, read_artifact(tmp_path / "late"), date(2026, 7, 1))
     assert "of 0 tests from 2031-01-01 on" in told["incomparable"]
     assert "gain" not in told
 
 
 def test_both_are_judged_from_the_later_first_day_by_the_candidates_label_rule(tmp_path: Path) -> None:
     parts = replace(tiny_parts(0), metrics={"data": {"test_from": "2025-03-01"}}, recipe_text=read_recipe().text)
-    write_artefact(replace(parts, metrics={"data": {"test_from": "2025-06-01"}}), tmp_path / "champion")
+    write_artifact(replace(parts, metrics={"data": {"test_from": "2025-06-01"}}), tmp_path / "champion")
     frames = market_frames()
-    told = beside_champion(tables_of(frames), parts, read_artefact(tmp_path / "champion"), date(2026, 7, 1))
+    told = compare_with_champion(tables_of(frames), parts, read_artifact(tmp_path / "champion"), date(2026, 7, 1))
     late = frames["lab_tests"][pd.to_datetime(frames["lab_tests"]["happened_on"]) >= pd.Timestamp(2025, 6, 1)]
     assert (told["from"], told["n"]) == ("2025-06-01", len(late))
     assert told["gain"] == pytest.approx(0), "the same booster and calibration"

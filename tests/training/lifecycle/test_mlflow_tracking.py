@@ -12,7 +12,7 @@ from mlflow.tracking import MlflowClient
 from data.settings import Settings
 from data.workspace import Workspace
 from tests.training.worlds import small_recipe
-from training.lifecycle.mlflow_tracking import TUNING, code_version, description, flat_metrics, tuning
+from training.lifecycle.mlflow_tracking import TUNING, code_version, description, flat_metrics, log_tuning
 
 
 def git(folder: Path, *words: str) -> None:
@@ -60,11 +60,11 @@ def test_a_search_is_one_run_with_its_trials_below_it_and_is_taken_up_again(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = Settings(Workspace(tmp_path), None)
-    with caplog.at_level(logging.INFO), tuning(settings, small_recipe(), "first") as search:
+    with caplog.at_level(logging.INFO), log_tuning(settings, small_recipe(), "first") as search:
         search.log_trial(0, {"trees.leaves": 7}, 0.5, steps=[0.6, 0.5])
         search.log_best({"trees.leaves": 7}, 0.5)
     assert [record for record in caplog.records if record.levelno < logging.WARNING] == []
-    with suppress(ZeroDivisionError), tuning(settings, small_recipe(), "first") as search:
+    with suppress(ZeroDivisionError), log_tuning(settings, small_recipe(), "first") as search:
         search.log_trial(1, {"trees.leaves": 9}, None)
         raise ZeroDivisionError
     client = MlflowClient(settings.tracking_address)

@@ -9,11 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.errors import Refusal
+from data.errors import UserError
 from training.evaluation.catalogue import StratumSkills
 from training.evaluation.drift import MARGIN, Drift
-from training.lifecycle.monitoring_rules import Watch, asked, monitoring_policy_in_force, numbers_of
-from training.metrics import Skill
+from training.lifecycle.monitoring_rules import (
+    ChampionObservation,
+    evaluate_monitoring_rules,
+    monitoring_policy_in_force,
+    observation_to_json,
+)
+from training.metrics import MetricWithInterval
 
 POLICY = monitoring_policy_in_force(date(2026, 6, 30))
 
@@ -21,15 +26,15 @@ POLICY = monitoring_policy_in_force(date(2026, 6, 30))
 def skills(tests: int, expected: tuple[float, float], slope: tuple[float, float]) -> StratumSkills:
     """Skills on new labels with these 95 % intervals."""
     claim = {
-        name: Skill(float(np.mean(ends)), *ends)
+        name: MetricWithInterval(float(np.mean(ends)), *ends)
         for name, ends in (("expected_per_observed", expected), ("slope", slope))
     }
-    return StratumSkills(tests, tests // 5, float(tests), Skill(0.2, 0.15, 0.25), {"model": claim})
+    return StratumSkills(tests, tests // 5, float(tests), MetricWithInterval(0.2, 0.15, 0.25), {"model": claim})
 
 
-def watch(**changes: Any) -> Watch:
+def watch(**changes: Any) -> ChampionObservation:
     """What was seen of a model that fits."""
-    fits = Watch(
+    fits = ChampionObservation(
         version="m-0123456789ab", as_of=date(2026, 7, 1), skus=1000,
         moved=(Drift("a", 0.05, 0.5, 0.1, 0.1), Drift("b", 0.02, 0.5, 0, 0), Drift(MARGIN, 0.01, 0.6, 0, 0)),
         carried={"a": 0.6, "b": 0.4}, tests=pd.DataFrame({"failed": np.zeros(300, bool)}), claim=None,
@@ -41,7 +46,7 @@ def watch(**changes: Any) -> Watch:
 
 def broken(**changes: Any) -> list[str]:
     """The rules that ask for a new model."""
-    return [verdict.rule for verdict in asked(watch(**changes), POLICY) if not verdict.holds]
+    return [verdict.rule for verdict in evaluate_monitoring_rules(watch(**changes), POLICY) if not verdict.holds]
 
 
 def test_a_model_that_fits_is_left_alone() -> None:
@@ -81,7 +86,7 @@ def test_a_model_without_a_frame_asks_since_its_scores_cannot_be_watched() -> No
 
 
 def test_what_was_seen_is_told_as_numbers() -> None:
-    told = numbers_of(watch())
+    told = observation_to_json(watch())
     assert told["psi"] == {"a": 0.05, "b": 0.02, MARGIN: 0.01}
     assert told["since"]["claims"]["model"]["slope_interval"] == [0.8, 1.3]
 
@@ -90,5 +95,5 @@ def test_what_was_seen_is_told_as_numbers() -> None:
 def test_a_policy_that_lacks_a_number_is_refused_by_name(tmp_path: Path, text: str) -> None:
     (tmp_path / "monitoring").mkdir()
     (tmp_path / "monitoring" / "2026-01-01.toml").write_text(text, encoding="utf-8")
-    with pytest.raises(Refusal, match=r"Monitoring policy 2026-01-01-\w+ lacks \['fewest_labels', .*Mend the file"):
+    with pytest.raises(UserError, match=r"Monitoring policy 2026-01-01-\w+ lacks \['fewest_labels', .*Mend the file"):
         monitoring_policy_in_force(date(2026, 6, 30), tmp_path)

@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.settings import Settings
 from data.workspace import Workspace
-from models.registry import champion_version, crown, model_folder
+from models.registry import champion_version, model_folder, set_champion
 from tests.training.verdict_worlds import beside, kept, measured
 from training.lifecycle import promotion
-from training.lifecycle.champion_history import Decision, successions
-from training.lifecycle.promotion import approvals, crown_first, promote, rollback
+from training.lifecycle.champion_history import ChampionDecision, champion_changes
+from training.lifecycle.promotion import approvals, promote, rollback, set_first_champion
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
-ANN = Decision("ann", NOW)
+ANN = ChampionDecision("ann", NOW)
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 def champion(settings: Settings) -> str:
     """A champion, the first model."""
     version = kept(settings.workspace, 0, measured())
-    assert crown_first(settings, version, ANN)
+    assert set_first_champion(settings, version, ANN)
     return version
 
 
@@ -42,10 +42,10 @@ def challenger(settings: Settings, champion: str, gain: float = 0.05) -> str:
 
 def test_the_first_model_reigns_and_is_logged_with_the_rules_it_broke(settings: Settings) -> None:
     version = kept(settings.workspace, 0, measured(slope=2.0))
-    assert crown_first(settings, version, ANN)
+    assert set_first_champion(settings, version, ANN)
     assert champion_version(settings.workspace) == version
-    assert [(line.version, line.broken) for line in successions(settings)] == [(version, ("calibration",))]
-    assert not crown_first(settings, kept(settings.workspace, 1, measured()), ANN)
+    assert [(line.version, line.broken) for line in champion_changes(settings)] == [(version, ("calibration",))]
+    assert not set_first_champion(settings, kept(settings.workspace, 1, measured()), ANN)
 
 
 def test_a_better_challenger_becomes_champion_and_the_previous_one_stays(settings: Settings, champion: str) -> None:
@@ -53,7 +53,7 @@ def test_a_better_challenger_becomes_champion_and_the_previous_one_stays(setting
     assert all(verdict.holds for verdict in promote(settings, version, ANN))
     assert champion_version(settings.workspace) == version
     assert model_folder(settings.workspace, champion).is_dir()
-    assert successions(settings)[-1].previous == champion
+    assert champion_changes(settings)[-1].previous == champion
     assert approvals(settings, version) == ("Promoted on 2026-07-01 by ann.",)
     page = settings.workspace.model_report(version) / "card.html"
     assert "Promoted on 2026-07-01 by ann." in page.read_text(encoding="utf-8")
@@ -61,22 +61,24 @@ def test_a_better_challenger_becomes_champion_and_the_previous_one_stays(setting
 
 def test_a_refused_promotion_names_the_rule_and_changes_nothing(settings: Settings, champion: str) -> None:
     version = challenger(settings, champion, gain=-0.2)
-    before = successions(settings)
-    with pytest.raises(Refusal, match=rf"Model {version} was not promoted\. Rule 'findings' does not hold: of the 100"):
+    before = champion_changes(settings)
+    with pytest.raises(
+        UserError, match=rf"Model {version} was not promoted\. Rule 'findings' does not hold: of the 100"
+    ):
         promote(settings, version, ANN)
     assert champion_version(settings.workspace) == champion
-    assert successions(settings) == before
+    assert champion_changes(settings) == before
 
 
 def test_a_forced_promotion_needs_a_reason_and_is_logged_with_the_rules_it_broke(
     settings: Settings, champion: str
 ) -> None:
     version = challenger(settings, champion, gain=-0.2)
-    with pytest.raises(Refusal, match="Give one with --why TEXT"):
-        promote(settings, version, Decision("ann", NOW, "  ", force=True))
-    promote(settings, version, Decision("ann", NOW, "new rule of law", force=True))
+    with pytest.raises(UserError, match="Give one with --why TEXT"):
+        promote(settings, version, ChampionDecision("ann", NOW, "  ", force=True))
+    promote(settings, version, ChampionDecision("ann", NOW, "new rule of law", force=True))
     assert champion_version(settings.workspace) == version
-    line = successions(settings)[-1]
+    line = champion_changes(settings)[-1]
     assert (line.by, line.why, line.broken) == ("ann", "new rule of law", ("findings",))
     assert approvals(settings, version)[-1] == (
         "Promoted on 2026-07-01 by ann, against the rules findings. Why: new rule of law"
@@ -86,11 +88,11 @@ def test_a_forced_promotion_needs_a_reason_and_is_logged_with_the_rules_it_broke
 def test_a_rollback_brings_the_champion_before_back_and_is_logged(settings: Settings, champion: str) -> None:
     version = challenger(settings, champion)
     promote(settings, version, ANN)
-    assert rollback(settings, Decision("bob", NOW, "complaints")) == champion
+    assert rollback(settings, ChampionDecision("bob", NOW, "complaints")) == champion
     assert champion_version(settings.workspace) == champion
-    line = successions(settings)[-1]
+    line = champion_changes(settings)[-1]
     assert (line.act, line.previous, line.by) == ("rollback", version, "bob")
-    with pytest.raises(Refusal, match="There is no earlier champion to go back to"):
+    with pytest.raises(UserError, match="There is no earlier champion to go back to"):
         rollback(settings, ANN)
 
 
@@ -98,12 +100,12 @@ def test_a_damaged_model_is_neither_promoted_nor_rolled_back_to(settings: Settin
     version = challenger(settings, champion)
     promote(settings, version, ANN)
     (model_folder(settings.workspace, champion) / "booster.txt").write_text("tree", encoding="utf-8")
-    lines = successions(settings)
+    lines = champion_changes(settings)
     for attempt in (lambda: rollback(settings, ANN), lambda: promote(settings, champion, ANN)):
-        with pytest.raises(Refusal, match=r"booster\.txt has changed"):
+        with pytest.raises(UserError, match=r"booster\.txt has changed"):
             attempt()
     assert champion_version(settings.workspace) == version
-    assert successions(settings) == lines
+    assert champion_changes(settings) == lines
 
 
 def test_a_model_is_compared_anew_exactly_when_another_champion_reigns_than_at_training(
@@ -119,10 +121,10 @@ def test_a_model_is_compared_anew_exactly_when_another_champion_reigns_than_at_t
     monkeypatch.setattr(promotion, "beside_champion", anew)
     version = challenger(settings, champion)
     other = kept(settings.workspace, 2, measured())
-    crown(settings.workspace, other)
-    with pytest.raises(Refusal, match="Rule 'findings' does not hold"):
+    set_champion(settings.workspace, other)
+    with pytest.raises(UserError, match="Rule 'findings' does not hold"):
         promote(settings, version, ANN)
     assert asked == [other]
-    crown(settings.workspace, champion)
+    set_champion(settings.workspace, champion)
     promote(settings, version, ANN)
     assert asked == [other]

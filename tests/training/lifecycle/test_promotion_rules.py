@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.errors import Refusal
+from data.errors import UserError
 from tests.training.verdict_worlds import beside, measured
-from training.lifecycle.promotion_rules import promotion_policy_in_force, verdicts
+from training.lifecycle.promotion_rules import evaluate_promotion_rules, promotion_policy_in_force
 
 POLICY = promotion_policy_in_force(date(2026, 6, 30))
 
 
 def broken(metrics: dict[str, Any], comparison: dict[str, Any] | None) -> list[str]:
     """The rules that do not hold."""
-    return [verdict.rule for verdict in verdicts(metrics, comparison, POLICY) if not verdict.holds]
+    return [verdict.rule for verdict in evaluate_promotion_rules(metrics, comparison, POLICY) if not verdict.holds]
 
 
 def test_a_better_calibrated_stable_fair_challenger_holds_every_rule() -> None:
@@ -25,7 +25,7 @@ def test_a_better_calibrated_stable_fair_challenger_holds_every_rule() -> None:
 
 
 def test_without_a_champion_only_the_rules_about_the_model_itself_apply() -> None:
-    assert [verdict.rule for verdict in verdicts(measured(), None, POLICY)] == [
+    assert [verdict.rule for verdict in evaluate_promotion_rules(measured(), None, POLICY)] == [
         "calibration", "reasons", "contributions",
     ]  # fmt: skip
 
@@ -75,5 +75,5 @@ def test_finding_more_never_turns_a_pass_into_a_refusal(gain: float, more: float
 def test_a_policy_without_a_number_is_refused(tmp_path: Path) -> None:
     (tmp_path / "promotion").mkdir()
     (tmp_path / "promotion" / "2026-01-01.toml").write_text("valid_days = 10\n", encoding="utf-8")
-    with pytest.raises(Refusal, match=r"Promotion policy 2026-01-01-\w+ lacks or garbles 'findings'\. Mend the file"):
+    with pytest.raises(UserError, match=r"Promotion policy 2026-01-01-\w+ lacks or garbles 'findings'\. Mend the file"):
         promotion_policy_in_force(date(2026, 6, 30), tmp_path)

@@ -5,17 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from training.simulation.comparison import Run, mean, ratio_of_found, ratio_of_rmse
-from training.simulation.loop import Round
+from training.simulation.comparison import SimulationRun, mean, ratio_of_found, ratio_of_rmse
+from training.simulation.loop import SimulatedRound
 
 
-def run(seed: int, found: int, miss: float = 0.1, strategy: str = "plan") -> Run:
+def run(seed: int, found: int, miss: float = 0.1, strategy: str = "plan") -> SimulationRun:
     """Eight rounds, each finding `found`, each estimate off by `miss`, up and down in turn."""
     off = [0.04 * (1 + miss), 0.04 * (1 - miss)] * 4
     rounds = tuple(
-        Round(number, 100, 25_000.0, found, 0.04, 0.05, told, 1e-5, 2e-5, {}) for number, told in enumerate(off)
+        SimulatedRound(number, 100, 25_000.0, found, 0.04, 0.05, told, 1e-5, 2e-5, {})
+        for number, told in enumerate(off)
     )
-    return Run("stationary", seed, strategy, rounds)
+    return SimulationRun("stationary", seed, strategy, rounds)
 
 
 def test_the_error_is_the_root_mean_square_of_the_rounds() -> None:

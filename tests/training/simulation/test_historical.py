@@ -7,16 +7,16 @@ import pytest
 
 from features.registry import CATALOGUE
 from training.simulation.comparison import CONTESTANTS, Contestant
-from training.simulation.historical import REVEALING, Past, hindsight_text, in_hindsight
-from training.simulation.strategies import Choice, View
+from training.simulation.historical import REVEALING, PastTests, evaluate_in_hindsight, hindsight_text
+from training.simulation.strategies import StrategyChoice, StrategyView
 
 
-def past(tests: int = 1_200, months: int = 8) -> Past:
+def past(tests: int = 1_200, months: int = 8) -> PastTests:
     """Tests whose outcome follows one number that everybody sees."""
     rng = np.random.default_rng(1)
     signal = rng.normal(size=tests)
     failed = rng.random(tests) < 1 / (1 + np.exp(2 - 2 * signal))
-    return Past(
+    return PastTests(
         month=np.sort(rng.integers(0, months, tests)),
         supplier=rng.integers(0, 50, tests),
         category=rng.integers(0, 4, tests),
@@ -27,7 +27,7 @@ def past(tests: int = 1_200, months: int = 8) -> Past:
 
 
 def test_strategies_that_follow_the_scores_find_more_than_chance() -> None:
-    told = {each.strategy: each for each in in_hindsight(past(), ["plan", "greedy", "random"], seed=1)}
+    told = {each.strategy: each for each in evaluate_in_hindsight(past(), ["plan", "greedy", "random"], seed=1)}
     assert told["greedy"].found > 1.5 * told["random"].found
     assert told["plan"].found > 1.2 * told["random"].found
     assert len({each.tests for each in told.values()}) == 1
@@ -39,19 +39,19 @@ def test_what_was_not_chosen_teaches_nothing() -> None:
     world, seen = past(), []
     contestant = CONTESTANTS["greedy"]
 
-    def remembering(view: View) -> Choice:
+    def remembering(view: StrategyView) -> StrategyChoice:
         choice = contestant.strategy(view)
         seen.append(view.sku[choice.chosen])
         return choice
 
     watched = Contestant(remembering, "")
-    in_hindsight(world, ["greedy"], seed=2, contestants={"greedy": watched})
+    evaluate_in_hindsight(world, ["greedy"], seed=2, contestants={"greedy": watched})
     first, taught = [rows.copy() for rows in seen], np.zeros(len(world.month), dtype=np.bool_)
     taught[np.concatenate(first)] = True
     taught[world.month < 2] = True
     turned = replace(world, failed=np.where(taught, world.failed, ~world.failed))
     seen.clear()
-    in_hindsight(turned, ["greedy"], seed=2, contestants={"greedy": watched})
+    evaluate_in_hindsight(turned, ["greedy"], seed=2, contestants={"greedy": watched})
     assert all(np.array_equal(one, other) for one, other in zip(first, seen, strict=True))
 
 
@@ -62,10 +62,10 @@ def test_features_that_tell_the_outcome_of_unchosen_tests_are_left_out() -> None
 
 
 def test_the_summary_says_what_it_does_not_say() -> None:
-    text = hindsight_text(in_hindsight(past(), ["random"], seed=1))
+    text = hindsight_text(evaluate_in_hindsight(past(), ["random"], seed=1))
     assert "it says nothing about the catalogue" in text
 
 
 @pytest.mark.parametrize("name", ["EVA", "Thompson"])
 def test_every_kind_of_strategy_can_look_back(name: str) -> None:
-    assert in_hindsight(past(600, 5), [name], seed=3)[0].tests > 0
+    assert evaluate_in_hindsight(past(600, 5), [name], seed=3)[0].tests > 0

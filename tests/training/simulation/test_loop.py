@@ -7,9 +7,26 @@ import pytest
 
 from data.synthetic.simulator import DRIFTING, STATIONARY
 from training.simulation.comparison import CONTESTANTS
-from training.simulation.lab_records import CLOSES_AFTER, SUPPLIER_SHAPE, Batch, Floats, Integers, Ledger, Truths
-from training.simulation.loop import WARM_UP, replayed
-from training.simulation.strategies import PACKAGES, PRICE_CENTS, SCREEN, Choice, Screening, View, at_random, greedy
+from training.simulation.lab_records import (
+    CLOSES_AFTER,
+    SUPPLIER_SHAPE,
+    Floats,
+    Integers,
+    LabRecords,
+    TestBatch,
+    Truths,
+)
+from training.simulation.loop import WARM_UP, simulate
+from training.simulation.strategies import (
+    PACKAGES,
+    PRICE_CENTS,
+    SCREEN,
+    Screening,
+    StrategyChoice,
+    StrategyView,
+    at_random,
+    greedy,
+)
 
 TINY = replace(DRIFTING, skus=4_000, suppliers=160, categories=4, markets=3, hazards_at=(3,))
 TESTS = 60
@@ -19,7 +36,7 @@ TESTS = 60
 def test_every_strategy_spends_the_round_on_sku_that_may_be_tested(name: str) -> None:
     contestant = CONTESTANTS[name]
 
-    def watched(view: View) -> Choice:
+    def watched(view: StrategyView) -> StrategyChoice:
         choice = contestant.strategy(view)
         cost = np.array([each.cost_cents for each in PACKAGES])[choice.packages(len(view))]
         assert len(np.unique(choice.chosen)) == len(choice.chosen)
@@ -33,7 +50,7 @@ def test_every_strategy_spends_the_round_on_sku_that_may_be_tested(name: str) ->
             assert choice.inclusion.max() <= 1
         return choice
 
-    rounds = list(replayed(TINY, 1, watched, (3, TESTS), contestant.scored))
+    rounds = list(simulate(TINY, 1, watched, (3, TESTS), contestant.scored))
     assert [each.round for each in rounds] == [0, 1, 2]
     assert all((each.estimate is None) == (name in BLIND) for each in rounds)
 
@@ -42,42 +59,44 @@ BLIND = {"greedy", "greedy with screening", "Thompson", "EVA", "EVA with scores"
 
 
 def test_a_result_teaches_only_when_its_round_is_closed() -> None:
-    def watched(view: View) -> Choice:
+    def watched(view: StrategyView) -> StrategyChoice:
         assert all(batch.round + CLOSES_AFTER <= view.round for batch in view.closed)
         assert view.history.tests.sum() == sum(len(batch) for batch in view.closed)
         assert view.history.pending.sum() == TESTS
         return at_random(view)
 
-    assert len(list(replayed(TINY, 2, watched, (4, TESTS), scored=True))) == 4
+    assert len(list(simulate(TINY, 2, watched, (4, TESTS), scored=True))) == 4
 
 
 def test_who_is_in_test_or_validly_passed_is_not_tested_again() -> None:
     seen: list[set[int]] = []
 
-    def watched(view: View) -> Choice:
+    def watched(view: StrategyView) -> StrategyChoice:
         choice = greedy(view)
         seen.append(set(view.sku[choice.chosen].tolist()))
         return choice
 
-    list(replayed(TINY, 3, watched, (6, TESTS), scored=True))
+    list(simulate(TINY, 3, watched, (6, TESTS), scored=True))
     assert len(set.union(*seen)) == 6 * TESTS
 
 
 def test_the_same_seed_replays_the_same_rounds() -> None:
-    one, two = (list(replayed(TINY, 4, CONTESTANTS["plan"].strategy, (2, TESTS), scored=True)) for _ in range(2))
+    one, two = (list(simulate(TINY, 4, CONTESTANTS["plan"].strategy, (2, TESTS), scored=True)) for _ in range(2))
     assert one == two
 
 
 def test_the_first_rounds_are_the_same_for_all() -> None:
     firsts = []
     for strategy in (at_random, greedy):
-        views: list[View] = []
+        views: list[StrategyView] = []
 
-        def remembering(view: View, views: list[View] = views, strategy: object = strategy) -> Choice:
+        def remembering(
+            view: StrategyView, views: list[StrategyView] = views, strategy: object = strategy
+        ) -> StrategyChoice:
             views.append(view)
             return strategy(view)  # type: ignore[operator,no-any-return]
 
-        list(replayed(TINY, 5, remembering, (1, TESTS), scored=True))
+        list(simulate(TINY, 5, remembering, (1, TESTS), scored=True))
         firsts.append(views[0])
     assert firsts[0].round == WARM_UP
     assert np.array_equal(firsts[0].p_fail, firsts[1].p_fail)
@@ -85,7 +104,7 @@ def test_the_first_rounds_are_the_same_for_all() -> None:
 
 def test_random_testing_knows_the_prevalence() -> None:
     world = replace(STATIONARY, skus=4_000, suppliers=160)
-    rounds = list(replayed(world, 6, at_random, (12, 200), scored=False))
+    rounds = list(simulate(world, 6, at_random, (12, 200), scored=False))
     errors = [float(each.estimate or 0) / each.prevalence - 1 for each in rounds]
     assert abs(np.mean(errors)) < 3 * np.std(errors) / np.sqrt(len(errors))
 
@@ -93,7 +112,7 @@ def test_random_testing_knows_the_prevalence() -> None:
 def test_screens_miss_failures_and_the_estimate_accounts_for_them() -> None:
     """Random screens find four fifths of what is there; the overlooked ones are neither lost nor counted twice."""
     world = replace(STATIONARY, skus=12_000, suppliers=480)
-    rounds = list(replayed(world, 6, Screening(at_random), (40, 200), scored=False))
+    rounds = list(simulate(world, 6, Screening(at_random), (40, 200), scored=False))
     errors = [float(each.estimate or 0) / each.prevalence - 1 for each in rounds]
     assert abs(np.mean(errors)) < 3 * np.std(errors) / np.sqrt(len(errors))
     assert 3 * np.std(errors) / np.sqrt(len(errors)) < 1 - SCREEN.sensitivity, "else nothing is shown"
@@ -103,7 +122,7 @@ def test_screens_miss_failures_and_the_estimate_accounts_for_them() -> None:
 def test_an_overlooked_failure_is_counted_as_long_as_its_pass_is_valid() -> None:
     """Of ten screened places four fail; each failure found by a screen of sensitivity 0.8 stands for a quarter more."""
     places, failed = np.arange(10), np.arange(10) < 4
-    ledger = Ledger(places=12, cells=1)
+    ledger = LabRecords(places=12, cells=1)
     score = np.where(places == 9, 1 / 2, 1 / 6.8)  # a pass hides a failure with probability 1/6, the others' with 1/30
     ledger.add(_screened(places * 0, score, failed))
     assert ledger.failures_outside(1) == pytest.approx(4 + 1)
@@ -118,7 +137,7 @@ def test_an_overlooked_failure_is_counted_as_long_as_its_pass_is_valid() -> None
 def test_the_passes_of_a_supplier_that_failed_elsewhere_hide_more() -> None:
     """Two suppliers with ten screens of the same score; all failures are one's, which then leaves with its passes."""
     supplier, failed = np.repeat([0, 1], 10), np.arange(20) < 2
-    ledger = Ledger(places=20, cells=1)
+    ledger = LabRecords(places=20, cells=1)
     ledger.add(_screened(supplier, np.full(20, 0.1), failed))
     ledger.renew(supplier == 0)
     foreseen = 10 * 0.1 * 0.8
@@ -127,18 +146,27 @@ def test_the_passes_of_a_supplier_that_failed_elsewhere_hide_more() -> None:
     assert ledger.failures_outside(1) == pytest.approx(0.5 * innocent / (guilty + innocent))
 
 
-def _screened(supplier: Integers, score: Floats, failed: Truths) -> Batch:
+def _screened(supplier: Integers, score: Floats, failed: Truths) -> TestBatch:
     """Screens of the places from 0 on, results in the next round."""
     places = np.arange(len(score))
-    return Batch(0, places, supplier, places * 0, np.zeros((len(places), 1), np.float32), score, failed, places * 0 + 1,
-                 np.full(len(places), 0.8))  # fmt: skip
+    return TestBatch(
+        0,
+        places,
+        supplier,
+        places * 0,
+        np.zeros((len(places), 1), np.float32),
+        score,
+        failed,
+        places * 0 + 1,
+        np.full(len(places), 0.8),
+    )
 
 
 def test_a_pass_keeps_a_sku_out_until_it_expires_or_other_goods_come() -> None:
-    ledger = Ledger(places=3, cells=1)
+    ledger = LabRecords(places=3, cells=1)
     tested = np.array([0, 1])
     looks, passed, soon = np.zeros((2, 1), np.float32), np.zeros(2, bool), np.ones(2, dtype=np.int64)
-    ledger.add(Batch(0, tested, tested, tested * 0, looks, np.zeros(2), passed, soon, np.ones(2)))
+    ledger.add(TestBatch(0, tested, tested, tested * 0, looks, np.zeros(2), passed, soon, np.ones(2)))
     assert ledger.eligible(1).tolist() == [2]
     assert len(ledger.arrivals(1)) == 0
     assert ledger.eligible(13).tolist() == [2]
@@ -150,7 +178,7 @@ def test_a_pass_keeps_a_sku_out_until_it_expires_or_other_goods_come() -> None:
 @pytest.mark.parametrize("name", ["plan with screening", "epsilon-greedy 20 % with screening"])
 def test_redraws_are_other_draws_with_the_same_chances_and_change_nothing(name: str) -> None:
     strategy, world = CONTESTANTS[name].strategy, replace(TINY, skus=8_000)
-    plain, drawn = (list(replayed(world, 7, strategy, (2, TESTS), True, redraws)) for redraws in (0, 400))
+    plain, drawn = (list(simulate(world, 7, strategy, (2, TESTS), True, redraws)) for redraws in (0, 400))
     assert [replace(each, redrawn=()) for each in drawn] == [replace(each, redrawn=()) for each in plain]
     for each in drawn:
         told = np.array(each.redrawn)

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.progress import SilentProgress
-from training.simulation.comparison import ALWAYS, Comparison, chosen, compared
+from training.simulation.comparison import ALWAYS, SimulationComparison, compare, select_strategies
 from training.simulation.report import headline, write_report
 
-COMPARISON = Comparison("drifting", 4_000, (1, 2), 4, 15_000.0, ("epsilon-greedy 20 %",))
+COMPARISON = SimulationComparison("drifting", 4_000, (1, 2), 4, 15_000.0, ("epsilon-greedy 20 %",))
 
 
 def test_a_comparison_becomes_a_page_that_needs_nothing_else(tmp_path: Path) -> None:
-    runs = compared(COMPARISON, SilentProgress())
+    runs = compare(COMPARISON, SilentProgress())
     assert {run.strategy for run in runs} == {*ALWAYS, "epsilon-greedy 20 %"}
     assert {run.seed for run in runs} == {1, 2}
     page = write_report(runs, tmp_path).read_text(encoding="utf-8")
@@ -34,10 +34,10 @@ def test_a_comparison_becomes_a_page_that_needs_nothing_else(tmp_path: Path) -> 
     ],
 )
 def test_a_comparison_that_cannot_be_is_refused(changes: dict[str, float], sentence: str) -> None:
-    with pytest.raises(Refusal, match=sentence):
-        compared(replace(COMPARISON, **changes), SilentProgress())  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=sentence):
+        compare(replace(COMPARISON, **changes), SilentProgress())  # type: ignore[arg-type]
 
 
 def test_an_unknown_strategy_is_refused_with_the_names_of_all() -> None:
-    with pytest.raises(Refusal, match=r"no strategy 'luck'\. Name any of: plan, "):
-        chosen(["luck"])
+    with pytest.raises(UserError, match=r"no strategy 'luck'\. Name any of: plan, "):
+        select_strategies(["luck"])

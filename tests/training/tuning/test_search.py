@@ -6,19 +6,28 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
-from data.errors import Refusal
+from data.errors import UserError
 from data.progress import SilentProgress
 from data.settings import Settings
 from data.workspace import Workspace
 from tests.training.worlds import market_frames, small_recipe, tables_of
-from training.dataset.labels import examples
+from training.dataset.labels import build_labels
 from training.dataset.splits import default_test_from
-from training.evaluation.backtest import RollingStudy, rolling_study
+from training.evaluation.backtest import Backtest, build_backtest
 from training.fitting import booster
 from training.recipe import read_recipe
 from training.tuning import search
-from training.tuning.run import Ask, tuned_recipe
-from training.tuning.search import Attempt, Limits, Range, Search, SearchSpace, Tuned, read_search_space, tune
+from training.tuning.run import TuningRequest, tune_recipe
+from training.tuning.search import (
+    HyperparameterSearch,
+    Range,
+    SearchSpace,
+    Trial,
+    TuningLimits,
+    TuningResult,
+    read_search_space,
+    tune,
+)
 
 
 def test_the_default_recipe_lies_inside_the_space_and_both_ends_are_recipes() -> None:
@@ -47,7 +56,7 @@ def test_no_choice_of_the_space_makes_scores_slow_to_explain() -> None:
 )
 def test_a_space_that_makes_no_sense_is_refused(tmp_path: Path, text: str, sentence: str) -> None:
     (tmp_path / "space.toml").write_text(text, encoding="utf-8")
-    with pytest.raises(Refusal, match=sentence):
+    with pytest.raises(UserError, match=sentence):
         read_search_space(tmp_path / "space.toml")
 
 
@@ -57,22 +66,22 @@ RECIPE = small_recipe(periods="2", parts="2", most="10", folds="2", minimum_labe
 
 
 @pytest.fixture(scope="module")
-def study() -> RollingStudy:
+def study() -> Backtest:
     """The periods of a small marketplace."""
     tables = tables_of(market_frames(700))
-    labels = examples(tables)
-    return rolling_study(tables, labels, default_test_from(labels, RECIPE.split), RECIPE, SilentProgress())
+    labels = build_labels(tables)
+    return build_backtest(tables, labels, default_test_from(labels, RECIPE.split), RECIPE, SilentProgress())
 
 
-def searched(study: RollingStudy, storage: Path, trials: int) -> tuple[Tuned, list[Attempt]]:
+def searched(study: Backtest, storage: Path, trials: int) -> tuple[TuningResult, list[Trial]]:
     """A search of so many trials in all, and the attempts it logged."""
-    attempts: list[Attempt] = []
-    search = Search(RECIPE, read_search_space(), storage)
-    limits = Limits(trials, lambda: False)
+    attempts: list[Trial] = []
+    search = HyperparameterSearch(RECIPE, read_search_space(), storage)
+    limits = TuningLimits(trials, lambda: False)
     return tune(study, search, "search", limits, attempts.append, SilentProgress()), attempts
 
 
-def test_a_search_begins_with_the_recipe_and_never_ends_worse(study: RollingStudy, tmp_path: Path) -> None:
+def test_a_search_begins_with_the_recipe_and_never_ends_worse(study: Backtest, tmp_path: Path) -> None:
     found, attempts = searched(study, tmp_path / "tuning.db", 4)
     assert found.value_at_first == attempts[0].value
     values = [attempt.value for attempt in attempts if attempt.value is not None]
@@ -87,7 +96,7 @@ def test_a_search_begins_with_the_recipe_and_never_ends_worse(study: RollingStud
 
 
 def test_a_search_that_was_broken_off_goes_on_where_it_stopped(
-    study: RollingStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    study: Backtest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     searched(study, tmp_path / "tuning.db", 2)
     honest = booster.loss_curve
@@ -106,30 +115,30 @@ def test_a_search_that_was_broken_off_goes_on_where_it_stopped(
     assert searched(study, tmp_path / "tuning.db", 5)[1] == []
 
 
-def test_a_hopeless_trial_is_broken_off_after_a_period(study: RollingStudy, tmp_path: Path) -> None:
+def test_a_hopeless_trial_is_broken_off_after_a_period(study: Backtest, tmp_path: Path) -> None:
     """With a space that holds one good place and one bad one, later bad trials are pruned."""
     space = SearchSpace({"trees.learning_rate": Range(0.05, 5000.0, True)}, "digest")
-    attempts: list[Attempt] = []
-    limits = Limits(14, lambda: False)
-    tune(study, Search(RECIPE, space, tmp_path / "t.db"), "s", limits, attempts.append, SilentProgress())
+    attempts: list[Trial] = []
+    limits = TuningLimits(14, lambda: False)
+    tune(study, HyperparameterSearch(RECIPE, space, tmp_path / "t.db"), "s", limits, attempts.append, SilentProgress())
     pruned = [attempt for attempt in attempts if attempt.value is None]
     assert pruned
     assert all(len(attempt.steps) < len(study.periods) for attempt in pruned)
     assert all(len(attempt.steps) == len(study.periods) for attempt in attempts if attempt.value is not None)
 
 
-def test_without_time_or_periods_the_search_is_refused(study: RollingStudy, tmp_path: Path) -> None:
-    search = Search(RECIPE, read_search_space(), tmp_path / "tuning.db")
-    with pytest.raises(Refusal, match="No trial was completed in that time"):
-        tune(study, search, "s", Limits(5, lambda: True), lambda _: None, SilentProgress())
-    with pytest.raises(Refusal, match="There is no period to tune on"):
-        tune(replace(study, periods=()), search, "s", Limits(5, lambda: False), lambda _: None, SilentProgress())
+def test_without_time_or_periods_the_search_is_refused(study: Backtest, tmp_path: Path) -> None:
+    search = HyperparameterSearch(RECIPE, read_search_space(), tmp_path / "tuning.db")
+    with pytest.raises(UserError, match="No trial was completed in that time"):
+        tune(study, search, "s", TuningLimits(5, lambda: True), lambda _: None, SilentProgress())
+    with pytest.raises(UserError, match="There is no period to tune on"):
+        tune(replace(study, periods=()), search, "s", TuningLimits(5, lambda: False), lambda _: None, SilentProgress())
 
 
 def test_a_search_leaves_a_recipe_that_training_reads_and_a_run_for_every_trial(tmp_path: Path) -> None:
     settings = Settings(Workspace(tmp_path), None)
-    ask = Ask(RECIPE, None, Limits(2, lambda: False), tmp_path / "mine.toml")
-    told = tuned_recipe(tables_of(market_frames(700)), settings, ask, SilentProgress())
+    ask = TuningRequest(RECIPE, None, TuningLimits(2, lambda: False), tmp_path / "mine.toml")
+    told = tune_recipe(tables_of(market_frames(700)), settings, ask, SilentProgress())
     assert f"touchstone train --recipe {tmp_path / 'mine.toml'}" in told
     assert read_recipe(str(tmp_path / "mine.toml")).name == f"{RECIPE.name}-tuned"
     client = MlflowClient(settings.tracking_address)

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from serving.console.case import casework, decisions_of
-from serving.console.context import House
+from serving.console.case import case_view, decisions_of
+from serving.console.context import AppContext
 from serving.console.pages.queue_views import Deadlines
 from serving.console.session import Person
 from serving.decisions.deadlines import Due
 from serving.decisions.rules import Officer, Proposal
-from serving.online.store import Published, published_now
+from serving.online.store import OnlineStore, open_online_store
 from tests.serving.browser.shop import DAY
 from tests.serving.console.conftest import SHOP_NOW
 
@@ -22,24 +22,26 @@ ORDERED = Proposal("order_test", "score_high", "Looks like the one that failed."
 
 
 @pytest.fixture
-def published(shop: House) -> Published:
+def published(shop: AppContext) -> OnlineStore:
     """The marketplace in service."""
-    return published_now(shop.settings.workspace)
+    return open_online_store(shop.settings.workspace)
 
 
-def of_cases(house: House, published: Published) -> list[Due | None]:
+def of_cases(house: AppContext, published: OnlineStore) -> list[Due | None]:
     """The deadline of every SKU, one case at a time."""
     entries = published.queue.entries(np.arange(len(published.queue)))
-    return [casework(house, SEEN_BY, entry.sku_id, entry.market).due for entry in entries]
+    return [case_view(house, SEEN_BY, entry.sku_id, entry.market).due for entry in entries]
 
 
-def decide(house: House, sku_id: str, on: datetime) -> None:
+def decide(house: AppContext, sku_id: str, on: datetime) -> None:
     """Order a test of a SKU."""
-    file = casework(house, SEEN_BY, sku_id, "EU").file
+    file = case_view(house, SEEN_BY, sku_id, "EU").file
     decisions_of(house).propose(replace(ORDERED, form_token=sku_id), Officer("Olga", "officer", "k-officer"), file, on)
 
 
-def test_every_deadline_is_that_of_the_case_before_and_after_decisions(shop: House, published: Published) -> None:
+def test_every_deadline_is_that_of_the_case_before_and_after_decisions(
+    shop: AppContext, published: OnlineStore
+) -> None:
     """Orders on products and on whole ranges, other markets', old ones, the marketplace's own, and notices."""
     numbers = np.arange(len(published.queue))
     before = of_cases(shop, published)
@@ -53,9 +55,9 @@ def test_every_deadline_is_that_of_the_case_before_and_after_decisions(shop: Hou
     assert Deadlines(shop, published).of(numbers) == after
 
 
-def test_a_notice_that_nobody_decided_on_is_overdue_for_six_months(shop: House, published: Published) -> None:
+def test_a_notice_that_nobody_decided_on_is_overdue_for_six_months(shop: AppContext, published: OnlineStore) -> None:
     """Then its SKU has no deadline; a newer notice of a SKU sets one whatever lapsed before it."""
-    cases = {sku_id: casework(shop, SEEN_BY, sku_id, "EU") for sku_id in ("K-1", "K-3", "K-0")}
+    cases = {sku_id: case_view(shop, SEEN_BY, sku_id, "EU") for sku_id in ("K-1", "K-3", "K-0")}
     assert {sku_id: work.due is None for sku_id, work in cases.items()} == {"K-1": False, "K-3": True, "K-0": False}
     queue = published.queue
     listed = {entry.sku_id: entry.rank - 1 for entry in queue.entries(np.arange(len(queue)))}
@@ -65,7 +67,7 @@ def test_a_notice_that_nobody_decided_on_is_overdue_for_six_months(shop: House, 
 
 
 @pytest.mark.parametrize("later", [-6, -2, 0, 1, 2, 9])
-def test_what_is_due_is_what_a_plain_look_through_finds(shop: House, published: Published, later: int) -> None:
+def test_what_is_due_is_what_a_plain_look_through_finds(shop: AppContext, published: OnlineStore, later: int) -> None:
     """Every SKU counts; on days before, on and after the deadlines, one of them answered in part."""
     decide(shop, "K-1", SHOP_NOW - timedelta(days=16))
     house = replace(shop, now=lambda: datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC) + timedelta(days=later))
@@ -77,7 +79,7 @@ def test_what_is_due_is_what_a_plain_look_through_finds(shop: House, published: 
     assert expected
 
 
-def test_the_decisions_are_asked_for_once(shop: House, published: Published) -> None:
+def test_the_decisions_are_asked_for_once(shop: AppContext, published: OnlineStore) -> None:
     """However many SKUs have a deadline."""
     asked: list[str] = []
     sa.event.listen(shop.engine, "before_cursor_execute", lambda *told: asked.append(told[2]))

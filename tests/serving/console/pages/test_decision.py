@@ -8,13 +8,13 @@ import sqlalchemy as sa
 from bs4 import BeautifulSoup
 from starlette.testclient import TestClient
 
-from data.database.audit_log import newest_rows, verified
-from data.errors import Refusal
+from data.database.audit_log import newest_audit_rows, verify_chain
+from data.errors import UserError
 from serving.console.pages import approvals
 from serving.decisions.appeals import appeals
 from serving.decisions.blind_assessment import Case, drawn_for_estimate
 from serving.decisions.policy import decision_policy_in_force
-from serving.online.store import Published
+from serving.online.store import OnlineStore
 from tests.features.catalogues import DAY
 from tests.serving.console.conftest import NOW, Clients, csrf_of, soup_of
 
@@ -66,7 +66,7 @@ def test_a_forged_form_removes_nothing(officer: TestClient, engine: sa.Engine) -
     assert answer.status_code == 400
     assert "Remove listing: a score alone does not carry this." in answer.text
     assert WORDS in answer.text
-    assert newest_rows(engine, 1, f"{sku[0]} {sku[1]}") == []
+    assert newest_audit_rows(engine, 1, f"{sku[0]} {sku[1]}") == []
 
 
 def test_a_test_is_ordered_and_stands_in_history_and_ledger(officer: TestClient) -> None:
@@ -125,7 +125,7 @@ def test_removal_takes_two_people_and_gives_a_statement_of_reasons(
     refused = admin.post(f"{where}/appeals/{filed.appeal_id}", data=said)
     assert refused.status_code == 400
     assert "took part in the decision" in refused.text
-    assert verified(engine) is not None
+    assert verify_chain(engine) is not None
 
 
 def test_a_statement_quotes_what_was_read_whatever_is_in_service_since(
@@ -140,9 +140,9 @@ def test_a_statement_quotes_what_was_read_whatever_is_in_service_since(
     assert "Olga had read" in page
 
     def gone(*_: object) -> None:
-        raise Refusal("The catalogue has no such SKU.")
+        raise UserError("The catalogue has no such SKU.")
 
-    monkeypatch.setattr(Published, "answer", gone)
+    monkeypatch.setattr(OnlineStore, "answer", gone)
     assert admin.get(f"{where}/letter.txt").text == letter
     assert soup_of(admin, where).text == page
 

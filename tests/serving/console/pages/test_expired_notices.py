@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from serving.console.case import casework, decisions_of
-from serving.console.context import House
-from serving.console.pages.overview import Lapsed, lapsed
+from serving.console.case import case_view, decisions_of
+from serving.console.context import AppContext
+from serving.console.pages.overview import ExpiredNotices, expired_notices
 from serving.decisions.rules import Officer, Proposal
-from serving.online.store import Published, published_now
+from serving.online.store import OnlineStore, open_online_store
 from tests.serving.console.conftest import SHOP_NOW, signed_into, soup_of
 from tests.serving.console.pages.test_deadlines import SEEN_BY, decide
 
@@ -17,19 +17,19 @@ FIRST, LAST = 200, 17
 
 
 @pytest.fixture
-def published(shop: House) -> Published:
+def published(shop: AppContext) -> OnlineStore:
     """The marketplace in service."""
-    return published_now(shop.settings.workspace)
+    return open_online_store(shop.settings.workspace)
 
 
-def told(house: House) -> str:
+def told(house: AppContext) -> str:
     """What the overview says of them."""
     return soup_of(signed_into(house, "analyst"), "/ui/overview").get_text(" ", strip=True)
 
 
-def test_what_nobody_decided_on_is_told_in_one_sentence(shop: House, published: Published) -> None:
+def test_what_nobody_decided_on_is_told_in_one_sentence(shop: AppContext, published: OnlineStore) -> None:
     """Notices that still run are not among them; once all were decided on in time, that is said."""
-    assert lapsed(shop, published) == Lapsed(2, 2, FIRST - LAST)
+    assert expired_notices(shop, published) == ExpiredNotices(2, 2, FIRST - LAST)
     assert "2 of 2 whose 183 days ended in the last year: nobody decided" in told(shop)
     for sku_id in ("K-1", "K-3"):
         decide(shop, sku_id, SHOP_NOW - timedelta(days=LAST))
@@ -38,22 +38,22 @@ def test_what_nobody_decided_on_is_told_in_one_sentence(shop: House, published: 
 
 @pytest.mark.parametrize("days_ago", [FIRST + 1, FIRST, FIRST - 1, LAST + 1, LAST, LAST - 1, 0])
 def test_a_decision_answers_a_notice_from_its_day_until_it_runs_out(
-    shop: House, published: Published, days_ago: int
+    shop: AppContext, published: OnlineStore, days_ago: int
 ) -> None:
     """One before it, or after its days, answers nothing; nor does one on another SKU."""
     decide(shop, "K-3", SHOP_NOW - timedelta(days=days_ago))
     decide(shop, "K-40", SHOP_NOW - timedelta(days=100))
-    assert lapsed(shop, published).undecided == (1 if LAST <= days_ago <= FIRST else 2)
+    assert expired_notices(shop, published).undecided == (1 if LAST <= days_ago <= FIRST else 2)
 
 
-def test_a_declined_proposal_answers_nothing(shop: House, published: Published) -> None:
+def test_a_declined_proposal_answers_nothing(shop: AppContext, published: OnlineStore) -> None:
     proposal = Proposal("pause", "incident_under_inquiry", "Buyers report shocks; an inquiry runs.")
     then, olga, otto = (
         SHOP_NOW - timedelta(days=100),
         Officer("Olga", "officer", "k-1"),
         Officer("Otto", "officer", "k-2"),
     )
-    proposed = decisions_of(shop).propose(proposal, olga, casework(shop, SEEN_BY, "K-3", "EU").file, then)
-    assert lapsed(shop, published).undecided == 1
+    proposed = decisions_of(shop).propose(proposal, olga, case_view(shop, SEEN_BY, "K-3", "EU").file, then)
+    assert expired_notices(shop, published).undecided == 1
     decisions_of(shop).decline(proposed.decision_id, otto, then, "The inquiry is about another product.")
-    assert lapsed(shop, published).undecided == 2
+    assert expired_notices(shop, published).undecided == 2

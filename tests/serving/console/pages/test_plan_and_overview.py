@@ -14,19 +14,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from data.database.audit_log import newest_rows
-from data.database.connection import open_state
+from data.database.audit_log import newest_audit_rows
+from data.database.connection import open_database
 from data.workspace import Workspace
-from sampling.randomness import Sealed, keep_sealed, kept_sealed
+from sampling.randomness import SeedCommitment, read_commitment, store_commitment
 from sampling.rounds import round_ids
 from serving.console.pages import overview
-from serving.console.pages.overview import Removed
+from serving.console.pages.overview import RemovalCounts
 from serving.console.templating import csv_rows
 from serving.kpis.aggregate import totals_of
-from serving.kpis.kpis import Chosen, indicators_file, write_totals
+from serving.kpis.kpis import SelectionOutcome, indicators_file, save_totals
 from serving.kpis.outcomes import Forecast, TakeDown
-from serving.kpis.relisting import Relisted
-from serving.online.store import published_now
+from serving.kpis.relisting import RelistingCounts
+from serving.online.store import open_online_store
 from tests.features.catalogues import DAY
 from tests.serving.conftest import Scored
 from tests.serving.console.conftest import csrf_of, house_of, mounted, soup_of
@@ -37,7 +37,7 @@ def own(scored: Scored, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tu
     """A copy of the scored workspace that these tests may plan in, and its state."""
     home = tmp_path_factory.mktemp("planned") / "workspace"
     shutil.copytree(scored.workspace.home, home)
-    engine = open_state(f"sqlite:///{home / 'touchstone.db'}")
+    engine = open_database(f"sqlite:///{home / 'touchstone.db'}")
     yield Workspace(home), engine
     engine.dispose()
 
@@ -95,13 +95,13 @@ def test_approving_draws_by_the_sealed_seed_and_is_recorded(
 ) -> None:
     """Nobody picks a draw: the seed was sealed before, or is fresh; the ledger names who approved."""
     workspace, engine = own
-    sealed = Sealed(7, "n")
-    keep_sealed(sealed, workspace.plans)
+    sealed = SeedCommitment(7, "n")
+    store_commitment(sealed, workspace.plans)
     answer = scheduler.post("/ui/plan", data={"csrf": csrf_of(scheduler, "/ui/plan"), "budget_eur": "5000"})
     round_id = sealed.round_id(DAY)
     assert answer.headers["location"] == f"/ui/rounds/{round_id}"
-    assert kept_sealed(workspace.plans) is None
-    [row] = newest_rows(engine, 1)
+    assert read_commitment(workspace.plans) is None
+    [row] = newest_audit_rows(engine, 1)
     assert (row.actor, row.action, row.subject) == ("Sam", "plan", round_id)
     assert json.loads(row.content)["seal"] == sealed.seal
     page = soup_of(scheduler, f"/ui/rounds/{round_id}")
@@ -164,15 +164,19 @@ def test_figures_that_the_data_carry_are_shown_with_their_intervals(
 ) -> None:
     """And those that it does not are counted among what is left out."""
     counted = replace(
-        totals_of(published_now(own[0]).dossiers.folder),
-        relisted=(Relisted(30, 40, 2, 10, 4), Relisted(90, 7, 1, 1, 1)),
-        chosen=(Chosen("model", 100, 30, 50_000.0), Chosen("random", 100, 10, 50_000.0), Chosen("rule", 3, 1, 10.0)),
-    )  # fmt: skip
-    write_totals(own[0], counted)
+        totals_of(open_online_store(own[0]).dossiers.folder),
+        relisted=(RelistingCounts(30, 40, 2, 10, 4), RelistingCounts(90, 7, 1, 1, 1)),
+        chosen=(
+            SelectionOutcome("model", 100, 30, 50_000.0),
+            SelectionOutcome("random", 100, 10, 50_000.0),
+            SelectionOutcome("rule", 3, 1, 10.0),
+        ),
+    )
+    save_totals(own[0], counted)
     told = [Forecast("toys", 40, 8.0, 20), Forecast("apparel", 80, 9.6, 8), Forecast("lamps", 5, 1.0, 1)]
-    quick = Removed(12, TakeDown((1, 2) * 6), ())
+    quick = RemovalCounts(12, TakeDown((1, 2) * 6), ())
     monkeypatch.setattr(overview, "forecasts_of_training", lambda _: told)
-    monkeypatch.setattr(overview, "removed", lambda *_: quick)
+    monkeypatch.setattr(overview, "count_removals", lambda *_: quick)
     page = soup_of(scheduler, "/ui/overview")
     text = " ".join(page.get_text(" ").split())
     for said in (

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from starlette.datastructures import QueryParams
 from starlette.testclient import TestClient
 
-from data.database.connection import open_state
+from data.database.connection import open_database
 from serving.console.pages.queue import QueueFilter, read_filter
 from serving.console.templating import inert
 from tests.serving.conftest import Scored
@@ -38,7 +38,7 @@ def test_the_address_filters_searches_and_sorts(officer: TestClient) -> None:
 
 def test_nobody_owns_a_case_before_it_is_given(scored: Scored, tmp_path: Path) -> None:
     """In a state in which nothing was decided yet."""
-    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
+    engine = open_database(f"sqlite:///{tmp_path / 'state.db'}")
     with TestClient(mounted(house_of(scored.workspace.home, engine, insecure=True))) as client:
         for view in ("mine", "due", "new", "random", "disagree"):
             assert skus(client, f"view={view}") == []

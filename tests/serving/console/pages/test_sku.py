@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from serving.console.blinding import Veil, flagged_bands, veil_of
-from serving.console.context import House
+from serving.console.blinding import BlindedScores, blind_scores, flagged_bands
+from serving.console.context import AppContext
 from serving.console.pages.sku_evidence import MOST_SIBLINGS, peers_of, reasons_of, siblings_of
 from serving.console.pages.sku_history import RATE, score_change, timeline_of, usual_returns
 from serving.console.session import Person
 from serving.console.templating import frequency
 from serving.dossiers.records import Dossier, Month
-from serving.online.store import Published, published_now
+from serving.online.store import OnlineStore, open_online_store
 from tests.serving.browser.shop import DAY, QUOTED_SKU, scored_shop
 from tests.serving.conftest import Scored
 from tests.serving.console.conftest import signed_into, soup_of
@@ -29,9 +29,9 @@ NEVER_SAID = ("shap", "log-odds", "log odds", "unsafe", "logit")
 
 
 @pytest.fixture(scope="module")
-def published(scored: Scored) -> Published:
+def published(scored: Scored) -> OnlineStore:
     """The small catalogue in service."""
-    return published_now(scored.workspace)
+    return open_online_store(scored.workspace)
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_the_page_never_names_the_mathematics_nor_calls_a_product_unsafe(seen: T
         assert not [word for word in NEVER_SAID if word in answer.text.lower()]
 
 
-def test_at_most_four_reasons_raise_and_two_lower_and_all_contributions_are_counted(published: Published) -> None:
+def test_at_most_four_reasons_raise_and_two_lower_and_all_contributions_are_counted(published: OnlineStore) -> None:
     names = published.snapshot.feature_names
     for position in range(0, len(published.snapshot), 23):
         told = reasons_of(published, position, published.snapshot.category(position))
@@ -73,7 +73,7 @@ def test_at_most_four_reasons_raise_and_two_lower_and_all_contributions_are_coun
             assert each.spread is None or (0 <= each.spread.at <= 1 and 0 <= each.spread.below <= 1)
 
 
-def test_peers_are_other_skus_of_the_category_with_an_independent_result(published: Published) -> None:
+def test_peers_are_other_skus_of_the_category_with_an_independent_result(published: OnlineStore) -> None:
     position = 12
     category = published.snapshot.category(position)
     peers = peers_of(published, position, category)
@@ -101,7 +101,7 @@ def test_a_frequency_is_near_the_probability(p_fail: float) -> None:
         assert abs(count / of - p_fail) <= max(0.026, 0.35 * p_fail)
 
 
-def test_the_quotes_are_counted_among_all_reviews(shop: House) -> None:
+def test_the_quotes_are_counted_among_all_reviews(shop: AppContext) -> None:
     """Three reviews of the quoted SKU, two of which tell of harm; none is counted that is not quoted or a copy."""
     page = soup_of(signed_into(shop, "analyst"), f"/ui/sku/EU/{QUOTED_SKU}")
     section = page.select("#quotes")[0]
@@ -109,7 +109,7 @@ def test_the_quotes_are_counted_among_all_reviews(shop: House) -> None:
     assert len(section.select("mark")) == 2
 
 
-def test_the_page_lists_the_factorys_other_skus_the_riskiest_first(shop: House) -> None:
+def test_the_page_lists_the_factorys_other_skus_the_riskiest_first(shop: AppContext) -> None:
     """No more than a few of them, with how many there are; none of another factory, and not the SKU itself."""
     page = soup_of(signed_into(shop, "analyst"), "/ui/sku/EU/K-1")
     section = page.select("#factory")[0]
@@ -118,16 +118,16 @@ def test_the_page_lists_the_factorys_other_skus_the_riskiest_first(shop: House) 
     assert all(int(number) % 5 == 1 for number in links)
     assert "1" not in links
     assert "riskiest of 15 other SKUs of factory F-1" in section.text
-    queue = published_now(shop.settings.workspace).queue
+    queue = open_online_store(shop.settings.workspace).queue
     ranks = {entry.sku_id: entry.rank for entry in queue.entries(np.arange(len(queue)))}
     told = [ranks[f"K-{number}"] for number in links]
     assert told == sorted(told)
     assert told == sorted(rank for sku_id, rank in ranks.items() if int(sku_id[2:]) % 5 == 1 and sku_id != "K-1")[:8]
 
 
-def test_a_sibling_drawn_for_an_own_estimate_comes_last_without_its_score(shop: House) -> None:
-    published = published_now(shop.settings.workspace)
-    veil = veil_of(shop, published, Person("Olga", "officer", "k-officer"), flagged_bands(published))
+def test_a_sibling_drawn_for_an_own_estimate_comes_last_without_its_score(shop: AppContext) -> None:
+    published = open_online_store(shop.settings.workspace)
+    veil = blind_scores(shop, published, Person("Olga", "officer", "k-officer"), flagged_bands(published))
     assert veil.veiled is not None
     for number in range(5):
         position = int(published.snapshot.find([f"K-{number}"], ["EU"])[0])
@@ -138,15 +138,15 @@ def test_a_sibling_drawn_for_an_own_estimate_comes_last_without_its_score(shop: 
             assert (entry.band == "") == np.isnan(entry.p_fail) == (entry.position in told.hidden)
 
 
-def test_no_factory_no_siblings(published: Published) -> None:
-    assert siblings_of(published, 0, None, Veil(None, np.empty(0, np.int64))).count == 0
+def test_no_factory_no_siblings(published: OnlineStore) -> None:
+    assert siblings_of(published, 0, None, BlindedScores(None, np.empty(0, np.int64))).count == 0
 
 
 def test_the_change_since_the_scoring_before_is_that_of_both_scores(tmp_path: Path) -> None:
     """Scored by one model before and after its suppliers' tests were known; some SKUs were not listed before."""
     first = DAY - timedelta(days=75)
     workspace = scored_shop(tmp_path / "workspace", (first, DAY))
-    published = published_now(workspace)
+    published = open_online_store(workspace)
     listed = pq.read_table(workspace.scores(first)).to_pylist()
     before = {(row["sku_id"], row["market"]): row["p_fail"] for row in listed}
     moved = 0
@@ -162,12 +162,12 @@ def test_the_change_since_the_scoring_before_is_that_of_both_scores(tmp_path: Pa
     assert moved
 
 
-def test_the_page_says_the_change(shop: House) -> None:
+def test_the_page_says_the_change(shop: AppContext) -> None:
     text = soup_of(signed_into(shop, "analyst"), "/ui/sku/EU/K-1").select(".sure")[0].get_text(" ", strip=True)
     assert "Since the scoring of 7 May 2026 Unchanged at " in text
 
 
-def test_steps_together_are_told_beside_several_alone(shop: House) -> None:
+def test_steps_together_are_told_beside_several_alone(shop: AppContext) -> None:
     """No page says `all of these` of one step, or of none."""
     officer, told = signed_into(shop, "analyst"), []
     for number in range(0, 80, 3):
@@ -177,7 +177,7 @@ def test_steps_together_are_told_beside_several_alone(shop: House) -> None:
     assert all(len(steps) > 2 for steps in told if "All of these together." in steps)
 
 
-def test_without_a_scoring_before_there_is_no_change(published: Published, scored: Scored) -> None:
+def test_without_a_scoring_before_there_is_no_change(published: OnlineStore, scored: Scored) -> None:
     assert score_change(published, scored.workspace, 0) is None
 
 
@@ -194,8 +194,8 @@ def test_the_band_of_usual_returns_grows_with_sales_and_stays_below_them(
     assert [bar.usual for bar in rising] == sorted(bar.usual for bar in rising if bar.usual)
 
 
-def test_usual_returns_are_the_middle_half_of_the_category(shop: House) -> None:
-    published = published_now(shop.settings.workspace)
+def test_usual_returns_are_the_middle_half_of_the_category(shop: AppContext) -> None:
+    published = open_online_store(shop.settings.workspace)
     told = usual_returns(published, "mains_chargers")
     rates = published.snapshot.feature(RATE)
     own = [rate for at, rate in enumerate(rates) if published.snapshot.category(at) == "mains_chargers"]
