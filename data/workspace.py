@@ -37,7 +37,7 @@ class Workspace:
 
     @property
     def review_signals(self) -> Path:
-        """What reviews say of hazards, `review_signals/<day>-<digest>/`, as `features.review_text.incremental` keeps it."""
+        """Mentions of hazards in reviews, `review_signals/<day>-<digest>/`, from `features.review_text.incremental`."""
         return self.home / "review_signals"
 
     @property

@@ -63,13 +63,13 @@ class AuditRow:
 
 
 def record_event(engine: sa.Engine, deed: AuditEvent, now: datetime) -> AuditRow:
-    """Append a deed; return its row. Raises UserError where the database cannot be written."""
+    """Append an event; return its row. Raises UserError where the database cannot be written."""
     with write_transaction(engine) as connection:
         return record_event_in(connection, deed, now)
 
 
 def record_event_in(connection: sa.Connection, deed: AuditEvent, now: datetime) -> AuditRow:
-    """Append a deed inside a `write_transaction` transaction, so that it stands or falls with what else is written there."""
+    """Append an event inside a `write_transaction`: it stands or falls with what else is written there."""
     if connection.dialect.name == "postgresql":
         connection.execute(sa.text("LOCK TABLE ledger IN EXCLUSIVE MODE"))
     newest = sa.select(LEDGER.c.number, LEDGER.c.hash).order_by(LEDGER.c.number.desc()).limit(1)

@@ -27,7 +27,8 @@ def read_reviews(tables: "Tables") -> "ir.Table":
     """
     if not tables.has(READ):
         raise UserError(
-            "The reviews have not been read for hazards yet. Open the lake with features.review_text.incremental.read_lake."
+            "The reviews have not been read for hazards yet. "
+            "Open the lake with features.review_text.incremental.read_lake."
         )
     return tables[READ]
 

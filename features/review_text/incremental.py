@@ -216,7 +216,7 @@ def _digest(text: str) -> str:
 
 
 def read_lake(workspace: Workspace, progress: Progress | None = None) -> Tables:
-    """The lake, as `data.lake.store.open_lake` gives it, with its reviews read; only days that are new or changed take time.
+    """The tables of `data.lake.store.open_lake` with their reviews read; only new or changed days take time.
 
     Raises UserError where nothing has been ingested.
     """

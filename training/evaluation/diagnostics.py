@@ -104,8 +104,8 @@ def jaccard(first: Columns, second: Columns) -> float:
 
 
 def _top(booster: lgb.Booster, matrix: Floats) -> Columns:
-    values = compile_model(booster.model_to_string()).contributions(matrix).values
-    return top_reasons(np.asarray(values, dtype=np.float64), TOLD_REASONS)
+    explained = compile_model(booster.model_to_string()).contributions(matrix)
+    return top_reasons(np.asarray(explained.values, dtype=np.float64), TOLD_REASONS)
 
 
 Days = npt.NDArray[np.int64]

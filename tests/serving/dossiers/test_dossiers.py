@@ -20,7 +20,7 @@ from features.fitted_tables import FittedTables
 from features.review_text.classifier import COUNTS_FROM
 from features.snapshot.reader import open_snapshot
 from features.snapshot.writer import write_snapshot
-from serving.dossiers import records as records
+from serving.dossiers import records
 from serving.dossiers.reader import (
     MONTHS_KEPT,
     OWNER,
