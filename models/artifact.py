@@ -128,10 +128,12 @@ def _verify(folder: Path, sums: bytes) -> None:
     lines = [line.split("  ", 1) for line in sums.decode("utf-8", errors="replace").splitlines()]
     if not lines or any(len(line) != 2 for line in lines):
         raise UserError(f"{folder / SUMS} is not a list of checksums. Restore the folder from a copy or train again.")
-    promised, found = {name: digest for digest, name in lines}, _digests(folder)
-    wrong = [f"{name} is missing" for name in sorted(promised.keys() - found.keys())]
-    wrong += [f"{name} is unexpected" for name in sorted(found.keys() - promised.keys())]
-    wrong += [f"{name} has changed" for name in sorted(promised.keys() & found.keys()) if promised[name] != found[name]]
+    promised, actual = {name: digest for digest, name in lines}, _digests(folder)
+    wrong = [f"{name} is missing" for name in sorted(promised.keys() - actual.keys())]
+    wrong += [f"{name} is unexpected" for name in sorted(actual.keys() - promised.keys())]
+    wrong += [
+        f"{name} has changed" for name in sorted(promised.keys() & actual.keys()) if promised[name] != actual[name]
+    ]
     if wrong:
         raise UserError(
             f"The model in {folder} is not the one that was written: {', '.join(wrong)}. "

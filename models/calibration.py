@@ -283,8 +283,8 @@ def _knots(margin: Floats) -> Floats:
 
 
 def _probability(logit: Floats) -> Floats:
-    kept = np.clip(logit, -LOGIT_BOUND, LOGIT_BOUND)
-    return np.asarray(1.0 / (1.0 + np.exp(-kept)), dtype=float)
+    bounded = np.clip(logit, -LOGIT_BOUND, LOGIT_BOUND)
+    return np.asarray(1.0 / (1.0 + np.exp(-bounded)), dtype=float)
 
 
 def _listed(curve: Floats) -> tuple[float, ...]:

@@ -54,8 +54,8 @@ def tally(bins: tuple[Floats, Integers], failed: Floats, weights: Floats) -> Tal
     """Count labels in `bins`; bins without weight are left out."""
     margins, which = bins
     tests = _sums(which, weights, len(margins))
-    kept = tests > 0
-    return Tally(margins[kept], tests[kept], _sums(which, weights * failed, len(margins))[kept])
+    filled = tests > 0
+    return Tally(margins[filled], tests[filled], _sums(which, weights * failed, len(margins))[filled])
 
 
 def fit_platt(labels: Tally) -> Curve:
@@ -83,8 +83,8 @@ def fit_isotonic(labels: Tally) -> Curve:
     tests, failed, margin = (
         _sums(which, amount, ISOTONIC_BINS) for amount in (labels.tests, labels.failed, labels.tests * labels.margin)
     )
-    kept = tests > 0
-    tests, failed, margin = tests[kept], failed[kept], margin[kept] / tests[kept]
+    filled = tests > 0
+    tests, failed, margin = tests[filled], failed[filled], margin[filled] / tests[filled]
     rate = isotonic_regression((failed + labels.fail_rate) / (tests + 1.0), weights=tests).x
     logit = np.clip(np.log(rate) - np.log1p(-rate), -LOGIT_BOUND, LOGIT_BOUND)
     return lambda at: np.interp(at, margin, logit)

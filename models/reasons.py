@@ -141,13 +141,13 @@ def reasons_array(values: Floats, strongest: Columns, contributions: Floats, fea
     `strongest` are the columns of the reasons, `values` what the row has there (NaN = unknown) and `contributions`
     what they add, all (rows, reasons) in the order of the reasons; `feature_names` are the names by column.
     """
-    told = contributions != 0.0
-    offsets = np.concatenate([[0], np.cumsum(told.sum(axis=1))]).astype(np.int32)
+    nonzero = contributions != 0.0
+    offsets = np.concatenate([[0], np.cumsum(nonzero.sum(axis=1))]).astype(np.int32)
     reasons = pa.StructArray.from_arrays(
         [
-            feature_names.take(pa.array(strongest[told])),
-            pa.array(values[told], pa.float64(), from_pandas=True),
-            pa.array(contributions[told], pa.float64()),
+            feature_names.take(pa.array(strongest[nonzero])),
+            pa.array(values[nonzero], pa.float64(), from_pandas=True),
+            pa.array(contributions[nonzero], pa.float64()),
         ],
         fields=list(REASONS_TYPE.value_type),
     )
@@ -204,11 +204,11 @@ class ReasonWriter:
         `values` and `contributions` are (features,) in the artifact's order.
         """
         strongest = top_reasons(contributions[None, :], min(most, TOLD_REASONS))[0]
-        told = [int(column) for column in strongest if contributions[column] != 0.0]
+        columns = [int(column) for column in strongest if contributions[column] != 0.0]
         names = self._artifact.feature_names
         return tuple(
             self.reasons(
-                [(place, names[column], float(values[column]), float(contributions[column])) for column in told]
+                [(place, names[column], float(values[column]), float(contributions[column])) for column in columns]
             )
         )
 
@@ -224,20 +224,21 @@ class ReasonWriter:
         """One reason: a feature's value (NaN = unknown) and its contribution in log-odds, in words."""
         return self.reasons([(place, name, value, contribution)])[0]
 
-    def reasons(self, told: Sequence[Told]) -> list[ReasonText]:
+    def reasons(self, contributions: Sequence[Told]) -> list[ReasonText]:
         """Each of them as `reason` says it alone, of however many rows; together they cost a third of it."""
         return [
             ReasonText(name, BY_NAME[name].group, value, points, *self._parts(place, name, value, contribution, points))
-            for (place, name, value, contribution), points in self._with_points(told)
+            for (place, name, value, contribution), points in self._with_points(contributions)
         ]
 
-    def sentences(self, told: Sequence[Told]) -> list[str]:
+    def sentences(self, contributions: Sequence[Told]) -> list[str]:
         """The sentence of each, as `reasons` has it, without the rest of a reason."""
-        return [_sentence(*self._parts(*each, points)) for each, points in self._with_points(told)]
+        return [_sentence(*self._parts(*each, points)) for each, points in self._with_points(contributions)]
 
-    def _with_points(self, told: Sequence[Told]) -> Iterable[tuple[Told, float]]:
-        margins, contributions = [place.margin for place, *_ in told], [each[3] for each in told]
-        return zip(told, self._points(np.array(margins), np.array(contributions)).tolist(), strict=True)
+    def _with_points(self, contributions: Sequence[Told]) -> Iterable[tuple[Told, float]]:
+        margins = np.array([each[0].margin for each in contributions])
+        points = self._points(margins, np.array([each[3] for each in contributions]))
+        return zip(contributions, points.tolist(), strict=True)
 
     def _parts(
         self, place: RowContext, name: str, value: float, contribution: float, points: float

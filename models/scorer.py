@@ -137,8 +137,8 @@ def _require_agreement(artifact: Artifact, engine: Engine) -> None:
     matrix = _telling_rows(engine)
     expected = contributions_by_lightgbm(artifact.booster_text, matrix)
     together, alone = engine.contributions(matrix), engine.contributions(matrix[:1])
-    found = np.column_stack([together.values, np.full(len(matrix), together.base_value)])
-    apart = max(np.abs(found - expected).max(), np.abs(alone.values - expected[:1, :-1]).max())
+    actual = np.column_stack([together.values, np.full(len(matrix), together.base_value)])
+    apart = max(np.abs(actual - expected).max(), np.abs(alone.values - expected[:1, :-1]).max())
     if not apart <= TOLERANCE:
         raise UserError(
             f"The explanations of model {artifact.version} differ from LightGBM's by {apart:.1e} (at most "

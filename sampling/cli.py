@@ -43,16 +43,16 @@ def receive_results(path: Path, workspace: Workspace, engine: sa.Engine, sender:
     """
     planned = planned_tests(workspace)
     sifted = validate_result_file(path, workspace, sender.now.date(), planned, lambda rows: _completed(rows, planned))
-    told = {"file": path.name, "quarantined": sifted.count.quarantined}
-    kept = store_results(engine, workspace, sifted.sound.to_pylist(), replace(sender, told=told))
+    details = {"file": path.name, "quarantined": sifted.count.quarantined}
+    stored = store_results(engine, workspace, sifted.sound.to_pylist(), replace(sender, told=details))
     try:
         file_results(engine, workspace, sender.now)
     except OSError as error:
         raise UserError(
             f"The results are accepted, but wait for their file: {error.strerror}. Make room and give {path} again."
         ) from error
-    new = sifted.sound.filter(pc.is_in(sifted.sound["test_id"], pa.array(kept.new, pa.string())))
-    return ResultIntake(sifted.count, new, len(kept.known), len(kept.changed))
+    new = sifted.sound.filter(pc.is_in(sifted.sound["test_id"], pa.array(stored.new, pa.string())))
+    return ResultIntake(sifted.count, new, len(stored.known), len(stored.changed))
 
 
 def _completed(rows: pa.Table, planned: pa.Table) -> pa.Table:
@@ -108,7 +108,7 @@ def estimate(call: CommandContext, rounds: tuple[str, ...], last: int, as_of: da
 
     workspace = call.settings.workspace
     day = as_of.date() if as_of else call.today + timedelta(days=1)
-    asked = list(rounds) or latest_rounds(workspace, last)
-    told = estimate_prevalence(workspace, asked, day, estimation_policy_in_force(day))
-    click.echo(estimate_text(told))
-    click.echo(f"Everything is in {write_estimate(told, workspace.reports)}.")
+    round_ids_requested = list(rounds) or latest_rounds(workspace, last)
+    result = estimate_prevalence(workspace, round_ids_requested, day, estimation_policy_in_force(day))
+    click.echo(estimate_text(result))
+    click.echo(f"Everything is in {write_estimate(result, workspace.reports)}.")

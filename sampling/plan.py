@@ -126,9 +126,9 @@ def allocate(
         raise UserError(
             "No laboratory has a free slot for any package of these SKUs. Wait a round, or add laboratories."
         )
-    drawn = draw_sample(units, solution, limits, seed)
-    summary = _summary(frame, policy, limits, (units, solution), drawn, (budget_eur, SeedCommitment(seed, nonce)))
-    chosen = plan_units(frame, policy, limits, (units, solution), drawn)
+    sampled = draw_sample(units, solution, limits, seed)
+    summary = _summary(frame, policy, limits, (units, solution), sampled, (budget_eur, SeedCommitment(seed, nonce)))
+    chosen = plan_units(frame, policy, limits, (units, solution), sampled)
     repeated = {
         "policy_version": pa.scalar(summary.policy_version),
         "as_of": pa.scalar(summary.as_of, pa.date32()),
@@ -179,19 +179,19 @@ def _summary(
     policy: SamplingPolicy,
     limits: Constraints,
     made: tuple[SamplingUnits, DesignSolution],
-    drawn: Truths,
+    sampled: Truths,
     asked: tuple[float, SeedCommitment],
 ) -> PlanSummary:
     (budget_eur, sealed), (units, solution) = asked, made
     price, chance = solution.price, solution.inclusion / ONE
     cost = limits.cost_cents[solution.package]
-    spent = int(cost[drawn].sum())
+    spent = int(cost[sampled].sum())
     floors = np.minimum(floor_probabilities(units, solution.strata), chance)
     return PlanSummary(
         round_id=sealed.round_id(frame.as_of), as_of=frame.as_of,
         seed=sealed.seed, nonce=sealed.nonce, seal=sealed.seal,
-        budget_eur=float(budget_eur), cost_eur=spent / 100, tests=int(drawn.sum()),
-        expected_failures=float(frame.p_fail[drawn].sum()),
+        budget_eur=float(budget_eur), cost_eur=spent / 100, tests=int(sampled.sum()),
+        expected_failures=float(frame.p_fail[sampled].sum()),
         expected_failures_at_random=float(frame.p_fail.sum() * spent / cost.sum()),
         random_share=float(floors @ cost / (chance @ cost)),
         probability_sum=float(chance.sum()), frame_size=len(frame), frame_digest=frame.digest,
@@ -199,28 +199,28 @@ def _summary(
         value=price.value, best_value=price.best_value, variance_price=price.variance_price,
         anticipated_error=sqrt(price.variance) / len(frame), worth_of_1000_eur=1000 * price.euro,
         worth_of_slot=price.slot, minimums=_minimums(frame, limits, solution, price),
-        packages=_packages(limits, solution, drawn, chance), policy_version=policy.version,
+        packages=_packages(limits, solution, sampled, chance), policy_version=policy.version,
     )  # fmt: skip
 
 
 def _minimums(
     frame: SamplingFrame, limits: Constraints, solution: DesignSolution, price: DesignPrices
 ) -> tuple[MinimumSummary, ...]:
-    asked = np.flatnonzero(limits.least)
+    cells = np.flatnonzero(limits.least)
     return tuple(
         MinimumSummary(
             *frame.cells[cell], int(limits.least[cell]), int(solution.unmet[cell]), float(price.minimum[cell])
         )
-        for cell in asked
+        for cell in cells
     )
 
 
 def _packages(
-    limits: Constraints, solution: DesignSolution, drawn: Truths, chance: Floats
+    limits: Constraints, solution: DesignSolution, sampled: Truths, chance: Floats
 ) -> tuple[PackageSummary, ...]:
     many = len(limits.packages)
     skus = np.bincount(solution.package, minlength=many)
-    tests = np.bincount(solution.package[drawn], minlength=many)
+    tests = np.bincount(solution.package[sampled], minlength=many)
     expected = np.bincount(solution.package, weights=chance, minlength=many)
     return tuple(
         PackageSummary(package.name, int(skus[k]), int(tests[k]), float(expected[k]), package.cost_cents / 100)

@@ -21,7 +21,7 @@ def plan_units(
     policy: SamplingPolicy,
     limits: Constraints,
     made: tuple[SamplingUnits, DesignSolution],
-    drawn: Truths,
+    sampled: Truths,
 ) -> pa.Table:
     """The drawn SKUs, dearest chance first, with why each has its chance, its package and its laboratory.
 
@@ -31,7 +31,7 @@ def plan_units(
     units, solution = made
     floor = floor_probabilities(units, solution.strata)
     order = np.lexsort((frame.words, -frame.p_fail, -solution.inclusion))
-    rows = order[drawn[order]]
+    rows = order[sampled[order]]
     packages = [limits.packages[k] for k in solution.package[rows]]
     stratum = solution.strata.of_unit[rows]
     weights = np.array([policy.severity.get(category or "", 1.0) for category, _ in frame.cells])
@@ -94,9 +94,9 @@ def strata_table(frame: SamplingFrame, limits: Constraints, solution: DesignSolu
 def _reasons(solution: DesignSolution, floor: Floats, rows: Integers) -> list[str]:
     strata, chance = solution.strata, solution.inclusion[rows]
     stratum = strata.of_unit[rows]
-    asked = solution.price.minimum[strata.cell[stratum]] > 1e-9
+    for_minimum = solution.price.minimum[strata.cell[stratum]] > 1e-9
     at_floor = chance / ONE <= floor[rows] * (1 + 1e-6)
-    reasons: list[str] = np.select([chance == ONE, at_floor, asked], [CERTAINTY, FLOOR, QUOTA], PRICED).tolist()
+    reasons: list[str] = np.select([chance == ONE, at_floor, for_minimum], [CERTAINTY, FLOOR, QUOTA], PRICED).tolist()
     return reasons
 
 

@@ -58,8 +58,8 @@ class AuditRow:
 
     def expected_hash(self) -> str:
         """The hash of everything in the row but its own hash."""
-        told = json.dumps(astuple(self)[:-1], ensure_ascii=False, separators=(",", ":"))
-        return sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
+        payload = json.dumps(astuple(self)[:-1], ensure_ascii=False, separators=(",", ":"))
+        return sha256(payload.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def record_event(engine: sa.Engine, deed: AuditEvent, now: datetime) -> AuditRow:
@@ -88,11 +88,11 @@ def record_event_in(connection: sa.Connection, deed: AuditEvent, now: datetime) 
 
 def audit_rows(engine: sa.Engine, subject: str | None = None) -> Generator[AuditRow, None, None]:
     """The rows in order, all or those of one subject; read as a stream."""
-    asked = sa.select(LEDGER).order_by(LEDGER.c.number)
+    query = sa.select(LEDGER).order_by(LEDGER.c.number)
     if subject is not None:
-        asked = asked.where(LEDGER.c.subject == subject)
-    with read_transaction(engine) as connection, connection.execution_options(yield_per=1000).execute(asked) as found:
-        for row in found:
+        query = query.where(LEDGER.c.subject == subject)
+    with read_transaction(engine) as connection, connection.execution_options(yield_per=1000).execute(query) as result:
+        for row in result:
             yield AuditRow(**row._mapping)
 
 
@@ -100,13 +100,13 @@ def newest_audit_rows(
     engine: sa.Engine, most: int, subject: str | None = None, before: int | None = None
 ) -> list[AuditRow]:
     """The newest rows first, at most so many: of one subject where one is given, older than row `before`."""
-    asked = sa.select(LEDGER).order_by(LEDGER.c.number.desc()).limit(most)
+    query = sa.select(LEDGER).order_by(LEDGER.c.number.desc()).limit(most)
     if subject is not None:
-        asked = asked.where(LEDGER.c.subject == subject)
+        query = query.where(LEDGER.c.subject == subject)
     if before is not None:
-        asked = asked.where(LEDGER.c.number < before)
+        query = query.where(LEDGER.c.number < before)
     with read_transaction(engine) as connection:
-        return [AuditRow(**row._mapping) for row in connection.execute(asked)]
+        return [AuditRow(**row._mapping) for row in connection.execute(query)]
 
 
 def verify_chain(engine: sa.Engine, head: tuple[int, str] | None = None) -> AuditRow | None:

@@ -91,10 +91,10 @@ def _stay_with_the_file(engine: sa.Engine, path: Path) -> None:
 
     def identity() -> tuple[int, int] | None:
         try:
-            found = path.stat()
+            status = path.stat()
         except FileNotFoundError:
             return None
-        return found.st_dev, found.st_ino
+        return status.st_dev, status.st_ino
 
     opened = False
 

@@ -116,8 +116,8 @@ def _row(record: Mapping[str, str]) -> _Row | str:
         record["PRODUCT_TYPE"], record["PRODUCT_NAME"], record["MANUFACTURER"], record["MADE_IN_COUNTRY"],
         record["PURCHASE COUNTRY"], collected_on, record["INVESTIGATION TYPE"],
     )  # fmt: skip
-    found = None if concentration == NOT_DETECTED else concentration
-    return _Row(row_id, product, Finding(record["METAL"], record["UNITS"], found))
+    measured = None if concentration == NOT_DETECTED else concentration
+    return _Row(row_id, product, Finding(record["METAL"], record["UNITS"], measured))
 
 
 def _reason_to_drop(record: Mapping[str, str]) -> str:

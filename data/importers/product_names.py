@@ -26,7 +26,7 @@ def company(name: str) -> str | None:
     words = plain_words(name)
     if _UNSTATED.match(words):
         return None
-    kept = words.removeprefix("the ").split()
-    while len(kept) > 1 and kept[-1] in _LEGAL_FORM:
-        kept.pop()
-    return " ".join(kept)
+    remaining = words.removeprefix("the ").split()
+    while len(remaining) > 1 and remaining[-1] in _LEGAL_FORM:
+        remaining.pop()
+    return " ".join(remaining)

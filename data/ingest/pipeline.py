@@ -75,9 +75,9 @@ def _require_usable_tables(
             )
     bad = [count for count in counts if count.quarantined]
     if strict and bad:
-        found = "; ".join(f"{c.quarantined:,} in {c.table} (most often: {_most_common(c)})" for c in bad)
+        summary = "; ".join(f"{c.quarantined:,} in {c.table} (most often: {_most_common(c)})" for c in bad)
         raise UserError(
-            f"A strict ingest accepts no bad row and found {found}. Mend them or ingest without --strict; "
+            f"A strict ingest accepts no bad row and found {summary}. Mend them or ingest without --strict; "
             f"the rows are in {workspace.quarantine}."
         )
 
@@ -88,10 +88,10 @@ def _most_common(count: TableCount) -> str:
 
 
 def _publish_quarantine(workspace: Workspace) -> None:
-    judged = workspace.staging / "quarantine"
-    judged.mkdir(exist_ok=True)
+    staged = workspace.staging / "quarantine"
+    staged.mkdir(exist_ok=True)
     with replace_atomically(workspace.quarantine) as attempt:
-        judged.replace(attempt)
+        staged.replace(attempt)
 
 
 def _megabytes(source: Source) -> int:

@@ -106,8 +106,8 @@ class Source:
         """The file, or the Parquet files below the folder in the order of their paths; hidden ones are not read."""
         if not self.path.is_dir():
             return (self.path,)
-        found = sorted(self.path.rglob("*.parquet"))
-        return tuple(p for p in found if not any(part[0] in "._" for part in p.relative_to(self.path).parts))
+        paths = sorted(self.path.rglob("*.parquet"))
+        return tuple(p for p in paths if not any(part[0] in "._" for part in p.relative_to(self.path).parts))
 
     @property
     def by_day(self) -> bool:
@@ -136,7 +136,7 @@ def find_sources(folder: Path) -> tuple[Source, ...]:
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "does not exist"
         raise UserError(f"{folder} {what}. Give the folder that holds {_advice(TABLES[0])} and the other tables.")
-    found, missing = [], []
+    sources, missing = [], []
     for table in TABLES:
         paths = [folder / name for name in _files_of(table) if (folder / name).exists()]
         if len(paths) > 1:
@@ -144,14 +144,14 @@ def find_sources(folder: Path) -> tuple[Source, ...]:
                 f"Table {table.name} is given twice in {folder}: {_names([p.name for p in paths])}. Remove one."
             )
         if paths:
-            found.append(Source(table, paths[0]))
+            sources.append(Source(table, paths[0]))
         elif table.required:
             missing.append(table)
     if missing:
         held = _names(sorted(path.name for path in folder.iterdir())) or "nothing"
         files = _names([_advice(table) for table in missing])
         raise UserError(f"Missing from {folder}: {_names([t.name for t in missing])}. It holds {held}. Add {files}.")
-    return tuple(found)
+    return tuple(sources)
 
 
 def open_source(backend: Backend, source: Source) -> OpenedSource:
@@ -171,8 +171,8 @@ def open_source(backend: Backend, source: Source) -> OpenedSource:
                 f"It holds {_names(held)}. Add or rename."
             )
         _refuse_impossible_types(rows, source)
-        kept = [name for name in table.column_names if name in held]
-        return OpenedSource(rows.select("row_number", *kept), tuple(sorted(set(held) - set(kept))))
+        columns = [name for name in table.column_names if name in held]
+        return OpenedSource(rows.select("row_number", *columns), tuple(sorted(set(held) - set(columns))))
 
 
 @contextmanager

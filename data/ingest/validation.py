@@ -199,8 +199,8 @@ def _bad_rows(rows: ir.Table, source: Source) -> ir.Table:
     later = later_duplicates(rows, source.table)
     later = later.select(later_number=later.row_number, duplicate=ibis.array([duplicate_rule(source.table)]))
     joined = rows.left_join(later, rows.row_number == later.later_number)
-    nothing = ibis.literal([], type="array<string>")
-    broken = joined.broken_rules.fill_null(nothing).concat(joined.duplicate.fill_null(nothing))
+    no_rules = ibis.literal([], type="array<string>")
+    broken = joined.broken_rules.fill_null(no_rules).concat(joined.duplicate.fill_null(no_rules))
     bad = joined.filter(joined.broken_rules.notnull() | joined.duplicate.notnull())
     return bad.select("row_number", broken_rules=broken)
 

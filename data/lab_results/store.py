@@ -62,7 +62,7 @@ def store_results(engine: sa.Engine, workspace: Workspace, results: Sequence[Res
             connection.execute(sa.text("LOCK TABLE results IN EXCLUSIVE MODE"))
         before |= _known_here(connection, sorted(contents))
         new = sorted(test_id for test_id in contents if test_id not in before)
-        changed = sorted(name for name, told in before.items() if told not in (None, contents[name]))
+        changed = sorted(name for name, content in before.items() if content not in (None, contents[name]))
         known = tuple(sorted(before.keys() - set(changed)))
         if not new:
             return StoredResults(None, (), known, tuple(changed))
@@ -91,8 +91,10 @@ def file_results(engine: sa.Engine, workspace: Workspace, now: datetime) -> int:
     for hand_in in hand_ins:
         of_it = RESULTS.c.hand_in == hand_in
         with read_transaction(engine) as connection:
-            told = connection.execute(sa.select(RESULTS.c.content).where(of_it).order_by(RESULTS.c.test_id)).scalars()
-            rows = [_row(content) for content in told]
+            contents = connection.execute(
+                sa.select(RESULTS.c.content).where(of_it).order_by(RESULTS.c.test_id)
+            ).scalars()
+            rows = [_row(content) for content in contents]
         with replace_atomically(workspace.results / f"r-{hand_in}.parquet") as attempt:
             pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), attempt)
         with write_transaction(engine) as connection:
@@ -103,8 +105,8 @@ def file_results(engine: sa.Engine, workspace: Workspace, now: datetime) -> int:
 
 def canonical_json(result: Result) -> str:
     """A result as text, alike for alike results."""
-    told = {name: _plain(result.get(name)) for name in SCHEMA.names}
-    return json.dumps(told, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    record = {name: _plain(result.get(name)) for name in SCHEMA.names}
+    return json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def _plain(value: Any) -> Any:
@@ -119,23 +121,25 @@ def _row(content: str) -> dict[str, Any]:
 
 def _known_here(connection: sa.Connection, test_ids: Sequence[str]) -> dict[str, str | None]:
     """The tests among these that were accepted, with their content."""
-    found: dict[str, str | None] = {}
+    known: dict[str, str | None] = {}
     for start in range(0, len(test_ids), AT_ONCE):
         among = RESULTS.c.test_id.in_(test_ids[start : start + AT_ONCE])
-        asked = connection.execute(sa.select(RESULTS.c.test_id, RESULTS.c.content).where(among))
-        found |= {row.test_id: row.content for row in asked}
-    return found
+        rows = connection.execute(sa.select(RESULTS.c.test_id, RESULTS.c.content).where(among))
+        known |= {row.test_id: row.content for row in rows}
+    return known
 
 
 def _known_elsewhere(workspace: Workspace, test_ids: set[str]) -> dict[str, str | None]:
     """The tests among these that files hold: handed in with their content, ingested ones with None."""
     handed_in, sought = accepted_results(workspace), pa.array(sorted(test_ids), pa.string())
-    asked = pc.is_in(handed_in["test_id"], sought)
-    found: dict[str, str | None] = {row["test_id"]: canonical_json(row) for row in handed_in.filter(asked).to_pylist()}
+    is_sought = pc.is_in(handed_in["test_id"], sought)
+    known: dict[str, str | None] = {
+        row["test_id"]: canonical_json(row) for row in handed_in.filter(is_sought).to_pylist()
+    }
     fingerprint = read_pointer(workspace.lake / "CURRENT")
     if fingerprint is not None:
         lab_tests = workspace.lake / fingerprint / "lab_tests.parquet"
         if lab_tests.exists():
             among = pq.read_table(lab_tests, columns=["test_id"], filters=pc.field("test_id").isin(sought))
-            found |= {name: found.get(name) for name in among["test_id"].to_pylist()}
-    return found
+            known |= {name: known.get(name) for name in among["test_id"].to_pylist()}
+    return known

@@ -35,8 +35,8 @@ def write_days(
         attempt = folder / f".{uuid.uuid4().hex[:8]}"
         attempt.mkdir(parents=True)
         try:
-            asked = rows(missing)
-            dated = asked.mutate(asked.happened_on.cast("string").name(DAY))
+            batches = rows(missing)
+            dated = batches.mutate(batches.happened_on.cast("string").name(DAY))
             backend.to_parquet(dated, attempt, partition_by=DAY, compression="zstd")
             for day in missing:
                 (attempt / f"{DAY}={day}").replace(folder / names[day])
@@ -56,8 +56,8 @@ def read_days(backend: Backend, folders: Sequence[Path]) -> ir.Table:
 
 def rows_on_days(rows: ir.Table, days: Sequence[date]) -> ir.Table:
     """The rows that happened on one of `days`."""
-    asked = ibis.memtable({"asked_on": list(days)}, schema={"asked_on": "date"})
-    return rows.semi_join(asked, [("happened_on", "asked_on")])
+    requested = ibis.memtable({"asked_on": list(days)}, schema={"asked_on": "date"})
+    return rows.semi_join(requested, [("happened_on", "asked_on")])
 
 
 def content_sums(rows: ir.Table, *, by: str | None = None) -> ir.Table:

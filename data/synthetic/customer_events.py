@@ -44,11 +44,11 @@ def draw_sales(world: World, rows: Integers, mended_on: Integers, chunk: int) ->
     expected = world.listings.units_a_day[rows] * np.maximum(total - before, 0.0)
     count = np.minimum(rng.poisson(ROWS_SCALE * expected**ROWS_POWER), ROWS_LIMIT)
     entry = np.repeat(np.arange(len(rows)), count)
-    asked = before[entry] + rng.random(len(entry)) * (total - before)[entry]
+    target = before[entry] + rng.random(len(entry)) * (total - before)[entry]
     day = np.empty(len(entry), dtype=np.int64)
     for kind in (0, 1):
         of_kind = season[entry] == kind
-        day[of_kind] = np.searchsorted(demand[kind], asked[of_kind], side="right") - 1
+        day[of_kind] = np.searchsorted(demand[kind], target[of_kind], side="right") - 1
     day = first + np.minimum(day, world.period.days)
     key = np.unique(entry * 100_000 + day)
     entry, day = key // 100_000, key % 100_000
@@ -103,16 +103,16 @@ def returns_table(world: World, sales: Sales, chunk: int) -> pa.Table:
     units = np.concatenate([units, np.ones(len(harmed), dtype=np.int64)])
     happened = sales.day[source] + rng.integers(3, 41, len(source))
     known = happened + rng.integers(0, 11, len(source))
-    kept = rng.permutation(np.flatnonzero(known <= world.period.until))
-    row = sales.row[source[kept]]
+    selected = rng.permutation(np.flatnonzero(known <= world.period.until))
+    row = sales.row[source[selected]]
     return pa.table({
-        "return_id": identifiers("B", chunk * NUMBER_SPAN + np.arange(len(kept)), world.seed),
+        "return_id": identifiers("B", chunk * NUMBER_SPAN + np.arange(len(selected)), world.seed),
         "sku_id": sku_ids(world, row),
         "market": markets(world, row),
-        "happened_on": format_days(happened[kept]),
-        "known_on": format_days(known[kept]),
-        "units": units[kept],
-        "reason": pa.array(REASONS).take(pa.array(reason[kept])),
+        "happened_on": format_days(happened[selected]),
+        "known_on": format_days(known[selected]),
+        "units": units[selected],
+        "reason": pa.array(REASONS).take(pa.array(reason[selected])),
     })  # fmt: skip
 
 
@@ -166,15 +166,15 @@ def incidents_table(world: World, sales: Sales, chunk: int) -> pa.Table:
     known = happened + rng.integers(1, 61, len(source))
     critical = world.products.severity[product] == CRITICAL
     severity = np.where(critical, *(pick(rng, shares, len(source)) for shares in SEVERITY_SHARES[::-1]))
-    kept = rng.permutation(np.flatnonzero(known <= world.period.until))
-    row = sales.row[source[kept]]
-    hazard = pa.array([hazard.name for hazard in hazards()]).take(pa.array(world.products.hazard[product[kept]]))
+    selected = rng.permutation(np.flatnonzero(known <= world.period.until))
+    row = sales.row[source[selected]]
+    hazard = pa.array([hazard.name for hazard in hazards()]).take(pa.array(world.products.hazard[product[selected]]))
     return pa.table({
-        "incident_id": identifiers("I", chunk * NUMBER_SPAN + np.arange(len(kept)), world.seed),
+        "incident_id": identifiers("I", chunk * NUMBER_SPAN + np.arange(len(selected)), world.seed),
         "sku_id": sku_ids(world, row),
         "market": markets(world, row),
-        "happened_on": format_days(happened[kept]),
-        "known_on": format_days(known[kept]),
+        "happened_on": format_days(happened[selected]),
+        "known_on": format_days(known[selected]),
         "hazard": hazard,
-        "injury_severity": severity[kept],
+        "injury_severity": severity[selected],
     })  # fmt: skip

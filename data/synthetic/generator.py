@@ -75,13 +75,13 @@ def draw_world(skus: int, days: int, seed: int, until: date = LAST_DAY) -> World
 def _write_whole(world: World, folder: Path) -> Integers:
     """Write the tables that need the whole marketplace at once; returns the day each product was mended."""
     history = testing_history(world)
-    drawn = reported(join_histories(history.draws), world)
-    lab_tests, truth_tests = lab_tests_tables(drawn, world, sku_ids(world, drawn.row))
+    tests = reported(join_histories(history.draws), world)
+    lab_tests, truth_tests = lab_tests_tables(tests, world, sku_ids(world, tests.row))
     tables = {
         "suppliers": suppliers_table(world.suppliers, world.seed),
         "lab_tests": lab_tests,
         "audits": audits_table(world),
-        "holds": holds_table(world, drawn),
+        "holds": holds_table(world, tests),
         "remediations": remediations_table(world, history.remediations),
     }
     for name, table in tables.items():

@@ -102,15 +102,15 @@ def _intercept(effects: Floats, prevalence: float) -> float:
 def p_fail_given(state: Truths, batch_share: Floats, origin: Integers) -> Floats:
     """The probability that a test fails, the state known; a supplier's own sample is never from a bad batch only."""
     share = np.where(origin == ORIGINS.index("supplier_provided"), 1.0, batch_share)
-    found = share * (1 - PASSED_ALTHOUGH_BAD[origin]) + (1 - share) * FALSE_FAIL
-    return np.where(state, found, FALSE_FAIL)
+    p_found = share * (1 - PASSED_ALTHOUGH_BAD[origin]) + (1 - share) * FALSE_FAIL
+    return np.where(state, p_found, FALSE_FAIL)
 
 
 def p_fail_before(p_technical: Floats, origin: Integers) -> Floats:
     """The probability that a test fails, before the coin is thrown."""
     share = np.where(origin == ORIGINS.index("supplier_provided"), 1.0, MEAN_BATCH_SHARE)
-    found = share * (1 - PASSED_ALTHOUGH_BAD[origin]) + (1 - share) * FALSE_FAIL
-    return np.asarray(p_technical * found + (1 - p_technical) * FALSE_FAIL)
+    p_found = share * (1 - PASSED_ALTHOUGH_BAD[origin]) + (1 - share) * FALSE_FAIL
+    return np.asarray(p_technical * p_found + (1 - p_technical) * FALSE_FAIL)
 
 
 def truth_table(

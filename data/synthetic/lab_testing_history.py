@@ -93,19 +93,19 @@ def testing_history(world: World) -> TestingHistory:
         last = min(first + ROUND_DAYS - 1, world.period.until)
         for earlier in history.draws:
             _learn(world, knowledge, earlier, first)
-        drawn = _round(rng, world, knowledge, history, (first, last))
-        knowledge.last_tested[world.listings.product[drawn.row]] = drawn.day
-        history.draws.append(drawn)
-        _remediate(rng, world, history, drawn)
+        tests = _round(rng, world, knowledge, history, (first, last))
+        knowledge.last_tested[world.listings.product[tests.row]] = tests.day
+        history.draws.append(tests)
+        _remediate(rng, world, history, tests)
     golden = _golden_samples(rng, world, history)
     history.draws.append(golden)
     return history
 
 
-def _learn(world: World, knowledge: _Knowledge, drawn: TestDraws, today: int) -> None:
+def _learn(world: World, knowledge: _Knowledge, tests: TestDraws, today: int) -> None:
     """Count the failures whose reports came in during the month before `today`."""
-    news = drawn.failed & ~drawn.inconclusive & (drawn.known < today) & (drawn.known >= today - ROUND_DAYS)
-    product = world.listings.product[drawn.row[news]]
+    news = tests.failed & ~tests.inconclusive & (tests.known < today) & (tests.known >= today - ROUND_DAYS)
+    product = world.listings.product[tests.row[news]]
     np.add.at(knowledge.product_failures, product, 1.0)
     np.add.at(knowledge.supplier_failures, world.products.supplier[product], 1.0)
 
@@ -212,20 +212,20 @@ def _golden_samples(rng: np.random.Generator, world: World, history: TestingHist
     inside = (day >= world.period.start) & (day <= world.period.until)
     rows = np.flatnonzero(inside & (rng.random(len(day)) < share))
     size = len(rows)
-    nothing = (np.full(size, -1), np.full(size, np.nan), np.full(size, SUPPLIED))
-    return _tested(rng, world, history, (rows, day[rows], *nothing))
+    missing = (np.full(size, -1), np.full(size, np.nan), np.full(size, SUPPLIED))
+    return _tested(rng, world, history, (rows, day[rows], *missing))
 
 
-def _remediate(rng: np.random.Generator, world: World, history: TestingHistory, drawn: TestDraws) -> None:
+def _remediate(rng: np.random.Generator, world: World, history: TestingHistory, tests: TestDraws) -> None:
     """Open corrective actions after failures; an effective one mends the product from its verification on."""
-    failed = np.flatnonzero(drawn.failed & ~drawn.inconclusive)
-    taken = failed[rng.random(len(failed)) < 0.6]
-    product = world.listings.product[drawn.row[taken]]
+    failed = np.flatnonzero(tests.failed & ~tests.inconclusive)
+    remediated = failed[rng.random(len(failed)) < 0.6]
+    product = world.listings.product[tests.row[remediated]]
     supplier = world.products.supplier[product]
-    opened = drawn.known[taken] + rng.integers(1, 8, len(taken))
-    verified = np.where(rng.random(len(taken)) < 0.65, opened + rng.integers(20, 121, len(taken)), NEVER)
+    opened = tests.known[remediated] + rng.integers(1, 8, len(remediated))
+    verified = np.where(rng.random(len(remediated)) < 0.65, opened + rng.integers(20, 121, len(remediated)), NEVER)
     quality = world.suppliers.quality[supplier, 0]
-    effective = rng.random(len(taken)) < logistic(0.4 - 0.6 * quality)
+    effective = rng.random(len(remediated)) < logistic(0.4 - 0.6 * quality)
     mended = effective & (verified <= world.period.until)
     np.minimum.at(history.mended_on, product[mended], verified[mended])
     history.remediations.append(Remediations(supplier, product, opened, verified, effective))

@@ -16,55 +16,55 @@ SHIPPING_EUR = 4.0
 SEVERITIES = ("minor", "major", "critical")
 
 
-def reported(drawn: TestDraws, world: World) -> TestDraws:
+def reported(tests: TestDraws, world: World) -> TestDraws:
     """The draws whose report is out by the last day, in no telling order."""
-    kept = np.flatnonzero(drawn.known <= world.period.until)
-    kept = random_stream(world.seed, "identifiers", 2).permutation(kept)
-    return TestDraws(**{field.name: getattr(drawn, field.name)[kept] for field in fields(TestDraws)})
+    selected = np.flatnonzero(tests.known <= world.period.until)
+    selected = random_stream(world.seed, "identifiers", 2).permutation(selected)
+    return TestDraws(**{field.name: getattr(tests, field.name)[selected] for field in fields(TestDraws)})
 
 
-def lab_tests_tables(drawn: TestDraws, world: World, sku_ids: pa.Array) -> tuple[pa.Table, pa.Table]:
+def lab_tests_tables(tests: TestDraws, world: World, sku_ids: pa.Array) -> tuple[pa.Table, pa.Table]:
     """The contract's lab_tests and, beside it, truth_tests (only tests and replay may read it).
 
     `sku_ids` are the identifiers of the listings drawn.
     """
     rng = random_stream(world.seed, "tests", 1)
-    product = world.listings.product[drawn.row]
+    product = world.listings.product[tests.row]
     category = world.products.category[product]
-    failed = drawn.failed & ~drawn.inconclusive
+    failed = tests.failed & ~tests.inconclusive
     package, fee = _packages(rng, category)
-    bought = np.where(drawn.origin == 0, world.products.price_eur[product] + SHIPPING_EUR, 0.0)
-    result = np.where(drawn.inconclusive, 2, np.where(drawn.failed, 1, 0))
-    test_ids = identifiers("T", np.arange(len(drawn)), world.seed)
-    hazard, severity = _findings(rng, drawn, world)
-    own = drawn.strategy < 0
+    bought = np.where(tests.origin == 0, world.products.price_eur[product] + SHIPPING_EUR, 0.0)
+    result = np.where(tests.inconclusive, 2, np.where(tests.failed, 1, 0))
+    test_ids = identifiers("T", np.arange(len(tests)), world.seed)
+    hazard, severity = _findings(rng, tests, world)
+    own = tests.strategy < 0
     table = pa.table({
         "test_id": test_ids,
         "sku_id": sku_ids,
-        "market": pa.array(MARKETS).take(pa.array(world.listings.market[drawn.row])),
-        "happened_on": pa.array(drawn.day.astype(np.int32)).cast(pa.date32()),
-        "known_on": pa.array(drawn.known.astype(np.int32)).cast(pa.date32()),
+        "market": pa.array(MARKETS).take(pa.array(world.listings.market[tests.row])),
+        "happened_on": pa.array(tests.day.astype(np.int32)).cast(pa.date32()),
+        "known_on": pa.array(tests.known.astype(np.int32)).cast(pa.date32()),
         "result": pa.array(["pass", "fail", "inconclusive"]).take(pa.array(result)),
-        "origin": pa.array(ORIGINS).take(pa.array(drawn.origin)),
-        "strategy": pa.array(STRATEGIES).take(pa.array(drawn.strategy, mask=own)),
-        "propensity": pa.array(drawn.propensity, mask=own),
+        "origin": pa.array(ORIGINS).take(pa.array(tests.origin)),
+        "strategy": pa.array(STRATEGIES).take(pa.array(tests.strategy, mask=own)),
+        "propensity": pa.array(tests.propensity, mask=own),
         "package": package,
         "lab_id": pa.array([f"LAB-{lab:02d}" for lab in range(1, LABS + 1)]).take(
-            pa.array(rng.integers(0, LABS, len(drawn)))
+            pa.array(rng.integers(0, LABS, len(tests)))
         ),
         "severity": pa.array(SEVERITIES).take(pa.array(severity, mask=~failed)),
         "hazard": pa.array([hazard.name for hazard in hazards()]).take(pa.array(hazard, mask=~failed)),
-        "cost_eur": np.round(fee * rng.lognormal(0.0, 0.15, len(drawn)) + bought, 2),
+        "cost_eur": np.round(fee * rng.lognormal(0.0, 0.15, len(tests)) + bought, 2),
     })  # fmt: skip
-    truth = pa.table({"test_id": test_ids, "p_fail": drawn.p_fail, "p_prior": drawn.p_prior,
-                      "independent": pa.array(drawn.origin != SUPPLIED)})  # fmt: skip
+    truth = pa.table({"test_id": test_ids, "p_fail": tests.p_fail, "p_prior": tests.p_prior,
+                      "independent": pa.array(tests.origin != SUPPLIED)})  # fmt: skip
     return table, truth
 
 
-def _findings(rng: np.random.Generator, drawn: TestDraws, world: World) -> tuple[Integers, Integers]:
+def _findings(rng: np.random.Generator, tests: TestDraws, world: World) -> tuple[Integers, Integers]:
     """Hazard and severity codes of the failures; a laboratory's false finding is any hazard and never critical."""
-    product = world.listings.product[drawn.row]
-    mistaken = drawn.p_fail < 0.02
+    product = world.listings.product[tests.row]
+    mistaken = tests.p_fail < 0.02
     any_hazard = choose(rng, np.cumsum(hazard_mix(), axis=1), world.products.category[product])
     hazard = np.where(mistaken, any_hazard, world.products.hazard[product])
     severity = world.products.severity[product]

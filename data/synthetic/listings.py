@@ -58,7 +58,7 @@ def draw_products(count: int, suppliers: Suppliers, period: SimulatedPeriod, see
     batch_only = rng.random(count) < BATCH_ONLY_SHARE
     earliest = np.maximum(suppliers.onboarded[supplier] + 5, period.start - 540)
     changed = rng.random(count) < 0.15
-    drawn = Products(
+    products = Products(
         supplier=supplier,
         factory=suppliers.factories[supplier, second],
         category=category,
@@ -74,7 +74,7 @@ def draw_products(count: int, suppliers: Suppliers, period: SimulatedPeriod, see
         design=rng.integers(0, 1 << 62, count),
         listed=earliest + (rng.random(count) * (period.until - earliest)).astype(np.int64),
     )
-    return _with_copies(rng, drawn, suppliers, period)
+    return _with_copies(rng, products, suppliers, period)
 
 
 def _papers(rng: np.random.Generator, category: Integers, quality: Floats) -> Integers:
@@ -94,17 +94,19 @@ def _severities(rng: np.random.Generator, category: Integers) -> Integers:
     return np.where(level < serious, CRITICAL, np.where(level < serious + 0.6 * (1 - serious), MAJOR, MINOR))
 
 
-def _with_copies(rng: np.random.Generator, drawn: Products, suppliers: Suppliers, period: SimulatedPeriod) -> Products:
+def _with_copies(
+    rng: np.random.Generator, products: Products, suppliers: Suppliers, period: SimulatedPeriod
+) -> Products:
     """The products, some overwritten by copies that returning suppliers list anew."""
-    columns = {field.name: getattr(drawn, field.name).copy() for field in fields(Products)}
-    protected = np.isin(drawn.supplier, suppliers.predecessor[suppliers.predecessor >= 0])
+    columns = {field.name: getattr(products, field.name).copy() for field in fields(Products)}
+    protected = np.isin(products.supplier, suppliers.predecessor[suppliers.predecessor >= 0])
     free = rng.permutation(np.flatnonzero(~protected))
     for returning in np.flatnonzero(suppliers.predecessor >= 0):
-        originals = np.flatnonzero(drawn.supplier == suppliers.predecessor[returning])
+        originals = np.flatnonzero(products.supplier == suppliers.predecessor[returning])
         copies, free = free[: len(originals)], free[len(originals) :]
         originals = originals[: len(copies)]
         for name, column in columns.items():
-            column[copies] = getattr(drawn, name)[originals]
+            column[copies] = getattr(products, name)[originals]
         columns["supplier"][copies] = returning
         listed = suppliers.onboarded[returning] + rng.integers(1, 31, len(copies))
         columns["listed"][copies] = np.minimum(listed, period.until)
@@ -180,8 +182,8 @@ def _markets(rng: np.random.Generator, counts: Integers) -> Integers:
     """Distinct markets for each product, drawn by their shares without replacement (Gumbel's trick)."""
     noise = rng.gumbel(size=(len(counts), len(MARKETS))) + np.log(MARKET_SHARES)
     ranked = np.argsort(-noise, axis=1)
-    taken = np.arange(len(MARKETS))[None, :] < counts[:, None]
-    return ranked[taken].astype(np.int64)
+    listed = np.arange(len(MARKETS))[None, :] < counts[:, None]
+    return ranked[listed].astype(np.int64)
 
 
 def _responsible(

@@ -90,27 +90,29 @@ def reviews_tables(world: World, sales: Sales, chunk: int) -> tuple[pa.Table, pa
     )
     happened = sales.day[opinions.source] + opinions.delay
     known = happened + rng.integers(0, 3, len(opinions))
-    kept = rng.permutation(np.flatnonzero(known <= world.period.until))
-    row = sales.row[opinions.source[kept]]
-    language, text = _written(rng, choose(rng, np.cumsum(SPOKEN, axis=1), world.listings.market[row]), opinions, kept)
-    names = identifiers("V", chunk * NUMBER_SPAN + np.arange(len(kept)), world.seed)
+    selected = rng.permutation(np.flatnonzero(known <= world.period.until))
+    row = sales.row[opinions.source[selected]]
+    language, text = _written(
+        rng, choose(rng, np.cumsum(SPOKEN, axis=1), world.listings.market[row]), opinions, selected
+    )
+    names = identifiers("V", chunk * NUMBER_SPAN + np.arange(len(selected)), world.seed)
     reviews = pa.table({
         "review_id": names,
         "sku_id": sku_ids(world, row),
         "market": markets(world, row),
-        "happened_on": format_days(happened[kept]),
-        "known_on": format_days(known[kept]),
-        "rating": opinions.stars[kept],
+        "happened_on": format_days(happened[selected]),
+        "known_on": format_days(known[selected]),
+        "rating": opinions.stars[selected],
         "text": text,
         "language": pa.array(LANGUAGES).take(pa.array(language)),
-        "verified": pa.array(rng.random(len(kept)) < opinions.verified[kept]),
+        "verified": pa.array(rng.random(len(selected)) < opinions.verified[selected]),
     })  # fmt: skip
     truth = pa.table({
         "review_id": names,
-        "origin": pa.array(ORIGINS).take(pa.array(opinions.origin[kept])),
-        "says": pa.array([*TONES, *topics()]).take(pa.array(opinions.kind[kept])),
-        "is_harm": opinions.origin[kept] == ORIGIN["harmed"],
-        "copied": opinions.copied[kept] != NO_COPY,
+        "origin": pa.array(ORIGINS).take(pa.array(opinions.origin[selected])),
+        "says": pa.array([*TONES, *topics()]).take(pa.array(opinions.kind[selected])),
+        "is_harm": opinions.origin[selected] == ORIGIN["harmed"],
+        "copied": opinions.copied[selected] != NO_COPY,
     })  # fmt: skip
     return reviews, truth
 
@@ -155,8 +157,8 @@ def _harmed(rng: np.random.Generator, world: World, sales: Sales) -> ReviewDraws
     )
     stars = 1 + pick(rng, HARMED_STARS, size)
     kind = np.where(rng.random(size) < VEILED_SHARE, TONE["veiled"], topic_kind()[hazard])
-    told = _opinions("mistaken", source, _delays(rng, size), stars, kind, 0.92)
-    return replace(told, origin=np.where(np.arange(size) < len(own), ORIGIN["harmed"], told.origin))
+    mistaken = _opinions("mistaken", source, _delays(rng, size), stars, kind, 0.92)
+    return replace(mistaken, origin=np.where(np.arange(size) < len(own), ORIGIN["harmed"], mistaken.origin))
 
 
 def _fakes(rng: np.random.Generator, world: World, sales: Sales) -> ReviewDraws:
@@ -177,8 +179,8 @@ def _attacks(rng: np.random.Generator, sales: Sales) -> ReviewDraws:
     size = len(source)
     kind = topic_kind()[rng.integers(0, len(hazards()), size)]
     copying = rng.random(len(struck)) < COPYING_RIVALS
-    told = _opinions("planted", source, rng.integers(5, 10, size), np.ones(size, dtype=np.int64), kind, 0.1)
-    return replace(told, copied=np.where(copying[burst], burst, NO_COPY))
+    planted = _opinions("planted", source, rng.integers(5, 10, size), np.ones(size, dtype=np.int64), kind, 0.1)
+    return replace(planted, copied=np.where(copying[burst], burst, NO_COPY))
 
 
 def _opinions(
@@ -191,12 +193,12 @@ def _opinions(
 
 
 def _written(
-    rng: np.random.Generator, language: Integers, opinions: ReviewDraws, kept: Integers
+    rng: np.random.Generator, language: Integers, opinions: ReviewDraws, selected: Integers
 ) -> tuple[Integers, pa.Array]:
     """The language and the words of each opinion kept; copies take both from the first of their burst."""
-    text = _texts(rng, language, opinions.kind[kept], opinions.stars[kept])
-    copied = opinions.copied[kept]
-    first = np.arange(len(kept))
+    text = _texts(rng, language, opinions.kind[selected], opinions.stars[selected])
+    copied = opinions.copied[selected]
+    first = np.arange(len(selected))
     bursts, start, burst = np.unique(copied, return_index=True, return_inverse=True)
     of_burst = bursts[burst] != NO_COPY
     first[of_burst] = start[burst][of_burst]

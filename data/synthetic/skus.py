@@ -115,7 +115,7 @@ def _product_facts(world: World, product: Integers, rng: np.random.Generator) ->
     made = world.products
     category = made.category[product]
     size = len(product)
-    nothing = pa.scalar(None, pa.string())
+    missing = pa.scalar(None, pa.string())
     carries = branded(made, world.suppliers)[product]
     owner = brand_owner(world.suppliers, made.supplier[product])
     known_factory = pa.array(rng.random(size) >= UNKNOWN_FACTORY)
@@ -123,9 +123,9 @@ def _product_facts(world: World, product: Integers, rng: np.random.Generator) ->
     facts = {
         "supplier_id": supplier_ids(made.supplier[product], world.seed),
         "category": pa.array([c.name for c in categories()]).take(pa.array(category)),
-        "factory_id": pc.if_else(known_factory, factory_ids(made.factory[product], world.seed), nothing),
+        "factory_id": pc.if_else(known_factory, factory_ids(made.factory[product], world.seed), missing),
         "title": titles(world, product),
-        "brand": pc.if_else(pa.array(carries), brands(owner), nothing),
+        "brand": pc.if_else(pa.array(carries), brands(owner), missing),
         "price_eur": made.price_eur[product],
         "age_grade_months": _age_grades(category, rng),
         "battery": pa.array(BATTERIES).take(

@@ -29,14 +29,14 @@ def contributions_by_lightgbm(booster_text: str, matrix: NDArray[np.float64]) ->
         booster_text.encode("utf-8"), ctypes.byref(trees), ctypes.byref(booster)))  # fmt: skip
     try:
         rows, columns = matrix.shape
-        found, written = np.empty((rows, columns + 1)), ctypes.c_int64()
+        values, written = np.empty((rows, columns + 1)), ctypes.c_int64()
         _require(library.LGBM_BoosterPredictForMat(
             booster, ctypes.c_void_p(matrix.ctypes.data), FLOAT64, rows, columns, ROW_MAJOR, PREDICT_CONTRIBUTIONS,
-            0, -1, SETTINGS, ctypes.byref(written), ctypes.c_void_p(found.ctypes.data),
+            0, -1, SETTINGS, ctypes.byref(written), ctypes.c_void_p(values.ctypes.data),
         ))  # fmt: skip
     finally:
         library.LGBM_BoosterFree(booster)
-    return found
+    return values
 
 
 @cache
@@ -52,5 +52,5 @@ def _library() -> ctypes.CDLL:
 
 def _require(code: int) -> None:
     if code:
-        told = _library().LGBM_GetLastError().decode("utf-8", errors="replace")
-        raise UserError(f"LightGBM cannot read the booster: {told}. Train again.")
+        message = _library().LGBM_GetLastError().decode("utf-8", errors="replace")
+        raise UserError(f"LightGBM cannot read the booster: {message}. Train again.")

@@ -100,7 +100,7 @@ def _blocks(text: str) -> tuple[Mapping[str, str], list[dict[str, str]]]:
 
 
 def _fields(block: str) -> dict[str, str]:
-    return {name: value for name, found, value in (line.partition("=") for line in block.splitlines()) if found}
+    return {name: value for name, separator, value in (line.partition("=") for line in block.splitlines()) if separator}
 
 
 def _forest(trees: list[dict[str, str]], feature_names: tuple[str, ...]) -> Forest:
@@ -112,10 +112,10 @@ def _forest(trees: list[dict[str, str]], feature_names: tuple[str, ...]) -> Fore
         return _numbers(trees, name, len(tree_of_split), dtype)
 
     def child(name: str) -> Ints:
-        found, counts = of_splits(name), leaves[tree_of_split]
-        if np.any((found >= counts - 1) | (found < -counts)):
+        rows, counts = of_splits(name), leaves[tree_of_split]
+        if np.any((rows >= counts - 1) | (rows < -counts)):
             raise ValueError(f"{name} has a number beyond the tree")
-        return found + np.where(found >= 0, split_start[tree_of_split], -leaf_start[tree_of_split])
+        return rows + np.where(rows >= 0, split_start[tree_of_split], -leaf_start[tree_of_split])
 
     decisions, thresholds = of_splits("decision_type"), of_splits("threshold", np.float64)
     kinds = np.where(decisions & CATEGORICAL, CATEGORY, decisions >> MISSING_SHIFT)

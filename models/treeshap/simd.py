@@ -225,9 +225,9 @@ def bits_within(_typing: Any, codes: Any, _offset: Any, _low: Any, _span: Any, w
         element = context.get_value_type(sig.args[0].dtype)
         vector = ir.VectorType(element, lanes)
         address = _address(context, builder, sig.args[0], args[:2], vector)
-        found = builder.load(address, align=_size(sig.args[0]))
+        word = builder.load(address, align=_size(sig.args[0]))
         low_lanes, span_lanes = (_splat(builder, builder.trunc(args[place], element), lanes) for place in (2, 3))
-        inside = builder.icmp_unsigned("<=", builder.sub(found, low_lanes), span_lanes)
+        inside = builder.icmp_unsigned("<=", builder.sub(word, low_lanes), span_lanes)
         bits = builder.bitcast(inside, ir.IntType(lanes))
         return bits if lanes == 64 else builder.zext(bits, ir.IntType(64))
 

@@ -137,10 +137,10 @@ def bounded(strata: Strata, limits: Constraints) -> Strata:
     full = np.array([options[0] for options in limits.options])[strata.cell] == strata.package
     lawful = full & (limits.least[strata.cell] > 0)
     skus = np.bincount(strata.cell[full], weights=strata.size[full], minlength=len(limits.options))
-    asked = np.minimum(limits.least, skus)
-    for cell in np.flatnonzero(asked):
-        strata = _fitted(strata, lawful & (strata.cell == cell), asked[cell] / 2)
-    of_law = np.where(lawful, asked[strata.cell] / np.maximum(skus[strata.cell], 1), 0.0) * strata.size
+    minimum = np.minimum(limits.least, skus)
+    for cell in np.flatnonzero(minimum):
+        strata = _fitted(strata, lawful & (strata.cell == cell), minimum[cell] / 2)
+    of_law = np.where(lawful, minimum[strata.cell] / np.maximum(skus[strata.cell], 1), 0.0) * strata.size
     for name, slots in limits.capacity.items():
         own = method == name
         strata = _fitted(strata, own & lawful, slots / 2)

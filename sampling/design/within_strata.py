@@ -112,10 +112,10 @@ def cap_shares(
     most *= 1 - slack
     full = np.array([options[0] for options in limits.options])
     lawful = (limits.least > 0)[units.cell] & (full[units.cell] == package)
-    asked = np.bincount(number[lawful], weights=chance[lawful], minlength=len(tests))
-    others = tests - asked
-    of_others = np.clip((most - asked) / np.maximum(others, MARGIN), _LEAST_SHARE, 1.0)
-    of_law = np.clip((most - of_others * others) / np.maximum(asked, MARGIN), 0.0, 1.0)
+    requested = np.bincount(number[lawful], weights=chance[lawful], minlength=len(tests))
+    others = tests - requested
+    of_others = np.clip((most - requested) / np.maximum(others, MARGIN), _LEAST_SHARE, 1.0)
+    of_law = np.clip((most - of_others * others) / np.maximum(requested, MARGIN), 0.0, 1.0)
     rows = np.flatnonzero(over[number])
     supplier, share = number[rows], np.ones(len(units))
     share[rows] = np.where(lawful[rows], of_law[supplier], of_others[supplier])

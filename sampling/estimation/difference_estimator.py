@@ -89,9 +89,9 @@ def design_variance(tested: Outcomes) -> float:
     return noise + float(units / (units - 1) * (spare * (expanded - centre) ** 2).sum())
 
 
-def missed(found: Floats | Truths, sensitivity: Floats) -> Floats:
-    """The variance of found / sensitivity about the truth, estimated from what tests of this sensitivity `found`."""
-    return np.asarray(found * (1 - sensitivity) / sensitivity**2)
+def missed(failed: Floats | Truths, sensitivity: Floats) -> Floats:
+    """The variance of found / sensitivity about the truth, estimated from what tests of this sensitivity `failed`."""
+    return np.asarray(failed * (1 - sensitivity) / sensitivity**2)
 
 
 def anticipated_variance(p_fail: Floats, inclusion: Floats, size: Floats, sensitivity: Floats | float = 1.0) -> float:

@@ -73,8 +73,8 @@ def _auc(failures: Floats, passes: Floats) -> float:
 
 def _recall(failures: Floats, everybody: Floats, share: float) -> float:
     wanted = share * everybody.sum()
-    taken = np.clip((wanted - (np.cumsum(everybody) - everybody)) / everybody, 0, 1)
-    return float((failures * taken).sum() / failures.sum()) if failures.sum() > 0 else float("nan")
+    share_taken = np.clip((wanted - (np.cumsum(everybody) - everybody)) / everybody, 0, 1)
+    return float((failures * share_taken).sum() / failures.sum()) if failures.sum() > 0 else float("nan")
 
 
 SHOWN_CELLS = 10
@@ -118,14 +118,14 @@ def estimate_prevalence(
         if (figure := prevalence(rounds, domain, measure, policy)) is not None
     ]
     catalogue = figures[0]
-    drawn = sum(len(each.units) / each.share_in for each in rounds)
+    tests_drawn = sum(len(each.units) / each.share_in for each in rounds)
     return PrevalenceEstimate(
         as_of,
         tuple(figures),
         model_skill(rounds),
         catalogue.failures / catalogue.tests,
         catalogue.tests,
-        catalogue.tests / drawn,
+        catalogue.tests / tests_drawn,
         policy.version,
     )
 
@@ -142,9 +142,9 @@ def latest_rounds(workspace: Workspace, number: int) -> list[str]:
 def write_estimate(estimate: PrevalenceEstimate, folder: Path) -> Path:
     """Write `prevalence-<day>.json` into `folder`; returns the file. A withheld share keeps its upper limit only."""
     target = folder / f"prevalence-{estimate.as_of}.json"
-    told = asdict(estimate) | {"figures": [_told(figure) for figure in estimate.figures]}
+    record = asdict(estimate) | {"figures": [_told(figure) for figure in estimate.figures]}
     with replace_atomically(target) as attempt:
-        attempt.write_text(json.dumps(told, indent=2, default=str) + "\n", encoding="utf-8")
+        attempt.write_text(json.dumps(record, indent=2, default=str) + "\n", encoding="utf-8")
     return target
 
 
@@ -160,20 +160,20 @@ def _evidence(workspace: Workspace, round_id: str, known: pa.Table, policy: Esti
 
 
 def _told(figure: DomainEstimate) -> dict[str, object]:
-    told = asdict(figure)
+    record = asdict(figure)
     if figure.withheld:
-        told["share"] = {"high": figure.share.high}
-    return told
+        record["share"] = {"high": figure.share.high}
+    return record
 
 
 def estimate_text(estimate: PrevalenceEstimate) -> str:
     """The estimate in words: the catalogue, the cells that may be told, and the model."""
     lines = [_line(figure) for figure in estimate.figures if figure.domain.category is None]
     cells = [figure for figure in estimate.figures if figure.domain.category and figure.measure == BY_SKUS]
-    told = sorted((cell for cell in cells if not cell.withheld), key=lambda cell: -cell.share.value)
-    lines += [_line(cell) for cell in told[:SHOWN_CELLS]]
-    if len(told) < len(cells):
-        lines.append(f"{len(cells) - len(told)} of {len(cells)} cells carry no figure of their own; see the file.")
+    largest = sorted((cell for cell in cells if not cell.withheld), key=lambda cell: -cell.share.value)
+    lines += [_line(cell) for cell in largest[:SHOWN_CELLS]]
+    if len(largest) < len(cells):
+        lines.append(f"{len(cells) - len(largest)} of {len(cells)} cells carry no figure of their own; see the file.")
     lines.append(_skill_line(estimate))
     lines.append(f"Of the {estimate.tests:,} tests {estimate.failed_share:.1%} failed; they were chosen to, "
                  "so this is no prevalence.")  # fmt: skip
@@ -185,7 +185,7 @@ def _skill_line(estimate: PrevalenceEstimate) -> str:
         return "How good the model is on the whole catalogue cannot be told from so few tests."
     model = estimate.skill
     recall = ", ".join(
-        f"{found:.0%} in the riskiest {share:.0%}" for found, share in zip(model.recall, RISKIEST, strict=True)
+        f"{part:.0%} in the riskiest {share:.0%}" for part, share in zip(model.recall, RISKIEST, strict=True)
     )
     return (f"The model on the whole catalogue: AUC {model.auc:.2f}; of all failing SKUs {recall}; "
             f"{model.failures_per_expected:.2f} failures per failure expected.")  # fmt: skip

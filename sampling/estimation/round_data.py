@@ -125,8 +125,8 @@ def build_round_data(record: RoundRecord, policy: EstimationPolicy) -> RoundData
     }
     units = pa.table(columns).filter(pa.array(known))
     reachable = record.strata.filter(pc.greater(record.strata["inclusion"], 0))
-    judged = _judged(reachable, plan, rate, (youden, noise))
-    return RoundData(record.round_id, judged, units, _settled(record.outside, record.earlier), float(known.mean()))
+    outcomes = _judged(reachable, plan, rate, (youden, noise))
+    return RoundData(record.round_id, outcomes, units, _settled(record.outside, record.earlier), float(known.mean()))
 
 
 def _refuse_unknown_chances(round_id: str, plan: pa.Table) -> None:
@@ -177,9 +177,9 @@ def _judged(strata: pa.Table, plan: pa.Table, rate: Floats, lab: tuple[Floats, F
     names, group = np.unique(np.array(_strata_names(plan)), return_inverse=True)
     units = np.bincount(group)
     place = np.searchsorted(names, own := np.array(_strata_names(strata)))
-    drawn = np.isin(own, names)
+    is_drawn = np.isin(own, names)
     rates, youdens = (
-        np.where(drawn, (np.bincount(group, weights=each) / units)[np.where(drawn, place, 0)], each.mean())
+        np.where(is_drawn, (np.bincount(group, weights=each) / units)[np.where(is_drawn, place, 0)], each.mean())
         for each in (rate, youden)
     )
     skus, expected, chance, variance, exposure, exposure_variance = (
