@@ -17,7 +17,7 @@ from sampling.estimation.difference_estimator import (
 from sampling.randomness import ONE
 from training.simulation.comparison import PLAN, PLAN_WITH_SCREENING
 from training.simulation.lab_records import Floats
-from training.simulation.loop import simulate
+from training.simulation.loop import SimulationSize, simulate
 from training.simulation.optimized_plan import OptimizedPlan
 from training.simulation.strategies import PACKAGES, StrategyChoice, StrategyView
 
@@ -100,7 +100,7 @@ def stored(scenario: str, seed: int, rounds: Sequence[int]) -> list[tuple[Strate
             views.append(view)
         return PLAN(view)
 
-    for each in simulate(SCENARIOS[scenario], seed, remembering, (max(rounds) - 1, TESTS), scored=True):
+    for each in simulate(SCENARIOS[scenario], seed, remembering, SimulationSize(max(rounds) - 1, TESTS), scored=True):
         del each
     rng = np.random.default_rng(seed)
     return [(view, (rng.random(len(view)) < view.truth).astype(np.float64)) for view in views]

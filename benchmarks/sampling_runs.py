@@ -9,7 +9,7 @@ from pathlib import Path
 from data.synthetic.simulator import SCENARIOS
 from data.workspace import replace_atomically
 from training.simulation.comparison import CONTESTANTS, SimulationRun
-from training.simulation.loop import SimulatedRound, simulate
+from training.simulation.loop import SimulatedRound, SimulationSize, simulate
 
 CHOOSING_SEEDS = tuple(range(20))
 """Worlds on which scenarios, rivals and knobs were chosen; no figure of the report comes from them."""
@@ -56,7 +56,9 @@ def _run(folder: Path, task: Task) -> None:
         return
     scenario, seed, name = task
     contestant = CONTESTANTS[name]
-    rounds = simulate(SCENARIOS[scenario], seed, contestant.strategy, (ROUNDS, TESTS), contestant.scored, REDRAWS)
+    rounds = simulate(
+        SCENARIOS[scenario], seed, contestant.strategy, SimulationSize(ROUNDS, TESTS), contestant.scored, REDRAWS
+    )
     text = "".join(json.dumps(asdict(each)) + "\n" for each in rounds)
     with replace_atomically(target) as attempt:
         attempt.write_text(text, encoding="utf-8")

@@ -11,7 +11,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from data.errors import UserError
-from models.calibration_curves import FITS, LOGIT_BOUND, Curve, Floats, Integers, SelectionShift, bins_of, tally
+from models.calibration_curves import (
+    FITS,
+    LOGIT_BOUND,
+    Curve,
+    Floats,
+    Integers,
+    MarginBins,
+    SelectionShift,
+    margin_bins,
+    tally,
+)
 
 LEVEL = 0.8
 """The nominal level of every interval for `p_fail` (stored with each calibration)."""
@@ -96,7 +106,7 @@ class Calibration:
         above = moved + np.hypot((upper - logit) * (1.0 + shift.slope), room)
         # The room grows away from the centre, and an end may not fall: it is kept the wider.
         ends = (np.minimum.accumulate(below[::-1])[::-1], moved, np.maximum.accumulate(above))
-        low, p, high = (_listed(_probability(curve)) for curve in ends)
+        low, p, high = (tuple(_probability(curve).tolist()) for curve in ends)
         return replace(self, p=p, low=low, high=high, shift=shift)
 
     def to_json(self) -> str:
@@ -116,10 +126,10 @@ class Calibration:
     def _read(self, margin: Floats, logits: Floats) -> Floats:
         """Curves (curves, knots) at `margin`: log-odds interpolated and kept between knots, so that they never fall."""
         margin, knots = np.asarray(margin, dtype=float), self._margins
-        left = _kept(knots.searchsorted(margin, side="right") - 1, 0, len(knots) - 2)
+        left = _clip(knots.searchsorted(margin, side="right") - 1, 0, len(knots) - 2)
         below, above = logits[:, left], logits[:, left + 1]
-        share = _kept((margin - knots[left]) / (knots[left + 1] - knots[left]), 0.0, 1.0)
-        logit = _kept(below + share * (above - below), below, above)
+        share = _clip((margin - knots[left]) / (knots[left + 1] - knots[left]), 0.0, 1.0)
+        logit = _clip(below + share * (above - below), below, above)
         return np.asarray(1.0 / (1.0 + np.exp(-logit)), dtype=float)
 
     @staticmethod
@@ -137,7 +147,7 @@ class Calibration:
             ) from error
 
 
-def _kept(values: NDArray[Any], least: ArrayLike, most: ArrayLike) -> NDArray[Any]:
+def _clip(values: NDArray[Any], least: ArrayLike, most: ArrayLike) -> NDArray[Any]:
     """`np.clip`, which takes five times as long for a few numbers."""
     return np.asarray(np.minimum(np.maximum(values, least), most))
 
@@ -151,7 +161,7 @@ class _Labels:
     supplier: Integers
     period: Integers
     weight: Floats
-    bins: tuple[Floats, Integers]
+    bins: MarginBins
 
     def fit(self, kind: str, weight: Floats) -> Curve:
         """The curve of this kind for other weights of the same labels."""
@@ -184,8 +194,9 @@ def fit_calibration(
     drift_sd = _drift_sd(labels, curve)
     p = _probability(curve(knots))
     low, high = _interval(labels, kind, knots, drift_sd, seed)
+    low, high = np.minimum(low, p), np.maximum(high, p)
     return Calibration(
-        kind, LEVEL, _listed(knots), _listed(p), _listed(np.minimum(low, p)), _listed(np.maximum(high, p)),
+        kind, LEVEL, tuple(knots.tolist()), tuple(p.tolist()), tuple(low.tolist()), tuple(high.tolist()),
         labels=len(labels.margin), failed=int(labels.failed.sum()), suppliers=int(labels.supplier.max()) + 1,
         periods=int(labels.period.max()) + 1, drift_sd=drift_sd, log_loss=log_loss,
     )  # fmt: skip
@@ -213,7 +224,7 @@ def _labels(
     if not (np.isfinite(margins).all() and np.isfinite(weight).all() and (weight > 0).all()):
         raise UserError("A calibration needs finite margins and weights above 0. Leave out the labels without them.")
     codes = (supplier.astype(np.int64), period.astype(np.int64))
-    return _Labels(margins, outcomes, *codes, weight / weight.mean(), bins_of(margins))
+    return _Labels(margins, outcomes, *codes, weight / weight.mean(), margin_bins(margins))
 
 
 def _choose(labels: _Labels, seed: int) -> tuple[str, dict[str, float]]:
@@ -285,7 +296,3 @@ def _knots(margin: Floats) -> Floats:
 def _probability(logit: Floats) -> Floats:
     bounded = np.clip(logit, -LOGIT_BOUND, LOGIT_BOUND)
     return np.asarray(1.0 / (1.0 + np.exp(-bounded)), dtype=float)
-
-
-def _listed(curve: Floats) -> tuple[float, ...]:
-    return tuple(map(float, curve))

@@ -34,12 +34,20 @@ class Tally:
         return float(self.failed.sum() / self.tests.sum())
 
 
+@dataclass(frozen=True)
+class MarginBins:
+    """Bins of labels by margin: the rising mean `margin` of each bin, and `of_label`, the bin number of every label."""
+
+    margin: Floats
+    of_label: Integers
+
+
 Curve = Callable[[Floats], Floats]
 """Log-odds of failing at margins."""
 
 
-def bins_of(margin: Floats) -> tuple[Floats, Integers]:
-    """Bins for a `Tally`: the rising mean margin of each, and for every label the bin it belongs to.
+def margin_bins(margin: Floats) -> MarginBins:
+    """Bins for a `Tally`.
 
     One bin for each distinct margin where there are at most `FINEST_BINS`, else as many bins of equal count.
     """
@@ -47,12 +55,12 @@ def bins_of(margin: Floats) -> tuple[Floats, Integers]:
     if len(distinct) > FINEST_BINS:
         which = np.argsort(np.argsort(margin, kind="stable"), kind="stable") * FINEST_BINS // len(margin)
         distinct = np.bincount(which, margin) / np.bincount(which)
-    return distinct, which.astype(np.int64)
+    return MarginBins(distinct, which.astype(np.int64))
 
 
-def tally(bins: tuple[Floats, Integers], failed: Floats, weights: Floats) -> Tally:
+def tally(bins: MarginBins, failed: Floats, weights: Floats) -> Tally:
     """Count labels in `bins`; bins without weight are left out."""
-    margins, which = bins
+    margins, which = bins.margin, bins.of_label
     tests = _sums(which, weights, len(margins))
     filled = tests > 0
     return Tally(margins[filled], tests[filled], _sums(which, weights * failed, len(margins))[filled])

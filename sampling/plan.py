@@ -10,12 +10,11 @@ import pyarrow as pa
 
 from data.errors import UserError
 from sampling.design.draw import draw_sample
-from sampling.design.inclusion import DesignPrices, DesignSolution, solve
-from sampling.design.within_strata import floor_probabilities
+from sampling.design.inclusion import solve
 from sampling.frame import IN_TEST, SamplingFrame, build_frame
-from sampling.plan_tables import plan_units, strata_table
+from sampling.plan_tables import DrawnRound, plan_units, strata_table
 from sampling.policy import SamplingPolicy
-from sampling.problem import Codes, Constraints, Floats, SamplingUnits, Truths
+from sampling.problem import Codes, Constraints, SamplingUnits
 from sampling.randomness import ONE, SeedCommitment
 from sampling.testing_value import model_variance, value_of
 
@@ -126,9 +125,9 @@ def allocate(
         raise UserError(
             "No laboratory has a free slot for any package of these SKUs. Wait a round, or add laboratories."
         )
-    sampled = draw_sample(units, solution, limits, seed)
-    summary = _summary(frame, policy, limits, (units, solution), sampled, (budget_eur, SeedCommitment(seed, nonce)))
-    chosen = plan_units(frame, policy, limits, (units, solution), sampled)
+    drawn = DrawnRound(frame, limits, units, solution, draw_sample(units, solution, limits, seed))
+    summary = _summary(drawn, policy, budget_eur, SeedCommitment(seed, nonce))
+    chosen = plan_units(drawn, policy)
     repeated = {
         "policy_version": pa.scalar(summary.policy_version),
         "as_of": pa.scalar(summary.as_of, pa.date32()),
@@ -137,7 +136,7 @@ def allocate(
     }
     for name, value in repeated.items():
         chosen = chosen.append_column(name, pa.repeat(value, len(chosen)))
-    return Plan(chosen, strata_table(frame, limits, solution), frame, solution.strata.of_unit, summary)
+    return Plan(chosen, strata_table(drawn), frame, solution.strata.of_unit, summary)
 
 
 def units_of(frame: SamplingFrame, policy: SamplingPolicy) -> SamplingUnits:
@@ -174,56 +173,42 @@ def constraints_of(
     return Constraints(packages, options, budget_cents, slots, minimum, policy.supplier_cap)
 
 
-def _summary(
-    frame: SamplingFrame,
-    policy: SamplingPolicy,
-    limits: Constraints,
-    made: tuple[SamplingUnits, DesignSolution],
-    sampled: Truths,
-    asked: tuple[float, SeedCommitment],
-) -> PlanSummary:
-    (budget_eur, sealed), (units, solution) = asked, made
+def _summary(drawn: DrawnRound, policy: SamplingPolicy, budget_eur: float, commitment: SeedCommitment) -> PlanSummary:
+    frame, solution, sampled = drawn.frame, drawn.solution, drawn.sampled
     price, chance = solution.price, solution.inclusion / ONE
-    cost = limits.cost_cents[solution.package]
+    cost = drawn.limits.cost_cents[solution.package]
     spent = int(cost[sampled].sum())
-    floors = np.minimum(floor_probabilities(units, solution.strata), chance)
     return PlanSummary(
-        round_id=sealed.round_id(frame.as_of), as_of=frame.as_of,
-        seed=sealed.seed, nonce=sealed.nonce, seal=sealed.seal,
+        round_id=commitment.round_id(frame.as_of), as_of=frame.as_of,
+        seed=commitment.seed, nonce=commitment.nonce, seal=commitment.seal,
         budget_eur=float(budget_eur), cost_eur=spent / 100, tests=int(sampled.sum()),
         expected_failures=float(frame.p_fail[sampled].sum()),
         expected_failures_at_random=float(frame.p_fail.sum() * spent / cost.sum()),
-        random_share=float(floors @ cost / (chance @ cost)),
+        random_share=float(drawn.floors @ cost / (chance @ cost)),
         probability_sum=float(chance.sum()), frame_size=len(frame), frame_digest=frame.digest,
         in_test=frame.outside["why"].to_pylist().count(IN_TEST), waiting=int((solution.inclusion == 0).sum()),
         value=price.value, best_value=price.best_value, variance_price=price.variance_price,
         anticipated_error=sqrt(price.variance) / len(frame), worth_of_1000_eur=1000 * price.euro,
-        worth_of_slot=price.slot, minimums=_minimums(frame, limits, solution, price),
-        packages=_packages(limits, solution, sampled, chance), policy_version=policy.version,
+        worth_of_slot=price.slot, minimums=_minimums(drawn),
+        packages=_packages(drawn), policy_version=policy.version,
     )  # fmt: skip
 
 
-def _minimums(
-    frame: SamplingFrame, limits: Constraints, solution: DesignSolution, price: DesignPrices
-) -> tuple[MinimumSummary, ...]:
-    cells = np.flatnonzero(limits.least)
+def _minimums(drawn: DrawnRound) -> tuple[MinimumSummary, ...]:
+    least, unmet, price = drawn.limits.least, drawn.solution.unmet, drawn.solution.price.minimum
     return tuple(
-        MinimumSummary(
-            *frame.cells[cell], int(limits.least[cell]), int(solution.unmet[cell]), float(price.minimum[cell])
-        )
-        for cell in cells
+        MinimumSummary(*drawn.frame.cells[cell], int(least[cell]), int(unmet[cell]), float(price[cell]))
+        for cell in np.flatnonzero(least)
     )
 
 
-def _packages(
-    limits: Constraints, solution: DesignSolution, sampled: Truths, chance: Floats
-) -> tuple[PackageSummary, ...]:
-    many = len(limits.packages)
-    skus = np.bincount(solution.package, minlength=many)
-    tests = np.bincount(solution.package[sampled], minlength=many)
-    expected = np.bincount(solution.package, weights=chance, minlength=many)
+def _packages(drawn: DrawnRound) -> tuple[PackageSummary, ...]:
+    package, many = drawn.solution.package, len(drawn.limits.packages)
+    skus = np.bincount(package, minlength=many)
+    tests = np.bincount(package[drawn.sampled], minlength=many)
+    expected = np.bincount(package, weights=drawn.solution.inclusion / ONE, minlength=many)
     return tuple(
         PackageSummary(package.name, int(skus[k]), int(tests[k]), float(expected[k]), package.cost_cents / 100)
-        for k, package in enumerate(limits.packages)
+        for k, package in enumerate(drawn.limits.packages)
         if skus[k]
     )

@@ -1,5 +1,6 @@
 """The tables of a plan: the SKUs drawn, and the strata of the frame they were drawn from."""
 
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
@@ -16,22 +17,31 @@ from sampling.testing_value import outcome_variance
 CERTAINTY, PRICED, FLOOR, QUOTA = "certainty", "priced", "floor", "quota"
 
 
-def plan_units(
-    frame: SamplingFrame,
-    policy: SamplingPolicy,
-    limits: Constraints,
-    made: tuple[SamplingUnits, DesignSolution],
-    sampled: Truths,
-) -> pa.Table:
+@dataclass(frozen=True)
+class DrawnRound:
+    """A frame, the limits it was drawn within, the design of the draw, and which of the frame's SKUs were `sampled`."""
+
+    frame: SamplingFrame
+    limits: Constraints
+    units: SamplingUnits
+    solution: DesignSolution
+    sampled: Truths
+
+    @property
+    def floors(self) -> Floats:
+        """The part of every SKU's inclusion probability that only explores."""
+        return np.minimum(floor_probabilities(self.units, self.solution.strata), self.solution.inclusion / ONE)
+
+
+def plan_units(drawn: DrawnRound, policy: SamplingPolicy) -> pa.Table:
     """The drawn SKUs, dearest chance first, with why each has its chance, its package and its laboratory.
 
     `inclusion_probability` is the chance over all draws, `floor_probability` its part that only explores; `reason` is
     certainty, quota (a minimum asks for it), priced (worth its money) or floor; `due_on` the day to expect its result.
     """
-    units, solution = made
-    floor = floor_probabilities(units, solution.strata)
+    frame, limits, solution = drawn.frame, drawn.limits, drawn.solution
     order = np.lexsort((frame.words, -frame.p_fail, -solution.inclusion))
-    rows = order[sampled[order]]
+    rows = order[drawn.sampled[order]]
     packages = [limits.packages[k] for k in solution.package[rows]]
     stratum = solution.strata.of_unit[rows]
     weights = np.array([policy.severity.get(category or "", 1.0) for category, _ in frame.cells])
@@ -49,21 +59,22 @@ def plan_units(
         "p_fail": pa.array(frame.p_fail[rows]),
         "exposure": pa.array(frame.exposure[rows], from_pandas=True),
         "severity": pa.array(weights[frame.cell[rows]]),
-        "expected_value": pa.array(units.value[rows] * sensitivity),
+        "expected_value": pa.array(drawn.units.value[rows] * sensitivity),
         "inclusion_probability": pa.array(solution.inclusion[rows] / ONE),
-        "floor_probability": pa.array(np.minimum(floor[rows], solution.inclusion[rows] / ONE)),
-        "reason": pa.array(_reasons(solution, floor, rows), pa.string()),
+        "floor_probability": pa.array(drawn.floors[rows]),
+        "reason": pa.array(_reasons(solution, drawn.floors, rows), pa.string()),
         **{name: frame.column(name, rows) for name in VERSIONS},
     })  # fmt: skip
 
 
-def strata_table(frame: SamplingFrame, limits: Constraints, solution: DesignSolution) -> pa.Table:
+def strata_table(drawn: DrawnRound) -> pa.Table:
     """Every stratum of the frame and what an estimate needs of it.
 
     `skus` SKUs of one category, market and package; `inclusion_sum`, `p_fail_sum` and `exposure` (units sold) are sums
     over them, `exposure_p_fail` the sum of exposure x p_fail; `variance` and `exposure_variance` are the anticipated
     variances of the totals of failures and of units sold of failing SKUs. Unknown exposure counts as 0.
     """
+    frame, limits, solution = drawn.frame, drawn.limits, drawn.solution
     strata, chance = solution.strata, solution.inclusion / ONE
     sold, open_ = np.nan_to_num(frame.exposure), chance > 0
     spread = np.zeros(len(frame))

@@ -1,12 +1,23 @@
-"""The rooms are this repository's own packages, and nobody else's of the same name."""
+"""The rooms: whose packages they are, how they are laid out, and what their READMEs promise."""
 
+import ast
 import importlib
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 ROOMS = ("data", "features", "models", "sampling", "serving", "training")
+SOURCES: Mapping[str, ast.Module] = {
+    path.relative_to(REPOSITORY).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
+    for room in (*ROOMS, "benchmarks", "tests") for path in sorted((REPOSITORY / room).rglob("*.py"))
+}  # fmt: skip
+PRODUCT = {path: tree for path, tree in SOURCES.items() if path.startswith(tuple(f"{room}/" for room in ROOMS))}
+LONGEST_FILE = 300
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -29,3 +40,73 @@ def test_a_room_says_how_to_add_its_next_member_in_at_most_eight_steps(room: str
 def test_the_readme_has_at_most_ninety_lines() -> None:
     """The README stays short enough to be read."""
     assert len((REPOSITORY / "README.md").read_text(encoding="utf-8").splitlines()) <= 90
+
+
+def test_no_file_is_longer_than_three_hundred_lines() -> None:
+    """A file that grows past it holds two subjects."""
+    lines = {path: (REPOSITORY / path).read_text(encoding="utf-8").count("\n") for path in SOURCES}
+    assert not {path: count for path, count in lines.items() if count > LONGEST_FILE}
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    """Each file can be read after those it imports; imports inside functions and for types count as well."""
+    modules = {path.removesuffix(".py").removesuffix("/__init__").replace("/", "."): path for path in PRODUCT}
+    graph = {name: set(_imported(PRODUCT[path], modules)) - {name} for name, path in modules.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as circle:
+        pytest.fail(f"These files import each other: {circle.args[1]}")
+
+
+def _imported(tree: ast.Module, modules: Mapping[str, str]) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                submodule = f"{node.module}.{alias.name}"
+                yield from [name for name in (submodule, node.module) if name in modules][:1]
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in modules)
+
+
+def test_a_public_class_name_has_one_meaning() -> None:
+    """A reader who knows a class from one file never meets another of that name."""
+    places = defaultdict(list)
+    for path, tree in PRODUCT.items():
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].append(path)
+    assert not {name: paths for name, paths in places.items() if len(paths) > 1}
+
+
+def test_no_parameter_packs_arguments_into_a_tuple() -> None:
+    """Values of several kinds that travel together are a record with names."""
+    packed = [
+        f"{path}:{argument.lineno} {argument.arg}"
+        for path, tree in PRODUCT.items() for argument in ast.walk(tree)
+        if isinstance(argument, ast.arg) and argument.annotation is not None and _is_packed(argument.annotation)
+    ]  # fmt: skip
+    assert not packed
+
+
+def _is_packed(annotation: ast.expr) -> bool:
+    if not (isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) == "tuple"):
+        return False
+    kinds = annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else []
+    return len({ast.unparse(kind) for kind in kinds if ast.unparse(kind) != "..."}) > 1
+
+
+def _readmes() -> list[str]:
+    own = [path for path in REPOSITORY.rglob("*.md") if ".venv" not in path.parts and "workspace" not in path.parts]
+    return sorted(
+        path.relative_to(REPOSITORY).as_posix() for path in own if path.name in ("README.md", "CONTRIBUTING.md")
+    )
+
+
+@pytest.mark.parametrize("readme", _readmes())
+def test_every_file_that_a_readme_names_exists(readme: str) -> None:
+    """Names with a folder are meant from the root of the project or from the README's own folder."""
+    text = (REPOSITORY / readme).read_text(encoding="utf-8")
+    named = re.findall(r"`([\w./-]+\.(?:py|toml|html|css|js|json|npz|yaml|lock|md))`|\]\(([\w./-]+)\)", text)
+    homes = (REPOSITORY, (REPOSITORY / readme).parent)
+    names = {left or right for left, right in named}
+    assert not sorted(name for name in names if not any((home / name).exists() for home in homes))

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.synthetic.ground_truth import World
-from data.synthetic.lab_testing_history import Remediations, TestDraws
+from data.synthetic.lab_testing_history import Remediations, SampledTests
 from data.synthetic.listings import CRITICAL, PAPERS
 from data.synthetic.randomness import NEVER, Integers, Truths, format_days, identifiers, random_stream
 from data.synthetic.skus import sku_ids
@@ -19,7 +19,7 @@ AT_THE_BORDER_BAD, AT_THE_BORDER_GOOD = 0.020, 0.002
 REMEDY_DAYS = 60
 
 
-def holds_table(world: World, tests: TestDraws) -> pa.Table:
+def holds_table(world: World, tests: SampledTests) -> pa.Table:
     """The contract's holds: after failed tests, at the border, and of suspended suppliers."""
     rng = random_stream(world.seed, "holds")
     row, day = _held_listings(rng, world, tests)
@@ -47,7 +47,7 @@ def holds_table(world: World, tests: TestDraws) -> pa.Table:
     return table.take(selected)
 
 
-def _held_listings(rng: np.random.Generator, world: World, tests: TestDraws) -> tuple[np.ndarray, np.ndarray]:
+def _held_listings(rng: np.random.Generator, world: World, tests: SampledTests) -> tuple[np.ndarray, np.ndarray]:
     """Listings held and the days, after a failure became known or at the border."""
     failed = np.flatnonzero(tests.failed & ~tests.inconclusive)
     severe = world.products.severity[world.listings.product[tests.row[failed]]] == CRITICAL

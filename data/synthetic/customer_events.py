@@ -7,7 +7,16 @@ import pyarrow as pa
 
 from data.synthetic.ground_truth import World
 from data.synthetic.listings import CRITICAL
-from data.synthetic.randomness import NUMBER_SPAN, Integers, choose, format_days, identifiers, pick, random_stream
+from data.synthetic.randomness import (
+    NUMBER_SPAN,
+    Floats,
+    Integers,
+    choose,
+    format_days,
+    identifiers,
+    pick,
+    random_stream,
+)
 from data.synthetic.skus import markets, sku_ids
 from data.synthetic.vocabulary import categories, hazards, per_category
 
@@ -55,21 +64,17 @@ def draw_sales(world: World, rows: Integers, mended_on: Integers, chunk: int) ->
     mean = expected / np.maximum(count, 1)
     units = 1 + rng.poisson(np.maximum(mean[entry] - 1, 0.05))
     row = rows[entry]
-    own, other = _harm(rng, world, (row, day, units), mended_on)
-    return Sales(row, day, units, own, other)
+    own = rng.poisson(units * _harm_per_unit(world, row, day, mended_on))
+    return Sales(row, day, units, own, rng.poisson(units * BACKGROUND_PER_UNIT))
 
 
-def _harm(
-    rng: np.random.Generator, world: World, sold: tuple[Integers, Integers, Integers], mended_on: Integers
-) -> tuple[Integers, Integers]:
-    """How many buyers met the listing's hazard, and how many complain without cause."""
-    row, day, units = sold
+def _harm_per_unit(world: World, row: Integers, day: Integers, mended_on: Integers) -> Floats:
+    """How many buyers of one unit meet the listing's hazard and complain."""
     product = world.listings.product[row]
     visibility = np.array([hazard.visibility for hazard in hazards()])[world.products.hazard[product]]
     noticed = per_category([c.detectability for c in categories()])[world.products.category[product]]
     state = world.non_compliant(row, world.period.quarter_of(day)) & (mended_on[product] > day)
-    rate = HARM_PER_UNIT * visibility * noticed * world.products.batch_share[product] * state
-    return rng.poisson(units * rate), rng.poisson(units * BACKGROUND_PER_UNIT)
+    return np.asarray(HARM_PER_UNIT * visibility * noticed * world.products.batch_share[product] * state)
 
 
 def orders_table(world: World, sales: Sales) -> pa.Table:

@@ -117,7 +117,7 @@ def _chunk_tables(world: World, rows: Integers, mended_on: Integers, chunk: int)
         "incidents": incidents_table(world, sales, chunk),
     }
     declared = {name: _declared(table, BY_NAME[name]) for name, table in tables.items()}
-    truth = truth_table(world, rows, mended_on, (names, supplier_ids(supplier, world.seed)))
+    truth = truth_table(world, rows, mended_on, names, supplier_ids(supplier, world.seed))
     return declared | {"truth": truth, "truth_reviews": truth_reviews}
 
 

@@ -114,12 +114,12 @@ def p_fail_before(p_technical: Floats, origin: Integers) -> Floats:
 
 
 def truth_table(
-    world: World, rows: Integers, mended_on: npt.NDArray[np.int64], names: tuple[pa.Array, pa.Array]
+    world: World, rows: Integers, mended_on: npt.NDArray[np.int64], sku_id: pa.Array, supplier_id: pa.Array
 ) -> pa.Table:
     """The truth of these listings in the week after the last day, for a mystery shopper's sample.
 
-    `mended_on` is the day from which an effective corrective action holds, per product; `names` are the sku and
-    supplier identifiers of the rows. Only tests and replay may read it.
+    `mended_on` is the day from which an effective corrective action holds, per product; `sku_id` and `supplier_id`
+    name the rows. Only tests and the simulation may read it.
     """
     product = world.listings.product[rows]
     quarter = world.period.quarters - 1
@@ -128,9 +128,9 @@ def truth_table(
     state = world.non_compliant(rows, quarter) & ~mended
     origin = np.zeros(len(rows), dtype=np.int64)
     return pa.table({
-        "sku_id": names[0],
+        "sku_id": sku_id,
         "market": pa.array(MARKETS).take(pa.array(world.listings.market[rows])),
-        "supplier_id": names[1],
+        "supplier_id": supplier_id,
         "p_fail": p_fail_given(state, world.products.batch_share[product], origin),
         "p_prior": p_fail_before(p_technical, origin),
         "p_technical": p_technical,

@@ -21,7 +21,7 @@ ORIGIN_SHARES = {RANDOM: (0.7, 0.3, 0.0, 0.0), MODEL: (0.6, 0.25, 0.08, 0.07)}
 
 
 @dataclass(frozen=True)
-class TestDraws:
+class SampledTests:
     """Samples drawn: listing rows, the day, why (strategy code, -1 for none), with which probability and from where.
 
     `failed` is the laboratory's finding, `p_fail` and `p_prior` its probability after and before the coin.
@@ -43,6 +43,17 @@ class TestDraws:
 
 
 @dataclass(frozen=True)
+class _Samples:
+    """Samples drawn for testing: listing row, day, strategy code, logged propensity and origin code, one each."""
+
+    row: Integers
+    day: Integers
+    strategy: Integers
+    propensity: Floats
+    origin: Integers
+
+
+@dataclass(frozen=True)
 class Remediations:
     """Corrective actions: the supplier and product, the days opened and verified (or NEVER), whether it worked."""
 
@@ -54,11 +65,11 @@ class Remediations:
 
 
 @dataclass
-class TestingHistory:
+class LabTestingHistory:
     """What the rounds leave behind: draws, corrective actions, and per product the day it was mended (or NEVER)."""
 
     mended_on: Integers
-    draws: list[TestDraws] = field(default_factory=list)
+    draws: list[SampledTests] = field(default_factory=list)
     remediations: list[Remediations] = field(default_factory=list)
 
 
@@ -72,17 +83,17 @@ class _Knowledge:
     last_tested: Integers
 
 
-def join_histories(parts: list[TestDraws]) -> TestDraws:
+def join_histories(parts: list[SampledTests]) -> SampledTests:
     """All draws as one."""
-    return TestDraws(
-        *(np.concatenate([getattr(part, name) for part in parts]) for name in TestDraws.__dataclass_fields__)
+    return SampledTests(
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in SampledTests.__dataclass_fields__)
     )
 
 
-def testing_history(world: World) -> TestingHistory:
+def testing_history(world: World) -> LabTestingHistory:
     """Every test of the period: monthly rounds in order, since suspicion follows the failures known by then."""
     rng = random_stream(world.seed, "tests")
-    history = TestingHistory(np.full(len(world.products), NEVER))
+    history = LabTestingHistory(np.full(len(world.products), NEVER))
     knowledge = _Knowledge(
         hunch=rng.standard_normal(len(world.listings)) * HUNCH,
         supplier_failures=np.zeros(len(world.suppliers)),
@@ -93,7 +104,7 @@ def testing_history(world: World) -> TestingHistory:
         last = min(first + ROUND_DAYS - 1, world.period.until)
         for earlier in history.draws:
             _learn(world, knowledge, earlier, first)
-        tests = _round(rng, world, knowledge, history, (first, last))
+        tests = _round(rng, world, knowledge, history, range(first, last + 1))
         knowledge.last_tested[world.listings.product[tests.row]] = tests.day
         history.draws.append(tests)
         _remediate(rng, world, history, tests)
@@ -102,7 +113,7 @@ def testing_history(world: World) -> TestingHistory:
     return history
 
 
-def _learn(world: World, knowledge: _Knowledge, tests: TestDraws, today: int) -> None:
+def _learn(world: World, knowledge: _Knowledge, tests: SampledTests, today: int) -> None:
     """Count the failures whose reports came in during the month before `today`."""
     news = tests.failed & ~tests.inconclusive & (tests.known < today) & (tests.known >= today - ROUND_DAYS)
     product = world.listings.product[tests.row[news]]
@@ -114,12 +125,11 @@ def _round(
     rng: np.random.Generator,
     world: World,
     knowledge: _Knowledge,
-    history: TestingHistory,
-    days: tuple[int, int],
-) -> TestDraws:
+    history: LabTestingHistory,
+    days: range,
+) -> SampledTests:
     """One month: a random share, a targeted share, the mandatory first tests and the follow-ups."""
-    first, last = days
-    month = (last - first + 1) / ROUND_DAYS
+    first, month = days.start, len(days) / ROUND_DAYS
     listed = world.listings.listed < first
     size = max(1, int(listed.sum()))
     at_random = TESTED_A_MONTH * RANDOM_SHARE * month
@@ -143,8 +153,8 @@ def _round(
                                  np.full(len(follow_rows), FOLLOW_UP_SHARE)])  # fmt: skip
     at_random_origin = pick(rng, ORIGIN_SHARES[RANDOM], len(rows))
     origin = np.where(strategy == RANDOM, at_random_origin, pick(rng, ORIGIN_SHARES[MODEL], len(rows)))
-    day = first + (rng.random(len(rows)) * (last - first + 1)).astype(np.int64)
-    return _tested(rng, world, history, (rows, day, strategy, propensity, origin))
+    day = first + (rng.random(len(rows)) * len(days)).astype(np.int64)
+    return _test_samples(rng, world, history, _Samples(rows, day, strategy, propensity, origin))
 
 
 def _targeted(world: World, knowledge: _Knowledge, today: int) -> Floats:
@@ -166,7 +176,7 @@ def _targeted(world: World, knowledge: _Knowledge, today: int) -> Floats:
     ))  # fmt: skip
 
 
-def _follow_ups(rng: np.random.Generator, history: TestingHistory, today: int) -> Integers:
+def _follow_ups(rng: np.random.Generator, history: LabTestingHistory, today: int) -> Integers:
     """Listings whose failure became known in the month before and that are drawn again."""
     if not history.draws:
         return np.zeros(0, dtype=np.int64)
@@ -176,26 +186,23 @@ def _follow_ups(rng: np.random.Generator, history: TestingHistory, today: int) -
     return rows[rng.random(len(rows)) < FOLLOW_UP_SHARE]
 
 
-def _tested(
-    rng: np.random.Generator,
-    world: World,
-    history: TestingHistory,
-    samples: tuple[Integers, Integers, Integers, Floats, Integers],
-) -> TestDraws:
-    """What the laboratory finds in these samples (rows, days, strategies, propensities, origins)."""
-    rows, day, strategy, propensity, origin = samples
+def _test_samples(
+    rng: np.random.Generator, world: World, history: LabTestingHistory, samples: _Samples
+) -> SampledTests:
+    """What the laboratory finds in these samples."""
+    rows, day, origin = samples.row, samples.day, samples.origin
     product = world.listings.product[rows]
     quarter = world.period.quarter_of(day)
     mended = history.mended_on[product] <= day
     state = world.non_compliant(rows, quarter) & ~mended
     p_technical = np.where(mended, 0.0, world.p_technical(rows, quarter))
     p_fail = p_fail_given(state, world.products.batch_share[product], origin)
-    return TestDraws(
+    return SampledTests(
         row=rows,
         day=day,
         known=day + rng.integers(14, 46, len(rows)),
-        strategy=strategy,
-        propensity=propensity,
+        strategy=samples.strategy,
+        propensity=samples.propensity,
         origin=origin,
         failed=rng.random(len(rows)) < p_fail,
         inconclusive=rng.random(len(rows)) < INCONCLUSIVE,
@@ -204,7 +211,7 @@ def _tested(
     )
 
 
-def _golden_samples(rng: np.random.Generator, world: World, history: TestingHistory) -> TestDraws:
+def _golden_samples(rng: np.random.Generator, world: World, history: LabTestingHistory) -> SampledTests:
     """Samples that suppliers sent in themselves, in the months after listing."""
     mandatory = per_category([1.0 + float(category.mandatory) for category in categories()])
     share = GOLDEN_SHARE * mandatory[world.products.category[world.listings.product]]
@@ -213,10 +220,10 @@ def _golden_samples(rng: np.random.Generator, world: World, history: TestingHist
     rows = np.flatnonzero(inside & (rng.random(len(day)) < share))
     size = len(rows)
     missing = (np.full(size, -1), np.full(size, np.nan), np.full(size, SUPPLIED))
-    return _tested(rng, world, history, (rows, day[rows], *missing))
+    return _test_samples(rng, world, history, _Samples(rows, day[rows], *missing))
 
 
-def _remediate(rng: np.random.Generator, world: World, history: TestingHistory, tests: TestDraws) -> None:
+def _remediate(rng: np.random.Generator, world: World, history: LabTestingHistory, tests: SampledTests) -> None:
     """Open corrective actions after failures; an effective one mends the product from its verification on."""
     failed = np.flatnonzero(tests.failed & ~tests.inconclusive)
     remediated = failed[rng.random(len(failed)) < 0.6]

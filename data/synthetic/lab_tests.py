@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from data.synthetic.ground_truth import ORIGINS, World
-from data.synthetic.lab_testing_history import STRATEGIES, SUPPLIED, TestDraws
+from data.synthetic.lab_testing_history import STRATEGIES, SUPPLIED, SampledTests
 from data.synthetic.listings import CRITICAL
 from data.synthetic.randomness import Integers, choose, identifiers, random_stream
 from data.synthetic.vocabulary import MARKETS, categories, hazard_mix, hazards
@@ -16,14 +16,14 @@ SHIPPING_EUR = 4.0
 SEVERITIES = ("minor", "major", "critical")
 
 
-def reported(tests: TestDraws, world: World) -> TestDraws:
+def reported(tests: SampledTests, world: World) -> SampledTests:
     """The draws whose report is out by the last day, in no telling order."""
     selected = np.flatnonzero(tests.known <= world.period.until)
     selected = random_stream(world.seed, "identifiers", 2).permutation(selected)
-    return TestDraws(**{field.name: getattr(tests, field.name)[selected] for field in fields(TestDraws)})
+    return SampledTests(**{field.name: getattr(tests, field.name)[selected] for field in fields(SampledTests)})
 
 
-def lab_tests_tables(tests: TestDraws, world: World, sku_ids: pa.Array) -> tuple[pa.Table, pa.Table]:
+def lab_tests_tables(tests: SampledTests, world: World, sku_ids: pa.Array) -> tuple[pa.Table, pa.Table]:
     """The contract's lab_tests and, beside it, truth_tests (only tests and replay may read it).
 
     `sku_ids` are the identifiers of the listings drawn.
@@ -61,7 +61,7 @@ def lab_tests_tables(tests: TestDraws, world: World, sku_ids: pa.Array) -> tuple
     return table, truth
 
 
-def _findings(rng: np.random.Generator, tests: TestDraws, world: World) -> tuple[Integers, Integers]:
+def _findings(rng: np.random.Generator, tests: SampledTests, world: World) -> tuple[Integers, Integers]:
     """Hazard and severity codes of the failures; a laboratory's false finding is any hazard and never critical."""
     product = world.listings.product[tests.row]
     mistaken = tests.p_fail < 0.02

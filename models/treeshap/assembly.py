@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.treeshap.binning import EncodedRows, tested_columns
+from models.treeshap.binning import EncodedRows, used_columns
 from models.treeshap.model_file import NO_MISSING, Floats, Forest, Ints
 from models.treeshap.program import DOWN, TWIG, UP, CompiledModel, Program, WalkSteps, WalkTests
 from models.treeshap.simd import compile_kernel
@@ -71,7 +71,7 @@ def assemble(forest: Forest, precision: type[np.floating]) -> CompiledModel:
         ValueError: from numpy, when a path tests more distinct features than a quadrature can be built for.
 
     """
-    branches, coded = _branches(forest), tested_columns(forest)
+    branches, coded = _branches(forest), used_columns(forest)
     walk = _walked(forest, branches)
     rules = {int(d): rule_for(int(d)) for d in np.unique(walk.distinct) if d > 0}
     sizes = {d: len(rule.points) for d, rule in rules.items()}

@@ -18,7 +18,7 @@ LARGEST_CATEGORY = 2.0**31 - 1.0
 KINDS = CATEGORY + 1
 
 
-class TestedColumns(NamedTuple):
+class UsedColumns(NamedTuple):
     """Which codes a model needs: column c codes `features[c]` by `values[starts[c]:starts[c + 1]]`.
 
     Splits of one feature with different missing types get columns of their own.
@@ -41,14 +41,14 @@ class EncodedRows(NamedTuple):
     `table` is the start in `tables` of a categorical split's answers by code, and -1 for a numerical split.
     """
 
-    columns: TestedColumns
+    columns: UsedColumns
     column: NDArray[np.int64]
     place: NDArray[np.int64]
     table: NDArray[np.int64]
     tables: NDArray[np.uint8]
 
 
-def tested_columns(forest: Forest) -> EncodedRows:
+def used_columns(forest: Forest) -> EncodedRows:
     """The columns of all splits of a forest, by feature and kind."""
     splits, categories = forest.splits, forest.categories
     numerical, categorical = np.flatnonzero(splits.kinds != CATEGORY), np.flatnonzero(splits.kinds == CATEGORY)
@@ -70,7 +70,7 @@ def tested_columns(forest: Forest) -> EncodedRows:
     table[categorical] = np.cumsum(sizes) - sizes
     tables = np.zeros(int(sizes.sum()), dtype=np.uint8)
     tables[table[categories.splits] + 1 + places[len(numerical) :]] = 1
-    return EncodedRows(TestedColumns(keys // KINDS, keys % KINDS, starts, values[new]), column, place, table, tables)
+    return EncodedRows(UsedColumns(keys // KINDS, keys % KINDS, starts, values[new]), column, place, table, tables)
 
 
 @compile_kernel

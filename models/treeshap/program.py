@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.treeshap.binning import TestedColumns
+from models.treeshap.binning import UsedColumns
 
 POINTS = 8  # quadrature points of one walk through a tree; a tree that needs more is walked again
 DOWN, UP, TWIG = range(3)  # TWIG: both children are leaves, so the way down is the way up
@@ -63,7 +63,7 @@ class WalkTests(NamedTuple):
 class Program(NamedTuple):
     """All that the kernels read. Tree t owns steps, tests and points from `*_start[t]` to `*_start[t + 1]`."""
 
-    columns: TestedColumns
+    columns: UsedColumns
     steps: WalkSteps
     tests: WalkTests
     tables: NDArray[np.uint8]

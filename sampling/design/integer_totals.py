@@ -79,8 +79,7 @@ def round_totals(demand: FractionalTotals, limits: Constraints) -> IntegerTotals
     if not len(own):
         _fill(shared, cost, limits.budget_cents)
     shared = [each for each in shared if len(each.packages) > 1]
-    grouped = [k for each in shared for k in each.packages]
-    return _totals(_topped_up(most, demand, limits, (grouped, _price(shared, cost))), shared)
+    return _totals(_top_up(most, demand, limits, shared), shared)
 
 
 def _totals(most: Integers, shared: list[_Shared]) -> IntegerTotals:
@@ -143,16 +142,14 @@ def _within_slots(most: Integers, demand: FractionalTotals, limits: Constraints)
     return most
 
 
-def _topped_up(
-    most: Integers, demand: FractionalTotals, limits: Constraints, grouped: tuple[list[int], int]
-) -> Integers:
+def _top_up(most: Integers, demand: FractionalTotals, limits: Constraints, shared: list[_Shared]) -> Integers:
     """Spend what rounding left over, first where most was rounded away, while slots and SKUs last.
 
-    `grouped` are the packages in groups, which stay as they are, and what is kept for them.
+    Packages that are `shared` stay as they are, and so does the money for them.
     """
     cost, most = limits.cost_cents, most.copy()
-    open_ = np.setdiff1d(np.flatnonzero(most > 0), grouped[0])
-    left = limits.budget_cents - int(cost[open_] @ most[open_]) - grouped[1]
+    open_ = np.setdiff1d(np.flatnonzero(most > 0), [k for each in shared for k in each.packages])
+    left = limits.budget_cents - int(cost[open_] @ most[open_]) - _price(shared, cost)
     methods = np.array([package.method for package in limits.packages])
     free = {method: slots - int(most[methods == method].sum()) for method, slots in limits.capacity.items()}
     while True:

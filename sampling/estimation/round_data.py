@@ -125,7 +125,7 @@ def build_round_data(record: RoundRecord, policy: EstimationPolicy) -> RoundData
     }
     units = pa.table(columns).filter(pa.array(known))
     reachable = record.strata.filter(pc.greater(record.strata["inclusion"], 0))
-    outcomes = _judged(reachable, plan, rate, (youden, noise))
+    outcomes = _with_foreseen_variance(reachable, plan, rate, youden, noise)
     return RoundData(record.round_id, outcomes, units, _settled(record.outside, record.earlier), float(known.mean()))
 
 
@@ -168,12 +168,11 @@ def _sensitivity(plan: pa.Table) -> Floats:
     return floats(plan, "sensitivity") if "sensitivity" in plan.column_names else np.ones(len(plan))
 
 
-def _judged(strata: pa.Table, plan: pa.Table, rate: Floats, lab: tuple[Floats, Floats]) -> pa.Table:
+def _with_foreseen_variance(strata: pa.Table, plan: pa.Table, rate: Floats, youden: Floats, noise: Floats) -> pa.Table:
     """The strata with the variances foreseen of their sums, by their units' response and laboratory.
 
     A stratum without a drawn unit answers like the average one.
     """
-    youden, noise = lab
     names, group = np.unique(np.array(_strata_names(plan)), return_inverse=True)
     units = np.bincount(group)
     place = np.searchsorted(names, own := np.array(_strata_names(strata)))

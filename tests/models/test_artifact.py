@@ -184,7 +184,7 @@ def test_a_failed_write_leaves_the_previous_model_untouched(
     def full_disk(*_: object) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("models.artifact.write_reference", full_disk)
+    monkeypatch.setattr("models.artifact.write_fitted_tables", full_disk)
     with pytest.raises(OSError, match="No space"):
         write_artifact(replace(parts, card="# New"), folder)
     assert read_artifact(folder).version == before

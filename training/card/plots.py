@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib as mpl
@@ -48,6 +49,15 @@ RANDOM_BINS = 5
 MAIN = "model"
 
 
+@dataclass(frozen=True)
+class ReliabilityCurve:
+    """Predicted probability, outcome and weight of each test (n,)."""
+
+    p_fail: Floats
+    failed: Truths
+    weight: Floats
+
+
 def reliability(p_fail: Mapping[str, Floats], failed: Truths, at_random: Floats, p_catalogue: Floats) -> Figure:
     """Share that failed by predicted probability: of the tests as they were chosen, and of the random ones.
 
@@ -56,13 +66,13 @@ def reliability(p_fail: Mapping[str, Floats], failed: Truths, at_random: Floats,
     """
     figure, axes = axes_of(6.6, 5.4)
     highest = 0.0
-    for (name, told), colour in zip(p_fail.items(), (PALE, ACCENT)[-len(p_fail) :], strict=True):
-        ends = _reliability_line(axes, (told, failed, np.ones(len(told))), BINS, colour, name)
-        highest = max(highest, ends)
+    for (name, predicted), colour in zip(p_fail.items(), (PALE, ACCENT)[-len(p_fail) :], strict=True):
+        curve = ReliabilityCurve(predicted, failed, np.ones(len(predicted)))
+        highest = max(highest, _reliability_line(axes, curve, BINS, colour, name))
     drawn = at_random > 0
     if drawn.sum() >= 2 * RANDOM_BINS:
         label = f"{drawn.sum():,} random tests, probability for the catalogue"
-        curve = (p_catalogue[drawn], failed[drawn], at_random[drawn])
+        curve = ReliabilityCurve(p_catalogue[drawn], failed[drawn], at_random[drawn])
         highest = max(highest, _reliability_line(axes, curve, RANDOM_BINS, SECOND, label))
     end = min(1.0, 1.05 * highest)
     axes.plot([0, end], [0, end], color=INK, lw=0.8, ls="--", label="calibrated")
@@ -110,11 +120,11 @@ def lift(claims: Mapping[str, Floats], failed: Truths, budget: int) -> Figure:
     return figure
 
 
-def _reliability_line(axes: Axes, curve: tuple[Floats, Truths, Floats], bins: int, colour: str, name: str) -> float:
-    """Draw one curve of (probability, outcome, weight) with 95 % binomial bars; returns its highest end."""
-    told, failed, weight = curve
-    parts = np.array_split(np.argsort(told, kind="stable"), min(bins, len(told)))
-    expected = np.array([np.average(told[part], weights=weight[part]) for part in parts])
+def _reliability_line(axes: Axes, curve: ReliabilityCurve, bins: int, colour: str, name: str) -> float:
+    """Draw one curve with 95 % binomial bars; return its highest end."""
+    p_fail, failed, weight = curve.p_fail, curve.failed, curve.weight
+    parts = np.array_split(np.argsort(p_fail, kind="stable"), min(bins, len(p_fail)))
+    expected = np.array([np.average(p_fail[part], weights=weight[part]) for part in parts])
     observed = np.array([np.average(failed[part], weights=weight[part]) for part in parts])
     effective = np.array([weight[part].sum() ** 2 / (weight[part] ** 2).sum() for part in parts])
     noise = 1.96 * np.sqrt(expected * (1 - expected) / effective)

@@ -163,14 +163,14 @@ def rolling_periods(labels: pd.DataFrame, test_from: date, recipe: Recipe) -> tu
     for number in range(rolling.periods, 0, -1):
         until = test_from - timedelta(days=rolling.gap_days + (number - 1) * rolling.period_days)
         first = until - timedelta(days=rolling.period_days)
-        period = RollingPeriod(first, until, _folds(labels, part, (first, until), recipe))
+        period = _rolling_period(labels, part, first, until, recipe)
         if len(period.folds) == rolling.parts:
             periods.append(period)
     return tuple(periods)
 
 
-def _folds(labels: pd.DataFrame, part: Rows, days: tuple[date, date], recipe: Recipe) -> tuple[RollingFold, ...]:
-    first, until = map(pd.Timestamp, days)
+def _rolling_period(labels: pd.DataFrame, part: Rows, first_day: date, last_day: date, recipe: Recipe) -> RollingPeriod:
+    first, until = pd.Timestamp(first_day), pd.Timestamp(last_day)
     drawn, known, failed = labels["as_of"], labels["known_on"], labels["failed"].to_numpy()
     in_time = known < until + timedelta(days=recipe.rolling.gap_days)
     judged = ((drawn >= first) & (drawn < until) & in_time).to_numpy()
@@ -189,4 +189,4 @@ def _folds(labels: pd.DataFrame, part: Rows, days: tuple[date, date], recipe: Re
         )
         if len(fold.validation) and all(len(np.unique(failed[rows])) == 2 for rows in (fold.fit, fold.calibration)):
             folds.append(fold)
-    return tuple(folds)
+    return RollingPeriod(first_day, last_day, tuple(folds))

@@ -52,6 +52,15 @@ class WeightingComparison:
         }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class _RankingReplicates:
+    """AUC, AUC of the catalogue and fail rate of the riskiest under every bootstrap weighting (replicates,)."""
+
+    auc: Floats
+    auc_of_catalogue: Floats
+    fail_rate: Floats
+
+
 def compare_weighting(
     study: TrainingSet, earned: FittedModel, judged: EvaluationSet, recipe: Recipe
 ) -> WeightingComparison:
@@ -67,30 +76,35 @@ def compare_weighting(
     refitted = fit_booster(lesson, FEATURE_NAMES, DIRECTIONS, recipe, earned.trees)
     margins = (earned.margin(matrix), np.asarray(refitted.predict(matrix, raw_score=True), dtype=np.float64))
     logged, depth = logged_stratum(study.labels.iloc[test]), min(judged.budget, len(test)) / len(test)
-    weighted, unweighted = (_values(margin, judged, logged, depth) for margin in (margins if used else margins[::-1]))
-    change = weighted[2] / np.where(unweighted[2] > 0, unweighted[2], np.nan) - 1
+    weighted, unweighted = (
+        _rank_replicates(margin, judged, logged, depth) for margin in (margins if used else margins[::-1])
+    )
+    change = weighted.fail_rate / np.where(unweighted.fail_rate > 0, unweighted.fail_rate, np.nan) - 1
     tests = min(judged.budget, len(test))
     return WeightingComparison(
-        used, tests, _ranked(weighted, tests), _ranked(unweighted, tests), metric_with_interval(change)
+        used, tests, _ranking_skill(weighted, tests), _ranking_skill(unweighted, tests), metric_with_interval(change)
     )
 
 
-def _values(
+def _rank_replicates(
     margin: Floats, judged: EvaluationSet, logged: WeightedStratum, depth: float
-) -> tuple[Floats, Floats, Floats]:
-    """AUC, AUC of the catalogue and fail rate of the riskiest, under every bootstrap weighting."""
+) -> _RankingReplicates:
     ranks = metrics.rank_scores(margin, judged.failed)
     rows = logged.rows
     of_catalogue = (
         metrics.auc(metrics.rank_scores(margin[rows], judged.failed[rows]), judged.weights[:, rows] * logged.weights)
         if len(rows) else np.full(len(judged.weights), np.nan)
     )  # fmt: skip
-    return metrics.auc(ranks, judged.weights), of_catalogue, metrics.rate_of_riskiest(ranks, judged.weights, depth)
+    return _RankingReplicates(
+        metrics.auc(ranks, judged.weights), of_catalogue, metrics.rate_of_riskiest(ranks, judged.weights, depth)
+    )
 
 
-def _ranked(values: tuple[Floats, Floats, Floats], tests: int) -> RankingSkill:
+def _ranking_skill(replicates: _RankingReplicates, tests: int) -> RankingSkill:
     return RankingSkill(
-        metric_with_interval(values[0]), metric_with_interval(values[1]), metric_with_interval(values[2], scale=tests)
+        metric_with_interval(replicates.auc),
+        metric_with_interval(replicates.auc_of_catalogue),
+        metric_with_interval(replicates.fail_rate, scale=tests),
     )
 
 

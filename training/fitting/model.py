@@ -144,25 +144,24 @@ def fit_model(study: TrainingSet, recipe: Recipe, progress: Progress) -> FittedM
             unseen = cross_margins(lesson, taught["group"].tolist(), DIRECTIONS, recipe, trees)
         advance(1)
         later = np.asarray(booster.predict(study.matrix(study.split.calibration), raw_score=True), dtype=np.float64)
-        of_tested, calibration = _calibrations(study, (unseen, later), tester, recipe)
+        of_tested, calibration = _calibrations(study, np.concatenate([unseen, later]), tester, recipe)
         advance(1)
     return FittedModel(booster, calibration, trees, losses, of_tested, tester, lab_blind)
 
 
 def _calibrations(
-    study: TrainingSet, margins: tuple[Floats, Floats], tester: LabEffects, recipe: Recipe
+    study: TrainingSet, margins: Floats, tester: LabEffects, recipe: Recipe
 ) -> tuple[Calibration, Calibration]:
     """The calibration for the tested and for the catalogue, at the average laboratory.
 
-    `margins` are those of the training rows, by boosters that did not see them, and of the calibration rows. All of
+    `margins` are those of the training rows, by boosters that did not see them, then of the calibration rows. All of
     them tell how far the tested are from the catalogue at the same score; the level comes from the calibration rows.
     """
     taught, later = (study.labels.iloc[rows] for rows in (study.split.train, study.split.calibration))
-    unseen, known = (margin + tester.offset(labels["lab_id"])
-                     for margin, labels in zip(margins, (taught, later), strict=True))  # fmt: skip
+    weighed = pd.concat([taught, later])
+    unseen, known = np.split(margins + tester.offset(weighed["lab_id"]), [len(taught)])
     told = calibrate_margins(known, later, recipe.seed)
     p_fail = np.concatenate([platt(unseen, taught["failed"].to_numpy(), unseen), told.p_fail(known)])
-    weighed = pd.concat([taught, later])
     shift = fitted_shift(p_fail, weighed["failed"].to_numpy(), logged_stratum(weighed))
     of_tested = tester.averaged(told)
     return of_tested, of_tested if shift is None else of_tested.for_catalogue(shift)

@@ -21,12 +21,17 @@ Act = Literal["promote", "rollback"]
 
 @dataclass(frozen=True)
 class ChampionDecision:
-    """Who decided, when and why; `force` is a decision against the rules."""
+    """Who decided, when and why; `force` is a decision against the rules.
+
+    `broken` names the promotion rules that did not hold, `policy` is their version, None where none applied.
+    """
 
     by: str
     at: datetime
     why: str = ""
     force: bool = False
+    broken: tuple[str, ...] = ()
+    policy: str | None = None
 
 
 @dataclass(frozen=True)
@@ -53,13 +58,11 @@ def champion_changes(settings: Settings) -> tuple[ChampionChange, ...]:
 
 
 def record_change(
-    settings: Settings, act: Act, version: str, previous: str | None, decision: ChampionDecision,
-    rules: tuple[tuple[str, ...], str | None] = ((), None),
-) -> ChampionChange:  # fmt: skip
-    """Record a succession in the ledger; `rules` are the names of the broken ones and the version of all."""
-    broken, policy = rules
-    content = {"previous": previous, "why": decision.why, "force": decision.force, "broken": list(broken)}
-    versions = audit_log.Versions(model=version, policy=policy)
+    settings: Settings, act: Act, version: str, previous: str | None, decision: ChampionDecision
+) -> ChampionChange:
+    """Record a change of champion in the ledger."""
+    content = {"previous": previous, "why": decision.why, "force": decision.force, "broken": list(decision.broken)}
+    versions = audit_log.Versions(model=version, policy=decision.policy)
     with _ledger(settings) as engine:
         return _champion_change(
             audit_log.record_event(

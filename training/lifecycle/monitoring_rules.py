@@ -131,9 +131,8 @@ def evaluate_monitoring_rules(watch: ChampionObservation, policy: MonitoringPoli
     """How the model in force stands by every rule; one that does not hold asks for a new model."""
     return (
         _features(watch, policy), _scores(watch, policy),
-        _calibrated(watch, policy, "expected_per_observed", "failures expected per observed",
-                    (policy.lowest_expected_per_observed, policy.highest_expected_per_observed)),
-        _calibrated(watch, policy, "slope", "slope", (policy.lowest_slope, policy.highest_slope)),
+        _calibrated(watch, policy, "expected_per_observed", "failures expected per observed"),
+        _calibrated(watch, policy, "slope", "slope"),
         _labels(watch, policy), _age(watch, policy), _delay(watch, policy),
     )  # fmt: skip
 
@@ -154,17 +153,16 @@ def _scores(watch: ChampionObservation, policy: MonitoringPolicy) -> RuleResult:
     return RuleResult("scores", psi <= policy.score_psi, told)
 
 
-def _calibrated(
-    watch: ChampionObservation, policy: MonitoringPolicy, name: str, words: str, wanted: tuple[float, float]
-) -> RuleResult:
+def _calibrated(watch: ChampionObservation, policy: MonitoringPolicy, name: str, words: str) -> RuleResult:
     rule = name.replace("_", " ")
+    lowest, highest = getattr(policy, f"lowest_{name}"), getattr(policy, f"highest_{name}")
     if watch.skills is None or watch.skills.tests < policy.fewest_labels or "model" not in watch.skills.claims:
         known = 0 if watch.skills is None else watch.skills.tests
         return RuleResult(rule, True, f"{known:,} new labels that tell; at least {policy.fewest_labels:.0f}")
     skill: MetricWithInterval = watch.skills.claims["model"][name]
-    holds = not (skill.high < wanted[0] or skill.low > wanted[1])
+    holds = not (skill.high < lowest or skill.low > highest)
     told = f"{words} {skill.value:.2f} ({skill.low:.2f} to {skill.high:.2f}) on {watch.skills.tests:,} new labels"
-    return RuleResult(rule, holds, f"{told}; wanted {wanted[0]} to {wanted[1]}")
+    return RuleResult(rule, holds, f"{told}; wanted {lowest} to {highest}")
 
 
 def _labels(watch: ChampionObservation, policy: MonitoringPolicy) -> RuleResult:

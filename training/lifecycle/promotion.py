@@ -1,5 +1,6 @@
 """Who becomes champion: the gate asked, the decision put into the ledger, the model crowned; and the way back."""
 
+from dataclasses import replace
 from datetime import date
 
 from data.errors import UserError
@@ -40,10 +41,9 @@ def promote(settings: Settings, version: str, decision: ChampionDecision) -> tup
             + " ".join(f"Rule {each.rule!r} does not hold: {each.told}." for each in found if not each.holds)
             + " Train a better one, or promote all the same with --force --why TEXT, which the ledger keeps."
         )
-    line = record_change(
-        settings, "promote", version, champion_version(settings.workspace), decision, (broken, policy.version)
-    )
-    _crowned(settings, line)
+    before = champion_version(settings.workspace)
+    judged = replace(decision, broken=broken, policy=policy.version)
+    _crowned(settings, record_change(settings, "promote", version, before, judged))
     return found
 
 
@@ -68,7 +68,8 @@ def set_first_champion(settings: Settings, version: str, decision: ChampionDecis
         policy = promotion_policy_in_force(decision.at.date())
         found = evaluate_promotion_rules(load_model(settings.workspace, version).metrics, None, policy)
         broken = tuple(verdict.rule for verdict in found if not verdict.holds)
-        _crowned(settings, record_change(settings, "promote", version, None, decision, (broken, policy.version)))
+        judged = replace(decision, broken=broken, policy=policy.version)
+        _crowned(settings, record_change(settings, "promote", version, None, judged))
     return champion in (None, version)
 
 

@@ -12,7 +12,7 @@ from sampling.estimation.difference_estimator import korn_graubard
 from sampling.problem import ExplorationSettings
 from training.simulation import bandits, strategies
 from training.simulation.lab_records import Floats
-from training.simulation.loop import SimulatedRound, simulate
+from training.simulation.loop import SimulatedRound, SimulationSize, simulate
 from training.simulation.optimized_plan import OptimizedPlan
 from training.simulation.strategies import PRICE_CENTS, Screening, Strategy
 
@@ -190,7 +190,7 @@ def compare(comparison: SimulationComparison, progress: Progress) -> list[Simula
     _check(comparison)
     names = [name for name in CONTESTANTS if name in (*ALWAYS, *comparison.strategies)]
     runs, scenario = [], comparison.world()
-    size = (comparison.rounds, comparison.tests)
+    size = SimulationSize(comparison.rounds, comparison.tests)
     total = len(names) * len(comparison.seeds) * comparison.rounds
     with progress.step(f"Replay of {len(names)} strategies", total, "rounds") as advance:
         for seed in comparison.seeds:

@@ -6,7 +6,7 @@ for the catalogue: backtests on tested units have misjudged field trials in both
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ from features.point_in_time import feature_frame
 from features.registry import CATALOGUE
 from training.dataset.labels import build_labels
 from training.simulation.comparison import CONTESTANTS, Contestant
-from training.simulation.lab_records import Floats, Integers, LabRecords, Matrix, TestBatch, Truths
+from training.simulation.lab_records import Floats, Integers, LabRecords, LabTestBatch, Matrix, Truths
 from training.simulation.online_model import fit_online_model
 from training.simulation.strategies import Strategy, StrategyView, at_random
 
@@ -85,21 +85,20 @@ def _replayed(past: PastTests, name: str, strategy: Strategy, seed: int) -> Hind
         wanted = round(SHARE * len(pool))
         if wanted < LEAST_TESTS * SHARE:
             continue
-        view = _view(past, ledger, pool, (now, wanted, seed))
+        view = replace(_view(past, ledger, pool, now, seed), tests=wanted)
         begun = len(ledger.closed(now)) > 0
         chosen = pool[(strategy if begun else at_random)(view).chosen]
         if begun:
             tests, found = tests + len(chosen), found + int(past.failed[chosen].sum())
             failures += int(past.failed[pool].sum())
         own = np.searchsorted(pool, chosen)
-        batch = TestBatch(now, chosen, past.supplier[chosen], past.cell[chosen], view.looks[own], view.p_fail[own],
+        batch = LabTestBatch(now, chosen, past.supplier[chosen], past.cell[chosen], view.looks[own], view.p_fail[own],
                       past.failed[chosen], np.full(len(chosen), now + 1), np.ones(len(chosen)))  # fmt: skip
         ledger.add(batch)
     return Hindsight(name, tests, found, failures)
 
 
-def _view(past: PastTests, ledger: LabRecords, pool: Integers, at: tuple[int, int, int]) -> StrategyView:
-    now, wanted, seed = at
+def _view(past: PastTests, ledger: LabRecords, pool: Integers, now: int, seed: int) -> StrategyView:
     history = ledger.cell_history(now)
     base_rate = float((history.failures.sum() + 1) / (history.tests.sum() + 10))
     cell_rate = (history.failures + 10 * base_rate) / (history.tests + 10)
@@ -109,7 +108,7 @@ def _view(past: PastTests, ledger: LabRecords, pool: Integers, at: tuple[int, in
     closed = ledger.closed(now)
     return StrategyView(
         round=now,
-        tests=wanted,
+        tests=len(pool),
         seed=seed,
         p_fail=fit_online_model(closed, now, seed).p_fail(looks),
         sku=pool,

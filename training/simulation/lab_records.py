@@ -18,7 +18,7 @@ SUPPLIER_SHAPE = 0.6
 
 
 @dataclass(frozen=True)
-class TestBatch:
+class LabTestBatch:
     """The tests of one round, as drawn: places, supplier names, cells, what the model saw and said, what came out.
 
     `p_fail` is the score at the draw, `failed` what the test says, `sensitivity` the share of failures that it finds;
@@ -56,7 +56,7 @@ class LabRecords:
     """
 
     def __init__(self, places: int, cells: int) -> None:
-        self.batches: list[TestBatch] = []
+        self.batches: list[LabTestBatch] = []
         self._cells = cells
         self._busy_until = np.full(places, -1, dtype=np.int64)
         self._drawn_in = np.full(places, -1, dtype=np.int64)
@@ -70,7 +70,7 @@ class LabRecords:
         """The places that may be tested in round `now`."""
         return np.flatnonzero(self._busy_until < now)
 
-    def add(self, batch: TestBatch) -> None:
+    def add(self, batch: LabTestBatch) -> None:
         """Enter the tests of a round."""
         self.batches.append(batch)
         self._busy_until[batch.place] = batch.known
@@ -101,7 +101,7 @@ class LabRecords:
             total += float((valid & batch.failed).sum()) + overlooked * still
         return total
 
-    def closed(self, now: int) -> list[TestBatch]:
+    def closed(self, now: int) -> list[LabTestBatch]:
         """The rounds all of whose results are in: what may be learned from."""
         return [batch for batch in self.batches if batch.round + CLOSES_AFTER <= now]
 
@@ -140,7 +140,7 @@ class LabRecords:
         return np.bincount(np.concatenate([np.zeros(0, dtype=np.int64), *cells]), minlength=self._cells)
 
 
-def _hidden(batch: TestBatch) -> Floats:
+def _hidden(batch: LabTestBatch) -> Floats:
     """How likely each pass hides a failure, up to a common factor: 0 for failures.
 
     Riskier SKUs hide more, and so do suppliers whose other tests failed more often than foreseen: where these change

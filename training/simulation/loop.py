@@ -13,7 +13,7 @@ from sampling.estimation.difference_estimator import (
     difference_total,
     missed,
 )
-from training.simulation.lab_records import Floats, Integers, LabRecords, Matrix, TestBatch, Truths
+from training.simulation.lab_records import Floats, Integers, LabRecords, LabTestBatch, Matrix, Truths
 from training.simulation.online_model import OnlineModel, fit_online_model, observed_features
 from training.simulation.strategies import PACKAGES, Strategy, StrategyChoice, StrategyView, at_random
 
@@ -47,36 +47,52 @@ class SimulatedRound:
 
 
 @dataclass(frozen=True)
-class _Tested:
-    """What tests of some places say: failures found, with the sensitivity of each test."""
+class SimulationSize:
+    """The number of rounds, and how many full tests the money of each pays."""
+
+    rounds: int
+    tests: int
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """The tests of some places: failures found, and the sensitivity of each test."""
 
     failed: Truths
     sensitivity: Floats
 
 
+@dataclass(frozen=True)
+class _Draw:
+    """The places open to a round, what the strategy sees of them and what it chose."""
+
+    places: Integers
+    view: StrategyView
+    choice: StrategyChoice
+
+
 def simulate(
-    scenario: Scenario, seed: int, strategy: Strategy, size: tuple[int, int], scored: bool, redraws: int = 0
+    scenario: Scenario, seed: int, strategy: Strategy, size: SimulationSize, scored: bool, redraws: int = 0
 ) -> Iterator[SimulatedRound]:
-    """Yield the rounds of a strategy; `size` is their number and the full tests that each pays.
+    """Yield the rounds of a strategy.
 
     Two rounds of random tests, the same for all strategies, come before. Without `scored` no model is trained: for
     strategies that ask none. Rounds with known inclusion probabilities are drawn `redraws` times more.
     """
-    rounds, tests = size
     world, ledger = MarketplaceSimulator(scenario, seed), LabRecords(scenario.skus, scenario.cells)
-    for now in range(WARM_UP + rounds):
+    for now in range(WARM_UP + size.rounds):
         _let_time_pass(world, ledger, now)
         looks = observed_features(world, ledger, now)
         learner = fit_online_model(ledger.closed(now), now, seed) if scored else WITHOUT_MODEL
         places = ledger.eligible(now)
-        view = _view(world, ledger, places, looks[places], learner, tests)
+        view = _view(world, ledger, places, looks[places], learner, size.tests)
         choice = _warm_up(view, world, places) if now < WARM_UP else strategy(view)
-        tested = _tested(world, places, choice)
+        draw = _Draw(places, view, choice)
+        tested = _test(world, places, choice)
         if now >= WARM_UP:
             known = ledger.failures_outside(now)
-            told = _told(world, (view, choice, tested), known)
-            yield replace(told, redrawn=_redrawn(world, places, (view, choice), known, redraws))
-        ledger.add(_batch(world, places[choice.chosen], (looks, view.p_fail[choice.chosen]), tested))
+            yield replace(_record(world, draw, tested, known), redrawn=_redraw(world, draw, known, redraws))
+        ledger.add(_batch(world, draw, tested))
 
 
 def _let_time_pass(world: MarketplaceSimulator, ledger: LabRecords, now: int) -> None:
@@ -109,20 +125,21 @@ def _view(
     )
 
 
-def _tested(world: MarketplaceSimulator, places: Integers, choice: StrategyChoice, luck: int = 11) -> _Tested:
+def _test(world: MarketplaceSimulator, places: Integers, choice: StrategyChoice, luck: int = 11) -> _Outcome:
     """Test the chosen ones of `places`; a screen misses failures, each by a coin of its own, tossed under `luck`."""
     sensitivity = np.array([package.sensitivity for package in PACKAGES])[choice.packages(len(places))[choice.chosen]]
     chance = np.random.default_rng((world.seed, luck, world.round)).random(world.scenario.skus)
     chosen = places[choice.chosen]
-    return _Tested(world.non_compliant[chosen] & (chance[chosen] < sensitivity), sensitivity)
+    return _Outcome(world.non_compliant[chosen] & (chance[chosen] < sensitivity), sensitivity)
 
 
-def _batch(world: MarketplaceSimulator, places: Integers, seen: tuple[Matrix, Floats], tested: _Tested) -> TestBatch:
-    (looks, p_fail), now = seen, world.round
+def _batch(world: MarketplaceSimulator, draw: _Draw, tested: _Outcome) -> LabTestBatch:
+    chosen, now = draw.choice.chosen, world.round
+    places, looks, p_fail = draw.places[chosen], draw.view.looks[chosen], draw.view.p_fail[chosen]
     chance = np.random.default_rng((world.seed, 7, now)).random(world.scenario.skus)
     late = chance[places] < np.where(tested.failed, LATE[1], LATE[0])
-    return TestBatch(
-        now, places, world.supplier[places], world.cell[places], looks[places], p_fail, tested.failed,
+    return LabTestBatch(
+        now, places, world.supplier[places], world.cell[places], looks, p_fail, tested.failed,
         now + 1 + late.astype(np.int64), tested.sensitivity,
     )  # fmt: skip
 
@@ -138,14 +155,12 @@ def _warm_up(view: StrategyView, world: MarketplaceSimulator, places: Integers) 
     return StrategyChoice(view.rng.choice(len(places), view.tests, replace=False, p=weight / weight.sum()))
 
 
-def _told(
-    world: MarketplaceSimulator, drawn: tuple[StrategyView, StrategyChoice, _Tested], known: float
-) -> SimulatedRound:
+def _record(world: MarketplaceSimulator, draw: _Draw, tested: _Outcome, known: float) -> SimulatedRound:
     """The round as it will be known once all results are in: nobody decides anything by it.
 
     `known` counts the failures outside the frame.
     """
-    (view, choice, tested), size = drawn, world.scenario.skus
+    view, choice, size = draw.view, draw.choice, world.scenario.skus
     expected, package = float(view.p_fail.sum()), choice.packages(len(view))
     estimate = design = anticipated = None
     if choice.inclusion is not None:
@@ -168,22 +183,21 @@ def _told(
     )
 
 
-def _redrawn(
-    world: MarketplaceSimulator, places: Integers, drawn: tuple[StrategyView, StrategyChoice], known: float, draws: int
-) -> list[float]:
+def _redraw(world: MarketplaceSimulator, draw: _Draw, known: float, draws: int) -> list[float]:
     """The estimates of so many more draws of a round, against the same truth and with other luck of the screens."""
-    (view, choice), estimates = drawn, []
+    view, choice = draw.view, draw.choice
     expected = float(view.p_fail.sum())
     if choice.again is None:
         return []
-    for draw in range(draws):
-        other = replace(choice, chosen=choice.again(draw))
-        outcomes = _outcomes(view, other, _tested(world, places, other, luck=REDRAW_LUCK + draw))
+    estimates = []
+    for number in range(draws):
+        other = replace(choice, chosen=choice.again(number))
+        outcomes = _outcomes(view, other, _test(world, draw.places, other, luck=REDRAW_LUCK + number))
         estimates.append((known + difference_total(outcomes, expected)) / world.scenario.skus)
     return estimates
 
 
-def _outcomes(view: StrategyView, choice: StrategyChoice, tested: _Tested) -> Outcomes:
+def _outcomes(view: StrategyView, choice: StrategyChoice, tested: _Outcome) -> Outcomes:
     """The tests of a round with known inclusion probabilities, as the estimates need them."""
     inclusion = np.ones(0) if choice.inclusion is None else choice.inclusion
     return Outcomes(

@@ -6,7 +6,7 @@ import lightgbm
 import numpy as np
 
 from data.synthetic.simulator import MarketplaceSimulator
-from training.simulation.lab_records import Floats, LabRecords, Matrix, TestBatch
+from training.simulation.lab_records import Floats, LabRecords, LabTestBatch, Matrix
 
 HALF_LIFE = 8  # rounds
 SETTINGS = {
@@ -42,7 +42,7 @@ class OnlineModel:
         return np.asarray(self.booster.predict(looks, num_threads=1), dtype=np.float64)
 
 
-def fit_online_model(closed: list[TestBatch], now: int, seed: int, resampled: bool = False) -> OnlineModel:
+def fit_online_model(closed: list[LabTestBatch], now: int, seed: int, resampled: bool = False) -> OnlineModel:
     """A model of the `closed` rounds, older ones weighing half every `HALF_LIFE` rounds.
 
     A screen's pass counts as a pass; a failure it found stands for those it misses too and weighs 1 / sensitivity,

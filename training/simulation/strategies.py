@@ -7,7 +7,7 @@ import numpy as np
 
 from sampling.problem import Codes, Package
 from sampling.randomness import BITS, ONE
-from training.simulation.lab_records import Floats, Integers, Matrix, ObservedCellHistory, TestBatch
+from training.simulation.lab_records import Floats, Integers, LabTestBatch, Matrix, ObservedCellHistory
 from training.simulation.online_model import fit_online_model
 
 FULL = Package("test", 25_000, 1, "laboratory")
@@ -42,7 +42,7 @@ class StrategyView:
     cell: Integers
     looks: Matrix
     history: ObservedCellHistory
-    closed: list[TestBatch]
+    closed: list[LabTestBatch]
     truth: Floats
 
     def __len__(self) -> int:

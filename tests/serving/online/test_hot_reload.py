@@ -129,7 +129,7 @@ def test_a_broken_publication_is_said_once_and_not_opened_at_every_look(
         opened += 1
         return open_online_store(workspace)
 
-    monkeypatch.setattr(desk_module, "published_now", count)
+    monkeypatch.setattr(desk_module, "open_online_store", count)
     assert all(next_of(desk) is first for _ in range(100))
     assert opened == 1
     assert [record.message for record in caplog.records if f"Still answering from {first.name}" in record.message] == [
@@ -150,7 +150,7 @@ def test_while_the_next_is_opened_everybody_is_answered(own: Scored, monkeypatch
         assert go_on.wait(10)
         return open_online_store(workspace)
 
-    monkeypatch.setattr(desk_module, "published_now", slowly)
+    monkeypatch.setattr(desk_module, "open_online_store", slowly)
     desk.watch()
     assert opening.wait(10)
     assert all(desk.published() is first for _ in range(100))
@@ -174,7 +174,7 @@ def test_a_desk_that_watches_survives_whatever_happens(own: Scored, monkeypatch:
             raise MemoryError
         return open_online_store(workspace)
 
-    monkeypatch.setattr(desk_module, "published_now", break_once)
+    monkeypatch.setattr(desk_module, "open_online_store", break_once)
     desk.watch()
     latest = time.monotonic() + 10
     while desk.published() is first and time.monotonic() < latest:

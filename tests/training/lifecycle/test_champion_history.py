@@ -32,8 +32,8 @@ def rolled_back(version: str, previous: str) -> ChampionChange:
 def test_successions_come_back_from_the_ledger_in_order_beside_other_deeds(tmp_path: Path) -> None:
     settings = Settings(Workspace(tmp_path), None)
     assert champion_changes(settings) == ()
-    ann = ChampionDecision("ann", datetime(2026, 7, 1, 9, tzinfo=UTC), "better", force=True)
-    first = record_change(settings, "promote", "m-a", None, ann, (("findings",), "2026-01-01-abc"))
+    ann = ChampionDecision("ann", datetime(2026, 7, 1, 9, tzinfo=UTC), "better", True, ("findings",), "2026-01-01-abc")
+    first = record_change(settings, "promote", "m-a", None, ann)
     engine = open_database(settings.database_address)
     audit_log.record_event(engine, audit_log.AuditEvent("bob", "decide", "SKU 1", {}), datetime(2026, 7, 2, tzinfo=UTC))
     second = record_change(

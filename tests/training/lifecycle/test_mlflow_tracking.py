@@ -12,7 +12,8 @@ from mlflow.tracking import MlflowClient
 from data.settings import Settings
 from data.workspace import Workspace
 from tests.training.worlds import small_recipe
-from training.lifecycle.mlflow_tracking import TUNING, code_version, description, flat_metrics, log_tuning
+from training.lifecycle.logged_metrics import description, flat_metrics
+from training.lifecycle.mlflow_tracking import TUNING, code_version, log_tuning
 
 
 def git(folder: Path, *words: str) -> None:

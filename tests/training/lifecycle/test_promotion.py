@@ -23,7 +23,7 @@ ANN = ChampionDecision("ann", NOW)
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A workspace whose models count as registered."""
     monkeypatch.setattr(promotion, "require_registered", lambda *_: None)
-    monkeypatch.setattr(promotion, "name_champion", lambda *_: None)
+    monkeypatch.setattr(promotion, "set_champion_alias", lambda *_: None)
     return Settings(Workspace(tmp_path), None)
 
 
@@ -118,7 +118,7 @@ def test_a_model_is_compared_anew_exactly_when_another_champion_reigns_than_at_t
         return beside(reigning.version, gain=-0.5)
 
     monkeypatch.setattr(promotion, "read_lake", lambda _: None)
-    monkeypatch.setattr(promotion, "beside_champion", anew)
+    monkeypatch.setattr(promotion, "compare_with_champion", anew)
     version = challenger(settings, champion)
     other = kept(settings.workspace, 2, measured())
     set_champion(settings.workspace, other)

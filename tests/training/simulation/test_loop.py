@@ -13,10 +13,10 @@ from training.simulation.lab_records import (
     Floats,
     Integers,
     LabRecords,
-    TestBatch,
+    LabTestBatch,
     Truths,
 )
-from training.simulation.loop import WARM_UP, simulate
+from training.simulation.loop import WARM_UP, SimulationSize, simulate
 from training.simulation.strategies import (
     PACKAGES,
     PRICE_CENTS,
@@ -50,7 +50,7 @@ def test_every_strategy_spends_the_round_on_sku_that_may_be_tested(name: str) ->
             assert choice.inclusion.max() <= 1
         return choice
 
-    rounds = list(simulate(TINY, 1, watched, (3, TESTS), contestant.scored))
+    rounds = list(simulate(TINY, 1, watched, SimulationSize(3, TESTS), contestant.scored))
     assert [each.round for each in rounds] == [0, 1, 2]
     assert all((each.estimate is None) == (name in BLIND) for each in rounds)
 
@@ -65,7 +65,7 @@ def test_a_result_teaches_only_when_its_round_is_closed() -> None:
         assert view.history.pending.sum() == TESTS
         return at_random(view)
 
-    assert len(list(simulate(TINY, 2, watched, (4, TESTS), scored=True))) == 4
+    assert len(list(simulate(TINY, 2, watched, SimulationSize(4, TESTS), scored=True))) == 4
 
 
 def test_who_is_in_test_or_validly_passed_is_not_tested_again() -> None:
@@ -76,12 +76,14 @@ def test_who_is_in_test_or_validly_passed_is_not_tested_again() -> None:
         seen.append(set(view.sku[choice.chosen].tolist()))
         return choice
 
-    list(simulate(TINY, 3, watched, (6, TESTS), scored=True))
+    list(simulate(TINY, 3, watched, SimulationSize(6, TESTS), scored=True))
     assert len(set.union(*seen)) == 6 * TESTS
 
 
 def test_the_same_seed_replays_the_same_rounds() -> None:
-    one, two = (list(simulate(TINY, 4, CONTESTANTS["plan"].strategy, (2, TESTS), scored=True)) for _ in range(2))
+    one, two = (
+        list(simulate(TINY, 4, CONTESTANTS["plan"].strategy, SimulationSize(2, TESTS), scored=True)) for _ in range(2)
+    )
     assert one == two
 
 
@@ -96,7 +98,7 @@ def test_the_first_rounds_are_the_same_for_all() -> None:
             views.append(view)
             return strategy(view)  # type: ignore[operator,no-any-return]
 
-        list(simulate(TINY, 5, remembering, (1, TESTS), scored=True))
+        list(simulate(TINY, 5, remembering, SimulationSize(1, TESTS), scored=True))
         firsts.append(views[0])
     assert firsts[0].round == WARM_UP
     assert np.array_equal(firsts[0].p_fail, firsts[1].p_fail)
@@ -104,7 +106,7 @@ def test_the_first_rounds_are_the_same_for_all() -> None:
 
 def test_random_testing_knows_the_prevalence() -> None:
     world = replace(STATIONARY, skus=4_000, suppliers=160)
-    rounds = list(simulate(world, 6, at_random, (12, 200), scored=False))
+    rounds = list(simulate(world, 6, at_random, SimulationSize(12, 200), scored=False))
     errors = [float(each.estimate or 0) / each.prevalence - 1 for each in rounds]
     assert abs(np.mean(errors)) < 3 * np.std(errors) / np.sqrt(len(errors))
 
@@ -112,7 +114,7 @@ def test_random_testing_knows_the_prevalence() -> None:
 def test_screens_miss_failures_and_the_estimate_accounts_for_them() -> None:
     """Random screens find four fifths of what is there; the overlooked ones are neither lost nor counted twice."""
     world = replace(STATIONARY, skus=12_000, suppliers=480)
-    rounds = list(simulate(world, 6, Screening(at_random), (40, 200), scored=False))
+    rounds = list(simulate(world, 6, Screening(at_random), SimulationSize(40, 200), scored=False))
     errors = [float(each.estimate or 0) / each.prevalence - 1 for each in rounds]
     assert abs(np.mean(errors)) < 3 * np.std(errors) / np.sqrt(len(errors))
     assert 3 * np.std(errors) / np.sqrt(len(errors)) < 1 - SCREEN.sensitivity, "else nothing is shown"
@@ -146,10 +148,10 @@ def test_the_passes_of_a_supplier_that_failed_elsewhere_hide_more() -> None:
     assert ledger.failures_outside(1) == pytest.approx(0.5 * innocent / (guilty + innocent))
 
 
-def _screened(supplier: Integers, score: Floats, failed: Truths) -> TestBatch:
+def _screened(supplier: Integers, score: Floats, failed: Truths) -> LabTestBatch:
     """Screens of the places from 0 on, results in the next round."""
     places = np.arange(len(score))
-    return TestBatch(
+    return LabTestBatch(
         0,
         places,
         supplier,
@@ -166,7 +168,7 @@ def test_a_pass_keeps_a_sku_out_until_it_expires_or_other_goods_come() -> None:
     ledger = LabRecords(places=3, cells=1)
     tested = np.array([0, 1])
     looks, passed, soon = np.zeros((2, 1), np.float32), np.zeros(2, bool), np.ones(2, dtype=np.int64)
-    ledger.add(TestBatch(0, tested, tested, tested * 0, looks, np.zeros(2), passed, soon, np.ones(2)))
+    ledger.add(LabTestBatch(0, tested, tested, tested * 0, looks, np.zeros(2), passed, soon, np.ones(2)))
     assert ledger.eligible(1).tolist() == [2]
     assert len(ledger.arrivals(1)) == 0
     assert ledger.eligible(13).tolist() == [2]
@@ -178,7 +180,7 @@ def test_a_pass_keeps_a_sku_out_until_it_expires_or_other_goods_come() -> None:
 @pytest.mark.parametrize("name", ["plan with screening", "epsilon-greedy 20 % with screening"])
 def test_redraws_are_other_draws_with_the_same_chances_and_change_nothing(name: str) -> None:
     strategy, world = CONTESTANTS[name].strategy, replace(TINY, skus=8_000)
-    plain, drawn = (list(simulate(world, 7, strategy, (2, TESTS), True, redraws)) for redraws in (0, 400))
+    plain, drawn = (list(simulate(world, 7, strategy, SimulationSize(2, TESTS), True, redraws)) for redraws in (0, 400))
     assert [replace(each, redrawn=()) for each in drawn] == [replace(each, redrawn=()) for each in plain]
     for each in drawn:
         told = np.array(each.redrawn)

@@ -154,7 +154,7 @@ def test_nothing_comes_into_force_on_a_fact_that_stands_no_more(
     where, admin = decided(officer, FAILED, disposition="remove", code="failed_independent_test"), signed("admin")
     form = {"csrf": csrf_of(admin, where)}
     with monkeypatch.context() as later:
-        later.setattr(approvals, "standing_facts", lambda *_: ())
+        later.setattr(approvals, "grounds_in_force", lambda *_: ())
         refused = admin.post(f"{where}/approve", data=form)
     assert refused.status_code == 400
     assert "What it rests on stands no more" in refused.text
