@@ -1,53 +1,62 @@
 """Which band a probability falls into on a day, and what the band asks for."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pydantic import Field, model_validator
 
 from data.errors import UserError
-from data.policy import POLICY_FOLDER, PolicyText, policy_in_force
+from data.policy import POLICY_FOLDER, Policy, Several, TomlTable, policy_in_force
 
-ACTIONS = ("none", "request_documents", "test", "priority_test")
+Action = Literal["none", "request_documents", "test", "priority_test"]
+ACTIONS: tuple[Action, ...] = get_args(Action)
 """What a score alone may ask for, the gentlest first; it never removes or pauses a product."""
 
 
-@dataclass(frozen=True)
-class RiskBands:
-    """The bands in force, the gentlest first: band i holds every `p_fail` from `floors[i]` up to `floors[i + 1]`.
+class Band(TomlTable):
+    """One band: every `p_fail` from its floor up to the floor of the next."""
 
-    `version` is the policy's (day in force and digest of its text).
-    """
+    name: Annotated[str, Field(min_length=1)]
+    floor: Annotated[float, Field(ge=0, lt=1)]
+    action: Action
 
-    version: str
-    names: tuple[str, ...]
-    floors: tuple[float, ...]
-    actions: tuple[str, ...]
 
-    def __post_init__(self) -> None:
-        """Refuse bands that leave a gap, share a name, overreach or grow gentler with more risk."""
-        edit = f"Edit policy/bands/{self.version[:10]}.toml."
-        rising = all(lower < upper for lower, upper in zip(self.floors, self.floors[1:], strict=False))
-        if not self.floors or self.floors[0] != 0.0 or not rising or self.floors[-1] >= 1.0:
-            raise UserError(
-                f"Policy 'bands': band floors must start at 0 and rise below 1, got {list(self.floors)}. {edit}"
-            )
-        if not all(self.names) or len(set(self.names)) < len(self.names):
-            raise UserError(f"Policy 'bands': each band needs a name of its own, got {list(self.names)}. {edit}")
-        for action in self.actions:
-            if action not in ACTIONS:
-                raise UserError(
-                    f"Policy 'bands': a score alone may not ask for {action!r}, only for {', '.join(ACTIONS)}. {edit}"
-                )
-        severity = [ACTIONS.index(action) for action in self.actions]
+class RiskBands(Policy, subject="bands"):
+    """The bands in force, the gentlest first."""
+
+    bands: Several[Band] = Field(alias="band", min_length=1)
+
+    @model_validator(mode="after")
+    def _leave_no_gap(self) -> Self:
+        """Refuse bands that leave a gap, share a name or grow gentler with more risk."""
+        if self.floors[0] != 0 or any(lower >= upper for lower, upper in pairwise(self.floors)):
+            raise ValueError(f"band floors must start at 0 and rise, got {list(self.floors)}")
+        if len(set(self.names)) < len(self.names):
+            raise ValueError(f"each band needs a name of its own, got {list(self.names)}")
+        severity = [ACTIONS.index(band.action) for band in self.bands]
         if severity != sorted(severity):
-            raise UserError(
-                f"Policy 'bands': more risk may not ask for a gentler action, got {list(self.actions)}. {edit}"
-            )
+            raise ValueError(f"more risk may not ask for a gentler action, got {list(self.actions)}")
+        return self
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The name of each band."""
+        return tuple(band.name for band in self.bands)
+
+    @cached_property
+    def floors(self) -> tuple[float, ...]:
+        """Where each band begins."""
+        return tuple(band.floor for band in self.bands)
+
+    @cached_property
+    def actions(self) -> tuple[str, ...]:
+        """What each band asks for."""
+        return tuple(band.action for band in self.bands)
 
     def rank(self, p_fail: ArrayLike) -> NDArray[np.int64]:
         """The number of each probability's band, 0 = gentlest; UserError where one is not between 0 and 1."""
@@ -67,37 +76,5 @@ class RiskBands:
 
 
 def bands_in_force(as_of: date, folder: Path = POLICY_FOLDER) -> RiskBands:
-    """The bands of the newest `bands/<day>.toml` under `folder` whose day is not after `as_of`.
-
-    Raises UserError where there is none, or where the file breaks a rule of `RiskBands`.
-    """
-    policy = policy_in_force("bands", as_of, folder)
-    bands = _declared(policy)
-    return RiskBands(
-        version=policy.version,
-        names=tuple(str(band["name"]) for band in bands),
-        floors=tuple(float(band["floor"]) for band in bands),
-        actions=tuple(str(band["action"]) for band in bands),
-    )
-
-
-def _declared(policy: PolicyText) -> Sequence[dict[str, Any]]:
-    """The `[[band]]` tables, each with a name, a numeric floor and an action and nothing else."""
-    bands = policy.tables.get("band")
-    sound = isinstance(bands, list) and all(isinstance(band, dict) and _sound(band) for band in bands)
-    if not sound or not isinstance(bands, list):
-        raise UserError(
-            "Policy 'bands': each [[band]] needs a name, a floor and an action and nothing else. "
-            f"Edit policy/bands/{policy.version[:10]}.toml."
-        )
-    return bands
-
-
-def _sound(band: dict[str, Any]) -> bool:
-    return (
-        band.keys() == {"name", "floor", "action"}
-        and isinstance(band["name"], str)
-        and isinstance(band["floor"], int | float)
-        and not isinstance(band["floor"], bool)
-        and isinstance(band["action"], str)
-    )
+    """The bands of a day. Raises UserError where there are none, or where the file breaks a rule of `RiskBands`."""
+    return policy_in_force(RiskBands, as_of, folder)

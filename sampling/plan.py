@@ -144,15 +144,15 @@ def units_of(frame: SamplingFrame, policy: SamplingPolicy) -> SamplingUnits:
     weights = np.array([policy.severity.get(category or "", 1.0) for category, _ in frame.cells])
     known = frame.exposure[~np.isnan(frame.exposure)]
     usual = float(np.median(known)) if len(known) else 1.0
-    sold = np.clip(np.nan_to_num(frame.exposure, nan=usual), 1.0, policy.largest_exposure)
+    explore, sold = policy.exploration, np.clip(np.nan_to_num(frame.exposure, nan=usual), 1.0, policy.largest_exposure)
     weight = weights[frame.cell] * np.sqrt(sold)
     return SamplingUnits(
-        value=value_of(frame.p_fail, weight, frame.cell, frame.history, policy.bonus),
+        value=value_of(frame.p_fail, weight, frame.cell, frame.history, explore.bonus),
         variance=model_variance(frame.p_fail),
         cell=frame.cell,
         supplier=frame.supplier,
         words=frame.words,
-        floor_weight=np.where(frame.new_supplier, policy.new_supplier, 1.0) if frame.new_supplier.any() else None,
+        floor_weight=np.where(frame.new_supplier, explore.new_supplier, 1.0) if frame.new_supplier.any() else None,
     )
 
 

@@ -1,81 +1,137 @@
 """How the money of a round is shared, what one test of a SKU costs, where it is done, and what the law asks for."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from datetime import date
-from math import ceil, isfinite
+from functools import cached_property
+from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Self
 
-from data.errors import UserError
-from data.policy import POLICY_FOLDER, PolicyText, policy_in_force
+from pydantic import Field, model_validator
+
+from data.policy import POLICY_FOLDER, Count, Days, Policy, Several, Share, TomlTable, policy_in_force
 from sampling.problem import ExplorationSettings, Package
 
 Cell = tuple[str | None, str]
+Whole = Annotated[int, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+Part = Annotated[float, Field(gt=0, lt=1)]
 
 
-@dataclass(frozen=True)
-class LabCapacity:
+class LabCapacity(TomlTable):
     """One laboratory, and its slots per week by method."""
 
     name: str
-    slots: Mapping[str, int]
+    slots: dict[str, Whole]
 
 
-@dataclass(frozen=True)
-class PackageOffer:
-    """A package for some categories; `markets` is empty where it is for every market."""
+class PackageOffer(TomlTable):
+    """A package, its fee in euros, and the categories it is for; `markets` is empty where it is for every market."""
 
-    package: Package
-    categories: tuple[str, ...]
-    markets: tuple[str, ...] = ()
+    name: str
+    cost_eur: Positive
+    units: Whole
+    method: str
+    turnaround_days: Days
+    sensitivity: Annotated[float, Field(gt=0, le=1)] = 1.0
+    categories: Several[str]
+    markets: Several[str] = ()
+
+    @cached_property
+    def package(self) -> Package:
+        """The package as plans count it, its fee in whole cents, rounded up."""
+        cents = ceil(round(self.cost_eur * 100, 6))
+        return Package(self.name, cents, self.units, self.method, self.turnaround_days, self.sensitivity)
 
     def fits(self, cell: Cell) -> bool:
         """Whether SKUs of this category and market can be tested with it."""
         return cell[0] in self.categories and (not self.markets or cell[1] in self.markets)
 
 
-@dataclass(frozen=True)
-class SamplingPolicy:
-    """The rules of a round; `policy/sampling/<day>.toml` says what each of them means.
+class Minimum(TomlTable):
+    """Tests that the law asks of a category in each of these markets in every round."""
 
-    `default` is the package where no full one fits. `minimums` are tests per category and market, `severity` weights
-    by category, 1 where none is named.
+    category: str
+    markets: Several[str]
+    tests: Whole
+
+
+class Exploration(TomlTable):
+    """How much a round explores."""
+
+    even: Part
+    by_uncertainty: Share
+    value_given_up: Part
+    bonus: float
+    new_supplier: Annotated[float, Field(ge=0)]
+
+
+class SamplingPolicy(Policy, subject="sampling"):
+    """The rules of a round.
+
+    `default_package` is the one where no full package fits; `severity` holds weights by category, 1 where none is
+    named.
     """
 
-    version: str
-    default: Package
-    offers: tuple[PackageOffer, ...]
-    labs: tuple[LabCapacity, ...] = ()
-    minimums: Mapping[Cell, int] = field(default_factory=dict)
-    severity: Mapping[str, float] = field(default_factory=dict)
-    knobs: ExplorationSettings = field(default_factory=ExplorationSettings)
-    bonus: float = 1.0
-    new_supplier: float = 1.0
-    largest_exposure: float = 1e4
-    supplier_cap: int | None = None
-    round_weeks: int = 1
-    grace_days: int = 28
-    label_valid_days: int = 0
+    round_weeks: Count
+    grace_days: Days
+    label_valid_days: Days
+    supplier_cap: Count | None = None
+    largest_exposure: Annotated[float, Field(ge=1)]
+    default_package: str
+    exploration: Exploration
+    severity: Annotated[dict[str, Annotated[float, Field(ge=0)]], Field(default_factory=dict)]
+    legal_minimums: Annotated[Several[Minimum], Field(alias="minimums")] = ()
+    labs: Several[LabCapacity] = ()
+    offers: Annotated[Several[PackageOffer], Field(alias="packages", min_length=1)]
+
+    @model_validator(mode="after")
+    def _can_be_planned(self) -> Self:
+        """Refuse more exploration than money, an unknown default package, and a cell with two full packages."""
+        if self.exploration.even + self.exploration.by_uncertainty > 1:
+            raise ValueError("exploration explores with more than all money; lower even or by_uncertainty")
+        names = [offer.name for offer in self.offers]
+        if self.default_package not in names:
+            raise ValueError(f"default_package is {self.default_package!r}; it must be one of {', '.join(names)}")
+        for cell in {(category, market) for offer in self.offers for category in offer.categories
+                     for market in offer.markets or ("",)}:  # fmt: skip
+            full = [offer.name for offer in self.offers if offer.fits(cell) and offer.sensitivity == 1]
+            if len(full) > 1:
+                raise ValueError(
+                    f"packages name category {cell[0]!r} in market {cell[1]!r} under {' and '.join(map(repr, full))}; "
+                    "keep one"
+                )
+        return self
+
+    @property
+    def default(self) -> Package:
+        """The package where no full one fits."""
+        return next(offer.package for offer in reversed(self.offers) if offer.name == self.default_package)
 
     @property
     def packages(self) -> tuple[Package, ...]:
         """Every package by name."""
-        every = {offer.package.name: offer.package for offer in self.offers} | {self.default.name: self.default}
+        every = {offer.name: offer.package for offer in self.offers}
         return tuple(every[name] for name in sorted(every))
+
+    @property
+    def knobs(self) -> ExplorationSettings:
+        """How much a round explores, as the solver takes it."""
+        given = self.exploration
+        return ExplorationSettings(given.even, given.by_uncertainty, given.value_given_up)
+
+    @cached_property
+    def minimums(self) -> Mapping[Cell, int]:
+        """The tests that the law asks of each category and market."""
+        return {(each.category, market): each.tests for each in self.legal_minimums for market in each.markets}
 
     def options(self, cell: Cell) -> tuple[Package, ...]:
         """The packages for a category and market: the full one, then its screens."""
         fitting = [offer.package for offer in self.offers if offer.fits(cell)]
-        full = [package for package in fitting if package.sensitivity == 1]
-        if len(full) > 1:
-            raise UserError(
-                f"The sampling policy names category {cell[0]!r} in market {cell[1]!r} under two packages, "
-                f"{full[0].name!r} and {full[1].name!r}. Keep one."
-            )
+        full = next((package for package in fitting if package.sensitivity == 1), self.default)
         screens = sorted((p for p in fitting if p.sensitivity < 1), key=lambda package: package.name)
-        return (full[0] if full else self.default, *screens)
+        return (full, *screens)
 
     def slots(self) -> dict[str, int]:
         """The slots of a round by method, over all laboratories; methods of no laboratory are not limited."""
@@ -90,73 +146,5 @@ class SamplingPolicy:
 
 
 def sampling_policy_in_force(as_of: date, folder: Path = POLICY_FOLDER) -> SamplingPolicy:
-    """The sampling policy of a day.
-
-    Raises UserError where there is none, or where the file does not hold what a plan needs.
-    """
-    return sampling_policy(policy_in_force("sampling", as_of, folder))
-
-
-def sampling_policy(text: PolicyText) -> SamplingPolicy:
-    """The sampling policy that a policy file states. Raises UserError where it states something impossible."""
-    tables = text.tables
-    try:
-        policy = _stated(text.version, tables)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"Sampling policy {text.version} lacks or garbles {error}. Mend the file.") from error
-    knobs = policy.knobs
-    for name, share in (("even", knobs.floor_uniform), ("value_given_up", knobs.value_given_up)):
-        if not 0 < share < 1:
-            raise UserError(f"Sampling policy {text.version} has {name} {share}. Set it between 0 and 1.")
-    if knobs.floor_neyman < 0 or knobs.floor_uniform + knobs.floor_neyman > 1:
-        raise UserError(f"Sampling policy {text.version} explores with more than all money. Lower `exploration`.")
-    if policy.supplier_cap is not None and policy.supplier_cap < 1:
-        raise UserError(f"Sampling policy {text.version} has supplier_cap {policy.supplier_cap}. Set at least 1.")
-    for cell in {(category, market) for offer in policy.offers for category in offer.categories
-                 for market in offer.markets or ("",)}:  # fmt: skip
-        policy.options(cell)
-    return policy
-
-
-def _stated(version: str, tables: Mapping[str, Any]) -> SamplingPolicy:
-    offers = tuple(_offer(row) for row in tables["packages"])
-    by_name = {offer.package.name: offer.package for offer in offers}
-    explore = tables["exploration"]
-    return SamplingPolicy(
-        version=version,
-        default=by_name[tables["default_package"]],
-        offers=offers,
-        labs=tuple(
-            LabCapacity(str(row["name"]), {m: int(n) for m, n in row["slots"].items()})
-            for row in tables.get("labs", ())
-        ),
-        minimums=_minimums(tables.get("minimums", ())),
-        severity={name: float(weight) for name, weight in tables.get("severity", {}).items()},
-        knobs=ExplorationSettings(
-            float(explore["even"]), float(explore["by_uncertainty"]), float(explore["value_given_up"])
-        ),
-        bonus=float(explore["bonus"]),
-        new_supplier=float(explore["new_supplier"]),
-        largest_exposure=float(tables["largest_exposure"]),
-        supplier_cap=int(tables["supplier_cap"]) if "supplier_cap" in tables else None,
-        round_weeks=int(tables["round_weeks"]),
-        grace_days=int(tables["grace_days"]),
-        label_valid_days=int(tables["label_valid_days"]),
-    )
-
-
-def _offer(row: Mapping[str, Any]) -> PackageOffer:
-    cost_eur, sensitivity = float(row["cost_eur"]), float(row.get("sensitivity", 1))
-    if not (isfinite(cost_eur) and cost_eur > 0):
-        raise UserError(
-            f"Test package {row['name']!r} costs {cost_eur} euros. Set a positive fee in the sampling policy."
-        )
-    if not 0 < sensitivity <= 1:
-        raise UserError(f"Test package {row['name']!r} has sensitivity {sensitivity}. Set it above 0 and up to 1.")
-    package = Package(str(row["name"]), ceil(round(cost_eur * 100, 6)), int(row["units"]), str(row["method"]),
-                      int(row["turnaround_days"]), sensitivity)  # fmt: skip
-    return PackageOffer(package, tuple(row["categories"]), tuple(row.get("markets", ())))
-
-
-def _minimums(rows: Sequence[Mapping[str, Any]]) -> dict[Cell, int]:
-    return {(str(row["category"]), str(market)): int(row["tests"]) for row in rows for market in row["markets"]}
+    """The sampling policy of a day. Raises UserError where there is none, or where no plan can be made by it."""
+    return policy_in_force(SamplingPolicy, as_of, folder)

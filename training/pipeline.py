@@ -153,7 +153,7 @@ def _drawn(
     """The folder `reports/models/<version>` with pictures and card, made anew."""
     folder = settings.workspace.model_report(version)
     shutil.rmtree(folder, ignore_errors=True)
-    shift = monitoring_policy_in_force(date.fromisoformat(parts.metrics["data"]["known_until"])).feature_psi
+    shift = monitoring_policy_in_force(date.fromisoformat(parts.metrics["data"]["known_until"])).drift.feature_psi
     draw_pictures(evaluation, moved, shift, folder / "plots")
     write_card(parts.card, version, NOBODY, folder)
     return folder / "card.html"

@@ -1,57 +1,38 @@
 """The sections of a recipe: which choices there are, and what each may be."""
 
-from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
-INDEPENDENT_ORIGINS = ("mystery_shopper", "warehouse", "customs", "complaint")
+from pydantic import Field
+
+from data.policy import Several, TomlTable
+
+Origin = Literal["mystery_shopper", "warehouse", "customs", "complaint"]
+Severity = Literal["minor", "major", "critical"]
+INDEPENDENT_ORIGINS: tuple[Origin, ...] = get_args(Origin)
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 UNLIMITED = 1e9
-SEVERITIES = ("minor", "major", "critical")
+
+Days = Annotated[int, Field(ge=0, le=UNLIMITED)]
+Count = Annotated[int, Field(ge=1, le=UNLIMITED)]
+Two = Annotated[int, Field(ge=2, le=UNLIMITED)]
+Part = Annotated[float, Field(ge=0.01, le=0.99)]
+Share = Annotated[float, Field(ge=0.01, le=1)]
+Strength = Annotated[float, Field(ge=0, le=UNLIMITED)]
+Positive = Annotated[float, Field(ge=1e-6, le=UNLIMITED)]
 
 
-@dataclass(frozen=True)
-class Within:
-    """A number from `least` to `most`, both included."""
-
-    least: float
-    most: float = UNLIMITED
-
-    def __str__(self) -> str:
-        return f"at least {self.least:g}" if self.most == UNLIMITED else f"from {self.least:g} to {self.most:g}"
-
-
-@dataclass(frozen=True)
-class OneOf:
-    """A text, or each of a list of texts, among `names`."""
-
-    names: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return f"among {', '.join(self.names)}"
-
-
-Days = Annotated[int, Within(0)]
-Count = Annotated[int, Within(1)]
-Several = Annotated[int, Within(2)]
-Part = Annotated[float, Within(0.01, 0.99)]
-Share = Annotated[float, Within(0.01, 1)]
-Strength = Annotated[float, Within(0)]
-Positive = Annotated[float, Within(1e-6)]
-
-
-@dataclass(frozen=True)
-class LabelRecipe:
+class LabelRecipe(TomlTable):
     """Which independent tests are labels, and which of them count as failed.
 
     A failure milder than `least_severity` counts as passed; one of unknown severity always counts. Only tests of
     these `origins` are labels.
     """
 
-    least_severity: Annotated[str, OneOf(SEVERITIES)]
-    origins: Annotated[tuple[str, ...], OneOf(INDEPENDENT_ORIGINS)]
+    least_severity: Severity
+    origins: Annotated[Several[Origin], Field(min_length=1)]
 
 
-@dataclass(frozen=True)
-class SplitRecipe:
+class SplitRecipe(TomlTable):
     """How labels are divided by time, and by supplier inside the training part.
 
     Shares are of labels; `test_days` is the shortest test period chosen when none is asked for. Labels drawn more
@@ -61,14 +42,13 @@ class SplitRecipe:
     test_share: Part
     test_days: Count
     calibration_share: Part
-    folds: Several
+    folds: Two
     validation_share: Part
     minimum_labels: Count
     window_days: Days
 
 
-@dataclass(frozen=True)
-class RollingRecipe:
+class RollingRecipe(TomlTable):
     """How the procedure is validated on earlier periods, each after what taught it.
 
     `periods` of `period_days` end `gap_days` before the test period: a period's labels count when known within
@@ -78,11 +58,10 @@ class RollingRecipe:
     periods: Count
     period_days: Count
     gap_days: Days
-    parts: Several
+    parts: Two
 
 
-@dataclass(frozen=True)
-class TreeRecipe:
+class TreeRecipe(TomlTable):
     """How LightGBM grows its trees.
 
     Up to `most` trees are tried; `smallest_leaf` counts labels; `feature_share` and `row_share` are drawn anew for
@@ -90,7 +69,7 @@ class TreeRecipe:
     """
 
     most: Count
-    leaves: Several
+    leaves: Two
     learning_rate: Positive
     smallest_leaf: Count
     ridge: Strength
@@ -99,15 +78,13 @@ class TreeRecipe:
     threads: Count
 
 
-@dataclass(frozen=True)
-class ConstraintRecipe:
+class ConstraintRecipe(TomlTable):
     """Whether margins must rise and fall with features as the catalogue expects."""
 
     monotone: bool
 
 
-@dataclass(frozen=True)
-class WeightRecipe:
+class WeightRecipe(TomlTable):
     """How much a label weighs in the fit.
 
     A failed label weighs `failure_weight` passed ones (calibration repairs what that does to the margin); with
@@ -118,8 +95,7 @@ class WeightRecipe:
     propensity: bool
 
 
-@dataclass(frozen=True)
-class TitleRecipe:
+class TitleRecipe(TomlTable):
     """How the words of a title get their weights: L2 penalty, and which words are kept."""
 
     ridge: Positive
@@ -127,8 +103,7 @@ class TitleRecipe:
     most_words: Count
 
 
-@dataclass(frozen=True)
-class EvaluationRecipe:
+class EvaluationRecipe(TomlTable):
     """How the model is judged: bootstrap `replicates`, and the laboratory's money for one round.
 
     The riskiest tests that `budget_eur` pays for are looked at; a test without a price costs `test_eur`. Rows with
@@ -142,12 +117,11 @@ class EvaluationRecipe:
     fewest_failures: Count
 
 
-@dataclass(frozen=True)
-class AuditRecipe:
+class AuditRecipe(TomlTable):
     """When a feature knows too much: labels of `days` days are recomputed without later rows.
 
     A feature that alone tells failed from passed with an AUC above `suspicious_auc` is named.
     """
 
     days: Count
-    suspicious_auc: Annotated[float, Within(0.5, 1)]
+    suspicious_auc: Annotated[float, Field(ge=0.5, le=1)]

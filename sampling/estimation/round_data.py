@@ -153,8 +153,8 @@ def _strata_names(plan: pa.Table) -> list[str]:
 
 def _lab(plan: pa.Table, policy: EstimationPolicy) -> tuple[Floats, Floats]:
     """Per unit what Rogan and Gladen (Am. J. Epidemiol. 107 (1978) 71) need: Se + Sp - 1, and 1 - Sp."""
-    sensitivity = policy.sensitivity * _sensitivity(plan)
-    noise = 1 - policy.specificity
+    sensitivity = policy.laboratory.sensitivity * _sensitivity(plan)
+    noise = 1 - policy.laboratory.specificity
     return sensitivity - noise, np.full(len(plan), noise)
 
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import AfterValidator, Field, Strict
 
-from data.errors import UserError
-from data.policy import POLICY_FOLDER, policy_in_force
+from data.policy import POLICY_FOLDER, Names, Policy, Several, TomlTable, policy_in_force
 from features.registry import BY_NAME
 from serving.score_rows import RowScorer
 
@@ -19,15 +20,23 @@ Floats = NDArray[np.float64]
 TOGETHER = "all_of_these"
 
 
-@dataclass(frozen=True)
-class Step:
-    """Something to do, in a sentence, and the features that would then read otherwise, as `policy/advice` says."""
+def _known_feature(name: str) -> str:
+    if name not in BY_NAME:
+        raise ValueError("there is no such feature")
+    return name
+
+
+Feature = Annotated[str, AfterValidator(_known_feature)]
+
+
+class Step(TomlTable):
+    """Something to do, in a sentence, and the features that would then read otherwise."""
 
     name: str
     sentence: str
-    sets: Mapping[str, float]
-    also_unknown: frozenset[str]
-    move: tuple[str, str] | None
+    sets: Annotated[dict[Feature, float], Field(alias="set")]
+    also_unknown: Names = frozenset()
+    move: Annotated[tuple[Feature, Feature], Strict(False)] | None = None
 
     @property
     def features(self) -> frozenset[str]:
@@ -58,29 +67,16 @@ class Change:
     band: str
 
 
+class AdvicePolicy(Policy, subject="advice"):
+    """The steps that somebody could take."""
+
+    steps: Annotated[Several[Step], Field(alias="step")]
+
+
 @lru_cache(maxsize=8)
 def steps_in_force(as_of: date, folder: Path = POLICY_FOLDER) -> tuple[Step, ...]:
     """The steps of the policy `advice` on a day; UserError where one is not whole or names a feature that is none."""
-    policy = policy_in_force("advice", as_of, folder)
-    try:
-        steps = tuple(
-            Step(
-                str(step["name"]), str(step["sentence"]),
-                {str(name): float(value) for name, value in step["set"].items()},
-                frozenset(step.get("also_unknown", ())), _pair(step.get("move")),
-            )
-            for step in policy.tables["step"]
-        )  # fmt: skip
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(
-            f"Policy 'advice': each [[step]] needs name, sentence and set; got {error}. "
-            f"Edit policy/advice/{policy.version[:10]}.toml."
-        ) from error
-    for step in steps:
-        for name in step.features:
-            if name not in BY_NAME:
-                raise UserError(f"Policy 'advice': there is no feature {name!r}. Edit policy/advice.")
-    return steps
+    return policy_in_force(AdvicePolicy, as_of, folder).steps
 
 
 def changes(assessor: RowScorer, names: Sequence[str], values: Floats, steps: Sequence[Step]) -> tuple[Change, ...]:
@@ -112,10 +108,3 @@ def _differences(names: Sequence[str], before: Floats, after: Floats) -> dict[st
 
 def _known(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
-
-
-def _pair(names: Sequence[str] | None) -> tuple[str, str] | None:
-    if names is None:
-        return None
-    source, target = names
-    return str(source), str(target)

@@ -3,36 +3,47 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Literal, Self, get_args
 
-from data.errors import UserError
-from data.policy import POLICY_FOLDER, policy_in_force
-from serving.decisions.legal_grounds import DENIED_CERTIFICATE, FAILED_ELSEWHERE, FAILED_TEST, ORDER
+from pydantic import Field, model_validator
+
+from data.policy import POLICY_FOLDER, Policy, Several, TomlTable, policy_in_force
+from serving.decisions.legal_grounds import DENIED_CERTIFICATE, FAILED_TEST, ORDER
 
 Stage = Literal["listing", "payment", "shipment"]
 Decision = Literal["allow", "test_first", "hold"]
 Ask = Literal["none", "documents", "test"]
+FactKind = Literal["authority_order", "failed_independent_test", "certificate_denied", "failed_in_another_market"]
 
 STAGES: tuple[Stage, ...] = get_args(Stage)
 HOLDING = frozenset({ORDER, FAILED_TEST, DENIED_CERTIFICATE})
 """Facts about the product in its market, which alone may hold it there."""
-FACTS = HOLDING | {FAILED_ELSEWHERE}
+FACTS: frozenset[str] = frozenset(get_args(FactKind))
 
 
-@dataclass(frozen=True)
-class ScreeningRule:
+class ScreeningRule(TomlTable):
     """When it fits and what it decides; an empty condition fits always, `missing` names fields of the listing."""
 
     name: str
-    stages: tuple[str, ...]
+    stages: Several[Stage]
     decision: Decision
     ask: Ask
-    markets: tuple[str, ...] = ()
-    facts: tuple[str, ...] = ()
-    bands: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
+    markets: Several[str] = ()
+    facts: Several[FactKind] = ()
+    bands: Several[str] = ()
+    missing: Several[str] = ()
+
+    @model_validator(mode="after")
+    def _does_not_overstep(self) -> Self:
+        if self.decision == "hold" and not (self.facts and HOLDING.issuperset(self.facts)):
+            raise ValueError(
+                f"only a fact of this market may hold a product, got facts {list(self.facts)}; a score alone orders at "
+                "most a test"
+            )
+        if self.decision == "test_first" and self.ask == "none":
+            raise ValueError("test_first asks for a test or for documents, got ask 'none'")
+        return self
 
 
 @dataclass(frozen=True)
@@ -46,59 +57,30 @@ class Situation:
     missing: Collection[str]
 
 
-@dataclass(frozen=True)
-class ScreeningPolicy:
-    """The rules in force, in order, and their version."""
+class ScreeningPolicy(Policy, subject="screening"):
+    """The rules in force, in order; the last fits every listing at every stage."""
 
-    version: str
-    rules: tuple[ScreeningRule, ...]
+    rules: Annotated[Several[ScreeningRule], Field(alias="rule", min_length=1)]
+
+    @model_validator(mode="after")
+    def _always_decides(self) -> Self:
+        last = self.rules[-1]
+        if set(last.stages) != set(STAGES) or last.facts or last.bands or last.missing or last.markets:
+            raise ValueError(f"the last rule must fit every listing at every stage, got {last.name!r}")
+        return self
 
     def decides(self, situation: Situation) -> ScreeningRule:
         """The first rule that fits; the last always does."""
         return next(rule for rule in self.rules if _fits(rule, situation))
 
 
-@lru_cache(maxsize=8)
 def screening_policy_in_force(as_of: date, folder: Path = POLICY_FOLDER) -> ScreeningPolicy:
-    """The policy `screening` of a day.
+    """The policy of a day.
 
     Raises UserError where a rule is not whole, where something but a fact would hold a product, or where no rule fits a
     stage always.
     """
-    policy = policy_in_force("screening", as_of, folder)
-    edit = f"Edit policy/screening/{policy.version[:10]}.toml."
-    try:
-        rules = tuple(_rule(table) for table in policy.tables["rule"])
-    except (KeyError, TypeError) as error:
-        raise UserError(
-            f"Policy 'screening': each [[rule]] needs name, stages, decision and ask; got {error}. {edit}"
-        ) from error
-    for rule in rules:
-        _require_sound(rule, edit)
-    last = rules[-1] if rules else None
-    if last is None or set(last.stages) != set(STAGES) or last.facts or last.bands or last.missing or last.markets:
-        raise UserError(f"Policy 'screening': the last rule must fit every listing at every stage. {edit}")
-    return ScreeningPolicy(policy.version, rules)
-
-
-def _rule(table: dict[str, Any]) -> ScreeningRule:
-    lists = {name: tuple(map(str, value)) for name, value in table.items() if isinstance(value, list)}
-    words = {name: value for name, value in table.items() if not isinstance(value, list)}
-    return ScreeningRule(**{**words, **lists})
-
-
-def _require_sound(rule: ScreeningRule, edit: str) -> None:
-    told = f"Policy 'screening', rule {rule.name!r}:"
-    if rule.decision not in get_args(Decision) or rule.ask not in get_args(Ask):
-        raise UserError(f"{told} a decision is allow, test_first or hold, and asks none, documents or test. {edit}")
-    if not set(rule.stages) <= set(STAGES) or not set(rule.facts) <= FACTS:
-        raise UserError(f"{told} stages are {', '.join(STAGES)} and facts {', '.join(sorted(FACTS))}. {edit}")
-    if rule.decision == "hold" and not (rule.facts and set(rule.facts) <= HOLDING):
-        raise UserError(
-            f"{told} only a fact of this market may hold a product; a score alone orders at most a test. {edit}"
-        )
-    if rule.decision == "test_first" and rule.ask == "none":
-        raise UserError(f"{told} test_first asks for a test or for documents. {edit}")
+    return policy_in_force(ScreeningPolicy, as_of, folder)
 
 
 def _fits(rule: ScreeningRule, situation: Situation) -> bool:

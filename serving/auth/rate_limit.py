@@ -2,36 +2,30 @@
 
 import time
 from collections import OrderedDict
-from dataclasses import dataclass, fields
 from datetime import date
 from pathlib import Path
+from typing import Annotated
 
-from data.errors import UserError
-from data.policy import POLICY_FOLDER, policy_in_force
+from pydantic import Field
+
+from data.policy import POLICY_FOLDER, Policy, policy_in_force
+
+Positive = Annotated[float, Field(gt=0)]
 
 
-@dataclass(frozen=True)
-class AccessPolicy:
+class AccessPolicy(Policy, subject="access"):
     """The limits in force; each worker of the service counts for itself."""
 
-    requests_per_minute: float
-    burst: float
-    largest_body_bytes: float
-    trusted_seconds: float
-    trusted_without_database_seconds: float
+    requests_per_minute: Positive
+    burst: Positive
+    largest_body_bytes: Positive
+    trusted_seconds: Positive
+    trusted_without_database_seconds: Positive
 
 
 def access_policy_in_force(day: date, folder: Path = POLICY_FOLDER) -> AccessPolicy:
-    """The limits of `policy/access` on a day; UserError where one is absent, unknown or not a positive number."""
-    policy = policy_in_force("access", day, folder)
-    names = [field.name for field in fields(AccessPolicy)]
-    sound = all(isinstance(value, int | float) and value > 0 for value in policy.tables.values())
-    if sorted(policy.tables) != sorted(names) or not sound:
-        raise UserError(
-            f"Policy 'access' needs a positive number for each of {', '.join(names)} and nothing else. "
-            f"Edit policy/access/{policy.version[:10]}.toml."
-        )
-    return AccessPolicy(**{name: float(policy.tables[name]) for name in names})
+    """The limits of a day. Raises UserError where one is absent, unknown or not a positive number."""
+    return policy_in_force(AccessPolicy, day, folder)
 
 
 MOST_CALLERS = 10_000

@@ -31,11 +31,11 @@ def file_appeal(
     disposition = policy.disposition(decision.disposition)
     if not disposition.restricts or decision.state != IN_FORCE:
         raise UserError(f"Decision {decision.decision_id} restricts nothing now; there is nothing to appeal against.")
-    latest = months_after(date.fromisoformat(decision.since[:10]), policy.appeal_months)
+    latest = months_after(date.fromisoformat(decision.since[:10]), policy.appeals.months)
     if now.date() > latest:
         raise UserError(f"The time to appeal against {decision.decision_id} ended on {latest}.")
-    if len(grounds) < policy.least_explanation:
-        raise UserError(f"Give the seller's grounds in at least {policy.least_explanation} characters.")
+    if len(grounds) < policy.limits.least_explanation:
+        raise UserError(f"Give the seller's grounds in at least {policy.limits.least_explanation} characters.")
     with write_transaction(engine) as connection:
         content = {"decision": decision.decision_id, "grounds": grounds, "key": officer.key_id}
         row = record_event_in(
@@ -58,8 +58,8 @@ def answer_appeal(
     outcome, note, now = said[0], said[1].strip(), said[2]
     if outcome not in OUTCOMES:
         raise UserError(f"An appeal is {', '.join(OUTCOMES)}, not {outcome!r}. Choose one.")
-    if len(note) < policy.least_explanation:
-        raise UserError(f"Say in at least {policy.least_explanation} characters why the appeal is {outcome}.")
+    if len(note) < policy.limits.least_explanation:
+        raise UserError(f"Say in at least {policy.limits.least_explanation} characters why the appeal is {outcome}.")
     with write_transaction(engine) as connection:
         asked = sa.select(APPEALS).where(APPEALS.c.appeal_id == appeal_id).with_for_update()
         found = connection.execute(asked).one_or_none()
@@ -115,7 +115,7 @@ def overturned(answered: Sequence[Appeal], decisions: Mapping[str, Decision]) ->
 def last_day_to_answer(appeal: Appeal, policy: DecisionPolicy) -> date:
     """The working day by which an appeal is answered."""
     filed_on = date.fromisoformat(appeal.filed_at[:10])
-    return working_day_after(filed_on, policy.appeal_answer_days, policy.clocks.holidays)
+    return working_day_after(filed_on, policy.appeals.answer_working_days, policy.clocks.holidays)
 
 
 def why_not_to_answer(officer: Officer, decision: Decision, appeal: Appeal) -> str | None:

@@ -45,7 +45,8 @@ class Draw:
 
 def drawn_for_estimate(case: Case, policy: DecisionPolicy) -> Draw:
     """Draw whether this case asks for an own estimate; the number drawn is a digest of salt and case."""
-    return Draw(_number(case.sku_id, case.market, case.as_of, policy) < policy.estimate_share, policy.estimate_share)
+    share = policy.own_estimate.share
+    return Draw(_number(case.sku_id, case.market, case.as_of, policy) < share, share)
 
 
 def drawn_cases(snapshot: Snapshot, policy: DecisionPolicy) -> NDArray[np.bool_]:
@@ -53,12 +54,12 @@ def drawn_cases(snapshot: Snapshot, policy: DecisionPolicy) -> NDArray[np.bool_]
     keys = snapshot.keys(0, len(snapshot))
     pairs = zip(keys["sku_id"].to_pylist(), keys["market"].to_pylist(), strict=True)
     numbers = (_number(sku_id, market, snapshot.as_of, policy) for sku_id, market in pairs)
-    return np.fromiter(numbers, np.float64, len(snapshot)) < policy.estimate_share
+    return np.fromiter(numbers, np.float64, len(snapshot)) < policy.own_estimate.share
 
 
 def _number(sku_id: str, market: str, as_of: date, policy: DecisionPolicy) -> float:
     """A number from 0 to 1, even over all cases."""
-    told = "\0".join([policy.salt, sku_id, market, as_of.isoformat()])
+    told = "\0".join([policy.own_estimate.salt, sku_id, market, as_of.isoformat()])
     return int.from_bytes(sha256(told.encode("utf-8", "surrogatepass")).digest()[:8], "big") / 2**64
 
 

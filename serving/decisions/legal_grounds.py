@@ -1,12 +1,11 @@
 """The facts that stand about a SKU, each with the row it is read from; only these may carry a restriction."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
-from data.errors import UserError
-from data.policy import POLICY_FOLDER, policy_in_force
+from data.policy import POLICY_FOLDER, Days, Names, Policy, policy_in_force
 from serving.dossiers.records import Dossier, LabTest
 
 FAILED_TEST, DENIED_CERTIFICATE, ORDER = "failed_independent_test", "certificate_denied", "authority_order"
@@ -24,29 +23,19 @@ class Ground:
     row_id: str
 
 
-@dataclass(frozen=True)
-class FactPolicy:
-    """How long facts stand, which holds are no authority's, which schemes each market asks for; `policy/facts`."""
+class FactPolicy(Policy, subject="facts"):
+    """How long facts stand, which holds are no authority's, which schemes each market asks for."""
 
-    version: str
-    test_days: int
-    order_days: int
-    notice_days: int
-    own_authorities: frozenset[str]
-    mandatory_schemes: Mapping[str, frozenset[str]]
+    test_days: Days
+    order_days: Days
+    notice_days: Days
+    own_authorities: Names
+    mandatory_schemes: dict[str, Names]
 
 
 def fact_policy_in_force(day: date, folder: Path = POLICY_FOLDER) -> FactPolicy:
     """The policy of a day. Raises UserError where there is none, or where it lacks an entry."""
-    text = policy_in_force("facts", day, folder)
-    try:
-        return FactPolicy(
-            text.version, int(text.tables["test_days"]), int(text.tables["order_days"]),
-            int(text.tables["notice_days"]), frozenset(text.tables["own_authorities"]),
-            {market: frozenset(schemes) for market, schemes in text.tables["mandatory_schemes"].items()},
-        )  # fmt: skip
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise UserError(f"Facts policy {text.version} lacks or garbles {error}. Mend the file.") from error
+    return policy_in_force(FactPolicy, day, folder)
 
 
 def grounds_in_force(dossier: Dossier, as_of: date) -> tuple[Ground, ...]:

@@ -3,19 +3,29 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Self
+
+from pydantic import BeforeValidator, Field, Strict, model_validator
 
 from data.errors import UserError
-from data.policy import POLICY_FOLDER, PolicyText, policy_in_force
+from data.policy import POLICY_FOLDER, Days, Policy, Several, Share, TomlTable, policy_in_force
+from serving.auth.api_keys import Role
 
-ROLES = ("scheduler", "officer", "analyst", "admin")
 # Which decisions a score alone can never carry, whatever a policy file says.
 RESTRICTING = frozenset({"remove", "suspend", "recall"})
 
 
-@dataclass(frozen=True)
-class Disposition:
+def _day(given: object) -> object:
+    """The day that a text names; what is no text is left to the strict type."""
+    try:
+        return date.fromisoformat(given) if isinstance(given, str) else given
+    except ValueError:
+        raise ValueError("it must be a day such as 2026-01-31") from None
+
+
+class Disposition(TomlTable):
     """One thing that can be decided.
 
     `strength` orders them from the gentlest; `needs_fact`: a score alone does not carry it; `four_eyes`: somebody else
@@ -25,12 +35,21 @@ class Disposition:
     name: str
     title: str
     strength: int
-    roles: tuple[str, ...]
-    codes: tuple[str, ...]
+    roles: Several[Role]
+    codes: Annotated[Several[str], Field(min_length=1)]
     needs_fact: bool = False
     four_eyes: bool = False
     ends: bool = False
     restricts: bool = False
+
+    @model_validator(mode="after")
+    def _is_not_one_persons_or_a_scores(self) -> Self:
+        """Refuse a disposition by which a score, or one pair of eyes, would remove a product."""
+        if self.name in RESTRICTING and not (self.needs_fact and self.four_eyes and self.restricts):
+            raise ValueError(f"{self.name!r} needs a fact, four eyes and a statement")
+        if self.ends and not self.four_eyes:
+            raise ValueError(f"{self.name!r} ends by itself and needs four eyes")
+        return self
 
 
 @dataclass(frozen=True)
@@ -42,8 +61,7 @@ class ReasonCode:
     remedy: str
 
 
-@dataclass(frozen=True)
-class GroundWording:
+class GroundWording(TomlTable):
     """What a restriction rests on in law, and the rule in words that a seller understands.
 
     `legal_ground` names the law of the EU; `elsewhere` is what a seller in another market is told.
@@ -54,36 +72,65 @@ class GroundWording:
     rule: str
 
 
-@dataclass(frozen=True)
-class Clocks:
+class Clocks(TomlTable):
     """Working days to act in after an authority's order and after a notice; `holidays` are no working days."""
 
-    authority_order: int
-    notice: int
-    holidays: frozenset[date]
+    authority_order: Days
+    notice: Days
+    holidays: Annotated[frozenset[Annotated[date, BeforeValidator(_day)]], Strict(False)] = frozenset()
 
 
-@dataclass(frozen=True)
-class DecisionPolicy:
-    """The decisions in force; `policy/decisions/<day>.toml` says what each entry means. `version` names the file.
+class OwnEstimates(TomlTable):
+    """The share of cases in which officers say what they expect before they see the score."""
 
-    `appeal_answer_days` are working days; after `order_days` a test without a report may be ordered again.
-    """
-
-    version: str
-    dispositions: Mapping[str, Disposition]
-    codes: Mapping[str, ReasonCode]
-    grounds: Mapping[str, GroundWording]
-    clocks: Clocks
-    estimate_share: float
+    share: Share
     salt: str
-    pause_days: int
-    order_days: int
-    least_explanation: int
-    most_explanation: int
-    appeal_months: int
-    appeal_answer_days: int
-    appeal_address: str
+
+
+class DecisionLimits(TomlTable):
+    """How long a pause lasts and an order waits for its report, in days, and an explanation is, in characters."""
+
+    pause_days: Annotated[int, Field(ge=1, le=7)]
+    order_days: Days
+    least_explanation: Annotated[int, Field(ge=0)]
+    most_explanation: Annotated[int, Field(ge=0)]
+
+
+class AppealTerms(TomlTable):
+    """How long a seller may appeal, at least the six months of the law, and where."""
+
+    months: Annotated[int, Field(ge=6, le=1200)]
+    answer_working_days: Annotated[int, Field(ge=1, le=1000)]
+    address: str
+
+
+class DecisionPolicy(Policy, subject="decisions"):
+    """The decisions in force; after `limits.order_days` a test without a report may be ordered again."""
+
+    own_estimate: OwnEstimates
+    limits: DecisionLimits
+    clocks: Clocks
+    appeals: AppealTerms
+    declared: Annotated[Several[Disposition], Field(alias="disposition")]
+    words: Annotated[dict[str, Annotated[tuple[str, str], Strict(False)]], Field(alias="codes")]
+    grounds: dict[str, GroundWording]
+
+    @model_validator(mode="after")
+    def _declares_its_codes(self) -> Self:
+        for each in self.declared:
+            if unknown := [code for code in each.codes if code not in self.words]:
+                raise ValueError(f"disposition {each.name!r} names {', '.join(unknown)}, not declared under codes")
+        return self
+
+    @cached_property
+    def dispositions(self) -> Mapping[str, Disposition]:
+        """What can be decided, by name."""
+        return {each.name: each for each in self.declared}
+
+    @cached_property
+    def codes(self) -> Mapping[str, ReasonCode]:
+        """Why it can be decided, by name."""
+        return {name: ReasonCode(name, words, remedy) for name, (words, remedy) in self.words.items()}
 
     def disposition(self, name: str) -> Disposition:
         """The disposition of this name; UserError where there is none."""
@@ -94,60 +141,4 @@ class DecisionPolicy:
 
 def decision_policy_in_force(day: date, folder: Path = POLICY_FOLDER) -> DecisionPolicy:
     """The decision policy of a day. Raises UserError where there is none, or where it allows what it must not."""
-    text = policy_in_force("decisions", day, folder)
-    try:
-        policy = _stated(text)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"Decision policy {text.version} lacks or garbles {error}. Mend the file.") from error
-    _checked(policy)
-    return policy
-
-
-def _stated(text: PolicyText) -> DecisionPolicy:
-    tables = text.tables
-    clocks, limits, appeals = tables["clocks"], tables["limits"], tables["appeals"]
-    return DecisionPolicy(
-        version=text.version,
-        dispositions={row["name"]: _disposition(row) for row in tables["disposition"]},
-        codes={name: ReasonCode(name, str(words), str(remedy)) for name, (words, remedy) in tables["codes"].items()},
-        grounds={name: GroundWording(**row) for name, row in tables["grounds"].items()},
-        clocks=Clocks(
-            int(clocks["authority_order"]), int(clocks["notice"]),
-            frozenset(date.fromisoformat(day) for day in clocks.get("holidays", ())),
-        ),
-        estimate_share=float(tables["own_estimate"]["share"]),
-        salt=str(tables["own_estimate"]["salt"]),
-        pause_days=int(limits["pause_days"]),
-        order_days=int(limits["order_days"]),
-        least_explanation=int(limits["least_explanation"]),
-        most_explanation=int(limits["most_explanation"]),
-        appeal_months=int(appeals["months"]),
-        appeal_answer_days=int(appeals["answer_working_days"]),
-        appeal_address=str(appeals["address"]),
-    )  # fmt: skip
-
-
-def _disposition(row: Mapping[str, Any]) -> Disposition:
-    told = {**row, "roles": tuple(row["roles"]), "codes": tuple(row["codes"])}
-    return Disposition(**told)
-
-
-def _checked(policy: DecisionPolicy) -> None:
-    """Refuse a policy that would let a score remove a product, or one pair of eyes do it."""
-    edit = f"Edit policy/decisions/{policy.version[:10]}.toml."
-    if not 0 <= policy.estimate_share <= 1:
-        raise UserError(f"Policy 'decisions': the share of own estimates is {policy.estimate_share}. {edit}")
-    if not 0 < policy.pause_days <= 7:
-        raise UserError(f"Policy 'decisions': a pause of {policy.pause_days} days; it lasts at most 7. {edit}")
-    if policy.appeal_months < 6:
-        raise UserError(f"Policy 'decisions': {policy.appeal_months} months to appeal; the law asks for 6. {edit}")
-    if policy.appeal_answer_days < 1:
-        raise UserError(f"Policy 'decisions': {policy.appeal_answer_days} working days to answer an appeal. {edit}")
-    for each in policy.dispositions.values():
-        unknown = [code for code in each.codes if code not in policy.codes] + [r for r in each.roles if r not in ROLES]
-        if unknown or not each.codes:
-            raise UserError(f"Policy 'decisions': {each.name!r} names {unknown or 'no code'}, not declared. {edit}")
-        if each.name in RESTRICTING and not (each.needs_fact and each.four_eyes and each.restricts):
-            raise UserError(f"Policy 'decisions': {each.name!r} needs a fact, four eyes and a statement. {edit}")
-        if each.ends and not each.four_eyes:
-            raise UserError(f"Policy 'decisions': {each.name!r} needs four eyes. {edit}")
+    return policy_in_force(DecisionPolicy, day, folder)

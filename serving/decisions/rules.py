@@ -97,12 +97,10 @@ def check_proposal(
     if proposal.code not in disposition.codes:
         known = ", ".join(policy.codes[code].words for code in disposition.codes)
         raise UserError(f"{disposition.title} needs a reason. Choose one of: {known}.")
-    words = len(proposal.explanation.strip())
-    if not policy.least_explanation <= words <= policy.most_explanation:
-        raise UserError(
-            f"Say in your own words why, in {policy.least_explanation} to {policy.most_explanation} characters; "
-            f"there are {words}."
-        )
+    words, limits = len(proposal.explanation.strip()), policy.limits
+    least, most = limits.least_explanation, limits.most_explanation
+    if not least <= words <= most:
+        raise UserError(f"Say in your own words why, in {least} to {most} characters; there are {words}.")
     lacking = missing_fact(disposition, facts)
     if lacking:
         raise UserError(lacking)

@@ -46,8 +46,8 @@ class Decisions:
 
     def decline(self, decision_id: str, officer: Officer, now: datetime, note: str) -> Decision:
         """Refuse a proposal, with the reason; whoever proposed it may also take it back."""
-        if len(note.strip()) < self._policy.least_explanation:
-            raise UserError(f"Say in at least {self._policy.least_explanation} characters why it is declined.")
+        if len(note.strip()) < self._policy.limits.least_explanation:
+            raise UserError(f"Say in at least {self._policy.limits.least_explanation} characters why it is declined.")
         return self._settled(decision_id, officer, now, (DECLINED, "decline", note.strip()))
 
     def decision(self, decision_id: str) -> Decision:
@@ -136,7 +136,7 @@ class Decisions:
         """
         if proposal.package is None:
             return
-        table, lost = DECISIONS.c, now - timedelta(days=self._policy.order_days)
+        table, lost = DECISIONS.c, now - timedelta(days=self._policy.limits.order_days)
         same = sa.and_(
             table.sku_id == file.case.sku_id, table.market == file.case.market, table.package == proposal.package,
             table.state == IN_FORCE, table.proposed_at > lost.astimezone(UTC).isoformat(timespec="microseconds"),
@@ -149,7 +149,7 @@ class Decisions:
             raise UserError(
                 f"{proposal.package} is ordered already for {file.case.sku_id} in {file.case.market}, by "
                 f"{first.proposed_by} on {first.proposed_at[:10]} ({first.decision_id}). Wait for its report, or order "
-                f"another test; without a report it can be ordered again after {self._policy.order_days} days."
+                f"another test; without a report it can be ordered again after {self._policy.limits.order_days} days."
             )
 
     def _settled(self, decision_id: str, officer: Officer, now: datetime, how: tuple[str, str, str]) -> Decision:
@@ -167,7 +167,7 @@ class Decisions:
                 raise UserError(
                     f"{disposition.title} needs four eyes: {officer.name} proposed it, so somebody else approves it."
                 )
-            ends = (now + timedelta(days=self._policy.pause_days)).date().isoformat()
+            ends = (now + timedelta(days=self._policy.limits.pause_days)).date().isoformat()
             content = {
                 "decision": decision_id, "disposition": before.disposition, "note": note, "key": officer.key_id,
                 "ends_on": ends if disposition.ends and state == IN_FORCE else None,

@@ -89,8 +89,8 @@ def statement_of(decision: Decision, policy: DecisionPolicy) -> Statement:
         remedy=policy.codes[decision.code].remedy,
         found_by_score=found_by_score,
         from_day=from_day,
-        appeal_until=months_after(from_day, policy.appeal_months),
-        appeal_address=policy.appeal_address,
+        appeal_until=months_after(from_day, policy.appeals.months),
+        appeal_address=policy.appeals.address,
     )
 
 

@@ -8,7 +8,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from data.errors import UserError
-from data.policy import policy_in_force
+from data.policy import Policy, policy_in_force
+
+
+class Dated(Policy, subject="bands"):
+    """A policy of one key."""
+
+    day: str
 
 
 def written(folder: Path, day: date, text: str) -> None:
@@ -25,33 +31,48 @@ def test_the_newest_day_not_after_as_of_is_in_force(
     for day in days:
         written(folder, day, f'day = "{day}"')
     as_of = data.draw(st.dates(min(days), date(2031, 1, 1)))
-    assert policy_in_force("bands", as_of, folder).tables["day"] == str(max(day for day in days if day <= as_of))
+    assert policy_in_force(Dated, as_of, folder).day == str(max(day for day in days if day <= as_of))
 
 
 def test_the_first_policy_also_covers_the_days_before_it(tmp_path: Path) -> None:
-    written(tmp_path, date(2026, 1, 1), "first = true")
-    written(tmp_path, date(2026, 2, 1), "first = false")
-    before = policy_in_force("bands", date(2026, 1, 1) - timedelta(days=1), tmp_path)
-    assert before == policy_in_force("bands", date(2026, 1, 1), tmp_path)
+    written(tmp_path, date(2026, 1, 1), 'day = "first"')
+    written(tmp_path, date(2026, 2, 1), 'day = "second"')
+    before = policy_in_force(Dated, date(2026, 1, 1) - timedelta(days=1), tmp_path)
+    assert before == policy_in_force(Dated, date(2026, 1, 1), tmp_path)
 
 
 def test_without_any_policy_the_day_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"There is no bands policy\. Add policy/bands/2025-12-31\.toml"):
-        policy_in_force("bands", date(2025, 12, 31), tmp_path)
+        policy_in_force(Dated, date(2025, 12, 31), tmp_path)
 
 
 @pytest.mark.parametrize("text", [b"floors = [", b"\xff"])
 def test_a_policy_that_is_no_toml_is_refused(tmp_path: Path, text: bytes) -> None:
     written(tmp_path, date(2026, 1, 1), "")
     (tmp_path / "bands" / "2026-01-01.toml").write_bytes(text)
-    with pytest.raises(UserError, match=r"Policy 2026-01-01\.toml of bands is not valid TOML: .* Mend the file\."):
-        policy_in_force("bands", date(2026, 1, 1), tmp_path)
+    with pytest.raises(UserError, match=r"/bands/2026-01-01\.toml is not valid TOML: .* Edit the file\."):
+        policy_in_force(Dated, date(2026, 1, 1), tmp_path)
 
 
 def test_the_version_names_the_day_and_changes_with_the_text(tmp_path: Path) -> None:
     versions = set()
-    for text in ("a = 1", "a = 2"):
+    for text in ('day = "1"', 'day = "2"'):
         written(tmp_path, date(2026, 1, 1), text)
-        versions.add(policy_in_force("bands", date(2026, 6, 1), tmp_path).version)
+        versions.add(policy_in_force(Dated, date(2026, 6, 1), tmp_path).version)
     assert len(versions) == 2
     assert all(version.startswith("2026-01-01-") for version in versions)
+
+
+def test_every_violation_is_told_with_key_value_and_what_it_may_be(tmp_path: Path) -> None:
+    written(tmp_path, date(2026, 1, 1), 'day = 3\nversion = "mine"')
+    with pytest.raises(UserError, match=r"/bands/2026-01-01\.toml: day is 3; it must be a text in quotes\. version is "
+                                      r"'mine'; there is no such key, only day\. Edit the file\."):  # fmt: skip
+        policy_in_force(Dated, date(2026, 1, 1), tmp_path)
+
+
+def test_a_file_is_validated_once_and_again_when_it_changed(tmp_path: Path) -> None:
+    written(tmp_path, date(2026, 1, 1), 'day = "1"')
+    first = policy_in_force(Dated, date(2026, 1, 1), tmp_path)
+    assert policy_in_force(Dated, date(2026, 5, 1), tmp_path) is first
+    written(tmp_path, date(2026, 1, 1), 'day = "2"')
+    assert policy_in_force(Dated, date(2026, 1, 1), tmp_path).day == "2"

@@ -6,18 +6,30 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from sampling.policy import LabCapacity, PackageOffer, SamplingPolicy
-from sampling.problem import Package
+from data.policy import validate
+from sampling.policy import SamplingPolicy
 
 AS_OF = date(2026, 6, 30)
-CHEAP = Package("cheap", 2_500, 1, "desk")
-MIDDLE = Package("middle", 14_000, 1, "chemistry")
-DEAR = Package("dear", 110_000, 2, "radio")
 CATEGORIES = ("jewellery", "textile", "gadget", "unheard of")
-OFFERS = (PackageOffer(CHEAP, ("jewellery",)), PackageOffer(MIDDLE, ("textile",)), PackageOffer(DEAR, ("gadget",)))
-POLICY = SamplingPolicy(
-    "test-1", CHEAP, OFFERS, labs=(LabCapacity("one", {"chemistry": 500}), LabCapacity("two", {"chemistry": 250}))
-)
+USUAL = {"units": 1, "turnaround_days": 14}
+CHEAP = {**USUAL, "name": "cheap", "cost_eur": 25, "method": "desk", "categories": ["jewellery"]}
+MIDDLE = {**USUAL, "name": "middle", "cost_eur": 140, "method": "chemistry", "categories": ["textile"]}
+DEAR = {**USUAL, "name": "dear", "cost_eur": 1_100, "method": "radio", "units": 2, "categories": ["gadget"]}
+PACKAGES = [CHEAP, MIDDLE, DEAR]
+EXPLORATION = {"even": 0.05, "by_uncertainty": 0.055, "value_given_up": 0.08, "bonus": 1, "new_supplier": 1}
+
+
+def policy_with(**changes: Any) -> SamplingPolicy:
+    """A policy of three packages and two laboratories, with some of its tables changed."""
+    labs = [{"name": "one", "slots": {"chemistry": 500}}, {"name": "two", "slots": {"chemistry": 250}}]
+    tables = {
+        "default_package": "cheap", "packages": PACKAGES, "labs": labs, "exploration": EXPLORATION, "round_weeks": 1,
+        "grace_days": 28, "label_valid_days": 0, "largest_exposure": 10_000,
+    }  # fmt: skip
+    return validate(SamplingPolicy, {**tables, **changes}, "policy/sampling/test.toml")
+
+
+POLICY = policy_with()
 
 
 def candidates(p_fail: Any, category: Any, market: Any = "DE") -> pa.Table:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from data.policy import PolicyText
-from sampling.estimation.policy import EstimationPolicy, estimation_policy
+from data.policy import validate
+from sampling.estimation.policy import EstimationPolicy
 from sampling.estimation.round_data import RoundRecord
 from sampling.problem import Floats, Truths
 
@@ -19,7 +19,7 @@ NUMBERS = {
 def policy(sensitivity: float = 1.0, specificity: float = 1.0, **changed: float) -> EstimationPolicy:
     """A policy with some numbers changed."""
     laboratory = {"sensitivity": sensitivity, "specificity": specificity}
-    return estimation_policy(PolicyText("test", {**NUMBERS, **changed, "laboratory": laboratory}))
+    return validate(EstimationPolicy, {**NUMBERS, **changed, "laboratory": laboratory}, "policy/estimation/test.toml")
 
 
 @dataclass(frozen=True)

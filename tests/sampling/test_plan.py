@@ -1,6 +1,5 @@
 """Promises of a sampling plan: known probabilities, within every limit, repeatable."""
 
-import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -12,16 +11,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sampling.plan import allocate
-from sampling.policy import Cell, LabCapacity, PackageOffer
-from sampling.problem import ExplorationSettings, Package
 from sampling.randomness import SeedCommitment, delete_commitment, read_commitment, store_commitment
-from tests.sampling.frames import AS_OF, CATEGORIES, DEAR, MIDDLE, OFFERS, POLICY, candidates, marketplace
+from tests.sampling.frames import (
+    AS_OF,
+    CATEGORIES,
+    EXPLORATION,
+    MIDDLE,
+    PACKAGES,
+    POLICY,
+    candidates,
+    marketplace,
+    policy_with,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 PROBABILITIES = st.floats(0, 1, allow_subnormal=False)
 SEEDS = st.integers(0, 2**62)
 UNTIMED = settings(deadline=None, max_examples=25)
-BUDGETS = st.floats(DEAR.cost_cents / 100, 60_000)
+BUDGETS = st.floats(1_100, 60_000)
 ROWS = st.lists(
     st.tuples(PROBABILITIES, st.sampled_from(CATEGORIES), st.sampled_from(["DE", "US"])), min_size=1, max_size=60
 )
@@ -78,7 +85,7 @@ def test_the_plan_finds_more_failures_than_the_same_money_at_random() -> None:
 
 def test_one_more_slot_and_more_money_have_a_worth() -> None:
     """Where slots bind, one more is worth something; where money does not, more is worth nothing."""
-    tight = dataclasses.replace(POLICY, labs=(LabCapacity("one", {"chemistry": 5}),))
+    tight = policy_with(labs=[{"name": "one", "slots": {"chemistry": 5}}])
     bound = allocate(marketplace(2_000), tight, 20_000, seed=1).summary
     assert bound.worth_of_slot["chemistry"] > 0
     assert bound.worth_of_1000_eur > 0
@@ -89,8 +96,9 @@ def test_one_more_slot_and_more_money_have_a_worth() -> None:
 
 def test_minimums_are_met_and_what_can_not_be_met_is_said() -> None:
     """A minimum that the SKUs, the slots and the money allow is met; of the other it is said how many tests lack."""
-    minimums: dict[Cell, int] = {("textile", "DE"): 6, ("gadget", "US"): 3, ("jewellery", "DE"): 1_000}
-    policy = dataclasses.replace(POLICY, minimums=minimums, labs=(LabCapacity("one", {"radio": 1}),))
+    asked = (("textile", "DE", 6), ("gadget", "US", 3), ("jewellery", "DE", 1_000))
+    minimums = [{"category": category, "markets": [market], "tests": tests} for category, market, tests in asked]
+    policy = policy_with(minimums=minimums, labs=[{"name": "one", "slots": {"radio": 1}}])
     plan = allocate(marketplace(300), policy, 30_000, seed=4)
     told = {(row.category, row.market): (row.tests, row.unmet) for row in plan.summary.minimums}
     cells = [(row["category"], row["market"]) for row in plan.units.to_pylist()]
@@ -107,7 +115,7 @@ def test_a_supplier_s_cap_holds_where_its_skus_are_the_riskiest() -> None:
     """The cap of a supplier holds even where all of its SKUs are the riskiest; others get the money."""
     table = candidates([*([0.9] * 40), *([0.2] * 60)], "textile")
     table = table.append_column("supplier_id", pa.array(["bad"] * 40 + [f"S{number}" for number in range(60)]))
-    policy = dataclasses.replace(POLICY, supplier_cap=7)
+    policy = policy_with(supplier_cap=7)
     for seed in range(20):
         suppliers = allocate(table, policy, 4_200, seed).units["supplier_id"].to_pylist()
         assert 6 <= suppliers.count("bad") <= 7
@@ -116,10 +124,9 @@ def test_a_supplier_s_cap_holds_where_its_skus_are_the_riskiest() -> None:
 
 def test_a_screen_is_chosen_where_it_finds_more_for_the_money() -> None:
     """A cheap screen stands beside the full package; a SKU gets one of them, minimums count the full one only."""
-    screen = Package("screen", 1_000, 1, "xrf", 3, 0.6)
-    policy = dataclasses.replace(
-        POLICY, offers=(*OFFERS, PackageOffer(screen, ("textile",))), minimums={("textile", "DE"): 4}
-    )  # fmt: skip
+    screen = {**MIDDLE, "name": "screen", "cost_eur": 10, "method": "xrf", "turnaround_days": 3, "sensitivity": 0.6}
+    minimum = {"category": "textile", "markets": ["DE"], "tests": 4}
+    policy = policy_with(packages=[*PACKAGES, screen], minimums=[minimum])
     plan = allocate(candidates(np.linspace(0.5, 0.01, 600), "textile"), policy, 3_000, seed=2)
     full, screened = ([r for r in plan.units.to_pylist() if r["package"] == name] for name in ("middle", "screen"))
     assert len(full) >= 4
@@ -133,8 +140,8 @@ def test_a_screen_is_chosen_where_it_finds_more_for_the_money() -> None:
 def test_cells_with_few_tests_are_tried_again_and_pending_ones_calm_them() -> None:
     """The bonus favours the category with fewer tests; tests in progress count as if they were known."""
     table = candidates([0.05] * 2_000, ["textile", "blouse"] * 1_000)
-    mostly_value = ExplorationSettings(value_given_up=0.05)
-    policy = dataclasses.replace(POLICY, offers=(PackageOffer(MIDDLE, ("textile", "blouse")),), knobs=mostly_value)
+    middle, mostly_value = {**MIDDLE, "categories": ["textile", "blouse"]}, {**EXPLORATION, "value_given_up": 0.05}
+    policy = policy_with(packages=[middle], default_package="middle", exploration=mostly_value)
     known = table.append_column("cell_tests", pa.array([0.0, 400.0] * 1_000))
     known = known.append_column("cell_failures", pa.array([0.0, 20.0] * 1_000))
     tests = allocate(known, policy, 14_000, seed=1).units["category"].to_pylist()
@@ -147,7 +154,7 @@ def test_cells_with_few_tests_are_tried_again_and_pending_ones_calm_them() -> No
 def test_new_suppliers_get_a_higher_floor() -> None:
     """SKUs of suppliers never tested get twice the floor of others."""
     table = candidates([0.05] * 400, "textile").append_column("supplier_tests", pa.array([0.0, 9.0] * 200))
-    policy = dataclasses.replace(POLICY, new_supplier=2.0)
+    policy = policy_with(exploration={**EXPLORATION, "new_supplier": 2.0})
     higher = allocate(table, policy, 5_000, seed=1).strata["floor"][0].as_py()
     assert higher == pytest.approx(1.5 * allocate(table, POLICY, 5_000, seed=1).strata["floor"][0].as_py())
 
@@ -157,7 +164,7 @@ def test_a_sku_tested_lately_stays_out_and_its_result_is_kept() -> None:
     table = candidates([0.9, 0.9, 0.1, 0.1], "textile")
     table = table.append_column("days_since_test", pa.array([10.0, 10.0, 200.0, None]))
     table = table.append_column("days_since_fail", pa.array([10.0, None, None, None]))
-    plan = allocate(table, dataclasses.replace(POLICY, label_valid_days=90), 5_000, seed=1)
+    plan = allocate(table, policy_with(label_valid_days=90), 5_000, seed=1)
     assert sorted(plan.units["sku_id"].to_pylist()) == ["S00002", "S00003"]
     outside = {row["sku_id"]: (row["why"], row["failed"]) for row in plan.frame.outside.to_pylist()}
     assert outside == {"S00000": ("labelled", True), "S00001": ("labelled", False)}

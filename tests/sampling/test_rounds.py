@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from data.workspace import Workspace
 from sampling.cli import ResultIntake, receive_results
 from sampling.plan import Plan, allocate
 from sampling.rounds import in_progress, results_of, round_ids, round_status, write_plan
-from tests.sampling.frames import AS_OF, POLICY, candidates, marketplace
+from tests.sampling.frames import AS_OF, POLICY, candidates, marketplace, policy_with
 
 LATER = AS_OF + timedelta(days=20)
 NOON = time(12, tzinfo=UTC)
@@ -212,7 +211,7 @@ def test_another_plan_under_the_same_round_is_refused_and_the_first_is_kept(worl
 def test_tests_drawn_for_the_same_week_take_their_slots(world: tuple[Workspace, Plan]) -> None:
     """Two rounds of one week share its slots; the week after, they are free again."""
     workspace, plan = world
-    narrow = replace(POLICY, labs=(replace(POLICY.labs[0], slots={"chemistry": 12}),))
+    narrow = policy_with(labs=[{"name": "one", "slots": {"chemistry": 12}}])
     used = plan.units["method"].to_pylist().count("chemistry")
     waiting = in_progress(workspace, AS_OF, 28, but="")
     assert 0 < used < 12

@@ -1,6 +1,7 @@
 """Recipes: read whole, hashed, and refused when a value makes no sense."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -35,18 +36,18 @@ def test_every_choice_is_told_flat() -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"leaves": "1"}, "trees.leaves of the recipe must be at least 2, got 1"),
-        ({"test_share": "1.5"}, "split.test_share of the recipe must be from 0.01 to 0.99, got 1.5"),
-        ({"learning_rate": "nan"}, "trees.learning_rate of the recipe must be at least 1e-06, got nan"),
-        ({"budget_eur": "inf"}, "evaluation.budget_eur of the recipe must be at least 1e-06, got inf"),
-        ({"most": "true"}, r"trees.most of the recipe must be a whole number, got True"),
-        ({"most": "2.5"}, r"trees.most of the recipe must be a whole number, got 2.5"),
-        ({"monotone": "1"}, r"constraints.monotone of the recipe must be true or false, got 1"),
-        ({"name": "7"}, "name of the recipe must be a text in quotes, got 7"),
-        ({"least_severity": '"worst"'}, "labels.least_severity of the recipe must be among minor, major, critical"),
-        ({"origins": '["supplier_provided"]'}, "labels.origins of the recipe must be among mystery_shopper"),
-        ({"origins": "[]"}, r"labels.origins of the recipe must be a list of texts, got \[\]"),
-        ({"most": "["}, "The recipe is not valid TOML"),
+        ({"leaves": "1"}, r"trees.leaves is 1; it must be a whole number from 2 to 1e\+09"),
+        ({"test_share": "1.5"}, "split.test_share is 1.5; it must be a number from 0.01 to 0.99"),
+        ({"learning_rate": "nan"}, "trees.learning_rate is nan; it must be a number from 1e-06 to"),
+        ({"budget_eur": "inf"}, "evaluation.budget_eur is inf; it must be a number from 1e-06 to"),
+        ({"most": "true"}, "trees.most is True; it must be a whole number"),
+        ({"most": "2.5"}, "trees.most is 2.5; it must be a whole number"),
+        ({"monotone": "1"}, "constraints.monotone is 1; it must be true or false"),
+        ({"name": "7"}, "name is 7; it must be a text in quotes"),
+        ({"least_severity": '"worst"'}, "labels.least_severity is 'worst'; it must be one of 'minor', 'major', 'criti"),
+        ({"origins": '["supplier_provided"]'}, r"labels.origins\[0\] is 'supplier_provided'; it must be one of 'myst"),
+        ({"origins": "[]"}, r"labels.origins is \[\]; it must be a list of at least 1"),
+        ({"most": "["}, "The recipe is not valid TOML: .* Edit the file"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused(change: dict[str, str], sentence: str) -> None:
@@ -56,7 +57,7 @@ def test_a_value_that_makes_no_sense_is_refused(change: dict[str, str], sentence
 
 def test_a_section_that_is_no_table_is_refused() -> None:
     text = re.sub(r"\[audit\].*", "", read_recipe().text, flags=re.DOTALL)
-    with pytest.raises(UserError, match=r"\[audit\] of the recipe must be a section, got 3"):
+    with pytest.raises(UserError, match="audit is 3; it must be a table with days, suspicious_auc"):
         recipe_from_text(f"audit = 3\n{text}")
 
 
@@ -68,6 +69,38 @@ def test_every_recipe_in_the_folder_is_read_and_is_called_as_its_file(name: str)
 def test_the_unconstrained_recipe_differs_from_the_default_in_its_constraints_alone() -> None:
     default, free = read_recipe().flat(), read_recipe("unconstrained").flat()
     assert {path for path in default if default[path] != free[path]} == {"name", "constraints.monotone"}
+
+
+def test_a_recipe_of_ones_own_says_what_differs_and_its_text_says_all(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        '# Mine.\nname = "mine"\n[labels]\norigins = [\n  "customs",\n]\n[trees]\nleaves = 9\n', encoding="utf-8"
+    )
+    mine, default = read_recipe(str(path)), read_recipe()
+    assert (mine.trees.leaves, mine.labels.origins, mine.text.splitlines()[0]) == (9, ("customs",), "# Mine.")
+    assert recipe_from_text(mine.text) == mine
+    changed = {choice for choice, value in mine.flat().items() if value != default.flat()[choice]}
+    assert changed == {"name", "labels.origins", "trees.leaves"}
+
+
+@pytest.mark.parametrize(("text", "sentence"), [
+    ("[trees]\nleaves = 9\n", r"mine\.toml: name is missing; it must be a text in quotes\. Edit the file\."),
+    ('name = "mine"\n[trees]\nleafs = 9\n', r"mine\.toml: trees\.leafs is 9; there is no such key, only most, leaves"),
+    ('name = "mine"\ntrees = 9\n', r"mine\.toml: trees is 9; it must be a table with most, leaves"),
+    ('name = "mine"\n[forest]\nsize = 9\n', r"mine\.toml: forest is {'size': 9}; there is no such key, only name,"),
+])  # fmt: skip
+def test_a_difference_that_is_none_is_refused_by_its_file(tmp_path: Path, text: str, sentence: str) -> None:
+    (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=sentence):
+        read_recipe(str(tmp_path / "mine.toml"))
+
+
+def test_quick_and_unconstrained_state_nothing_that_the_default_states() -> None:
+    default = read_recipe().model_dump(mode="json")
+    for name in ("quick", "unconstrained"):
+        for key, value in tomllib.loads((RECIPES / f"{name}.toml").read_text(encoding="utf-8")).items():
+            assert value != default[key]
+            assert not isinstance(value, dict) or all(value[inner] != default[key][inner] for inner in value)
 
 
 @given(st.integers(2, 300), st.floats(0.01, 1), st.booleans())
@@ -90,7 +123,9 @@ def test_only_the_section_that_is_named_is_replaced() -> None:
 
 def test_unknown_and_missing_keys_are_named() -> None:
     text = read_recipe().text.replace("leaves =", "leafs =")
-    with pytest.raises(UserError, match=r"lacks \['leaves'\] and has unknown \['leafs'\]"):
+    with pytest.raises(
+        UserError, match=r"trees\.leaves is missing; .* trees\.leafs is 7; there is no such key, only most,"
+    ):
         recipe_from_text(text)
 
 
@@ -102,5 +137,5 @@ def test_an_unknown_recipe_is_refused_with_the_known_ones() -> None:
 def test_a_recipe_that_is_no_text_is_refused_by_its_path(tmp_path: Path) -> None:
     path = tmp_path / "garbled.toml"
     path.write_bytes(b"\xff\xfe")
-    with pytest.raises(UserError, match=r"garbled\.toml is not UTF-8 text"):
+    with pytest.raises(UserError, match=r"garbled\.toml is not valid TOML: .*utf-8"):
         read_recipe(str(path))

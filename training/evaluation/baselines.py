@@ -1,7 +1,6 @@
 """What anyone could do without the model: the rankings it must beat."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -55,7 +54,7 @@ def _logistic(fitted: pd.DataFrame, failed: Truths, asked: pd.DataFrame) -> Floa
 
 
 def _unconstrained(fitted: pd.DataFrame, failed: Truths, asked: pd.DataFrame, recipe: Recipe, trees: int) -> Floats:
-    free = replace(recipe, constraints=ConstraintRecipe(monotone=False))
+    free = recipe.model_copy(update={"constraints": ConstraintRecipe(monotone=False)})
     names = list(fitted.columns)
     booster = fit_booster(TrainingRows(feature_matrix(fitted), failed), names, [0] * len(names), free, trees)
     return np.asarray(booster.predict(feature_matrix(asked), raw_score=True), dtype=np.float64)

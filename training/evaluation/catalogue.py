@@ -67,7 +67,7 @@ def compare_weighting(
     """Fit the booster once more, weighing labels as the recipe does not, and rank the test rows by both."""
     train, test = study.split.train, study.split.test
     used = recipe.weights.propensity
-    other = replace(recipe, weights=replace(recipe.weights, propensity=not used))
+    other = recipe.replaced({"weights.propensity": not used})
     taught = study.labels.iloc[train]
     lesson = training_rows(taught, study.matrix(train), other)
     if earned.tester.counted:

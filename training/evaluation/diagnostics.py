@@ -92,7 +92,8 @@ def reason_jaccard(study: TrainingSet, earned: FittedModel, recipe: Recipe, rows
         lesson = replace(lesson, offset=earned.tester.offset(study.labels.iloc[train]["lab_id"]))
     seeds = range(recipe.seed + 1, recipe.seed + 1 + RESEEDINGS)
     refits = (
-        fit_booster(lesson, FEATURE_NAMES, DIRECTIONS, replace(recipe, seed=seed), earned.trees) for seed in seeds
+        fit_booster(lesson, FEATURE_NAMES, DIRECTIONS, recipe.model_copy(update={"seed": seed}), earned.trees)
+        for seed in seeds
     )
     return float(np.mean([jaccard(own, _top(refit, matrix)) for refit in refits]))
 

@@ -1,49 +1,47 @@
 """Which group a seller and a test belong to in the fairness report; never a feature."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
+from typing import Annotated
 
 import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from pydantic import AfterValidator, Field
 
-from data.errors import UserError
 from data.lake.tables import Tables
-from data.policy import POLICY_FOLDER, policy_in_force
+from data.policy import POLICY_FOLDER, Count, Policy, Several, policy_in_force
 
 DIMENSIONS = ("country", "size_band", "tenure", "review_language")
 UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True)
-class FairnessPolicy:
+def _rising(edges: tuple[int, ...]) -> tuple[int, ...]:
+    if sorted(set(edges)) != list(edges):
+        raise ValueError(f"edges must rise, got {list(edges)}")
+    return edges
+
+
+Edges = Annotated[Several[Count], Field(min_length=1), AfterValidator(_rising)]
+
+
+class FairnessPolicy(Policy, subject="fairness"):
     """Where size bands (SKUs listed) and tenure bands (days since onboarding) begin, and what is too few to tell."""
 
-    version: str
-    fewest_tests: int
-    fewest_outcomes: int
-    fewest_sellers: int
-    size_edges_skus: tuple[int, ...]
-    tenure_edges_days: tuple[int, ...]
+    fewest_tests: Count
+    fewest_outcomes: Count
+    fewest_sellers: Count
+    size_edges_skus: Edges
+    tenure_edges_days: Edges
 
 
 def fairness_policy_in_force(as_of: date, folder: Path = POLICY_FOLDER) -> FairnessPolicy:
     """The fairness policy of a day. Raises UserError where there is none or where it lacks a whole number it needs."""
-    text = policy_in_force("fairness", as_of, folder)
-    try:
-        fewest = [text.tables[f"fewest_{what}"] for what in ("tests", "outcomes", "sellers")]
-        edges = [text.tables[name] for name in ("size_edges_skus", "tenure_edges_days")]
-        sound = all(type(number) is int and number > 0 for number in (*fewest, *edges[0], *edges[1]))
-        if not sound or any(sorted(set(each)) != each for each in edges):
-            raise ValueError(f"{[*fewest, *edges]}, which must be whole numbers above 0, edges rising")
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"Fairness policy {text.version} lacks or garbles {error}. Mend the file.") from error
-    return FairnessPolicy(text.version, *fewest, *(tuple(each) for each in edges))
+    return policy_in_force(FairnessPolicy, as_of, folder)
 
 
 def groups_of(tables: Tables, labels: pd.DataFrame, policy: FairnessPolicy | None = None) -> pd.DataFrame:

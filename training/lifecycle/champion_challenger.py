@@ -67,7 +67,7 @@ def compare_with_champion(tables: Tables, candidate: ArtifactParts, champion: Ar
         EvaluationSet(tests["failed"].to_numpy(), weights, budget_tests(tests, recipe.evaluation)),
         groups_of(tables, tests),
         floor=testing_floor(on),
-        level=promotion_policy_in_force(on).level,
+        level=promotion_policy_in_force(on).findings.level,
     )
     found = compare(predictions_of(candidate, tables, tests), predictions_of(champion, tables, tests), contest)
     return {**beside, "from": first.isoformat(), **found}

@@ -99,10 +99,10 @@ def _pictures(watch: ChampionObservation, policy: MonitoringPolicy, folder: Path
         drawn = {
             "How far each feature of the catalogue moved since training.": (
                 "drift",
-                plots_over_time.drift(features, policy.feature_psi, "Today's catalogue against that of training"),
+                plots_over_time.drift(features, policy.drift.feature_psi, "Today's catalogue against that of training"),
             )
         }
-        if watch.claim is not None and len(watch.tests) >= policy.fewest_labels:
+        if watch.claim is not None and len(watch.tests) >= policy.calibration.fewest_labels:
             failed = watch.tests["failed"].to_numpy()
             nowhere = np.zeros(len(failed))
             drawn["Probabilities against what tests since training found, as these were chosen."] = (

@@ -1,18 +1,18 @@
 """Which of the monitoring rules ask for a new model, given what was seen of the one in force."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
-from data.errors import UserError
 from data.lake.tables import Tables
-from data.policy import POLICY_FOLDER, policy_in_force
+from data.policy import POLICY_FOLDER, Policy, TomlTable, policy_in_force
 from features.registry import FEATURE_NAMES
 from features.version import feature_version
 from models.artifact import Artifact, require_feature_version
@@ -94,93 +94,107 @@ def _skills(tests: pd.DataFrame, claim: Predictions, champion: Artifact, recipe:
     return judged.targeted if champion.calibration.shift is None else judged.logged
 
 
-@dataclass(frozen=True)
-class MonitoringPolicy:
-    """The numbers of `policy/monitoring/<day>.toml`, named as there; `version` is the policy's."""
+NotNegative = Annotated[float, Field(ge=0)]
 
-    version: str
-    feature_psi: float
-    most_features: float
-    score_psi: float
-    fewest_labels: float
+
+class DriftLimits(TomlTable):
+    """How far the catalogue may move from that of training."""
+
+    feature_psi: NotNegative
+    most_features: NotNegative
+    score_psi: NotNegative
+
+
+class CalibrationLimits(TomlTable):
+    """Where calibration on new tests must lie, and how many tests tell it."""
+
+    fewest_labels: NotNegative
     lowest_expected_per_observed: float
     highest_expected_per_observed: float
     lowest_slope: float
     highest_slope: float
-    most_new_labels: float
-    most_age_days: float
-    most_days_for_nine_of_ten: float
+
+
+class RenewalLimits(TomlTable):
+    """When there is so much news that a new model is due."""
+
+    most_new_labels: NotNegative
+    most_age_days: NotNegative
+
+
+class DelayLimits(TomlTable):
+    """How late reports may come."""
+
+    most_days_for_nine_of_ten: NotNegative
+
+
+class MonitoringPolicy(Policy, subject="monitoring"):
+    """When `touchstone monitor` asks for a new model."""
+
+    drift: DriftLimits
+    calibration: CalibrationLimits
+    renewal: RenewalLimits
+    delay: DelayLimits
 
 
 def monitoring_policy_in_force(as_of: date, folder: Path = POLICY_FOLDER) -> MonitoringPolicy:
     """The monitoring policy of a day. Raises UserError where there is none, or a number is missing or unknown."""
-    text = policy_in_force("monitoring", as_of, folder)
-    sections = [section for section in text.tables.values() if isinstance(section, dict)]
-    given = {name: value for section in sections for name, value in section.items()}
-    wanted = {field.name for field in fields(MonitoringPolicy)} - {"version"}
-    if set(given) != wanted:
-        missing, unknown = sorted(wanted - set(given)), sorted(set(given) - wanted)
-        raise UserError(f"Monitoring policy {text.version} lacks {missing} and has unknown {unknown}. Mend the file.")
-    try:
-        return MonitoringPolicy(text.version, **{name: float(value) for name, value in given.items()})
-    except (TypeError, ValueError) as error:
-        raise UserError(f"Monitoring policy {text.version} holds what is no number: {error}. Mend the file.") from error
+    return policy_in_force(MonitoringPolicy, as_of, folder)
 
 
 def evaluate_monitoring_rules(watch: ChampionObservation, policy: MonitoringPolicy) -> tuple[RuleResult, ...]:
     """How the model in force stands by every rule; one that does not hold asks for a new model."""
     return (
-        _features(watch, policy), _scores(watch, policy),
-        _calibrated(watch, policy, "expected_per_observed", "failures expected per observed"),
-        _calibrated(watch, policy, "slope", "slope"),
-        _labels(watch, policy), _age(watch, policy), _delay(watch, policy),
+        _features(watch, policy.drift), _scores(watch, policy.drift),
+        _calibrated(watch, policy.calibration, "expected_per_observed", "failures expected per observed"),
+        _calibrated(watch, policy.calibration, "slope", "slope"),
+        _labels(watch, policy.renewal), _age(watch, policy.renewal), _delay(watch, policy.delay),
     )  # fmt: skip
 
 
-def _features(watch: ChampionObservation, policy: MonitoringPolicy) -> RuleResult:
-    shifted = [each.feature for each in watch.moved if each.psi > policy.feature_psi and each.feature != MARGIN]
+def _features(watch: ChampionObservation, limits: DriftLimits) -> RuleResult:
+    shifted = [each.feature for each in watch.moved if each.psi > limits.feature_psi and each.feature != MARGIN]
     share = sum(watch.carried.get(name, 0.0) for name in shifted)
     return RuleResult(
-        "features", share <= policy.most_features,
-        f"{len(shifted)} of {len(watch.moved) - 1} features shifted (index above {policy.feature_psi}), which carry "
-        f"{share:.0%} of the contributions; at most {policy.most_features:.0%}",
+        "features", share <= limits.most_features,
+        f"{len(shifted)} of {len(watch.moved) - 1} features shifted (index above {limits.feature_psi}), which carry "
+        f"{share:.0%} of the contributions; at most {limits.most_features:.0%}",
     )  # fmt: skip
 
 
-def _scores(watch: ChampionObservation, policy: MonitoringPolicy) -> RuleResult:
+def _scores(watch: ChampionObservation, limits: DriftLimits) -> RuleResult:
     psi = next((each.psi for each in watch.moved if each.feature == MARGIN), inf)
-    told = f"the scores moved by an index of {psi:.2f}; at most {policy.score_psi}"
-    return RuleResult("scores", psi <= policy.score_psi, told)
+    told = f"the scores moved by an index of {psi:.2f}; at most {limits.score_psi}"
+    return RuleResult("scores", psi <= limits.score_psi, told)
 
 
-def _calibrated(watch: ChampionObservation, policy: MonitoringPolicy, name: str, words: str) -> RuleResult:
-    rule = name.replace("_", " ")
-    lowest, highest = getattr(policy, f"lowest_{name}"), getattr(policy, f"highest_{name}")
-    if watch.skills is None or watch.skills.tests < policy.fewest_labels or "model" not in watch.skills.claims:
+def _calibrated(watch: ChampionObservation, limits: CalibrationLimits, name: str, words: str) -> RuleResult:
+    rule, low, high = name.replace("_", " "), getattr(limits, f"lowest_{name}"), getattr(limits, f"highest_{name}")
+    if watch.skills is None or watch.skills.tests < limits.fewest_labels or "model" not in watch.skills.claims:
         known = 0 if watch.skills is None else watch.skills.tests
-        return RuleResult(rule, True, f"{known:,} new labels that tell; at least {policy.fewest_labels:.0f}")
+        return RuleResult(rule, True, f"{known:,} new labels that tell; at least {limits.fewest_labels:.0f}")
     skill: MetricWithInterval = watch.skills.claims["model"][name]
-    holds = not (skill.high < lowest or skill.low > highest)
+    holds = not (skill.high < low or skill.low > high)
     told = f"{words} {skill.value:.2f} ({skill.low:.2f} to {skill.high:.2f}) on {watch.skills.tests:,} new labels"
-    return RuleResult(rule, holds, f"{told}; wanted {lowest} to {highest}")
+    return RuleResult(rule, holds, f"{told}; wanted {low} to {high}")
 
 
-def _labels(watch: ChampionObservation, policy: MonitoringPolicy) -> RuleResult:
+def _labels(watch: ChampionObservation, limits: RenewalLimits) -> RuleResult:
     share = len(watch.tests) / max(watch.taught, 1)
     told = f"{len(watch.tests):,} labels became known since training, {share:.0%} of those it learned from"
-    return RuleResult("new labels", share <= policy.most_new_labels, f"{told}; at most {policy.most_new_labels:.0%}")
+    return RuleResult("new labels", share <= limits.most_new_labels, f"{told}; at most {limits.most_new_labels:.0%}")
 
 
-def _age(watch: ChampionObservation, policy: MonitoringPolicy) -> RuleResult:
-    told = f"it knows nothing of the last {watch.age_days} days; at most {policy.most_age_days:.0f}"
-    return RuleResult("age", watch.age_days <= policy.most_age_days, told)
+def _age(watch: ChampionObservation, limits: RenewalLimits) -> RuleResult:
+    told = f"it knows nothing of the last {watch.age_days} days; at most {limits.most_age_days:.0f}"
+    return RuleResult("age", watch.age_days <= limits.most_age_days, told)
 
 
-def _delay(watch: ChampionObservation, policy: MonitoringPolicy) -> RuleResult:
+def _delay(watch: ChampionObservation, limits: DelayLimits) -> RuleResult:
     if watch.report_days is None:
         return RuleResult("label delay", True, "no report since training")
     told = (
         f"nine of ten reports came within {watch.report_days:.0f} days of the sample, in training within "
-        f"{watch.report_days_in_training:.0f}; at most {policy.most_days_for_nine_of_ten:.0f}"
+        f"{watch.report_days_in_training:.0f}; at most {limits.most_days_for_nine_of_ten:.0f}"
     )
-    return RuleResult("label delay", watch.report_days <= policy.most_days_for_nine_of_ten, told)
+    return RuleResult("label delay", watch.report_days <= limits.most_days_for_nine_of_ten, told)

@@ -4,29 +4,58 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
-from data.errors import UserError
-from data.policy import POLICY_FOLDER, policy_in_force
+from pydantic import Field, model_validator
+
+from data.policy import POLICY_FOLDER, Days, Policy, TomlTable, policy_in_force
 
 Measured = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class PromotionPolicy:
-    """The numbers of `policy/promotion/<day>.toml`; gains are shares of the champion's findings."""
+class FindingsRule(TomlTable):
+    """The gain over the champion's findings, as a share of them, and the confidence of its interval."""
 
-    version: str
-    valid_days: int
     least_gain: float
     worst_gain: float
-    level: float
+    level: Annotated[float, Field(gt=0, lt=1)]
+
+    @model_validator(mode="after")
+    def _worst_is_not_above_least(self) -> Self:
+        if self.worst_gain > self.least_gain:
+            raise ValueError(f"worst_gain {self.worst_gain} must not be above least_gain {self.least_gain}")
+        return self
+
+
+class SlopeRule(TomlTable):
+    """The range of the calibration slope."""
+
     lowest_slope: float
     highest_slope: float
+
+
+class GroupRule(TomlTable):
+    """How much more often a group of compliant SKUs may be tested needlessly."""
+
     fewest_compliant: int
     most_worse: float
+
+
+class ReasonRule(TomlTable):
+    """How alike the reasons of reseeded refits are, and how exactly contributions sum to the margin."""
+
     least_jaccard: float
     largest_gap: float
+
+
+class PromotionPolicy(Policy, subject="promotion"):
+    """What a challenger must show before it scores in the champion's place."""
+
+    valid_days: Days
+    findings: FindingsRule
+    calibration: SlopeRule
+    groups: GroupRule
+    reasons: ReasonRule
 
 
 @dataclass(frozen=True)
@@ -40,25 +69,7 @@ class RuleResult:
 
 def promotion_policy_in_force(as_of: date, folder: Path = POLICY_FOLDER) -> PromotionPolicy:
     """The promotion policy of a day. Raises UserError where there is none or a number is missing."""
-    text = policy_in_force("promotion", as_of, folder)
-    try:
-        findings, slope = text.tables["findings"], text.tables["calibration"]
-        groups, reasons = text.tables["groups"], text.tables["reasons"]
-        policy = PromotionPolicy(
-            text.version, int(text.tables["valid_days"]),
-            float(findings["least_gain"]), float(findings["worst_gain"]), float(findings["level"]),
-            float(slope["lowest_slope"]), float(slope["highest_slope"]),
-            int(groups["fewest_compliant"]), float(groups["most_worse"]),
-            float(reasons["least_jaccard"]), float(reasons["largest_gap"]),
-        )  # fmt: skip
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"Promotion policy {text.version} lacks or garbles {error}. Mend the file.") from error
-    if not (0 < policy.level < 1 and policy.worst_gain <= policy.least_gain):
-        raise UserError(
-            f"Promotion policy {text.version} has level {policy.level}, worst_gain {policy.worst_gain} and least_gain "
-            f"{policy.least_gain}. The level lies between 0 and 1, and worst_gain is not above least_gain."
-        )
-    return policy
+    return policy_in_force(PromotionPolicy, as_of, folder)
 
 
 def evaluate_promotion_rules(
@@ -69,11 +80,16 @@ def evaluate_promotion_rules(
     `comparison` is what `training.lifecycle.champion_challenger` measured beside the champion; None where there is no
     other champion, and then only the rules about the model itself apply.
     """
-    beside = () if comparison is None else (_findings(comparison, policy), _groups(comparison, policy))
-    return (*beside, _calibration(metrics, policy), _reasons(metrics, policy), _contributions(metrics, policy))
+    beside = () if comparison is None else (_findings(comparison, policy.findings), _groups(comparison, policy.groups))
+    return (
+        *beside,
+        _calibration(metrics, policy.calibration),
+        _reasons(metrics, policy.reasons),
+        _contributions(metrics, policy.reasons),
+    )
 
 
-def _findings(comparison: Measured, policy: PromotionPolicy) -> RuleResult:
+def _findings(comparison: Measured, rule: FindingsRule) -> RuleResult:
     if "incomparable" in comparison:
         return RuleResult("findings", False, str(comparison["incomparable"]))
     gain, interval = comparison["gain"], comparison["gain_interval"]
@@ -83,25 +99,25 @@ def _findings(comparison: Measured, policy: PromotionPolicy) -> RuleResult:
     )
     if gain is None or interval is None:
         return RuleResult("findings", False, f"{told}: too few failures to compare")
-    holds = gain >= policy.least_gain and interval[0] >= policy.worst_gain
+    holds = gain >= rule.least_gain and interval[0] >= rule.worst_gain
     return RuleResult(
         "findings", holds,
-        f"{told}: {gain:+.0%} ({interval[0]:+.0%} to {interval[1]:+.0%}); at least {policy.least_gain:+.0%}, lower end "
-        f"at least {policy.worst_gain:+.0%}",
+        f"{told}: {gain:+.0%} ({interval[0]:+.0%} to {interval[1]:+.0%}); at least {rule.least_gain:+.0%}, lower end "
+        f"at least {rule.worst_gain:+.0%}",
     )  # fmt: skip
 
 
-def _groups(comparison: Measured, policy: PromotionPolicy) -> RuleResult:
-    judged = [each for each in comparison.get("groups", ()) if each["compliant"] >= policy.fewest_compliant]
-    worse = [each for each in judged if _worsened(each, policy.most_worse)]
+def _groups(comparison: Measured, rule: GroupRule) -> RuleResult:
+    judged = [each for each in comparison.get("groups", ()) if each["compliant"] >= rule.fewest_compliant]
+    worse = [each for each in judged if _worsened(each, rule.most_worse)]
     if not judged:
-        return RuleResult("groups", True, f"no group has {policy.fewest_compliant} compliant tests")
+        return RuleResult("groups", True, f"no group has {rule.fewest_compliant} compliant tests")
     worst = max(worse or judged, key=lambda each: float(each["worse"]))
     name = f"{str(worst['dimension']).replace('_', ' ')} {worst['group']}"
     return RuleResult(
         "groups", not worse,
         f"needless tests change most for {name}: {worst['champion']:.1%} to {worst['challenger']:.1%} of compliant "
-        f"SKUs; at most {policy.most_worse:+.0%} beyond chance",
+        f"SKUs; at most {rule.most_worse:+.0%} beyond chance",
     )  # fmt: skip
 
 
@@ -110,29 +126,29 @@ def _worsened(group: Measured, most: float) -> bool:
     return float(group["worse"]) > most and interval is not None and float(interval[0]) > 0
 
 
-def _calibration(metrics: Measured, policy: PromotionPolicy) -> RuleResult:
+def _calibration(metrics: Measured, rule: SlopeRule) -> RuleResult:
     """The slope on the tests as chosen lies in the range, and the interval of that for the catalogue reaches it."""
     chosen, logged = metrics["calibration"]["after"]["slope"], metrics["catalogue"]["logged"]
     catalogue = logged["claims"].get("corrected", {}).get("slope_interval")
-    holds = chosen is not None and policy.lowest_slope <= chosen <= policy.highest_slope
+    holds = chosen is not None and rule.lowest_slope <= chosen <= rule.highest_slope
     told = f"slope {'not defined' if chosen is None else format(chosen, '.2f')} on the tests as chosen"
     if catalogue is not None:
-        holds = holds and catalogue[0] <= policy.highest_slope and catalogue[1] >= policy.lowest_slope
+        holds = holds and catalogue[0] <= rule.highest_slope and catalogue[1] >= rule.lowest_slope
         told += f", {catalogue[0]:.2f} to {catalogue[1]:.2f} weighted to the catalogue"
-    return RuleResult("calibration", holds, f"{told}; wanted {policy.lowest_slope} to {policy.highest_slope}")
+    return RuleResult("calibration", holds, f"{told}; wanted {rule.lowest_slope} to {rule.highest_slope}")
 
 
-def _reasons(metrics: Measured, policy: PromotionPolicy) -> RuleResult:
+def _reasons(metrics: Measured, rule: ReasonRule) -> RuleResult:
     jaccard = metrics["gate"]["reason_jaccard"]
     return RuleResult(
-        "reasons", jaccard >= policy.least_jaccard,
-        f"the top reasons share {jaccard:.3f} under another seed (mean Jaccard); at least {policy.least_jaccard}",
+        "reasons", jaccard >= rule.least_jaccard,
+        f"the top reasons share {jaccard:.3f} under another seed (mean Jaccard); at least {rule.least_jaccard}",
     )  # fmt: skip
 
 
-def _contributions(metrics: Measured, policy: PromotionPolicy) -> RuleResult:
+def _contributions(metrics: Measured, rule: ReasonRule) -> RuleResult:
     gap = metrics["gate"]["contribution_gap"]
     return RuleResult(
-        "contributions", gap <= policy.largest_gap,
-        f"contributions sum to the margin within {gap:.0e}; at most {policy.largest_gap:.0e}",
+        "contributions", gap <= rule.largest_gap,
+        f"contributions sum to the margin within {gap:.0e}; at most {rule.largest_gap:.0e}",
     )  # fmt: skip

@@ -1,17 +1,18 @@
 """The search for a better recipe, judged on periods before the test, which it never sees."""
 
 import hashlib
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
 import numpy as np
 import optuna
+from pydantic import Field, RootModel, model_validator
 
 from data.errors import UserError
+from data.policy import TomlTable, parse_toml, validate
 from data.progress import Advance, Progress
 from training.evaluation.backtest import Backtest, fit_rows, fold_training_rows, validation_rows
 from training.fitting.booster import TrainingRows, fewest_losses, loss_curve
@@ -23,13 +24,18 @@ SEARCH = Path(__file__).resolve().parent / "search.toml"
 Choices = Mapping[str, float | int]
 
 
-@dataclass(frozen=True)
-class Range:
+class Range(TomlTable):
     """A choice from `low` to `high`, both included; whole numbers where both are; evenly over its logarithm or not."""
 
-    low: float | int
-    high: float | int
+    low: Annotated[float | int, Field(alias="from")]
+    high: Annotated[float | int, Field(alias="to")]
     log: bool
+
+    @model_validator(mode="after")
+    def _rises(self) -> Self:
+        if self.low >= self.high or (self.log and self.low <= 0):
+            raise ValueError(f"`from` must be below `to`, and above 0 where `log` is true, got {self.low}, {self.high}")
+        return self
 
     @property
     def whole(self) -> bool:
@@ -49,35 +55,18 @@ class SearchSpace:
     digest: str
 
 
+class _Ranges(RootModel[Annotated[dict[str, Range], Field(min_length=1)]]):
+    """The range of each choice by its path."""
+
+
 def read_search_space(path: Path = SEARCH) -> SearchSpace:
     """The space that a TOML file states: a table per choice with `from`, `to` and `log`.
 
     Raises UserError where it states something else.
     """
     text = path.read_bytes()
-    try:
-        given = tomllib.loads(text.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"The search space {path.name} is not valid TOML: {error}. Mend the file.") from error
-    ranges = {name: _range(name, table) for name, table in given.items()}
-    if not ranges:
-        raise UserError(f'The search space {path.name} names no choice. Add a table such as ["trees.leaves"].')
+    ranges = validate(_Ranges, parse_toml(text, path.name), path.name).root
     return SearchSpace(ranges, hashlib.sha256(text).hexdigest()[:12])
-
-
-def _range(name: str, table: Any) -> Range:
-    numbers = (int, float)
-    sound = (
-        isinstance(table, dict) and set(table) == {"from", "to", "log"} and isinstance(table["log"], bool)
-        and all(isinstance(table[end], numbers) and not isinstance(table[end], bool) for end in ("from", "to"))
-        and table["from"] < table["to"] and (table["from"] > 0 or not table["log"])
-    )  # fmt: skip
-    if not sound:
-        raise UserError(
-            f"The search range of {name} must state `from` below `to`, and `log` as true or false (then above 0), got "
-            f"{table!r}. Mend the file."
-        )
-    return Range(table["from"], table["to"], table["log"])
 
 
 FEWEST_TO_PRUNE = 5

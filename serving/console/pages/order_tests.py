@@ -72,8 +72,8 @@ def order(request: Request, house: AnyHouse, person: Orderer, form: OwnForm) -> 
     """Decide for each chosen SKU that it is tested; say for each what became of it."""
     published, policy = house.desk.published(), decision_policy_in_force(house.now().date())
     code, explanation = str(form.get("code", "")), str(form.get("explanation", ""))
-    if code not in policy.disposition(ORDER).codes or len(explanation.strip()) < policy.least_explanation:
-        needed = f"Choose a reason, and say why in at least {policy.least_explanation} characters."
+    if code not in policy.disposition(ORDER).codes or len(explanation.strip()) < policy.limits.least_explanation:
+        needed = f"Choose a reason, and say why in at least {policy.limits.least_explanation} characters."
         return _asked(request, house, person, form, needed)
     token = str(form.get("form_token", ""))
     decisions, officer = Decisions(house.engine, policy), Officer(person.name, person.role, person.key_id)
@@ -99,7 +99,7 @@ def _asked(request: Request, house: AppContext, person: Person, form: FormData, 
         request, "order.html", 400 if refused else 200, chosen=chosen.orders, veiled=chosen.veiled,
         cost_eur=cost, refused=refused, budget=_budget(house, published),
         codes=[policy.codes[code] for code in policy.disposition(ORDER).codes],
-        least=policy.least_explanation, most=policy.most_explanation, who=person.name,
+        least=policy.limits.least_explanation, most=policy.limits.most_explanation, who=person.name,
         explanation=str(form.get("explanation", "")), form_token=secrets.token_urlsafe(12),
     )  # fmt: skip
 

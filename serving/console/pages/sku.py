@@ -2,18 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import numpy as np
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 from numpy.typing import NDArray
+from pydantic import Field
 
-from data.errors import UserError
-from data.policy import POLICY_FOLDER, policy_in_force
+from data.policy import POLICY_FOLDER, Policy, Share, policy_in_force
 from features.registry import BY_NAME
 from sampling.policy import sampling_policy_in_force
 from sampling.problem import Package
@@ -45,6 +44,13 @@ NEAR = ("supplier_tests", "factory_tests", "title_tests", "sku_tests", "category
 """Independent tests of what is near a SKU."""
 
 
+class KnowledgePolicy(Policy, subject="knowledge"):
+    """When a score is well known."""
+
+    widest_interval: Share
+    least_tests: Annotated[int, Field(ge=0)]
+
+
 @dataclass(frozen=True)
 class ScoreConfidence:
     """How sure a score is: a word or two, and the sentence behind them."""
@@ -55,7 +61,7 @@ class ScoreConfidence:
 
 def score_confidence(score: ScoreRow, values: Values, folder: Path = POLICY_FOLDER) -> ScoreConfidence:
     """How well a score is known, by the policy `knowledge` of its day; `values` are the features, NaN = unknown."""
-    widest, least = _limits(score.as_of, folder)
+    policy = policy_in_force(KnowledgePolicy, score.as_of, folder)
     cell = int(np.nan_to_num(values.get("category_tests_365", 0.0)))
     near = sum(np.nan_to_num(values.get(name, 0.0)) for name in NEAR)
     tests = f"{cell} independent test{'' if cell == 1 else 's'} of its category in this market in the last year"
@@ -63,7 +69,7 @@ def score_confidence(score: ScoreRow, values: Values, folder: Path = POLICY_FOLD
         return ScoreConfidence(
             "unlike anything tested", "Neither its supplier, factory, title nor category was tested here."
         )
-    if score.p_high - score.p_low <= widest and cell >= least:
+    if score.p_high - score.p_low <= policy.widest_interval and cell >= policy.least_tests:
         return ScoreConfidence("well known", f"The interval is narrow and rests on {tests}.")
     return ScoreConfidence("thin evidence", f"There were {tests}, and the interval is {_width(score)} points wide.")
 
@@ -104,14 +110,6 @@ def _groups(missing: list[str]) -> str:
 
 def _width(score: ScoreRow) -> int:
     return round(100 * (score.p_high - score.p_low))
-
-
-def _limits(day: date, folder: Path) -> tuple[float, int]:
-    text = policy_in_force("knowledge", day, folder)
-    try:
-        return float(text.tables["widest_interval"]), int(text.tables["least_tests"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"Knowledge policy {text.version} lacks or garbles {error}. Mend the file.") from error
 
 
 Floats = NDArray[np.float64]

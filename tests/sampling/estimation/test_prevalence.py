@@ -7,13 +7,11 @@ import pyarrow as pa
 import pytest
 
 from data.errors import UserError
-from data.policy import PolicyText
 from sampling.estimation.difference_estimator import ProportionEstimate
-from sampling.estimation.policy import estimation_policy
 from sampling.estimation.prevalence import BY_SKUS, BY_UNITS_SOLD, DomainEstimate, domains_of, prevalence, withheld
 from sampling.estimation.report import model_skill
 from sampling.estimation.round_data import Domain, build_round_data
-from tests.sampling.rounds import NUMBERS, Market, market, policy
+from tests.sampling.rounds import Market, market, policy
 
 WHOLE = Domain()
 
@@ -141,11 +139,3 @@ def test_the_skill_on_the_catalogue_is_not_that_on_the_tests() -> None:
     assert told.auc == pytest.approx(riskier.mean(), abs=0.02)
     assert told.failures_per_expected == pytest.approx(world.failing.sum() / world.p_fail.sum(), rel=0.1)
     assert told.recall[0] < told.recall[1] < told.recall[2]
-
-
-@pytest.mark.parametrize("name", sorted(NUMBERS))
-def test_a_policy_without_a_number_is_refused(name: str) -> None:
-    tables = {key: value for key, value in NUMBERS.items() if key != name}
-    laboratory = {"sensitivity": 1.0, "specificity": 1.0}
-    with pytest.raises(UserError, match=f"Estimation policy test has {name} None"):
-        estimation_policy(PolicyText("test", {**tables, "laboratory": laboratory}))

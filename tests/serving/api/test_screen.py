@@ -74,9 +74,12 @@ def test_more_risk_never_means_a_gentler_decision(situation: Situation, band: st
             "only a fact of th",
         ),
         ('stages = ["listing"]\ndecision = "test_first"\nask = "none"', "asks for a test or for documents"),
-        ('stages = ["listing"]\ndecision = "remove"\nask = "none"', "allow, test_first or hold"),
+        (
+            'stages = ["listing"]\ndecision = "remove"\nask = "none"',
+            r"rule\[0\]\.decision is 'remove'; it must be one of 'allow', 'test_first', 'hold'",
+        ),
         ('stages = ["listing"]\ndecision = "allow"\nask = "none"', "the last rule must fit every listing"),
-        ('stages = ["listing"]\ndecision = "allow"', "needs name, stages, decision and ask"),
+        ('stages = ["listing"]\ndecision = "allow"', r"rule\[0\]\.ask is missing; it must be one of"),
     ],
 )
 def test_a_policy_that_oversteps_is_refused(tmp_path: Path, rule: str, sentence: str) -> None:

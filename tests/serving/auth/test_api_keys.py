@@ -15,14 +15,16 @@ from data.database.connection import open_database
 from data.errors import UserError
 from data.settings import read_settings
 from serving.auth.api_keys import ROLES, Key, KeyRing, create_key, key_by_id, key_of, listed_keys, revoke_key
-from serving.auth.rate_limit import AccessPolicy, access_policy_in_force
+from serving.auth.rate_limit import AccessPolicy
 from tests.data.database.conftest import address, postgresql, state
 from touchstone import main
 
 __all__ = ["address", "postgresql", "state"]
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
-POLICY = AccessPolicy(60, 5, 1e6, 60, 300)
+POLICY = AccessPolicy(
+    requests_per_minute=60, burst=5, largest_body_bytes=1e6, trusted_seconds=60, trusted_without_database_seconds=300
+)
 
 
 @pytest.fixture
@@ -109,7 +111,7 @@ def test_a_ring_asks_the_database_once(embedded: sa.Engine) -> None:
 def test_a_revoked_key_is_at_hand_no_longer_than_trusted(embedded: sa.Engine) -> None:
     """After the trusted seconds the database decides."""
     key, secret = create_key(embedded, "lab gateway", "scheduler", NOON)
-    ring = KeyRing(lambda: embedded, AccessPolicy(60, 5, 1e6, 1e-9, 300))
+    ring = KeyRing(lambda: embedded, POLICY.model_copy(update={"trusted_seconds": 1e-9}))
     assert ring.looked_up(secret) == key
     revoke_key(embedded, key.id, NOON)
     assert ring.at_hand(secret) is None
@@ -156,12 +158,3 @@ def test_the_command_line_makes_lists_and_revokes(tmp_path: Path) -> None:
     assert key_of(engine, secret) is None
     assert "revoked" in run("list")
     engine.dispose()
-
-
-def test_the_policy_of_access_is_whole(tmp_path: Path) -> None:
-    """Ours is read; one that lacks a limit is refused by name."""
-    assert access_policy_in_force(NOON.date()).requests_per_minute > 0
-    (tmp_path / "access").mkdir()
-    (tmp_path / "access" / "2026-01-01.toml").write_text("burst = 5\n", encoding="utf-8")
-    with pytest.raises(UserError, match="Policy 'access' needs a positive number"):
-        access_policy_in_force(NOON.date(), tmp_path)

@@ -23,7 +23,13 @@ from serving.auth.permissions import PUBLIC, RIGHTS
 from serving.auth.rate_limit import AccessPolicy, Allowance
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
-POLICY = AccessPolicy(60, 1000, 1000, 60, 300)
+POLICY = AccessPolicy(
+    requests_per_minute=60,
+    burst=1000,
+    largest_body_bytes=1000,
+    trusted_seconds=60,
+    trusted_without_database_seconds=300,
+)
 LOCAL = "http://127.0.0.1:3000"
 
 
@@ -175,7 +181,9 @@ async def test_the_open_door_is_open_to_this_machine_alone(engine: sa.Engine) ->
 @pytest.mark.anyio
 async def test_a_key_that_asks_too_often_waits_and_others_do_not(engine: sa.Engine, secrets: dict[Role, str]) -> None:
     """Beyond its burst: 429 and when to come back."""
-    async with asking(app_with(engine, policy=AccessPolicy(1, 3, 1000, 60, 300))) as client:
+    async with asking(
+        app_with(engine, policy=POLICY.model_copy(update={"requests_per_minute": 1, "burst": 3}))
+    ) as client:
         statuses = [(await client.get("/score", headers=bearer(secrets["admin"]))).status_code for _ in range(5)]
         answer = await client.get("/score", headers=bearer(secrets["admin"]))
         assert statuses == [200, 200, 200, 429, 429]

@@ -145,11 +145,11 @@ def test_one_case_in_ten_is_drawn_and_always_the_same() -> None:
 
 @pytest.mark.parametrize(("before", "after", "told"), [
     ('four_eyes = true\nneeds_fact = true', 'needs_fact = true', "needs a fact, four eyes and a statement"),
-    ("pause_days = 7", "pause_days = 30", "it lasts at most 7"),
-    ("months = 6", "months = 3", "the law asks for 6"),
-    ("share = 0.10", "share = 1.5", "share of own estimates is 1.5"),
+    ("pause_days = 7", "pause_days = 30", r"limits\.pause_days is 30; it must be a whole number from 1 to 7"),
+    ("months = 6", "months = 3", r"appeals\.months is 3; it must be a whole number from 6"),
+    ("share = 0.10", "share = 1.5", r"own_estimate\.share is 1\.5; it must be a number from 0 to 1"),
     ('codes = ["score_high"', 'codes = ["gut_feeling"', "'order_test' names .*gut_feeling"),
-    ("[clocks]", "[watches]", "lacks or garbles 'clocks'"),
+    ("[clocks]", "[watches]", "clocks is missing; it must be a table with"),
 ])  # fmt: skip
 def test_a_policy_that_allows_too_much_is_refused(tmp_path: Path, before: str, after: str, told: str) -> None:
     """No edit of the file makes one pair of eyes, or a score, enough."""

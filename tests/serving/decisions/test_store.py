@@ -190,7 +190,7 @@ def test_a_test_is_ordered_once_until_its_report_is_in(decisions: Decisions, sta
 
 def test_an_order_without_a_report_is_lost_after_the_policys_days(decisions: Decisions) -> None:
     decisions.propose(SET, ANNA, file(), NOON)
-    last = NOON + timedelta(days=POLICY.order_days)
+    last = NOON + timedelta(days=POLICY.limits.order_days)
     with pytest.raises(UserError, match="ordered already"):
         decisions.propose(SET, ANNA, file(), last - timedelta(seconds=1))
     assert decisions.propose(SET, ANNA, file(), last).state == "in_force"

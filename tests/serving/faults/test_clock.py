@@ -14,7 +14,7 @@ from data.lake.lab_results import accepted_results
 from data.workspace import Workspace
 from serving.api.lab_results import Counter, take_in
 from serving.auth.api_keys import KeyRing, create_key
-from serving.auth.rate_limit import AccessPolicy
+from serving.auth.rate_limit import access_policy_in_force
 from serving.online.store import open_online_store
 from serving.scoring.rescoring import SILENT_AFTER, StateProgress, begin, latest
 from tests.serving.conftest import Scored
@@ -52,7 +52,8 @@ def test_a_key_that_was_looked_up_opens_whatever_the_clock_shows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Trust is counted on the steady clock: a jump of ten years neither ends it nor prolongs it."""
-    engine, policy = open_database(f"sqlite:///{tmp_path / 'state.db'}"), AccessPolicy(60, 10, 1000, 60, 300)
+    engine = open_database(f"sqlite:///{tmp_path / 'state.db'}")
+    policy = access_policy_in_force(NOW.date()).model_copy(update={"trusted_seconds": 60})
     _, secret = create_key(engine, "planner", "scheduler", NOW, "ann")
     ring, steady = KeyRing(lambda: engine, policy), time.monotonic()
     monkeypatch.setattr("serving.auth.api_keys.time.monotonic", lambda: steady)

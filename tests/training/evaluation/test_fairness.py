@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.risk_bands import RiskBands
+from models.risk_bands import Band, RiskBands
 from training.evaluation.fairness import FairnessReport, GroupedTests, GroupFairness, fairness_report, weighted_share
 from training.evaluation.fairness_groups import DIMENSIONS, FairnessPolicy
 from training.evaluation.skill import sigmoid
@@ -52,8 +52,11 @@ def test_no_rows_have_no_share() -> None:
     assert np.isnan(weighted_share(np.zeros(0, bool), np.zeros(0), np.zeros(0, int)).value)
 
 
-BANDS = RiskBands("2026-01-01-test", ("low", "high"), (0.0, 0.3), ("none", "test"))
-POLICY = FairnessPolicy("2026-01-01-test", 30, 10, 10, (10,), (180,))
+LOW, HIGH = Band(name="low", floor=0, action="none"), Band(name="high", floor=0.3, action="test")
+BANDS = RiskBands(band=(LOW, HIGH))
+POLICY = FairnessPolicy(
+    fewest_tests=30, fewest_outcomes=10, fewest_sellers=10, size_edges_skus=(10,), tenure_edges_days=(180,)
+)
 
 
 def wronged_world(wrong: float) -> tuple[GroupedTests, Floats]:

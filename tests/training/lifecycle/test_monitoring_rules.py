@@ -2,14 +2,12 @@
 
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from data.errors import UserError
 from training.evaluation.catalogue import StratumSkills
 from training.evaluation.drift import MARGIN, Drift
 from training.lifecycle.monitoring_rules import (
@@ -89,11 +87,3 @@ def test_what_was_seen_is_told_as_numbers() -> None:
     told = observation_to_json(watch())
     assert told["psi"] == {"a": 0.05, "b": 0.02, MARGIN: 0.01}
     assert told["since"]["claims"]["model"]["slope_interval"] == [0.8, 1.3]
-
-
-@pytest.mark.parametrize("text", ["[drift]\nfeature_psi = 0.1\n", "[drift]\nfeature_psi = 0.1\nsurprise = 2\n"])
-def test_a_policy_that_lacks_a_number_is_refused_by_name(tmp_path: Path, text: str) -> None:
-    (tmp_path / "monitoring").mkdir()
-    (tmp_path / "monitoring" / "2026-01-01.toml").write_text(text, encoding="utf-8")
-    with pytest.raises(UserError, match=r"Monitoring policy 2026-01-01-\w+ lacks \['fewest_labels', .*Mend the file"):
-        monitoring_policy_in_force(date(2026, 6, 30), tmp_path)

@@ -46,11 +46,11 @@ def test_no_choice_of_the_space_makes_scores_slow_to_explain() -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ('["trees.leaves"]\nfrom = 4\nto = 4\nlog = true\n', r"range of trees.leaves must state `from` below `to`"),
-        ('["trees.leaves"]\nfrom = 0\nto = 4\nlog = true\n', r"then above 0"),
-        ('["trees.leaves"]\nfrom = 1\nto = 4\n', r"range of trees.leaves must state"),
-        ("trees = 4\n", "range of trees must state"),
-        ("", "names no choice"),
+        ('["trees.leaves"]\nfrom = 4\nto = 4\nlog = true\n', r"trees.leaves: `from` must be below `to`.* got 4, 4"),
+        ('["trees.leaves"]\nfrom = 0\nto = 4\nlog = true\n', r"above 0 where `log` is true, got 0, 4"),
+        ('["trees.leaves"]\nfrom = 1\nto = 4\n', r"trees.leaves.log is missing; it must be true or false"),
+        ("trees = 4\n", "trees is 4; it must be a table with from, to, log"),
+        ("", r"space\.toml: the file is {}; it must be a table, each value a table with from, to, log"),
         ("[", "is not valid TOML"),
     ],
 )
@@ -117,7 +117,9 @@ def test_a_search_that_was_broken_off_goes_on_where_it_stopped(
 
 def test_a_hopeless_trial_is_broken_off_after_a_period(study: Backtest, tmp_path: Path) -> None:
     """With a space that holds one good place and one bad one, later bad trials are pruned."""
-    space = SearchSpace({"trees.learning_rate": Range(0.05, 5000.0, True)}, "digest")
+    space = SearchSpace(
+        {"trees.learning_rate": Range.model_validate({"from": 0.05, "to": 5000.0, "log": True})}, "digest"
+    )
     attempts: list[Trial] = []
     limits = TuningLimits(14, lambda: False)
     tune(study, HyperparameterSearch(RECIPE, space, tmp_path / "t.db"), "s", limits, attempts.append, SilentProgress())
