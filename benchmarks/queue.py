@@ -24,7 +24,8 @@ from data.settings import Settings
 from data.workspace import Workspace
 from models.risk_bands import bands_in_force
 from models.scorer import Explanations
-from serving.console.app import console_app
+from serving.api.application import web_application
+from serving.auth.permissions import CONSOLE
 from serving.console.context import AppContext
 from serving.online.hot_reload import HotReloader
 from serving.online.store import open_online_store
@@ -100,7 +101,7 @@ def measured(workspace: Workspace) -> dict[str, dict[str, float]]:
         Settings(workspace, None), desk, lambda: engine, lambda _: None, lambda _: None, lambda: datetime.now(UTC),
         True, b"x",
     )  # fmt: skip
-    client = TestClient(console_app(lambda: house))
+    client = TestClient(web_application(lambda: house))
     took: dict[str, list[float]] = {name: [_milliseconds(client, path)] for name, path in PAGES.items()}
     for _ in range(TIMES):
         for name, path in PAGES.items():
@@ -118,7 +119,7 @@ def _summary(took: Sequence[float]) -> dict[str, float]:
 
 def _milliseconds(client: TestClient, path: str) -> float:
     start = time.perf_counter()
-    client.get(path).raise_for_status()
+    client.get(CONSOLE + path).raise_for_status()
     return 1000 * (time.perf_counter() - start)
 
 

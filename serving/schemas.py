@@ -1,12 +1,12 @@
 """What goes over HTTP: the records of requests and answers, and their JSON."""
 
-import re
-from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from sampling.plan import Plan
 
@@ -16,16 +16,42 @@ MOST_ITEMS = 1_000
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class Item(BaseModel):
+class Question(BaseModel):
+    """What is asked: fields that it does not have are refused, and values are taken as they are."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class NoQuestion(Question):
+    """Nothing is to be said."""
+
+
+class Item(Question):
     """A SKU in a market."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"sku_id": "K-000017", "market": "DE"}})
+    model_config = ConfigDict(json_schema_extra={"example": {"sku_id": "K-000017", "market": "DE"}})
 
     sku_id: Text
     market: Text
 
 
 Items = Annotated[list[Item], Field(min_length=1, max_length=MOST_ITEMS, description="the SKUs to score")]
+
+
+class ScoreQuestion(Question):
+    """Which SKUs to score; `explain` asks for reasons."""
+
+    items: Items
+    explain: bool = False
+
+
+class NullableArray:
+    """Annotation of a list or None: one schema with two types, as BentoML's client takes only the first of several."""
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The schema of the list, which may be null as well."""
+        schema = handler(core)
+        return {**schema["anyOf"][0], "type": ["array", "null"]}
 
 
 class Reason(BaseModel):
@@ -48,7 +74,7 @@ class ScoreRow(BaseModel):
     p_high: float
     band: str
     rank: int
-    reasons: list[Reason] | None
+    reasons: Annotated[list[Reason] | None, NullableArray()]
     model_version: str
     feature_version: str
     policy_version: str
@@ -81,6 +107,13 @@ Seed = Annotated[
         description="leave it out: then the seed sealed before is opened, or one that nobody chose is drawn and told",
     ),
 ]  # fmt: skip
+
+
+class PlanQuestion(Question):
+    """What a round may cost."""
+
+    budget_eur: Budget
+    seed: Seed = None
 
 
 class PlannedTest(BaseModel):
@@ -168,39 +201,3 @@ def plan_answer(plan: Plan, model_version: str, feature_version: str) -> PlanAns
     """A plan as the service says it."""
     summary = {**asdict(plan.summary), "tests": plan.units.to_pylist()}
     return PlanAnswer.model_validate({**summary, "model_version": model_version, "feature_version": feature_version})
-
-
-_OF_STATUS = {
-    404: "There is nothing at this address. The addresses are listed at /.",
-    405: "This address does not take this method. The addresses are listed at /.",
-    500: "Something went wrong here and was noted. Ask again; if it stays, tell the operator when it happened.",
-}
-
-
-def error_of(status: int, body: Any) -> Mapping[str, str]:
-    """The one shape of every error, `{"error": sentence}`, from whatever the framework would have said.
-
-    `body` is the framework's answer: JSON, or text where it is none; of 404, 405 and 500 the
-    text is the framework's own and is not told.
-    """
-    if isinstance(body, list) and body:
-        body = body[0]
-    said = _said(body) if isinstance(body, Mapping) else None if status in _OF_STATUS else body
-    return {
-        "error": str(said or "").strip() or _OF_STATUS.get(status, f"The request was answered with status {status}.")
-    }
-
-
-def _said(body: Mapping[str, Any]) -> Any:
-    """The complaints of a validation, else the framework's own words."""
-    detail = body.get("detail")
-    complaints = [error for error in detail if isinstance(error, Mapping)] if isinstance(detail, list) else []
-    return " ".join(map(_complaint, complaints[:5])) or body.get("error")
-
-
-def _complaint(error: Mapping[str, Any]) -> str:
-    """One validation error as a sentence: where, and what was expected."""
-    path = error.get("loc") or ()
-    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
-    what = re.sub(r"\s+", " ", str(error.get("msg", "is not what was expected"))).rstrip(".")
-    return f"{where or 'The body'}: {what}."

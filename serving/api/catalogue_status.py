@@ -1,19 +1,19 @@
 """Where the catalogue stands: what is in service, what waits, how a rescoring goes."""
 
-from collections.abc import Callable
 from datetime import UTC, date, datetime
 
 import numpy as np
-import sqlalchemy as sa
-from fastapi import FastAPI
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
-from data.errors import UserError
+from data.errors import UnavailableError, UserError
 from data.lake.lab_results import result_files, tables_fingerprint
 from data.workspace import Workspace
 from models.registry import champion_version
 from sampling.rounds import round_ids
+from serving.auth.api_keys import ROLES
+from serving.auth.permissions import require_role
+from serving.console.session import AnyHouse
 from serving.online.hot_reload import HotReloader
 from serving.online.store import OnlineStore
 from serving.scoring.rescoring import Rescoring, latest
@@ -78,19 +78,18 @@ def catalogue_status(
     )  # fmt: skip
 
 
-def catalogue_app(workspace: Workspace, desk: HotReloader, engine: Callable[[], sa.Engine]) -> FastAPI:
-    """The address that is read with GET, which BentoML's own do not offer."""
-    app = FastAPI(title="Touchstone", openapi_url=None, docs_url=None, redoc_url=None)
+router = APIRouter(prefix="/catalogue", dependencies=[Depends(require_role(*ROLES))])
 
-    @app.get("/status", response_model=CatalogueStatus)
-    def status() -> CatalogueStatus | JSONResponse:
-        """Where the catalogue stands, before the first scores too."""
-        try:
-            return catalogue_status(workspace, _published(desk), latest(engine(), datetime.now(UTC)))
-        except UserError as refusal:
-            return JSONResponse({"error": str(refusal)}, status_code=503)
 
-    return app
+@router.get("/status")
+def status(house: AnyHouse) -> CatalogueStatus:
+    """Where the catalogue stands, before the first scores too."""
+    try:
+        return catalogue_status(
+            house.settings.workspace, _published(house.desk), latest(house.engine, datetime.now(UTC))
+        )
+    except UserError as unable:
+        raise UnavailableError(str(unable)) from unable
 
 
 def _published(desk: HotReloader) -> OnlineStore | UserError:

@@ -7,13 +7,15 @@ from datetime import date
 from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic_core import PydanticCustomError
 
 from data.lab_results.record_validation import LONGEST_TEXT, validate_record
 from data.lab_results.store import Sender, file_results, store_results
 from data.workspace import Workspace
 from sampling.rounds import planned_tests, round_status
 from serving.online.store import OnlineStore
+from serving.schemas import Question
 
 MOST_RESULTS = 1_000
 Short = Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT)]
@@ -50,11 +52,25 @@ class LabResult(BaseModel):
     round_id: Short | None = None
 
 
-# Each result is judged by itself, so that a broken one does not cost the others theirs: any object gets that far.
+def _any_object(value: Any, _: ValidatorFunctionWrapHandler) -> Any:
+    """The record as it is, unread."""
+    if not isinstance(value, dict):
+        raise PydanticCustomError("dict_type", "Input should be an object")
+    return value
+
+
+# Each result is judged by itself, so that a broken one does not cost the others theirs: any object gets that far, as a
+# dict, and is described as what it should be.
 Results = Annotated[
-    list[Annotated[dict[str, Any], WithJsonSchema(LabResult.model_json_schema())]],
+    list[Annotated[LabResult, WrapValidator(_any_object)]],
     Field(min_length=1, max_length=MOST_RESULTS, description="the results to take in"),
 ]
+
+
+class ResultsQuestion(Question):
+    """What laboratories found."""
+
+    results: Results
 
 
 class RefusedResult(BaseModel):

@@ -1,18 +1,62 @@
-"""The service's own description: one error shape, examples, keys, and no address that is not served."""
+"""The one description of the service: as OpenAPI at `/docs.json` for programs, as a page at `/` for people.
+
+The BentoML APIs and the routes of the FastAPI application are described by the same generator, that of FastAPI.
+"""
 
 import json
 import re
-from collections.abc import Callable, Mapping
-from copy import deepcopy
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
-from inspect import cleandoc
-from typing import Any
+from inspect import Parameter, Signature, cleandoc
+from typing import Annotated, Any, Literal
 
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from fastapi import APIRouter, Body, Depends, Request
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
 
-from serving.auth.middleware import App, Receive, Scope, Send
-from serving.auth.permissions import CONSOLE, PUBLIC, RIGHTS
+from serving.auth.api_keys import ROLES, Role
+from serving.auth.middleware import application_root
+from serving.auth.permissions import CONSOLE, RIGHTS, RequiredRole, require_role
 
+ERRORS: Mapping[str, str] = {
+    "400": "The question is not well formed, or cannot be answered as it is asked.",
+    "401": "No key, or one that opens nothing.",
+    "403": "The key's role may not ask this.",
+    "405": "This address does not take this method.",
+    "413": "The body is larger than the service reads.",
+    "415": "The body is not JSON, or packed otherwise than as gzip.",
+    "429": "Too many requests; `Retry-After` says when to ask again.",
+    "500": "Something went wrong in the service.",
+    "503": "There are no scores yet, or the database cannot be reached; the sentence says what to do.",
+    "504": "The answer took longer than the service waits.",
+}
+EXAMPLES: Mapping[str, Any] = {
+    "/score": {"items": [{"sku_id": "K-000017", "market": "DE"}], "explain": True},
+    "/explain": {"sku_id": "K-000017", "market": "DE"},
+    "/allocate": {"budget_eur": 20_000},
+    "/screen": {
+        "stage": "listing",
+        "listing": {"sku_id": "K-900001", "market": "EU", "supplier_id": "P160cd59a9e", "category": "mains_chargers",
+                    "title": "USB-C fast charger 65 W", "price_eur": 9.9, "mains_powered": True},
+    },
+    "/results": {
+        "results": [{"test_id": "T-2026-000815", "sku_id": "K-000017", "market": "DE", "happened_on": "2026-07-03",
+                     "known_on": "2026-07-14", "result": "fail", "origin": "mystery_shopper"}],
+    },
+}  # fmt: skip
+_ERROR_SCHEMA = {
+    "type": "object", "title": "Error", "required": ["error"], "additionalProperties": False,
+    "properties": {"error": {"type": "string", "description": "what is wrong, what was given, what to do"}},
+    "example": {"error": "items: Field required."},
+}  # fmt: skip
+_PROBES: Mapping[str, str] = {
+    "/livez": "Whether the service runs.",
+    "/readyz": "Whether there are scores to answer from; 503 with what to do where there are none.",
+    "/metrics": "Counts and durations of the requests so far, in the text form of Prometheus.",
+}
 _ORDER = (
     "/score", "/explain", "/screen", "/allocate", "/results", "/catalogue/status", "/rescore/submit", "/rescore/status",
     "/rescore/get",
@@ -39,27 +83,125 @@ pre{margin:0;padding:.7rem;overflow:auto;background:var(--ground);border:1px sol
 """
 
 
-class Documentation:
-    """ASGI middleware: answers the two addresses from the `document` that is given, made at the first question."""
+class Task(BaseModel):
+    """Where a task stands; the moments are ISO 8601."""
 
-    def __init__(self, app: App, document: Callable[[], Mapping[str, Any]]) -> None:
-        self._app, self._document = app, document
-        self._answers: dict[str, Response] = {}
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or pass the request on."""
-        ours = scope["type"] == "http" and scope["path"] in ("/", "/docs.json") and scope["method"] in ("GET", "HEAD")
-        if not ours:
-            await self._app(scope, receive, send)
-            return
-        if not self._answers:
-            document = self._document()
-            self._answers = {"/docs.json": JSONResponse(document), "/": HTMLResponse(page(document))}
-        await self._answers[scope["path"]](scope, receive, send)
+    task_id: str
+    status: Literal["pending", "in_progress", "completed", "failed", "canceled"]
+    created_at: str | None = None
+    executed_at: str | None = None
 
 
-def page(document: Mapping[str, Any]) -> str:
-    """Every address with its description, roles and an example question, as HTML without any script."""
+@dataclass(frozen=True)
+class ModelApi:
+    """A BentoML API as it is described: its address, the models of question and answer, what it does."""
+
+    path: str
+    question: type[BaseModel]
+    answer: type[BaseModel]
+    description: str
+    is_task: bool = False
+
+
+def openapi_document(apis: Iterable[ModelApi], routers: Sequence[APIRouter], description: str) -> dict[str, Any]:
+    """The OpenAPI document of the service: its probes, its BentoML APIs and the routes of its application."""
+    described = _probes()
+    for api in apis:
+        _describe(described, api)
+    routes = [route for router in (described, *routers) for route in router.routes if isinstance(route, APIRoute)]
+    document = get_openapi(title="Touchstone", version="1", description=cleandoc(description), routes=routes)
+    schemas = {name: each for name, each in document["components"]["schemas"].items() if "ValidationError" not in name}
+    roles = {(route.path, method.lower()): _roles(route) for route in routes for method in route.methods or ()}
+    bearer = {"type": "http", "scheme": "bearer", "description": "a key that `touchstone keys create` made"}
+    return {
+        **document,
+        "security": [{"key": []}],
+        "components": {"schemas": {**schemas, "Error": _ERROR_SCHEMA}, "securitySchemes": {"key": bearer}},
+        "paths": {
+            path: {method: _completed(path, each, roles[path, method]) for method, each in operations.items()}
+            for path, operations in sorted(document["paths"].items())
+        },
+    }
+
+
+def _probes() -> APIRouter:
+    """What BentoML answers of itself, as routes that nobody asks."""
+    router = APIRouter()
+    for path, description in _PROBES.items():
+        router.add_api_route(path, _endpoint({}), description=description, response_class=PlainTextResponse)
+    return router
+
+
+def _describe(router: APIRouter, api: ModelApi) -> None:
+    """Describe a BentoML API by routes that nobody asks; a task has three of its own."""
+    question, task_id = _endpoint({"question": Annotated[api.question, Body()]}), _endpoint({"task_id": str})
+    path, asked = (f"{api.path}/submit", Task) if api.is_task else (api.path, api.answer)
+    example = {"requestBody": {"content": {"application/json": {"example": EXAMPLES.get(api.path, {})}}}}
+    router.add_api_route(
+        path, question, methods=["POST"], response_model=asked, description=api.description, openapi_extra=example
+    )
+    if api.is_task:
+        for name, answer, description in (
+            ("status", Task, "Where a task stands."), ("get", api.answer, "What a task that is done has answered."),
+        ):  # fmt: skip
+            router.add_api_route(f"{api.path}/{name}", task_id, response_model=answer, description=description)
+
+
+def _endpoint(parameters: Mapping[str, Any]) -> Callable[..., None]:
+    """A function of these parameters, by name and type."""
+
+    def ask(**_: Any) -> None: ...
+
+    named = [Parameter(name, Parameter.KEYWORD_ONLY, annotation=each) for name, each in parameters.items()]
+    ask.__signature__ = Signature(named)  # type: ignore[attr-defined]
+    return ask
+
+
+def _roles(route: APIRoute) -> frozenset[Role] | None:
+    """The roles that may ask a route; None where it needs no key."""
+    required = [each.dependency for each in route.dependencies if isinstance(each.dependency, RequiredRole)]
+    return required[0].roles if required else RIGHTS.get(route.path)
+
+
+def _completed(path: str, operation: Mapping[str, Any], roles: frozenset[Role] | None) -> dict[str, Any]:
+    """An operation with its name, its errors and who may ask."""
+    statuses = ERRORS if roles else {status: ERRORS[status] for status in ("405", "500", "503")}
+    if operation.get("parameters") or path.endswith("/submit"):
+        statuses = {**statuses, "404": "There is nothing of this name."}
+    error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    errors = {status: {"description": words, "content": error} for status, words in statuses.items()}
+    said = cleandoc(operation.get("description", ""))
+    return {
+        **{key: value for key, value in operation.items() if key != "summary"},
+        "operationId": re.sub(r"\W+", "_", path).strip("_"),
+        "description": f"{said}\n\nRoles: {', '.join(sorted(roles))}." if roles else said,
+        "responses": {**{key: each for key, each in operation["responses"].items() if key < "400"}, **errors},
+        **({} if roles else {"security": []}),
+    }
+
+
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_role(*ROLES))])
+
+
+@router.api_route("/docs.json", methods=["GET", "HEAD"])
+def document(request: Request) -> Response:
+    """The description for programs; it names the server where that has a prefix."""
+    root = application_root(request)
+    servers = {"servers": [{"url": root}]} if root else {}
+    return JSONResponse({**request.app.openapi(), **servers})
+
+
+@router.api_route("/", methods=["GET", "HEAD"])
+def index(request: Request) -> Response:
+    """The description for people."""
+    return HTMLResponse(page(request.app.openapi(), application_root(request)))
+
+
+def page(document: Mapping[str, Any], root: str = "") -> str:
+    """Every address with its description, roles and an example question, as HTML without any script.
+
+    `root` is the prefix below which the service is found.
+    """
     paths = sorted(document["paths"], key=lambda path: (_ORDER.index(path) if path in _ORDER else len(_ORDER), path))
     links = "".join(f'<li><a href="#{_anchor(path)}"><code>{escape(path)}</code></a></li>' for path in paths)
     return "".join([
@@ -67,7 +209,8 @@ def page(document: Mapping[str, Any]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<style>{_STYLE}</style></head><body><main><h1>Touchstone</h1>",
         _prose(document["info"]["description"]),
-        f'<p><a href="{CONSOLE}">The console</a> for people, <a href="/docs.json">OpenAPI</a> for programs.</p>',
+        f'<p><a href="{root}{CONSOLE}">The console</a> for people, ',
+        f'<a href="{root}/docs.json">OpenAPI</a> for programs.</p>',
         f"<nav aria-label=\"Addresses\"><ul>{links}</ul></nav>",
         *(_section(path, method, operation)
           for path in paths for method, operation in document["paths"][path].items()),
@@ -93,105 +236,3 @@ def _prose(text: str) -> str:
 
 def _anchor(path: str) -> str:
     return path.strip("/").replace("/", "-")
-
-
-ERRORS: Mapping[str, str] = {
-    "400": "The question is not well formed, or cannot be answered as it is asked.",
-    "401": "No key, or one that opens nothing.",
-    "403": "The key's role may not ask this.",
-    "405": "This address does not take this method.",
-    "413": "The body is larger than the service reads.",
-    "415": "The body is not JSON.",
-    "429": "Too many requests; `Retry-After` says when to ask again.",
-    "500": "Something went wrong in the service.",
-    "503": "There are no scores yet, or the database cannot be reached; the sentence says what to do.",
-    "504": "The answer took longer than the service waits.",
-}
-EXAMPLES: Mapping[str, Any] = {
-    "/score": {"items": [{"sku_id": "K-000017", "market": "DE"}], "explain": True},
-    "/explain": {"sku_id": "K-000017", "market": "DE"},
-    "/allocate": {"budget_eur": 20_000},
-    "/screen": {
-        "stage": "listing",
-        "listing": {"sku_id": "K-900001", "market": "EU", "supplier_id": "P160cd59a9e", "category": "mains_chargers",
-                    "title": "USB-C fast charger 65 W", "price_eur": 9.9, "mains_powered": True},
-    },
-    "/results": {
-        "results": [{"test_id": "T-2026-000815", "sku_id": "K-000017", "market": "DE", "happened_on": "2026-07-03",
-                     "known_on": "2026-07-14", "result": "fail", "origin": "mystery_shopper"}],
-    },
-}  # fmt: skip
-_ERROR_SCHEMA = {
-    "type": "object", "title": "Error", "required": ["error"], "additionalProperties": False,
-    "properties": {"error": {"type": "string", "description": "what is wrong, what was given, what to do"}},
-    "example": {"error": "items: Field required."},
-}  # fmt: skip
-_TASK = {
-    "type": "object", "title": "Task", "required": ["task_id", "status"],
-    "properties": {
-        "task_id": {"type": "string"},
-        "status": {"enum": ["pending", "in_progress", "completed", "failed", "canceled"]},
-        "created_at": {"type": "string"}, "executed_at": {"type": ["string", "null"]},
-    },
-}  # fmt: skip
-_TASK_ANSWERS = ("/rescore/submit", "/rescore/status")
-_NOT_OURS = ("InvalidArgument", "NotFound", "InternalServerError", "TaskStatusResponse")
-
-
-def our_document(generated: Mapping[str, Any], description: str) -> dict[str, Any]:
-    """The OpenAPI document of the service with its `description`, from the one that the framework generates."""
-    told = deepcopy(dict(generated))
-    schemas = {name: schema for name, schema in told["components"]["schemas"].items() if name not in _NOT_OURS}
-    served = {path: item for path, item in told["paths"].items() if path in RIGHTS or path in PUBLIC}
-    return {
-        # Null is a type of its own in these schemas, which 3.0 does not know.
-        "openapi": "3.1.0",
-        "info": {"title": "Touchstone", "version": "1", "description": cleandoc(description)},
-        "security": [{"key": []}],
-        "paths": {path: _item(path, item) for path, item in sorted(served.items())},
-        "components": {
-            "schemas": {**schemas, "Error": _ERROR_SCHEMA, "Task": _TASK},
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer",
-                                        "description": "a key that `touchstone keys create` made"}},
-        },
-    }  # fmt: skip
-
-
-def _item(path: str, item: Mapping[str, Any]) -> dict[str, Any]:
-    return {method: _operation(path, operation) for method, operation in item.items() if method in ("get", "post")}
-
-
-def _operation(path: str, operation: Mapping[str, Any]) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "operationId": path.strip("/").replace("/", "_"),
-        "description": cleandoc(operation.get("description") or ""),
-        "responses": _responses(path, operation),
-    }
-    if "parameters" in operation:
-        told["parameters"] = deepcopy(operation["parameters"])
-    if "requestBody" in operation:
-        body = deepcopy(operation["requestBody"])
-        body["required"] = True
-        body["content"]["application/json"]["example"] = EXAMPLES.get(path, {})
-        told["requestBody"] = body
-    if path in PUBLIC:
-        told["security"] = []
-    else:
-        told["description"] += f"\n\nRoles: {', '.join(sorted(RIGHTS[path]))}."
-    return told
-
-
-def _responses(path: str, operation: Mapping[str, Any]) -> dict[str, Any]:
-    answered = {str(status): each for status, each in operation["responses"].items()}["200"]
-    if not answered.get("content"):
-        answered = {"description": "Plain text.", "content": {"text/plain": {"schema": {"type": "string"}}}}
-    error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
-    errors = {status: {"description": words, "content": error} for status, words in ERRORS.items()}
-    if path in _TASK_ANSWERS:
-        task = {"$ref": "#/components/schemas/Task"}
-        answered = {"description": "Where the task stands.", "content": {"application/json": {"schema": task}}}
-    if path.startswith("/rescore/"):
-        errors["404"] = {"description": "There is no task of this name.", "content": error}
-    if path in PUBLIC:
-        errors = {status: errors[status] for status in ("405", "500", "503")}
-    return {"200": answered, **errors}

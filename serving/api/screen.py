@@ -19,12 +19,12 @@ from serving.auth.api_keys import Key
 from serving.decisions.legal_grounds import Ground, failed_elsewhere, grounds_in_force
 from serving.dossiers.records import Dossier
 from serving.online.store import OnlineStore
-from serving.schemas import Reason, Text
+from serving.schemas import Question, Reason, Text
 
 Longer = Annotated[str, Field(min_length=1, max_length=2_000)]
 
 
-class Listing(BaseModel):
+class Listing(Question):
     """A listing in the words of the input contract; leave out what it does not state.
 
     `supplier_id` and `category` join what the catalogue knows of them; `sku_id` joins the product itself where it is
@@ -32,7 +32,6 @@ class Listing(BaseModel):
     """
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "example": {
                 "sku_id": "K-900001", "market": "EU", "supplier_id": "P160cd59a9e", "category": "mains_chargers",
@@ -56,6 +55,13 @@ class Listing(BaseModel):
     skin_contact: bool | None = None
     food_contact: bool | None = None
     responsible_person: bool | None = None
+
+
+class ScreenQuestion(Question):
+    """The listing, and how far on its way it is."""
+
+    listing: Listing
+    stage: Stage
 
 
 class Known(BaseModel):

@@ -1,76 +1,98 @@
-"""The gate: who asks, whether they may, and whether not too often; the first thing a request meets."""
+"""The gate, the first thing a request meets: who asks, whether they may, not too often, and how much they bring."""
 
 import base64
 import binascii
 import math
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from contextvars import ContextVar
+import re
+import zlib
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import anyio.to_thread
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from data.errors import UserError
+from serving.api.errors import App, Message, Receive, Scope, Send, error_answer, log_failure, refusal
 from serving.auth.api_keys import INSECURE, Key, KeyRing
-from serving.auth.permissions import PUBLIC, RIGHTS, is_console, why_not_local
+from serving.auth.permissions import CALLER, CONSOLE, NOWHERE, PUBLIC, RIGHTS, check_role, is_console, why_not_local
 from serving.auth.rate_limit import AccessPolicy, Allowance
 
-CALLER: ContextVar[Key] = ContextVar("caller")
-
-
-def caller() -> Key:
-    """The key of the request in progress, which the gate let in.
-
-    Raises LookupError outside a request: nothing is recorded without a name.
-    """
-    return CALLER.get()
-
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
-
 HOW = "Send the header `Authorization: Bearer KEY`; `touchstone keys create` makes keys."
+_PREFIX = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+")
 
 
 class Gate:
     """ASGI middleware that lets a request through to the addresses that its key's role may ask.
 
     The key comes as `Authorization: Bearer KEY`; for reading with a browser also as the password of Basic. `insecure`
-    lets whoever asks on this machine itself in without one. `ring` is asked in a thread where a key is not at hand.
+    lets whoever asks on this machine itself in without one. `ring` is asked in a thread where a key is not at hand;
+    `address_of` gives the address that a path asks, NOWHERE where there is none. A request passes with its whole body,
+    unpacked; below the prefix that a proxy names in `X-Forwarded-Prefix`. Every answer carries the security headers,
+    and what nobody caught becomes one.
     """
 
-    def __init__(self, app: App, ring: KeyRing, policy: AccessPolicy, insecure: bool) -> None:
-        self._app, self._ring, self._insecure = app, ring, insecure
+    def __init__(
+        self, app: App, ring: KeyRing, policy: AccessPolicy, insecure: bool, address_of: Callable[[str], str]
+    ) -> None:
+        self._app, self._ring, self._insecure, self._address_of = app, ring, insecure, address_of
         self._requests = Allowance(policy.requests_per_minute, policy.burst)
+        self._largest_bytes = int(policy.largest_body_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the request in, or answer with 401, 403, 404, 415, 429 or 503 and a sentence."""
+        """Let the request in, or answer with 400, 401, 403, 404, 413, 415, 429, 500 or 503 and a sentence."""
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
             return
-        if scope["type"] != "http" or scope["path"] in PUBLIC:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if is_console(scope["path"]):
-            why = why_not_local(scope) if self._insecure else None
-            await (refusal(403, why) if why else self._app)(scope, receive, send)
+        scope, path = below_prefix(scope)
+        begun = False
+
+        async def complete(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(with_security_headers(message, path))
+
+        try:
+            await self._pass(scope, path, receive, complete)
+        except Exception as error:
+            log_failure(error)
+            if not begun:
+                await error_answer(error)(scope, receive, complete)
+
+    async def _pass(self, scope: Scope, path: str, receive: Receive, send: Send) -> None:
+        """Answer the request by the application behind, as its caller."""
+        answer = await self._admitted(scope, path)
+        if isinstance(answer, JSONResponse):
+            await answer(scope, receive, send)
             return
-        key = await self._key(scope)
-        if isinstance(key, Key):
-            key = _unfit(scope, key) or key
-        if isinstance(key, JSONResponse):
-            await key(scope, receive, send)
-            return
-        token = CALLER.set(key)
+        if scope["method"] not in ("GET", "HEAD"):
+            body = await read_body(scope, receive, self._largest_bytes)
+            if body is None:
+                return
+            scope, receive = with_body(scope, receive, body)
+        token = CALLER.set(answer) if answer else None
         try:
             await self._app(scope, receive, send)
         finally:
-            CALLER.reset(token)
+            if token:
+                CALLER.reset(token)
+
+    async def _admitted(self, scope: Scope, path: str) -> Key | JSONResponse | None:
+        """The key that asks, None where the address asks for none, or why the request is not let in."""
+        if path in PUBLIC:
+            return None
+        if is_console(path):
+            why = why_not_local(scope) if self._insecure else None
+            return refusal(403, why) if why else None
+        key = await self._key(scope)
+        if isinstance(key, Key):
+            self._check(scope, path, key)
+        return key
 
     async def _key(self, scope: Scope) -> Key | JSONResponse:
         secret = _secret(Headers(scope=scope), reading=scope["method"] in ("GET", "HEAD"))
@@ -90,10 +112,21 @@ class Gate:
         wait = self._requests.spend(key.id)
         return _slow_down(wait) if wait else key
 
+    def _check(self, scope: Scope, path: str, key: Key) -> None:
+        """Raise HTTPException where there is no such address, or a known caller may not ask it like this.
 
-def refusal(status: int, sentence: str, headers: Iterable[tuple[str, str]] = ()) -> JSONResponse:
-    """An error in the one shape."""
-    return JSONResponse({"error": sentence}, status_code=status, headers=dict(headers))
+        Whether they may ask an address that is not BentoML's, its route says itself.
+        """
+        roles = RIGHTS.get(path)
+        if roles is None and self._address_of(path) == NOWHERE:
+            raise HTTPException(404)
+        if roles is not None:
+            check_role(key, roles)
+        if scope["method"] in ("POST", "PUT", "PATCH"):
+            kind = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
+            if kind != "application/json":
+                # No other media type is read; and no page of another site can send this one unasked.
+                raise HTTPException(415, "Questions are JSON. Send the header `Content-Type: application/json`.")
 
 
 def _unknown(sentence: str) -> JSONResponse:
@@ -101,21 +134,6 @@ def _unknown(sentence: str) -> JSONResponse:
     for scheme in ("Bearer", "Basic"):
         answer.headers.append("www-authenticate", f'{scheme} realm="touchstone"')
     return answer
-
-
-def _unfit(scope: Scope, key: Key) -> JSONResponse | None:
-    """Why a known caller is not let in."""
-    roles = RIGHTS.get(scope["path"])
-    if roles is None:
-        return refusal(404, "There is nothing at this address. The addresses are listed at /.")
-    if key.role not in roles:
-        return refusal(403, f"A key of role {key.role} may not ask this. It needs {' or '.join(sorted(roles))}.")
-    if scope["method"] in ("POST", "PUT", "PATCH"):
-        kind = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
-        if kind != "application/json":
-            # No other media type is read; and no page of another site can send this one unasked.
-            return refusal(415, "Questions are JSON. Send the header `Content-Type: application/json`.")
-    return None
 
 
 def _slow_down(seconds: float) -> JSONResponse:
@@ -138,67 +156,118 @@ def _secret(headers: Headers, reading: bool) -> str | None:
         return ""
 
 
-class BodyLimit:
-    """ASGI middleware: reads the body before anybody else does, and answers 413 where it is larger than `bytes`."""
+def below_prefix(scope: Scope) -> tuple[Scope, str]:
+    """The scope below the prefix that a proxy took off (`X-Forwarded-Prefix`), and the path without any prefix.
 
-    def __init__(self, app: App, largest_bytes: int) -> None:
-        self._app, self._largest = app, largest_bytes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on with its whole body."""
-        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
-            await self._app(scope, receive, send)
-            return
-        held: list[Message] = []
-        size = next((int(value) for name, value in scope["headers"] if name == b"content-length"), 0)
-        while size <= self._largest and not (held and not held[-1].get("more_body")):
-            held.append(await receive())
-            size = sum(len(message.get("body", b"")) for message in held)
-        if size > self._largest:
-            sentence = f"A request may bring at most {self._largest:,} bytes. Ask in several parts."
-            await refusal(413, sentence, [("connection", "close")])(scope, receive, send)
-            return
-        held.reverse()
-
-        async def replay() -> Message:
-            return held.pop() if held else await receive()
-
-        await self._app(scope, replay, send)
+    A header that is no path is ignored: it would end up in links.
+    """
+    path, root = scope["path"], scope.get("root_path", "")
+    if root and path.startswith(root + "/"):
+        path = path[len(root) :]
+    given = next((value for name, value in scope["headers"] if name == b"x-forwarded-prefix"), b"").decode("latin-1")
+    prefix = "".join(part.strip().rstrip("/") for part in given.split(","))
+    if not _PREFIX.fullmatch(prefix):
+        return scope, path
+    return {**scope, "root_path": prefix, "path": prefix + path}, path
 
 
-_EVERYWHERE = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
-    (b"cache-control", b"no-store"),
-)
-_PAGES = b"default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
-_ANSWERS = b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+def application_root(request: Request) -> str:
+    """The prefix below which the service is found, empty where it is found at /; within mounted routes too."""
+    return str(request.scope.get("app_root_path", request.scope.get("root_path", "")))
+
+
+def path_below_root(request: Request) -> str:
+    """The path of a request without that prefix."""
+    return str(request.scope["path"]).removeprefix(application_root(request))
+
+
+async def read_body(scope: Scope, receive: Receive, largest_bytes: int) -> bytes | None:
+    """The whole body of a request, unpacked where it came as gzip; None where the client went away.
+
+    Raises HTTPException: 413 where it is larger than `largest_bytes`, 415 where it is packed otherwise, 400 where it
+    is no gzip.
+    """
+    headers = Headers(scope=scope)
+    packed = ", ".join(headers.getlist("content-encoding")).strip().lower()
+    if packed not in ("", "identity", "gzip", "x-gzip"):
+        raise HTTPException(415, "Bodies come unpacked or as gzip. Leave out `Content-Encoding`.")
+    if int(headers.get("content-length", 0)) > largest_bytes:
+        raise _too_large(largest_bytes)
+    parts, size, more = [], 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > largest_bytes:
+            raise _too_large(largest_bytes)
+        more = message.get("more_body", False)
+    body = b"".join(parts)
+    return unpacked(body, largest_bytes) if packed.endswith("gzip") and body else body
+
+
+def unpacked(body: bytes, largest_bytes: int) -> bytes:
+    """What a gzip body holds, of one member or more; never more than `largest_bytes` and one are unpacked."""
+    whole = bytearray()
+    try:
+        while body:
+            member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+            whole += member.decompress(body, largest_bytes + 1 - len(whole))
+            if len(whole) > largest_bytes:
+                raise _too_large(largest_bytes)
+            if not member.eof:
+                raise zlib.error
+            body = member.unused_data
+    except zlib.error as error:
+        raise HTTPException(400, "The body is no whole gzip. Pack it anew or leave out `Content-Encoding`.") from error
+    return bytes(whole)
+
+
+def _too_large(largest_bytes: int) -> HTTPException:
+    sentence = f"A request may bring at most {largest_bytes:,} bytes. Ask in several parts."
+    return HTTPException(413, sentence, {"connection": "close"})
+
+
+def with_body(scope: Scope, receive: Receive, body: bytes) -> tuple[Scope, Receive]:
+    """The request with a body that was read before; what comes after it is received as it comes."""
+    if any(name == b"content-encoding" for name, _ in scope["headers"]):
+        headers = MutableHeaders(raw=list(scope["headers"]))
+        del headers["content-encoding"]
+        headers["content-length"] = str(len(body))
+        scope = {**scope, "headers": headers.raw}
+    unread = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return unread.pop() if unread else await receive()
+
+    return scope, replay
+
+
+_EVERYWHERE = {
+    b"x-content-type-options": b"nosniff",
+    b"x-frame-options": b"DENY",
+    b"referrer-policy": b"no-referrer",
+    b"cross-origin-opener-policy": b"same-origin",
+    b"cross-origin-resource-policy": b"same-origin",
+    b"permissions-policy": b"camera=(), geolocation=(), microphone=()",
+    b"cache-control": b"no-store",
+    b"content-security-policy": b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+}
+_PAGES = {
+    **_EVERYWHERE,
+    b"referrer-policy": b"same-origin",
+    b"content-security-policy": b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    b"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+}
+_FILES = {**_PAGES, b"cache-control": b"private, max-age=3600"}
 _TELLTALE = (b"server", b"x-powered-by")
 
 
-class SecurityHeaders:
-    """ASGI middleware: adds the headers that an answer lacks, and leaves out what names the software behind."""
-
-    def __init__(self, app: App) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on and complete the headers of its answer."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        policy = _PAGES if is_console(scope["path"]) else _ANSWERS
-
-        async def complete(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                told = [(name, value) for name, value in message["headers"] if name.lower() not in _TELLTALE]
-                named = {name.lower() for name, _ in told}
-                wanted = (*_EVERYWHERE, (b"content-security-policy", policy))
-                message = {**message, "headers": [*told, *(pair for pair in wanted if pair[0] not in named)]}
-            await send(message)
-
-        await self._app(scope, receive, complete)
+def with_security_headers(message: Message, path: str) -> Message:
+    """The beginning of an answer with what a browser is told to refuse, and without what names the software behind."""
+    if message["type"] != "http.response.start":
+        return message
+    ours = _EVERYWHERE if not is_console(path) else _FILES if path.startswith(CONSOLE + "/static/") else _PAGES
+    others = [pair for pair in message["headers"] if pair[0].lower() not in ours and pair[0].lower() not in _TELLTALE]
+    return {**message, "headers": [*others, *ours.items()]}

@@ -1,13 +1,83 @@
-"""Which addresses there are, and which roles may ask them; what is not named here does not exist."""
+"""Who may ask what: the rights to the BentoML APIs in one list, those to a FastAPI route by a dependency on it."""
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
+from contextvars import ContextVar
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 
-from serving.auth.api_keys import ROLES, Role
+from serving.auth.api_keys import ROLES, Key, Role
+
+PUBLIC = ("/livez", "/readyz")
+"""Probes of the operator's own machinery, which hold no secret."""
+
+CONSOLE = "/ui"
+"""Pages with a sign-in of their own."""
+
+NOWHERE = "(no address of ours)"
+"""What stands for every address that does not exist."""
+
+_ANY: frozenset[Role] = frozenset(ROLES)
+_PLANNERS: frozenset[Role] = frozenset({"scheduler", "admin"})
+_RESCORERS: frozenset[Role] = frozenset({"scheduler", "analyst", "admin"})
+
+RIGHTS: Mapping[str, frozenset[Role]] = {
+    "/metrics": _ANY,
+    "/schema.json": _ANY,
+    "/score": _ANY,
+    "/explain": _ANY,
+    "/screen": _ANY,
+    "/allocate": _PLANNERS,
+    "/results": _PLANNERS,
+    "/rescore/submit": _RESCORERS,
+    "/rescore/status": _RESCORERS,
+    "/rescore/get": _RESCORERS,
+}
+"""The addresses of BentoML that are served, with the roles that may ask them; its others do not exist."""
+
+CALLER: ContextVar[Key] = ContextVar("caller")
+
+
+def caller() -> Key:
+    """The key of the request in progress, which the gate let in.
+
+    Raises LookupError outside a request: nothing is recorded without a name.
+    """
+    return CALLER.get()
+
+
+class RequiredRole:
+    """A dependency of FastAPI: the caller's key, which must have one of `roles`."""
+
+    def __init__(self, roles: Iterable[Role]) -> None:
+        self.roles = frozenset(roles)
+
+    async def __call__(self) -> Key:
+        """The key; HTTPException 403 where its role is another."""
+        key = caller()
+        check_role(key, self.roles)
+        return key
+
+
+def require_role(*roles: Role) -> RequiredRole:
+    """What a route of an application depends on: `Depends(require_role("scheduler", "admin"))`."""
+    return RequiredRole(roles)
+
+
+def check_role(key: Key, roles: frozenset[Role]) -> None:
+    """Raise HTTPException 403 where the key's role is none of `roles`."""
+    if key.role not in roles:
+        sentence = f"A key of role {key.role} may not ask this. It needs {' or '.join(sorted(roles))}."
+        raise HTTPException(403, sentence)
+
+
+def is_console(path: str) -> bool:
+    """Whether an address belongs to the console."""
+    return path == CONSOLE or path.startswith(CONSOLE + "/")
+
 
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 _CLOSE = "Keys are not asked for (TOUCHSTONE_INSECURE=1)"
@@ -40,45 +110,3 @@ def why_not_local(scope: MutableMapping[str, Any]) -> str | None:
     if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
         return f"{_CLOSE}, so pages of other sites are not answered. Ask from this machine's own pages."
     return None
-
-
-PUBLIC = ("/livez", "/readyz")
-"""Probes of the operator's own machinery, which hold no secret."""
-
-CONSOLE = "/ui"
-"""Pages with a sign-in of their own."""
-
-_ANY = frozenset(ROLES)
-_PLANNERS: frozenset[Role] = frozenset({"scheduler", "admin"})
-_RESCORERS: frozenset[Role] = frozenset({"scheduler", "analyst", "admin"})
-
-RIGHTS: Mapping[str, frozenset[Role]] = {
-    "/": _ANY,
-    "/docs.json": _ANY,
-    "/metrics": _ANY,
-    "/score": _ANY,
-    "/explain": _ANY,
-    "/screen": _ANY,
-    "/catalogue/status": _ANY,
-    "/allocate": _PLANNERS,
-    "/results": _PLANNERS,
-    "/rescore/submit": _RESCORERS,
-    "/rescore/status": _RESCORERS,
-    "/rescore/get": _RESCORERS,
-}
-
-
-NOWHERE = "(no address of ours)"
-"""What stands for every address that does not exist."""
-
-
-def address_of(path: str) -> str:
-    """The address that a path asks, one of few: CONSOLE for all its pages, NOWHERE for what is none."""
-    if is_console(path):
-        return CONSOLE
-    return path if path in RIGHTS or path in PUBLIC else NOWHERE
-
-
-def is_console(path: str) -> bool:
-    """Whether an address belongs to the console."""
-    return path == CONSOLE or path.startswith(CONSOLE + "/")

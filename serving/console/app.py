@@ -1,7 +1,6 @@
-"""The console as one web application, mounted below the service's own addresses."""
+"""The pages of the console as part of the application of the service, and what an error looks like there."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import Callable
 from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request, Response
@@ -11,7 +10,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from data.errors import UnavailableError, UserError
-from serving.console.context import AppContext
+from serving.auth.permissions import CONSOLE
 from serving.console.pages import (
     appeals,
     approvals,
@@ -25,50 +24,7 @@ from serving.console.pages import (
     sku,
 )
 from serving.console.session import NotAllowedError, SignInNeededError, app_context, keep, new_session
-from serving.console.templating import FOLDER, address, page
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
-
-HEADERS = (
-    (
-        b"content-security-policy",
-        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        b"form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    ),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"same-origin"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-)
-KEEP_NOTHING = (b"cache-control", b"no-store")
-STATIC = "/static/"
-
-
-class ConsoleHeaders:
-    """ASGI middleware: adds them; pages are not kept by the browser, static files are asked for anew each hour."""
-
-    def __init__(self, app: App) -> None:
-        self._app = app
-
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        """Pass the request on and add headers to what comes back."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        keeping = (b"cache-control", b"private, max-age=3600") if STATIC in scope["path"] else KEEP_NOTHING
-
-        async def sent(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                ours = {name for name, _ in HEADERS} | {keeping[0]}
-                kept = [(name, value) for name, value in message["headers"] if name.lower() not in ours]
-                message = {**message, "headers": [*kept, *HEADERS, keeping]}
-            await send(message)
-
-        await self._app(scope, receive, sent)
-
+from serving.console.templating import FOLDER, address, page, path_of
 
 ROUTERS = (
     sign_in.router,
@@ -85,22 +41,27 @@ ROUTERS = (
 """The pages; a new module of pages adds its router here."""
 
 
-def console_app(house: Callable[[], AppContext]) -> FastAPI:
-    """The console; `house` gives what its pages draw on, and is called within requests only."""
-    app = FastAPI(title="Touchstone console", openapi_url=None, docs_url=None, redoc_url=None)
-    app.state.house = house
-    app.add_middleware(ConsoleHeaders)
+def add_console(app: FastAPI) -> None:
+    """Add the pages and their files to an application, whose state has the house (`app_context`)."""
+    app.mount(f"{CONSOLE}/static", StaticFiles(directory=FOLDER / "static"), name="static")
     for router in ROUTERS:
-        app.include_router(router)
-    app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
-    app.add_api_route("/{path:path}", _nothing, include_in_schema=False)
+        app.include_router(router, prefix=CONSOLE)
+    app.add_api_route(CONSOLE, _first_page, include_in_schema=False)
+    app.add_api_route(CONSOLE + "/{path:path}", _nothing, include_in_schema=False)
     app.add_exception_handler(SignInNeededError, _led_to_sign_in)
     app.add_exception_handler(NotAllowedError, _not_allowed)
-    app.add_exception_handler(UserError, _refused)
-    app.add_exception_handler(RequestValidationError, _misread)
-    app.add_exception_handler(HTTPException, _no_such_page)
-    app.add_exception_handler(Exception, _failed)
-    return app
+
+
+def error_page(request: Request, error: Exception) -> Response:
+    """What a person reads of an error within the console."""
+    for kind, answer in _PAGES:
+        if isinstance(error, kind):
+            return answer(request, error)
+    return _failed(request, error)
+
+
+def _first_page(request: Request) -> Response:
+    return RedirectResponse(address(request, "/"), 307)
 
 
 def _nothing() -> None:
@@ -109,8 +70,7 @@ def _nothing() -> None:
 
 def _led_to_sign_in(request: Request, _: Exception) -> Response:
     """To the sign-in page, and from there back to the page asked for."""
-    root = request.scope.get("root_path", "")
-    wanted = request.url.path.removeprefix(root) + (f"?{request.url.query}" if request.url.query else "")
+    wanted = path_of(request) + (f"?{request.url.query}" if request.url.query else "")
     after = wanted if request.method == "GET" else "/"
     target = address(request, "/sign-in?" + urlencode({"next": after}))
     if request.headers.get("hx-request"):
@@ -150,3 +110,10 @@ def _failed(request: Request, _: Exception) -> Response:
         request, "error.html", 500, heading="Something went wrong",
         message="This page could not be made. Try again; where it stays so, tell whoever runs the service.",
     )  # fmt: skip
+
+
+_PAGES: tuple[tuple[type[Exception], Callable[[Request, Exception], Response]], ...] = (
+    (UserError, _refused),
+    (RequestValidationError, _misread),
+    (HTTPException, _no_such_page),
+)

@@ -14,6 +14,8 @@ from itsdangerous import BadSignature, Signer, URLSafeSerializer
 from starlette.datastructures import FormData
 
 from data.workspace import Workspace
+from serving.auth.middleware import application_root
+from serving.auth.permissions import CONSOLE
 from serving.console.context import AppContext
 
 COOKIE = "touchstone_session"
@@ -85,6 +87,11 @@ def app_context(request: Request) -> AppContext:
     return house()
 
 
+def root_of(request: Request) -> str:
+    """The address of the console, below the prefix of the service."""
+    return application_root(request) + CONSOLE
+
+
 AnyHouse = Annotated[AppContext, Depends(app_context)]
 
 
@@ -106,7 +113,7 @@ def keep(request: Request, response: Response, house: AppContext, session: Sessi
     """Write the session into the answer's cookie: out of scripts' reach, for this site's own requests alone."""
     response.set_cookie(
         COOKIE, _cookies(house).dumps({**asdict(session), "seen": _second(house)}), max_age=SESSION_SECONDS,
-        path=request.scope["root_path"] or "/", httponly=True, samesite="lax", secure=request.url.scheme == "https",
+        path=root_of(request), httponly=True, samesite="lax", secure=request.url.scheme == "https",
     )  # fmt: skip
 
 

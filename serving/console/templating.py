@@ -16,7 +16,9 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from data.errors import UserError
-from serving.console.session import app_context, csrf_token, keep, session_of
+from serving.auth.middleware import path_below_root
+from serving.auth.permissions import CONSOLE
+from serving.console.session import app_context, csrf_token, keep, root_of, session_of
 
 UNKNOWN = "\N{EN DASH}"
 
@@ -147,7 +149,7 @@ def page(request: Request, template: str, status: int = 200, **known: Any) -> HT
     house = app_context(request)
     session = session_of(request, house)
     told = {
-        "root": request.scope.get("root_path", ""), "here": _path(request), "navigation": NAVIGATION,
+        "root": root_of(request), "here": path_of(request), "navigation": NAVIGATION,
         "person": session.person, "csrf": csrf_token(house, session), "in_service": _in_service(request),
         "insecure": house.insecure,
     }  # fmt: skip
@@ -158,17 +160,16 @@ def page(request: Request, template: str, status: int = 200, **known: Any) -> HT
 
 def address(request: Request, path: str) -> str:
     """The address of a page of the console, for redirections."""
-    return f"{request.scope.get('root_path', '')}{path}"
+    return f"{root_of(request)}{path}"
 
 
 def _rendered(template: str, told: Mapping[str, Any]) -> str:
     return TEMPLATES.get_template(template).render(told)
 
 
-def _path(request: Request) -> str:
-    """The path below the console's own."""
-    path, root = str(request.scope["path"]), str(request.scope.get("root_path", ""))
-    return (path[len(root) :] if root and path.startswith(root) else path) or "/"
+def path_of(request: Request) -> str:
+    """The path of a request below the console's own."""
+    return path_below_root(request).removeprefix(CONSOLE) or "/"
 
 
 def _in_service(request: Request) -> Any:

@@ -5,39 +5,74 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
 
-from serving.schemas import ScoreRow, error_of
+from data.errors import UnavailableError, UserError
+from serving.api.errors import error_answer, problem_of
+from serving.api.screen import ScreenQuestion
+from serving.schemas import Item, PlanQuestion, Question, ScoreQuestion, ScoreRow
 from serving.score_rows import SCORE_SCHEMA
 
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["error", "detail", "msg"]), inner),
-    max_leaves=8,
+ERRORS = st.one_of(
+    st.builds(HTTPException, st.integers(400, 599), st.text()),
+    st.builds(UserError, st.text(min_size=1)),
+    st.builds(UnavailableError, st.text(min_size=1)),
+    st.builds(RuntimeError, st.text()),
 )
 
 
-@given(status=st.integers(400, 599), body=VALUES)
-def test_whatever_the_framework_says_becomes_one_sentence(status: int, body: object) -> None:
-    """Any JSON becomes {"error": text} with some text."""
-    error = error_of(status, body)
-    assert list(error) == ["error"]
-    assert error["error"].strip()
-    json.dumps(error)
+@given(error=ERRORS)
+def test_whatever_went_wrong_becomes_one_sentence(error: Exception) -> None:
+    """Any exception becomes {"error": text} with some text, of its own status or 500."""
+    answer = error_answer(error)
+    told = json.loads(bytes(answer.body))
+    assert list(told) == ["error"]
+    assert told["error"].strip() or isinstance(error, UserError)
+    assert answer.status_code == problem_of(error).status >= 400
+
+
+@given(words=st.text(min_size=12))
+def test_what_nobody_foresaw_says_nothing_of_itself(words: str) -> None:
+    for error in (RuntimeError(words), HTTPException(500, words)):
+        assert problem_of(error) == problem_of(RuntimeError())
+
+
+@given(status=st.sampled_from([404, 405, 418, 451]))
+def test_the_name_of_a_status_is_no_sentence(status: int) -> None:
+    """Where an HTTPException says nothing of its own, a sentence is said instead of "Not Found"."""
+    assert problem_of(HTTPException(status)).sentence.endswith(".")
+    assert problem_of(HTTPException(status, "There is no round of this name.")).sentence.startswith("There is no round")
 
 
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [
-        ([{"error": "A sentence."}], "A sentence."),
-        ({"error": "A sentence."}, "A sentence."),
-        ("Request timed out", "Request timed out"),
-        ({"error": "x", "detail": [{"loc": ["items", 3, "market"], "msg": "Field  required"}]},
-         "items[3].market: Field required."),
+        ({"items": [{"sku_id": "K-1", "market": "DE"}], "explian": True}, "explian is no field of this question."),
+        ({"items": [{"sku_id": "K-1", "market": "DE", "x": 1}]}, "items[0].x is no field of this question."),
+        ({"items": [{"sku_id": "K-1"}]}, "items[0].market: Field required."),
+        ({"items": [{"sku_id": "K-1", "market": "DE"}], "explain": "yes"}, "explain: Input should be a valid boolean."),
+        ({"items": [{"sku_id": "K-1", "market": "DE"}], "explain": 1}, "explain: Input should be a valid boolean."),
     ],
+)
+def test_a_question_is_taken_as_it_is_or_refused(body: object, sentence: str) -> None:
+    """No field is left unread, no value is made another; the sentence says which."""
+    with pytest.raises(ValidationError) as refused:
+        ScoreQuestion.model_validate_json(json.dumps(body))
+    assert problem_of(refused.value).status == 400
+    assert problem_of(refused.value).sentence.startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("question", "field", "value"),
+    [(PlanQuestion, "budget_eur", "20000"), (PlanQuestion, "seed", "5"), (PlanQuestion, "seed", 5.5),
+     (PlanQuestion, "budget_eur", True), (Item, "sku_id", 7), (ScreenQuestion, "stage", 1)],
 )  # fmt: skip
-def test_what_was_said_is_kept(body: object, sentence: str) -> None:
-    """The framework's own words reach the caller, without its wrapping."""
-    assert error_of(400, body) == {"error": sentence}
+def test_no_value_is_made_another(question: type[Question], field: str, value: object) -> None:
+    """A number in quotes stays a text, a truth is no number."""
+    with pytest.raises(ValidationError) as refused:
+        question.model_validate_json(json.dumps({field: value}))
+    assert (field,) in {error["loc"] for error in refused.value.errors()}
 
 
 def test_the_row_over_http_has_the_columns_of_the_file() -> None:

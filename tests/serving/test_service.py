@@ -1,6 +1,10 @@
 """What a real server answers over HTTP; at the end whatever its own description allows, asked at random."""
 
+import gzip
+import json
 import shutil
+import socket
+import time
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -34,6 +38,8 @@ from tests.models.worlds import tiny_parts
 from tests.serving.conftest import ROOT, Scored, scored_workspace, serving, wait_until
 
 SERVICE = "serving.service:Touchstone"
+PATHS = {*RIGHTS, *PUBLIC, "/catalogue/status"} - {"/schema.json"}
+"""What is described; the descriptions themselves and the pages are not."""
 CHECKS = (not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance)
 
 
@@ -103,6 +109,69 @@ def test_a_malformed_question_gets_one_error_shape(client: httpx.Client, body: s
     assert answer.status_code == 400
     assert list(answer.json()) == ["error"]
     assert sentence in answer.json()["error"]
+
+
+def test_a_misspelt_field_is_refused_and_nothing_is_done(client: httpx.Client) -> None:
+    """No round is kept by a question that says "sed" for "seed"; the sentence names the field."""
+    before = client.get("/catalogue/status").json()["rounds"]
+    answer = client.post("/allocate", json={"budget_eur": 20000, "sed": 5})
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("sed is no field of this question.")
+    assert client.get("/catalogue/status").json()["rounds"] == before
+
+
+@pytest.mark.parametrize(
+    ("path", "question"),
+    [
+        ("/score", {"items": [{"sku_id": "K-1", "market": "DE"}], "explain": "true"}),
+        ("/explain", {"sku_id": "K-1", "market": "DE", "lang": "de"}),
+        ("/screen", {"listing": {"sku_id": "K-1", "market": "DE", "supplier_id": "S-1", "category": "toys",
+                                 "price_eur": "3.50"}, "stage": "listing"}),
+        ("/allocate", {"budget_eur": "20000"}),
+        ("/results", {"results": [{}], "dry_run": True}),
+    ],
+)  # fmt: skip
+def test_a_question_is_taken_as_it_is_or_refused(client: httpx.Client, path: str, question: object) -> None:
+    """No field is left unread and no value made another, at any address."""
+    answer = client.post(path, json=question)
+    assert (answer.status_code, list(answer.json())) == (400, ["error"])
+
+
+def test_a_packed_question_gets_the_answer_of_the_unpacked(client: httpx.Client) -> None:
+    question = json.dumps({"items": [{"sku_id": "K-1", "market": "DE"}]}).encode()
+    headers = {"content-type": "application/json"}
+    plain = client.post("/score", content=question, headers=headers)
+    packed = client.post("/score", content=gzip.compress(question), headers={**headers, "content-encoding": "gzip"})
+    assert (plain.status_code, plain.json()) == (packed.status_code, packed.json())
+
+
+def test_a_client_that_goes_away_rings_no_alarm(client: httpx.Client) -> None:
+    """A connection that ends within the question counts as no answer of the service, least of all as an error."""
+
+    def counted() -> list[str]:
+        return [line for line in client.get("/metrics").text.splitlines() if "request_total{" in line]
+
+    before = counted()
+    head = b"POST /score HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 999\r\n\r\n"
+    for begun in (b"", b'{"items"'):
+        with socket.create_connection((client.base_url.host, client.base_url.port or 80)) as gone:
+            gone.sendall(head + begun)
+            time.sleep(0.2)
+    time.sleep(0.2)
+    assert counted() == before
+
+
+def test_behind_a_proxy_descriptions_carry_its_prefix(client: httpx.Client) -> None:
+    """The server of the OpenAPI document and the links of the page; elsewhere nothing is said of a server."""
+    headers = {"x-forwarded-prefix": "/touchstone"}
+    assert client.get("/docs.json", headers=headers).json()["servers"] == [{"url": "/touchstone"}]
+    assert "servers" not in client.get("/docs.json").json()
+    page = client.get("/", headers=headers).text
+    assert 'href="/touchstone/ui"' in page
+    assert 'href="/touchstone/docs.json"' in page
+    assert client.get("/ui/", headers=headers).history == []
+    answer = client.post("/score", json={"items": [{"sku_id": "K-1", "market": "DE"}]}, headers=headers)
+    assert len(answer.json()["scores"]) == 1
 
 
 def test_a_thousand_skus_are_answered_in_one_call(client: httpx.Client) -> None:
@@ -257,7 +326,7 @@ def api(client: httpx.Client) -> Any:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
-@pytest.mark.parametrize("path", sorted({*RIGHTS, *PUBLIC} - {"/", "/docs.json", "/rescore/submit"}))
+@pytest.mark.parametrize("path", sorted(PATHS - {"/rescore/submit"}))
 def test_every_question_gets_a_documented_answer(api: Any, path: str, mode: GenerationMode) -> None:
     """Well formed or not: no 5xx, no status, media type or shape that the description does not name."""
     operation = api[path]["POST" if path in EXAMPLES else "GET"]
@@ -274,15 +343,18 @@ def test_every_question_gets_a_documented_answer(api: Any, path: str, mode: Gene
 
 @pytest.mark.slow
 def test_the_description_is_whole(client: httpx.Client) -> None:
-    """Every address of the table of rights but the description itself, one error shape, an example per question."""
+    """Every address but those of descriptions, one error shape, an example per question, schemas by reference."""
     document = client.get("/docs.json").json()
-    assert set(document["paths"]) == {*RIGHTS, *PUBLIC} - {"/", "/docs.json"}
+    assert set(document["paths"]) == PATHS
     assert "BentoML" not in client.get("/").text + client.get("/docs.json").text
     for path, item in document["paths"].items():
         for operation in item.values():
             refs = [each["content"]["application/json"]["schema"]["$ref"]
                     for status, each in operation["responses"].items() if status in (*ERRORS, "404")]  # fmt: skip
             assert set(refs) == {"#/components/schemas/Error"}
+            content = operation["responses"]["200"]["content"]
+            assert path in (*PUBLIC, "/metrics") or "$ref" in content["application/json"]["schema"]
+            assert path not in EXAMPLES or "$ref" in operation["requestBody"]["content"]["application/json"]["schema"]
             assert path not in EXAMPLES or operation["requestBody"]["content"]["application/json"]["example"]
 
 

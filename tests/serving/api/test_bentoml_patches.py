@@ -1,41 +1,153 @@
-"""BentoML builds its application of the service with what takes the place of its own parts."""
+"""What takes the place of parts of BentoML is in the application that it builds, and does what it is there for."""
 
 import json
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
+from serving.api.errors import Deadline
 from tests.serving.conftest import ROOT
 
-LAYERS = """
+BUILT = """
 import json
 from _bentoml_impl.server.app import ServiceAppFactory
 from serving.service import Touchstone
 
 Touchstone.inject_config()
-layers = ServiceAppFactory(Touchstone, is_main=True)().user_middleware
-print(json.dumps([[each.cls.__module__, each.cls.__name__, each.kwargs.get("timeout")] for each in layers]))
+app = ServiceAppFactory(Touchstone, is_main=True)()
+layers = [[each.cls.__module__, each.cls.__name__, each.kwargs.get("timeout")] for each in app.user_middleware]
+print(json.dumps({"layers": layers, "paths": [getattr(route, "path", "") for route in app.routes]}))
+"""
+SMALL = """
+import json
+import bentoml
+from _bentoml_impl.server.app import ServiceAppFactory
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.testclient import TestClient
+from data.errors import UserError, UnavailableError
+from serving.api.bentoml_patches import patch_bentoml
+
+patch_bentoml(lambda path: path)
+
+class Question(BaseModel):
+    kind: str
+
+class Answer(BaseModel):
+    number: int
+
+ERRORS = {"refused": UserError("No."), "gone": UnavailableError("Later."), "broken": RuntimeError("a secret")}
+
+@bentoml.service(name="small")
+class Small:
+    def __is_ready__(self):
+        raise HTTPException(503, "Not yet.")
+
+    @bentoml.api(route="/ask", input_spec=Question, output_spec=Answer)
+    def ask(self, kind):
+        if kind in ERRORS:
+            raise ERRORS[kind]
+        return Answer.model_validate({"number": kind})
+
+Small.inject_config()
+told = {}
+with TestClient(ServiceAppFactory(Small, is_main=True)()) as client:
+    for kind in ("7", "a secret", *ERRORS):
+        answer = client.post("/ask", json={"kind": kind})
+        told[kind] = [answer.status_code, answer.json()]
+    for method, path in (("GET", "/ask"), ("GET", "/nothing"), ("GET", "/readyz"), ("POST", "/ask")):
+        answer = client.request(method, path, json={})
+        told[f"{method} {path}"] = [answer.status_code, answer.json()]
+print(json.dumps(told))
+"""
+LOG = """
+import logging, sys
+from serving.api.bentoml_patches import keep_words_out
+
+for name in ("bentoml.access", "bentoml._internal.server.http_app"):
+    logging.getLogger(name).addHandler(logging.StreamHandler(sys.stdout))
+    logging.getLogger(name).setLevel("INFO")
+keep_words_out(lambda path: "(known)" if path == "/score" else "(none)")
+request = "scheme=http,method=GET,path=/my-secret,type=x,length=1"
+logging.getLogger("bentoml.access").warning("%s (%s)", "127.0.0.1:1", request)
+try:
+    raise ValueError("my-" + "secret")
+except ValueError:
+    logging.getLogger("bentoml._internal.server.http_app").exception("Exception on %s [%s]", "/score", "POST")
+"""
+ORPHAN = """
+import os, subprocess, sys
+child = "import serving.api.bentoml_patches as f, time; f.end_with_parent(); print('up', flush=True); time.sleep(60)"
+worker = subprocess.Popen([sys.executable, "-c", child], stdout=subprocess.PIPE)
+worker.stdout.readline()
+print(worker.pid, flush=True)
+os._exit(0)
 """
 Layer = tuple[str, str, float | None]
 """Module and name of a middleware, and the seconds that it waits where it has any."""
 
 
+def printed(script: str) -> str:
+    """What a script of this tree prints."""
+    ran = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
 @pytest.fixture(scope="module")
-def layers() -> list[Layer]:
-    """The middleware of the service, the outermost first, as a worker of BentoML puts it together."""
-    told = subprocess.run([sys.executable, "-c", LAYERS], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert told.returncode == 0, told.stderr
-    return [(module, name, seconds) for module, name, seconds in json.loads(told.stdout)]
+def built() -> dict[str, list[Layer]]:
+    """The middleware of the service, the outermost first, and its paths, as a worker of BentoML puts it together."""
+    built: dict[str, list[Layer]] = json.loads(printed(BUILT))
+    return {**built, "layers": [(module, name, seconds) for module, name, seconds in built["layers"]]}
 
 
-def test_requests_have_our_deadline_and_no_other(layers: list[Layer]) -> None:
+def test_requests_have_our_deadline_and_no_other(built: dict[str, list[Layer]]) -> None:
     """Only our deadline has seconds to wait, those of the service; nothing of BentoML's traffic is left."""
-    assert [layer for layer in layers if layer[2] is not None] == [("serving.api.request_timeout", "Deadline", 60)]
+    layers = built["layers"]
+    assert [layer for layer in layers if layer[2] is not None] == [(Deadline.__module__, Deadline.__name__, 60)]
     assert [layer for layer in layers if "traffic" in layer[0] or "Timeout" in layer[1]] == []
 
 
-def test_requests_are_counted_under_addresses_that_exist(layers: list[Layer]) -> None:
+def test_requests_are_counted_under_addresses_that_exist(built: dict[str, list[Layer]]) -> None:
     """Our metrics are the outermost layer, and BentoML's own are not there beside them."""
-    assert layers[0][:2] == ("serving.api.bentoml_patches", "KnownAddresses")
-    assert [layer for layer in layers if "instruments" in layer[0]] == []
+    assert built["layers"][0][1] == "KnownAddresses"
+    assert [layer for layer in built["layers"] if "instruments" in layer[0]] == []
+
+
+def test_the_application_comes_before_bentomls_own_pages(built: dict[str, list[Layer]]) -> None:
+    """What BentoML would answer at / and /docs.json is never reached."""
+    paths: list[str] = [str(path) for path in built["paths"]]
+    assert paths.index("") < min(paths.index("/"), paths.index("/docs.json"))
+
+
+def test_errors_of_bentoml_have_our_shape() -> None:
+    """Refused, gone, broken, unreadable, of no such method or path: the one shape, and no words of an exception."""
+    told = json.loads(printed(SMALL).splitlines()[-1])
+    assert told.pop("7") == [200, {"number": 7}]
+    assert {kind: status for kind, (status, _) in told.items()} == {
+        "a secret": 500, "refused": 400, "gone": 503, "broken": 500, "GET /ask": 405, "GET /nothing": 404,
+        "GET /readyz": 503, "POST /ask": 400,
+    }  # fmt: skip
+    assert all(list(answer) == ["error"] for _, answer in told.values())
+    assert [told[kind][1]["error"] for kind in ("refused", "gone", "GET /readyz")] == ["No.", "Later.", "Not yet."]
+    assert told["POST /ask"][1]["error"] == "kind: Field required."
+    assert "secret" not in json.dumps([answer for _, answer in told.values()])
+
+
+def test_the_log_repeats_nobody() -> None:
+    """Neither a path that is no address nor the message of an exception is logged by BentoML."""
+    told = printed(LOG)
+    assert "my-secret" not in told
+    assert [name in told for name in ("path=(none)", "(known)", "ValueError")] == [True] * 3
+
+
+def test_a_worker_ends_with_the_server_that_started_it() -> None:
+    """Also where the server said nothing before it was gone."""
+    pid = int(printed(ORPHAN))
+    latest = time.monotonic() + 20
+    while Path(f"/proc/{pid}").exists():
+        assert time.monotonic() < latest
+        time.sleep(0.1)

@@ -1,6 +1,6 @@
 """Nobody gets past the gate without a key that may; this machine alone where it stands open."""
 
-import json
+import gzip
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,18 +8,20 @@ from pathlib import Path
 import httpx
 import pytest
 import sqlalchemy as sa
+from fastapi import Depends, FastAPI
+from fastapi.routing import APIRoute
 from hypothesis import given
 from hypothesis import strategies as st
-from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from data.database.connection import open_database
-from serving.api.errors import ErrorShape
+from serving.api.application import RESOURCES, address_of
+from serving.api.errors import Message, Receive, Scope, Send, answer_error
 from serving.auth.api_keys import ROLES, KeyRing, Role, create_key
-from serving.auth.middleware import BodyLimit, Gate, SecurityHeaders, caller
-from serving.auth.permissions import PUBLIC, RIGHTS
+from serving.auth.middleware import Gate
+from serving.auth.permissions import PUBLIC, RIGHTS, RequiredRole, caller, require_role
 from serving.auth.rate_limit import AccessPolicy, Allowance
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -33,25 +35,27 @@ POLICY = AccessPolicy(
 LOCAL = "http://127.0.0.1:3000"
 
 
+RESOURCE = "/catalogue/status"
+"""An address of the application, whose route says itself who may ask."""
+
+
 async def _echo(request: Request) -> Response:
     body = await request.body()
-    return JSONResponse({"bytes": len(body), "caller": caller().name if request.url.path in RIGHTS else None})
+    return JSONResponse({"body": body.decode(), "bytes": len(body), "path": request.url.path,
+                         "caller": caller().name if request.url.path in RIGHTS else None})  # fmt: skip
 
 
-async def _break(_: Request) -> Response:
-    raise RuntimeError("a secret of the house")
+def app_with(engine: sa.Engine, insecure: bool = False, policy: AccessPolicy = POLICY) -> Gate:
+    """The gate of the service before an application that echoes."""
+    inner = FastAPI()
+    inner.add_exception_handler(HTTPException, answer_error)
+    for path in (*RIGHTS, *PUBLIC, "/", "/ui/queue", "/ui"):
+        inner.add_api_route(path, _echo, methods=["GET", "POST"])
+    inner.add_api_route(RESOURCE, _echo, dependencies=[Depends(require_role("analyst"))])
+    return Gate(inner, KeyRing(lambda: engine, policy), policy, insecure, address_of)
 
 
-def app_with(engine: sa.Engine, insecure: bool = False, policy: AccessPolicy = POLICY) -> SecurityHeaders:
-    """The doors of the service around an application that echoes."""
-    paths = [*RIGHTS, *PUBLIC, "/ui/queue", "/ui"]
-    inner = Starlette(routes=[Route("/docs.json", _break, methods=["POST"]),
-                              *(Route(path, _echo, methods=["GET", "POST"]) for path in paths)])  # fmt: skip
-    gate = Gate(BodyLimit(inner, int(policy.largest_body_bytes)), KeyRing(lambda: engine, policy), policy, insecure)
-    return SecurityHeaders(ErrorShape(gate))
-
-
-def asking(app: SecurityHeaders, base: str = LOCAL, client: str = "127.0.0.1") -> httpx.AsyncClient:
+def asking(app: Gate, base: str = LOCAL, client: str = "127.0.0.1") -> httpx.AsyncClient:
     """A client of an application in this process, which sees it come from `client`."""
     transport = httpx.ASGITransport(app, client=(client, 5555), raise_app_exceptions=True)
     return httpx.AsyncClient(transport=transport, base_url=base)
@@ -102,7 +106,7 @@ async def test_probes_and_console_are_no_concern_of_the_gate(engine: sa.Engine) 
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("path", ["/uix", "//score", "/score/", "/schema.json", "/healthz", "/SCORE"])
+@pytest.mark.parametrize("path", ["/uix", "//score", "/score/", "/healthz", "/rescore", "/SCORE"])
 async def test_what_is_not_named_is_closed(engine: sa.Engine, secrets: dict[Role, str], path: str) -> None:
     """No spelling of an address leads around the gate, with or without a key."""
     async with asking(app_with(engine)) as client:
@@ -162,6 +166,105 @@ async def test_a_body_may_be_as_large_as_the_policy_says(
 
 
 @pytest.mark.anyio
+async def test_a_route_says_itself_who_may_ask(engine: sa.Engine, secrets: dict[Role, str]) -> None:
+    """The role that its dependency names is let in, others hear which it needs; without a key nobody gets that far."""
+    async with asking(app_with(engine)) as client:
+        assert (await client.get(RESOURCE, headers=bearer(secrets["analyst"]))).status_code == 200
+        refused = await client.get(RESOURCE, headers=bearer(secrets["officer"]))
+        assert (await client.get(RESOURCE)).status_code == 401
+    assert (refused.status_code, list(refused.json())) == (403, ["error"])
+    assert "It needs analyst." in refused.json()["error"]
+
+
+def test_every_resource_says_who_may_ask() -> None:
+    """No router of the application is without a role."""
+    for router in RESOURCES:
+        for route in router.routes:
+            assert isinstance(route, APIRoute)
+            assert any(isinstance(each.dependency, RequiredRole) for each in route.dependencies), route.path
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("members", [1, 2])
+async def test_a_packed_body_is_read(engine: sa.Engine, secrets: dict[Role, str], members: int) -> None:
+    """As gzip, of one member or more; behind the gate nothing says that it was packed."""
+    packed = b"".join(gzip.compress(b'{"a": 1}') for _ in range(members))
+    async with asking(app_with(engine)) as client:
+        headers = bearer(secrets["admin"]) | {"content-encoding": "gzip"}
+        answer = await client.post("/score", content=packed, headers=headers)
+    assert (answer.status_code, answer.json()["body"]) == (200, '{"a": 1}' * members)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("encoding", "content", "status"),
+    [
+        ("gzip", gzip.compress(b" " * 1000), 200),
+        ("gzip", gzip.compress(b" " * 1001), 413),
+        ("gzip", gzip.compress(gzip.compress(b" " * 10**8)), 413),
+        ("gzip", gzip.compress(b" " * 100) * 11, 413),
+        ("gzip", gzip.compress(b"{}")[:-5], 400),
+        ("gzip", b"{}", 400),
+        ("GZIP", gzip.compress(b"{}"), 200),
+        ("identity", b"{}", 200),
+        ("br", b"{}", 415),
+        ("gzip, gzip", b"{}", 415),
+    ],
+)
+async def test_what_is_packed_passes_within_the_limit_or_is_told(
+    engine: sa.Engine, secrets: dict[Role, str], encoding: str, content: bytes, status: int
+) -> None:
+    """The limit is that of what a body holds; what cannot be unpacked is refused with a sentence."""
+    async with asking(app_with(engine)) as client:
+        headers = bearer(secrets["admin"]) | {"content-encoding": encoding}
+        answer = await client.post("/score", content=content, headers=headers)
+    assert answer.status_code == status
+    assert status == 200 or list(answer.json()) == ["error"]
+
+
+@pytest.mark.anyio
+async def test_a_client_that_goes_away_gets_no_answer_and_is_no_error(
+    engine: sa.Engine, secrets: dict[Role, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whether in the middle of its body or before it: nothing is asked of the application, and nothing logged."""
+    sent: list[Message] = []
+    headers = [(name.encode(), value.encode()) for name, value in bearer(secrets["admin"]).items()]
+    scope = {"type": "http", "method": "POST", "path": "/score", "headers": headers}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    whole: list[list[Message]] = [[], [{"type": "http.request", "body": b'{"items"', "more_body": True}]]
+    for begun in whole:
+        coming = [*begun, {"type": "http.disconnect"}]
+
+        async def receive(coming: list[Message] = coming) -> Message:
+            return coming.pop(0)
+
+        await app_with(engine)(scope, receive, send)
+    assert sent == []
+    assert caplog.records == []
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("given", "root"),
+    [("/touchstone", "/touchstone"), ("/a/b/", "/a/b"), ("/a, /b", "/a/b"), ("/ui", "/ui"), ("", ""), ("/", ""),
+     ("//evil.example", ""), ("https://evil.example", ""), ("/a/../b", ""), ('/"><script>', ""), ("a", "")],
+)  # fmt: skip
+async def test_the_prefix_of_a_proxy_is_put_before_every_address(
+    engine: sa.Engine, secrets: dict[Role, str], given: str, root: str
+) -> None:
+    """A path is believed, anything else ignored; who may ask stays a matter of the address behind it."""
+    async with asking(app_with(engine)) as client:
+        answer = await client.get("/ui/queue", headers={"x-forwarded-prefix": given})
+        assert (answer.status_code, answer.json()["path"]) == (200, f"{root}/ui/queue")
+        for role in ROLES:
+            asked = await client.get("/allocate", headers=bearer(secrets[role]) | {"x-forwarded-prefix": given})
+            assert asked.status_code == (200 if role in RIGHTS["/allocate"] else 403)
+
+
+@pytest.mark.anyio
 async def test_the_open_door_is_open_to_this_machine_alone(engine: sa.Engine) -> None:
     """Without keys: local programs are the admin `insecure`; no other machine, proxy, name or site's page is."""
     app = app_with(engine, insecure=True)
@@ -192,16 +295,26 @@ async def test_a_key_that_asks_too_often_waits_and_others_do_not(engine: sa.Engi
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("begun", [False, True])
 async def test_what_nobody_caught_tells_nothing_of_the_house(
-    engine: sa.Engine, secrets: dict[Role, str], caplog: pytest.LogCaptureFixture
+    engine: sa.Engine, secrets: dict[Role, str], caplog: pytest.LogCaptureFixture, begun: bool
 ) -> None:
-    """500 in the one shape; neither answer nor log repeats what the exception says."""
-    async with asking(app_with(engine)) as client:
-        answer = await client.post("/docs.json", headers=bearer(secrets["admin"]), content=b"{}")
-    assert answer.status_code == 500
-    assert list(json.loads(answer.content)) == ["error"]
+    """500 in the one shape, unless the answer had begun; neither answer nor log repeats what the exception says."""
+
+    async def broken(_scope: Scope, _receive: Receive, send: Send) -> None:
+        if begun:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"{}", "more_body": False})
+        raise RuntimeError("a secret of the house")
+
+    gate = Gate(broken, KeyRing(lambda: engine, POLICY), POLICY, False, address_of)
+    async with asking(gate) as client:
+        answer = await client.get("/score", headers=bearer(secrets["admin"]))
+    assert answer.status_code == (200 if begun else 500)
+    assert list(answer.json()) == ([] if begun else ["error"])
     assert "secret of the house" not in answer.text + caplog.text
     assert "RuntimeError" in caplog.text
+    assert "in broken" in caplog.text
 
 
 @given(waits=st.lists(st.floats(0, 30), max_size=60), per_minute=st.floats(1, 600), burst=st.floats(1, 20))

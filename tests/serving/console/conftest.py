@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from bs4 import BeautifulSoup
-from starlette.applications import Starlette
-from starlette.routing import Mount
+from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from data.database.connection import open_database
 from data.settings import Settings
 from data.workspace import Workspace
-from serving.console.app import console_app
+from serving.api.application import web_application
 from serving.console.context import AppContext
 from serving.online.hot_reload import HotReloader
 from tests.serving.browser.shop import DAY, DAY_BEFORE, scored_shop
@@ -64,9 +63,9 @@ def house_of(home: Path, engine: sa.Engine, insecure: bool = False) -> AppContex
     )  # fmt: skip
 
 
-def mounted(house: AppContext) -> Starlette:
-    """The console below /ui, as the service mounts it."""
-    return Starlette(routes=[Mount("/ui", console_app(lambda: house))])
+def mounted(house: AppContext) -> FastAPI:
+    """The application of the service, with the console below /ui."""
+    return web_application(lambda: house)
 
 
 Clients = Callable[[str], TestClient]

@@ -5,11 +5,16 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from bs4 import BeautifulSoup
 from starlette.testclient import TestClient
 
 from data.database.connection import open_database
 from data.errors import UnavailableError
-from serving.auth.api_keys import create_key, key_by_id, key_of, revoke_key
+from serving.api.application import address_of
+from serving.auth.api_keys import KeyRing, create_key, key_by_id, key_of, revoke_key
+from serving.auth.middleware import Gate
+from serving.auth.rate_limit import access_policy_in_force
 from serving.console.context import AppContext
 from serving.console.session import COOKIE
 from tests.serving.console.conftest import BY_ID, HOLDERS, NOW, Clients, Holder, csrf_of, mounted, soup_of
@@ -133,14 +138,43 @@ def test_without_the_database_nobody_is_believed(house: AppContext) -> None:
             assert "The database cannot be used" in answer.text
 
 
-def test_every_answer_forbids_inline_scripts_and_framing(officer: TestClient) -> None:
+def test_every_answer_forbids_inline_scripts_and_framing(house: AppContext, engine: sa.Engine) -> None:
+    policy = access_policy_in_force(NOW.date())
+    client = TestClient(Gate(mounted(house), KeyRing(lambda: engine, policy), policy, False, address_of))
     for path in ("/ui/", "/ui/sign-in", "/ui/nothing", "/ui/static/console.css"):
-        headers = officer.get(path).headers
+        headers = client.get(path).headers
+        assert headers["cache-control"] == ("private, max-age=3600" if "static" in path else "no-store")
         policy = headers["content-security-policy"]
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
         assert "frame-ancestors 'none'" in policy
         assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_behind_a_proxy_every_link_form_redirection_and_cookie_has_its_prefix(
+    house: AppContext, engine: sa.Engine
+) -> None:
+    """From the redirection to the sign-in page to the queue and its error pages, with what the proxy takes off."""
+    policy = access_policy_in_force(NOW.date())
+    gate = Gate(mounted(house), KeyRing(lambda: engine, policy), policy, False, address_of)
+    client = TestClient(gate, headers={"x-forwarded-prefix": "/shop/risk"}, follow_redirects=False)
+    assert client.get("/ui").headers["location"] == "/shop/risk/ui/"
+    led = client.get("/ui/plan")
+    assert led.headers["location"] == "/shop/risk/ui/sign-in?next=%2Fplan"
+    assert "Path=/shop/risk/ui;" in led.headers["set-cookie"]
+    # The browser would send the cookie to the proxy's address, which this client does not know.
+    client.cookies.set(COOKIE, led.cookies[COOKIE])
+    form = {"csrf": csrf_of(client, "/ui/sign-in"), "key": "ts_officer_secret", "next": "/plan"}
+    signed = client.post("/ui/sign-in", data=form)
+    assert (signed.status_code, signed.headers["location"]) == (303, "/shop/risk/ui/plan")
+    client.cookies.set(COOKIE, signed.cookies[COOKIE])
+    for path in ("/ui/", "/ui/decisions", "/ui/nothing", "/ui/static/nothing"):
+        page = BeautifulSoup(client.get(path).text, "html.parser")
+        addresses = [
+            tag[name] for name in ("href", "src", "action", "hx-get", "hx-post") for tag in page.select(f"[{name}]")
+        ]
+        assert len(addresses) > 5
+        assert [each for each in addresses if not str(each).startswith(("/shop/risk/ui/", "#", "?"))] == []
 
 
 def test_an_unknown_address_gets_a_page_that_leads_back(officer: TestClient) -> None:

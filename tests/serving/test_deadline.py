@@ -12,8 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from serving.api.request_timeout import Deadline
-from serving.auth.middleware import Receive, Scope, Send
+from serving.api.errors import Deadline, Receive, Scope, Send
 
 
 class Held:

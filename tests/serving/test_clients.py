@@ -1,0 +1,135 @@
+"""Clients that others made call the service: BentoML's own, and one generated from our description."""
+
+import importlib
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import httpx
+import pytest
+
+from data.database.connection import open_database
+from serving.api.openapi import EXAMPLES
+from serving.auth.api_keys import create_key
+from tests.serving.conftest import ROOT, Scored, serving
+
+PACKAGE = "generated_client"
+ITEM = {"sku_id": "K-1", "market": "DE"}
+LISTING = {"sku_id": "K-new", "market": "DE", "supplier_id": "nobody", "category": "toys", "price_eur": 3.5}
+RESULT = {"test_id": "T-client", **ITEM, "happened_on": "2026-01-02", "known_on": "2026-01-09", "result": "fail",
+          "origin": "warehouse"}  # fmt: skip
+QUESTIONS: Mapping[str, Mapping[str, Any]] = {
+    "score": {"items": [ITEM], "explain": True},
+    "explain": ITEM,
+    "screen": {"listing": LISTING, "stage": "payment"},
+    "allocate": {"budget_eur": 3000.0, "seed": 5},
+    "results": {"results": [RESULT]},
+}
+BENTOML = """
+import json, sys
+import bentoml
+
+url, key, questions = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+with bentoml.SyncHTTPClient(url, token=key) as client:
+    print(json.dumps([getattr(client, name)(**question) for name, question in questions]))
+"""
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server that asks for keys: its address, and the key of a scheduler."""
+
+    url: str
+    key: str
+
+    def answer(self, name: str, question: Mapping[str, Any]) -> Any:
+        """What it answers to whoever needs no client."""
+        return httpx.post(f"{self.url}/{name}", json=question, headers=self._headers).json()
+
+    def description(self) -> bytes:
+        """Its OpenAPI document."""
+        return httpx.get(f"{self.url}/docs.json", headers=self._headers).content
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.key}"}
+
+
+@pytest.fixture(scope="module")
+def served(scored: Scored, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server over a copy of the scored catalogue, which has seen every question once."""
+    folder = tmp_path_factory.mktemp("served")
+    home = folder / "workspace"
+    shutil.copytree(scored.workspace.home, home)
+    engine = open_database(f"sqlite:///{home / 'touchstone.db'}")
+    key = create_key(engine, "client", "scheduler", datetime.now(UTC))[1]
+    engine.dispose()
+    environment = {"BENTOML_HOME": str(folder), "TOUCHSTONE_INSECURE": ""}
+    with serving("serving.service:Touchstone", home, ROOT, environment) as client:
+        served = Served(str(client.base_url).rstrip("/"), key)
+        for name, question in QUESTIONS.items():
+            served.answer(name, question)
+        yield served
+
+
+@pytest.fixture(scope="module")
+def generated(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
+    """The package that `openapi-python-client` makes of the description, without a warning."""
+    folder = tmp_path_factory.mktemp("generated")
+    (folder / "document.json").write_bytes(served.description())
+    (folder / "config.json").write_text('{"post_hooks": []}', encoding="utf-8")
+    command = [sys.executable, "-m", "openapi_python_client", "generate", "--path", "document.json", "--meta", "none",
+               "--config", "config.json", "--output-path", PACKAGE, "--fail-on-warning"]  # fmt: skip
+    made = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stdout + made.stderr
+    assert "arning" not in made.stdout + made.stderr
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        yield importlib.import_module(PACKAGE)
+
+
+@pytest.mark.slow
+def test_bentomls_own_client_asks_every_question(served: Served) -> None:
+    """With reasons and without; each answer is that of the address."""
+    asked = [*QUESTIONS.items(), ("score", {"items": [ITEM]})]
+    told = _printed([sys.executable, "-c", BENTOML, served.url, served.key, json.dumps(asked)])
+    assert told == [served.answer(name, question) for name, question in asked]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_a_generated_client_asks_every_question(served: Served, generated: ModuleType, name: str) -> None:
+    """Its models take the question, send it with a key and read the whole answer."""
+    api, models = (importlib.import_module(f"{PACKAGE}.{part}") for part in (f"api.default.{name}", "models"))
+    named = {"score": "ScoreQuestion", "explain": "Item", "screen": "ScreenQuestion", "allocate": "PlanQuestion",
+             "results": "ResultsQuestion"}  # fmt: skip
+    with generated.AuthenticatedClient(base_url=served.url, token=served.key) as client:
+        answer = api.sync(client=client, body=getattr(models, named[name]).from_dict(QUESTIONS[name]))
+    assert answer.to_dict() == served.answer(name, QUESTIONS[name])
+
+
+@pytest.mark.slow
+def test_a_generated_client_reads_an_error(served: Served, generated: ModuleType) -> None:
+    """The one shape is a model of its own."""
+    api, models = (importlib.import_module(f"{PACKAGE}.{part}") for part in ("api.default.explain", "models"))
+    with generated.AuthenticatedClient(base_url=served.url, token=served.key[::-1]) as client:
+        answer = api.sync(client=client, body=models.Item.from_dict(ITEM))
+    assert isinstance(answer, models.Error)
+    assert "opens nothing" in answer.error
+
+
+def test_every_question_is_asked_here() -> None:
+    assert {f"/{name}" for name in QUESTIONS} == set(EXAMPLES)
+
+
+def _printed(command: list[str]) -> Any:
+    ran = subprocess.run(command, cwd=Path(ROOT), capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return json.loads(ran.stdout.splitlines()[-1])
