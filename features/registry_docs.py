@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from features.registry import CATALOGUE
+from features.version import feature_version, wording_version
 
 README = Path(__file__).resolve().parent / "README.md"
 START, END = "<!-- features: start -->\n", "<!-- features: end -->\n"
@@ -10,9 +11,13 @@ DIRECTION = {1: "more", -1: "less", 0: "either"}
 
 
 def feature_list() -> str:
-    """Every feature by group in Markdown: name, meaning, unit, entity, expected effect of a higher value on failing."""
+    """Every feature by group in Markdown: name, meaning, unit, entity, expected effect of a higher value on failing.
+
+    Starts with the version of what is computed and the version of how it is worded.
+    """
+    versions = f"What is computed has the version `{feature_version()}`, how it is worded `{wording_version()}`.\n"
     groups = dict.fromkeys(feature.group for feature in CATALOGUE)
-    return "\n".join(_group_table(group) for group in groups)
+    return "\n".join([versions, *(_group_table(group) for group in groups)])
 
 
 def with_feature_list(readme: str) -> str:

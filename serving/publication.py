@@ -1,23 +1,24 @@
 """Which scores the service answers from: one immutable record, named by one pointer file."""
 
-import hashlib
-import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from data.errors import UserError
+from data.manifest import Manifest
 from data.workspace import Workspace, read_pointer, replace_atomically, write_pointer
 from features.snapshot.reader import open_snapshot, verify_snapshot
+from features.snapshot.storage import MemoryMappedTable, write_table
 from serving.dossiers.reader import verify_dossiers
 
-RECORD_FILE = "publication.json"
-RANKS_FILE = "ranks.npy"
-P_FAIL_FILE = "p_fail.npy"
+SCORES_FILE = "scores.arrow"
+RANK, P_FAIL = "rank", "p_fail"
 
 Ranks = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -28,7 +29,7 @@ class Publication:
     """A scored catalogue as a whole: the model, the snapshot and the day that belong together.
 
     `snapshot`, `scores` and `dossiers` (None where there are none) are folders below the workspace, `fingerprint` the
-    content of the lake. Their digests are those of the statements in which each names the sums of its files.
+    content of the lake. Their digests are those of their manifests.
     """
 
     as_of: date
@@ -41,6 +42,9 @@ class Publication:
     scores: str
     dossiers: str | None
     dossiers_digest: str | None
+
+
+MANIFEST = Manifest("publication.json", "publication", 2, Publication)
 
 
 def publications(workspace: Workspace) -> Path:
@@ -59,17 +63,11 @@ def read_publication(workspace: Workspace, name: str) -> tuple[Publication, Rank
     Raises UserError where it is missing or broken, down to the last byte: its name is the digest of its content.
     """
     folder = publications(workspace) / name
-    try:
-        text = (folder / RECORD_FILE).read_text(encoding="utf-8")
-        record = json.loads(text)
-        ranks = np.load(folder / RANKS_FILE, mmap_mode="r", allow_pickle=False)
-        p_fail = np.load(folder / P_FAIL_FILE, mmap_mode="r", allow_pickle=False)
-        publication = Publication(**{**record, "as_of": date.fromisoformat(record["as_of"])})
-    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"The publication {folder} cannot be read: {error}. Run `touchstone score`.") from error
-    if _name(text, ranks, p_fail) != name:
+    publication = MANIFEST.verify(folder)
+    if _name(folder) != name:
         raise UserError(f"The publication {folder} changed since it was written. Run `touchstone score`.")
-    return publication, ranks, p_fail
+    scores = MemoryMappedTable(folder / SCORES_FILE)
+    return publication, scores.array(RANK), scores.array(P_FAIL)
 
 
 def day_in_service(workspace: Workspace) -> date | None:
@@ -91,26 +89,25 @@ def publish(workspace: Workspace, publication: Publication, ranks: Ranks, p_fail
     before = published_name(workspace)
     if before is not None and _is_later_day(workspace, before, publication):
         return
-    record = json.dumps({**asdict(publication), "as_of": publication.as_of.isoformat()}, indent=1) + "\n"
-    name = _name(record, ranks, p_fail)
     home = publications(workspace)
-    if not _is_whole(workspace, name):
-        with replace_atomically(home / name) as attempt:
-            attempt.mkdir()
-            np.save(attempt / RANKS_FILE, ranks)
-            np.save(attempt / P_FAIL_FILE, p_fail)
-            (attempt / RECORD_FILE).write_text(record, encoding="utf-8")
+    home.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".", dir=home) as made:
+        folder = Path(made) / "publication"
+        folder.mkdir()
+        write_table(folder / SCORES_FILE, [pa.RecordBatch.from_pydict({RANK: ranks, P_FAIL: p_fail})])
+        MANIFEST.write(folder, publication)
+        name = _name(folder)
+        if not _is_whole(workspace, name):
+            with replace_atomically(home / name) as attempt:
+                folder.replace(attempt)
     write_pointer(home / "CURRENT", name)
     for folder in home.iterdir():
         if folder.is_dir() and folder.name not in (name, before):
             shutil.rmtree(folder)
 
 
-def _name(record: str, ranks: Ranks, p_fail: Floats) -> str:
-    digest = hashlib.sha256(record.encode("utf-8"))
-    for column in (ranks, p_fail):
-        digest.update(np.ascontiguousarray(column).data)
-    return f"p-{digest.hexdigest()[:12]}"
+def _name(folder: Path) -> str:
+    return f"p-{MANIFEST.digest(folder)[:12]}"
 
 
 def _is_whole(workspace: Workspace, name: str) -> bool:

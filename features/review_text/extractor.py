@@ -1,6 +1,8 @@
 """The extractor: reviews in, mentions of hazards out, in two stages."""
 
 import hashlib
+import json
+import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,12 +15,19 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from features.review_text.classifier import read_model
-from features.review_text.hazards import hazards
-from features.review_text.lexicon import cue_patterns
+from features.review_text.classifier import FOLDER, model_digest, read_model
+from features.review_text.hazards import HAZARDS, hazards
+from features.review_text.lexicon import CUES, PHRASES, cue_patterns
 from features.review_text.matching import candidates, search
 from features.review_text.mentions import find_mentions
-from features.review_text.normalization import flattened, known_language, language_of, normal_forms, without_surrogates
+from features.review_text.normalization import (
+    WORDS,
+    flattened,
+    known_language,
+    language_of,
+    normal_forms,
+    without_surrogates,
+)
 from features.review_text.redaction import redact
 
 SAMPLED_SHARE: Final = 0.0075
@@ -112,8 +121,8 @@ SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "sentence": pl.String, "start": pl.Int64, "end": pl.Int64, "phrase_start": pl.Int64, "phrase_end": pl.Int64,
     "cues": pl.List(pl.String),
 }  # fmt: skip
-_FOLDER: Final = Path(__file__).resolve().parent
-_NOT_READING: Final = ("learning.py", "rehearsal.py", "enrichment.py", "signals.py")
+EXTRACTOR: Final = 1
+"""The number of the code that reads: raise it where a change makes it read a review differently."""
 Read = TypeVar("Read")
 Given = TypeVar("Given")
 
@@ -207,10 +216,19 @@ def in_order(work: Callable[[Given], Read], given: Iterable[Given], workers: int
 
 @cache
 def extractor_version() -> str:
-    """`x-` and 12 hex digits that change with the phrases, the cues, the model or the code that reads."""
-    digest = hashlib.sha256()
-    kept = [path for path in sorted(_FOLDER.rglob("*")) if path.suffix in (".py", ".toml", ".json", ".npz")]
-    for path in kept:
-        if path.name not in _NOT_READING and path.name != "training_sentences.toml":
-            digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return f"x-{digest.hexdigest()[:12]}"
+    """`x-` and 12 hex digits that change with EXTRACTOR, the phrases, the cues, the words or the learned weights."""
+    return version_of(EXTRACTOR, (HAZARDS, PHRASES, CUES, WORDS), FOLDER)
+
+
+def version_of(number: int, tables: Sequence[Path], model: Path) -> str:
+    """The version of an extractor with that number, these tables (TOML) and the learned model in the folder `model`.
+
+    Of the tables what is said counts, not their names, comments or the `meaning` of a topic.
+    """
+    said = [tomllib.loads(table.read_text(encoding="utf-8")) for table in tables]
+    read = [{name: _without_meaning(topic) for name, topic in table.items()} for table in said]
+    return f"x-{hashlib.sha256(json.dumps([number, read, model_digest(model)]).encode()).hexdigest()[:12]}"
+
+
+def _without_meaning(topic: object) -> object:
+    return {key: value for key, value in topic.items() if key != "meaning"} if isinstance(topic, dict) else topic

@@ -50,7 +50,8 @@ def _next_word(text: str, low: int, start: int) -> int:
 
 
 LANGUAGES: Final = ("en", "de", "fr", "es", "ja", "zh")
-_TOLD: Final = tomllib.loads((Path(__file__).resolve().parent / "words.toml").read_text(encoding="utf-8"))
+WORDS: Final = Path(__file__).resolve().parent / "words.toml"
+_TOLD: Final = tomllib.loads(WORDS.read_text(encoding="utf-8"))
 _COMMON: Final = {code: frozenset(_TOLD[code].split()) for code in ("en", "de", "fr", "es")}
 EVERYDAY: Final[frozenset[str]] = frozenset().union(*_COMMON.values(), _TOLD["everyday"].split())
 _OF_WORD: Final = {

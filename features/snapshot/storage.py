@@ -1,10 +1,12 @@
-"""The features of one kind of entity on disk: an uncompressed Arrow IPC file, memory-mapped, a row per entity."""
+"""Tables on disk, looked up without loading them: uncompressed Arrow IPC files, memory-mapped."""
 
 import hashlib
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from itertools import accumulate, chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,192 +14,190 @@ from numpy.typing import NDArray
 
 from data.errors import UserError
 
-FEATURES = "features"
-LINKS = "links"
 NO_ROW = -1
+BETWEEN = "\x1f"
+HASH, ROW = "hash", "row"
+Row = dict[str, Any]
+Numbers = NDArray[np.integer[Any]]
 
 
-class Piece(NamedTuple):
-    """Some rows of an entity file: text columns, float64 features (rows, features), int32 links (rows, files)."""
+class MemoryMappedTable:
+    """A table of texts, numbers and vectors by row number; a look-up touches a few pages of the file, however long.
 
-    texts: pa.Table
-    features: NDArray[np.float64]
-    links: NDArray[np.int32]
-
-
-class EntityFile:
-    """Reads rows by number without loading the file: text columns, features, links to rows of other files.
-
-    Features (float64, NaN = missing) and links (int32, -1 = none) lie row after row, so that a look-up touches
-    one page of the file. A file cut short is refused.
+    A vector column (fixed-size lists of float64 or int32) keeps the numbers of a row side by side. Raises UserError
+    where the file cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
         try:
             reader = pa.ipc.open_file(pa.memory_map(str(path)))
-            self._batches = [reader.get_batch(number) for number in range(reader.num_record_batches)]
+            batches = [reader.get_batch(number) for number in range(reader.num_record_batches)]
         except (OSError, pa.ArrowInvalid) as error:
             raise UserError(f"{path} cannot be read: {error}. Write it again with `touchstone score`.") from error
-        self._table = pa.Table.from_batches(self._batches, reader.schema)
-        self._starts = np.cumsum([0, *(batch.num_rows for batch in self._batches)])
-        self._first: list[int] = self._starts.tolist()
-        self._texts = {name: [batch[name] for batch in self._batches] for name in reader.schema.names}
-        self._features = [_block(batch, FEATURES, np.float64) for batch in self._batches]
-        self._links = [_block(batch, LINKS, np.int32) for batch in self._batches]
+        self._schema = reader.schema
+        self.batches: list[pa.RecordBatch] = [batch for batch in batches if batch.num_rows]
+        self._starts: list[int] = list(accumulate((batch.num_rows for batch in self.batches), initial=0))
+        self._start_rows = np.array(self._starts)
+        self._columns: dict[str, list[pa.Array]] = {}
+        self._blocks: dict[str, list[NDArray[Any]]] = {}
+        self._empties: dict[str, NDArray[Any]] = {}
 
     def __len__(self) -> int:
-        return int(self._starts[-1])
+        return self._starts[-1]
 
-    def columns(self, names: Sequence[str], start: int, stop: int) -> pa.Table:
-        """The text columns `names` of rows start..stop."""
-        return self._table.select(list(names)).slice(start, max(stop - start, 0))
+    def columns(self, names: Sequence[str], start: int = 0, stop: int | None = None) -> pa.Table:
+        """The columns `names` of the rows start..stop, of all rows where neither is given."""
+        length = None if stop is None else max(stop - start, 0)
+        return self._table.select(list(names)).slice(start, length)
 
-    def text(self, name: str, row: int) -> str | None:
-        """One value of a text column."""
+    def value(self, name: str, row: int) -> Any:
+        """One value of a column of texts or numbers, None where it is missing."""
         # Asked thirty times for a question of ten SKUs; numpy takes ten times as long for a single number.
-        batch = bisect_right(self._first, row) - 1
-        value: str | None = self._texts[name][batch][row - self._first[batch]].as_py()
-        return value
+        batch = bisect_right(self._starts, row) - 1
+        column = self._columns.get(name) or self._column(name)
+        return column[batch][row - self._starts[batch]].as_py()
 
-    def features(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
-        """The features of `rows`, (len(rows), features); those of row -1 are all missing."""
-        gathered = np.full((len(rows), self._features[0].shape[1]), np.nan)
-        for chosen, batch, within in self._places(rows):
-            gathered[chosen] = self._features[batch][within]
-        return gathered
+    def array(self, name: str) -> NDArray[Any]:
+        """A column of numbers, none of them missing, of all rows; the file's own memory where it is one batch."""
+        arrays = self._arrays(name)
+        return arrays[0] if len(arrays) == 1 else np.concatenate([self._empty(name), *arrays])
 
-    def feature(self, column: int, rows: NDArray[np.int32] | None = None) -> NDArray[np.float64]:
-        """One feature of `rows` (NaN for row -1), or of all rows."""
-        values = np.concatenate([block[:, column] for block in self._features])
-        return values if rows is None else np.append(values, np.nan)[rows]
+    def vectors(self, name: str, rows: Numbers) -> NDArray[Any]:
+        """The vectors of `rows`, (len(rows), numbers of a vector); that of row -1 is all missing: NaN or -1.
 
-    def link(self, column: int) -> NDArray[np.int32]:
-        """The row of every row in one linked file, -1 where it has none."""
-        return np.concatenate([block[:, column] for block in self._links])
-
-    def links(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.int32]:
-        """The row numbers in the linked files, (len(rows), linked files)."""
-        gathered = np.full((len(rows), self._links[0].shape[1]), NO_ROW, dtype=np.int32)
-        for chosen, batch, within in self._places(rows):
-            gathered[chosen] = self._links[batch][within]
-        return gathered
-
-    def _places(
-        self, rows: NDArray[np.integer[Any]]
-    ) -> Iterable[tuple[NDArray[np.integer[Any]], int, NDArray[np.integer[Any]]]]:
-        """Which of `rows` lie in which batch, and where within it."""
-        after = self._starts.searchsorted(rows, side="right")  # 0 where there is no row
+        No numbers where the table has no such column.
+        """
+        blocks = self._arrays(name)
+        gathered = self._missing(name, len(rows))
+        after = self._start_rows.searchsorted(rows, side="right")  # 0 where there is no row
         for batch in np.bincount(after)[1:].nonzero()[0].tolist():
             chosen = (after == batch + 1).nonzero()[0]
-            yield chosen, batch, rows[chosen] - self._first[batch]
+            gathered[chosen] = blocks[batch][rows[chosen] - self._starts[batch]]
+        return gathered
 
+    def component(self, name: str, number: int) -> NDArray[Any]:
+        """One number of the vectors of all rows."""
+        return np.concatenate([block[:, number] for block in (self._empty(name), *self._arrays(name))])
 
-def _block(batch: pa.RecordBatch, name: str, dtype: type[np.generic]) -> NDArray[Any]:
-    """A fixed-size list column as a matrix that shares the file's memory; no columns where the file has none."""
-    if name not in batch.schema.names:
-        return np.empty((batch.num_rows, 0), dtype=dtype)
-    column = batch[name]
-    block: NDArray[Any] = column.values.to_numpy().reshape(batch.num_rows, column.type.list_size)
-    return block
+    def find(self, names: Sequence[str], key: Sequence[str]) -> int:
+        """The row whose text columns `names` hold `key`, -1 where there is none; some 20 probes in a million.
 
+        The table is sorted by these columns, by their code points.
+        """
+        wanted = tuple(key)
+        row = bisect_left(range(len(self)), wanted, key=lambda row: self._key(names, row))
+        return row if row < len(self) and self._key(names, row) == wanted else NO_ROW
 
-def write_entity_file(path: Path, pieces: Iterable[Piece]) -> None:
-    """Write each piece as one record batch; at least one must come, be it empty, for it fixes the columns."""
-    writer = None
-    try:
-        for piece in pieces:
-            record = _record(piece)
-            writer = writer or pa.ipc.new_file(str(path), record.schema)
-            writer.write_batch(record)
-    finally:
-        if writer is not None:
-            writer.close()
-
-
-def _record(piece: Piece) -> pa.RecordBatch:
-    columns = {name: piece.texts[name].combine_chunks().cast(pa.string()) for name in piece.texts.column_names}
-    for name, block in ((FEATURES, piece.features), (LINKS, piece.links)):
-        if block.shape[1]:  # Arrow divides by the length of a list and dies on 0
-            flat = pa.array(np.ascontiguousarray(block).ravel())
-            columns[name] = pa.FixedSizeListArray.from_arrays(flat, block.shape[1])
-    return pa.RecordBatch.from_pydict(columns)
-
-
-Key = tuple[str, ...]
-
-
-class EntityIndex:
-    """Finds rows of an entity file whose text columns `names` are sorted by their code points."""
-
-    def __init__(self, file: EntityFile, names: tuple[str, ...]) -> None:
-        self._file, self._names = file, names
-
-    def find(self, key: Key) -> int:
-        """The row of `key`, -1 where there is none; some 20 probes in a million."""
-        low, high = 0, len(self._file)
-        while low < high:
-            middle = (low + high) // 2
-            if self._at(middle) < key:
-                low = middle + 1
-            else:
-                high = middle
-        return low if low < len(self._file) and self._at(low) == key else NO_ROW
-
-    def _at(self, row: int) -> Key:
-        return tuple(self._file.text(name, row) or "" for name in self._names)
-
-
-HASHES_FILE = "sku_index_hash.npy"
-ROWS_FILE = "sku_index_row.npy"
-BETWEEN = "\x1f"
-
-
-def key_hash(sku_id: str, market: str) -> int:
-    """The lower 64 bits of the MD5 of both texts; a key, not a safeguard."""
-    digest = hashlib.md5(f"{sku_id}{BETWEEN}{market}".encode(), usedforsecurity=False).digest()
-    return int.from_bytes(digest[8:], "little")
-
-
-def write_key_index(folder: Path, hashes: NDArray[np.uint64]) -> None:
-    """Index the keys of all rows, given by their `key_hash` in row order."""
-    order = np.argsort(hashes, kind="stable")
-    np.save(folder / HASHES_FILE, hashes[order])
-    np.save(folder / ROWS_FILE, order)
-
-
-class KeyIndex:
-    """Finds rows by key without loading the index.
-
-    `is_at(row, sku_id, market)` says whether the key really stands there: two keys may share a hash.
-    """
-
-    def __init__(self, folder: Path, is_at: Callable[[int, str, str], bool]) -> None:
-        try:
-            self._hashes, self._rows = _mapped(folder / HASHES_FILE), _mapped(folder / ROWS_FILE)
-        except (OSError, EOFError, ValueError) as error:
-            raise UserError(
-                f"The index in {folder} cannot be read: {error}. Write it again with `touchstone score`."
-            ) from error
-        self._is_at = is_at
-
-    def find(self, sku_ids: Sequence[str], markets: Sequence[str]) -> NDArray[np.int64]:
-        """The row of each key, -1 where the catalogue has none; about 24 probes a key in ten million."""
-        hashes = np.array([key_hash(*key) for key in zip(sku_ids, markets, strict=True)], dtype=np.uint64)
-        places = np.searchsorted(self._hashes, hashes)
-        found = np.full(len(hashes), NO_ROW, dtype=np.int64)
-        for number, place in enumerate(places.tolist()):
-            found[number] = self._row(place, hashes[number], sku_ids[number], markets[number])
+    def rows_of(self, name: str, number: int) -> list[Row]:
+        """The rows whose column `name` holds `number`, as they were written; the table is sorted by this column."""
+        numbers, found = self._arrays(name), []
+        for batch in range(bisect_left(numbers, number, key=_last), len(numbers)):
+            first, last = np.searchsorted(numbers[batch], (number, number + 1))
+            if first == last:
+                break
+            found += self.batches[batch].slice(first, last - first).to_pylist()
+            if last < len(numbers[batch]):
+                break
         return found
 
-    def _row(self, place: int, wanted: np.uint64, sku_id: str, market: str) -> int:
+    @cached_property
+    def _table(self) -> pa.Table:
+        return pa.Table.from_batches(self.batches, self._schema)
+
+    def _key(self, names: Sequence[str], row: int) -> tuple[str, ...]:
+        return tuple(self.value(name, row) or "" for name in names)
+
+    def _column(self, name: str) -> list[pa.Array]:
+        return self._columns.setdefault(name, [batch[name] for batch in self.batches])
+
+    def _arrays(self, name: str) -> list[NDArray[Any]]:
+        """A column of numbers or vectors by batch, in the file's own memory."""
+        return self._blocks.get(name) or self._blocks.setdefault(name, [_numbers(each, name) for each in self.batches])
+
+    def _missing(self, name: str, rows: int) -> NDArray[Any]:
+        empty = self._empty(name)
+        return np.full((rows, empty.shape[1]), np.nan if empty.dtype.kind == "f" else NO_ROW, empty.dtype)
+
+    def _empty(self, name: str) -> NDArray[Any]:
+        """A column of numbers or vectors without rows. Not by Arrow's name of the type, for which it needs pandas."""
+        if name not in self._empties:
+            nothing = [pa.array([], kind) for kind in self._schema.types]
+            self._empties[name] = _numbers(pa.RecordBatch.from_arrays(nothing, schema=self._schema), name)
+        return self._empties[name]
+
+
+def _last(numbers: NDArray[Any]) -> int:
+    return int(numbers[-1])
+
+
+def _numbers(batch: pa.RecordBatch, name: str) -> NDArray[Any]:
+    """A column without missing values as an array, or as a matrix of vectors; no vectors where there is no column."""
+    if name not in batch.schema.names:
+        return np.empty((batch.num_rows, 0))
+    column = batch[name]
+    if pa.types.is_fixed_size_list(column.type):
+        block: NDArray[Any] = column.values.to_numpy().reshape(len(column), column.type.list_size)
+        return block
+    numbers: NDArray[Any] = column.to_numpy()
+    return numbers
+
+
+class HashIndex:
+    """Where in a table the rows of given keys stand: the file of their sorted hashes; about 24 probes in ten million.
+
+    Reads the key itself in the text columns `names` of `table`, since two keys may share a hash.
+    """
+
+    def __init__(self, path: Path, table: MemoryMappedTable, names: tuple[str, str]) -> None:
+        index = MemoryMappedTable(path)
+        self._hashes, self._rows = index.array(HASH), index.array(ROW)
+        self._table, self._names = table, names
+
+    def find(self, firsts: Sequence[str], seconds: Sequence[str]) -> NDArray[np.int64]:
+        """The row of each key, whose two texts are given one by one; -1 where there is none."""
+        keys = list(zip(firsts, seconds, strict=True))
+        hashes = np.array([key_hash(*key) for key in keys], dtype=np.uint64)
+        places = np.searchsorted(self._hashes, hashes).tolist()
+        return np.array([self._row(*each) for each in zip(places, hashes, keys, strict=True)], dtype=np.int64)
+
+    def _row(self, place: int, wanted: np.uint64, key: tuple[str, str]) -> int:
+        first, second = self._names
         while place < len(self._hashes) and self._hashes[place] == wanted:
             row = int(self._rows[place])
-            if self._is_at(row, sku_id, market):
+            if (self._table.value(first, row), self._table.value(second, row)) == key:
                 return row
             place += 1
         return NO_ROW
 
 
-def _mapped(path: Path) -> NDArray[Any]:
-    """A file of numbers, mapped; as a plain array, because `numpy.memmap` is slow to give a single number."""
-    return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+def key_hash(first: str, second: str) -> int:
+    """The lower 64 bits of the MD5 of both texts; a key, not a safeguard."""
+    digest = hashlib.md5(f"{first}{BETWEEN}{second}".encode(), usedforsecurity=False).digest()
+    return int.from_bytes(digest[8:], "little")
+
+
+def write_hash_index(path: Path, hashes: NDArray[np.uint64]) -> None:
+    """Write the file of a HashIndex of the keys of all rows, given by their `key_hash` in row order."""
+    order = np.argsort(hashes, kind="stable")
+    write_table(path, [pa.RecordBatch.from_pydict({HASH: hashes[order], ROW: order.astype(np.int64)})])
+
+
+def write_table(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema | None = None) -> None:
+    """Write `batches` in the types of `schema`, of the first batch where none is given; one must come then."""
+    given = iter(batches)
+    if schema is None:
+        first = next(given)
+        schema, given = first.schema, chain([first], given)
+    with pa.ipc.new_file(str(path), schema) as writer:
+        for batch in given:
+            writer.write_batch(batch.select(schema.names).cast(schema))
+
+
+def vector_columns(**matrices: NDArray[Any]) -> dict[str, pa.Array]:
+    """Matrices as vector columns of a record batch, a vector a row; one without columns is left out."""
+    # Arrow divides by the length of a list and dies on 0.
+    return {
+        name: pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(matrix).ravel()), matrix.shape[1])
+        for name, matrix in matrices.items()
+        if matrix.shape[1]
+    }

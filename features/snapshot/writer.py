@@ -9,11 +9,11 @@ from pathlib import Path
 import ibis
 import ibis.expr.types as ir
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from data.errors import UserError
 from data.lake.tables import Tables
-from data.manifest import file_sums
 from data.progress import Advance, Progress
 from data.workspace import replace_atomically
 from features.definition import KEYS, NOBODY, Entity, Events, passes
@@ -21,8 +21,8 @@ from features.fitted_tables import FittedTables
 from features.registry import CATALOGUE, FEATURE_NAMES
 from features.snapshot.entities import Morning, place_of
 from features.snapshot.matrices import Laid, laid
-from features.snapshot.reader import KEY_COLUMNS, SKU, SnapshotStatement, file_names
-from features.snapshot.storage import BETWEEN, NO_ROW, Piece, write_entity_file, write_key_index
+from features.snapshot.reader import INDEX_FILE, KEY_COLUMNS, MANIFEST, SKU, SnapshotContent
+from features.snapshot.storage import BETWEEN, NO_ROW, vector_columns, write_hash_index, write_table
 from features.version import feature_version
 
 
@@ -57,8 +57,14 @@ def reference_digest(reference: FittedTables) -> str:
 
 
 def snapshot_name(tables: Tables, as_of: date, reference: FittedTables) -> str:
-    """`s-` and 12 hex digits that name what a snapshot is made of: day, lake, feature catalogue and reference."""
-    made_of = (as_of.isoformat(), tables.fingerprint, feature_version(), reference_digest(reference))
+    """`s-` and 12 hex digits that name what a snapshot is made of: format, day, lake, features and reference."""
+    made_of = (
+        str(MANIFEST.format),
+        as_of.isoformat(),
+        tables.fingerprint,
+        feature_version(),
+        reference_digest(reference),
+    )
     return "s-" + hashlib.sha256("\n".join(made_of).encode("utf-8")).hexdigest()[:12]
 
 
@@ -81,19 +87,21 @@ def write_snapshot(tables: Tables, as_of: date, reference: FittedTables, folder:
     ):
         attempt.mkdir()
         for entity in linked:
-            write_entity_file(attempt / f"{entity}.arrow", _pieces(catalogue, entity, KEYS[entity]))
-        skus = _pieces(catalogue, SKU, KEY_COLUMNS, linked)
-        write_entity_file(attempt / f"{SKU}.arrow", _counted(skus, advance))
-        write_key_index(attempt, _key_hashes(catalogue))
-        sums = file_sums(attempt, file_names((SKU, *linked)))
-        SnapshotStatement(
+            write_table(attempt / f"{entity}.arrow", _batches(catalogue, entity, KEYS[entity]))
+        skus = _batches(catalogue, SKU, KEY_COLUMNS, linked)
+        write_table(attempt / f"{SKU}.arrow", _counted(skus, advance))
+        write_hash_index(attempt / INDEX_FILE, _key_hashes(catalogue))
+        content = SnapshotContent(
             as_of, feature_version(), tables.fingerprint, reference_digest(reference), rows, FEATURE_NAMES,
-            {SKU: names[SKU], **{entity: names[entity] for entity in linked}}, unseen_values(catalogue), sums,
-        ).write(attempt)  # fmt: skip
+            {SKU: names[SKU], **{entity: names[entity] for entity in linked}}, unseen_values(catalogue),
+        )  # fmt: skip
+        MANIFEST.write(attempt, content)
 
 
-def _pieces(catalogue: Laid, entity: Entity, texts: Sequence[str], linked: Sequence[Entity] = ()) -> Iterator[Piece]:
-    """The entities in the order of their places, as pieces for an entity file; one empty piece where there are none."""
+def _batches(
+    catalogue: Laid, entity: Entity, texts: Sequence[str], linked: Sequence[Entity] = ()
+) -> Iterator[pa.RecordBatch]:
+    """Texts, FEATURES and LINKS of the entities in the order of their places; one empty batch where there are none."""
     features = [feature for feature in CATALOGUE if feature.entity == entity]
     links = [place_of(other) for other in linked]
     for start in range(0, max(catalogue.places[entity].stop, 1), PLACES_PER_SPAN):
@@ -105,7 +113,8 @@ def _pieces(catalogue: Laid, entity: Entity, texts: Sequence[str], linked: Seque
             numbers[:, column] = keys[link].fill_null(NO_ROW).to_numpy()
         for first in range(0, max(len(matrix), 1), ROWS_PER_BATCH):
             rows = slice(first, first + ROWS_PER_BATCH)
-            yield Piece(keys.select(list(texts)).slice(first, ROWS_PER_BATCH), matrix[rows], numbers[rows])
+            named = keys.select(list(texts)).slice(first, ROWS_PER_BATCH)
+            yield entity_rows(named, matrix[rows], numbers[rows])
 
 
 def _key_hashes(catalogue: Laid) -> NDArray[np.uint64]:
@@ -121,7 +130,13 @@ def _md5_number_lower(text):  # type: ignore[no-untyped-def]
     """DuckDB's lower 64 bits of the MD5 of a text."""
 
 
-def _counted(pieces: Iterator[Piece], advance: Advance) -> Iterator[Piece]:
-    for piece in pieces:
-        yield piece
-        advance(piece.texts.num_rows)
+def _counted(batches: Iterator[pa.RecordBatch], advance: Advance) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        yield batch
+        advance(batch.num_rows)
+
+
+def entity_rows(texts: pa.Table, features: NDArray[np.float64], links: NDArray[np.int32]) -> pa.RecordBatch:
+    """Rows of an entity's file: text columns, features and links to rows of other files."""
+    named = {name: texts[name].combine_chunks().cast(pa.string()) for name in texts.column_names}
+    return pa.RecordBatch.from_pydict({**named, **vector_columns(features=features, links=links)})

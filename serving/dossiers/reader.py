@@ -1,18 +1,16 @@
 """Dossiers on disk, read by the position of a SKU in its snapshot, without any database."""
 
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import numpy as np
 import pyarrow as pa
 
-from data.errors import UserError
-from data.manifest import StatementFile, Sums, file_sum, require_unchanged
+from data.manifest import Manifest
+from features.snapshot.storage import MemoryMappedTable, Row
 from serving.dossiers.records import (
     Audit,
     Certificate,
@@ -27,64 +25,6 @@ from serving.dossiers.records import (
 )
 
 OWNER = "owner"
-Row = dict[str, Any]
-
-
-class OwnedRows:
-    """Finds the rows of one owner by binary search; a look-up touches a few pages of the file, however long it is."""
-
-    def __init__(self, path: Path) -> None:
-        try:
-            reader = pa.ipc.open_file(pa.memory_map(str(path)))
-            batches = [reader.get_batch(number) for number in range(reader.num_record_batches)]
-        except (OSError, pa.ArrowInvalid) as error:
-            raise UserError(f"{path} cannot be read: {error}. Write it again with `touchstone score`.") from error
-        self._schema = reader.schema
-        self._batches = [batch for batch in batches if batch.num_rows]
-        self._owners = [batch[OWNER].to_numpy() for batch in self._batches]
-        self._lasts = [int(owners[-1]) for owners in self._owners]
-
-    def column(self, name: str) -> pa.ChunkedArray:
-        """One column of all rows, by owner."""
-        return pa.Table.from_batches(self._batches, self._schema)[name]
-
-    def columns(self, names: Sequence[str]) -> pa.Table:
-        """These columns of all rows, by owner."""
-        return pa.Table.from_batches(self._batches, self._schema).select(list(names))
-
-    def of(self, owner: int) -> list[Row]:
-        """The rows of `owner` in the order in which they were written."""
-        found: list[Row] = []
-        for number in range(bisect_left(self._lasts, owner), len(self._lasts)):
-            owners = self._owners[number]
-            first, last = np.searchsorted(owners, (owner, owner + 1))
-            if first == last:
-                break
-            found += self._batches[number].slice(first, last - first).to_pylist()
-            if last < len(owners):
-                break
-        return found
-
-
-def write_owned_rows(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
-    """Write `batches`, sorted by their int32 column `owner`, in the types of `schema`."""
-    with pa.ipc.new_file(str(path), schema) as writer:
-        for batch in batches:
-            if batch.num_rows:
-                writer.write_batch(batch.select(schema.names).cast(schema))
-
-
-def sheet_rows(dossiers: Path, sheet: str) -> Iterator[pa.RecordBatch]:
-    """The rows of one file, a batch at a time; none where its table is not kept."""
-    path = dossiers / f"{sheet}.arrow"
-    if path.is_file():
-        with pa.memory_map(str(path)) as source:
-            reader = pa.ipc.open_file(source)
-            for number in range(reader.num_record_batches):
-                yield reader.get_batch(number)
-
-
-STATEMENT = StatementFile("dossiers.json", "set of dossiers", 3)
 LISTING, MONTHS = "listing", "months"
 SUPPLIER_PLACE = "supplier_place"
 OF_SUPPLIER = "_of_supplier"
@@ -95,21 +35,21 @@ RecordT = TypeVar("RecordT")
 
 
 @dataclass(frozen=True)
-class DossierStatement:
-    """What `dossiers.json` says; it is written last, so a folder without it is half-written.
+class DossiersContent:
+    """What the manifest says of dossiers.
 
-    `skus` is the number of positions; `hazards_read` whether reviews were read for hazards; `files` are all others.
+    `skus` is the number of positions; `hazards_read` whether reviews were read for hazards; `sheets` names the tables,
+    each sorted by OWNER, a position or the place of a supplier.
     """
 
     as_of: date
     fingerprint: str
     skus: int
     hazards_read: bool
-    files: Sums
+    sheets: tuple[str, ...]
 
-    def write(self, folder: Path) -> None:
-        """Write `dossiers.json` into `folder`."""
-        STATEMENT.write(folder, {**vars(self), "as_of": self.as_of.isoformat()}, self.files)
+
+MANIFEST = Manifest("dossiers.json", "set of dossiers", 4, DossiersContent)
 
 
 class Dossiers:
@@ -121,31 +61,31 @@ class Dossiers:
 
     def __init__(self, folder: Path, digest: str | None = None) -> None:
         self.folder = folder
-        self._statement = read_statement(folder, digest)
-        self._sheets = {Path(name).stem: OwnedRows(folder / name) for name in self._statement.files}
+        self._content = MANIFEST.read(folder, digest)
+        self._sheets = {name: MemoryMappedTable(folder / f"{name}.arrow") for name in self._content.sheets}
 
     def __len__(self) -> int:
-        return self._statement.skus
+        return self._content.skus
 
     @property
     def as_of(self) -> date:
         """The day: nothing known on it or later is in here."""
-        return self._statement.as_of
+        return self._content.as_of
 
     @property
     def digest(self) -> str:
         """The SHA-256 of `dossiers.json`, which holds the sum of every other file."""
-        return file_sum(self.folder / STATEMENT.name).sha256
+        return MANIFEST.digest(self.folder)
 
     @property
     def fingerprint(self) -> str:
         """The content of the lake that they were made of."""
-        return self._statement.fingerprint
+        return self._content.fingerprint
 
     @property
     def titles(self) -> pa.ChunkedArray:
         """The title of every SKU, by position; null where the listing has none."""
-        return self._sheets[LISTING].column("title")
+        return self._sheets[LISTING].columns(["title"])["title"]
 
     def rows(self, sheet: str, columns: Sequence[str]) -> pa.Table | None:
         """Columns of all rows of a sheet, by owner; None where its table is not kept."""
@@ -175,12 +115,12 @@ class Dossiers:
         )
 
     def _rows(self, sheet: str, owner: int) -> list[Row]:
-        return self._sheets[sheet].of(owner) if sheet in self._sheets else []
+        return self._sheets[sheet].rows_of(OWNER, owner) if sheet in self._sheets else []
 
     def _months(self, position: int) -> tuple[Month, ...]:
         found = {row["month"]: row for row in self._rows(MONTHS, position)}
         nothing = {"units": 0, "returned_units": 0, "safety_returned_units": 0, "reviews": 0, "hazard_mentions": 0}
-        unread = {} if self._statement.hazards_read else {"hazard_mentions": None}
+        unread = {} if self._content.hazards_read else {"hazard_mentions": None}
         return tuple(
             _record(Month, {"month": month, **nothing, **found.get(month, {}), **unread})
             for month in months_before(self.as_of)
@@ -195,16 +135,13 @@ def months_before(as_of: date) -> tuple[date, ...]:
 
 def verify_dossiers(folder: Path) -> None:
     """Raise UserError unless every file of the dossiers in `folder` is the one that was written; reads all of them."""
-    require_unchanged(folder, read_statement(folder).files)
+    MANIFEST.verify(folder)
 
 
-def read_statement(folder: Path, digest: str | None = None) -> DossierStatement:
-    """What the dossiers in `folder` say of themselves; UserError where that cannot be read or a file is cut short."""
-    return STATEMENT.read(folder, _statement, digest)
-
-
-def _statement(record: dict[str, Any], files: Sums) -> DossierStatement:
-    return DossierStatement(**{**record, "as_of": date.fromisoformat(record["as_of"]), "files": files})
+def sheet_rows(folder: Path, sheet: str) -> Iterator[pa.RecordBatch]:
+    """The rows of one sheet of the dossiers in `folder`, a batch at a time; none where its table is not kept."""
+    path = folder / f"{sheet}.arrow"
+    return iter(MemoryMappedTable(path).batches if path.is_file() else ())
 
 
 def _newest_first(kind: type[RecordT], rows: Sequence[Row]) -> tuple[RecordT, ...]:

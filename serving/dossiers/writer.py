@@ -10,13 +10,13 @@ import pyarrow as pa
 from ibis.backends import BaseBackend
 
 from data.lake.tables import Tables
-from data.manifest import file_sums
 from data.progress import Progress
 from data.workspace import replace_atomically
 from features.groups.reviews import SIGNALS
 from features.review_text.extractor import extractor_version
 from features.snapshot.entities import numbered
-from serving.dossiers.reader import OWNER, STATEMENT, SUPPLIER_PLACE, DossierStatement, write_owned_rows
+from features.snapshot.storage import write_table
+from serving.dossiers.reader import MANIFEST, OWNER, SUPPLIER_PLACE, DossiersContent
 from serving.dossiers.tables import Owners, dossier_tables
 
 ROWS_PER_BATCH = 65_536
@@ -25,7 +25,7 @@ ROWS_PER_BATCH = 65_536
 def dossiers_name(tables: Tables, as_of: date) -> str:
     """`d-` and 12 hex digits that name what dossiers are made of: format, day, lake, and what read its reviews."""
     made_of = (
-        str(STATEMENT.format),
+        str(MANIFEST.format),
         as_of.isoformat(),
         tables.fingerprint,
         extractor_version() if tables.has(SIGNALS) else "",
@@ -48,10 +48,10 @@ def write_dossiers(tables: Tables, as_of: date, folder: Path, progress: Progress
         owners = Owners(as_of, tables, places["sku"], places["supplier"])
         for name, sheet in sheets.items():
             rows = sheet.ordered(owners)
-            write_owned_rows(attempt / f"{name}.arrow", _schema(rows), _streamed(tables.backend, rows))
+            write_table(attempt / f"{name}.arrow", _streamed(tables.backend, rows), _schema(rows))
             advance(1)
-        sums = file_sums(attempt, [f"{name}.arrow" for name in sheets])
-        DossierStatement(as_of, tables.fingerprint, places["sku"].stop, tables.has(SIGNALS), sums).write(attempt)
+        skus, hazards_read = places["sku"].stop, tables.has(SIGNALS)
+        MANIFEST.write(attempt, DossiersContent(as_of, tables.fingerprint, skus, hazards_read, tuple(sheets)))
 
 
 def _schema(rows: ir.Table) -> pa.Schema:

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from serving.dossiers.reader import MONTHS, OF_SUPPLIER, OWNER, months_before, read_statement, sheet_rows
+from serving.dossiers.reader import MANIFEST, MONTHS, OF_SUPPLIER, OWNER, months_before, sheet_rows
 from serving.dossiers.records import SUPPLIER_PROVIDED
 from serving.kpis.kpis import KpiTotals, LabTotals, MonthTotals, SelectionOutcome
 from serving.kpis.relisting import count_relistings
@@ -22,7 +22,7 @@ Months = dict[date, Counter[str]]
 
 def totals_of(dossiers: Path) -> KpiTotals:
     """Count the whole catalogue. Raises UserError where the dossiers are absent or half-written."""
-    statement = read_statement(dossiers)
+    statement = MANIFEST.read(dossiers)
     kept = months_before(statement.as_of)
     months: Months = {month: Counter() for month in kept}
     failed, tests = _tests(dossiers)

@@ -9,7 +9,7 @@ from features.snapshot.reader import Snapshot, open_snapshot
 from models.risk_bands import RiskBands
 from serving.dossiers.reader import Dossiers
 from serving.publication import Publication, published_name, read_publication
-from serving.review_queue.format import queue_folder, read_queue_details, read_statement
+from serving.review_queue.format import MANIFEST, queue_folder, read_queue_details
 from serving.review_queue.reader import Queue
 from serving.review_queue.writer import RankedCatalogue, clock_starts, write_queue
 
@@ -42,7 +42,7 @@ def open_queue(workspace: Workspace, publication: Publication) -> Queue:
 
 def _is_written(workspace: Workspace, publication: Publication) -> bool:
     try:
-        read_statement(queue_folder(workspace, publication))
+        MANIFEST.read(queue_folder(workspace, publication))
     except UserError:
         return False
     return True

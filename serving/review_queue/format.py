@@ -1,4 +1,4 @@
-"""What a queue on disk consists of: columns in the order of rank, texts, and the statement that names them."""
+"""What a queue on disk consists of: columns in the order of rank, texts, and the manifest that names them."""
 
 import hashlib
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from data.manifest import StatementFile, Sums
+from data.manifest import Manifest
 from data.workspace import Workspace
 from features.registry import CATALOGUE
 from serving.publication import Publication
@@ -62,7 +62,6 @@ def main_reasons(reasons: pa.ListArray) -> tuple[NDArray[np.int16], Floats]:
     return reason, value
 
 
-STATEMENT = StatementFile("queue.json", "queue", 2)
 TEXTS = "texts.arrow"
 SUPPLIERS = "suppliers.arrow"
 TEXT_SCHEMA = pa.schema([("sku_id", pa.string()), ("title", pa.string()), ("found_by", pa.string())])
@@ -93,7 +92,8 @@ COLUMNS: Mapping[str, Any] = MappingProxyType({
 
 `reason` is the feature that raises the score most, -1 where none does, `reason_value` what the SKU has there. `drawn`:
 its case asks for an own estimate first. `first_order` and `first_notice` are the days on which the first standing
-order of an authority and the first notice of a danger became known, NaT where there is none.
+order of an authority and the first notice of a danger became known, NaT where there is none. On disk, days are whole
+numbers since 1970 and truths 0 or 1 (`as_numbers`), to be read in place.
 """
 
 ORDERS = ("units", "harm", "tested", "sku")
@@ -101,8 +101,8 @@ ORDERS = ("units", "harm", "tested", "sku")
 
 
 @dataclass(frozen=True)
-class QueueStatement:
-    """What `queue.json` says; it is written last, so a folder without it is half-written.
+class QueueContent:
+    """What the manifest says of a queue.
 
     `draw_policy` is the version of the policy by which cases were drawn for an own estimate.
     """
@@ -112,27 +112,25 @@ class QueueStatement:
     bands: tuple[str, ...]
     markets: tuple[str, ...]
     categories: tuple[str, ...]
-    files: Sums
-
-    def write(self, folder: Path) -> None:
-        """Write `queue.json` into `folder`."""
-        STATEMENT.write(folder, vars(self), self.files)
 
 
-def read_statement(folder: Path) -> QueueStatement:
-    """What the queue in `folder` says of itself; UserError where that cannot be read or a file is cut short."""
-    return STATEMENT.read(folder, _statement)
+MANIFEST = Manifest("queue.json", "queue", 3, QueueContent)
 
 
-def _statement(record: dict[str, Any], files: Sums) -> QueueStatement:
-    bands, markets, categories = (tuple(record[name]) for name in ("bands", "markets", "categories"))
-    return QueueStatement(int(record["skus"]), str(record["draw_policy"]), bands, markets, categories, files)
+def as_numbers(values: NDArray[Any]) -> NDArray[Any]:
+    """Days and truths as numbers in the same memory, which `view` with the type in COLUMNS turns back."""
+    return values.view({"b": np.uint8, "M": np.int64}.get(values.dtype.kind, values.dtype))
+
+
+def file_of(column: str) -> str:
+    """The file that holds a column or an order."""
+    return f"{column}.arrow"
 
 
 def queue_folder(workspace: Workspace, publication: Publication) -> Path:
     """Where the queue of a publication lies; its name is a digest of what the publication ties together."""
     named = (
-        str(STATEMENT.format), publication.as_of.isoformat(), publication.model_version, publication.policy_version,
+        str(MANIFEST.format), publication.as_of.isoformat(), publication.model_version, publication.policy_version,
         publication.snapshot, str(publication.dossiers),
     )  # fmt: skip
     return workspace.home / "queues" / f"q-{hashlib.sha256('|'.join(named).encode()).hexdigest()[:12]}"

@@ -14,20 +14,23 @@ from numpy.typing import NDArray
 
 from data.errors import UserError
 from features.snapshot.reader import Snapshot
+from features.snapshot.storage import MemoryMappedTable
 from serving.decisions.blind_assessment import drawn_cases
 from serving.decisions.policy import DecisionPolicy
 from serving.review_queue.format import (
     COLUMNS,
     FEATURES,
+    MANIFEST,
     NO_REASON,
     ORDERS,
     SORTED_BY_SCORE,
     SORTS,
     SUPPLIERS,
+    TEXT_SCHEMA,
     TEXTS,
     QueueEvidence,
     QueueQuery,
-    read_statement,
+    file_of,
 )
 
 SEARCHERS = 2
@@ -64,34 +67,34 @@ class Queue:
     """Finds and tells the SKUs of one scored catalogue. Raises UserError where the folder is absent or broken."""
 
     def __init__(self, folder: Path) -> None:
-        self._statement = read_statement(folder)
+        self._content = MANIFEST.read(folder)
         self._folder = folder
         self._drawn_anew: dict[str, NDArray[np.bool_]] = {}
-        try:
-            self._columns = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in COLUMNS}
-            self._orders = {name: np.load(folder / f"order_{name}.npy", mmap_mode="r") for name in ORDERS}
-            self._texts = _mapped(folder / TEXTS)
-            self._suppliers = _mapped(folder / SUPPLIERS)["supplier_id"]
-        except (OSError, ValueError, pa.ArrowInvalid) as error:
-            raise UserError(f"The queue in {folder} cannot be read: {error}. Run `touchstone score`.") from error
+        self._columns = {name: self._array(name).view(dtype) for name, dtype in COLUMNS.items()}
+        self._orders = {name: self._array(f"order_{name}") for name in ORDERS}
+        self._texts = MemoryMappedTable(folder / TEXTS).columns(TEXT_SCHEMA.names)
+        self._suppliers = MemoryMappedTable(folder / SUPPLIERS).columns(["supplier_id"])["supplier_id"]
 
     def __len__(self) -> int:
-        return self._statement.skus
+        return self._content.skus
+
+    def _array(self, name: str) -> NDArray[Any]:
+        return MemoryMappedTable(self._folder / file_of(name)).array(name)
 
     @property
     def bands(self) -> tuple[str, ...]:
         """The names of the bands, the gentlest first."""
-        return self._statement.bands
+        return self._content.bands
 
     @property
     def markets(self) -> tuple[str, ...]:
         """The markets by name."""
-        return self._statement.markets
+        return self._content.markets
 
     @property
     def categories(self) -> tuple[str, ...]:
         """The categories by name."""
-        return self._statement.categories
+        return self._content.categories
 
     @cached_property
     def band_sizes(self) -> tuple[int, ...]:
@@ -117,7 +120,7 @@ class Queue:
         if sort == "risk":
             return np.arange(len(self)) if kept is None else np.flatnonzero(kept)
         order = self._orders[sort]
-        return np.asarray(order) if kept is None else order[kept[order]]
+        return order if kept is None else order[kept[order]]
 
     def by_name(self, kept: NDArray[np.bool_]) -> Numbers:
         """The numbers of the SKUs that are kept, by name."""
@@ -129,7 +132,7 @@ class Queue:
 
     def drawn(self, policy: DecisionPolicy, snapshot: Snapshot) -> NDArray[np.bool_]:
         """Which cases ask for an own estimate by the policy, by number; `snapshot` is the one that was scored."""
-        if policy.version != self._statement.draw_policy and policy.version not in self._drawn_anew:
+        if policy.version != self._content.draw_policy and policy.version not in self._drawn_anew:
             self._drawn_anew[policy.version] = drawn_cases(snapshot, policy)[self._columns["position"]]
         return np.asarray(self._drawn_anew.get(policy.version, self._columns["drawn"]))
 
@@ -146,15 +149,15 @@ class Queue:
         told = {name: column[numbers] for name, column in self._columns.items()}
         texts = self._texts.take(pa.array(numbers, pa.int64()))
         suppliers = self._suppliers.take(pa.array(told["supplier"], pa.int64())).to_pylist()
-        statement = self._statement
+        content = self._content
         return [
             Entry(
                 position=int(told["position"][row]), rank=int(number) + 1, sku_id=sku_id, title=title,
-                market=statement.markets[told["market"][row]], supplier_id=suppliers[row],
-                category=statement.categories[told["category"][row]], p_fail=float(told["p_fail"][row]),
+                market=content.markets[told["market"][row]], supplier_id=suppliers[row],
+                category=content.categories[told["category"][row]], p_fail=float(told["p_fail"][row]),
                 p_low=float(told["p_low"][row]), p_high=float(told["p_high"][row]),
                 reason=_feature(told["reason"][row]), reason_value=float(told["reason_value"][row]),
-                band=statement.bands[told["band"][row]], level=int(told["band"][row]),
+                band=content.bands[told["band"][row]], level=int(told["band"][row]),
                 units_90=int(told["units_90"][row]), days_since_test=_days(told["days_since_test"][row]),
                 evidence=QueueEvidence(int(told["evidence"][row])),
             )
@@ -214,10 +217,6 @@ def _holding(texts: pa.ChunkedArray, word: str) -> NDArray[np.bool_]:
     with ThreadPoolExecutor(SEARCHERS) as pool:
         found = pool.map(lambda piece: np.asarray(pc.match_substring(piece, word)), texts.chunks)
         return np.concatenate(list(found))
-
-
-def _mapped(path: Path) -> pa.Table:
-    return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
 
 
 def _feature(number: int) -> str | None:

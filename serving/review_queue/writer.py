@@ -1,6 +1,6 @@
 """How a scored catalogue becomes a queue on disk; memory holds some 130 bytes a SKU, texts are streamed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from data.manifest import file_sums
 from data.workspace import replace_atomically
 from features.snapshot.reader import Snapshot
+from features.snapshot.storage import write_table
 from models.risk_bands import RiskBands
 from serving.decisions.blind_assessment import drawn_cases
 from serving.decisions.legal_grounds import FactPolicy, fact_policy_in_force
@@ -22,13 +22,16 @@ from serving.dossiers.reader import LISTING, OF_SUPPLIER, OWNER, SUPPLIER_PLACE,
 from serving.review_queue.format import (
     COLUMNS,
     DAYS,
+    MANIFEST,
     ORDERS,
     SUPPLIERS,
     TEXT_SCHEMA,
     TEXTS,
+    QueueContent,
     QueueDetails,
     QueueEvidence,
-    QueueStatement,
+    as_numbers,
+    file_of,
 )
 
 Days = NDArray[Any]
@@ -125,14 +128,11 @@ def write_queue(ranked: RankedCatalogue, folder: Path) -> None:
     keys = ranked.snapshot.keys(0, len(order)).append_column("title", ranked.titles)
     with replace_atomically(folder) as attempt:
         attempt.mkdir()
-        lists = _write_columns(ranked, order, keys, attempt)
-        _write_texts(keys, order, attempt / TEXTS)
-        files = [*(f"{name}.npy" for name in (*COLUMNS, *(f"order_{name}" for name in ORDERS))), TEXTS, SUPPLIERS]
-        markets, categories = lists
-        QueueStatement(
-            len(order), _draw_policy(ranked).version, ranked.bands.names, tuple(markets), tuple(categories),
-            file_sums(attempt, files),
-        ).write(attempt)  # fmt: skip
+        markets, categories = _write_columns(ranked, order, keys, attempt)
+        write_table(attempt / TEXTS, _texts(keys, order), TEXT_SCHEMA)
+        drawn_by = _draw_policy(ranked).version
+        content = QueueContent(len(order), drawn_by, ranked.bands.names, tuple(markets), tuple(categories))
+        MANIFEST.write(attempt, content)
 
 
 def _write_columns(
@@ -143,8 +143,7 @@ def _write_columns(
     markets, market = _numbered(keys["market"])
     categories, category = _numbered(keys["category"])
     suppliers, supplier = _numbered(keys["supplier_id"])
-    with pa.ipc.new_file(str(folder / SUPPLIERS), pa.schema([("supplier_id", pa.string())])) as writer:
-        writer.write_table(pa.table({"supplier_id": suppliers}))
+    write_table(folder / SUPPLIERS, [pa.RecordBatch.from_pydict({"supplier_id": suppliers})])
     units = np.nan_to_num(feature("sku_units_90"))
     untested = feature("sku_days_since_test")
     columns: dict[str, NDArray[Any]] = {
@@ -156,14 +155,19 @@ def _write_columns(
         "first_order": ranked.alarms.first_order, "first_notice": ranked.alarms.first_notice,
     }  # fmt: skip
     for name, values in columns.items():
-        np.save(folder / f"{name}.npy", values[order].astype(COLUMNS[name]))
+        _write_column(folder, name, values[order].astype(COLUMNS[name]))
     by = {
         "units": -units[order], "harm": -(ranked.p_fail * units)[order],
         "tested": -np.nan_to_num(untested[order], nan=np.inf), "sku": order.astype(np.float64),
     }  # fmt: skip
     for name in ORDERS:
-        np.save(folder / f"order_{name}.npy", np.lexsort((order, by[name])).astype(np.int32))  # equals by name
+        _write_column(folder, f"order_{name}", np.lexsort((order, by[name])).astype(np.int32))  # equals by name
     return markets.to_pylist(), categories.to_pylist()
+
+
+def _write_column(folder: Path, name: str, values: NDArray[Any]) -> None:
+    # One batch, so that it can be read as one array in the memory of the file.
+    write_table(folder / file_of(name), [pa.RecordBatch.from_pydict({name: as_numbers(values)})])
 
 
 def _draw_policy(ranked: RankedCatalogue) -> DecisionPolicy:
@@ -195,11 +199,11 @@ def _numbered(texts: pa.ChunkedArray) -> tuple[pa.Array, NDArray[np.int64]]:
     return encoded.dictionary.take(by_name), place[encoded.indices.to_numpy(zero_copy_only=False)]
 
 
-def _write_texts(keys: pa.Table, order: NDArray[np.int32], path: Path) -> None:
-    with pa.ipc.new_file(str(path), TEXT_SCHEMA) as writer:
-        for start in range(0, len(order), ROWS_PER_BATCH):
-            rows = keys.take(pa.array(order[start : start + ROWS_PER_BATCH]))
-            titles = pc.fill_null(rows["title"], "")
-            sought = pc.binary_join_element_wise(rows["sku_id"], rows["supplier_id"], titles, "\n")
-            texts = {"sku_id": rows["sku_id"], "title": rows["title"], "found_by": pc.utf8_lower(sought)}
-            writer.write_table(pa.table(texts, schema=TEXT_SCHEMA).combine_chunks())
+def _texts(keys: pa.Table, order: NDArray[np.int32]) -> Iterator[pa.RecordBatch]:
+    """The texts in the order of rank, in TEXT_SCHEMA."""
+    for start in range(0, len(order), ROWS_PER_BATCH):
+        rows = keys.take(pa.array(order[start : start + ROWS_PER_BATCH]))
+        titles = pc.fill_null(rows["title"], "")
+        sought = pc.binary_join_element_wise(rows["sku_id"], rows["supplier_id"], titles, "\n")
+        texts = {"sku_id": rows["sku_id"], "title": rows["title"], "found_by": pc.utf8_lower(sought)}
+        yield from pa.table(texts, schema=TEXT_SCHEMA).combine_chunks().to_batches()

@@ -1,6 +1,5 @@
 """The laws of the catalogue."""
 
-import os
 import re
 import subprocess
 import sys
@@ -10,10 +9,9 @@ from typing import get_args
 import pytest
 
 from features.definition import KEYS, Unit
-from features.fitted_tables import UNTRAINED_RATES
 from features.registry import BY_NAME, CATALOGUE, FEATURE_NAMES, Feature, Group
 from features.registry_docs import README, with_feature_list
-from features.version import compiled_sql, feature_version
+from tests.features.small_world import SmallWorld
 
 EACH = pytest.mark.parametrize("feature", CATALOGUE, ids=FEATURE_NAMES)
 
@@ -50,28 +48,9 @@ def test_a_feature_belongs_somewhere(feature: Feature) -> None:
 
 
 @pytest.mark.parametrize("forbidden", ["country", "strategy", "propensity", "package", "lab_id", "cost_eur"])
-def test_the_compiled_query_never_names_what_must_stay_behind(forbidden: str) -> None:
+def test_the_compiled_query_never_names_what_must_stay_behind(world: SmallWorld, forbidden: str) -> None:
     """Country and the reasons for testing are not even read."""
-    assert f'"{forbidden}"' not in compiled_sql()
-
-
-@pytest.mark.parametrize("hash_seed", ["1", "2", "3"])
-def test_the_version_is_the_same_in_another_process(hash_seed: str) -> None:
-    """Nothing random enters the version, not even the order in which Python walks a set."""
-    told = subprocess.run(
-        [sys.executable, "-c", "from features.version import feature_version; print(feature_version())"],
-        capture_output=True, text=True, check=True, cwd=Path(__file__).resolve().parents[2],
-        env={**os.environ, "PYTHONHASHSEED": hash_seed},
-    )  # fmt: skip
-    assert re.fullmatch(r"f-[0-9a-f]{12}", feature_version())
-    assert told.stdout.strip() == feature_version()
-
-
-def test_another_expression_is_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The version follows what is computed, not only what is said."""
-    before = compiled_sql()
-    monkeypatch.setitem(UNTRAINED_RATES, "sku_fail", UNTRAINED_RATES["sku_fail"]._replace(strength=4.0))
-    assert compiled_sql() != before
+    assert f'"{forbidden}"' not in world.sql
 
 
 def test_the_catalogue_needs_neither_ibis_nor_pandas() -> None:

@@ -1,6 +1,8 @@
 """The extractor: any input, offsets into the original, company that changes nothing, and time that is linear."""
 
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -9,8 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
+from features.review_text.classifier import FOLDER, read_model, write_model
 from features.review_text.classifier_training import training_sentences
 from features.review_text.extractor import (
+    EXTRACTOR,
     SCHEMA,
     BlindSpot,
     ExtractionResult,
@@ -22,7 +26,11 @@ from features.review_text.extractor import (
     in_order,
     sampled_rows,
     signs_of_incident,
+    version_of,
 )
+from features.review_text.hazards import HAZARDS
+from features.review_text.lexicon import CUES, PHRASES
+from features.review_text.normalization import WORDS
 
 
 @given(st.integers(0, 2**40), st.integers(0, 2**32))
@@ -158,3 +166,37 @@ def test_results_come_in_the_order_given() -> None:
 def test_the_version_names_the_extractor() -> None:
     assert extractor_version().startswith("x-")
     assert len(extractor_version()) == 14
+
+
+def tables_like(folder: Path, change: tuple[str, str] = ("", "")) -> tuple[Path, ...]:
+    """Copies of the extractor's tables under other names, with one piece of text exchanged."""
+    copies = []
+    for number, table in enumerate((HAZARDS, PHRASES, CUES, WORDS)):
+        copies.append(folder / f"{number}.toml")
+        copies[-1].write_text(table.read_text(encoding="utf-8").replace(*change, 1), encoding="utf-8")
+    return tuple(copies)
+
+
+@pytest.mark.parametrize("change", [("", ""), ("# The", "# These are the"), ("a burn or a scald", "burns"),
+                                    ("ends the reach of a negation", "stops it")])  # fmt: skip
+def test_names_comments_and_meanings_leave_the_version_as_it_is(tmp_path: Path, change: tuple[str, str]) -> None:
+    """No review needs to be read again for them."""
+    assert version_of(EXTRACTOR, tables_like(tmp_path, change), FOLDER) == extractor_version()
+
+
+@pytest.mark.parametrize("change", [("electrocuted", "electrified"), ("shift = 0.0", "shift = 0.5"),
+                                    ("safety = true", "safety = false"), ("the and to", "the to")])  # fmt: skip
+def test_phrases_cues_and_words_change_the_version(tmp_path: Path, change: tuple[str, str]) -> None:
+    """They decide what is found."""
+    assert version_of(EXTRACTOR, tables_like(tmp_path, change), FOLDER) != extractor_version()
+
+
+def test_the_number_and_the_model_change_the_version(tmp_path: Path) -> None:
+    """Code that reads otherwise raises the number; learned weights count by themselves."""
+    tables = tables_like(tmp_path)
+    write_model(replace(read_model(), offset=read_model().offset + 0.1), tmp_path / "model")
+    versions = {version_of(EXTRACTOR, tables, FOLDER), version_of(EXTRACTOR + 1, tables, FOLDER),
+                version_of(EXTRACTOR, tables, tmp_path / "model")}  # fmt: skip
+    assert len(versions) == 3
+    write_model(read_model(), tmp_path / "copy")
+    assert version_of(EXTRACTOR, tables, tmp_path / "copy") == extractor_version()

@@ -19,7 +19,7 @@ from features.fitted_tables import FittedTables
 from features.point_in_time import feature_table
 from features.registry import CATALOGUE, FEATURE_NAMES
 from features.snapshot import storage, writer
-from features.snapshot.reader import Snapshot, open_snapshot, verify_snapshot
+from features.snapshot.reader import INDEX_FILE, MANIFEST, Snapshot, open_snapshot, verify_snapshot
 from features.snapshot.writer import catalogue_on, reference_digest, snapshot_name, write_snapshot
 from features.version import feature_version
 from tests.features.catalogues import DAY, small_catalogue
@@ -153,7 +153,8 @@ def test_keys_that_share_a_hash_are_told_apart(
     monkeypatch.setattr(storage, "key_hash", lambda sku_id, _market: len(sku_id))
     shutil.copytree(folder, tmp_path / "collisions")
     hashes = np.array([storage.key_hash(*key) for key in zip(*keys_of(snapshot), strict=True)], dtype=np.uint64)
-    storage.write_key_index(tmp_path / "collisions", hashes)
+    storage.write_hash_index(tmp_path / "collisions" / INDEX_FILE, hashes)
+    MANIFEST.write(tmp_path / "collisions", MANIFEST.read(folder))
     other = open_snapshot(tmp_path / "collisions")
     np.testing.assert_array_equal(other.find(*keys_of(other)), np.arange(SKUS))
     assert other.find(["K-x"], ["DE"]) == [-1]
@@ -175,7 +176,7 @@ def test_a_snapshot_whose_writing_was_cut_off_is_refused(folder: Path, tmp_path:
         open_snapshot(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["sku.arrow", "supplier.arrow", "sku_index_hash.npy", "snapshot.json"])
+@pytest.mark.parametrize("name", ["sku.arrow", "supplier.arrow", INDEX_FILE, "snapshot.json"])
 def test_a_file_cut_short_is_named(folder: Path, tmp_path: Path, name: str) -> None:
     """A file cut short is named."""
     for path in folder.iterdir():
@@ -257,7 +258,7 @@ def test_a_failed_write_leaves_the_previous_snapshot(
     def no_space(*_: object) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(writer, "write_key_index", no_space)
+    monkeypatch.setattr(writer, "write_hash_index", no_space)
     with pytest.raises(OSError, match="No space"):
         write_snapshot(tables, DAY, FittedTables.untrained(), folder, SilentProgress())
     np.testing.assert_array_equal(open_snapshot(folder).matrix(0, SKUS), before)

@@ -214,8 +214,8 @@ def test_a_draw_of_another_policy_is_drawn_anew(shop: AppContext, published: Onl
     """The queue keeps the draw of the policy of its day; a later policy counts from the moment it is in force."""
     stored = published.queue.column("drawn").copy()
     published.queue.__dict__["_columns"] = {**published.queue.__dict__["_columns"], "drawn": ~stored}
-    older = replace(published.queue.__dict__["_statement"], draw_policy="2020-01-01-00000000")
-    published.queue.__dict__["_statement"] = older
+    older = replace(published.queue.__dict__["_content"], draw_policy="2020-01-01-00000000")
+    published.queue.__dict__["_content"] = older
     veil = blind_scores(shop, published, Person("Olga", "officer", "k-officer"), flagged_bands(published))
     assert veil.veiled is not None
     assert veil.veiled.tolist() == stored.tolist()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from data import contract
@@ -21,16 +21,7 @@ from features.review_text.classifier import COUNTS_FROM
 from features.snapshot.reader import open_snapshot
 from features.snapshot.writer import write_snapshot
 from serving.dossiers import records
-from serving.dossiers.reader import (
-    MONTHS_KEPT,
-    OWNER,
-    STATEMENT,
-    Dossiers,
-    OwnedRows,
-    months_before,
-    verify_dossiers,
-    write_owned_rows,
-)
+from serving.dossiers.reader import MANIFEST, MONTHS_KEPT, Dossiers, months_before, verify_dossiers
 from serving.dossiers.writer import dossiers_name, write_dossiers
 from tests.features.catalogues import DAY, small_catalogue
 from tests.features.small_world import AS_OF, Rows
@@ -176,32 +167,12 @@ def test_the_months_end_with_the_month_of_the_day_before(as_of: date) -> None:
     assert all((late - early).days in (28, 29, 30, 31) for early, late in pairwise(months))
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    counts=st.lists(st.integers(0, 5), min_size=1, max_size=12),
-    sizes=st.lists(st.integers(1, 7), min_size=1, max_size=30),
-)
-def test_an_owner_gets_its_rows_however_they_lie_in_batches(
-    counts: list[int], sizes: list[int], tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    owners = [owner for owner, count in enumerate(counts) for _ in range(count)]
-    rows = pa.record_batch({OWNER: pa.array(owners, pa.int32()), "number": pa.array(range(len(owners)), pa.int64())})
-    starts = [0]
-    for size in [*sizes, len(owners)]:
-        starts.append(starts[-1] + size)
-    path = tmp_path_factory.mktemp("owned") / "rows.arrow"
-    write_owned_rows(path, rows.schema, (rows.slice(a, b - a) for a, b in pairwise(starts)))
-    read = OwnedRows(path)
-    for owner in range(-1, len(counts) + 1):
-        assert read.of(owner) == [row for row in rows.to_pylist() if row[OWNER] == owner]
-
-
 def test_half_written_dossiers_are_refused(dossiers: Dossiers, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"dossiers\.json is missing. Run `touchstone score`"):
         Dossiers(tmp_path)
-    record = json.loads((dossiers.folder / STATEMENT.name).read_text())
-    for text, sentence in (("{", "is not a statement"), (json.dumps(record | {"format": 9}), "has format 9")):
-        (tmp_path / STATEMENT.name).write_text(text)
+    record = json.loads((dossiers.folder / MANIFEST.name).read_text())
+    for text, sentence in (("{", "is not the manifest"), (json.dumps(record | {"format": 9}), "has format 9")):
+        (tmp_path / MANIFEST.name).write_text(text)
         with pytest.raises(UserError, match=sentence):
             Dossiers(tmp_path)
 

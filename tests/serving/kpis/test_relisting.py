@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.progress import SilentProgress
-from serving.dossiers.reader import OWNER, Dossiers, write_owned_rows
+from features.snapshot.storage import write_table
+from serving.dossiers.reader import OWNER, Dossiers
 from serving.dossiers.writer import write_dossiers
 from serving.kpis.aggregate import totals_of
 from serving.kpis.relisting import DAYS, RelistingCounts, count_relistings
@@ -55,7 +56,7 @@ def test_whatever_the_spelling(data: st.DataObject) -> None:
     rows = [{**asdict(each), OWNER: place} for place, each in enumerate(listings)]
     with TemporaryDirectory() as folder:
         batch = pa.RecordBatch.from_pylist(rows, SCHEMA)
-        write_owned_rows(Path(folder) / "listing.arrow", SCHEMA, [batch])
+        write_table(Path(folder) / "listing.arrow", [batch], SCHEMA)
         found = count_relistings(Path(folder), removals, END)
     assert found == by_comparing(listings, removals, END)
 

@@ -98,7 +98,7 @@ def test_it_stays_while_any_file_of_the_next_is_cut_short_and_moves_on_when_it_i
     assert next_of(desk) is not first
 
 
-@pytest.mark.parametrize("broken", ["publication.json", "ranks.npy", "p_fail.npy", "snapshot.json", "dossiers.json"])
+@pytest.mark.parametrize("broken", ["publication.json", "scores.arrow", "snapshot.json", "dossiers.json"])
 def test_it_stays_while_one_bit_of_the_next_is_wrong(own: Scored, broken: str) -> None:
     """A flipped bit in what names and ranks the catalogue is never served."""
     desk = HotReloader(own.workspace)
@@ -120,7 +120,7 @@ def test_a_broken_publication_is_said_once_and_not_opened_at_every_look(
     desk = HotReloader(own.workspace)
     first = desk.published()
     scored_again(own)
-    files_of_next(own)["ranks.npy"].write_bytes(b"")
+    files_of_next(own)["scores.arrow"].write_bytes(b"")
     monkeypatch.setattr(time, "time", lambda: 0.0)
     opened = 0
 
@@ -183,7 +183,7 @@ def test_a_desk_that_watches_survives_whatever_happens(own: Scored, monkeypatch:
     assert desk.published() is not first
 
 
-@pytest.mark.parametrize("broken", ["sku.arrow", "sku_index_row.npy", "tests.arrow", "listing.arrow"])
+@pytest.mark.parametrize("broken", ["sku.arrow", "sku_index.arrow", "tests.arrow", "listing.arrow"])
 def test_a_changed_file_is_not_published_and_the_next_run_writes_it_anew(own: Scored, broken: str) -> None:
     """Publishing reads every file; a wrong bit leaves the present publication, and scoring again mends it."""
     before, published = published_name(own.workspace), open_online_store(own.workspace)
@@ -220,7 +220,7 @@ def test_it_stays_while_the_next_model_was_tampered_with(own: Scored) -> None:
 def test_a_pointer_to_nothing_is_refused(own: Scored) -> None:
     """A pointer that names no publication is a sentence, not a crash."""
     write_pointer(publications(own.workspace) / "CURRENT", "p-000000000000")
-    with pytest.raises(UserError, match="p-000000000000 cannot be read"):
+    with pytest.raises(UserError, match=r"no complete publication in .*p-000000000000: publication\.json is missing"):
         HotReloader(own.workspace).published()
 
 
@@ -269,7 +269,7 @@ def test_scores_without_dossiers_are_served_and_say_so_when_asked(own: Scored) -
 def test_dossiers_of_another_catalogue_are_refused(own: Scored) -> None:
     """Dossiers whose lake is not the snapshot's are never served beside it."""
     published = open_online_store(own.workspace)
-    statement = published.dossiers.folder / "dossiers.json"
-    statement.write_text(statement.read_text(encoding="utf-8").replace('"in-memory"', '"l-0"'), encoding="utf-8")
+    manifest = published.dossiers.folder / "dossiers.json"
+    manifest.write_text(manifest.read_text(encoding="utf-8").replace('"in-memory"', '"l-0"'), encoding="utf-8")
     with pytest.raises(UserError, match="another set of dossiers than the one that was published"):
         open_online_store(own.workspace)
