@@ -1,4 +1,4 @@
-"""Features: the pipeline at size, the next day's work, and the same features in pandas.
+"""Features: the pipeline at size, the next day's work, and the same features by hand in Polars, DuckDB and pandas.
 
 Run with `python -m benchmarks.features [SKUS ...]` (default 100,000 and 1,000,000; 10,000,000 needs 20 GB of disk).
 """
@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,27 +19,30 @@ from typing import Any
 import ibis
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from benchmarks.big_marketplace import AS_OF, write_big_marketplace
-from benchmarks.pandas_features import PEER_FEATURES, features_in_pandas
+from benchmarks.duckdb_features import features_in_duckdb
+from benchmarks.pandas_features import features_in_pandas
+from benchmarks.peers import PEER_FEATURES
+from benchmarks.polars_features import features_in_polars
 from benchmarks.report import interleaved_medians, machine, table, versions, write_report
-from data.contract import BY_NAME as TABLES_BY_NAME
 from data.lake.partitions import day_names, write_days
 from data.lake.store import open_lake
-from data.lake.surrogate_keys import SKU_CODE
-from data.lake.tables import Tables, schema_of
+from data.lake.tables import Tables
 from data.progress import SilentProgress
 from data.workspace import Workspace
-from features.definition import KEYS
+from features.definition import KEYS, Entity, Feature, left_join_missing
 from features.fitted_tables import FittedTables
-from features.groups.reviews import READ
+from features.groups.lab_history import listed
+from features.point_in_time import point_in_time_join
 from features.registry import BY_NAME, FEATURE_NAMES
 from features.review_text.incremental import read_lake
-from features.snapshot.entities import Morning, place_of
-from features.snapshot.matrices import laid
-from features.snapshot.writer import write_snapshot
+from features.snapshot.entities import SnapshotDate, row_column
+from features.snapshot.matrices import catalogue_features
+from features.snapshot.writer import catalogue_on, write_snapshot
 
-SUPPLIER = place_of("supplier")
+SUPPLIER, TOUCHSTONE = row_column("supplier"), "touchstone"
 SIZES = (100_000, 1_000_000)
 PEER_SKUS, ROUNDS, AGREEMENT = 1_000_000, 3, 1e-9
 MEMORY_LIMIT = "5GB"
@@ -103,11 +105,11 @@ def _add_a_day_of_reviews(home: Path) -> None:
 
 
 def peer_frame(tables: Tables) -> pd.DataFrame:
-    """The features that pandas computes too, of every SKU on AS_OF."""
-    of = {entity: [BY_NAME[name] for name in PEER_FEATURES if BY_NAME[name].entity == entity]
-          for entity in ("sku", "supplier")}  # fmt: skip
-    with laid(Morning(AS_OF, tables, FittedTables.untrained()), [*of["sku"], *of["supplier"]]) as catalogue:
-        skus, suppliers = catalogue.places["sku"], catalogue.matrix(catalogue.places["supplier"], of["supplier"])
+    """The features that the peers compute too, of every SKU on AS_OF."""
+    of = declared_features()
+    snapshot = SnapshotDate(AS_OF, tables, FittedTables.untrained())
+    with catalogue_features(snapshot, [*of["sku"], *of["supplier"]]) as catalogue:
+        skus, suppliers = catalogue.entities["sku"], catalogue.matrix(catalogue.entities["supplier"], of["supplier"])
         keys = catalogue.backend.to_pyarrow(skus.rows.order_by(skus.column).select(*KEYS["sku"], SUPPLIER))
         matrix = np.empty((len(keys), len(PEER_FEATURES)), order="F")
         own, shared = np.split(matrix, [len(of["sku"])], axis=1)
@@ -116,29 +118,42 @@ def peer_frame(tables: Tables) -> pd.DataFrame:
     with ThreadPoolExecutor() as threads:
         list(threads.map(lambda values, column: np.take(values, owner, out=column, mode="clip"), suppliers.T, shared.T))
     frame = pd.DataFrame(matrix, columns=[feature.name for entity in of.values() for feature in entity], copy=False)
-    for place, name in enumerate(KEYS["sku"]):
-        frame.insert(place, name, keys[name].to_pandas())
+    for position, name in enumerate(KEYS["sku"]):
+        frame.insert(position, name, keys[name].to_pandas())
     return frame
 
 
-def without_codes(tables: Tables) -> Tables:
-    """The tables in the columns of the contract alone, so that SKUs must be told apart by their keys."""
-    contract = {
-        name: tables[name].select(*schema_of(table)) for name, table in TABLES_BY_NAME.items() if tables.has(name)
-    }
-    return replace(tables, given={**tables.given, **contract, READ: tables[READ].drop(SKU_CODE)})
+def declared_features() -> Mapping[Entity, list[Feature]]:
+    """The declarations of PEER_FEATURES by entity."""
+    entities: tuple[Entity, ...] = ("sku", "supplier")
+    return {entity: [BY_NAME[name] for name in PEER_FEATURES if BY_NAME[name].entity == entity] for entity in entities}
 
 
-def pandas_frame(home: Path, tables: Tables) -> pd.DataFrame:
-    """The same features by the peer, from the files that the tables are read from."""
-    workspace = Workspace(home)
-    return features_in_pandas(workspace.lake / tables.fingerprint, workspace.review_signals, AS_OF)
+def joined_frame(tables: Tables) -> pa.Table:
+    """The same by the other executor: joined to the day on DuckDB, as training rows are."""
+    of, reference, keys = declared_features(), FittedTables.untrained(), list(KEYS["supplier"])
+    days = left_join_missing(catalogue_on(tables, AS_OF), listed(tables).select(*KEYS["sku"], *keys), KEYS["sku"])
+    suppliers = point_in_time_join(days.select(*keys, "as_of").distinct(), tables, reference, of["supplier"])
+    wide = left_join_missing(point_in_time_join(days, tables, reference, of["sku"]), suppliers, [*keys, "as_of"])
+    return tables.backend.to_pyarrow(wide.select(*KEYS["sku"], *PEER_FEATURES))
 
 
-SIDES: Mapping[str, Callable[[Path, Tables], pd.DataFrame]] = {
-    "touchstone": lambda _, tables: peer_frame(tables),
-    "touchstone, coding included": lambda _, tables: peer_frame(without_codes(tables)),
-    "pandas": pandas_frame,
+def of_lake(peer: Callable[[Path, Path, date], Any]) -> "Callable[[Path, Tables], Any]":
+    """The frame of a peer, from the files that the tables are read from."""
+
+    def frame(home: Path, tables: Tables) -> Any:
+        workspace = Workspace(home)
+        return peer(workspace.lake / tables.fingerprint, workspace.review_signals, AS_OF)
+
+    return frame
+
+
+SIDES: Mapping[str, Callable[[Path, Tables], Any]] = {
+    TOUCHSTONE: lambda _, tables: peer_frame(tables),
+    "the same declarations on DuckDB": lambda _, tables: joined_frame(tables),
+    "Polars by hand": of_lake(features_in_polars),
+    "DuckDB SQL by hand": of_lake(features_in_duckdb),
+    "pandas with codes": of_lake(features_in_pandas),
 }
 
 
@@ -168,21 +183,30 @@ def side(name: str, home: Path) -> Iterator[Callable[[], None]]:
         yield make
 
 
-def against_pandas(home: Path, skus: int) -> dict[str, Any]:
-    """Both sides from the same Parquet files to a frame in memory: medians of interleaved runs, and the difference."""
+def against_peers(home: Path, skus: int) -> dict[str, Any]:
+    """All sides from the same Parquet files to a frame in memory: medians of interleaved runs, and the difference."""
     write_big_marketplace(home, skus)
     tables = read_lake(Workspace(home))
     with ExitStack() as stack:
         seconds = interleaved_medians({name: stack.enter_context(side(name, home)) for name in SIDES}, ROUNDS)
-    keys = ["sku_id", "market"]
-    found, expected = (SIDES[name](home, tables).set_index(keys).sort_index() for name in ("touchstone", "pandas"))
-    names = list(PEER_FEATURES)
+    found = {name: _sorted(make(home, tables)) for name, make in SIDES.items()}
+    differences = {name: largest_difference(found[TOUCHSTONE], frame) for name, frame in found.items()}
+    return {"skus": skus, "features": len(PEER_FEATURES), "seconds": seconds,
+            "largest_difference": max(differences.values())}  # fmt: skip
+
+
+def _sorted(rows: Any) -> pd.DataFrame:
+    """The rows of any library as a frame by SKU."""
+    frame = rows if isinstance(rows, pd.DataFrame) else rows.to_pandas()
+    return frame.set_index(list(KEYS["sku"])).sort_index()[list(PEER_FEATURES)].astype("float64")
+
+
+def largest_difference(found: pd.DataFrame, expected: pd.DataFrame) -> float:
+    """The largest difference of any value; AssertionError where SKUs, missing values or values differ."""
     if not found.index.equals(expected.index):
-        raise AssertionError("Pandas and the pipeline answered different SKUs.")
-    np.testing.assert_allclose(found[names], expected[names], rtol=0, atol=AGREEMENT)
-    difference = float(np.nanmax(np.abs(found[names].to_numpy(float) - expected[names].to_numpy(float))))
-    return {"skus": skus, "features": len(names), "seconds": seconds, "largest_difference": difference,
-            "ratio": seconds["pandas"] / seconds["touchstone"]}  # fmt: skip
+        raise AssertionError("Two sides answered different SKUs.")
+    np.testing.assert_allclose(found, expected, rtol=0, atol=AGREEMENT)
+    return float(np.nanmax(np.abs(found.to_numpy() - expected.to_numpy())))
 
 
 def report(sizes: list[dict[str, Any]], peer: dict[str, Any]) -> Path:
@@ -193,25 +217,23 @@ def report(sizes: list[dict[str, Any]], peer: dict[str, Any]) -> Path:
     ]  # fmt: skip
     columns = ["SKUs", "events", "full s", "peak GiB", "next day s", "peak GiB"]
     against = (
-        f"{peer['features']} of the {len(FEATURE_NAMES)} features, {peer['skus']:,} SKUs: pandas "
-        f"{peer['seconds']['pandas']:.1f} s, the pipeline {peer['seconds']['touchstone']:.1f} s: {peer['ratio']:.1f} "
-        f"times. From tables without the codes that an ingest gives SKUs and their events: "
-        f"{peer['seconds']['touchstone, coding included']:.1f} s. "
-        f"Medians of {ROUNDS} interleaved runs, Parquet files to a frame in memory, each side in a process of its own "
-        "that has made the frame once before; the largest difference of any value is "
-        f"{peer['largest_difference']:.1e}. Both take the reviews as read for "
-        "hazards, from the same files, which keep the codes of SKUs; the pipeline computes on every core, pandas on "
-        "one. Pandas computes every feature of SKUs and suppliers that orders, returns, reviews, lab tests and "
-        f"certificates tell: {', '.join(PEER_FEATURES)}."
+        f"{peer['features']} of the {len(FEATURE_NAMES)} features, {peer['skus']:,} SKUs. Medians of {ROUNDS} "
+        "interleaved runs, Parquet files to a frame in memory, each side in a process of its own that has made the "
+        f"frame once before, on every core (pandas on one); the largest difference of any value is "
+        f"{peer['largest_difference']:.1e}. All take the reviews as read for hazards, from the same files, and know "
+        "SKUs by the lake's codes. The peers compute every feature of SKUs and suppliers that orders, returns, "
+        f"reviews, lab tests and certificates tell: {', '.join(PEER_FEATURES)}."
     )
+    seconds = sorted(peer["seconds"].items(), key=lambda each: each[1])
     sections = [
         "A snapshot of the whole catalogue: all features of all SKUs on one day, from the lake to the files on disk. "
         "Reviews are kept by day: the next day brings a two-hundredth more of them, all on one new day, and only they "
         f"are read for hazards; all else is computed in full. DuckDB may take {MEMORY_LIMIT} and spills beyond.",
-        table(columns, rows), "## Against pandas", against,
+        table(columns, rows), "## Against the same features by hand",
+        table(["side", "seconds"], [[name, f"{value:.1f}"] for name, value in seconds]), against,
     ]  # fmt: skip
-    about = {"machine": machine(), "versions": versions("duckdb", "ibis-framework", "pandas", "pyarrow")}
-    return write_report("features", "Features at size", {**about, "sizes": sizes, "pandas": peer}, sections)
+    about = {"machine": machine(), "versions": versions("duckdb", "ibis-framework", "pandas", "polars", "pyarrow")}
+    return write_report("features", "Features at size", {**about, "sizes": sizes, "peers": peer}, sections)
 
 
 def main(arguments: list[str]) -> None:
@@ -223,7 +245,7 @@ def main(arguments: list[str]) -> None:
         serve_side(arguments[1], Path(arguments[2]))
         return
     with tempfile.TemporaryDirectory() as scratch:
-        peer = against_pandas(Path(scratch) / "peer", PEER_SKUS)
+        peer = against_peers(Path(scratch) / "peer", PEER_SKUS)
         shutil.rmtree(Path(scratch) / "peer")
         sizes = []
         for skus in [int(text) for text in arguments] or SIZES:

@@ -1,11 +1,8 @@
 """What is declared about one feature."""
 
-import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce, wraps
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 from features.fitted_tables import FittedTables, Prior
 
@@ -13,35 +10,6 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
     from data.lake.tables import Tables
-    from features.snapshot.entities import Morning, Places
-
-Name = TypeVar("Name", bound=str)
-Rows = Callable[["Tables"], "ir.Table"]
-
-
-def shared(rows: Rows) -> Rows:
-    """`rows`, or the table of its name where the tables at hand carry it already."""
-    name = rows.__name__
-
-    @wraps(rows)
-    def found(tables: "Tables") -> "ir.Table":
-        return tables[name] if tables.has(name) else rows(tables)
-
-    return found
-
-
-@contextmanager
-def kept(tables: "Tables", expressions: Mapping[Name, "ir.Table"]) -> Iterator[Mapping[Name, "ir.Table"]]:
-    """Each expression computed once into a temporary table, dropped at the end."""
-    found: dict[Name, ir.Table] = {}
-    names = {name: f"{name}_{uuid.uuid4().hex[:8]}" for name in expressions}
-    try:
-        for name, expression in expressions.items():
-            found[name] = tables.backend.create_table(names[name], expression, temp=True)
-        yield found
-    finally:
-        for name in found:
-            tables.backend.drop_table(names[name], force=True)
 
 
 def within(seen: "ir.Table", window_days: int) -> "ir.BooleanValue":
@@ -57,6 +25,11 @@ def count(condition: "ir.BooleanValue") -> "ir.IntegerScalar":
 def total(number: "ir.NumericValue", condition: "ir.BooleanValue") -> "ir.NumericScalar":
     """The sum of `number` over the rows that fulfil `condition`; 0 where nothing was seen."""
     return condition.ifelse(number, 0).sum()
+
+
+def distinct(key: "ir.Column", condition: "ir.BooleanValue") -> "ir.IntegerScalar":
+    """How many different values of `key` the rows hold that fulfil `condition`; a missing value is none."""
+    return key.nunique(where=condition & key.notnull())  # Polars would count a missing value
 
 
 def smoothed(hits: "ir.NumericValue", trials: "ir.NumericValue", prior: Prior) -> "ir.FloatingValue":
@@ -118,44 +91,25 @@ class Feature:
     value: Callable[["ir.Table", FittedTables], "ir.Value"]
 
 
-NOBODY = -1
-
-
 @dataclass(frozen=True)
 class Events:
     """Events joined to an entity's days: `entity LEFT JOIN events ON keys AND known_on < as_of GROUP BY entity, as_of`.
 
-    `rows` yields the columns of `on`, `happened_on`, `known_on` and facts. `needs` are the contract tables without
-    which the features are missing. All features over the same rows come from one pass over them.
+    `rows` yields the columns of `on`, `happened_on`, `known_on` and facts; rows of one SKU may lack those of `on` that
+    `features.groups.lab_history.listed` has. `needs` are the contract tables without which the features are missing.
+    The whole numbers `added_by_day` are only ever added up, so that they may be added by day before they are joined.
+    All features over the same rows come from one pass over them.
     """
 
     name: str
     needs: tuple[str, ...]
     on: tuple[str, ...]
     rows: "Callable[[Tables], ir.Table]"
+    added_by_day: tuple[str, ...] = ()
 
-    def measured(
-        self, days: "ir.Table", tables: "Tables", reference: FittedTables, features: "Sequence[Feature]"
-    ) -> "ir.Table":
-        """The `features` of every row of `days` (entity keys and as_of, each pair once)."""
-        events = self.rows(tables)
-        events = events.rename({f"event_{key}": key for key in self.on})
-        same = [days[key] == events[f"event_{key}"] for key in self.on]
-        seen = days.left_join(events, [*same, events.known_on < days.as_of])
-        seen = seen.mutate(age_days=seen.as_of.delta(seen.happened_on, unit="day"))
-        return seen.group_by(list(days.columns)).aggregate(**values_of(seen, reference, features))
-
-    def measured_on(self, morning: "Morning", places: "Places", features: "Sequence[Feature]") -> "ir.Table":
-        """The `features` of every place that has seen an event, and those of one that has seen none at place NOBODY.
-
-        One day needs no join by day: events known before it are grouped by place, which gives the same values.
-        """
-        events = self.rows(morning.tables)
-        placed = places.found_in(events, self.on)
-        known = placed.filter(placed.known_on < morning.as_of)
-        seen = known.union(nothing(known, places.column))
-        seen = seen.mutate(as_of=morning.day, age_days=morning.day.delta(seen.happened_on, unit="day"))
-        return seen.group_by(places.column).aggregate(**values_of(seen, morning.reference, features))
+    def of_skus(self, rows: "ir.Table") -> bool:
+        """Whether the entity of `rows` is found through the SKU that they are of."""
+        return not set(self.on) <= set(rows.columns)
 
 
 @dataclass(frozen=True)
@@ -169,23 +123,11 @@ class Facts:
     needs: tuple[str, ...]
     rows: "Callable[[ir.Table, Tables, FittedTables], ir.Table]"
 
-    def measured(
-        self, days: "ir.Table", tables: "Tables", reference: FittedTables, features: "Sequence[Feature]"
-    ) -> "ir.Table":
-        """The `features` of every row of `days` (entity keys and as_of, each pair once)."""
-        seen = self.rows(days, tables, reference)
-        return seen.select(*days.columns, **values_of(seen, reference, features))
-
-    def measured_on(self, morning: "Morning", places: "Places", features: "Sequence[Feature]") -> "ir.Table":
-        """The `features` of every place."""
-        seen = self.rows(places.rows.mutate(as_of=morning.day), morning.tables, morning.reference)
-        return seen.select(places.column, **values_of(seen, morning.reference, features))
-
 
 Source = Events | Facts
 
 
-def passes(features: "Sequence[Feature]", tables: "Tables") -> "Mapping[Source, list[Feature]]":
+def group_by_source(features: "Sequence[Feature]", tables: "Tables") -> "Mapping[Source, list[Feature]]":
     """The features whose tables are kept, by a source that all of them can be asked from in one pass."""
     found: dict[object, tuple[Source, list[Feature]]] = {}
     for feature in features:
@@ -194,18 +136,6 @@ def passes(features: "Sequence[Feature]", tables: "Tables") -> "Mapping[Source, 
             same = (source.rows, source.on) if isinstance(source, Events) else source
             found.setdefault(same, (source, []))[1].append(feature)
     return dict(found.values())
-
-
-def measured(days: "ir.Table", tables: "Tables", reference: FittedTables, features: "Sequence[Feature]") -> "ir.Table":
-    """`days` with all `features` of one entity, each source asked once; missing where a source's table is absent."""
-    import ibis
-
-    known = passes(features, tables)
-    parts = [source.measured(days, tables, reference, asked) for source, asked in known.items()]
-    wide = reduce(lambda left, right: left_join_missing(left, right, days.columns), parts, days)
-    found = {feature.name for asked in known.values() for feature in asked}
-    absent = {feature.name: ibis.null("float64") for feature in features if feature.name not in found}
-    return wide.mutate(**absent).select(*days.columns, *(feature.name for feature in features))
 
 
 def left_join_missing(left: "ir.Table", right: "ir.Table", keys: Sequence[str]) -> "ir.Table":
@@ -219,15 +149,6 @@ def left_join_missing(left: "ir.Table", right: "ir.Table", keys: Sequence[str]) 
     return left.left_join(right.select(*keys, *added), list(keys)).select(*left.columns, *added)
 
 
-def values_of(seen: "ir.Table", reference: FittedTables, features: "Sequence[Feature]") -> "dict[str, ir.Value]":
+def feature_values(seen: "ir.Table", reference: FittedTables, features: "Sequence[Feature]") -> "dict[str, ir.Value]":
     """The expression of every feature over `seen`, as float64."""
     return {feature.name: feature.value(seen, reference).cast("float64") for feature in features}
-
-
-def nothing(events: "ir.Table", column: str) -> "ir.Table":
-    """One row in the columns of `events` that tells nothing, at place NOBODY."""
-    import ibis
-
-    row = ibis.range(NOBODY, NOBODY + 1).unnest().cast(events[column].type()).name(column).as_table()
-    return row.select(**{name: row[name] if name == column else ibis.null(dtype)
-                         for name, dtype in events.schema().items()})  # fmt: skip

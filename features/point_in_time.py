@@ -1,21 +1,29 @@
 """What SKUs look like on given days: entity tables, and their join for a spine of (sku_id, market, as_of)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import reduce
 
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
 
+from data.lake.surrogate_keys import sku_join_keys
 from data.lake.tables import Tables
-from features.definition import KEYS, Entity, left_join_missing, measured
+from features.definition import (
+    KEYS,
+    Entity,
+    Events,
+    Feature,
+    Source,
+    feature_values,
+    group_by_source,
+    left_join_missing,
+)
 from features.fitted_tables import FittedTables
-from features.groups.certificates import reuses, statuses
 from features.groups.lab_history import listed
 from features.registry import CATALOGUE, FEATURE_NAMES
 
-SHARED = (listed, statuses, reuses)
-"""Rows that several entities read alike: an engine that computes entity by entity does well to keep them."""
 SPINE_SCHEMA = ibis.schema({"sku_id": "string", "market": "string", "as_of": "date"})
 
 
@@ -35,9 +43,9 @@ def entity_table(entity: Entity, tables: Tables, spine: ir.Table, reference: Fit
     days = spine.select("sku_id", "market", "as_of").distinct()
     placed = left_join_missing(days, listed(tables), ("sku_id", "market"))
     if entity == "sku":
-        return left_join_missing(placed, measured(days, tables, reference, declared), (*keys, "as_of"))
+        return left_join_missing(placed, point_in_time_join(days, tables, reference, declared), (*keys, "as_of"))
     present = placed.drop_null(list(keys)).select(*keys, "as_of").distinct()
-    return measured(present, tables, reference, declared)
+    return point_in_time_join(present, tables, reference, declared)
 
 
 def feature_table(tables: Tables, spine: ir.Table, reference: FittedTables) -> ir.Table:
@@ -55,6 +63,51 @@ def join_entities(spine: ir.Table, found: Mapping[Entity, ir.Table]) -> ir.Table
         if entity != "sku":
             wide = left_join_missing(wide, found[entity], (*keys, "as_of"))
     return wide.select(*spine.columns, *FEATURE_NAMES)
+
+
+def point_in_time_join(
+    days: ir.Table, tables: Tables, reference: FittedTables, features: Sequence[Feature]
+) -> ir.Table:
+    """`days` (keys of an entity and as_of, each pair once) with all `features` of the entity.
+
+    Each source is asked once; a feature is missing where a table of its source is absent.
+    """
+    declared = group_by_source(features, tables)
+    parts = [_of_source(source, days, tables, reference, few) for source, few in declared.items()]
+    wide = reduce(lambda left, right: left_join_missing(left, right, days.columns), parts, days)
+    absent = {feature.name: ibis.null("float64") for feature in features if feature.name not in wide.columns}
+    return wide.mutate(**absent).select(*days.columns, *(feature.name for feature in features))
+
+
+def _of_source(
+    source: Source, days: ir.Table, tables: Tables, reference: FittedTables, features: Sequence[Feature]
+) -> ir.Table:
+    """The `features` of one source for every row of `days`."""
+    if not isinstance(source, Events):
+        facts = source.rows(days, tables, reference)
+        return facts.select(*days.columns, **feature_values(facts, reference, features))
+    events = _keyed(source, tables)
+    events = events.rename({f"event_{key}": key for key in source.on})
+    same = [days[key] == events[f"event_{key}"] for key in source.on]
+    seen = days.left_join(events, [*same, events.known_on < days.as_of])
+    seen = seen.mutate(age_days=seen.as_of.delta(seen.happened_on, unit="day"))
+    return seen.group_by(list(days.columns)).aggregate(**feature_values(seen, reference, features))
+
+
+def _keyed(source: Events, tables: Tables) -> ir.Table:
+    """The events of a source with the keys of their entity, those of the SKU they are of where they lack them."""
+    events = source.rows(tables)
+    if not source.of_skus(events):
+        return events
+    listing = listed(tables)
+    same = sku_join_keys(events, listing)
+    owners = listing.select(*same, *(key for key in source.on if key not in events.columns))
+    owned = events.inner_join(owners, list(same))
+    if not source.added_by_day:
+        return owned
+    # An owner has many SKUs but few days.
+    sums = {name: owned[name].sum() for name in source.added_by_day}
+    return owned.group_by(*source.on, "happened_on", "known_on").aggregate(**sums)
 
 
 def feature_frame(tables: Tables, spine_frame: pd.DataFrame, reference: FittedTables) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from features.definition import Events, Feature, count, days_since_last, share, shared, smoothed, within
+from features.definition import Events, Feature, count, days_since_last, distinct, share, smoothed, within
 from features.fitted_tables import FittedTables
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ GRAVITY = {"claimed": 0, "confirmed": 1, "expired": 2, "out_of_scope": 3, "withd
 REFUTED = ["denied", "out_of_scope", "withdrawn"]
 
 
-@shared
 def statuses(tables: "Tables") -> "ir.Table":
     """Every status of every certificate, with `superseded_on`: the first day a later status of it was known.
 
@@ -35,7 +34,6 @@ def statuses(tables: "Tables") -> "ir.Table":
     )
 
 
-@shared
 def reuses(tables: "Tables") -> "ir.Table":
     """Pairs of a SKU and another SKU (`other_sku_id`) that names the same certificate, known once both are."""
     import ibis
@@ -148,7 +146,7 @@ FEATURES: tuple[Feature, ...] = (
         meaning="other products that name the same certificate",
         unit="count", group=GROUP, entity="sku", direction=0,
         sentence="{value} other product[s] [names|name] the same certificate.", missing=UNKNOWN,
-        source=REUSES, value=lambda seen, _: seen.other_sku_id.nunique(),
+        source=REUSES, value=lambda seen, _: distinct(seen.other_sku_id, seen.other_sku_id.notnull()),
     ),
     Feature(
         name="supplier_refuted_rate",

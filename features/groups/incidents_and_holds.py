@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Final
 
+from data.lake.surrogate_keys import sku_key_columns
 from features.definition import Events, Feature, count, days_since_last, within
-from features.groups.lab_history import listed
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -15,18 +15,8 @@ SERIOUS_INJURY = 2
 
 
 def _incidents(tables: "Tables") -> "ir.Table":
-    incidents = tables["incidents"].select(
-        "incident_id", "sku_id", "market", "happened_on", "known_on", "injury_severity"
-    )
-    return incidents.inner_join(listed(tables), ["sku_id", "market"])
-
-
-def _incidents_of_sku(tables: "Tables") -> "ir.Table":
-    return _incidents(tables)[["incident_id", "sku_id", "market", "happened_on", "known_on", "injury_severity"]]
-
-
-def _incidents_of_supplier(tables: "Tables") -> "ir.Table":
-    return _incidents(tables)[["incident_id", "supplier_id", "happened_on", "known_on", "injury_severity"]]
+    incidents = tables["incidents"]
+    return incidents.select(*sku_key_columns(incidents), "happened_on", "known_on", "injury_severity")
 
 
 def _holds_of_sku(tables: "Tables") -> "ir.Table":
@@ -49,8 +39,8 @@ def _remediations(tables: "Tables") -> "ir.Table":
     return tables["remediations"]
 
 
-INCIDENTS_OF_SKU = Events("incidents of the SKU", ("incidents",), ("sku_id", "market"), _incidents_of_sku)
-INCIDENTS_OF_SUPPLIER = Events("incidents of the supplier", ("incidents",), ("supplier_id",), _incidents_of_supplier)
+INCIDENTS_OF_SKU = Events("incidents of the SKU", ("incidents",), ("sku_id", "market"), _incidents)
+INCIDENTS_OF_SUPPLIER = Events("incidents of the supplier", ("incidents",), ("supplier_id",), _incidents)
 HOLDS_OF_SKU = Events("holds of the SKU", ("holds",), ("sku_id",), _holds_of_sku)
 HOLDS_OF_SUPPLIER = Events("holds of the supplier", ("holds",), ("supplier_id",), _holds_of_supplier)
 REMEDIATIONS = Events("remediations of the supplier", ("remediations",), ("supplier_id",), _remediations)

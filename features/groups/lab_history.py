@@ -2,20 +2,8 @@
 
 from typing import TYPE_CHECKING, Final
 
-from data.lake.surrogate_keys import sku_join_keys, sku_key_columns
-from features.definition import (
-    KEYS,
-    Entity,
-    Events,
-    Feature,
-    count,
-    days_since_last,
-    share,
-    shared,
-    smoothed,
-    total,
-    within,
-)
+from data.lake.surrogate_keys import sku_key_columns
+from features.definition import KEYS, Entity, Events, Feature, count, days_since_last, share, smoothed, total, within
 from features.fitted_tables import FittedTables
 from features.groups.titles import title_key
 
@@ -25,11 +13,10 @@ if TYPE_CHECKING:
     from data.lake.tables import Tables
 
 
-@shared
 def listed(tables: "Tables") -> "ir.Table":
     """The SKUs with the keys of every entity they belong to."""
     skus = tables["skus"]
-    return skus.select("sku_id", "market", "supplier_id", "factory_id", "category", title_key=title_key(skus.title))
+    return skus.select(*sku_key_columns(skus), "supplier_id", "factory_id", "category", title_key=title_key(skus.title))
 
 
 def clear_tests(tables: "Tables") -> "ir.Table":
@@ -45,17 +32,8 @@ def clear_tests(tables: "Tables") -> "ir.Table":
     )  # fmt: skip
 
 
-@shared
-def decided_tests(tables: "Tables") -> "ir.Table":
-    """The same with the keys of every entity that the SKU belongs to."""
-    facts, listing = clear_tests(tables), listed(tables)
-    on = sku_join_keys(facts, listing)
-    told = [column for column in listing.columns if column in on or column not in facts.columns]
-    return facts.inner_join(listing if len(told) == len(listing.columns) else listing.select(*told), list(on))
-
-
 def _tests_of(entity: Entity) -> Events:
-    return Events(f"tests of the {entity}", ("lab_tests",), KEYS[entity], decided_tests)
+    return Events(f"tests of the {entity}", ("lab_tests",), KEYS[entity], clear_tests)
 
 
 TESTS_OF: dict[Entity, Events] = {entity: _tests_of(entity) for entity in KEYS}

@@ -1,12 +1,17 @@
-"""What the listing itself says, and how old it is."""
+"""What the listing itself says, and how old it is.
+
+The expressions here also run on the plain values of `features.groups.new_listing`, for listings that no table holds
+yet.
+"""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Literal
 
+from data.lake.surrogate_keys import sku_join_keys
 from features.definition import Facts, Feature, count, left_join_missing, smoothed, within
 from features.fitted_tables import FittedTables
 from features.groups.lab_history import TESTS_OF
-from features.groups.titles import title_signals
+from features.groups.titles import MILLION, title_signals
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -87,9 +92,9 @@ READ = (
 
 
 def _listing(days: "ir.Table", tables: "Tables", reference: FittedTables) -> "ir.Table":
-    listing = left_join_missing(
-        days, tables["skus"].select("sku_id", "market", "category", *READ), ("sku_id", "market")
-    )
+    skus = tables["skus"]
+    keys = sku_join_keys(days, skus)
+    listing = left_join_missing(days, skus.select(*keys, "category", *READ), keys)
     return learned_of_category(listing, tables, reference)
 
 
@@ -183,6 +188,6 @@ FEATURES: tuple[Feature, ...] = (
         unit="log-odds", group=GROUP, entity="title", direction=1,
         sentence="The words of the title weigh {value} towards failing.",
         missing="The model has learned no word of this title.",
-        source=TITLE, value=lambda seen, _: seen.signal,
+        source=TITLE, value=lambda seen, _: seen.weight / MILLION / seen.words.sqrt(),
     ),
 )  # fmt: skip

@@ -1,16 +1,21 @@
-"""What a listing that the catalogue does not hold says of itself, as the pipeline would read it from the tables."""
+"""On-demand features of a listing that the catalogue does not hold: the declared expressions over plain values."""
 
 import math
+import operator
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property
+from typing import Any, Literal
 
 from features.definition import Entity
-from features.fitted_tables import FittedTables
+from features.fitted_tables import SCHEMAS, FittedTables
+from features.groups import listing_and_category as declared
+from features.groups.titles import MILLION
 
-MILLION = 1_000_000
+LISTED = tuple(feature for feature in declared.FEATURES if feature.source in (declared.LISTING, declared.TITLE))
+ASCII_WHITESPACE = " \t\n\r\v\f"
 
 
 @dataclass(frozen=True)
@@ -52,58 +57,108 @@ class NewListing:
         return keys
 
 
+@dataclass(frozen=True, eq=False)
+class Scalar:
+    """A plain value, None = missing, with the operations of an Ibis column that features of a listing are made of.
+
+    As in SQL, an operation on a missing value is missing.
+    """
+
+    value: Any
+
+    def _apply(self, operation: Callable[..., Any], *others: Any) -> "Scalar":
+        values = [self.value, *(other.value if isinstance(other, Scalar) else other for other in others)]
+        return Scalar(None if None in values else operation(*values))
+
+    def __eq__(self, other: object) -> "Scalar":  # type: ignore[override]
+        return self._apply(operator.eq, other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __gt__(self, other: Any) -> "Scalar":
+        return self._apply(operator.gt, other)
+
+    def __sub__(self, other: Any) -> "Scalar":
+        return self._apply(operator.sub, other)
+
+    def __truediv__(self, other: Any) -> "Scalar":
+        return self._apply(operator.truediv, other)
+
+    def ln(self) -> "Scalar":
+        """The natural logarithm."""
+        return self._apply(math.log)
+
+    def sqrt(self) -> "Scalar":
+        """The square root."""
+        return self._apply(math.sqrt)
+
+    def strip(self) -> "Scalar":
+        """The text without white space around it."""
+        return self._apply(lambda text: text.strip(ASCII_WHITESPACE))
+
+    def length(self) -> "Scalar":
+        """The number of characters."""
+        return self._apply(len)
+
+    def cast(self, kind: Literal["int64", "float64"]) -> "Scalar":
+        """The number as another type."""
+        return self._apply({"int64": int, "float64": float}[kind])
+
+    def delta(self, other: "Scalar", *, unit: Literal["day"]) -> "Scalar":
+        """The days from `other` to this day."""
+        return self._apply(lambda day, before: (day - before) / timedelta(**{f"{unit}s": 1}), other)
+
+    def notnull(self) -> "Scalar":
+        """Whether it is not missing."""
+        return Scalar(self.value is not None)
+
+    def fill_null(self, value: Any) -> "Scalar":
+        """Itself, or `value` where it is missing."""
+        return Scalar(value) if self.value is None else self
+
+    def ifelse(self, fulfilled: Any, otherwise: Any) -> "Scalar":
+        """One or the other; the other where it is missing."""
+        chosen = fulfilled if self.value else otherwise
+        return chosen if isinstance(chosen, Scalar) else Scalar(chosen)
+
+
+class _Row:
+    """A row with the columns that the sources of a listing's features have."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = values
+
+    def __getitem__(self, column: str) -> Scalar:
+        return Scalar(self._values[column])
+
+    __getattr__ = __getitem__
+
+
 class ListingReader:
-    """Reads listings by what training learned of categories and words."""
+    """On-demand features of listings: the declared expressions over what a listing says and what training learned."""
 
     def __init__(self, reference: FittedTables) -> None:
-        self._prices = {(row["category"], row["market"]): (row["log_price_mean"], row["log_price_sd"])
-                        for row in reference["categories"].to_pylist()}  # fmt: skip
+        self._reference = reference
+        self._categories = {(row["category"], row["market"]): row for row in reference["categories"].to_pylist()}
         words = reference["title_words"].to_pydict()
         self._weights = dict(zip(words["word"], words["weight"], strict=True))
 
     def features(self, listing: NewListing, as_of: date) -> dict[str, float]:
         """The features that the listing alone determines, by name; NaN where it says nothing."""
-        price = math.log(listing.price_eur) if listing.price_eur and listing.price_eur > 0 else math.nan
-        listed_on = listing.listed_on or as_of
-        return {
-            "sku_log_price": price,
-            "sku_relative_price": self._relative(price, listing),
-            "sku_age_grade_months": _number(listing.age_grade_months),
-            "sku_button_battery": _is(listing.battery, "button"),
-            "sku_li_ion_battery": _is(listing.battery, "li_ion"),
-            "sku_mains_powered": _number(listing.mains_powered),
-            "sku_radio": _number(listing.radio),
-            "sku_skin_contact": _number(listing.skin_contact),
-            "sku_food_contact": _number(listing.food_contact),
-            "sku_responsible_person": _number(listing.responsible_person),
-            "sku_brand_named": float(bool(listing.brand and listing.brand.strip(" "))),
-            "sku_listing_age_days": float((as_of - listed_on).days),
-            **self._title(listing.title_key),
-        }
+        learned = self._categories.get((listing.category, listing.market), dict.fromkeys(SCHEMAS["categories"].names))
+        row: Any = _Row({**learned, **vars(listing), **self._title(listing.title_key), "as_of": as_of,
+                         "listed_on": listing.listed_on or as_of})  # fmt: skip
+        values = {feature.name: feature.value(row, self._reference).cast("float64").value for feature in LISTED}
+        return {name: math.nan if value is None else value for name, value in values.items()}
 
-    def _relative(self, price: float, listing: NewListing) -> float:
-        mean, spread = self._prices.get((listing.category, listing.market), (None, None))
-        return (price - mean) / spread if mean is not None and spread else math.nan
-
-    def _title(self, key: str | None) -> dict[str, float]:
-        if key is None:
-            return {"title_length": math.nan, "title_signal": math.nan}
-        words = set(key.split(" "))
-        # Whole millionths, as the pipeline adds them, so that the order of the words cannot matter.
+    def _title(self, key: str | None) -> dict[str, int | None]:
+        """The columns of `features.groups.titles.title_signals`."""
+        words = set(key.split(" ")) if key else set()
         learned = [round(self._weights[word] * MILLION) for word in words if word in self._weights]
-        signal = sum(learned) / MILLION / math.sqrt(len(words)) if learned else math.nan
-        return {"title_length": float(len(words)), "title_signal": signal}
+        return {"words": len(words) or None, "weight": sum(learned) if learned else None}
 
 
 def _lower(letter: str) -> str:
     """One letter for one letter, as databases do it."""
     lower = letter.lower()
     return lower if len(lower) == 1 else lower[0]
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else float(value)
-
-
-def _is(value: str | None, wanted: str) -> float:
-    return math.nan if value is None else float(value == wanted)

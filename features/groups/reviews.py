@@ -3,9 +3,8 @@
 from typing import TYPE_CHECKING, Final
 
 from data.errors import UserError
-from features.definition import Entity, Events, Feature, count, share, shared, smoothed, total, within
+from features.definition import Entity, Events, Feature, count, distinct, share, smoothed, total, within
 from features.fitted_tables import FittedTables
-from features.groups.lab_history import listed
 from features.review_text.hazards import Hazard, hazards
 
 if TYPE_CHECKING:
@@ -33,17 +32,10 @@ def read_reviews(tables: "Tables") -> "ir.Table":
     return tables[READ]
 
 
-@shared
-def reviews_of_owners(tables: "Tables") -> "ir.Table":
-    """Reviews with the supplier and the factory of the SKU."""
-    owners = listed(tables)[["sku_id", "market", "supplier_id", "factory_id"]]
-    return read_reviews(tables).inner_join(owners, ["sku_id", "market"])
-
-
 OF: dict[Entity, Events] = {
     "sku": Events("reviews of the SKU", (REVIEWS,), ("sku_id", "market"), read_reviews),
-    "supplier": Events("reviews of the supplier", (REVIEWS,), ("supplier_id",), reviews_of_owners),
-    "factory": Events("reviews of the factory", (REVIEWS,), ("factory_id",), reviews_of_owners),
+    "supplier": Events("reviews of the supplier", (REVIEWS,), ("supplier_id",), read_reviews),
+    "factory": Events("reviews of the factory", (REVIEWS,), ("factory_id",), read_reviews),
 }
 WHAT: dict[Entity, str] = {
     "sku": "this product", "supplier": "this supplier's products", "factory": "products of this factory"
@@ -52,7 +44,7 @@ WHAT: dict[Entity, str] = {
 
 def _told(seen: "ir.Table", condition: "ir.BooleanValue") -> "ir.IntegerScalar":
     """How many reviews fulfil `condition`, a copied one counted once."""
-    return seen.copy_key.nunique(where=condition)
+    return distinct(seen.copy_key, condition)
 
 
 def _rated(seen: "ir.Table", window_days: int) -> "ir.BooleanValue":
@@ -175,7 +167,7 @@ def _verified_share(entity: Entity) -> Feature:
 def _duplicate_share(entity: Entity) -> Feature:
     def copied(seen: "ir.Table", _: FittedTables) -> "ir.Value":
         written = within(seen, WINDOW_DAYS) & seen.text_key.notnull()
-        return share(count(written) - seen.text_key.nunique(where=written), count(written))
+        return share(count(written) - distinct(seen.text_key, written), count(written))
 
     return Feature(
         name=f"{entity}_duplicate_share",

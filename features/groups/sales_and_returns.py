@@ -3,9 +3,8 @@
 from typing import TYPE_CHECKING, Final
 
 from data.lake.surrogate_keys import sku_key_columns
-from features.definition import Entity, Events, Feature, count, days_since_last, shared, smoothed, total, within
+from features.definition import Entity, Events, Feature, count, days_since_last, smoothed, total, within
 from features.fitted_tables import FittedTables
-from features.groups.lab_history import listed
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -35,19 +34,11 @@ def sales_and_returns(tables: "Tables") -> "ir.Table":
     return sold.union(returns.select(*keys, sold=nothing, returned=units, **back))
 
 
-@shared
-def of_suppliers(tables: "Tables") -> "ir.Table":
-    """The same per supplier, summed by day first: a supplier has many SKUs but few days."""
-    owners = listed(tables)[["sku_id", "market", "supplier_id"]]
-    owned = sales_and_returns(tables).inner_join(owners, ["sku_id", "market"])
-    return owned.group_by("supplier_id", "happened_on", "known_on").aggregate(
-        **{units: owned[units].sum() for units in FLOW}
-    )
-
-
 ORDERS_OF_SKU = Events("orders of the SKU", ("orders",), ("sku_id", "market"), sales_and_returns)
 RETURNS_OF_SKU = Events("sales and returns of the SKU", ("orders", "returns"), ("sku_id", "market"), sales_and_returns)
-RETURNS_OF_SUPPLIER = Events("sales and returns of the supplier", ("orders", "returns"), ("supplier_id",), of_suppliers)
+RETURNS_OF_SUPPLIER = Events(
+    "sales and returns of the supplier", ("orders", "returns"), ("supplier_id",), sales_and_returns, added_by_day=FLOW
+)
 
 
 EXPOSURE_GROUP: Final = "exposure"

@@ -27,19 +27,18 @@ def title_words(key: "ir.StringValue") -> "ir.ArrayValue":
 
 
 def title_signals(days: "ir.Table", _: "Tables", reference: FittedTables) -> "ir.Table":
-    """Each title with `words`, the number n of its distinct words, and `signal`: their learned weights' sum / sqrt(n).
+    """Each title with `words`, the number of its distinct words, and `weight`, their learned weights in all.
 
-    The signal is missing where no word was learned. Weights are summed in whole millionths, so that the order of
-    the words cannot matter.
+    The weight is missing where no word was learned. It is a sum of whole millionths, so that the order of the words
+    cannot matter.
     """
     import ibis
 
     titles = days.select("title_key").distinct()
     split = titles.mutate(word=title_words(titles.title_key)).unnest("word")
-    weights = ibis.memtable(reference["title_words"]).rename(learned="word")
+    weights = ibis.memtable(reference["title_words"]).rename(learned="word", learned_weight="weight")
     weighed = split.left_join(weights, split.word == weights.learned)
     signals = weighed.group_by("title_key").aggregate(
-        words=weighed.word.count(),
-        signal=(weighed.weight * MILLION).round().cast("int64").sum() / MILLION / weighed.word.count().sqrt(),
-    )
+        words=weighed.word.count(), weight=(weighed.learned_weight * MILLION).round().cast("int64").sum(),
+    )  # fmt: skip
     return left_join_missing(days, signals, ("title_key",))

@@ -1,19 +1,17 @@
-"""The entities of a catalogue on one day, numbered in the order of their keys."""
+"""Snapshot date, and the entities of the catalogue on it, numbered in the order of their keys."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+import uuid
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
 import ibis
-import numpy as np
-import pyarrow as pa
 
-from data.lake.surrogate_keys import SKU_CODE, SKU_RANK, assign_sku_codes
-from features.definition import KEYS, Entity, kept, left_join_missing
+from data.lake.surrogate_keys import SKU_CODE, SKU_KEY, SKU_RANK, assign_sku_codes
+from features.definition import KEYS, Entity, left_join_missing
 from features.fitted_tables import FittedTables
-from features.groups.listing_and_category import READ
 from features.groups.titles import title_key
 
 if TYPE_CHECKING:
@@ -23,114 +21,101 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Morning:
-    """The morning of `as_of`: `tables` with rows known before it and maybe later ones, and what training learned."""
+class SnapshotDate:
+    """Record of the day of a snapshot, its `tables` (rows known before that day, maybe later ones), fitted tables."""
 
     as_of: date
     tables: "Tables"
     reference: FittedTables
 
-    @property
-    def day(self) -> "ir.DateScalar":
-        """The day as an expression."""
-        import ibis
-
-        return ibis.literal(self.as_of)
-
-
-ASKED = "asked"
-
 
 @dataclass(frozen=True)
-class Places:
-    """Entities from place `start` up to but without `stop`: `rows` holds the keys and `column` of each, once."""
+class EntityRows:
+    """Entities numbered from `start` up to but without `stop`: `rows` is a table of their keys and `column`."""
 
     entity: Entity
     rows: "ir.Table"
     start: int
     stop: int
 
+    def __len__(self) -> int:
+        return self.stop - self.start
+
     @property
     def column(self) -> str:
-        """The name under which rows carry the place of this kind of entity."""
-        return place_of(self.entity)
+        """The name of the column that holds the row number of this kind of entity."""
+        return row_column(self.entity)
 
-    def found_in(self, events: "ir.Table", on: Sequence[str]) -> "ir.Table":
-        """The events of these entities with `column`: as they carry it already, else by the keys `on`."""
-        if self.column in events.columns:
-            return self.within(events)
-        return events.inner_join(self.rows.select(*on, self.column), list(on))
-
-    def span(self, start: int, stop: int) -> "Places":
+    def span(self, start: int, stop: int) -> "EntityRows":
         """Those from `start` up to but without `stop`."""
         part = replace(self, start=start, stop=min(stop, self.stop))
         return replace(part, rows=part.within(self.rows))
 
     def within(self, rows: "ir.Table") -> "ir.Table":
-        """Those of `rows`, which carry `column`, that are of these entities."""
+        """Those of `rows`, which carry `column`, that belong to these entities."""
         return rows.filter((rows[self.column] >= self.start) & (rows[self.column] < self.stop))
 
 
-def place_of(entity: Entity) -> str:
-    """The name of the column that holds the place of an entity."""
-    return f"{entity}_place"
+def row_column(entity: Entity) -> str:
+    """The name of the column that holds the row number of an entity."""
+    return f"{entity}_row"
 
 
 @contextmanager
-def numbered(
-    tables: "Tables", as_of: date, entities: Collection[Entity], *, described: bool = True
-) -> Iterator[tuple["ir.Table", Mapping[Entity, Places]]]:
-    """All SKUs with their codes and the places of their `entities`, and the places of those listed by `as_of`.
+def enumerate_entities(
+    tables: "Tables", as_of: date, entities: Collection[Entity]
+) -> Iterator[tuple["ir.Table", Mapping[Entity, EntityRows]]]:
+    """Table of all SKUs with code, keys and the row numbers of `entities`; the rows of those listed by `as_of`.
 
-    An entity that nothing listed by then belongs to has no place. SKUs listed later come after all others: their
-    events count for their supplier, though nobody asks for them. Where `described`, the rows of SKUs hold what
-    features read of their listing.
+    An entity that nothing listed by then belongs to has no row. SKUs listed later come after all others: their events
+    count for their supplier, though nobody asks for them. The tables last as long as the context.
     """
-    with ExitStack() as stack:
-        skus = _skus(stack, tables, "title" in entities)
-        asked = skus.filter(skus.listed_on <= as_of)
-        found: dict[Entity, Places] = {}
+    with _temporary_tables(tables) as store:
+        listing = _skus(tables, as_of)
+        owners: dict[Entity, EntityRows] = {}
         for entity in (entity for entity in KEYS if entity in entities and entity != "sku"):
             keys = list(KEYS[entity])
-            rows = _numbered(stack, tables, entity, asked.drop_null(keys).select(*keys).distinct())
-            found[entity] = Places(entity, rows, 0, int(tables.backend.to_pyarrow(rows.count()).as_py()))
-        places, count = _sku_places(tables, skus, as_of)
-        codes = stack.enter_context(kept(tables, {"codes": places}))["codes"]
-        columns = dict.fromkeys((SKU_CODE, *(key for entity in ("sku", *found) for key in KEYS[entity]),
-                                 "supplier_id", *(("category", *READ) if described else ())))  # fmt: skip
-        listing = skus.select(*columns).inner_join(codes, SKU_CODE)
-        for other in found.values():
-            listing = left_join_missing(listing, other.rows, KEYS[other.entity])
-        listing = stack.enter_context(kept(tables, {"listing": listing}))["listing"]
-        yield listing, {"sku": Places("sku", listing, 0, count).span(0, count), **found}
+            present = listing.filter(~listing.later).drop_null(keys).select(*keys).distinct()
+            rows = store(present.mutate(**{row_column(entity): _row_number(*keys)}))
+            owners[entity] = EntityRows(entity, rows, 0, _count(tables, rows))
+        kinds: tuple[Entity, ...] = ("sku", "supplier", *owners)
+        wanted = dict.fromkeys(key for entity in kinds for key in KEYS[entity])
+        listing = listing.select(SKU_CODE, "later", *wanted, **{row_column("sku"): _row_number("later", SKU_RANK)})
+        for owner in owners.values():
+            listing = left_join_missing(listing, owner.rows, KEYS[owner.entity])
+        listing = store(listing)
+        listed = _count(tables, listing.filter(~listing.later))
+        yield listing, {"sku": EntityRows("sku", listing, 0, listed).span(0, listed), **owners}
 
 
-def _skus(stack: ExitStack, tables: "Tables", titled: bool) -> "ir.Table":
-    """The SKUs with their codes, as the lake gave them or given now, and with `title_key` where it is wanted."""
-    skus = tables["skus"]
-    if SKU_CODE not in skus.columns:
-        skus = stack.enter_context(kept(tables, {"coded": assign_sku_codes(skus)}))["coded"]
-    if not titled:
-        return skus
-    titles = skus.select(SKU_CODE, title_key=title_key(skus.title))
-    return skus.inner_join(stack.enter_context(kept(tables, {"titles": titles}))["titles"], SKU_CODE)
+@contextmanager
+def _temporary_tables(tables: "Tables") -> "Iterator[Callable[[ir.Table], ir.Table]]":
+    """Function that computes an expression once into a temporary table; all are dropped at the end."""
+    names: list[str] = []
+
+    def store(expression: "ir.Table") -> "ir.Table":
+        names.append(f"stored_{uuid.uuid4().hex[:8]}")
+        return tables.backend.create_table(names[-1], expression, temp=True)
+
+    try:
+        yield store
+    finally:
+        for name in names:
+            tables.backend.drop_table(name, force=True)
 
 
-def _sku_places(tables: "Tables", skus: "ir.Table", as_of: date) -> tuple[pa.Table, int]:
-    """The place of every SKU beside its code: first those listed by `as_of`, in the order of keys; and their number."""
-    found = tables.backend.to_pyarrow(skus.select(SKU_CODE, SKU_RANK, asked=skus.listed_on <= as_of))
-    asked = found[ASKED].to_numpy()
-    order = np.argsort(found[SKU_RANK].to_numpy(), kind="stable")
-    first = asked[order]
-    count = int(first.sum())
-    places = np.empty(len(asked), dtype=np.int32)
-    places[order] = np.where(first, np.cumsum(first) - 1, count + np.cumsum(~first) - 1)
-    return pa.table({SKU_CODE: found[SKU_CODE], place_of("sku"): places}), count
+def _skus(tables: "Tables", as_of: date) -> "ir.Table":
+    """Every SKU with its code and rank, as the lake gave them or given now, its keys, and `later`: not listed yet."""
+    skus = tables["skus"] if SKU_CODE in tables["skus"].columns else assign_sku_codes(tables["skus"])
+    return skus.select(
+        SKU_CODE, SKU_RANK, *SKU_KEY, "supplier_id", "factory_id", "category", title_key=title_key(skus.title),
+        later=skus.listed_on > as_of,
+    )  # fmt: skip
 
 
-def _numbered(stack: ExitStack, tables: "Tables", entity: Entity, rows: "ir.Table") -> "ir.Table":
-    """The rows with the place of the entity, computed once."""
-    keys = KEYS[entity]
-    place = ibis.row_number().over(order_by=list(keys)).cast("int32")
-    wide = rows.select(*keys, place.name(place_of(entity)))
-    return stack.enter_context(kept(tables, {entity: wide}))[entity]
+def _row_number(*order: str) -> "ir.IntegerColumn":
+    return ibis.row_number().over(order_by=list(order)).cast("int32")
+
+
+def _count(tables: "Tables", rows: "ir.Table") -> int:
+    return int(tables.backend.to_pyarrow(rows.count()).as_py())

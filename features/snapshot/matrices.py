@@ -1,100 +1,109 @@
-"""The features of the whole catalogue on one day as matrices, entity by entity."""
+"""The features of the whole catalogue on one day as matrices: DuckDB reads the rows, Polars evaluates the features."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import ibis
+import ibis.expr.operations as ops
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
-from features.definition import NOBODY, Entity, Events, Facts, Feature, Rows, Source, kept, passes
-from features.groups.certificates import reuses, statuses
-from features.groups.lab_history import listed
-from features.groups.reviews import READ, REVIEWS, WINDOW_DAYS, read_reviews
+from data.lake.surrogate_keys import SKU_KEY, sku_join_keys
+from features.definition import Entity, Events, Feature, Source, feature_values, group_by_source
 from features.registry import CATALOGUE
-from features.snapshot.entities import Morning, Places, numbered
-from features.totals import Owners, Totals, totals_of
+from features.snapshot.entities import EntityRows, SnapshotDate, enumerate_entities
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     from ibis.backends import BaseBackend
 
-    from data.lake.tables import Tables
+NOBODY = -1
+"""The row number of an entity that has seen no event."""
 
 
 @dataclass(frozen=True)
-class Laid:
-    """A morning whose entities are numbered and whose events are added up.
+class CatalogueFeatures:
+    """Features of every entity of the catalogue on a snapshot date, computed for the rows that are asked for.
 
-    `totals` holds what the events of each source and entity come to.
+    `listing` is the table of all SKUs with the row numbers of their entities, `entities` the rows of each kind.
     """
 
-    morning: Morning
-    places: Mapping[Entity, Places]
-    totals: Mapping[tuple[Rows, Entity], Totals]
+    snapshot: SnapshotDate
+    listing: "ir.Table"
+    entities: Mapping[Entity, EntityRows]
 
     @property
     def backend(self) -> "BaseBackend":
-        """Where the morning's tables are kept."""
-        return self.morning.tables.backend
+        """Where the tables of the snapshot date are kept."""
+        return self.snapshot.tables.backend
 
-    def matrix(self, places: Places, features: Sequence[Feature]) -> NDArray[np.float64]:
-        """The `features` of the entities at `places`, (places, features), column after column, NaN = missing."""
-        matrix = np.empty((places.stop - places.start, len(features)), order="F")
-        self.write(places, features, matrix)
+    def matrix(self, rows: EntityRows, features: Sequence[Feature]) -> NDArray[np.float64]:
+        """The `features` of the entities at `rows`, (rows, features), column after column, NaN = missing."""
+        matrix = np.empty((len(rows), len(features)), order="F")
+        self.write(rows, features, matrix)
         return matrix
 
-    def write(self, places: Places, features: Sequence[Feature], matrix: NDArray[np.float64]) -> None:
-        """Write the `features` of the entities at `places` into `matrix`, (places, features), NaN = missing."""
+    def write(self, rows: EntityRows, features: Sequence[Feature], matrix: NDArray[np.float64]) -> None:
+        """Write the `features` of the entities at `rows` into `matrix`, (rows, features), NaN = missing."""
         columns = {feature.name: matrix[:, number] for number, feature in enumerate(features)}
-        for source, asked in passes(features, self.morning.tables).items():
-            told = {feature.name: columns.pop(feature.name) for feature in asked}
-            totals = self.totals.get((source.rows, places.entity)) if isinstance(source, Events) else None
-            if totals is None:
-                self._ask(source, places, asked, told)
-            else:
-                totals.write(told, places.start)
+        for source, declared in group_by_source(features, self.snapshot.tables).items():
+            values = self.of_source(source, rows, declared)
+            row = values[rows.column].to_numpy()
+            seen, nobody = row != NOBODY, np.flatnonzero(row == NOBODY)
+            position = row[seen] - rows.start
+            for feature in declared:
+                value, column = values[feature.name].to_numpy(), columns.pop(feature.name)
+                column.fill(value[nobody[0]] if len(nobody) else np.nan)
+                column[position] = value[seen]
         for column in columns.values():
             column.fill(np.nan)
 
-    def _ask(
-        self, source: Source, places: Places, features: Sequence[Feature], columns: Mapping[str, NDArray[np.float64]]
-    ) -> None:
-        """Write the features of a source that the backend groups by itself."""
-        rows = self.backend.to_pyarrow(source.measured_on(self.morning, places, features))
-        place = rows[places.column].to_numpy()
-        nobody, seen = np.flatnonzero(place == NOBODY), place != NOBODY
-        found = place[seen].astype(np.int64) - places.start
-        for feature in features:
-            values = rows[feature.name].to_numpy()
-            columns[feature.name].fill(values[nobody[0]] if len(nobody) else np.nan)
-            columns[feature.name][found] = values[seen]
+    def of_source(self, source: Source, rows: EntityRows, features: Sequence[Feature]) -> pl.DataFrame:
+        """Frame of `rows.column` and the `features` of one source as float64, a row per entity that it tells of.
+
+        For events the row NOBODY holds the features of an entity that has seen none.
+        """
+        if isinstance(source, Events):
+            return self._of_events(source, rows, features)
+        tables, reference = self.snapshot.tables, self.snapshot.reference
+        facts = source.rows(rows.rows.mutate(as_of=ibis.literal(self.snapshot.as_of)), tables, reference)
+        return self._read(facts.select(rows.column, **feature_values(facts, reference, features)))
+
+    def _of_events(self, events: Events, rows: EntityRows, features: Sequence[Feature]) -> pl.DataFrame:
+        known, reference = self._known(events, rows), self.snapshot.reference
+        values = feature_values(known, reference, features).values()
+        read = {field.name for value in values for field in value.op().find(ops.Field, filter=ops.Value)}
+        frame = self._read(known.select(rows.column, *sorted(read)))
+        nothing = pl.DataFrame({rows.column: [NOBODY]}, {rows.column: frame.schema[rows.column]})
+        seen = ibis.polars.connect({"seen": pl.concat([frame, nothing], how="diagonal")}).table("seen")
+        grouped = seen.group_by(rows.column).aggregate(**feature_values(seen, reference, features))
+        found: pl.DataFrame = grouped.to_polars(engine="streaming")
+        return found
+
+    def _known(self, events: Events, rows: EntityRows) -> "ir.Table":
+        """The events known before the day, each beside the row number of its entity.
+
+        One day needs no join by day: grouping them by row gives the same values.
+        """
+        table, day = events.rows(self.snapshot.tables), ibis.literal(self.snapshot.as_of)
+        through_sku = events.on == SKU_KEY or events.of_skus(table)
+        owners, keys = (self.listing, sku_join_keys(table, self.listing)) if through_sku else (rows.rows, events.on)
+        placed = table.inner_join(rows.within(owners).select(*keys, rows.column), list(keys))
+        known = placed.filter(placed.known_on < day)
+        return known.mutate(as_of=day, age_days=day.delta(known.happened_on, unit="day"))
+
+    def _read(self, rows: "ir.Table") -> pl.DataFrame:
+        frame = pl.from_arrow(self.backend.to_pyarrow(rows))
+        assert isinstance(frame, pl.DataFrame)
+        return frame
 
 
 @contextmanager
-def laid(morning: Morning, features: Sequence[Feature] = CATALOGUE) -> Iterator[Laid]:
-    """The catalogue of the morning numbered, and the events that tell these `features` read once."""
-    described = any(isinstance(feature.source, Facts) for feature in features)
+def catalogue_features(snapshot: SnapshotDate, features: Sequence[Feature] = CATALOGUE) -> Iterator[CatalogueFeatures]:
+    """The features of the entities that any of these `features` belong to, numbered as long as the context lasts."""
     entities = {feature.entity for feature in features}
-    with ExitStack() as stack:
-        numbers = numbered(morning.tables, morning.as_of, entities, described=described)
-        listing, places = stack.enter_context(numbers)
-        tables = _given(morning.tables, {listed.__name__: listing})
-        if tables.has(REVIEWS):
-            tables = _given(tables, {READ: _recent_reviews(tables, morning)})
-        shared = {rows.__name__: rows(tables) for rows in (statuses, reuses)}
-        tables = _given(tables, stack.enter_context(kept(tables, shared)))
-        known = replace(morning, tables=tables)
-        yield Laid(known, places, totals_of(known, Owners(tables.backend, listing, places), features))
-
-
-def _given(tables: "Tables", rows: "Mapping[str, ir.Table]") -> "Tables":
-    return replace(tables, given={**tables.given, **rows})
-
-
-def _recent_reviews(tables: "Tables", morning: Morning) -> "ir.Table":
-    """The reviews that any feature looks at."""
-    reviews, first = read_reviews(tables), morning.as_of - timedelta(WINDOW_DAYS)
-    return reviews.filter(reviews.happened_on >= first)
+    with enumerate_entities(snapshot.tables, snapshot.as_of, entities) as (listing, rows):
+        yield CatalogueFeatures(snapshot, listing, rows)

@@ -16,32 +16,31 @@ from data.errors import UserError
 from data.lake.tables import Tables
 from data.progress import Advance, Progress
 from data.workspace import replace_atomically
-from features.definition import KEYS, NOBODY, Entity, Events, passes
+from features.definition import KEYS, Entity, Events, group_by_source
 from features.fitted_tables import FittedTables
 from features.registry import CATALOGUE, FEATURE_NAMES
-from features.snapshot.entities import Morning, place_of
-from features.snapshot.matrices import Laid, laid
+from features.snapshot.entities import SnapshotDate, row_column
+from features.snapshot.matrices import CatalogueFeatures, catalogue_features
 from features.snapshot.reader import INDEX_FILE, KEY_COLUMNS, MANIFEST, SKU, SnapshotContent
 from features.snapshot.storage import BETWEEN, NO_ROW, vector_columns, write_hash_index, write_table
 from features.version import feature_version
 
 
-def unseen_values(catalogue: "Laid") -> Mapping[str, float | None]:
+def cold_start_values(catalogue: "CatalogueFeatures") -> Mapping[str, float | None]:
     """Each feature of an entity without any event: a count is 0, a shrunk rate the usual one; None where unknown."""
     values: dict[str, float | None] = {feature.name: None for feature in CATALOGUE}
-    for entity, places in catalogue.places.items():
+    for entity, rows in catalogue.entities.items():
         features = [feature for feature in CATALOGUE if feature.entity == entity]
-        for source, asked in passes(features, catalogue.morning.tables).items():
+        for source, declared in group_by_source(features, catalogue.snapshot.tables).items():
             if isinstance(source, Events):
-                rows = catalogue.backend.to_pyarrow(source.measured_on(catalogue.morning, places.span(0, 0), asked))
-                (row,) = [row for row in rows.to_pylist() if row[places.column] == NOBODY]
-                values |= {feature.name: row[feature.name] for feature in asked}
+                (row,) = catalogue.of_source(source, rows.span(0, 0), declared).iter_rows(named=True)
+                values |= {feature.name: row[feature.name] for feature in declared}
     return values
 
 
 ROWS_PER_BATCH = 65_536
 # No power of two: columns that far apart would compete for the same lines of the processor's cache.
-PLACES_PER_SPAN = 500_000
+PLACES_PER_SPAN = 1_000_000
 
 
 def catalogue_on(tables: Tables, as_of: date) -> ir.Table:
@@ -83,7 +82,7 @@ def write_snapshot(tables: Tables, as_of: date, reference: FittedTables, folder:
     with (
         replace_atomically(folder) as attempt,
         progress.step("Features of the catalogue", rows, "SKUs") as advance,
-        laid(Morning(as_of, tables, reference)) as catalogue,
+        catalogue_features(SnapshotDate(as_of, tables, reference)) as catalogue,
     ):
         attempt.mkdir()
         for entity in linked:
@@ -93,19 +92,19 @@ def write_snapshot(tables: Tables, as_of: date, reference: FittedTables, folder:
         write_hash_index(attempt / INDEX_FILE, _key_hashes(catalogue))
         content = SnapshotContent(
             as_of, feature_version(), tables.fingerprint, reference_digest(reference), rows, FEATURE_NAMES,
-            {SKU: names[SKU], **{entity: names[entity] for entity in linked}}, unseen_values(catalogue),
+            {SKU: names[SKU], **{entity: names[entity] for entity in linked}}, cold_start_values(catalogue),
         )  # fmt: skip
         MANIFEST.write(attempt, content)
 
 
 def _batches(
-    catalogue: Laid, entity: Entity, texts: Sequence[str], linked: Sequence[Entity] = ()
+    catalogue: CatalogueFeatures, entity: Entity, texts: Sequence[str], linked: Sequence[Entity] = ()
 ) -> Iterator[pa.RecordBatch]:
-    """Texts, FEATURES and LINKS of the entities in the order of their places; one empty batch where there are none."""
+    """Texts, FEATURES and LINKS of the entities in the order of their rows; one empty batch where there are none."""
     features = [feature for feature in CATALOGUE if feature.entity == entity]
-    links = [place_of(other) for other in linked]
-    for start in range(0, max(catalogue.places[entity].stop, 1), PLACES_PER_SPAN):
-        span = catalogue.places[entity].span(start, start + PLACES_PER_SPAN)
+    links = [row_column(other) for other in linked]
+    for start in range(0, max(catalogue.entities[entity].stop, 1), PLACES_PER_SPAN):
+        span = catalogue.entities[entity].span(start, start + PLACES_PER_SPAN)
         matrix = catalogue.matrix(span, features)
         keys = catalogue.backend.to_pyarrow(span.rows.order_by(span.column).select(*texts, *links))
         numbers = np.full((len(matrix), len(links)), NO_ROW, dtype=np.int32)
@@ -117,9 +116,9 @@ def _batches(
             yield entity_rows(named, matrix[rows], numbers[rows])
 
 
-def _key_hashes(catalogue: Laid) -> NDArray[np.uint64]:
+def _key_hashes(catalogue: CatalogueFeatures) -> NDArray[np.uint64]:
     """`key_hash` of every SKU, in the order of the file."""
-    skus = catalogue.places[SKU]
+    skus = catalogue.entities[SKU]
     hashes = skus.rows.select(skus.column, hashed=_md5_number_lower(skus.rows.sku_id + BETWEEN + skus.rows.market))
     found: NDArray[np.uint64] = catalogue.backend.to_pyarrow(hashes.order_by(skus.column))["hashed"].to_numpy()
     return found

@@ -12,7 +12,7 @@ from data.lake.tables import Tables
 from features.groups.certificates import GRAVITY
 from features.groups.reviews import SIGNALS
 from features.review_text.classifier import COUNTS_FROM
-from features.snapshot.entities import Places, place_of
+from features.snapshot.entities import EntityRows, row_column
 from serving.dossiers.reader import LISTING, MONTHS, OF_SUPPLIER, OWNER, SUPPLIER_PLACE, months_before
 from serving.dossiers.records import (
     Audit,
@@ -35,8 +35,8 @@ class Owners:
 
     as_of: date
     tables: Tables
-    skus: Places
-    suppliers: Places
+    skus: EntityRows
+    suppliers: EntityRows
 
     def known(self, name: str) -> ir.Table:
         """The rows of a table that are known before the day."""
@@ -51,7 +51,7 @@ class Owners:
         return _owned(rows, self.suppliers, ("supplier_id",))
 
 
-def _owned(rows: ir.Table, owners: Places, on: Sequence[str]) -> ir.Table:
+def _owned(rows: ir.Table, owners: EntityRows, on: Sequence[str]) -> ir.Table:
     return rows.inner_join(owners.rows.select(*on, owners.rows[owners.column].name(OWNER)), list(on))
 
 
@@ -85,8 +85,8 @@ class DossierTable:
 
 def _listing(owners: Owners) -> ir.Table:
     places = owners.skus.rows
-    place = place_of("supplier")
-    columns = ["sku_id", "market", places[owners.skus.column].name(OWNER), places[place].name(SUPPLIER_PLACE)]
+    row = row_column("supplier")
+    columns = ["sku_id", "market", places[owners.skus.column].name(OWNER), places[row].name(SUPPLIER_PLACE)]
     return owners.tables["skus"].inner_join(places.select(*columns), ["sku_id", "market"])
 
 

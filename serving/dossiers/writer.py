@@ -14,7 +14,7 @@ from data.progress import Progress
 from data.workspace import replace_atomically
 from features.groups.reviews import SIGNALS
 from features.review_text.extractor import extractor_version
-from features.snapshot.entities import numbered
+from features.snapshot.entities import enumerate_entities
 from features.snapshot.storage import write_table
 from serving.dossiers.reader import MANIFEST, OWNER, SUPPLIER_PLACE, DossiersContent
 from serving.dossiers.tables import Owners, dossier_tables
@@ -42,15 +42,15 @@ def write_dossiers(tables: Tables, as_of: date, folder: Path, progress: Progress
     with (
         replace_atomically(folder) as attempt,
         progress.step("Dossiers", len(sheets), "files") as advance,
-        numbered(tables, as_of, ("sku", "supplier")) as (_, places),
+        enumerate_entities(tables, as_of, ("sku", "supplier")) as (_, entities),
     ):
         attempt.mkdir()
-        owners = Owners(as_of, tables, places["sku"], places["supplier"])
+        owners = Owners(as_of, tables, entities["sku"], entities["supplier"])
         for name, sheet in sheets.items():
             rows = sheet.ordered(owners)
             write_table(attempt / f"{name}.arrow", _streamed(tables.backend, rows), _schema(rows))
             advance(1)
-        skus, hazards_read = places["sku"].stop, tables.has(SIGNALS)
+        skus, hazards_read = entities["sku"].stop, tables.has(SIGNALS)
         MANIFEST.write(attempt, DossiersContent(as_of, tables.fingerprint, skus, hazards_read, tuple(sheets)))
 
 

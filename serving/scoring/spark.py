@@ -6,7 +6,6 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
@@ -24,7 +23,7 @@ from data.workspace import Workspace
 from features.definition import KEYS
 from features.fitted_tables import FittedTables
 from features.groups.reviews import READ, REVIEWS
-from features.point_in_time import SHARED, entity_table, join_entities
+from features.point_in_time import entity_table, join_entities
 from features.review_text.incremental import MONTHS, read_lake
 from features.snapshot.writer import catalogue_on
 from features.version import feature_version
@@ -159,11 +158,8 @@ def score_on_spark(
 def features_on_spark(tables: Tables, as_of: date, reference: FittedTables, work: Path) -> "ir.Table":
     """Every SKU listed by `as_of` with all features of FEATURE_NAMES, as an expression over files in `work`.
 
-    Shared rows and each entity are written once: as one plan, the features outgrow Spark's optimizer.
+    Each entity is written once: as one plan, the features outgrow Spark's optimizer.
     """
-    shared = {rows.__name__: rows for rows in SHARED if not tables.has(rows.__name__)}
-    for name, rows in shared.items():
-        tables = replace(tables, given={**tables.given, name: _kept(tables, rows(tables), work / name)})
     spine = catalogue_on(tables, as_of)
     found = {
         entity: _kept(tables, entity_table(entity, tables, spine, reference), work / f"{entity}_features")
