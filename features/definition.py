@@ -129,13 +129,13 @@ Source = Events | Facts
 
 def group_by_source(features: "Sequence[Feature]", tables: "Tables") -> "Mapping[Source, list[Feature]]":
     """The features whose tables are kept, by a source that all of them can be asked from in one pass."""
-    found: dict[object, tuple[Source, list[Feature]]] = {}
+    groups: dict[object, tuple[Source, list[Feature]]] = {}
     for feature in features:
         source = feature.source
         if all(tables.has(name) for name in source.needs):
             same = (source.rows, source.on) if isinstance(source, Events) else source
-            found.setdefault(same, (source, []))[1].append(feature)
-    return dict(found.values())
+            groups.setdefault(same, (source, []))[1].append(feature)
+    return dict(groups.values())
 
 
 def left_join_missing(left: "ir.Table", right: "ir.Table", keys: Sequence[str]) -> "ir.Table":

@@ -56,12 +56,12 @@ def feature_table(tables: Tables, spine: ir.Table, reference: FittedTables) -> i
     return join_entities(spine, entity_tables(tables, spine, reference))
 
 
-def join_entities(spine: ir.Table, found: Mapping[Entity, ir.Table]) -> ir.Table:
+def join_entities(spine: ir.Table, tables: Mapping[Entity, ir.Table]) -> ir.Table:
     """The columns of the spine and every feature, from the entity tables of its days; a row per spine row."""
-    wide = left_join_missing(spine, found["sku"], (*KEYS["sku"], "as_of"))
+    wide = left_join_missing(spine, tables["sku"], (*KEYS["sku"], "as_of"))
     for entity, keys in KEYS.items():
         if entity != "sku":
-            wide = left_join_missing(wide, found[entity], (*keys, "as_of"))
+            wide = left_join_missing(wide, tables[entity], (*keys, "as_of"))
     return wide.select(*spine.columns, *FEATURE_NAMES)
 
 
@@ -112,11 +112,11 @@ def _keyed(source: Events, tables: Tables) -> ir.Table:
 
 def feature_frame(tables: Tables, spine_frame: pd.DataFrame, reference: FittedTables) -> pd.DataFrame:
     """`feature_table` for a frame of (sku_id, market, as_of), with its order and index; float64, NaN where missing."""
-    asked = spine_frame.loc[:, list(SPINE_SCHEMA.names)]
-    numbered = asked.assign(as_of=pd.to_datetime(asked["as_of"]).dt.date, row_number=range(len(asked)))
+    keys = spine_frame.loc[:, list(SPINE_SCHEMA.names)]
+    numbered = keys.assign(as_of=pd.to_datetime(keys["as_of"]).dt.date, row_number=range(len(keys)))
     schema = ibis.schema({**SPINE_SCHEMA, "row_number": "int64"})
     spine = ibis.memtable(pa.Table.from_pandas(numbered, schema=schema.to_pyarrow(), preserve_index=False))
-    found = tables.backend.to_pyarrow(feature_table(tables, spine, reference).order_by("row_number"))
-    features = found.select(list(FEATURE_NAMES)).to_pandas().set_axis(asked.index)
-    frame: pd.DataFrame = pd.concat([asked, features.astype("float64")], axis=1)
+    computed = tables.backend.to_pyarrow(feature_table(tables, spine, reference).order_by("row_number"))
+    features = computed.select(list(FEATURE_NAMES)).to_pandas().set_axis(keys.index)
+    frame: pd.DataFrame = pd.concat([keys, features.astype("float64")], axis=1)
     return frame

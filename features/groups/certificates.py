@@ -38,9 +38,9 @@ def reuses(tables: "Tables") -> "ir.Table":
     """Pairs of a SKU and another SKU (`other_sku_id`) that names the same certificate, known once both are."""
     import ibis
 
-    claims = tables["certificates"].filter(lambda row: row.sku_id.notnull())
-    first = claims.group_by("certificate_id", "sku_id").aggregate(
-        happened_on=claims.happened_on.min(), known_on=claims.known_on.min()
+    listed_certificates = tables["certificates"].filter(lambda row: row.sku_id.notnull())
+    first = listed_certificates.group_by("certificate_id", "sku_id").aggregate(
+        happened_on=listed_certificates.happened_on.min(), known_on=listed_certificates.known_on.min()
     )
     other = first.select("certificate_id", other_sku_id="sku_id", other_happened_on="happened_on", other_on="known_on")
     pairs = first.inner_join(other, "certificate_id").filter(lambda pair: pair.sku_id != pair.other_sku_id)

@@ -42,8 +42,8 @@ class NewListing:
     def title_key(self) -> str | None:
         """The title in lower case, everything but letters and digits as single spaces; None where nothing is left."""
         lower = "".join(_lower(letter) for letter in self.title or "")
-        kept = "".join(letter if unicodedata.category(letter)[0] in "LN" else " " for letter in lower)
-        return " ".join(kept.split()) or None
+        spaced = "".join(letter if unicodedata.category(letter)[0] in "LN" else " " for letter in lower)
+        return " ".join(spaced.split()) or None
 
     @property
     def keys(self) -> Mapping[Entity, tuple[str, ...]]:

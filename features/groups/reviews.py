@@ -151,8 +151,8 @@ def _worst_hazard(entity: Entity) -> Feature:
 
 def _verified_share(entity: Entity) -> Feature:
     def verified(seen: "ir.Table", _: FittedTables) -> "ir.Value":
-        told = within(seen, WINDOW_DAYS) & seen.verified.notnull()
-        return share(count(told & seen.verified), count(told))
+        relevant = within(seen, WINDOW_DAYS) & seen.verified.notnull()
+        return share(count(relevant & seen.verified), count(relevant))
 
     return Feature(
         name=f"{entity}_verified_share",
@@ -192,8 +192,8 @@ def _five_star_hazards(entity: Entity) -> Feature:
 
 
 def _verified_hazards(seen: "ir.Table", _: FittedTables) -> "ir.Value":
-    told = within(seen, WINDOW_DAYS) & seen.hazard & seen.verified.notnull()
-    return share(count(told & seen.verified), count(told))
+    relevant = within(seen, WINDOW_DAYS) & seen.hazard & seen.verified.notnull()
+    return share(count(relevant & seen.verified), count(relevant))
 
 
 def _five_star_share(seen: "ir.Table", _: FittedTables) -> "ir.Value":

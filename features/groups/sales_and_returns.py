@@ -27,11 +27,11 @@ def sales_and_returns(tables: "Tables") -> "ir.Table":
         "happened_on",
         "known_on",
     )
-    nothing, units = ibis.literal(0, "int64"), returns.units.fill_null(1)
+    zero, units = ibis.literal(0, "int64"), returns.units.fill_null(1)
     reasons = {"safety": SAFETY_REASONS, "quality": QUALITY_REASONS, "deception": DECEPTION_REASONS}
     back = {name: returns.reason.isin(few).ifelse(units, 0) for name, few in reasons.items()}
-    sold = orders.select(*keys, sold=orders.units, **dict.fromkeys(FLOW[1:], nothing))
-    return sold.union(returns.select(*keys, sold=nothing, returned=units, **back))
+    sold = orders.select(*keys, sold=orders.units, **dict.fromkeys(FLOW[1:], zero))
+    return sold.union(returns.select(*keys, sold=zero, returned=units, **back))
 
 
 ORDERS_OF_SKU = Events("orders of the SKU", ("orders",), ("sku_id", "market"), sales_and_returns)

@@ -75,11 +75,11 @@ def words_around(forms: Sequence[NormalForm], mentions: Sequence[Mention]) -> An
 @cache
 def read_model(folder: Path = FOLDER) -> LinearModel:
     """The model that `write_model` wrote."""
-    told = json.loads((folder / "linear.json").read_text(encoding="utf-8"))
+    record = json.loads((folder / "linear.json").read_text(encoding="utf-8"))
     stored = np.load(folder / "linear.npz", allow_pickle=False)
     weights = np.zeros(BUCKETS, dtype=np.float32)
     weights[stored["bucket"]] = stored["weight"]
-    return LinearModel(weights, told["intercept"], told["slope"], told["offset"])
+    return LinearModel(weights, record["intercept"], record["slope"], record["offset"])
 
 
 def write_model(model: LinearModel, folder: Path = FOLDER) -> None:
@@ -89,8 +89,8 @@ def write_model(model: LinearModel, folder: Path = FOLDER) -> None:
     np.savez_compressed(
         folder / "linear.npz", bucket=bucket.astype(np.uint16), weight=model.weights[bucket].astype(np.float32)
     )
-    told = {"intercept": model.intercept, "slope": model.slope, "offset": model.offset}
-    (folder / "linear.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    record = {"intercept": model.intercept, "slope": model.slope, "offset": model.offset}
+    (folder / "linear.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
 def model_digest(folder: Path = FOLDER) -> str:

@@ -78,8 +78,8 @@ def learn(texts: Sequence[LabelledText], clicks: Sequence[LabelledText] = (), cl
     from sklearn.linear_model import LogisticRegression
 
     labelled = [*texts, *clicks]
-    forms, found = mentions_in(labelled)
-    mentions = [mention for mention in found if labelled[mention.text].hazard in (None, mention.hazard)]
+    forms, mentions = mentions_in(labelled)
+    mentions = [mention for mention in mentions if labelled[mention.text].hazard in (None, mention.hazard)]
     truth = np.array([labelled[mention.text].is_hazard for mention in mentions])
     weight = np.where([mention.text >= len(texts) for mention in mentions], click_weight, 1.0)
     for language in {mention.language for mention in mentions}:
@@ -96,8 +96,8 @@ def learn(texts: Sequence[LabelledText], clicks: Sequence[LabelledText] = (), cl
 
 def relearn(folder: Path = FOLDER, clicks: Path | None = None) -> None:
     """Learn from the rehearsed texts, and `clicks`, again and write the model to `folder`; its calibration stays."""
-    kept, told = read_model(), read_clicks(clicks) if clicks else ()
-    write_model(replace(learn(training_sentences(), told), slope=kept.slope, offset=kept.offset), folder)
+    model, clicked = read_model(), read_clicks(clicks) if clicks else ()
+    write_model(replace(learn(training_sentences(), clicked), slope=model.slope, offset=model.offset), folder)
 
 
 def read_clicks(path: Path) -> list[LabelledText]:
@@ -105,10 +105,10 @@ def read_clicks(path: Path) -> list[LabelledText]:
 
     Raises UserError where columns are missing or a verdict is none that is known.
     """
-    told = pl.read_parquet(path)
-    if missing := [name for name in CLICK_COLUMNS if name not in told.columns]:
+    rows = pl.read_parquet(path)
+    if missing := [name for name in CLICK_COLUMNS if name not in rows.columns]:
         raise UserError(f"{path} lacks {', '.join(missing)}. Export it with `touchstone verdicts`.")
-    clicks = told.unique(["review_id", "hazard", "sentence"], keep="last", maintain_order=True)
+    clicks = rows.unique(["review_id", "hazard", "sentence"], keep="last", maintain_order=True)
     if unknown := sorted(set(clicks["verdict"].to_list()) - {IS_HAZARD, *NO_HAZARD}):
         raise UserError(f"{path} holds the verdict {unknown[0]!r}; known are {IS_HAZARD}, {', '.join(NO_HAZARD)}.")
     return [

@@ -85,12 +85,12 @@ def signs_of_incident(texts: pl.Series, languages: Sequence[str | None]) -> NDAr
     """Whether each text tells of an incident by at least three signs, none of which names a hazard."""
     forms = normal_forms(texts)
     patterns = tuple(_signs())
-    found = search(flattened(pl.Series([form.text for form in forms], dtype=pl.String)), patterns)
-    told = np.zeros(len(forms), dtype=np.int64)
-    for text, number in sorted(set(zip(found.text.tolist(), found.pattern.tolist(), strict=True))):
+    matches = search(flattened(pl.Series([form.text for form in forms], dtype=pl.String)), patterns)
+    signs = np.zeros(len(forms), dtype=np.int64)
+    for text, number in sorted(set(zip(matches.text.tolist(), matches.pattern.tolist(), strict=True))):
         language = known_language(languages[text]) or language_of(forms[text].text)
-        told[text] += _signs()[patterns[number]].get(language or "", 0)
-    return np.asarray(told >= TELLING_SIGNS)
+        signs[text] += _signs()[patterns[number]].get(language or "", 0)
+    return np.asarray(signs >= TELLING_SIGNS)
 
 
 def exact_interval(successes: int, trials: int, level: float = 0.95) -> tuple[float, float]:
@@ -165,7 +165,7 @@ def extract_mentions(batch: ReviewBatch) -> ExtractionResult:
     spans = [forms[m.text].original_span(*m.sentence) for m in mentions]
     phrase_spans = [forms[m.text].original_span(*m.phrase) for m in mentions]
     originals = text.gather(positions).to_list()
-    found = pl.DataFrame(
+    table = pl.DataFrame(
         {
             "row": batch.row[positions],
             "language": [m.language for m in mentions],
@@ -184,13 +184,13 @@ def extract_mentions(batch: ReviewBatch) -> ExtractionResult:
     hit = np.zeros(len(text), dtype=bool)
     hit[positions] = True
     normal = {int(chosen[number]): forms[number].text for number in dict.fromkeys(m.text for m in mentions)}
-    again = np.flatnonzero(batch.sampled & ~hit)
-    signs = signs_of_incident(text.gather(again), batch.language.gather(again).to_list())
+    reread = np.flatnonzero(batch.sampled & ~hit)
+    signs = signs_of_incident(text.gather(reread), batch.language.gather(reread).to_list())
     safety = np.array([hazards()[mention.hazard].safety for mention in mentions], dtype=bool)
     harmful = np.unique(np.array(positions, dtype=np.int64)[safety])
-    told = signs_of_incident(text.gather(harmful), batch.language.gather(harmful).to_list())
-    spot = BlindSpot(int(told.sum()), int((~hit).sum()), len(signs), int(signs.sum()))
-    return ExtractionResult(found, normal, dict(zip(again.tolist(), signs.tolist(), strict=True)), spot)
+    with_signs = signs_of_incident(text.gather(harmful), batch.language.gather(harmful).to_list())
+    spot = BlindSpot(int(with_signs.sum()), int((~hit).sum()), len(signs), int(signs.sum()))
+    return ExtractionResult(table, normal, dict(zip(reread.tolist(), signs.tolist(), strict=True)), spot)
 
 
 def clean_texts(texts: "pl.Series | Iterable[str | None]") -> pl.Series:

@@ -50,18 +50,18 @@ class FileSummary:
 
     def lines(self) -> list[str]:
         """The summary as a person reads it."""
-        told = [f"{self.rows:,} rows read, {self.mentions:,} mentions (extractor {self.extractor_version})."]
+        lines = [f"{self.rows:,} rows read, {self.mentions:,} mentions (extractor {self.extractor_version})."]
         for hazard, rows in sorted(self.rows_with_hazard.items(), key=lambda item: -item[1]):
             meaning = hazards()[hazard].meaning
-            told.append(f"  {hazard}: {rows:,} rows seem to speak of {meaning}; worst severity {self.worst[hazard]}")
+            lines.append(f"  {hazard}: {rows:,} rows seem to speak of {meaning}; worst severity {self.worst[hazard]}")
         spot = self.blind_spot
         estimate, low, high = spot.miss_rate
-        told.append(
+        lines.append(
             f"Blind spot: {spot.sampled:,} of {spot.without_hit:,} rows without a hit were read again, "
             f"{spot.sampled_with_signs:,} of them tell of an incident; of all rows that do, the phrases miss an "
             f"estimated {estimate:.0%} ({low:.0%} to {high:.0%})."
         )
-        return told
+        return lines
 
 
 def signals(
@@ -85,16 +85,23 @@ def signals(
     ):
         batches = _batches(source, text_column, language, seed)
         with pq.ParquetWriter(attempt, _arrow_schema(), compression="zstd") as writer:
-            for size, rows, reading in in_order(_read, batches):
-                tally.add(rows, reading)
+            for batch, reading in in_order(_read, batches):
+                tally.add(len(batch.reviews.row), reading)
                 writer.write_table(reading.mentions.select(COLUMNS).to_arrow().cast(_arrow_schema()))
-                advance(size)
+                advance(batch.size_bytes)
     return tally.summary()
 
 
-def _read(given: tuple[int, ReviewBatch]) -> tuple[int, int, ExtractionResult]:
-    size, batch = given
-    return size, len(batch.row), extract_mentions(batch)
+@dataclass(frozen=True)
+class _FileBatch:
+    """Reviews of a file, and how many of its bytes they take."""
+
+    size_bytes: int
+    reviews: ReviewBatch
+
+
+def _read(batch: _FileBatch) -> tuple[_FileBatch, ExtractionResult]:
+    return batch, extract_mentions(batch.reviews)
 
 
 class _Tally:
@@ -110,8 +117,8 @@ class _Tally:
         self.mentions += len(reading.mentions)
         self.blind_spot += reading.blind_spot
         likely = reading.mentions.filter(pl.col("probability") >= COUNTS_FROM)
-        told = likely.group_by("hazard").agg(rows=pl.col("row").n_unique(), worst=pl.col("severity").max())
-        for hazard, count, worst in told.iter_rows():
+        by_hazard = likely.group_by("hazard").agg(rows=pl.col("row").n_unique(), worst=pl.col("severity").max())
+        for hazard, count, worst in by_hazard.iter_rows():
             self.rows_with_hazard[hazard] += count
             self.worst[hazard] = max(worst, self.worst.get(hazard, 0))
 
@@ -122,7 +129,7 @@ class _Tally:
         )
 
 
-def _batches(source: Path, column: str, language: str | None, seed: int) -> Iterator[tuple[int, ReviewBatch]]:
+def _batches(source: Path, column: str, language: str | None, seed: int) -> Iterator[_FileBatch]:
     """Batches of bounded size with the bytes read for each."""
     texts: list[str] = []
     characters = first = 1
@@ -130,11 +137,11 @@ def _batches(source: Path, column: str, language: str | None, seed: int) -> Iter
         texts.append(text)
         characters += len(text) + 1
         if len(texts) >= BATCH_ROWS or characters >= BATCH_CHARACTERS:
-            yield characters, _batch(texts, first, language, seed)
+            yield _FileBatch(characters, _batch(texts, first, language, seed))
             first += len(texts)
             texts, characters = [], 0
     if texts:
-        yield characters, _batch(texts, first, language, seed)
+        yield _FileBatch(characters, _batch(texts, first, language, seed))
 
 
 def _batch(texts: Sequence[str], first: int, language: str | None, seed: int) -> ReviewBatch:

@@ -22,5 +22,5 @@ class Hazard:
 @cache
 def hazards() -> Mapping[str, Hazard]:
     """The hazard topics by name, in the order of the table."""
-    told = tomllib.loads(HAZARDS.read_text(encoding="utf-8"))
-    return {name: Hazard(name, topic["meaning"], topic["safety"]) for name, topic in told.items()}
+    declared = tomllib.loads(HAZARDS.read_text(encoding="utf-8"))
+    return {name: Hazard(name, topic["meaning"], topic["safety"]) for name, topic in declared.items()}

@@ -65,10 +65,12 @@ def update_review_signals(
             attempt.mkdir(parents=True)
             try:
                 days = _Days(attempt, folder, missing)
-                for kept in in_order(lambda batch: records_of(batch, seed), _batches(tables, reviews, list(missing))):
-                    tally.add(kept)
-                    days.write(kept)
-                    advance(len(kept.reviews))
+                for records in in_order(
+                    lambda batch: records_of(batch, seed), _batches(tables, reviews, list(missing))
+                ):
+                    tally.add(records)
+                    days.write(records)
+                    advance(len(records.reviews))
                 days.close()
             finally:
                 shutil.rmtree(attempt)
@@ -112,11 +114,11 @@ class _Tally:
         self.reviews = self.mentions = 0
         self.blind_spot = BlindSpot(0, 0, 0, 0)
 
-    def add(self, kept: ReviewRecords) -> None:
+    def add(self, records: ReviewRecords) -> None:
         """Count one batch."""
-        self.reviews += len(kept.reviews)
-        self.mentions += len(kept.mentions)
-        self.blind_spot += kept.blind_spot
+        self.reviews += len(records.reviews)
+        self.mentions += len(records.mentions)
+        self.blind_spot += records.blind_spot
 
 
 class _Days:
@@ -128,13 +130,13 @@ class _Days:
         self.writers: dict[str, pq.ParquetWriter] = {}
         self.open_files = ExitStack()
 
-    def write(self, kept: ReviewRecords) -> None:
+    def write(self, records: ReviewRecords) -> None:
         """Append a batch whose days are in order and not before those written."""
-        for day in kept.reviews["happened_on"].unique(maintain_order=True):
+        for day in records.reviews["happened_on"].unique(maintain_order=True):
             if day != self.day:
                 self.close()
                 self.day = day
-            for name, rows in ((MENTIONS_FILE, kept.mentions), (REVIEWS_FILE, kept.reviews)):
+            for name, rows in ((MENTIONS_FILE, records.mentions), (REVIEWS_FILE, records.reviews)):
                 self._append(name, rows.filter(pl.col("happened_on") == day).to_arrow())
 
     def close(self) -> None:
@@ -175,8 +177,8 @@ def _contents_by_name(tables: Tables) -> list[tuple[date, str, int]]:
 
 
 def _contents(reviews: ir.Table) -> list[tuple[date, str, int]]:
-    told = content_sums(_read_columns(reviews), by="happened_on").to_pyarrow().to_pylist()
-    return [(day["happened_on"], f"{day['n']} {day['low']} {day['high']}", day["n"]) for day in told]
+    sums = content_sums(_read_columns(reviews), by="happened_on").to_pyarrow().to_pylist()
+    return [(day["happened_on"], f"{day['n']} {day['low']} {day['high']}", day["n"]) for day in sums]
 
 
 def _read_columns(reviews: ir.Table) -> ir.Table:
@@ -185,8 +187,8 @@ def _read_columns(reviews: ir.Table) -> ir.Table:
 
 def _batches(tables: Tables, reviews: ir.Table, days: list[date]) -> Iterator[pl.DataFrame]:
     """The reviews of `days`, in the order of day and review, never more than a batch in memory."""
-    asked = ibis.memtable({"asked_on": days}, schema={"asked_on": "date"})
-    chosen = reviews.semi_join(asked, [("happened_on", "asked_on")])
+    requested = ibis.memtable({"asked_on": days}, schema={"asked_on": "date"})
+    chosen = reviews.semi_join(requested, [("happened_on", "asked_on")])
     ordered = _read_columns(chosen).order_by("happened_on", "sku_id", "market", "review_id")
     for batch in tables.backend.to_pyarrow_batches(ordered, chunk_size=BATCH_ROWS):
         if batch.num_rows:

@@ -29,13 +29,13 @@ class Phrase:
 @cache
 def phrases() -> tuple[Phrase, ...]:
     """Every phrase of the table; of a phrase given twice for a hazard and language the stronger one."""
-    found: dict[tuple[str, str, str], Phrase] = {}
+    lexicon: dict[tuple[str, str, str], Phrase] = {}
     for name, topic in _table().items():
         for language, strength in itertools.product(LANGUAGES, STRENGTHS):
             for short in topic.get(language, {}).get(strength, ()):
                 for pattern in patterns(short):
-                    found.setdefault((pattern, name, language), Phrase(pattern, name, language, strength))
-    return tuple(found.values())
+                    lexicon.setdefault((pattern, name, language), Phrase(pattern, name, language, strength))
+    return tuple(lexicon.values())
 
 
 def patterns(short: str) -> Iterator[str]:
@@ -96,13 +96,13 @@ def cues() -> Mapping[str, Cue]:
 @cache
 def cue_patterns() -> Mapping[str, Mapping[str, tuple[str, ...]]]:
     """For each flat pattern, the names of the cues it is by language."""
-    found: dict[str, dict[str, tuple[str, ...]]] = {}
+    cue_names: dict[str, dict[str, tuple[str, ...]]] = {}
     for name, kind in _cue_table().items():
         for language in LANGUAGES:
             for pattern in dict.fromkeys(p for short in kind.get(language, ()) for p in patterns(short)):
-                of_language = found.setdefault(pattern, {})
+                of_language = cue_names.setdefault(pattern, {})
                 of_language[language] = (*of_language.get(language, ()), name)
-    return found
+    return cue_names
 
 
 @cache

@@ -28,17 +28,17 @@ def search(flat_texts: pl.Series, patterns: Sequence[str]) -> PhraseMatch:
     """Every occurrence of every pattern, overlapping ones too, in time linear in the length of the texts."""
     given = list(patterns)
     texts = flat_texts.alias("text").to_frame().with_row_index("row")
-    found = texts.with_columns(
+    matches = texts.with_columns(
         start=pl.col("text").str.find_many(given, overlapping=True),
         pattern=pl.col("text").str.extract_many(given, overlapping=True),
         wide=pl.col("text").str.len_bytes() != pl.col("text").str.len_chars(),
     ).filter(pl.col("start").list.len() > 0)
-    rows = found.drop("text").explode("start", "pattern")
+    rows = matches.drop("text").explode("start", "pattern")
     number = {pattern: index for index, pattern in enumerate(given)}
     text = rows["row"].to_numpy().astype(np.int64)
     start = rows["start"].to_numpy().astype(np.int64)
     pattern = np.array([number[name] for name in rows["pattern"].to_list()], dtype=np.int64)
-    for row, content in found.filter("wide").select("row", "text").iter_rows():
+    for row, content in matches.filter("wide").select("row", "text").iter_rows():
         mine = slice(*np.searchsorted(text, [row, row + 1]))
         start[mine] = _characters(content, start[mine])
     order = np.lexsort((pattern, start, text))

@@ -24,6 +24,8 @@ BASE_SEVERITY: Final[dict[Strength, int]] = {"harm": 2, "strong": 1, "weak": 1}
 CHARACTERS_PER_WORD: Final = 2
 WORDS_PER_COMMA: Final = 2
 COMMAS: Final = ",;:、"
+Span = tuple[int, int]
+"""First character and the one past the last."""
 
 
 @dataclass
@@ -38,18 +40,18 @@ class Mention:
     hazard: str
     strength: Strength
     pattern: str
-    phrase: tuple[int, int]
-    sentence: tuple[int, int]
+    phrase: Span
+    sentence: Span
     cues: set[str] = field(default_factory=set)
 
     @property
     def severity(self) -> int:
         """0 feared or supposed, 1 near miss or damage, 2 minor injury, 3 medical care, 4 life-threatening."""
-        found = [cues()[name] for name in self.cues]
+        own_cues = [cues()[name] for name in self.cues]
         least = BASE_SEVERITY[self.strength] if hazards()[self.hazard].safety else int(self.strength == "strong")
         if hazards()[self.hazard].safety:
-            least = max([least, *(cue.severity for cue in found)])
-        return min([least, *(cue.severity_at_most for cue in found)])
+            least = max([least, *(cue.severity for cue in own_cues)])
+        return min([least, *(cue.severity_at_most for cue in own_cues)])
 
 
 def find_mentions(texts: pl.Series, languages: Sequence[str | None]) -> tuple[list[NormalForm], list[Mention]]:
@@ -59,11 +61,13 @@ def find_mentions(texts: pl.Series, languages: Sequence[str | None]) -> tuple[li
     """
     forms = normal_forms(texts)
     normal = pl.Series([form.text for form in forms], dtype=pl.String)
-    found = search(flattened(normal), _patterns())
-    mentions: dict[tuple[int, str, tuple[int, int]], Mention] = {}
+    matches = search(flattened(normal), _patterns())
+    mentions: dict[tuple[int, str, Span], Mention] = {}
     spoken: dict[int, str | None] = {}
     around = _Sentences(forms)
-    for text, number, start in zip(found.text.tolist(), found.pattern.tolist(), found.start.tolist(), strict=True):
+    for text, number, start in zip(
+        matches.text.tolist(), matches.pattern.tolist(), matches.start.tolist(), strict=True
+    ):
         if text not in spoken:
             spoken[text] = known_language(languages[text]) or language_of(forms[text].text)
         for phrase in _of_pattern()[number]:
@@ -87,7 +91,7 @@ class _Sentences:
         self.forms = forms
         self.last: tuple[int, int, int] = (-1, 0, 0)
 
-    def of(self, text: int, span: tuple[int, int]) -> tuple[int, int]:
+    def of(self, text: int, span: Span) -> Span:
         number, begin, end = self.last
         if number != text or span[0] < begin or span[1] > end:
             begin, end = sentence_around(self.forms[text].text, *span)
@@ -101,7 +105,7 @@ def _rank(mention: Mention) -> tuple[int, int, int]:
     return STRENGTHS.index(mention.strength), start - end, start
 
 
-def _span(pattern: str, start: int, text: str) -> tuple[int, int]:
+def _span(pattern: str, start: int, text: str) -> Span:
     """The characters of the normal form that a pattern found at `start` of its flat form covers."""
     padded = pattern.startswith(" ")
     first = start if padded else start - 1
@@ -118,9 +122,11 @@ def _add_cues(forms: Sequence[NormalForm], mentions: Sequence[Mention]) -> None:
     sentences = pl.Series([forms[text].text[begin:end] for text, begin, end in spans], dtype=pl.String)
     flat_sentences = flattened(sentences).to_list()
     names = list(cue_patterns())
-    found = search(pl.Series(flat_sentences, dtype=pl.String), names)
+    matches = search(pl.Series(flat_sentences, dtype=pl.String), names)
     standing: dict[tuple[int, int, int], list[tuple[str, int]]] = defaultdict(list)
-    for number, pattern, start in zip(found.text.tolist(), found.pattern.tolist(), found.start.tolist(), strict=True):
+    for number, pattern, start in zip(
+        matches.text.tolist(), matches.pattern.tolist(), matches.start.tolist(), strict=True
+    ):
         standing[spans[number]].append((names[pattern], start))
     number_of = {span: number for number, span in enumerate(spans)}
     for mention in mentions:
@@ -135,7 +141,7 @@ def _reaching(
     """The names of the cues that reach the phrase: near enough, not part of it, and for a negation not cut off."""
     begin = mention.sentence[0]
     first, last = mention.phrase[0] - begin + 1, mention.phrase[1] - begin + 1
-    near: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    near: dict[str, list[Span]] = defaultdict(list)
     for pattern, start in standing:
         word_start = start + pattern.startswith(" ")
         word_end = word_start + len(pattern.strip())
@@ -155,7 +161,7 @@ def _reaching(
                     break
 
 
-def _in_reach(cue: Cue, at: tuple[int, int], phrase: tuple[int, int], flat_sentence: str, sentence: str) -> bool:
+def _in_reach(cue: Cue, at: Span, phrase: Span, flat_sentence: str, sentence: str) -> bool:
     before = at[1] <= phrase[0]
     reach = cue.before if before else cue.after
     if reach >= WHOLE_SENTENCE:
@@ -167,7 +173,7 @@ def _in_reach(cue: Cue, at: tuple[int, int], phrase: tuple[int, int], flat_sente
     return words + WORDS_PER_COMMA * commas < reach
 
 
-def _cut_off(at: tuple[int, int], phrase: tuple[int, int], blocked: Sequence[tuple[int, int]]) -> bool:
+def _cut_off(at: Span, phrase: Span, blocked: Sequence[Span]) -> bool:
     """Whether a negation is none (not only), or a new clause begins between it and the phrase."""
     low, high = (at[0], phrase[0]) if at[1] <= phrase[0] else (phrase[1], at[1])
     return any(start >= low and end <= high for start, end in blocked)
@@ -180,7 +186,7 @@ def _patterns() -> tuple[str, ...]:
 
 @cache
 def _of_pattern() -> tuple[tuple[Phrase, ...], ...]:
-    found: dict[str, list[Phrase]] = {pattern: [] for pattern in _patterns()}
+    phrases_by_pattern: dict[str, list[Phrase]] = {pattern: [] for pattern in _patterns()}
     for phrase in phrases():
-        found[phrase.pattern].append(phrase)
-    return tuple(tuple(group) for group in found.values())
+        phrases_by_pattern[phrase.pattern].append(phrase)
+    return tuple(tuple(group) for group in phrases_by_pattern.values())

@@ -183,16 +183,16 @@ def _is_settled(wide: str) -> bool:
 
 def _replacements(spot: re.Match[str]) -> Iterator[tuple[int, str]]:
     """What stands for a spot, in pieces with the place of each."""
-    found, start = spot.group(), spot.start()
+    letters, start = spot.group(), spot.start()
     if spot["wide"]:
-        for cluster in _CLUSTER.finditer(found):
+        for cluster in _CLUSTER.finditer(letters):
             yield start + cluster.start(), _composed(cluster.group())
     elif spot["blank"]:
-        yield start, "\n" if "\n" in found else " "
+        yield start, "\n" if "\n" in letters else " "
     elif spot["run"]:
-        yield start, _composed(found[0])
+        yield start, _composed(letters[0])
     elif spot["entity"]:
-        yield start, _composed(html.unescape(found))
+        yield start, _composed(html.unescape(letters))
     elif spot["tag"]:
         yield start, " "
 

@@ -129,16 +129,16 @@ def carried_types(columns: Collection[str]) -> Types:
 def _spoken_of(reading: ExtractionResult, size: int) -> dict[str, pl.Series]:
     """Per hazard whether each review likely speaks of it, whether of any that hurts people, and how severe it is."""
     likely = reading.mentions.filter(pl.col("probability") >= COUNTS_FROM)
-    found = {name: np.zeros(size, dtype=bool) for name in ("hazard", *hazards())}
+    mentioned = {name: np.zeros(size, dtype=bool) for name in ("hazard", *hazards())}
     severity = np.full(size, -1, dtype=np.int8)
-    for (name,), told in likely.group_by("hazard"):
-        places = told["row"].to_numpy()
-        found[str(name)][places] = True
+    for (name,), rows in likely.group_by("hazard"):
+        places = rows["row"].to_numpy()
+        mentioned[str(name)][places] = True
         if hazards()[str(name)].safety:
-            found["hazard"][places] = True
-            np.maximum.at(severity, places, told["severity"].to_numpy())
+            mentioned["hazard"][places] = True
+            np.maximum.at(severity, places, rows["severity"].to_numpy())
     worst = pl.Series(severity).replace(-1, None)
-    return {"severity": worst, **{name: pl.Series(speaks) for name, speaks in found.items()}}
+    return {"severity": worst, **{name: pl.Series(speaks) for name, speaks in mentioned.items()}}
 
 
 def _as_numbers(keys: list[bytes]) -> NDArray[np.int64]:

@@ -18,6 +18,6 @@ def redact(quote: str) -> str:
     return _NUMBER.sub(_masked_number, quote)
 
 
-def _masked_number(found: re.Match[str]) -> str:
-    number = found.group()
+def _masked_number(match: re.Match[str]) -> str:
+    number = match.group()
     return number if _DATE.fullmatch(number) else MASK * len(number)

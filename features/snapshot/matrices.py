@@ -77,11 +77,11 @@ class CatalogueFeatures:
         values = feature_values(known, reference, features).values()
         read = {field.name for value in values for field in value.op().find(ops.Field, filter=ops.Value)}
         frame = self._read(known.select(rows.column, *sorted(read)))
-        nothing = pl.DataFrame({rows.column: [NOBODY]}, {rows.column: frame.schema[rows.column]})
-        seen = ibis.polars.connect({"seen": pl.concat([frame, nothing], how="diagonal")}).table("seen")
+        no_event = pl.DataFrame({rows.column: [NOBODY]}, {rows.column: frame.schema[rows.column]})
+        seen = ibis.polars.connect({"seen": pl.concat([frame, no_event], how="diagonal")}).table("seen")
         grouped = seen.group_by(rows.column).aggregate(**feature_values(seen, reference, features))
-        found: pl.DataFrame = grouped.to_polars(engine="streaming")
-        return found
+        computed: pl.DataFrame = grouped.to_polars(engine="streaming")
+        return computed
 
     def _known(self, events: Events, rows: EntityRows) -> "ir.Table":
         """The events known before the day, each beside the row number of its entity.

@@ -90,15 +90,15 @@ class MemoryMappedTable:
 
     def rows_of(self, name: str, number: int) -> list[Row]:
         """The rows whose column `name` holds `number`, as they were written; the table is sorted by this column."""
-        numbers, found = self._arrays(name), []
+        numbers, parts = self._arrays(name), []
         for batch in range(bisect_left(numbers, number, key=_last), len(numbers)):
             first, last = np.searchsorted(numbers[batch], (number, number + 1))
             if first == last:
                 break
-            found += self.batches[batch].slice(first, last - first).to_pylist()
+            parts += self.batches[batch].slice(first, last - first).to_pylist()
             if last < len(numbers[batch]):
                 break
-        return found
+        return parts
 
     @cached_property
     def _table(self) -> pa.Table:
@@ -121,8 +121,8 @@ class MemoryMappedTable:
     def _empty(self, name: str) -> NDArray[Any]:
         """A column of numbers or vectors without rows. Not by Arrow's name of the type, for which it needs pandas."""
         if name not in self._empties:
-            nothing = [pa.array([], kind) for kind in self._schema.types]
-            self._empties[name] = _numbers(pa.RecordBatch.from_arrays(nothing, schema=self._schema), name)
+            empty = [pa.array([], kind) for kind in self._schema.types]
+            self._empties[name] = _numbers(pa.RecordBatch.from_arrays(empty, schema=self._schema), name)
         return self._empties[name]
 
 

@@ -120,8 +120,8 @@ def _key_hashes(catalogue: CatalogueFeatures) -> NDArray[np.uint64]:
     """`key_hash` of every SKU, in the order of the file."""
     skus = catalogue.entities[SKU]
     hashes = skus.rows.select(skus.column, hashed=_md5_number_lower(skus.rows.sku_id + BETWEEN + skus.rows.market))
-    found: NDArray[np.uint64] = catalogue.backend.to_pyarrow(hashes.order_by(skus.column))["hashed"].to_numpy()
-    return found
+    hashes_by_row: NDArray[np.uint64] = catalogue.backend.to_pyarrow(hashes.order_by(skus.column))["hashed"].to_numpy()
+    return hashes_by_row
 
 
 @ibis.udf.scalar.builtin(name="md5_number_lower", signature=(("string",), "uint64"))
