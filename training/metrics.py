@@ -113,7 +113,7 @@ def calibration_line(p_fail: Floats, failed: Truths, weights: Floats, steps: int
     odds = logit(p_fail)
     slope, intercept = np.zeros(len(weights)), logit(base_rate(failed, weights))
     for _ in range(steps):
-        fitted = 1 / (1 + np.exp(-np.clip(slope[:, None] * odds + intercept[:, None], -30, 30)))
+        fitted = sigmoid(slope[:, None] * odds + intercept[:, None])
         miss = weights * (failed - fitted)
         bend = weights * fitted * (1 - fitted)
         ss, si, ii = (bend * odds**2).sum(1) + 1e-6, (bend * odds).sum(1), bend.sum(1) + 1e-6
@@ -133,6 +133,22 @@ def logit(p_fail: Floats) -> Floats:
     """Log-odds of probabilities kept 1e-6 away from 0 and 1."""
     kept = np.clip(p_fail, 1e-6, 1 - 1e-6)
     return np.asarray(np.log(kept / (1 - kept)), dtype=np.float64)
+
+
+def sigmoid(margin: Floats) -> Floats:
+    """Probabilities of log-odds, which are clipped at -30 and 30."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(margin, -30, 30))), dtype=np.float64)
+
+
+def platt(margin: Floats, failed: Truths, new_margin: Floats) -> Floats:
+    """Probabilities of `new_margin` from the logistic line of `failed` (n) on `margin` (n); calibrates baselines.
+
+    The share that failed where all margins are equal. Source: Platt, Advances in Large Margin Classifiers (1999).
+    """
+    slope, intercept = calibration_line(sigmoid(margin), failed, np.ones((1, len(margin))))
+    if np.isnan(slope[0]):
+        return np.full(len(new_margin), float(failed.mean()))
+    return sigmoid(slope[0] * new_margin + intercept[0])
 
 
 def _ratio(above: Floats, below: Floats, otherwise: float = np.nan) -> Floats:

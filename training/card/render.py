@@ -13,7 +13,7 @@ from training.card.model_card import group_rows
 from training.card.plots import house_style, save
 from training.evaluation.drift import Drift
 from training.evaluation.evaluate import Evaluation
-from training.evaluation.skill import sigmoid
+from training.metrics import sigmoid
 
 
 def draw_pictures(evaluation: Evaluation, drifts: Sequence[Drift], shift: float, folder: Path) -> None:

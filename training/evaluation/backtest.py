@@ -16,11 +16,11 @@ from training.dataset.splits import RollingFold, RollingPeriod, Rows, group_part
 from training.evaluation.baselines import baseline_margins
 from training.evaluation.diagnostics import cold_rows, cold_start, schedule_replay
 from training.evaluation.leakage import audit_folds
-from training.evaluation.skill import EvaluationSet, Predictions, budget_tests, compute_skills, platt
+from training.evaluation.skill import EvaluationSet, Predictions, budget_tests, compute_skills
 from training.fitting.booster import TrainingRows, fit_booster
 from training.fitting.model import DIRECTIONS, FittedModel, TrainingSet, training_rows
 from training.fitting.target_encoding import feature_matrix, fit_reference, label_prior, look_up_rates, out_of_fold
-from training.metrics import Floats, supplier_weights
+from training.metrics import Floats, platt, supplier_weights
 from training.recipe import Recipe
 
 MODEL = "model"

@@ -11,7 +11,7 @@ from data.lake.store import latest_known_on
 from data.lake.tables import Tables
 from data.progress import Progress
 from features.registry import FEATURE_NAMES
-from models.risk_bands import bands_in_force
+from models.risk_bands import bands_in_force, testing_floor
 from models.treeshap import compile_model
 from training.dataset.selection_weights import random_stratum
 from training.dataset.splits import Rows
@@ -35,14 +35,11 @@ from training.evaluation.skill import (
     interval_coverage,
     mean_contributions,
     months_of,
-    platt,
     shares_by,
-    sigmoid,
 )
 from training.fitting.model import FittedModel, TrainingSet
-from training.lifecycle.champion_challenger import testing_floor
-from training.lifecycle.promotion_rules import promotion_policy_in_force
-from training.metrics import Floats
+from training.metrics import Floats, platt, sigmoid
+from training.promotion_policy import promotion_policy_in_force
 from training.recipe import Recipe
 
 COVERAGE_BINS = 10

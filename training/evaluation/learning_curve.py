@@ -11,11 +11,11 @@ from data.progress import Progress
 from features.registry import FEATURE_NAMES
 from training import metrics
 from training.dataset.splits import Rows, group_parts
-from training.evaluation.skill import EvaluationSet, Predictions, platt, to_json
+from training.evaluation.skill import EvaluationSet, Predictions, to_json
 from training.fitting.booster import FEWEST_TREES, fit_booster, loss_curve
 from training.fitting.model import DIRECTIONS, TrainingSet, training_rows
 from training.fitting.target_encoding import feature_matrix, label_prior, look_up_rates, out_of_fold
-from training.metrics import Floats, metric_with_interval
+from training.metrics import Floats, metric_with_interval, platt
 from training.recipe import Recipe
 
 SHARES = (0.25, 0.45, 0.7)

@@ -139,24 +139,6 @@ def shares_by(name: str, groups: "pd.Series[str]", p_fail: Floats, failed: Truth
     ]
 
 
-def platt(margin: Floats, failed: Truths, asked: Floats) -> Floats:
-    """Probabilities for the margins `asked` from the line that fits `failed` on `margin`: how baselines calibrate.
-
-    Where all margins are equal it is the share that failed. Source: Platt, Advances in Large Margin Classifiers
-    (1999).
-    """
-    ones = np.ones((1, len(margin)))
-    slope, intercept = metrics.calibration_line(sigmoid(margin), failed, ones)
-    if np.isnan(slope[0]):
-        return np.full(len(asked), float(failed.mean()))
-    return sigmoid(slope[0] * asked + intercept[0])
-
-
-def sigmoid(margin: Floats) -> Floats:
-    """Probability of a log-odds."""
-    return np.asarray(1 / (1 + np.exp(-np.clip(margin, -30, 30))), dtype=np.float64)
-
-
 def to_json(name: str, measured: MetricWithInterval) -> dict[str, Any]:
     """A skill as JSON: its value and `<name>_interval`; None where it cannot be told."""
     low, high = _known(measured.low), _known(measured.high)

@@ -11,8 +11,7 @@ import pandas as pd
 from scipy.stats import chi2
 
 from models.calibration import Calibration
-from training.evaluation.skill import sigmoid
-from training.metrics import Floats
+from training.metrics import Floats, sigmoid
 
 SIGNIFICANCE = 0.01
 FIXED_RIDGE = 0.01

@@ -15,11 +15,10 @@ from models.calibration import Calibration, fit_calibration
 from models.calibration_curves import SelectionShift
 from training.dataset.selection_weights import WeightedStratum, logged_stratum, training_weights
 from training.dataset.splits import Rows, Split, group_parts, validation_folds
-from training.evaluation.skill import platt, sigmoid
 from training.fitting.booster import TrainingRows, choose_trees, cross_margins, fit_booster
 from training.fitting.lab_effects import LabEffects, fit_lab_effects
 from training.fitting.target_encoding import feature_matrix, fit_reference, out_of_fold, with_norms
-from training.metrics import Floats, Truths, logit
+from training.metrics import Floats, Truths, logit, platt, sigmoid
 from training.recipe import Recipe
 
 INTERCEPT_SD, SLOPE_SD = 0.5, 0.25

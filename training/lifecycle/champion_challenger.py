@@ -14,18 +14,17 @@ from features.point_in_time import feature_frame
 from features.registry import FEATURE_NAMES
 from features.version import feature_version
 from models.artifact import Artifact, ArtifactParts
-from models.risk_bands import bands_in_force
+from models.risk_bands import testing_floor
 from training import metrics
 from training.dataset.labels import build_labels
 from training.evaluation.fairness_groups import groups_of
 from training.evaluation.skill import EvaluationSet, Predictions, budget_tests, to_json
 from training.fitting.target_encoding import feature_matrix
-from training.lifecycle.promotion_rules import promotion_policy_in_force
 from training.metrics import Floats, MetricWithInterval, metric_with_interval, supplier_weights
+from training.promotion_policy import promotion_policy_in_force
 from training.recipe import recipe_from_text
 
 Told = dict[str, Any]
-TESTING = ("test", "priority_test")
 
 
 @dataclass(frozen=True)
@@ -143,10 +142,3 @@ def _at_level(values: Floats, level: float) -> MetricWithInterval:
         return MetricWithInterval(float(values[0]), float("nan"), float("nan"))
     low, high = np.quantile(spread, [(1 - level) / 2, (1 + level) / 2])
     return MetricWithInterval(float(values[0]), float(low), float(high))
-
-
-def testing_floor(on: date) -> float:
-    """The probability from which a band asks for a test; 1 where none does."""
-    bands = bands_in_force(on)
-    floors = (floor for floor, action in zip(bands.floors, bands.actions, strict=True) if action in TESTING)
-    return min(floors, default=1.0)

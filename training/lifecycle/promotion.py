@@ -18,7 +18,8 @@ from training.lifecycle.champion_history import (
     record_change,
 )
 from training.lifecycle.mlflow_tracking import require_registered, set_champion_alias
-from training.lifecycle.promotion_rules import Measured, RuleResult, evaluate_promotion_rules, promotion_policy_in_force
+from training.lifecycle.promotion_rules import Measured, RuleResult, evaluate_promotion_rules
+from training.promotion_policy import promotion_policy_in_force
 
 
 def promote(settings: Settings, version: str, decision: ChampionDecision) -> tuple[RuleResult, ...]:

@@ -2,60 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
-from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Any
 
-from pydantic import Field, model_validator
-
-from data.policy import POLICY_FOLDER, Days, Policy, TomlTable, policy_in_force
+from training.promotion_policy import FindingsRule, GroupRule, PromotionPolicy, ReasonRule, SlopeRule
 
 Measured = Mapping[str, Any]
-
-
-class FindingsRule(TomlTable):
-    """The gain over the champion's findings, as a share of them, and the confidence of its interval."""
-
-    least_gain: float
-    worst_gain: float
-    level: Annotated[float, Field(gt=0, lt=1)]
-
-    @model_validator(mode="after")
-    def _worst_is_not_above_least(self) -> Self:
-        if self.worst_gain > self.least_gain:
-            raise ValueError(f"worst_gain {self.worst_gain} must not be above least_gain {self.least_gain}")
-        return self
-
-
-class SlopeRule(TomlTable):
-    """The range of the calibration slope."""
-
-    lowest_slope: float
-    highest_slope: float
-
-
-class GroupRule(TomlTable):
-    """How much more often a group of compliant SKUs may be tested needlessly."""
-
-    fewest_compliant: int
-    most_worse: float
-
-
-class ReasonRule(TomlTable):
-    """How alike the reasons of reseeded refits are, and how exactly contributions sum to the margin."""
-
-    least_jaccard: float
-    largest_gap: float
-
-
-class PromotionPolicy(Policy, subject="promotion"):
-    """What a challenger must show before it scores in the champion's place."""
-
-    valid_days: Days
-    findings: FindingsRule
-    calibration: SlopeRule
-    groups: GroupRule
-    reasons: ReasonRule
 
 
 @dataclass(frozen=True)
@@ -65,11 +16,6 @@ class RuleResult:
     rule: str
     holds: bool
     told: str
-
-
-def promotion_policy_in_force(as_of: date, folder: Path = POLICY_FOLDER) -> PromotionPolicy:
-    """The promotion policy of a day. Raises UserError where there is none or a number is missing."""
-    return policy_in_force(PromotionPolicy, as_of, folder)
 
 
 def evaluate_promotion_rules(

@@ -13,9 +13,9 @@ from training import metrics
 from training.dataset.labels import build_labels
 from training.dataset.splits import split_by_time
 from training.evaluation.catalogue import WeightingComparison, compare_weighting, evaluate_catalogue
-from training.evaluation.skill import EvaluationSet, Predictions, sigmoid
+from training.evaluation.skill import EvaluationSet, Predictions
 from training.fitting.model import TrainingSet, build_training_set, fit_model
-from training.metrics import Floats, Truths, supplier_weights
+from training.metrics import Floats, Truths, sigmoid, supplier_weights
 from training.recipe import Recipe
 
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from tests.training.worlds import small_recipe
 from training.evaluation.diagnostics import cold_rows, cold_start, evaluate_labs, jaccard, replayed, schedule_replay
-from training.evaluation.skill import EvaluationSet, Predictions, sigmoid
+from training.evaluation.skill import EvaluationSet, Predictions
 from training.fitting.lab_effects import UNKNOWN_LABS, LabEffects
-from training.metrics import Floats
+from training.metrics import Floats, sigmoid
 
 UNITS = st.lists(st.tuples(st.integers(0, 20), st.integers(-3, 3).map(float), st.booleans()), min_size=2, max_size=60)
 

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from models.risk_bands import Band, RiskBands
 from training.evaluation.fairness import FairnessReport, GroupedTests, GroupFairness, fairness_report, weighted_share
 from training.evaluation.fairness_groups import DIMENSIONS, FairnessPolicy
-from training.evaluation.skill import sigmoid
-from training.metrics import Floats
+from training.metrics import Floats, sigmoid
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0.1, 10), st.integers(0, 5)), min_size=1, max_size=80))

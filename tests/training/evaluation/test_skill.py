@@ -20,11 +20,9 @@ from training.evaluation.skill import (
     interval_coverage,
     mean_contributions,
     months_of,
-    platt,
     shares_by,
-    sigmoid,
 )
-from training.metrics import rank_scores, supplier_weights
+from training.metrics import platt, rank_scores, sigmoid, supplier_weights
 from training.recipe import read_recipe
 
 DRAW = np.random.default_rng(1)

@@ -7,8 +7,8 @@ import pytest
 
 from features.registry import FEATURE_NAMES
 from tests.training.worlds import small_recipe
-from training.evaluation.skill import sigmoid
 from training.fitting.booster import TrainingRows, cross_margins, fit_booster
+from training.metrics import sigmoid
 
 DIRECTIONS = (0,) * len(FEATURE_NAMES)
 

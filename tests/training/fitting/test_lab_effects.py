@@ -6,9 +6,8 @@ import pytest
 
 from models.calibration import fit_calibration
 from tests.training.laboratories import LABS, STRICT
-from training.evaluation.skill import sigmoid
 from training.fitting.lab_effects import UNKNOWN_LABS, LabEffects, fit_lab_effects
-from training.metrics import Floats
+from training.metrics import Floats, sigmoid
 
 
 def outcomes_by_labs(seed: int, strictness: float, count: int = 3000) -> tuple[Floats, pd.DataFrame]:

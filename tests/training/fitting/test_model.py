@@ -14,7 +14,6 @@ from training import metrics
 from training.dataset.labels import build_labels
 from training.dataset.selection_weights import WeightedStratum, logged_stratum
 from training.dataset.splits import split_by_time
-from training.evaluation.skill import sigmoid
 from training.fitting.model import (
     INTERCEPT_SD,
     SLOPE_SD,
@@ -24,7 +23,7 @@ from training.fitting.model import (
     fit_model,
     fitted_shift,
 )
-from training.metrics import Floats, Truths
+from training.metrics import Floats, Truths, sigmoid
 
 
 def study_of(frames: dict[str, pd.DataFrame]) -> TrainingSet:

@@ -11,9 +11,9 @@ import pytest
 from models.artifact import read_artifact, write_artifact
 from tests.models.worlds import tiny_parts
 from tests.training.worlds import market_frames, tables_of
-from training.evaluation.skill import EvaluationSet, Predictions, sigmoid
+from training.evaluation.skill import EvaluationSet, Predictions
 from training.lifecycle.champion_challenger import PairedComparison, compare, compare_with_champion
-from training.metrics import Floats, supplier_weights
+from training.metrics import Floats, sigmoid, supplier_weights
 from training.recipe import read_recipe
 
 COUNT = 600

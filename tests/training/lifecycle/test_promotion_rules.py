@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.training.verdict_worlds import beside, measured
-from training.lifecycle.promotion_rules import evaluate_promotion_rules, promotion_policy_in_force
+from training.lifecycle.promotion_rules import evaluate_promotion_rules
+from training.promotion_policy import promotion_policy_in_force
 
 POLICY = promotion_policy_in_force(date(2026, 6, 30))
 
