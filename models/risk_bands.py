@@ -83,8 +83,8 @@ def bands_in_force(as_of: date, folder: Path = POLICY_FOLDER) -> RiskBands:
     return policy_in_force(RiskBands, as_of, folder)
 
 
-def testing_floor(as_of: date) -> float:
-    """The lowest `p_fail` whose band asks for a test on that day; 1 where none does. Raises UserError as above."""
-    bands = bands_in_force(as_of)
+def floor_for_testing(as_of: date, folder: Path = POLICY_FOLDER) -> float:
+    """Lowest `p_fail` whose band asks for a test; 1 where none does. Raises UserError as `bands_in_force`."""
+    bands = bands_in_force(as_of, folder)
     floors = (floor for floor, action in zip(bands.floors, bands.actions, strict=True) if action in TESTING)
     return min(floors, default=1.0)

@@ -10,7 +10,7 @@ from data.policy import POLICY_FOLDER, Days, Policy, TomlTable, policy_in_force
 
 
 class FindingsRule(TomlTable):
-    """The gain over the champion's findings, as a share of them, and the confidence of its interval."""
+    """Gain in detected failures as a share of the champion's, and the confidence level of its interval."""
 
     least_gain: float
     worst_gain: float
@@ -31,21 +31,21 @@ class SlopeRule(TomlTable):
 
 
 class GroupRule(TomlTable):
-    """How much more often a group of compliant SKUs may be tested needlessly."""
+    """Largest rise in needless tests of compliant SKUs of a group."""
 
     fewest_compliant: int
     most_worse: float
 
 
 class ReasonRule(TomlTable):
-    """How alike the reasons of reseeded refits are, and how exactly contributions sum to the margin."""
+    """Least similarity of reasons under another seed, largest gap between contributions and margin."""
 
     least_jaccard: float
     largest_gap: float
 
 
 class PromotionPolicy(Policy, subject="promotion"):
-    """What a challenger must show before it scores in the champion's place."""
+    """Requirements on a challenger before it becomes champion."""
 
     valid_days: Days
     findings: FindingsRule

@@ -23,10 +23,10 @@ def test_a_fold_knows_nothing_too_late_and_no_group_of_those_it_judges(seed: int
     for period in rolling_periods(labels, TEST_FROM, RECIPE):
         first = pd.Timestamp(period.first)
         for fold in period.folds:
-            fitted, calibrated, judged = (labels.iloc[rows] for rows in (fold.fit, fold.calibration, fold.validation))
+            fitted, calibrated, held_out = (labels.iloc[rows] for rows in (fold.fit, fold.calibration, fold.validation))
             assert fitted["known_on"].max() < calibrated["as_of"].min()
-            assert calibrated["known_on"].max() < first <= judged["as_of"].min()
-            assert not (set(fitted["group"]) | set(calibrated["group"])) & set(judged["group"])
+            assert calibrated["known_on"].max() < first <= held_out["as_of"].min()
+            assert not (set(fitted["group"]) | set(calibrated["group"])) & set(held_out["group"])
 
 
 @given(st.integers(0, 300))
@@ -39,11 +39,11 @@ def test_periods_follow_each_other_and_end_a_gap_before_the_test(seed: int) -> N
     for earlier, later in pairwise(periods):
         assert earlier.until == later.first
     for period in periods:
-        judged = labels.iloc[period.validation]
+        held_out = labels.iloc[period.validation]
         late = pd.Timestamp(period.until) + timedelta(days=30)
         drawn = labels[(labels["as_of"] >= pd.Timestamp(period.first)) & (labels["as_of"] < pd.Timestamp(period.until))]
         assert sorted(period.validation) == sorted(drawn.index[drawn["known_on"] < late]), "each label once"
-        assert (judged["known_on"] < pd.Timestamp(TEST_FROM)).all()
+        assert (held_out["known_on"] < pd.Timestamp(TEST_FROM)).all()
 
 
 def test_old_labels_do_not_teach_where_the_recipe_forgets() -> None:

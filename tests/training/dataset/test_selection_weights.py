@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from training.dataset.selection_weights import (
     WeightedStratum,
+    count_test_reasons,
     logged_stratum,
     random_stratum,
-    reasons_of_testing,
     training_weights,
 )
 
@@ -30,7 +30,7 @@ def test_every_test_has_one_reason_and_only_the_known_ones_are_weighed(
     drawn: list[tuple[str | None, float | None]],
 ) -> None:
     tests = labels_drawn(*drawn)
-    reasons = reasons_of_testing(tests)
+    reasons = count_test_reasons(tests)
     assert sum(reasons.values()) == len(tests)
     assert len(random_stratum(tests).rows) == reasons["random"]
     assert len(logged_stratum(tests).rows) == reasons["random"] + reasons["targeted"]
@@ -43,16 +43,16 @@ def test_training_weights_are_positive_bounded_and_have_a_mean_of_one(
     weights = training_weights(labels_drawn(*drawn), most)
     assert (weights > 0).all()
     assert weights.mean() == pytest.approx(1)
-    told = [1 / max(propensity, 1e-9) for strategy, propensity in drawn if strategy and propensity]
-    middle = float(np.median(told)) if told else 1.0
-    assert weights.max() / weights.min() <= most * middle / min([middle, *told]) * (1 + 1e-9)
+    result = [1 / max(propensity, 1e-9) for strategy, propensity in drawn if strategy and propensity]
+    middle = float(np.median(result)) if result else 1.0
+    assert weights.max() / weights.min() <= most * middle / min([middle, *result]) * (1 + 1e-9)
 
 
 def test_a_test_weighs_the_inverse_of_its_propensity() -> None:
     stratum = random_stratum(labels_drawn(("random", 0.1), ("random", 0.2), ("model", 0.001), ("random", None)))
     assert stratum.rows.tolist() == [0, 1]
     assert stratum.weights == pytest.approx([4 / 3, 2 / 3])
-    assert stratum.spread(4) == pytest.approx([4 / 3, 2 / 3, 0, 0])
+    assert stratum.dense_weights(4) == pytest.approx([4 / 3, 2 / 3, 0, 0])
     assert stratum.effective == pytest.approx(1.8)
 
 

@@ -34,16 +34,16 @@ def test_every_label_used_is_known_before_the_next_period_begins(seed: int, coun
 def test_no_group_is_on_both_sides_of_a_fold_and_no_label_is_known_too_late(seed: int, suppliers: int) -> None:
     labels = labels_frame(300, seed, suppliers)
     for fold in validation_folds(labels, RECIPE):
-        fitted, judged = labels.iloc[fold.fit], labels.iloc[fold.validation]
-        assert not set(fitted["group"]) & set(judged["group"])
-        assert fitted["known_on"].max() < judged["as_of"].min()
+        fitted, held_out = labels.iloc[fold.fit], labels.iloc[fold.validation]
+        assert not set(fitted["group"]) & set(held_out["group"])
+        assert fitted["known_on"].max() < held_out["as_of"].min()
 
 
 def test_every_late_label_is_validated_once() -> None:
     labels = labels_frame(600, 2, 40)
-    judged = np.concatenate([fold.validation for fold in validation_folds(labels, RECIPE)])
-    first = labels["as_of"].iloc[judged].min()
-    assert sorted(judged) == list(np.flatnonzero(labels["as_of"] >= first))
+    held_out = np.concatenate([fold.validation for fold in validation_folds(labels, RECIPE)])
+    first = labels["as_of"].iloc[held_out].min()
+    assert sorted(held_out) == list(np.flatnonzero(labels["as_of"] >= first))
 
 
 @given(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=60), st.integers(2, 5), st.randoms())

@@ -31,7 +31,7 @@ def first_period(labels: pd.DataFrame) -> RollingPeriod:
 
 
 def with_twin(labels: pd.DataFrame) -> pd.DataFrame:
-    """The labels with a judged one made by the factory, and under the title, of one that teaches its model."""
+    """The labels with a validation label of the factory and title of a fitted one."""
     fold = first_period(labels).folds[0]
     planted = labels.copy()
     planted.loc[fold.validation[0], ["factory_id", "title_key"]] = planted.loc[
@@ -55,7 +55,7 @@ def test_a_planted_duplicate_across_folds_is_named() -> None:
         audit_folds(planted, first_period(planted))
 
 
-def test_a_planted_duplicate_is_kept_together_when_groups_are_made_anew() -> None:
+def test_a_planted_duplicate_stays_together_when_groups_are_made_anew() -> None:
     planted = with_twin(labels_of(1))
     grouped = planted.assign(group=near_duplicate_groups(planted))
     audit_folds(grouped, first_period(grouped))
@@ -71,9 +71,9 @@ def test_a_supplier_on_both_sides_is_named() -> None:
 def test_a_label_known_too_late_is_counted() -> None:
     labels = labels_of(3)
     period = first_period(labels)
-    judged = period.folds[0].validation
-    others = np.setdiff1d(np.flatnonzero(labels["as_of"] > labels["as_of"].iloc[judged].max()), judged)
-    apart = others[~labels["group"].iloc[others].isin(set(labels["group"].iloc[judged]))][:4]
-    late = RollingFold(np.r_[period.folds[0].fit, apart], period.folds[0].calibration, judged)
+    held_out = period.folds[0].validation
+    others = np.setdiff1d(np.flatnonzero(labels["as_of"] > labels["as_of"].iloc[held_out].max()), held_out)
+    apart = others[~labels["group"].iloc[others].isin(set(labels["group"].iloc[held_out]))][:4]
+    late = RollingFold(np.r_[period.folds[0].fit, apart], period.folds[0].calibration, held_out)
     with pytest.raises(LeakageError, match="4 labels teach that were not known when the judged period began"):
         audit_folds(labels, replace(period, folds=(late,)))

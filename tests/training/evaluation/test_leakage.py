@@ -16,7 +16,7 @@ from tests.training.worlds import market_frames, small_recipe, tables_of
 from training.dataset.labels import build_labels
 from training.dataset.splits import split_by_time
 from training.evaluation import leakage
-from training.evaluation.leakage import LeakageError, audit_leakage, before, suspicious_features
+from training.evaluation.leakage import LeakageError, audit_leakage, suspicious_features, tables_known_before
 from training.fitting import model
 from training.fitting.model import TrainingSet, build_training_set
 
@@ -25,8 +25,8 @@ TABLES = tables_of(market_frames())
 Compute = Callable[[Tables, pd.DataFrame, FittedTables], pd.DataFrame]
 
 
-def study_of(tables: Tables) -> TrainingSet:
-    """The study of the tables."""
+def training_set_of(tables: Tables) -> TrainingSet:
+    """The training set of the tables."""
     labels = build_labels(tables)
     return build_training_set(tables, labels, split_by_time(labels, None, RECIPE.split), RECIPE, SilentProgress())
 
@@ -40,20 +40,20 @@ def leaking(tables: Tables, spine: pd.DataFrame, reference: FittedTables) -> pd.
 
 
 def test_honest_features_pass_and_the_audit_says_what_it_looked_at() -> None:
-    study = study_of(TABLES)
-    told = audit_leakage(TABLES, study, RECIPE, SilentProgress())
-    until = study.split.calibration_from
-    assert told["without_rows_from"] == until.isoformat()
-    recent = study.labels["as_of"].between(pd.Timestamp(told["from"]), pd.Timestamp(until))
-    assert told["rows"] == recent.sum() > 20
-    assert told["suspicious"] == []
+    training_set = training_set_of(TABLES)
+    result = audit_leakage(TABLES, training_set, RECIPE, SilentProgress())
+    until = training_set.split.calibration_from
+    assert result["without_rows_from"] == until.isoformat()
+    recent = training_set.labels["as_of"].between(pd.Timestamp(result["from"]), pd.Timestamp(until))
+    assert result["rows"] == recent.sum() > 20
+    assert result["suspicious"] == []
 
 
 def test_a_planted_feature_from_the_future_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (model, leakage):
         monkeypatch.setattr(module, "feature_frame", leaking)
     with pytest.raises(LeakageError, match=r"1 features of tests before .* change .* removed: sku_tests \(\d+ tests\)"):
-        audit_leakage(TABLES, study_of(TABLES), RECIPE, SilentProgress())
+        audit_leakage(TABLES, training_set_of(TABLES), RECIPE, SilentProgress())
 
 
 def test_before_a_day_no_row_and_no_verification_is_known_from_then_on() -> None:
@@ -64,12 +64,12 @@ def test_before_a_day_no_row_and_no_verification_is_known_from_then_on() -> None
         "verified_on": pd.to_datetime(["2024-05-20", "2024-06-01"]).date, "effective": [True, True],
     })  # fmt: skip
     until = pd.Timestamp("2024-06-01").date()
-    kept = before(tables_of(frames), until)
-    tests = kept.backend.to_pyarrow(kept["lab_tests"]).to_pandas()
+    stored = tables_known_before(tables_of(frames), until)
+    tests = stored.backend.to_pyarrow(stored["lab_tests"]).to_pandas()
     assert 0 < len(tests) == (frames["lab_tests"]["known_on"] < until).sum()
-    verified = kept.backend.to_pyarrow(kept["remediations"].order_by("remediation_id")).to_pandas()
+    verified = stored.backend.to_pyarrow(stored["remediations"].order_by("remediation_id")).to_pandas()
     assert verified["verified_on"].notna().tolist() == verified["effective"].notna().tolist() == [True, False]
-    assert kept.backend.to_pyarrow(kept["skus"]).num_rows == len(frames["skus"])
+    assert stored.backend.to_pyarrow(stored["skus"]).num_rows == len(frames["skus"])
 
 
 def test_a_feature_that_tells_the_label_alone_is_suspicious() -> None:
@@ -77,5 +77,5 @@ def test_a_feature_that_tells_the_label_alone_is_suspicious() -> None:
     failed = draw.random(400) < 0.3
     matrix = draw.normal(size=(400, len(FEATURE_NAMES)))
     matrix[:, 3] = np.where(failed, np.nan, 1.0)
-    told = suspicious_features(matrix, failed, 0.95)
-    assert told == [{"feature": FEATURE_NAMES[3], "auc": 1.0}]
+    result = suspicious_features(matrix, failed, 0.95)
+    assert result == [{"feature": FEATURE_NAMES[3], "auc": 1.0}]

@@ -24,10 +24,10 @@ def world(count: int, seed: int) -> tuple[Floats, Truths]:
 
 def test_the_same_rows_recipe_and_seed_give_the_same_text_byte_for_byte() -> None:
     matrix, failed = world(600, 1)
-    lesson = TrainingRows(matrix, failed)
-    texts = {fit_booster(lesson, NAMES, DIRECTIONS, small_recipe(), 30).model_to_string() for _ in range(2)}
+    rows = TrainingRows(matrix, failed)
+    texts = {fit_booster(rows, NAMES, DIRECTIONS, small_recipe(), 30).model_to_string() for _ in range(2)}
     assert len(texts) == 1
-    other = fit_booster(lesson, NAMES, DIRECTIONS, small_recipe(seed="5"), 30).model_to_string()
+    other = fit_booster(rows, NAMES, DIRECTIONS, small_recipe(seed="5"), 30).model_to_string()
     assert other not in texts
 
 
@@ -77,11 +77,11 @@ def test_a_failure_that_weighs_twice_is_as_good_as_two() -> None:
     matrix, failed = world(500, 7)
     recipe = small_recipe(row_share="1.0", feature_share="1.0", smallest_leaf="1")
     twice = np.r_[np.arange(500), np.flatnonzero(failed)]
-    lesson = TrainingRows(matrix, failed)
-    lessons = (TrainingRows(matrix, failed, np.where(failed, 2.0, 1.0)), lesson[twice], lesson)
+    rows = TrainingRows(matrix, failed)
+    training_rows = (TrainingRows(matrix, failed, np.where(failed, 2.0, 1.0)), rows[twice], rows)
     weighed, repeated, plain = (
-        float(np.mean(np.asarray(fit_booster(lesson, NAMES, DIRECTIONS, recipe, 20).predict(matrix))))
-        for lesson in lessons
+        float(np.mean(np.asarray(fit_booster(each, NAMES, DIRECTIONS, recipe, 20).predict(matrix))))
+        for each in training_rows
     )
     assert np.isclose(weighed, repeated, atol=0.01)
     assert weighed > plain + 0.05

@@ -7,13 +7,13 @@ import pytest
 
 from features.registry import FEATURE_NAMES
 from tests.training.worlds import small_recipe
-from training.fitting.booster import TrainingRows, cross_margins, fit_booster
+from training.fitting.booster import TrainingRows, cross_fit_margins, fit_booster
 from training.metrics import sigmoid
 
 DIRECTIONS = (0,) * len(FEATURE_NAMES)
 
 
-def lesson_and_groups() -> tuple[TrainingRows, list[str]]:
+def rows_and_groups() -> tuple[TrainingRows, list[str]]:
     """600 rows of which the first feature decides, in 30 groups."""
     draw = np.random.default_rng(1)
     matrix = draw.normal(size=(600, len(FEATURE_NAMES)))
@@ -22,25 +22,25 @@ def lesson_and_groups() -> tuple[TrainingRows, list[str]]:
 
 
 def test_a_margin_does_not_depend_on_the_labels_of_its_own_group() -> None:
-    lesson, groups = lesson_and_groups()
+    rows, groups = rows_and_groups()
     own = np.array(groups) == "s7"
-    flipped = replace(lesson, failed=lesson.failed ^ own)
-    before, after = (cross_margins(each, groups, DIRECTIONS, small_recipe(), 20) for each in (lesson, flipped))
+    flipped = replace(rows, failed=rows.failed ^ own)
+    before, after = (cross_fit_margins(each, groups, DIRECTIONS, small_recipe(), 20) for each in (rows, flipped))
     assert (before[own] == after[own]).all()
     assert (before[~own] != after[~own]).any()
 
 
 def test_unseen_margins_rank_what_the_feature_decides() -> None:
-    lesson, groups = lesson_and_groups()
-    margins = cross_margins(lesson, groups, DIRECTIONS, small_recipe(), 40)
-    assert np.corrcoef(margins, lesson.matrix[:, 0])[0, 1] > 0.6
+    rows, groups = rows_and_groups()
+    margins = cross_fit_margins(rows, groups, DIRECTIONS, small_recipe(), 40)
+    assert np.corrcoef(margins, rows.matrix[:, 0])[0, 1] > 0.6
 
 
 def test_an_offset_of_nothing_changes_nothing() -> None:
     """The booster starts from the base rate all the same."""
-    lesson, _ = lesson_and_groups()
+    rows, _ = rows_and_groups()
     alone, offset = (
-        fit_booster(each, FEATURE_NAMES, DIRECTIONS, small_recipe(), 20).predict(lesson.matrix, raw_score=True)
-        for each in (lesson, replace(lesson, offset=np.zeros(600)))
+        fit_booster(each, FEATURE_NAMES, DIRECTIONS, small_recipe(), 20).predict(rows.matrix, raw_score=True)
+        for each in (rows, replace(rows, offset=np.zeros(600)))
     )
     assert offset == pytest.approx(alone, abs=1e-12)

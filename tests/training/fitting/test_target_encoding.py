@@ -22,7 +22,7 @@ from training.fitting.target_encoding import (
 
 
 @pytest.mark.parametrize(("mean", "strength"), [(0.2, 8.0), (0.05, 40.0), (0.6, 2.0)])
-def test_the_beta_behind_the_counts_is_found(mean: float, strength: float) -> None:
+def test_the_beta_prior_of_the_counts_is_recovered(mean: float, strength: float) -> None:
     draw = np.random.default_rng(7)
     trials = draw.integers(1, 30, size=4000).astype(float)
     rates = draw.beta(mean * strength, (1 - mean) * strength, size=4000)
@@ -66,8 +66,8 @@ def test_rows_known_later_and_skus_listed_later_change_nothing() -> None:
     later_sku = skus.iloc[:1].assign(sku_id="k999", listed_on=UNTIL, price_eur=1e6)
     golden = tests.iloc[:5].assign(test_id=list("abcde"), origin="supplier_provided", known_on=UNTIL)
     more = {**frames, "skus": pd.concat([skus, later_sku]), "lab_tests": pd.concat([tests, golden])}
-    again = fit_reference(tables_of(more), labels, UNTIL, RECIPE)
-    assert {name: table.to_pylist() for name, table in again.tables.items()} == {
+    repeated = fit_reference(tables_of(more), labels, UNTIL, RECIPE)
+    assert {name: table.to_pylist() for name, table in repeated.tables.items()} == {
         name: table.to_pylist() for name, table in learned.tables.items()
     }
 
@@ -112,5 +112,5 @@ def test_norms_are_medians_by_category_and_leave_out_what_nobody_knows() -> None
     features = pd.DataFrame({"one": [1.0, 3.0, 10.0], "two": [np.nan, np.nan, 5.0]})
     reference = fit_reference(tables_of(market_frames(300)), build_labels(tables_of(market_frames(300))), UNTIL, RECIPE)
     norms = with_norms(reference, pd.Series(["a", "a", "b"]), features)["norms"].to_pylist()
-    told = {(row["category"], row["feature"]): row["median"] for row in norms}
-    assert told == {("a", "one"): 2.0, ("b", "one"): 10.0, ("b", "two"): 5.0}
+    result = {(row["category"], row["feature"]): row["median"] for row in norms}
+    assert result == {("a", "one"): 2.0, ("b", "one"): 10.0, ("b", "two"): 5.0}

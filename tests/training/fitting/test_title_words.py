@@ -50,9 +50,9 @@ def test_a_row_s_out_of_fold_signal_does_not_depend_on_labels_of_its_title_under
     twins = (labels["title_key"] == "red magnet kit").to_numpy()
     flipped = labels.assign(failed=labels["failed"] ^ (twins & (parts != 0)))
     before, after = (out_of_fold_signals(each, parts, RECIPE) for each in (labels, flipped))
-    asked = twins & (parts == 0)
-    assert not np.isnan(before[asked]).any()
-    assert np.array_equal(before[asked], after[asked])
+    rows = twins & (parts == 0)
+    assert not np.isnan(before[rows]).any()
+    assert np.array_equal(before[rows], after[rows])
     others = parts != 0
     one, other = (
         fit_title_words(each["title_key"][others].tolist(), each["failed"][others].to_numpy(), RECIPE)
@@ -72,9 +72,9 @@ def test_signals_are_those_of_the_feature_to_the_last_bit() -> None:
     keys = [*skus["title"].iloc[3:]]
     spine = skus[["sku_id", "market"]].assign(as_of=date(2025, 1, 1))
     reference = FittedTables({**FittedTables.untrained().tables, "title_words": learned})
-    asked = feature_frame(tables_of(frames), spine, reference)["title_signal"].to_numpy()
+    signals = feature_frame(tables_of(frames), spine, reference)["title_signal"].to_numpy()
     ours = title_signals(["mini magnet mini unheard of", "nothing known here", None, *keys], learned)
-    assert np.array_equal(asked, ours, equal_nan=True)
+    assert np.array_equal(signals, ours, equal_nan=True)
     assert not np.isnan(ours[0])
     assert np.isnan(ours[1:3]).all()
 
