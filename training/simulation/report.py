@@ -7,7 +7,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, select_autoescape
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -131,7 +131,10 @@ def write_report(runs: Sequence[SimulationRun], folder: Path) -> Path:
         "race": race_picture(by_name),
         "prevalence": prevalence_picture(by_name[PLAN][0]),
     }
-    environment = Environment(loader=PackageLoader("training.simulation", "."), autoescape=select_autoescape(["html"]))
+    environment = Environment(
+        loader=PackageLoader("training.simulation", "."), autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+    )  # fmt: skip
     text = environment.get_template("report.html").render(
         page=_page(by_name), **{name: _embedded(picture) for name, picture in pictures.items()}
     )

@@ -1,6 +1,8 @@
-"""The audit of time: silent over honest features, and it names a planted one."""
+"""Leakage: folds that share groups and features that look into the future are named."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -12,11 +14,17 @@ from data.progress import SilentProgress
 from features.fitted_tables import FittedTables
 from features.point_in_time import feature_frame
 from features.registry import FEATURE_NAMES
-from tests.training.worlds import market_frames, small_recipe, tables_of
-from training.dataset.labels import build_labels
-from training.dataset.splits import split_by_time
+from tests.training.worlds import labels_frame, market_frames, small_recipe, tables_of
+from training.dataset.labels import build_labels, near_duplicate_groups
+from training.dataset.splits import RollingFold, RollingPeriod, rolling_periods, split_by_time
 from training.evaluation import leakage
-from training.evaluation.leakage import LeakageError, audit_leakage, suspicious_features, tables_known_before
+from training.evaluation.leakage import (
+    LeakageError,
+    audit_folds,
+    audit_leakage,
+    suspicious_features,
+    tables_known_before,
+)
 from training.fitting import model
 from training.fitting.model import TrainingSet, build_training_set
 
@@ -79,3 +87,70 @@ def test_a_feature_that_tells_the_label_alone_is_suspicious() -> None:
     matrix[:, 3] = np.where(failed, np.nan, 1.0)
     result = suspicious_features(matrix, failed, 0.95)
     assert result == [{"feature": FEATURE_NAMES[3], "auc": 1.0}]
+
+
+FOLD_RECIPE = small_recipe(minimum_labels="50", period_days="50", gap_days="30")
+
+
+def labels_of(seed: int) -> pd.DataFrame:
+    """Labels of suppliers, factories and titles, in their groups."""
+    draw = np.random.default_rng(seed)
+    labels = labels_frame(900, seed, 60)
+    labels = labels.assign(
+        supplier_id=labels["group"], factory_id=labels["group"], title_key=draw.choice(list("xyz"), 900)
+    )
+    return labels.assign(group=near_duplicate_groups(labels))
+
+
+def first_period(labels: pd.DataFrame) -> RollingPeriod:
+    """The first period before March 2025."""
+    return rolling_periods(labels, date(2025, 3, 1), FOLD_RECIPE)[0]
+
+
+def with_twin(labels: pd.DataFrame) -> pd.DataFrame:
+    """The labels with a validation label of the factory and title of a fitted one."""
+    fold = first_period(labels).folds[0]
+    planted = labels.copy()
+    planted.loc[fold.validation[0], ["factory_id", "title_key"]] = planted.loc[
+        fold.fit[0], ["factory_id", "title_key"]
+    ].to_numpy()
+    return planted
+
+
+def test_folds_by_group_pass() -> None:
+    for seed in range(3):
+        for period in rolling_periods(labels_of(seed), date(2025, 3, 1), FOLD_RECIPE):
+            audit_folds(labels_of(seed), period)
+
+
+def test_a_planted_duplicate_across_folds_is_named() -> None:
+    """The group column is wrong, as it would be if ties by factory and title were forgotten."""
+    planted = with_twin(labels_of(1))
+    with pytest.raises(
+        LeakageError, match=r"0 suppliers and 1 products teach and judge, such as factory s\d+ with title"
+    ):
+        audit_folds(planted, first_period(planted))
+
+
+def test_a_planted_duplicate_stays_together_when_groups_are_made_anew() -> None:
+    planted = with_twin(labels_of(1))
+    grouped = planted.assign(group=near_duplicate_groups(planted))
+    audit_folds(grouped, first_period(grouped))
+
+
+def test_a_supplier_on_both_sides_is_named() -> None:
+    labels = labels_of(2)
+    mixed = labels.assign(group=[f"g{number % 7}" for number in range(len(labels))])
+    with pytest.raises(LeakageError, match=r"\d+ suppliers and \d+ products teach and judge, such as s"):
+        audit_folds(mixed, first_period(mixed))
+
+
+def test_a_label_known_too_late_is_counted() -> None:
+    labels = labels_of(3)
+    period = first_period(labels)
+    held_out = period.folds[0].validation
+    others = np.setdiff1d(np.flatnonzero(labels["as_of"] > labels["as_of"].iloc[held_out].max()), held_out)
+    apart = others[~labels["group"].iloc[others].isin(set(labels["group"].iloc[held_out]))][:4]
+    late = RollingFold(np.r_[period.folds[0].fit, apart], period.folds[0].calibration, held_out)
+    with pytest.raises(LeakageError, match="4 labels teach that were not known when the judged period began"):
+        audit_folds(labels, replace(period, folds=(late,)))
