@@ -168,11 +168,8 @@ def _register(
     from training.lifecycle.mlflow_tracking import LoggedRun, log_training
 
     version, folder = artifact.version, model_folder(settings.workspace, artifact.version)
-    log_training(
-        settings,
-        recipe,
-        LoggedRun(version, folder, page.parent, artifact.metrics, artifact.metrics["data"]["fingerprint"]),
-    )
+    fingerprint = artifact.metrics["data"]["fingerprint"]
+    log_training(settings, recipe, LoggedRun(version, folder, page.parent, artifact.metrics, fingerprint))
     rules = check_promotion(settings, artifact, now.date())
     promoted = set_first_champion(settings, version, ChampionDecision("touchstone train", now, "the first model"))
     return promoted, rules

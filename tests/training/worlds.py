@@ -63,10 +63,10 @@ def tables_of(frames: Mapping[str, pd.DataFrame]) -> Tables:
 def labels_frame(count: int, seed: int, suppliers: int = 12) -> pd.DataFrame:
     """Labels as `examples` gives them, drawn at random: for laws about splits and folds."""
     draw = np.random.default_rng(seed)
-    drawn = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.sort(draw.integers(500, size=count)), unit="D")
+    sampled = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.sort(draw.integers(500, size=count)), unit="D")
     group = draw.integers(suppliers, size=count)
     return pd.DataFrame({
-        "test_id": [f"t{number}" for number in range(count)], "as_of": drawn,
-        "known_on": drawn + pd.to_timedelta(draw.integers(60, size=count), unit="D"),
+        "test_id": [f"t{number}" for number in range(count)], "as_of": sampled,
+        "known_on": sampled + pd.to_timedelta(draw.integers(60, size=count), unit="D"),
         "failed": draw.random(count) < 0.3, "group": [f"s{number}" for number in group],
     })  # fmt: skip

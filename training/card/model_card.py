@@ -151,11 +151,11 @@ def _intended_use(metrics: Metrics) -> str:
         "customer notices, unless tests found them before. It learns from tested SKUs, and most were chosen by "
         "suspicion. A new supplier with a new factory and a new product is scored by its category, market and listing, "
         "and little else. Supplier country and size are not used."
-        f"{_uncorrected(metrics)}"
+        f"{_selection_note(metrics)}"
     )
 
 
-def _uncorrected(metrics: Metrics) -> str:
+def _selection_note(metrics: Metrics) -> str:
     if metrics["catalogue"]["logged"]["n"]:
         return ""
     return (

@@ -111,12 +111,8 @@ def lift(margins: Mapping[str, Floats], failed: Truths, budget: int) -> Figure:
     hindsight = np.minimum(depth, failed.sum()) / depth / base_rate
     axes.plot(depth[visible] / len(failed), hindsight[visible], color=INK, lw=1.1, label="hindsight (oracle)")
     for name, margin in _informative(margins):
-        _line(
-            axes,
-            name,
-            depth[visible] / len(failed),
-            (_cumulative_failures(margin, failed)[1:] / depth / base_rate)[visible],
-        )
+        height = _cumulative_failures(margin, failed)[1:] / depth / base_rate
+        _line(axes, name, depth[visible] / len(failed), height[visible])
     axes.axhline(1, color=INK, lw=0.8, ls="--", label="random")
     _mark_budget(axes, budget, len(failed))
     axes.set(xlim=(0, 1), ylim=(0, None), xlabel="Share of tests made, riskiest first",

@@ -88,9 +88,8 @@ JsonObject = Mapping[str, Any]
 def learning_curve(curve: JsonObject) -> Figure:
     """AUC and failures detected by the number of training labels, with the extrapolated gain of more."""
     figure, axes_list = panels(2, 1)
-    for axes, name, label in zip(
-        axes_list, ("auc", "found"), ("AUC", f"Failures in {curve['tests']} tests"), strict=True
-    ):
+    names = {"auc": "AUC", "found": f"Failures in {curve['tests']} tests"}
+    for axes, (name, label) in zip(axes_list, names.items(), strict=True):
         labels = [point["labels"] for point in curve["points"]]
         _with_interval(axes, labels, curve["points"], name)
         gained = curve.get(f"gain_{name}")

@@ -34,7 +34,7 @@ def build_labels(tables: Tables, until: date | None = None, rule: LabelRecipe = 
     rows = joined.select(
         "test_id", "sku_id", "market", "known_on", "severity", "supplier_id", "factory_id", "category",
         *EVALUATION_ONLY,
-        title_key=title_key(joined.title), as_of=joined.happened_on, failed=_failed(joined, rule),
+        title_key=title_key(joined.title), as_of=joined.happened_on, failed=_is_failure(joined, rule),
     )  # fmt: skip
     frame: pd.DataFrame = tables.backend.to_pyarrow(rows).to_pandas()
     for day in ("as_of", "known_on"):
@@ -45,7 +45,7 @@ def build_labels(tables: Tables, until: date | None = None, rule: LabelRecipe = 
     return frame
 
 
-def _failed(tests: ir.Table, rule: LabelRecipe) -> ir.BooleanValue:
+def _is_failure(tests: ir.Table, rule: LabelRecipe) -> ir.BooleanValue:
     milder = SEVERITIES[: SEVERITIES.index(rule.least_severity)]
     forgiven = tests.severity.isin(milder).fill_null(False) if milder else ibis.literal(False)
     return (tests.result == "fail") & ~forgiven

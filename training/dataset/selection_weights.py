@@ -51,9 +51,7 @@ def logged_stratum(labels: pd.DataFrame) -> WeightedStratum:
     No SKU of a round with a random share is sampled less often than by that share, so no weight exceeds the median
     weight of the random tests; without `FEWEST_RANDOM` of those, none exceeds `MOST_TIMES_MEDIAN` times the median.
     """
-    chosen = _has_propensity(labels) & np.logical_or.reduce(
-        [_has_strategy(labels, name) for name in CATALOGUE_STRATEGIES]
-    )
+    chosen = _has_propensity(labels) & _has_strategy(labels, *CATALOGUE_STRATEGIES)
     weights = _inverse_propensity(labels)
     at_random = chosen & _has_strategy(labels, "random")
     if at_random.sum() >= FEWEST_RANDOM:
@@ -81,7 +79,7 @@ def count_test_reasons(labels: pd.DataFrame) -> Mapping[str, int]:
     The last two are left out of every weighted number.
     """
     known, at_random = _has_propensity(labels), _has_strategy(labels, "random")
-    whole = np.logical_or.reduce([_has_strategy(labels, name) for name in CATALOGUE_STRATEGIES])
+    whole = _has_strategy(labels, *CATALOGUE_STRATEGIES)
     return {
         "random": int((known & at_random).sum()),
         "targeted": int((known & whole & ~at_random).sum()),
@@ -107,5 +105,5 @@ def _has_propensity(labels: pd.DataFrame) -> Truths:
     return np.asarray((propensity > 0) & labels["strategy"].notna().to_numpy(bool), dtype=np.bool_)
 
 
-def _has_strategy(labels: pd.DataFrame, strategy: str) -> Truths:
-    return np.asarray((labels["strategy"] == strategy).fillna(False).to_numpy(bool), dtype=np.bool_)
+def _has_strategy(labels: pd.DataFrame, *strategies: str) -> Truths:
+    return np.asarray(labels["strategy"].isin(strategies), dtype=np.bool_)

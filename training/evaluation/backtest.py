@@ -16,11 +16,11 @@ from training.dataset.splits import RollingFold, RollingPeriod, Rows, group_part
 from training.evaluation.baselines import baseline_margins
 from training.evaluation.diagnostics import cold_start_masks, evaluate_cold_start, evaluate_schedule
 from training.evaluation.leakage import audit_folds
-from training.evaluation.skill import EvaluationSet, Predictions, budget_tests, compute_skills
+from training.evaluation.skill import EvaluationSet, Predictions, budget_tests, calibrate_predictions, compute_skills
 from training.fitting.booster import TrainingRows, fit_booster, predict_margin
 from training.fitting.model import DIRECTIONS, FittedModel, TrainingSet, build_training_rows
 from training.fitting.target_encoding import feature_matrix, fit_reference, label_prior, look_up_rates, out_of_fold
-from training.metrics import Floats, platt, supplier_weights
+from training.metrics import Floats, supplier_weights
 from training.recipe import Recipe
 
 MODEL = "model"
@@ -137,11 +137,8 @@ def _predict_fold(
         MODEL: predict_margin(booster, feature_matrix(rows)),
         **baseline_margins(features.fit, backtest.failed(fold.fit), rows, recipe, trees),
     }
-    count, happened = len(fold.calibration), backtest.failed(fold.calibration)
-    predictions = {
-        name: Predictions(margin[count:], platt(margin[:count], happened, margin[count:]))
-        for name, margin in margins.items()
-    }
+    failed = backtest.failed(fold.calibration)
+    predictions = {name: calibrate_predictions(margin, failed) for name, margin in margins.items()}
     return predictions, predict_margin(booster, feature_matrix(features.start))
 
 
@@ -177,7 +174,7 @@ def evaluate_test_period_schedule(
     entity_rows = training_set.labels.iloc[split.test][["sku_id", "market"]].assign(as_of=pd.Timestamp(split.test_from))
     features = feature_frame(tables, entity_rows, training_set.reference)[list(FEATURE_NAMES)]
     held_out = build_evaluation_set(training_set.labels, split.test, recipe)
-    return _evaluate_schedule_of_listed(
+    return _evaluate_listed_schedule(
         training_set.labels, split.test, features, model.margin(feature_matrix(features)), held_out
     )
 
@@ -198,12 +195,12 @@ def _evaluate_period(backtest: Backtest, predicted: PeriodPredictions, recipe: R
     return {
         "from": period.first.isoformat(), "until": period.until.isoformat(),
         "fitted": int(np.mean([len(fold.fit) for fold in period.folds])), **skills.pop(MODEL), "baselines": skills,
-        "replay": _evaluate_schedule_of_listed(labels, predicted.rows, start, predicted.margin_at_start, held_out),
+        "replay": _evaluate_listed_schedule(labels, predicted.rows, start, predicted.margin_at_start, held_out),
         "cold_start": evaluate_cold_start(predicted.predictions[MODEL], held_out, cold, recipe.evaluation),
     }  # fmt: skip
 
 
-def _evaluate_schedule_of_listed(
+def _evaluate_listed_schedule(
     labels: pd.DataFrame,
     rows: Rows,
     features: pd.DataFrame,

@@ -25,11 +25,11 @@ BASELINES: Mapping[str, str] = {
 
 
 def baseline_margins(
-    train_features: pd.DataFrame, failed: Truths, rows: pd.DataFrame, recipe: Recipe, trees: int
+    train: pd.DataFrame, failed: Truths, rows: pd.DataFrame, recipe: Recipe, trees: int
 ) -> Mapping[str, Floats]:
     """Margin (n, raw log-odds) of `rows` by each baseline, keyed by its name.
 
-    `train_features` and `rows` hold every feature; `failed` are the outcomes of `train_features`. `trees` is the
+    `train` and `rows` hold every feature; `failed` are the outcomes of `train`. `trees` is the
     model's number of trees.
     """
     base_rate = float(failed.mean())
@@ -37,8 +37,8 @@ def baseline_margins(
         "random": np.zeros(len(rows)),
         "supplier_rate": _rate_margin(rows["supplier_fail_rate"], base_rate),
         "category_market_rate": _rate_margin(rows["category_fail_rate_learned"], base_rate),
-        "logistic_regression": _logistic_margin(train_features, failed, rows),
-        "unconstrained": _unconstrained_margin(train_features, failed, rows, recipe, trees),
+        "logistic_regression": _logistic_margin(train, failed, rows),
+        "unconstrained": _unconstrained_margin(train, failed, rows, recipe, trees),
     }
 
 
@@ -46,17 +46,17 @@ def _rate_margin(rate: "pd.Series[float]", otherwise: float) -> Floats:
     return logit(np.asarray(rate.fillna(otherwise), dtype=np.float64))
 
 
-def _logistic_margin(train_features: pd.DataFrame, failed: Truths, rows: pd.DataFrame) -> Floats:
-    known = train_features.columns[train_features.max() > train_features.min()]
+def _logistic_margin(train: pd.DataFrame, failed: Truths, rows: pd.DataFrame) -> Floats:
+    known = train.columns[train.max() > train.min()]
     model = make_pipeline(SimpleImputer(strategy="median"), StandardScaler(), LogisticRegression(C=0.02, max_iter=2000))
-    model.fit(train_features[known], failed)
+    model.fit(train[known], failed)
     return np.asarray(model.decision_function(rows[known]), dtype=np.float64)
 
 
 def _unconstrained_margin(
-    train_features: pd.DataFrame, failed: Truths, rows: pd.DataFrame, recipe: Recipe, trees: int
+    train: pd.DataFrame, failed: Truths, rows: pd.DataFrame, recipe: Recipe, trees: int
 ) -> Floats:
     free = recipe.model_copy(update={"constraints": ConstraintRecipe(monotone=False)})
-    names = list(train_features.columns)
-    booster = fit_booster(TrainingRows(feature_matrix(train_features), failed), names, [0] * len(names), free, trees)
+    names = list(train.columns)
+    booster = fit_booster(TrainingRows(feature_matrix(train), failed), names, [0] * len(names), free, trees)
     return predict_margin(booster, feature_matrix(rows))

@@ -29,6 +29,7 @@ from training.evaluation.learning_curve import learning_curve
 from training.evaluation.skill import (
     EvaluationSet,
     Predictions,
+    calibrate_predictions,
     compute_skills,
     evaluate_calibration,
     interval_coverage,
@@ -37,7 +38,7 @@ from training.evaluation.skill import (
 )
 from training.fitting.booster import predict_margin
 from training.fitting.model import FittedModel, TrainingSet
-from training.metrics import Floats, platt, sigmoid
+from training.metrics import Floats, sigmoid
 from training.promotion_policy import promotion_policy_in_force
 from training.recipe import Recipe
 
@@ -115,11 +116,8 @@ def _predict_baselines(training_set: TrainingSet, model: FittedModel, recipe: Re
     rows = np.concatenate([split.calibration, split.test])
     train_features, failed = features.iloc[split.train], training_set.failed(split.train)
     margins = baseline_margins(train_features, failed, features.iloc[rows], recipe, model.trees)
-    seen, happened = len(split.calibration), training_set.failed(split.calibration)
-    return {
-        name: Predictions(margin[seen:], platt(margin[:seen], happened, margin[seen:]))
-        for name, margin in margins.items()
-    }
+    calibration_failed = training_set.failed(split.calibration)
+    return {name: calibrate_predictions(margin, calibration_failed) for name, margin in margins.items()}
 
 
 def _evaluate_catalogue(
@@ -132,8 +130,7 @@ def _evaluate_catalogue(
 
 def _evaluate_labs(training_set: TrainingSet, model: FittedModel, matrix: Floats, recipe: Recipe) -> JsonObject:
     tests = training_set.labels.iloc[training_set.split.test]
-    lab_blind = predict_margin(model.lab_blind, matrix)
-    margins = (model.margin(matrix), lab_blind)
+    margins = (model.margin(matrix), predict_margin(model.lab_blind, matrix))
     return evaluate_labs(tests, *margins, model.lab_effects, recipe.evaluation.replicates, recipe.seed).to_json()
 
 

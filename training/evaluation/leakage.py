@@ -82,11 +82,8 @@ def audit_leakage(tables: Tables, training_set: TrainingSet, recipe: Recipe, pro
             f"{len(changed)} features of tests before {until} change when what was known from {until} on is removed: "
             f"{named}. They look into the future; use only rows with known_on before as_of."
         )
-    alone = suspicious_features(
-        training_set.matrix(training_set.split.train),
-        training_set.failed(training_set.split.train),
-        recipe.audit.suspicious_auc,
-    )
+    train = training_set.split.train
+    alone = suspicious_features(training_set.matrix(train), training_set.failed(train), recipe.audit.suspicious_auc)
     return {"rows": len(rows), "from": f"{start:%Y-%m-%d}", "without_rows_from": until.isoformat(), "suspicious": alone}
 
 
@@ -98,9 +95,7 @@ def changed_features(
     Target encodings are not recomputed.
     """
     entity_rows = training_set.labels.iloc[rows][["sku_id", "market", "as_of"]]
-    recomputed = feature_frame(tables_known_before(tables, until), entity_rows, training_set.reference)[
-        list(FEATURE_NAMES)
-    ]
+    recomputed = feature_frame(tables_known_before(tables, until), entity_rows, training_set.reference)
     names = [name for name in FEATURE_NAMES if name not in LEARNED_FROM_LABELS]
     first, second = training_set.features.iloc[rows][names].to_numpy(), recomputed[names].to_numpy()
     differ = ~np.isclose(first, second, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True)

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from data.errors import UserError
 from models.calibration import Calibration
 from training import metrics
-from training.metrics import Floats, MetricWithInterval, Truths, metric_with_interval
+from training.metrics import Floats, MetricWithInterval, Truths, metric_with_interval, platt
 from training.recipe_schema import EvaluationRecipe
 
 RISKIEST_SHARES = (0.01, 0.05, 0.10)
@@ -47,6 +47,12 @@ class Predictions:
     def __getitem__(self, rows: npt.NDArray[np.bool_]) -> "Predictions":
         """The predictions of these tests alone (a mask of n)."""
         return Predictions(self.margin[rows], self.p_fail[rows])
+
+
+def calibrate_predictions(margin: Floats, failed: Truths) -> Predictions:
+    """Predictions of the rows after the first len(failed), calibrated (Platt) on those with their outcomes."""
+    later = margin[len(failed) :]
+    return Predictions(later, platt(margin[: len(failed)], failed, later))
 
 
 def budget_tests(labels: pd.DataFrame, recipe: EvaluationRecipe) -> int:

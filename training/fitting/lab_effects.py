@@ -101,10 +101,9 @@ def fit_lab_effects(margin: Floats, labels: pd.DataFrame) -> LabEffects:
 
     `margin` (n) are log-odds predicted by boosters without the label. They may hold part of a laboratory's strictness
     as risk of what it tests; so category and market are fixed effects, and a laboratory is compared only with others
-    that tested the same. Random intercepts by penalised likelihood
-    (Breslow and Clayton, J. Am. Stat. Assoc. 88 (1993) 9); significance by a score test with suppliers
-    as clusters. Inspectors explained most of a published lift in food inspections (Kannan, Shapiro and Bilgic,
-    arXiv:1910.04906).
+    that tested the same. Random intercepts by penalised likelihood (Breslow and Clayton, J. Am. Stat. Assoc. 88
+    (1993) 9); significance by a score test with suppliers as clusters. Inspectors explained most of a published lift
+    in food inspections (Kannan, Shapiro and Bilgic, arXiv:1910.04906).
     """
     named = labels["lab_id"].notna().to_numpy()
     known = labels[named]

@@ -157,13 +157,11 @@ def log_tuning(settings: Settings, recipe: Recipe, name: str) -> Iterator[Tuning
         yield TuningLog(client, settings, parent)
 
 
-def log_monitoring(
-    settings: Settings, name: str, numbers: Mapping[str, Any], tags: Mapping[str, str], page: Path
-) -> None:
+def log_monitoring(settings: Settings, name: str, data: Mapping[str, Any], tags: Mapping[str, str], page: Path) -> None:
     """Log one monitoring run: numbers, tags and the folder of its page."""
     client = _client(settings)
     with _run(client, settings, MONITORING, name, {**_source("monitor"), **tags}) as run:
-        _log_metrics(client, run, flat_metrics(numbers))
+        _log_metrics(client, run, flat_metrics(data))
         client.log_artifacts(run.info.run_id, str(page))
 
 

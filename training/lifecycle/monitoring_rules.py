@@ -72,7 +72,7 @@ def observe_champion(tables: Tables, champion: Artifact, as_of: date) -> Champio
         champion.version, as_of, sample.size,
         measure_drift(champion.reference["frame"], (*FEATURE_NAMES, MARGIN), matrix),
         {name: size / total for name, size in contributions.items()}, tests, predictions,
-        None if predictions is None else _evaluate_new_tests(tests, predictions, champion, recipe),
+        None if predictions is None else _evaluate(tests, predictions, champion, recipe),
         training_labels=int(data["train"]["n"]), age_days=(as_of - known_until).days,
         report_days=float(delay.quantile(NINE_OF_TEN)) if len(tests) else None,
         report_days_in_training=float(data["train"]["report_days_nine_of_ten"]),
@@ -90,9 +90,7 @@ def observation_to_json(champion: ChampionObservation) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _evaluate_new_tests(
-    tests: pd.DataFrame, predictions: Predictions, champion: Artifact, recipe: Recipe
-) -> StratumSkills:
+def _evaluate(tests: pd.DataFrame, predictions: Predictions, champion: Artifact, recipe: Recipe) -> StratumSkills:
     evaluation = evaluate_catalogue(tests, {"model": predictions}, recipe.evaluation.replicates, recipe.seed)
     return evaluation.targeted if champion.calibration.shift is None else evaluation.logged
 
@@ -173,16 +171,13 @@ def _scores(champion: ChampionObservation, limits: DriftLimits) -> RuleResult:
 
 def _calibration(champion: ChampionObservation, limits: CalibrationLimits, name: str, words: str) -> RuleResult:
     rule, low, high = name.replace("_", " "), getattr(limits, f"lowest_{name}"), getattr(limits, f"highest_{name}")
-    if (
-        champion.skills is None
-        or champion.skills.tests < limits.fewest_labels
-        or "model" not in champion.skills.metrics
-    ):
-        known = 0 if champion.skills is None else champion.skills.tests
+    skills = champion.skills
+    if skills is None or skills.tests < limits.fewest_labels or "model" not in skills.metrics:
+        known = 0 if skills is None else skills.tests
         return RuleResult(rule, True, f"{known:,} new labels that tell; at least {limits.fewest_labels:.0f}")
-    skill: MetricWithInterval = champion.skills.metrics["model"][name]
+    skill: MetricWithInterval = skills.metrics["model"][name]
     holds = not (skill.high < low or skill.low > high)
-    text = f"{words} {skill.value:.2f} ({skill.low:.2f} to {skill.high:.2f}) on {champion.skills.tests:,} new labels"
+    text = f"{words} {skill.value:.2f} ({skill.low:.2f} to {skill.high:.2f}) on {skills.tests:,} new labels"
     return RuleResult(rule, holds, f"{text}; wanted {low} to {high}")
 
 

@@ -136,7 +136,7 @@ def mean(values: Sequence[float]) -> Mean:
 
 def ratio_of_findings(runs: Sequence[SimulationRun], others: Sequence[SimulationRun]) -> Mean:
     """Findings of `runs` per finding of `others` in the same worlds, in total; the error by the delta method."""
-    mine, theirs = _paired(runs, others)
+    mine, theirs = _pair_by_world(runs, others)
     ratio = mine.sum() / theirs.sum()
     left = mine - ratio * theirs
     worlds = len(mine)
@@ -151,7 +151,7 @@ def ratio_of_rmse(runs: Sequence[SimulationRun], others: Sequence[SimulationRun]
     return mean(ratios), sum(ratio < 1 for ratio in ratios)
 
 
-def _paired(runs: Sequence[SimulationRun], others: Sequence[SimulationRun]) -> tuple[Floats, Floats]:
+def _pair_by_world(runs: Sequence[SimulationRun], others: Sequence[SimulationRun]) -> tuple[Floats, Floats]:
     by_world = {(run.scenario, run.seed): float(run.findings) for run in others}
     return (
         np.array([float(run.findings) for run in runs]),

@@ -110,9 +110,9 @@ class LabRecords:
         closed = [batch for batch in recent if batch.round + CLOSES_AFTER <= now]
         awaited = [batch for batch in recent if batch.round + CLOSES_AFTER > now]
         return ObservedCellHistory(
-            self._counted([batch.cell for batch in closed]),
-            self._counted([batch.cell[batch.failed] for batch in closed]),
-            self._counted([batch.cell for batch in awaited]),
+            self._count_by_cell([batch.cell for batch in closed]),
+            self._count_by_cell([batch.cell[batch.failed] for batch in closed]),
+            self._count_by_cell([batch.cell for batch in awaited]),
         )
 
     def supplier_rates(self, now: int, suppliers: Integers, base_rate: float) -> tuple[Floats, Floats]:
@@ -135,7 +135,7 @@ class LabRecords:
         names = np.concatenate([batch.supplier[batch.failed] for batch in closed])
         return np.flatnonzero(np.bincount(names) >= 2) if len(names) else names
 
-    def _counted(self, cells: list[Integers]) -> Integers:
+    def _count_by_cell(self, cells: list[Integers]) -> Integers:
         return np.bincount(np.concatenate([np.zeros(0, dtype=np.int64), *cells]), minlength=self._cells)
 
 

@@ -136,7 +136,7 @@ def write_report(runs: Sequence[SimulationRun], folder: Path) -> Path:
         undefined=StrictUndefined,
     )  # fmt: skip
     text = environment.get_template("report.html").render(
-        page=_page(by_name), **{name: _embedded(picture) for name, picture in pictures.items()}
+        page=_page(by_name), **{name: _embed(picture) for name, picture in pictures.items()}
     )
     with replace_atomically(target) as attempt:
         attempt.write_text(text, encoding="utf-8")
@@ -228,7 +228,7 @@ def _line(name: str, own: Sequence[SimulationRun], by_name: dict[str, list[Simul
     )
 
 
-def _embedded(figure: Figure) -> str:
+def _embed(figure: Figure) -> str:
     file = BytesIO()
     figure.savefig(file, format="png", dpi=140, bbox_inches="tight", metadata={"Software": None})
     return base64.b64encode(file.getvalue()).decode("ascii")

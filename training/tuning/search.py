@@ -134,15 +134,15 @@ def tune(
         )
     folds = _build_folds(backtest, search.recipe, progress)
     trials = _open_study(search, name)
-    while len(_finished(trials)) < limits.trials and not limits.out_of_time():
-        count, best = len(_finished(trials)) + 1, _best(trials)
+    while len(_ended_trials(trials)) < limits.trials and not limits.out_of_time():
+        count, best = len(_ended_trials(trials)) + 1, _best(trials)
         title = f"Trial {count} of {limits.trials}" + ("" if best is None else f", best log loss {best.value:.5f}")
         with progress.step(title, sum(map(len, folds)), "fits") as advance:
             log(_run_trial(trials, search, folds, advance))
     best = _best(trials)
     if best is None:
         raise UserError("No trial was completed in that time. Give the search more --minutes.")
-    return _result(trials, search, best)
+    return _summarize(trials, search, best)
 
 
 def _build_folds(
@@ -172,7 +172,7 @@ def _open_study(search: HyperparameterSearch, name: str) -> optuna.Study:
     # A resumed search must not sample its first trials twice.
     trials.sampler = optuna.samplers.TPESampler(seed=(search.recipe.seed + len(trials.trials)) % 2**32)
     start = _start(search)
-    if not _finished(trials) and start is not None:
+    if not _ended_trials(trials) and start is not None:
         trials.enqueue_trial(dict(start))
     return trials
 
@@ -227,18 +227,18 @@ def _run_trial(
     return Trial(trial.number, choices, tuple(steps), steps[-1])
 
 
-def _finished(trials: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+def _ended_trials(trials: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     states = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
     return trials.get_trials(deepcopy=False, states=states)
 
 
 def _best(trials: optuna.Study) -> optuna.trial.FrozenTrial | None:
-    complete = [trial for trial in _finished(trials) if trial.value is not None and trial.state.name == "COMPLETE"]
+    complete = [trial for trial in _ended_trials(trials) if trial.value is not None and trial.state.name == "COMPLETE"]
     return min(complete, key=lambda trial: (trial.value, trial.number), default=None)
 
 
-def _result(trials: optuna.Study, search: HyperparameterSearch, best: optuna.trial.FrozenTrial) -> TuningResult:
-    done, start = _finished(trials), _start(search)
+def _summarize(trials: optuna.Study, search: HyperparameterSearch, best: optuna.trial.FrozenTrial) -> TuningResult:
+    done, start = _ended_trials(trials), _start(search)
     first = next((trial.value for trial in done if trial.params == start), None)
     assert best.value is not None
     recipe = search.recipe.with_values({**best.params, "name": f"{search.recipe.name}-tuned"})

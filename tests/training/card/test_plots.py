@@ -40,7 +40,7 @@ def figures(count: int) -> Mapping[str, Figure]:
     }  # fmt: skip
 
 
-def drawn(count: int, folder: Path) -> dict[str, bytes]:
+def png_files(count: int, folder: Path) -> dict[str, bytes]:
     """The bytes of every picture."""
     with plot_style():
         for name, figure in figures(count).items():
@@ -51,13 +51,13 @@ def drawn(count: int, folder: Path) -> dict[str, bytes]:
 @pytest.mark.slow
 def test_the_same_evaluation_gives_the_same_pictures(tmp_path: Path) -> None:
     """Whatever was drawn from numpy's global generator in between."""
-    first = drawn(300, tmp_path / "first")
+    first = png_files(300, tmp_path / "first")
     np.random.seed(5)  # noqa: NPY002 - shap draws from it
-    assert drawn(300, tmp_path / "second") == first
+    assert png_files(300, tmp_path / "second") == first
 
 
 def test_a_handful_of_tests_can_be_drawn(tmp_path: Path) -> None:
-    assert all(picture.startswith(b"\x89PNG") for picture in drawn(5, tmp_path / "few").values())
+    assert all(picture.startswith(b"\x89PNG") for picture in png_files(5, tmp_path / "few").values())
 
 
 def test_the_reliability_curve_shows_the_random_stratum_only_where_there_is_one() -> None:

@@ -115,8 +115,10 @@ def test_periods_follow_each_other_and_end_a_gap_before_the_test(seed: int) -> N
     for period in periods:
         held_out = labels.iloc[period.validation]
         late = pd.Timestamp(period.until) + timedelta(days=30)
-        drawn = labels[(labels["as_of"] >= pd.Timestamp(period.first)) & (labels["as_of"] < pd.Timestamp(period.until))]
-        assert sorted(period.validation) == sorted(drawn.index[drawn["known_on"] < late]), "each label once"
+        sampled = labels[
+            (labels["as_of"] >= pd.Timestamp(period.first)) & (labels["as_of"] < pd.Timestamp(period.until))
+        ]
+        assert sorted(period.validation) == sorted(sampled.index[sampled["known_on"] < late]), "each label once"
         assert (held_out["known_on"] < pd.Timestamp(TEST_FROM)).all()
 
 

@@ -60,13 +60,13 @@ def known_catalogue(seed: int = 1, skus: int = 60_000) -> tuple[pd.DataFrame, Fl
     propensity = np.clip(0.05 * np.exp(0.8 * (margin + 2)), 0, 0.5)
     chance = draw.random(skus)
     at_random, targeted = chance < 0.01, (chance >= 0.01) & (chance < 0.01 + propensity)
-    drawn = at_random | targeted
+    sampled = at_random | targeted
     tests = pd.DataFrame({
-        "failed": failing[drawn], "supplier_id": [f"s{code}" for code in draw.integers(500, size=drawn.sum())],
-        "strategy": np.where(at_random[drawn], "random", "model"),
-        "propensity": np.where(at_random[drawn], 0.01, propensity[drawn]),
+        "failed": failing[sampled], "supplier_id": [f"s{code}" for code in draw.integers(500, size=sampled.sum())],
+        "strategy": np.where(at_random[sampled], "random", "model"),
+        "propensity": np.where(at_random[sampled], 0.01, propensity[sampled]),
     })  # fmt: skip
-    return tests, margin[drawn], margin, failing
+    return tests, margin[sampled], margin, failing
 
 
 def test_weighed_skills_are_those_of_the_catalogue_and_targeted_ones_are_not() -> None:

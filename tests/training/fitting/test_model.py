@@ -100,11 +100,11 @@ def suspected_catalogue(seed: int) -> tuple[Floats, Truths, pd.DataFrame]:
     chance = draw.random(SKUS)
     at_random = chance < 0.006
     targeted = ~at_random & (chance < 0.006 + propensity)
-    drawn = pd.DataFrame({
+    sampled = pd.DataFrame({
         "strategy": np.select([at_random, targeted], ["random", "model"], ""),
         "propensity": np.where(at_random, 0.006, propensity),
     })  # fmt: skip
-    return score, failing, drawn.assign(strategy=drawn["strategy"].replace("", None))
+    return score, failing, sampled.assign(strategy=sampled["strategy"].replace("", None))
 
 
 def slope_and_ratio(calibration: Calibration, score: Floats, failing: Truths) -> tuple[float, float]:
@@ -116,10 +116,10 @@ def slope_and_ratio(calibration: Calibration, score: Floats, failing: Truths) ->
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_the_corrected_curve_is_calibrated_for_the_catalogue_and_the_other_is_visibly_off(seed: int) -> None:
-    score, failing, drawn = suspected_catalogue(seed)
-    tested = drawn["strategy"].notna().to_numpy()
+    score, failing, sampled = suspected_catalogue(seed)
+    tested = sampled["strategy"].notna().to_numpy()
     of_tested = fit_calibration(score[tested], failing[tested].astype(float), seed=seed)
-    stratum = logged_stratum(drawn[tested].reset_index(drop=True))
+    stratum = logged_stratum(sampled[tested].reset_index(drop=True))
     shift = fit_selection_shift(of_tested.p_fail(score[tested]), failing[tested], stratum)
     assert shift is not None
     slope, ratio = slope_and_ratio(of_tested, score, failing)
