@@ -30,7 +30,7 @@ from benchmarks.sampling_scale import scale_seconds
 from data.synthetic.simulator import SCENARIOS
 from training.simulation.comparison import PLAN as PLAN_DESIGN
 from training.simulation.comparison import PLAN_WITH_SCREENING as SCREENING_DESIGN
-from training.simulation.comparison import Mean, SimulationRun, mean, ratio_of_found, ratio_of_rmse
+from training.simulation.comparison import Mean, SimulationRun, mean, ratio_of_findings, ratio_of_rmse
 from training.simulation.optimized_plan import OptimizedPlan
 from training.simulation.strategies import PRICE_CENTS, SCREEN
 
@@ -66,7 +66,7 @@ def report(runs: Sequence[SimulationRun], states: Sequence[RedrawnState], scale:
         "versions": versions("numpy", "scipy", "lightgbm"),
         "fresh seeds": list(FRESH_SEEDS),
         "choosing seeds": list(CHOOSING_SEEDS),
-        "found": {name: {f"{run.scenario}-{run.seed}": run.found for run in own} for name, own in by_name.items()},
+        "found": {name: {f"{run.scenario}-{run.seed}": run.findings for run in own} for name, own in by_name.items()},
         "rmse": {
             name: {f"{run.scenario}-{run.seed}": run.rmse() for run in own}
             for name, own in by_name.items()
@@ -106,8 +106,8 @@ def _opening(by_name: dict[str, list[SimulationRun]]) -> str:
         "learning a failure found by a screen weighs so much more, a pass is a pass. The rivals screen everything they "
         "choose; random and oracle have full tests only. "
         f"The plan explores {_floors(PLAN_DESIGN)}, with screening {_floors(SCREENING_DESIGN)}, and gives up "
-        f"{PLAN_DESIGN.knobs.value_given_up:.1%} of the value, with screening "
-        f"{SCREENING_DESIGN.knobs.value_given_up:.1%}. "
+        f"{PLAN_DESIGN.exploration.value_given_up:.1%} of the value, with screening "
+        f"{SCREENING_DESIGN.exploration.value_given_up:.1%}. "
         "`Stationary`: quality walks, 2 % of listings and 5 % of batches change in a round, two new hazards. "
         "`Drifting`: quality walks faster, six new hazards that no complaint shows, half of the sellers caught twice "
         "return under another name, and early tests of a third of the categories followed complaints."
@@ -115,7 +115,8 @@ def _opening(by_name: dict[str, list[SimulationRun]]) -> str:
 
 
 def _floors(design: OptimizedPlan) -> str:
-    return f"{design.knobs.floor_uniform:.1%} of the money evenly and {design.knobs.floor_neyman:.1%} by uncertainty"
+    floors = design.exploration
+    return f"{floors.floor_uniform:.1%} of the money evenly and {floors.floor_neyman:.1%} by uncertainty"
 
 
 def _scenario(by_name: dict[str, list[SimulationRun]], scenario: str) -> str:
@@ -132,8 +133,8 @@ def _scenario(by_name: dict[str, list[SimulationRun]], scenario: str) -> str:
 
 def _row(name: str, own: dict[str, list[SimulationRun]]) -> list[str]:
     runs = own[name]
-    row = [name, _counted(mean([run.found for run in runs])), _signed(ratio_of_found(runs, own[RANDOM]), 2),
-           _percent(ratio_of_found(runs, own[ORACLE]))]  # fmt: skip
+    row = [name, _counted(mean([run.findings for run in runs])), _signed(ratio_of_findings(runs, own[RANDOM]), 2),
+           _percent(ratio_of_findings(runs, own[ORACLE]))]  # fmt: skip
     return [*row, *_honesty(runs), str(len(runs))]
 
 
@@ -156,7 +157,7 @@ def _paired(by_name: dict[str, list[SimulationRun]]) -> str:
                        (EPSILON + SCREENING, GREEDY + SCREENING), (PLAN + SCREENING, PLAN),
                        (PLAN + SCREENING, EPSILON), (PLAN + SCREENING, GREEDY)):  # fmt: skip
         mine, theirs = by_name[one], by_name[other]
-        ratio = ratio_of_found(mine, theirs)
+        ratio = ratio_of_findings(mine, theirs)
         told = ""
         if theirs[0].estimates:
             of_rmse, smaller = ratio_of_rmse(mine, theirs)
@@ -176,7 +177,10 @@ def _bars(by_name: dict[str, list[SimulationRun]], states: Sequence[RedrawnState
         for scenario, least in ORACLE_TARGET.items():
             rows += _alone(by_name, name, scenario, least)
     for one, other in ((PLAN, EPSILON), (PLAN + SCREENING, EPSILON + SCREENING), (PLAN + SCREENING, EPSILON)):
-        findings, (ratio, _) = ratio_of_found(by_name[one], by_name[other]), ratio_of_rmse(by_name[one], by_name[other])
+        findings, (ratio, _) = (
+            ratio_of_findings(by_name[one], by_name[other]),
+            ratio_of_rmse(by_name[one], by_name[other]),
+        )
         rows += [
             (f"{one}: findings not below {other}", _signed(findings, 4), _verdict(findings.value >= 1)),
             (f"{one}: RMSE at most 0.85 of {other}", _signed(ratio, 3), _verdict(ratio.value <= 0.85)),
@@ -200,7 +204,7 @@ def _alone(
     """What was asked of a plan in one scenario, but for the rivals."""
     plan, random, oracle = ([run for run in by_name[each] if run.scenario == scenario]
                             for each in (name, RANDOM, ORACLE))  # fmt: skip
-    times, share = ratio_of_found(plan, random), ratio_of_found(plan, oracle)
+    times, share = ratio_of_findings(plan, random), ratio_of_findings(plan, oracle)
     rmse = float(np.sqrt(np.mean([run.rmse() ** 2 for run in plan])))
     bias = mean([float(run.errors().mean()) for run in plan])
     start = f"{name}, {scenario}"

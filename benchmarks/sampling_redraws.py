@@ -15,8 +15,8 @@ from sampling.estimation.difference_estimator import (
     missed,
 )
 from sampling.randomness import ONE
+from training.metrics import Floats
 from training.simulation.comparison import PLAN, PLAN_WITH_SCREENING
-from training.simulation.lab_records import Floats
 from training.simulation.loop import SimulationSize, simulate
 from training.simulation.optimized_plan import OptimizedPlan
 from training.simulation.strategies import PACKAGES, StrategyChoice, StrategyView
@@ -56,7 +56,7 @@ def redrawn_states(seeds: Sequence[int]) -> list[RedrawnState]:
             safest = np.sort(np.argsort(view.p_fail)[:RARE_SKUS])
             along = {name: getattr(view, name)[safest] for name in ("p_fail", "sku", "category", "cell", "truth")}
             for tests in RARE_TESTS:
-                rare = replace(view, **along, looks=view.looks[safest], tests=tests)
+                rare = replace(view, **along, features=view.features[safest], tests=tests)
                 name = f"{scenario} {seed}, {tests} of its safest SKUs"
                 states.append(redrawn(name, PLAN, rare, failing[safest], RARE_DRAWS))
     return states
@@ -64,7 +64,7 @@ def redrawn_states(seeds: Sequence[int]) -> list[RedrawnState]:
 
 def redrawn(name: str, planned: OptimizedPlan, view: StrategyView, failing: Floats, draws: int) -> RedrawnState:
     """Draw the plan of `view` again and again against the truth `failing`; a screen's luck is drawn anew each time."""
-    solution = planned.solution(view)
+    solution = planned.solve(view)
     inclusion, size = solution.inclusion / ONE, len(view)
     sensitivity = np.array([package.sensitivity for package in PACKAGES])[solution.package]
     expected = float(view.p_fail.sum())
@@ -74,7 +74,7 @@ def redrawn(name: str, planned: OptimizedPlan, view: StrategyView, failing: Floa
     covered_by_design: list[bool] = []
     truth, rng = float(failing.mean()), np.random.default_rng(FIRST_DRAW)
     for draw in range(draws):
-        rows = planned.drawn(view, solution, FIRST_DRAW + draw)
+        rows = planned.draw(view, solution, FIRST_DRAW + draw)
         sees = sensitivity[rows]
         found = failing[rows] * (rng.random(len(rows)) < sees)
         outcomes = Outcomes(found / sees, view.p_fail[rows], inclusion[rows], np.ones(len(rows)), missed(found, sees))

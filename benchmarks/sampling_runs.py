@@ -8,7 +8,7 @@ from pathlib import Path
 
 from data.synthetic.simulator import SCENARIOS
 from data.workspace import replace_atomically
-from training.simulation.comparison import CONTESTANTS, SimulationRun
+from training.simulation.comparison import STRATEGIES, SimulationRun
 from training.simulation.loop import SimulatedRound, SimulationSize, simulate
 
 CHOOSING_SEEDS = tuple(range(20))
@@ -27,6 +27,8 @@ COMPARED = (
 )
 ROUNDS, TESTS = 20, 1_000
 REDRAWS = 50  # of every round, besides the draw that is tested
+KEYS = {"findings": "found", "plan_values": "told"}
+"""Keys of the files where they differ from the fields of a round."""
 
 Task = tuple[str, int, str]
 
@@ -55,18 +57,19 @@ def _run(folder: Path, task: Task) -> None:
     if target.is_file():
         return
     scenario, seed, name = task
-    contestant = CONTESTANTS[name]
-    rounds = simulate(
-        SCENARIOS[scenario], seed, contestant.strategy, SimulationSize(ROUNDS, TESTS), contestant.scored, REDRAWS
-    )
-    text = "".join(json.dumps(asdict(each)) + "\n" for each in rounds)
+    named = STRATEGIES[name]
+    rounds = simulate(SCENARIOS[scenario], seed, named.strategy, SimulationSize(ROUNDS, TESTS), named.scored, REDRAWS)
+    text = "".join(json.dumps({KEYS.get(key, key): value for key, value in asdict(each).items()}) + "\n"
+                   for each in rounds)  # fmt: skip
     with replace_atomically(target) as attempt:
         attempt.write_text(text, encoding="utf-8")
 
 
 def _read(path: Path, task: Task) -> SimulationRun:
     lines = path.read_text(encoding="utf-8").splitlines()
-    return SimulationRun(*task, tuple(SimulatedRound(**json.loads(line)) for line in lines))
+    names = {key: name for name, key in KEYS.items()}
+    records = ({names.get(key, key): value for key, value in json.loads(line).items()} for line in lines)
+    return SimulationRun(*task, tuple(SimulatedRound(**record) for record in records))
 
 
 def _file(folder: Path, task: Task) -> Path:

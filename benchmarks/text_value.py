@@ -29,7 +29,7 @@ from features.review_text.incremental import read_at_once
 from training import metrics
 from training.dataset.labels import build_labels
 from training.dataset.splits import split_by_time
-from training.evaluation.drift import catalogue_sample
+from training.evaluation.drift import sample_catalogue
 from training.fitting.model import build_training_set, fit_model
 from training.metrics import Floats, MetricWithInterval, metric_with_interval, supplier_weights
 from training.recipe import read_recipe
@@ -51,7 +51,7 @@ def measured(seed: int, home: Path) -> dict[str, Any]:
     }))  # fmt: skip
     recipe, labels = read_recipe("default"), build_labels(tables)
     study = build_training_set(tables, labels, split_by_time(labels, None, recipe.split), recipe, SilentProgress())
-    today = catalogue_sample(tables, LAST_DAY + timedelta(days=1), study.reference, recipe.seed, most=10 * SKUS)
+    today = sample_catalogue(tables, LAST_DAY + timedelta(days=1), study.reference, recipe.seed, most=10 * SKUS)
     wordless = study.features.assign(**dict.fromkeys(OF_WORDS, np.nan))
     blind = today.matrix.copy()
     blind[:, [FEATURE_NAMES.index(name) for name in OF_WORDS]] = np.nan

@@ -17,6 +17,9 @@ Action = Literal["none", "request_documents", "test", "priority_test"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 """What a score alone may ask for, the gentlest first; it never removes or pauses a product."""
 
+TESTING: tuple[Action, ...] = ("test", "priority_test")
+"""The actions that send a SKU to the laboratory."""
+
 
 class Band(TomlTable):
     """One band: every `p_fail` from its floor up to the floor of the next."""
@@ -78,3 +81,10 @@ class RiskBands(Policy, subject="bands"):
 def bands_in_force(as_of: date, folder: Path = POLICY_FOLDER) -> RiskBands:
     """The bands of a day. Raises UserError where there are none, or where the file breaks a rule of `RiskBands`."""
     return policy_in_force(RiskBands, as_of, folder)
+
+
+def floor_for_testing(as_of: date, folder: Path = POLICY_FOLDER) -> float:
+    """Lowest `p_fail` whose band asks for a test; 1 where none does. Raises UserError as `bands_in_force`."""
+    bands = bands_in_force(as_of, folder)
+    floors = (floor for floor, action in zip(bands.floors, bands.actions, strict=True) if action in TESTING)
+    return min(floors, default=1.0)

@@ -24,7 +24,7 @@ from serving.decisions.legal_grounds import FactPolicy
 from serving.decisions.policy import DecisionPolicy
 from training.evaluation.fairness_groups import FairnessPolicy
 from training.lifecycle.monitoring_rules import MonitoringPolicy
-from training.lifecycle.promotion_rules import PromotionPolicy
+from training.promotion_policy import PromotionPolicy
 from training.recipe import DEFAULT, Recipe
 
 POLICIES: dict[str, type[Policy]] = {

@@ -1,1 +1,1 @@
-"""How a conclusion is earned: examples, splits, fit, evaluation, comparison, MLflow, replay."""
+"""Model training: dataset, fitting, evaluation, model card, lifecycle in MLflow, tuning and simulation."""

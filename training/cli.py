@@ -1,4 +1,4 @@
-"""The commands that earn a model, and decide which one is in force."""
+"""Commands of training: train, tune, models, monitor, retrain and replay (the simulation)."""
 
 import time
 from datetime import datetime
@@ -23,7 +23,7 @@ from data.progress import TerminalProgress
 @click.option("--history", is_flag=True, help="On the tests in the lake instead; only --strategy and --seed count.")
 @click.pass_obj
 def replay(
-    call: CommandContext, /, strategies: tuple[str, ...], worlds: int, seed: int, history: bool, **asked: Any
+    call: CommandContext, /, strategies: tuple[str, ...], worlds: int, seed: int, history: bool, **options: Any
 ) -> None:
     """Replay the plan against other ways of choosing tests, in worlds whose truth is known."""
     from training.simulation.comparison import SimulationComparison, compare, select_strategies
@@ -38,7 +38,7 @@ def replay(
         return
     runs = compare(
         SimulationComparison(
-            seeds=tuple(range(seed, seed + worlds)), strategies=select_strategies(strategies), **asked
+            seeds=tuple(range(seed, seed + worlds)), strategies=select_strategies(strategies), **options
         ),
         TerminalProgress(),
     )
@@ -130,8 +130,8 @@ def promote_model(call: CommandContext, version: str, force: bool, why: str, by:
     from training.lifecycle.champion_history import ChampionDecision
     from training.lifecycle.promotion import promote
 
-    for verdict in promote(call.settings, version, ChampionDecision(by, call.now, why, force)):
-        click.echo(f"  {'ok ' if verdict.holds else 'NO '}  {verdict.rule}: {verdict.told}.")
+    for each in promote(call.settings, version, ChampionDecision(by, call.now, why, force)):
+        click.echo(f"  {'ok ' if each.holds else 'NO '}  {each.rule}: {each.explanation}.")
     click.echo(f"Champion is now {version}. Next: touchstone score")
 
 

@@ -1,8 +1,7 @@
-"""How good a ranking and its probabilities were: skills on weighted rows, for many weightings at once.
+"""Weighted metrics of rankings and probabilities, for many bootstrap weightings at once.
 
-Every skill takes `weights` of shape (r, n) and answers with r values: one row of ones gives the skill itself, one row
-per bootstrap replicate gives its spread. Tied scores share their places evenly, as if ties were broken at random, so
-no skill depends on the order of the rows.
+Every metric takes `weights` (r, n) and returns an array (r,): a row of ones gives the value, a row per bootstrap
+replicate its spread. Tied scores share their ranks evenly, so no metric depends on the order of the rows.
 """
 
 from collections.abc import Sequence
@@ -18,9 +17,9 @@ SETTLED = 1e-10
 
 @dataclass(frozen=True)
 class Ranking:
-    """Failures by rank: what is needed to score an order under many weightings.
+    """Rows ordered by score with their outcomes, reusable under many weightings.
 
-    `order` lists the rows from the riskiest to the safest; `starts` are the places where a new score begins.
+    `order` lists the rows from the riskiest to the safest; `starts` are the positions where a new score begins.
     """
 
     order: npt.NDArray[np.int64]
@@ -35,7 +34,7 @@ class Ranking:
 
 
 def rank_scores(score: Floats, failed: Truths) -> Ranking:
-    """The ranking by `score` (n), higher is riskier, against what happened (n)."""
+    """Ranking by `score` (n), higher is riskier, with the outcomes `failed` (n)."""
     order = np.argsort(-score, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(score[order]) != 0])
     return Ranking(order, starts, failed)
@@ -68,8 +67,8 @@ def rate_of_riskiest(ranks: Ranking, weights: Floats, share: float) -> Floats:
     failures, rows = ranks.tallies(weights)
     wanted = share * rows.sum(axis=1, keepdims=True)
     before = np.cumsum(rows, axis=1) - rows
-    taken = np.clip(_ratio(wanted - before, rows, otherwise=0.0), 0.0, 1.0)
-    return _ratio((failures * taken).sum(axis=1), wanted[:, 0])
+    share_taken = np.clip(_ratio(wanted - before, rows, otherwise=0.0), 0.0, 1.0)
+    return _ratio((failures * share_taken).sum(axis=1), wanted[:, 0])
 
 
 def lift_of_riskiest(ranks: Ranking, weights: Floats, share: float) -> Floats:
@@ -78,7 +77,7 @@ def lift_of_riskiest(ranks: Ranking, weights: Floats, share: float) -> Floats:
 
 
 def share_of_oracle(ranks: Ranking, weights: Floats, share: float) -> Floats:
-    """Failures among the riskiest `share` of the rows, of those that hindsight would have put there."""
+    """Failures among the riskiest `share` of the rows, as a share of the most that could be there."""
     best = np.minimum(base_rate(ranks.failed, weights), share) / share
     return _ratio(rate_of_riskiest(ranks, weights, share), best)
 
@@ -89,7 +88,7 @@ def brier(p_fail: Floats, failed: Truths, weights: Floats) -> Floats:
 
 
 def log_loss(p_fail: Floats, failed: Truths, weights: Floats) -> Floats:
-    """Mean surprise in nats (0 is best); probabilities are kept 1e-6 away from 0 and 1."""
+    """Mean surprise in nats (0 is best); probabilities are clipped 1e-6 away from 0 and 1."""
     likely = np.clip(np.where(failed, p_fail, 1 - p_fail), 1e-6, 1.0)
     return _ratio((weights * -np.log(likely)).sum(axis=1), weights.sum(axis=1))
 
@@ -100,7 +99,7 @@ def base_rate(failed: Truths, weights: Floats) -> Floats:
 
 
 def expected_per_observed(p_fail: Floats, failed: Truths, weights: Floats) -> Floats:
-    """Failures expected by the probabilities per failure observed: above 1 is too alarmed; NaN without failures."""
+    """Expected failures per observed failure: above 1 the probabilities are too high; NaN without failures."""
     return _ratio((weights * p_fail).sum(axis=1), (weights * failed).sum(axis=1))
 
 
@@ -113,10 +112,10 @@ def calibration_line(p_fail: Floats, failed: Truths, weights: Floats, steps: int
     odds = logit(p_fail)
     slope, intercept = np.zeros(len(weights)), logit(base_rate(failed, weights))
     for _ in range(steps):
-        fitted = 1 / (1 + np.exp(-np.clip(slope[:, None] * odds + intercept[:, None], -30, 30)))
+        fitted = sigmoid(slope[:, None] * odds + intercept[:, None])
         miss = weights * (failed - fitted)
-        bend = weights * fitted * (1 - fitted)
-        ss, si, ii = (bend * odds**2).sum(1) + 1e-6, (bend * odds).sum(1), bend.sum(1) + 1e-6
+        curvature = weights * fitted * (1 - fitted)
+        ss, si, ii = (curvature * odds**2).sum(1) + 1e-6, (curvature * odds).sum(1), curvature.sum(1) + 1e-6
         by_slope, by_intercept = (miss * odds).sum(1), miss.sum(1)
         determinant = ss * ii - si**2
         step = np.clip((ii * by_slope - si * by_intercept) / determinant, -2, 2)
@@ -130,9 +129,25 @@ def calibration_line(p_fail: Floats, failed: Truths, weights: Floats, steps: int
 
 
 def logit(p_fail: Floats) -> Floats:
-    """Log-odds of probabilities kept 1e-6 away from 0 and 1."""
-    kept = np.clip(p_fail, 1e-6, 1 - 1e-6)
-    return np.asarray(np.log(kept / (1 - kept)), dtype=np.float64)
+    """Log-odds of probabilities, which are clipped 1e-6 away from 0 and 1."""
+    clipped = np.clip(p_fail, 1e-6, 1 - 1e-6)
+    return np.asarray(np.log(clipped / (1 - clipped)), dtype=np.float64)
+
+
+def sigmoid(margin: Floats) -> Floats:
+    """Probabilities of log-odds, which are clipped at -30 and 30."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(margin, -30, 30))), dtype=np.float64)
+
+
+def platt(margin: Floats, failed: Truths, new_margin: Floats) -> Floats:
+    """Probabilities of `new_margin` from the logistic line of `failed` (n) on `margin` (n); calibrates baselines.
+
+    The share that failed where all margins are equal. Source: Platt, Advances in Large Margin Classifiers (1999).
+    """
+    slope, intercept = calibration_line(sigmoid(margin), failed, np.ones((1, len(margin))))
+    if np.isnan(slope[0]):
+        return np.full(len(new_margin), float(failed.mean()))
+    return sigmoid(slope[0] * new_margin + intercept[0])
 
 
 def _ratio(above: Floats, below: Floats, otherwise: float = np.nan) -> Floats:
@@ -151,20 +166,20 @@ class MetricWithInterval:
 
 
 def supplier_weights(suppliers: Sequence[str], replicates: int, seed: int) -> Floats:
-    """Row weights (1 + replicates, n): ones first, then how often each row's supplier was drawn.
+    """Row weights (1 + replicates, n): ones first, then how often each row's supplier was resampled.
 
     Suppliers are drawn with replacement, all rows of one together, because outcomes of a supplier's SKUs resemble
     each other (Field and Welsh, J. R. Statist. Soc. B 69 (2007) 369). The order of the rows does not matter.
     """
     names, position = np.unique(np.asarray(suppliers, dtype=str), return_inverse=True)
-    drawn = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), size=replicates)
-    return np.vstack([np.ones(len(position)), drawn[:, position].astype(np.float64)])
+    counts = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), size=replicates)
+    return np.vstack([np.ones(len(position)), counts[:, position].astype(np.float64)])
 
 
-def metric_with_interval(values: Floats, scale: float = 1.0) -> MetricWithInterval:
-    """The skill of which `values` holds the value itself and its replicates; NaN replicates are left out."""
+def metric_with_interval(values: Floats, scale: float = 1.0, level: float = 0.95) -> MetricWithInterval:
+    """Value and interval of that level from `values` (1 + replicates), times `scale`; NaN replicates are left out."""
     spread = values[1:][~np.isnan(values[1:])]
     if np.isnan(values[0]) or len(spread) == 0:
         return MetricWithInterval(float(values[0]) * scale, float("nan"), float("nan"))
-    low, high = np.quantile(spread, [0.025, 0.975])
+    low, high = np.quantile(spread, [0.025, 0.975] if level == 0.95 else [(1 - level) / 2, (1 + level) / 2])
     return MetricWithInterval(float(values[0]) * scale, float(low) * scale, float(high) * scale)

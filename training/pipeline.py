@@ -1,4 +1,4 @@
-"""One training, from tables to a registered model."""
+"""The training pipeline from tables to a registered model, and retraining on request of monitoring."""
 
 import shutil
 from collections.abc import Mapping
@@ -17,11 +17,11 @@ from features.registry import FEATURE_NAMES
 from features.version import feature_version
 from models.artifact import Artifact, ArtifactParts
 from models.registry import champion_version, load_champion, model_folder, store_model
-from training.card.model_card import budget_line, card_of, found_lines, more_line, replay_line
+from training.card.model_card import budget_line, card_of, learning_curve_line, riskiest_lines, schedule_line
 from training.card.render import draw_pictures, write_card
 from training.dataset.labels import build_labels
 from training.dataset.splits import split_by_time
-from training.evaluation.drift import MARGIN, Drift, catalogue_sample, drifts, frame_of
+from training.evaluation.drift import MARGIN, Drift, drift_bins, measure_drift, sample_catalogue
 from training.evaluation.evaluate import Evaluation, evaluate
 from training.evaluation.leakage import audit_leakage
 from training.fitting.model import FittedModel, TrainingSet, build_training_set, fit_model
@@ -29,18 +29,18 @@ from training.lifecycle.champion_challenger import compare_with_champion
 from training.lifecycle.champion_history import ChampionDecision
 from training.lifecycle.monitoring import MonitorReport, monitor
 from training.lifecycle.monitoring_rules import monitoring_policy_in_force
-from training.lifecycle.promotion import promote, set_first_champion, standing
+from training.lifecycle.promotion import check_promotion, promote, set_first_champion
 from training.lifecycle.promotion_rules import RuleResult
 from training.recipe import Recipe, recipe_from_text
 
-NOBODY = "Nobody has promoted it yet."
+NOT_PROMOTED = "Nobody has promoted it yet."
 
 
 @dataclass(frozen=True)
 class TrainingReport:
-    """A model that was trained: its version, metrics and folder, the page for people, and how it stands.
+    """Result of a training: version, metrics and folder of the model, its HTML card, and the promotion rules.
 
-    `promoted` tells whether it is the champion now, `verdicts` how it stands by each rule of promotion.
+    `promoted` is whether it is the champion now.
     """
 
     version: str
@@ -48,23 +48,23 @@ class TrainingReport:
     folder: Path
     page: Path
     promoted: bool
-    verdicts: tuple[RuleResult, ...]
+    rules: tuple[RuleResult, ...]
 
     def text(self) -> str:
         """The report in a few lines for a terminal."""
-        data, beside = self.metrics["data"], self.metrics["baselines"]
+        data, baselines = self.metrics["data"], self.metrics["baselines"]
         low, high = self.metrics["auc_interval"]
-        others = ", ".join(f"{name.replace('_', ' ')} {skills['auc']:.3f}" for name, skills in beside.items())
+        others = ", ".join(f"{name.replace('_', ' ')} {skills['auc']:.3f}" for name, skills in baselines.items())
         lines = (
             f"Model {self.version}: trained on {data['train']['n']:,} tests known before {data['calibration_from']}, "
             f"calibrated on {data['calibration']['n']:,}, tested on {data['test']['n']:,} drawn from "
             f"{data['test_from']} on.",
             f"AUC {self.metrics['auc']:.3f} ({low:.3f} to {high:.3f}); {others}.",
-            found_lines(self.metrics)[-2],
+            riskiest_lines(self.metrics)[-2],
             budget_line(self.metrics["budget"]),
-            replay_line(self.metrics["replay"]),
-            more_line(self.metrics["learning_curve"]),
-            *(f"Rule {each.rule!r} does not hold: {each.told}." for each in self.verdicts if not each.holds),
+            schedule_line(self.metrics["replay"]),
+            learning_curve_line(self.metrics["learning_curve"]),
+            *(f"Rule {each.rule!r} does not hold: {each.explanation}." for each in self.rules if not each.holds),
             f"Card and pictures: {self.page}",
             self._next(),
         )
@@ -73,7 +73,7 @@ class TrainingReport:
     def _next(self) -> str:
         if self.promoted:
             return "It is the champion now. Next: touchstone score"
-        if all(each.holds for each in self.verdicts):
+        if all(each.holds for each in self.rules):
             return f"It is a challenger. Next: touchstone models promote {self.version}"
         return "It is a challenger. Next: another recipe, or promote it all the same with --force --why TEXT."
 
@@ -81,132 +81,133 @@ class TrainingReport:
 def train(
     tables: Tables, settings: Settings, recipe: Recipe, test_from: date | None, progress: Progress, now: datetime
 ) -> TrainingReport:
-    """Train, calibrate and judge a model, keep it as `models/<version>/`, log and register it in MLflow.
+    """Train, calibrate and evaluate a model, store it as `models/<version>/`, log and register it in MLflow.
 
-    Learns from labels known before `test_from` and is judged on tests drawn from then on; without a day the recipe
-    chooses one. The first model becomes the champion, `now`. Raises UserError, and writes nothing, where the labels do
-    not allow it or a feature knows the future.
+    Fitted on labels known before `test_from` and evaluated on tests sampled from then on; without a day the recipe
+    chooses one. The first model becomes the champion, `now`. Raises UserError, and writes nothing, where there are
+    too few labels or a feature leaks.
     """
     labels = build_labels(tables, rule=recipe.labels)
     split = split_by_time(labels, test_from, recipe.split)
-    study = build_training_set(tables, labels, split, recipe, progress)
-    audit = audit_leakage(tables, study, recipe, progress)
-    earned = fit_model(study, recipe, progress)
-    evaluation = evaluate(tables, study, earned, recipe, progress)
+    training_set = build_training_set(tables, labels, split, recipe, progress)
+    audit = audit_leakage(tables, training_set, recipe, progress)
+    model = fit_model(training_set, recipe, progress)
+    evaluation = evaluate(tables, training_set, model, recipe, progress)
     with progress.step("Catalogue of today", 1, "samples") as advance:
-        study, moved = _framed(tables, study, earned, recipe)
+        training_set, drifts = _with_drift_bins(tables, training_set, model, recipe)
         advance(1)
-    parts = _parts(study, earned, recipe, {**evaluation.metrics, "audit": audit})
+    parts = _build_parts(training_set, model, recipe, {**evaluation.metrics, "audit": audit})
     with progress.step("Beside the champion", 1, "models") as advance:
-        parts = _beside(tables, settings, parts, now.date())
+        parts = _with_comparison(tables, settings, parts, now.date())
         advance(1)
     version = store_model(settings.workspace, parts)
     with progress.step("Pictures, card and MLflow", 2, "steps") as advance:
-        page = _drawn(settings, version, parts, evaluation, moved)
+        page = _write_report(settings, version, parts, evaluation, drifts)
         advance(1)
-        promoted, verdicts = _registered(settings, recipe, Artifact(**vars(parts), version=version), page, now)
+        promoted, rules = _register(settings, recipe, Artifact(**vars(parts), version=version), page, now)
         advance(1)
-    return TrainingReport(version, parts.metrics, model_folder(settings.workspace, version), page, promoted, verdicts)
+    return TrainingReport(version, parts.metrics, model_folder(settings.workspace, version), page, promoted, rules)
 
 
-def _framed(
-    tables: Tables, study: TrainingSet, earned: FittedModel, recipe: Recipe
+def _with_drift_bins(
+    tables: Tables, training_set: TrainingSet, model: FittedModel, recipe: Recipe
 ) -> tuple[TrainingSet, tuple[Drift, ...]]:
-    """The study with the bins of every feature and of the margin, and how today's catalogue differs from its labels."""
-    today = catalogue_sample(tables, latest_known_on(tables) + timedelta(days=1), study.reference, recipe.seed)
-    taught = study.matrix(study.split.train)
-    labelled, catalogue = (np.column_stack([rows, earned.margin(rows)]) for rows in (taught, today.matrix))
+    """The training set with the table `frame` of drift bins, and today's drift from its labels."""
+    today = sample_catalogue(tables, latest_known_on(tables) + timedelta(days=1), training_set.reference, recipe.seed)
+    train_matrix = training_set.matrix(training_set.split.train)
+    labelled, catalogue = (np.column_stack([rows, model.margin(rows)]) for rows in (train_matrix, today.matrix))
     names = (*FEATURE_NAMES, MARGIN)
-    frame = frame_of(names, labelled, catalogue)
-    reference = replace(study.reference, tables={**study.reference.tables, "frame": frame})
-    moved = tuple(replace(each, psi=each.from_labels) for each in drifts(frame, names, catalogue))
-    return replace(study, reference=reference), tuple(sorted(moved, key=lambda each: -each.psi))
+    bins = drift_bins(names, labelled, catalogue)
+    reference = replace(training_set.reference, tables={**training_set.reference.tables, "frame": bins})
+    drifts = tuple(replace(each, psi=each.from_labels) for each in measure_drift(bins, names, catalogue))
+    return replace(training_set, reference=reference), tuple(sorted(drifts, key=lambda each: -each.psi))
 
 
-def _parts(study: TrainingSet, earned: FittedModel, recipe: Recipe, metrics: Mapping[str, Any]) -> ArtifactParts:
+def _build_parts(
+    training_set: TrainingSet, model: FittedModel, recipe: Recipe, metrics: Mapping[str, Any]
+) -> ArtifactParts:
     return ArtifactParts(
-        booster_text=earned.booster.model_to_string(),
-        calibration=earned.calibration,
+        booster_text=model.booster.model_to_string(),
+        calibration=model.calibration,
         feature_names=FEATURE_NAMES,
         feature_version=feature_version(),
-        reference=study.reference,
+        reference=training_set.reference,
         recipe_text=recipe.text,
         metrics=metrics,
         card=card_of(metrics),
     )
 
 
-def _beside(tables: Tables, settings: Settings, parts: ArtifactParts, today: date) -> ArtifactParts:
-    """The parts with what was measured beside the champion, unless the champion is this very model."""
+def _with_comparison(tables: Tables, settings: Settings, parts: ArtifactParts, today: date) -> ArtifactParts:
+    """The parts with the comparison with the champion, unless the champion is this very model."""
     if champion_version(settings.workspace) is None:
         return parts
-    reigning = load_champion(settings.workspace)
-    if (reigning.booster_text, reigning.calibration) == (parts.booster_text, parts.calibration):
+    champion = load_champion(settings.workspace)
+    if (champion.booster_text, champion.calibration) == (parts.booster_text, parts.calibration):
         return parts
-    metrics = {**parts.metrics, "champion": compare_with_champion(tables, parts, reigning, today)}
+    metrics = {**parts.metrics, "champion": compare_with_champion(tables, parts, champion, today)}
     return replace(parts, metrics=metrics, card=card_of(metrics))
 
 
-def _drawn(
-    settings: Settings, version: str, parts: ArtifactParts, evaluation: Evaluation, moved: tuple[Drift, ...]
+def _write_report(
+    settings: Settings, version: str, parts: ArtifactParts, evaluation: Evaluation, drifts: tuple[Drift, ...]
 ) -> Path:
-    """The folder `reports/models/<version>` with pictures and card, made anew."""
+    """Write plots and card to `reports/models/<version>`; return the HTML card."""
     folder = settings.workspace.model_report(version)
     shutil.rmtree(folder, ignore_errors=True)
     shift = monitoring_policy_in_force(date.fromisoformat(parts.metrics["data"]["known_until"])).drift.feature_psi
-    draw_pictures(evaluation, moved, shift, folder / "plots")
-    write_card(parts.card, version, NOBODY, folder)
+    draw_pictures(evaluation, drifts, shift, folder / "plots")
+    write_card(parts.card, version, NOT_PROMOTED, folder)
     return folder / "card.html"
 
 
-def _registered(
+def _register(
     settings: Settings, recipe: Recipe, artifact: Artifact, page: Path, now: datetime
 ) -> tuple[bool, tuple[RuleResult, ...]]:
-    """Log and register the model, crown it where none reigns; whether it is the champion, and how it stands."""
+    """Log and register the model, the first one as champion; whether it is champion, and the promotion rules."""
     from training.lifecycle.mlflow_tracking import LoggedRun, log_training
 
-    version, kept = artifact.version, model_folder(settings.workspace, artifact.version)
-    log_training(
-        settings,
-        recipe,
-        LoggedRun(version, kept, page.parent, artifact.metrics, artifact.metrics["data"]["fingerprint"]),
-    )
-    verdicts = standing(settings, artifact, now.date())
+    version, folder = artifact.version, model_folder(settings.workspace, artifact.version)
+    fingerprint = artifact.metrics["data"]["fingerprint"]
+    log_training(settings, recipe, LoggedRun(version, folder, page.parent, artifact.metrics, fingerprint))
+    rules = check_promotion(settings, artifact, now.date())
     promoted = set_first_champion(settings, version, ChampionDecision("touchstone train", now, "the first model"))
-    return promoted, verdicts
+    return promoted, rules
 
 
 ACTOR = "touchstone retrain"
 
 
 @dataclass(frozen=True)
-class Retraining:
-    """What the watch said, the model trained if any, and whether it reigns now."""
+class RetrainingReport:
+    """The monitoring report, the model trained if any, and whether it is champion now."""
 
-    watch: MonitorReport
-    trained: TrainingReport | None
+    monitoring: MonitorReport
+    training: TrainingReport | None
     promoted: bool
 
     def text(self) -> str:
         """The retraining in a few lines for a terminal."""
-        if self.trained is None:
-            return self.watch.text()
-        return f"{self.watch.text()}\n{replace(self.trained, promoted=self.promoted).text()}"
+        if self.training is None:
+            return self.monitoring.text()
+        return f"{self.monitoring.text()}\n{replace(self.training, promoted=self.promoted).text()}"
 
 
-def retrain(tables: Tables, settings: Settings, recipe: Recipe | None, progress: Progress, now: datetime) -> Retraining:
-    """Watch the champion; where policy asks for it, train with `recipe` (None: the champion's own).
+def retrain(
+    tables: Tables, settings: Settings, recipe: Recipe | None, progress: Progress, now: datetime
+) -> RetrainingReport:
+    """Monitor the champion; where a rule asks for it, train with `recipe` (None: the champion's own).
 
     The new model is promoted when every rule of promotion holds, else it waits as challenger. Raises UserError as
     `monitor` and `train` do.
     """
-    watch = monitor(tables, settings, None, progress)
-    if not watch.broken:
-        return Retraining(watch, None, False)
+    monitoring = monitor(tables, settings, None, progress)
+    if not monitoring.broken:
+        return RetrainingReport(monitoring, None, False)
     recipe = recipe or recipe_from_text(load_champion(settings.workspace).recipe_text)
-    trained = train(tables, settings, recipe, None, progress, now)
-    if trained.promoted or not all(verdict.holds for verdict in trained.verdicts):
-        return Retraining(watch, trained, trained.promoted)
-    why = "; ".join(f"{each.rule}: {each.told}" for each in watch.broken)
-    promote(settings, trained.version, ChampionDecision(ACTOR, now, why))
-    return Retraining(watch, trained, True)
+    training = train(tables, settings, recipe, None, progress, now)
+    if training.promoted or not all(each.holds for each in training.rules):
+        return RetrainingReport(monitoring, training, training.promoted)
+    why = "; ".join(f"{each.rule}: {each.explanation}" for each in monitoring.broken)
+    promote(settings, training.version, ChampionDecision(ACTOR, now, why))
+    return RetrainingReport(monitoring, training, True)

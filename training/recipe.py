@@ -1,4 +1,4 @@
-"""A recipe: every choice that turns labels into a model, as one TOML text."""
+"""A recipe: every setting of a training run as one hashed TOML text."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ DEFAULT = RECIPES / "default.toml"
 
 
 class Recipe(TomlTable):
-    """All choices, and the `text` that states them."""
+    """All settings, and the TOML `text` that states them."""
 
     name: str
     seed: int
@@ -54,11 +54,11 @@ class Recipe(TomlTable):
         """The SHA-256 of the text, in hexadecimal digits."""
         return hashlib.sha256(self.text.encode("utf-8")).hexdigest()
 
-    def flat(self) -> Mapping[str, str]:
+    def flatten(self) -> Mapping[str, str]:
         """Every choice by its path, such as `trees.leaves`, as text."""
         return {path: str(value) for path, value in _list_choices(self.model_dump())}
 
-    def replaced(self, choices: Mapping[str, object]) -> "Recipe":
+    def with_values(self, choices: Mapping[str, object]) -> "Recipe":
         """The recipe with other values for choices by their path, such as `trees.leaves`; its comments stay.
 
         Raises UserError as `read_recipe` does, and for a choice that the text does not state on a line of its own.

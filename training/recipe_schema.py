@@ -1,4 +1,4 @@
-"""The sections of a recipe: which choices there are, and what each may be."""
+"""The sections of a recipe as pydantic models: each setting with its range."""
 
 from typing import Annotated, Literal, get_args
 
@@ -35,8 +35,8 @@ class LabelRecipe(TomlTable):
 class SplitRecipe(TomlTable):
     """How labels are divided by time, and by supplier inside the training part.
 
-    Shares are of labels; `test_days` is the shortest test period chosen when none is asked for. Labels drawn more
-    than `window_days` before the end of training do not teach; 0 lets all teach.
+    Shares are of labels; `test_days` is the shortest test period chosen without --test-from. Labels sampled more
+    than `window_days` before the end of training are left out; 0 keeps all.
     """
 
     test_share: Part
@@ -49,7 +49,7 @@ class SplitRecipe(TomlTable):
 
 
 class RollingRecipe(TomlTable):
-    """How the procedure is validated on earlier periods, each after what taught it.
+    """How the backtest is divided: periods before the test period, and folds by supplier group.
 
     `periods` of `period_days` end `gap_days` before the test period: a period's labels count when known within
     `gap_days` after it. Each group is validated in one of `parts`, by a model that never saw the group.
@@ -79,7 +79,7 @@ class TreeRecipe(TomlTable):
 
 
 class ConstraintRecipe(TomlTable):
-    """Whether margins must rise and fall with features as the catalogue expects."""
+    """Whether margins must rise and fall with features as the feature registry declares."""
 
     monotone: bool
 
@@ -96,7 +96,7 @@ class WeightRecipe(TomlTable):
 
 
 class TitleRecipe(TomlTable):
-    """How the words of a title get their weights: L2 penalty, and which words are kept."""
+    """How the words of a title get their weights: L2 penalty, and which words are used."""
 
     ridge: Positive
     fewest_titles: Count
@@ -104,10 +104,10 @@ class TitleRecipe(TomlTable):
 
 
 class EvaluationRecipe(TomlTable):
-    """How the model is judged: bootstrap `replicates`, and the laboratory's money for one round.
+    """How the model is evaluated: bootstrap `replicates`, and the laboratory's budget for one round.
 
-    The riskiest tests that `budget_eur` pays for are looked at; a test without a price costs `test_eur`. Rows with
-    fewer than `fewest_tests`, or `fewest_failures` failures or passes, are too few for a skill.
+    The riskiest tests that `budget_eur` pays for are counted; a test without a price costs `test_eur`. Rows with
+    fewer than `fewest_tests`, or `fewest_failures` failures or passes, are too few for a metric.
     """
 
     replicates: Count
@@ -118,9 +118,9 @@ class EvaluationRecipe(TomlTable):
 
 
 class AuditRecipe(TomlTable):
-    """When a feature knows too much: labels of `days` days are recomputed without later rows.
+    """The leakage audit: features of labels of `days` days are recomputed without later rows.
 
-    A feature that alone tells failed from passed with an AUC above `suspicious_auc` is named.
+    A feature that alone separates failed from passed with an AUC above `suspicious_auc` is named.
     """
 
     days: Count

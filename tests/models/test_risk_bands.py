@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import UserError
-from models.risk_bands import ACTIONS, Band, RiskBands, bands_in_force
+from models.risk_bands import ACTIONS, TESTING, Band, RiskBands, bands_in_force, floor_for_testing
 
 FLOORS = st.lists(st.floats(0.001, 0.999), max_size=5, unique=True).map(lambda floors: (0.0, *sorted(floors)))
 PROBABILITIES = st.lists(st.floats(0.0, 1.0), min_size=1, max_size=40)
@@ -131,3 +131,18 @@ def test_what_is_no_probability_gets_no_band(p_fail: float) -> None:
     """What is no probability gets no band."""
     with pytest.raises(UserError, match="A probability is between 0 and 1, got"):
         bands_in_force(date(2026, 6, 30)).band([0.5, p_fail])
+
+
+def test_exactly_from_the_testing_floor_on_a_band_asks_for_a_test() -> None:
+    """Exactly from the testing floor on a band asks for a test."""
+    day = date(2026, 6, 30)
+    floor = floor_for_testing(day)
+    below, at = bands_in_force(day).action([np.nextafter(floor, 0), floor])
+    assert below not in TESTING
+    assert at in TESTING
+
+
+def test_without_a_band_that_asks_for_a_test_the_floor_is_one(tmp_path: Path) -> None:
+    """Without a band that asks for a test the floor is one."""
+    written(tmp_path, "2026-01-01", LOW, HIGH.replace('"test"', '"request_documents"'))
+    assert floor_for_testing(date(2026, 2, 1), tmp_path) == 1.0

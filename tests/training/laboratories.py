@@ -12,7 +12,7 @@ STRICT = LABS[0]
 def frames_with_laboratories(
     tests: int, seed: int, wrongly_failed: float, share_of_toys: float = 0.6
 ) -> tuple[dict[str, pd.DataFrame], "pd.Series[bool]"]:
-    """Frames as `market_frames` whose tests name a laboratory, and what every other laboratory would have found.
+    """Frames as `market_frames` whose tests name a laboratory, and the results of every other laboratory.
 
     The strict one gets `share_of_toys` of the toys and 5 in 100 of the rest, and fails `wrongly_failed` of what the
     others would pass. The second result is by test_id.

@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
 from training import metrics
-from training.metrics import Floats, Truths, metric_with_interval, supplier_weights
+from training.metrics import Floats, Truths, metric_with_interval, platt, sigmoid, supplier_weights
 
 
 @given(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=30), st.integers(0, 99))
@@ -34,15 +34,15 @@ def test_the_order_of_rows_does_not_matter(suppliers: list[str]) -> None:
 def test_the_interval_of_a_mean_is_as_wide_as_its_standard_error_says() -> None:
     values = np.random.default_rng(5).normal(size=400)
     weights = supplier_weights([f"s{number}" for number in range(400)], 2000, 6)
-    told = metric_with_interval(weights @ values / weights.sum(axis=1))
-    assert np.isclose(told.high - told.low, 2 * 1.96 * values.std() / 20, rtol=0.1)
-    assert told.low < told.value < told.high
+    result = metric_with_interval(weights @ values / weights.sum(axis=1))
+    assert np.isclose(result.high - result.low, 2 * 1.96 * values.std() / 20, rtol=0.1)
+    assert result.low < result.value < result.high
 
 
-def test_replicates_that_cannot_be_told_are_left_out() -> None:
-    told = metric_with_interval(np.array([2.0, np.nan, 1.0, 3.0]), scale=10)
-    assert told.value == 20
-    assert 10 <= told.low <= told.high <= 30
+def test_undefined_replicates_are_left_out() -> None:
+    result = metric_with_interval(np.array([2.0, np.nan, 1.0, 3.0]), scale=10)
+    assert result.value == 20
+    assert 10 <= result.low <= result.high <= 30
 
 
 @st.composite
@@ -102,8 +102,8 @@ def test_riskiest_share_worked_out_by_hand() -> None:
     """Riskiest 2 of 5 where the second place is tied between a failure and a pass: 1 + 1/2 failures of 2."""
     score = np.array([0.9, 0.5, 0.5, 0.2, 0.1])
     failed = np.array([True, True, False, True, False])
-    found = metrics.rate_of_riskiest(metrics.rank_scores(score, failed), np.ones((1, 5)), 0.4)
-    assert found[0] == pytest.approx(0.75)
+    result = metrics.rate_of_riskiest(metrics.rank_scores(score, failed), np.ones((1, 5)), 0.4)
+    assert result[0] == pytest.approx(0.75)
 
 
 def test_probability_skills_are_those_of_scikit_learn() -> None:
@@ -135,8 +135,8 @@ def test_one_class_has_no_auc_and_no_calibration_line() -> None:
 
 
 def test_expected_per_observed_counts_failures() -> None:
-    told = metrics.expected_per_observed(np.array([0.5, 0.5, 1.0]), np.array([True, False, False]), np.ones((1, 3)))
-    assert told[0] == pytest.approx(2.0)
+    result = metrics.expected_per_observed(np.array([0.5, 0.5, 1.0]), np.array([True, False, False]), np.ones((1, 3)))
+    assert result[0] == pytest.approx(2.0)
 
 
 @given(rankings(), st.floats(0.05, 1.0))
@@ -152,3 +152,28 @@ def test_no_ranking_finds_more_than_hindsight_and_lift_times_base_rate_is_the_ra
     rate = metrics.rate_of_riskiest(ranks, rows, share)[0]
     assert metrics.lift_of_riskiest(ranks, rows, share)[0] * metrics.base_rate(failed, rows)[0] == pytest.approx(rate)
     assert metrics.lift_of_riskiest(ranks, rows, 1.0)[0] == pytest.approx(1)
+
+
+def test_platt_brings_a_stretched_margin_back() -> None:
+    margin = np.random.default_rng(1).normal(-1.5, 1, 1000)
+    failed = np.random.default_rng(2).random(1000) < sigmoid(margin)
+    p_fail = platt(3 * margin + 2, failed, 3 * margin + 2)
+    slope, intercept = metrics.calibration_line(p_fail, failed, np.ones((1, 1000)))
+    assert (slope[0], intercept[0]) == pytest.approx((1, 0), abs=1e-3)
+
+
+def test_platt_of_equal_margins_is_the_share_that_failed() -> None:
+    assert platt(np.zeros(4), np.array([True, False, False, False]), np.zeros(2)) == pytest.approx(0.25)
+
+
+@given(st.floats(-20, 20))
+def test_sigmoid_is_the_inverse_of_logit_and_symmetric(margin: float) -> None:
+    p_fail = sigmoid(np.array([margin, -margin]))
+    assert p_fail.sum() == pytest.approx(1)
+    assert metrics.logit(p_fail)[0] == pytest.approx(np.clip(margin, -13.815509557, 13.815509557), abs=1e-6)
+
+
+@given(st.lists(st.floats(0, 1), min_size=3, max_size=40), st.floats(0.5, 0.94))
+def test_a_lower_level_gives_an_interval_inside_that_of_95_percent(values: list[float], level: float) -> None:
+    wide, narrow = metric_with_interval(np.array(values)), metric_with_interval(np.array(values), level=level)
+    assert wide.low <= narrow.low <= narrow.high <= wide.high

@@ -1,4 +1,4 @@
-"""On real laboratory results that nobody here wrote: trained before 2020, judged on later tests."""
+"""On real laboratory results that nobody here wrote: trained before 2020, evaluated on later tests."""
 
 from datetime import date
 from pathlib import Path
@@ -31,9 +31,9 @@ def test_the_model_keeps_its_rank_and_its_calibration_on_later_tests(tmp_path: P
     tables = tables_from_frames({path.stem: pq.read_table(path) for path in tmp_path.glob("*.parquet")})
     labels, recipe = build_labels(tables), read_recipe()
     split = split_by_time(labels, TEST_FROM, recipe.split)
-    study = build_training_set(tables, labels, split, recipe, SilentProgress())
-    earned = fit_model(study, recipe, SilentProgress())
-    metrics = evaluate(tables, study, earned, recipe, SilentProgress()).metrics
+    training_set = build_training_set(tables, labels, split, recipe, SilentProgress())
+    model = fit_model(training_set, recipe, SilentProgress())
+    metrics = evaluate(tables, training_set, model, recipe, SilentProgress()).metrics
     assert metrics["auc"] >= 0.70
     simpler = {name: skills["auc"] for name, skills in metrics["baselines"].items() if name != "unconstrained"}
     assert metrics["auc"] > max(simpler.values())

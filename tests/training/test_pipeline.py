@@ -25,7 +25,7 @@ from training.card.model_card import card_of
 from training.dataset.labels import build_labels
 from training.dataset.splits import split_by_time
 from training.evaluation.baselines import BASELINES
-from training.fitting import model
+from training.fitting import model as model_module
 from training.lifecycle.champion_history import ChampionDecision
 from training.lifecycle.mlflow_tracking import list_models
 from training.lifecycle.monitoring import monitor
@@ -95,9 +95,9 @@ def test_the_run_holds_params_metrics_plots_and_the_fingerprint(home: Path, repo
 
 def test_metrics_hold_every_skill_with_interval_for_the_model_and_each_baseline(report: TrainingReport) -> None:
     metrics = json.loads((report.folder / "metrics.json").read_text(encoding="utf-8"))
-    claims = {"model": metrics, **metrics["baselines"]}
-    assert set(claims) == {"model", *BASELINES}
-    for skills in claims.values():
+    predictions = {"model": metrics, **metrics["baselines"]}
+    assert set(predictions) == {"model", *BASELINES}
+    for skills in predictions.values():
         for name in ("auc", "average_precision", "brier", "base_rate"):
             low, high = skills[f"{name}_interval"]
             assert low <= skills[name] <= high
@@ -118,11 +118,11 @@ def test_contributions_of_the_artifact_sum_to_its_margin(report: TrainingReport)
 def test_the_same_training_gives_the_same_model_whatever_the_order_of_rows(home: Path, report: TrainingReport) -> None:
     """Down to the checksums, so it is registered once."""
     shuffled = {name: frame.sample(frac=1, random_state=5) for name, frame in market_frames().items()}
-    again = trained(home, shuffled)
-    booster = [(each.folder / "booster.txt").read_bytes() for each in (report, again)]
+    repeated = trained(home, shuffled)
+    booster = [(each.folder / "booster.txt").read_bytes() for each in (report, repeated)]
     assert booster[0] == booster[1]
-    assert again.version == report.version
-    assert again.promoted, "it is the champion still"
+    assert repeated.version == report.version
+    assert repeated.promoted, "it is the champion still"
     assert [line.split()[0] for line in list_models(settings_of(home))].count(report.version) == 1
 
 
@@ -140,11 +140,11 @@ def test_a_second_model_waits_as_challenger_compared_with_the_champion(
     assert champion_version(Workspace(home)) == report.version
     lines = [line.split()[:2] for line in list_models(settings_of(home))]
     assert lines == [[challenger.version, "challenger"], [report.version, "champion"]]
-    beside = challenger.metrics["champion"]
-    assert (beside["version"], beside["n"]) == (report.version, challenger.metrics["data"]["test"]["n"])
-    assert beside["found"] == challenger.metrics["budget"]["failed"], "the same rows, features and ranking"
-    assert beside["found_by_champion"] == report.metrics["budget"]["failed"]
-    assert {verdict.rule for verdict in challenger.verdicts} >= {"findings", "groups"}
+    comparison = challenger.metrics["champion"]
+    assert (comparison["version"], comparison["n"]) == (report.version, challenger.metrics["data"]["test"]["n"])
+    assert comparison["found"] == challenger.metrics["budget"]["failed"], "the same rows, features and ranking"
+    assert comparison["found_by_champion"] == report.metrics["budget"]["failed"]
+    assert {each.rule for each in challenger.rules} >= {"findings", "groups"}
 
 
 def test_a_promotion_and_its_rollback_move_the_alias_and_renew_the_card(
@@ -165,12 +165,12 @@ def test_the_watch_finds_no_fault_on_the_day_of_training_and_logs_what_it_saw(
     home: Path, report: TrainingReport
 ) -> None:
     seen = monitor(tables_of(market_frames()), settings_of(home), None, SilentProgress())
-    assert seen.watch.version == report.version
-    assert max(each.psi for each in seen.watch.moved) == 0.0
+    assert seen.champion.version == report.version
+    assert max(each.psi for each in seen.champion.drifts) == 0.0
     assert seen.broken == ()
-    assert len(seen.watch.tests) == 0
-    told = json.loads((seen.page.parent / "monitor.json").read_text(encoding="utf-8"))
-    assert [rule["holds"] for rule in told["rules"]] == [True] * len(seen.verdicts)
+    assert len(seen.champion.tests) == 0
+    result = json.loads((seen.page.parent / "monitor.json").read_text(encoding="utf-8"))
+    assert [rule["holds"] for rule in result["rules"]] == [True] * len(seen.rules)
     assert "No new model is asked for." in seen.page.read_text(encoding="utf-8")
     client = MlflowClient(settings_of(home).tracking_address)
     experiment = client.get_experiment_by_name("touchstone monitoring")
@@ -189,9 +189,9 @@ def test_the_watch_asks_for_a_new_model_when_what_it_knows_is_old_and_labels_hav
     )  # fmt: skip
     tables = tables_of({**frames, "lab_tests": pd.concat([frames["lab_tests"], later], ignore_index=True)})
     seen = monitor(tables, settings_of(home), None, SilentProgress())
-    assert {"age", "new labels", "label delay"} <= {verdict.rule for verdict in seen.broken}
-    assert len(seen.watch.tests) == 300
-    assert seen.watch.report_days == 100
+    assert {"age", "new labels", "label delay"} <= {each.rule for each in seen.broken}
+    assert len(seen.champion.tests) == 300
+    assert seen.champion.report_days == 100
     assert "ask for a new model" in seen.page.read_text(encoding="utf-8")
 
 
@@ -220,26 +220,26 @@ def test_a_refused_training_writes_nothing(tmp_path: Path, tests: int) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def earned_from(frames: Mapping[str, pd.DataFrame]) -> tuple[model.TrainingSet, model.FittedModel]:
-    """Study and booster of the small recipe."""
+def fit_on(frames: Mapping[str, pd.DataFrame]) -> tuple[model_module.TrainingSet, model_module.FittedModel]:
+    """Training set and model of the small recipe."""
     labels, recipe = build_labels(tables_of(frames)), small_recipe()
     split = split_by_time(labels, None, recipe.split)
-    study = model.build_training_set(tables_of(frames), labels, split, recipe, SilentProgress())
-    return study, model.fit_model(study, recipe, SilentProgress())
+    training_set = model_module.build_training_set(tables_of(frames), labels, split, recipe, SilentProgress())
+    return training_set, model_module.fit_model(training_set, recipe, SilentProgress())
 
 
 def test_labels_of_the_test_period_teach_nothing() -> None:
     """Flipping them changes neither trees nor calibration nor learned tables."""
     frames = market_frames()
-    study, earned = earned_from(frames)
+    training_set, model = fit_on(frames)
     tests = frames["lab_tests"]
-    late = pd.to_datetime(tests["happened_on"]) >= pd.Timestamp(study.split.test_from)
+    late = pd.to_datetime(tests["happened_on"]) >= pd.Timestamp(training_set.split.test_from)
     flipped = tests.assign(result=np.where(late, np.where(tests["result"] == "fail", "pass", "fail"), tests["result"]))
-    other, again = earned_from({**frames, "lab_tests": flipped})
-    assert (study.failed(study.split.test) != other.failed(other.split.test)).all()
-    assert earned.booster.model_to_string() == again.booster.model_to_string()
-    assert earned.calibration == again.calibration
-    assert all(study.reference[name].equals(other.reference[name]) for name in study.reference.tables)
+    other, repeated = fit_on({**frames, "lab_tests": flipped})
+    assert (training_set.failed(training_set.split.test) != other.failed(other.split.test)).all()
+    assert model.booster.model_to_string() == repeated.booster.model_to_string()
+    assert model.calibration == repeated.calibration
+    assert all(training_set.reference[name].equals(other.reference[name]) for name in training_set.reference.tables)
 
 
 def test_a_feature_from_the_future_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,14 +247,14 @@ def test_a_feature_from_the_future_would_be_noticed(monkeypatch: pytest.MonkeyPa
     labels = build_labels(tables_of(market_frames()))
     honest = feature_frame
 
-    def leaking(*asked: Any) -> pd.DataFrame:
-        return honest(*asked).assign(sku_tests=labels["failed"].to_numpy(float))
+    def leaking(*arguments: Any) -> pd.DataFrame:
+        return honest(*arguments).assign(sku_tests=labels["failed"].to_numpy(float))
 
-    monkeypatch.setattr(model, "feature_frame", leaking)
-    study, earned = earned_from(market_frames())
-    split = study.split
-    margin = earned.margin(study.matrix(split.test))
-    assert margin[study.failed(split.test)].min() > np.median(margin)
+    monkeypatch.setattr(model_module, "feature_frame", leaking)
+    training_set, model = fit_on(market_frames())
+    split = training_set.split
+    margin = model.margin(training_set.matrix(split.test))
+    assert margin[training_set.failed(split.test)].min() > np.median(margin)
 
 
 def test_the_card_says_the_numbers_in_words(report: TrainingReport) -> None:

@@ -27,8 +27,8 @@ def test_another_value_gives_another_digest() -> None:
     assert small_recipe(seed="1").digest != small_recipe(seed="2").digest
 
 
-def test_every_choice_is_told_flat() -> None:
-    flat = read_recipe().flat()
+def test_every_choice_is_flattened() -> None:
+    flat = read_recipe().flatten()
     assert flat["trees.leaves"] == str(read_recipe().trees.leaves)
     assert "text" not in flat
 
@@ -67,7 +67,7 @@ def test_every_recipe_in_the_folder_is_read_and_is_called_as_its_file(name: str)
 
 
 def test_the_unconstrained_recipe_differs_from_the_default_in_its_constraints_alone() -> None:
-    default, free = read_recipe().flat(), read_recipe("unconstrained").flat()
+    default, free = read_recipe().flatten(), read_recipe("unconstrained").flatten()
     assert {path for path in default if default[path] != free[path]} == {"name", "constraints.monotone"}
 
 
@@ -79,7 +79,7 @@ def test_a_recipe_of_ones_own_says_what_differs_and_its_text_says_all(tmp_path: 
     mine, default = read_recipe(str(path)), read_recipe()
     assert (mine.trees.leaves, mine.labels.origins, mine.text.splitlines()[0]) == (9, ("customs",), "# Mine.")
     assert recipe_from_text(mine.text) == mine
-    changed = {choice for choice, value in mine.flat().items() if value != default.flat()[choice]}
+    changed = {choice for choice, value in mine.flatten().items() if value != default.flatten()[choice]}
     assert changed == {"name", "labels.origins", "trees.leaves"}
 
 
@@ -106,19 +106,19 @@ def test_quick_and_unconstrained_state_nothing_that_the_default_states() -> None
 @given(st.integers(2, 300), st.floats(0.01, 1), st.booleans())
 def test_replaced_choices_are_read_back_and_no_other_changes(leaves: int, share: float, monotone: bool) -> None:
     choices = {"trees.leaves": leaves, "trees.row_share": share, "constraints.monotone": monotone, "name": "mine"}
-    before, after = read_recipe(), read_recipe().replaced(choices)
+    before, after = read_recipe(), read_recipe().with_values(choices)
     assert (after.trees.leaves, after.trees.row_share) == (leaves, share)
     assert (after.constraints.monotone, after.name) == (monotone, "mine")
-    changed = {path for path in before.flat() if before.flat()[path] != after.flat()[path]}
+    changed = {path for path in before.flatten() if before.flatten()[path] != after.flatten()[path]}
     assert changed <= set(choices)
     assert after.text.count("#") == before.text.count("#"), "comments stay"
 
 
 def test_only_the_section_that_is_named_is_replaced() -> None:
-    changed = read_recipe().replaced({"title.ridge": 3.0})
+    changed = read_recipe().with_values({"title.ridge": 3.0})
     assert (changed.title.ridge, changed.trees.ridge) == (3.0, read_recipe().trees.ridge)
     with pytest.raises(UserError, match=r"The recipe does not state trees\.nothing"):
-        read_recipe().replaced({"trees.nothing": 1})
+        read_recipe().with_values({"trees.nothing": 1})
 
 
 def test_unknown_and_missing_keys_are_named() -> None:

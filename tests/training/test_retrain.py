@@ -1,4 +1,4 @@
-"""A new model is trained only where policy asks for one, and reigns only where every rule holds."""
+"""A new model is trained only where policy asks for one, and becomes champion only where every rule holds."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,19 +42,19 @@ def retrained(
 
 
 def test_a_model_that_fits_is_not_trained_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told, done = retrained(tmp_path, monkeypatch, asks=False, holds=True)
-    assert (told.trained, told.promoted, done) == (None, False, [])
+    result, done = retrained(tmp_path, monkeypatch, asks=False, holds=True)
+    assert (result.training, result.promoted, done) == (None, False, [])
 
 
 def test_a_better_model_is_promoted_for_the_reason_the_watch_gave(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told, done = retrained(tmp_path, monkeypatch, asks=True, holds=True)
-    assert told.promoted
-    assert done == [("train", None), ("m-1", ChampionDecision("touchstone retrain", NOW, f"age: {OLD.told}"))]
+    result, done = retrained(tmp_path, monkeypatch, asks=True, holds=True)
+    assert result.promoted
+    assert done == [("train", None), ("m-1", ChampionDecision("touchstone retrain", NOW, f"age: {OLD.explanation}"))]
 
 
 def test_a_worse_model_waits_as_challenger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told, done = retrained(tmp_path, monkeypatch, asks=True, holds=False)
-    assert not told.promoted
+    result, done = retrained(tmp_path, monkeypatch, asks=True, holds=False)
+    assert not result.promoted
     assert done == [("train", None)]

@@ -45,7 +45,7 @@ def auc_of(score: Floats, failed: Truths) -> float:
 
 
 @pytest.fixture(scope="module")
-def study(sample: Path) -> TrainingSet:
+def training_set(sample: Path) -> TrainingSet:
     """Its labels with their features."""
     tables, recipe = tables_in(sample), read_recipe()
     labels = build_labels(tables)
@@ -53,26 +53,28 @@ def study(sample: Path) -> TrainingSet:
 
 
 @pytest.fixture(scope="module")
-def earned(study: TrainingSet) -> FittedModel:
+def model(training_set: TrainingSet) -> FittedModel:
     """The model of the default recipe."""
-    return fit_model(study, read_recipe(), SilentProgress())
+    return fit_model(training_set, read_recipe(), SilentProgress())
 
 
-def test_the_model_ranks_between_good_and_all_knowing(sample: Path, study: TrainingSet, earned: FittedModel) -> None:
+def test_the_model_ranks_between_good_and_all_knowing(
+    sample: Path, training_set: TrainingSet, model: FittedModel
+) -> None:
     """Above the AUC of the true probabilities there is only luck or a leak."""
-    test = study.split.test
+    test = training_set.split.test
     truth = pd.read_parquet(sample / "truth_tests.parquet").set_index("test_id")["p_fail"]
-    known = truth.reindex(study.labels["test_id"].iloc[test]).to_numpy(np.float64)
+    known = truth.reindex(training_set.labels["test_id"].iloc[test]).to_numpy(np.float64)
     assert not np.isnan(known).any()
-    margin, failed = earned.margin(study.matrix(test)), study.failed(test)
+    margin, failed = model.margin(training_set.matrix(test)), training_set.failed(test)
     assert auc_of(margin, failed) >= 0.70
     assert auc_of(margin, failed) <= auc_of(known, failed) + ROOM_FOR_CHANCE
-    p_fail = earned.uncorrected.p_fail(margin)
+    p_fail = model.uncorrected.p_fail(margin)
     assert 0.75 < metrics.expected_per_observed(p_fail, failed, np.ones((1, len(failed))))[0] < 1.35
     assert np.corrcoef(known, p_fail)[0, 1] > 0.3
 
 
-def test_suspicion_saw_what_the_score_does_not(earned: FittedModel) -> None:
+def test_suspicion_saw_what_the_score_does_not(model: FittedModel) -> None:
     """So at the same score the catalogue fails less often than the tested; over twenty times the SKUs by 0.16."""
-    assert earned.calibration.shift is not None
-    assert -0.6 < earned.calibration.shift.intercept < -0.02
+    assert model.calibration.shift is not None
+    assert -0.6 < model.calibration.shift.intercept < -0.02

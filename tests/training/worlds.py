@@ -28,17 +28,17 @@ def market_frames(tests: int = 900, seed: int = 1) -> dict[str, pd.DataFrame]:
     draw = np.random.default_rng(seed)
     suppliers = pd.DataFrame({"supplier_id": [f"s{number:03d}" for number in range(60)], "onboarded_on": START})
     quality = draw.normal(size=60)
-    owner = draw.integers(60, size=400)
+    supplier_of = draw.integers(60, size=400)
     titles = [" ".join(draw.choice(WORDS, size=3, replace=False)) for _ in range(400)]
     skus = pd.DataFrame({
         "sku_id": [f"k{number:03d}" for number in range(400)], "market": draw.choice(["EU", "US"], 400),
-        "supplier_id": suppliers["supplier_id"].to_numpy()[owner],
+        "supplier_id": suppliers["supplier_id"].to_numpy()[supplier_of],
         "category": draw.choice(["toys", "lamps", "rings"], 400), "listed_on": START,
-        "factory_id": [f"f{number}" for number in owner // 2], "title": titles,
+        "factory_id": [f"f{number}" for number in supplier_of // 2], "title": titles,
         "price_eur": np.exp(draw.normal(2.5, 0.6, 400)),
     })  # fmt: skip
     chosen = draw.integers(400, size=tests)
-    margin = -1.6 + 1.2 * quality[owner[chosen]] + 1.5 * np.array(["magnet" in titles[sku] for sku in chosen])
+    margin = -1.6 + 1.2 * quality[supplier_of[chosen]] + 1.5 * np.array(["magnet" in titles[sku] for sku in chosen])
     margin += 0.8 * (skus["category"].to_numpy()[chosen] == "toys")
     failed = draw.random(tests) < 1 / (1 + np.exp(-margin))
     days = np.sort(draw.integers(600, size=tests))
@@ -63,10 +63,10 @@ def tables_of(frames: Mapping[str, pd.DataFrame]) -> Tables:
 def labels_frame(count: int, seed: int, suppliers: int = 12) -> pd.DataFrame:
     """Labels as `examples` gives them, drawn at random: for laws about splits and folds."""
     draw = np.random.default_rng(seed)
-    drawn = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.sort(draw.integers(500, size=count)), unit="D")
+    sampled = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.sort(draw.integers(500, size=count)), unit="D")
     group = draw.integers(suppliers, size=count)
     return pd.DataFrame({
-        "test_id": [f"t{number}" for number in range(count)], "as_of": drawn,
-        "known_on": drawn + pd.to_timedelta(draw.integers(60, size=count), unit="D"),
+        "test_id": [f"t{number}" for number in range(count)], "as_of": sampled,
+        "known_on": sampled + pd.to_timedelta(draw.integers(60, size=count), unit="D"),
         "failed": draw.random(count) < 0.3, "group": [f"s{number}" for number in group],
     })  # fmt: skip

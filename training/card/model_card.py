@@ -1,15 +1,15 @@
-"""The model card: what a model may be used for and how it fared, in the operator's words."""
+"""The model card as Markdown: intended use, data, metrics, fairness, reasons and validity."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from training.evaluation.baselines import BASELINES
 
-Measured = Mapping[str, Any]
+Metrics = Mapping[str, Any]
 
 
-def found_lines(metrics: Measured) -> list[str]:
-    """One sentence for each depth: how many failures the riskiest tests held, and how many random ones would."""
+def riskiest_lines(metrics: Metrics) -> list[str]:
+    """Sentence of each depth: failures among the riskiest tests, and among as many random ones."""
     return [
         f"Of the {depth['tests']:,} riskiest of {depth['of']:,} tests: {_count(depth['failed'])} failed"
         f"{_range(depth['failed_interval'])}; at random {_count(depth['at_random'])}."
@@ -17,8 +17,8 @@ def found_lines(metrics: Measured) -> list[str]:
     ]
 
 
-def budget_line(budget: Measured) -> str:
-    """What the laboratory's budget finds, at random, with the model and with hindsight."""
+def budget_line(budget: Metrics) -> str:
+    """Sentence on the failures within the laboratory's budget: at random, with the model and with hindsight."""
     return (
         f"The budget pays for {budget['tests']:,} of {budget['of']:,} tests: {_count(budget['failed'])} of the "
         f"riskiest failed{_range(budget['failed_interval'])}; at random {_count(budget['at_random'])}, with hindsight "
@@ -26,28 +26,28 @@ def budget_line(budget: Measured) -> str:
     )
 
 
-def replay_line(replay: Measured) -> str:
-    """What testing in the order of the scores would have brought forward; empty where too few tests tell."""
+def schedule_line(replay: Metrics) -> str:
+    """Sentence on the simulated schedule, riskiest first; empty where tests are too few."""
     if replay.get("too_few") or replay.get("days_earlier") is None:
         return ""
     return (
-        f"The same tests at the same pace, riskiest first: failures found {told(replay, 'days_earlier', 1)} days "
+        f"The same tests at the same pace, riskiest first: failures found {text_of(replay, 'days_earlier', 1)} days "
         "earlier on average."
     )
 
 
-def more_line(curve: Measured) -> str:
-    """What more tests would buy; empty where too few sizes tell."""
+def learning_curve_line(curve: Metrics) -> str:
+    """Sentence on the gain of more tests; empty where sizes are too few."""
     if curve["too_few"] or curve.get("gain_found") is None:
         return ""
     return (
         f"{curve['more']} more tests to learn from would change the failures among the {curve['tests']:,} riskiest by "
-        f"about {told(curve, 'gain_found', 1)}."
+        f"about {text_of(curve, 'gain_found', 1)}."
     )
 
 
-def periods(metrics: Measured) -> str:
-    """The section on earlier periods; empty where there were none."""
+def periods(metrics: Metrics) -> str:
+    """Section on the backtest; empty where there were no periods."""
     rows = metrics["periods"]
     if not rows:
         return ""
@@ -55,28 +55,28 @@ def periods(metrics: Measured) -> str:
         "## Period by period\n\nThe same procedure on earlier periods, suppliers never on both sides.\n\n"
         "| period | tests | failed | AUC | slope | failed of the budget's tests |\n|---|--:|--:|---|---|---|\n"
         + "\n".join(
-            f"| {each['from']} to {each['until']} | {each['n']:,} | {each['base_rate']:.1%} | {told(each, 'auc')} | "
-            f"{told(each, 'slope', 2)} | {told(each['budget'], 'failed', 0)} of {each['budget']['tests']:,} |"
+            f"| {each['from']} to {each['until']} | {each['n']:,} | {each['base_rate']:.1%} | {text_of(each, 'auc')} | "
+            f"{text_of(each, 'slope', 2)} | {text_of(each['budget'], 'failed', 0)} of {each['budget']['tests']:,} |"
             for each in rows
         )
     )
 
 
-def cold_start(metrics: Measured) -> str:
-    """The section on strangers; empty where there is no row."""
+def cold_start(metrics: Metrics) -> str:
+    """Section on cold start; empty where no group is large enough."""
     rows = [each for each in metrics["cold_start"] if not each.get("too_few")]
     if not rows:
         return ""
     return (
         "## Strangers\n\n| rows | tests | failed | AUC |\n|---|--:|--:|---|\n"
         + "\n".join(
-            f"| {each['rows']} | {each['n']:,} | {each['base_rate']:.1%} | {told(each, 'auc')} |" for each in rows
+            f"| {each['rows']} | {each['n']:,} | {each['base_rate']:.1%} | {text_of(each, 'auc')} |" for each in rows
         )
     )  # fmt: skip
 
 
-def groups(metrics: Measured) -> str:
-    """The section on groups of sellers; empty where none was measured."""
+def groups(metrics: Metrics) -> str:
+    """Section on groups of sellers; empty where none is large enough."""
     rows = group_rows(metrics)
     if not rows:
         return ""
@@ -86,19 +86,19 @@ def groups(metrics: Measured) -> str:
         "| group | tests | expected per observed | needless | missed |\n|---|--:|---|---|---|\n"
         + "\n".join(
             f"| {str(each['dimension']).replace('_', ' ')}: {each['group']} | {each['n']:,} | "
-            f"{told(each, 'expected_per_observed', 2)} | {told(each, 'false_positive_rate', 2)} | "
-            f"{told(each, 'false_negative_rate', 2)} |"
+            f"{text_of(each, 'expected_per_observed', 2)} | {text_of(each, 'false_positive_rate', 2)} | "
+            f"{text_of(each, 'false_negative_rate', 2)} |"
             for each in rows
         )
     )
 
 
-def group_rows(metrics: Measured) -> list[Measured]:
-    """One row for each group that is large enough to be told of, on the tests weighted to the catalogue.
+def group_rows(metrics: Metrics) -> list[Metrics]:
+    """Metrics of each group that is not suppressed, on the tests weighted to the catalogue.
 
     `false_positive_rate` and `false_negative_rate` are those at the lowest band that asks for a test.
     """
-    rows: list[Measured] = []
+    rows: list[Metrics] = []
     floor = metrics["gate"]["testing_floor"]
     for each in metrics["fairness"]:
         skills = each["logged"]
@@ -108,8 +108,8 @@ def group_rows(metrics: Measured) -> list[Measured]:
     return rows
 
 
-def told(skills: Measured, name: str, digits: int = 3) -> str:
-    """A skill with its interval, or that it is not defined."""
+def text_of(skills: Metrics, name: str, digits: int = 3) -> str:
+    """A metric with its interval as text."""
     value, interval = skills.get(name), skills.get(f"{name}_interval")
     if value is None:
         return "not defined"
@@ -126,22 +126,22 @@ def _count(number: float) -> str:
     return f"{number:,.0f}"
 
 
-SHOWN_FEATURES = 10
+TOP_FEATURES = 10
 NAMES = {"model": "the model", **{name: name.replace("_", " ") for name in BASELINES}}
 
 
-def card_of(metrics: Measured) -> str:
+def card_of(metrics: Metrics) -> str:
     """The card (Markdown) of a model with these metrics."""
     sections = (
-        "# Model card", _use(metrics), _data(metrics),
-        _found(metrics),
-        _beside_baselines(metrics), _catalogue(metrics), _calibration(metrics), periods(metrics), cold_start(metrics),
-        groups(metrics), _reasons(metrics), _testers(metrics), _validity(metrics),
+        "# Model card", _intended_use(metrics), _data(metrics),
+        _findings(metrics),
+        _baselines(metrics), _catalogue(metrics), _calibration(metrics), periods(metrics), cold_start(metrics),
+        groups(metrics), _reasons(metrics), _laboratories(metrics), _validity(metrics),
     )  # fmt: skip
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def _use(metrics: Measured) -> str:
+def _intended_use(metrics: Metrics) -> str:
     return (
         "**Intended use.** Says for each SKU and market how likely an independent laboratory test would fail, and why, "
         "to decide what to test next and what a person should look at.\n\n"
@@ -151,11 +151,11 @@ def _use(metrics: Measured) -> str:
         "customer notices, unless tests found them before. It learns from tested SKUs, and most were chosen by "
         "suspicion. A new supplier with a new factory and a new product is scored by its category, market and listing, "
         "and little else. Supplier country and size are not used."
-        f"{_uncorrected(metrics)}"
+        f"{_selection_note(metrics)}"
     )
 
 
-def _uncorrected(metrics: Measured) -> str:
+def _selection_note(metrics: Metrics) -> str:
     if metrics["catalogue"]["logged"]["n"]:
         return ""
     return (
@@ -164,7 +164,7 @@ def _uncorrected(metrics: Measured) -> str:
     )
 
 
-def _data(metrics: Measured) -> str:
+def _data(metrics: Metrics) -> str:
     data, rule = metrics["data"], metrics["data"]["labels"]
     return (
         "## Data\n\nA label is an independent test that passed or failed, from "
@@ -185,30 +185,30 @@ def _data(metrics: Measured) -> str:
     )  # fmt: skip
 
 
-def _found(metrics: Measured) -> str:
+def _findings(metrics: Metrics) -> str:
     lines = (
-        *found_lines(metrics), budget_line(metrics["budget"]), replay_line(metrics["replay"]),
-        more_line(metrics["learning_curve"]),
+        *riskiest_lines(metrics), budget_line(metrics["budget"]), schedule_line(metrics["replay"]),
+        learning_curve_line(metrics["learning_curve"]),
     )  # fmt: skip
     return "## What it finds\n\n" + "\n".join(f"- {line}" for line in lines if line)
 
 
-def _beside_baselines(metrics: Measured) -> str:
+def _baselines(metrics: Metrics) -> str:
     rows = [("model", metrics), *metrics["baselines"].items()]
     return (
         "## Beside simpler rankings\n\nOn the tests as they were chosen, with 95 % intervals over suppliers.\n\n"
         "| ranking | AUC | average precision | Brier | failed of the budget's tests |\n|---|---|---|---|---|\n"
         + "\n".join(
-            f"| {NAMES[name]} | {told(skills, 'auc')} | {told(skills, 'average_precision')} | "
-            f"{told(skills, 'brier')} | {told(skills['budget'], 'failed', 0)} of {skills['budget']['tests']:,} |"
+            f"| {NAMES[name]} | {text_of(skills, 'auc')} | {text_of(skills, 'average_precision')} | "
+            f"{text_of(skills, 'brier')} | {text_of(skills['budget'], 'failed', 0)} of {skills['budget']['tests']:,} |"
             for name, skills in rows
         )
         + "\n\n" + "\n".join(f"- {NAMES[name]}: {meaning}" for name, meaning in BASELINES.items())
-        + _beside_champion(metrics.get("champion"))
+        + _champion_comparison(metrics.get("champion"))
     )  # fmt: skip
 
 
-def _beside_champion(champion: Measured | None) -> str:
+def _champion_comparison(champion: Metrics | None) -> str:
     if champion is None:
         return ""
     if "incomparable" in champion:
@@ -216,15 +216,15 @@ def _beside_champion(champion: Measured | None) -> str:
     return (
         f"\n\nBeside the champion {champion['version']} on {champion['n']:,} tests from {champion['from']} on that "
         f"neither learned from: of the {champion['tests']:,} riskiest {champion['found']:.0f} failed, of the "
-        f"champion's {champion['found_by_champion']:.0f}; difference in AUC {told(champion, 'auc_gain')}."
+        f"champion's {champion['found_by_champion']:.0f}; difference in AUC {text_of(champion, 'auc_gain')}."
     )
 
 
-def _catalogue(metrics: Measured) -> str:
+def _catalogue(metrics: Metrics) -> str:
     strata = metrics["catalogue"]
     rows = [
-        (name, strata[key], strata[key]["claims"][claim])
-        for key, name, claim in (
+        (name, strata[key], strata[key]["claims"][predictions])
+        for key, name, predictions in (
             ("targeted", "tests as chosen", "uncorrected"), ("random", "random tests", "corrected"),
             ("logged", "tests weighted to the catalogue", "corrected"),
         )
@@ -236,14 +236,14 @@ def _catalogue(metrics: Measured) -> str:
         "corrected for the catalogue: those that scores tell.\n\n"
         "| | tests | share that fails | AUC | slope | expected per observed |\n|---|--:|---|---|---|---|\n"
         + "\n".join(
-            f"| {name} | {each['n']:,} | {told(each, 'base_rate')} | {told(claim, 'auc')} | "
-            f"{told(claim, 'slope', 2)} | {told(claim, 'expected_per_observed', 2)} |"
-            for name, each, claim in rows
+            f"| {name} | {each['n']:,} | {text_of(each, 'base_rate')} | {text_of(predictions, 'auc')} | "
+            f"{text_of(predictions, 'slope', 2)} | {text_of(predictions, 'expected_per_observed', 2)} |"
+            for name, each, predictions in rows
         )
     )
 
 
-def _calibration(metrics: Measured) -> str:
+def _calibration(metrics: Metrics) -> str:
     before, after = metrics["calibration"]["before"], metrics["calibration"]["after"]
     coverage = metrics["interval_coverage"]
     return (
@@ -251,8 +251,8 @@ def _calibration(metrics: Measured) -> str:
         f"probabilities expected {after['expected']:.0f}, the raw ones {before['expected']:.0f}.\n\n"
         "| | slope | intercept | expected per observed |\n|---|---|---|---|\n"
         + "\n".join(
-            f"| {name} | {told(line, 'slope', 2)} | {told(line, 'intercept', 2)} | "
-            f"{told(line, 'expected_per_observed', 2)} |"
+            f"| {name} | {text_of(line, 'slope', 2)} | {text_of(line, 'intercept', 2)} | "
+            f"{text_of(line, 'expected_per_observed', 2)} |"
             for name, line in (("before calibration", before), ("after calibration", after))
         )
         + f"\n\nThe {coverage['level']:.0%} intervals held the realised share in {coverage['covered']} of "
@@ -260,18 +260,18 @@ def _calibration(metrics: Measured) -> str:
     )
 
 
-def _reasons(metrics: Measured) -> str:
+def _reasons(metrics: Metrics) -> str:
     strongest = sorted(metrics["contributions"].items(), key=lambda named: -named[1])
     gate = metrics["gate"]
     return (
         "## What the scores are made of\n\nMean absolute contribution in log-odds, strongest first: "
-        + ", ".join(f"{name} {size:.2f}" for name, size in strongest[:SHOWN_FEATURES])
+        + ", ".join(f"{name} {size:.2f}" for name, size in strongest[:TOP_FEATURES])
         + f".\n\nContributions sum to the margin within {gate['contribution_gap']:.0e}. Trained with another seed, the "
         f"top four reasons of a SKU share {gate['reason_jaccard']:.2f} with these (mean Jaccard similarity)."
     )
 
 
-def _testers(metrics: Measured) -> str:
+def _laboratories(metrics: Metrics) -> str:
     tester = metrics["tester"]
     if not tester["counted"]:
         return ""
@@ -281,7 +281,7 @@ def _testers(metrics: Measured) -> str:
     )
 
 
-def _validity(metrics: Measured) -> str:
+def _validity(metrics: Metrics) -> str:
     return (
         f"## Approval\n\nExpires on {metrics['data']['expires_on']}, or when `touchstone monitor` asks for a new "
         "model. Whoever promoted it is named by `touchstone models show`."

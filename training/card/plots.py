@@ -1,4 +1,4 @@
-"""Pictures of how a model ranks and whether its probabilities hold: reliability, gain and lift."""
+"""Plots of ranking and calibration: reliability, gain and lift; the style of all plots."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,8 +16,8 @@ INK, ACCENT, SECOND, PALE, GROUND = "#1f2933", "#b4540a", "#1d6f8a", "#9aa5b1", 
 
 
 @contextmanager
-def house_style() -> Iterator[None]:
-    """What is drawn inside has the house's fonts and lines."""
+def plot_style() -> Iterator[None]:
+    """Context in which figures have the common fonts and lines."""
     with mpl.rc_context({
         "font.size": 10, "axes.titlesize": 11, "axes.titlelocation": "left", "axes.spines.top": False,
         "axes.spines.right": False, "axes.edgecolor": INK, "text.color": INK, "axes.labelcolor": INK,
@@ -35,7 +35,7 @@ def axes_of(width: float, height: float) -> tuple[Figure, Axes]:
 def panels(columns: int, rows: int) -> tuple[Figure, list[Axes]]:
     """A figure with `columns` by `rows` axes, row by row."""
     figure = Figure(figsize=(3.6 * columns, 2.9 * rows), layout="constrained")
-    return figure, [figure.add_subplot(rows, columns, place + 1) for place in range(columns * rows)]
+    return figure, [figure.add_subplot(rows, columns, position + 1) for position in range(columns * rows)]
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -59,20 +59,20 @@ class ReliabilityCurve:
 
 
 def reliability(p_fail: Mapping[str, Floats], failed: Truths, at_random: Floats, p_catalogue: Floats) -> Figure:
-    """Share that failed by predicted probability: of the tests as they were chosen, and of the random ones.
+    """Reliability diagram of the tests as chosen and of the random ones.
 
-    `p_fail` are one or two kinds of the model's probabilities by name (n each), the main one last, and `failed` what
-    happened (n); `at_random` weighs the random stratum (n, 0 outside of it), for which `p_catalogue` (n) was meant.
+    `p_fail` are one or two kinds of the model's probabilities by name (n each), the main one last, and `failed` the
+    outcomes (n); `at_random` weighs the random stratum (n, 0 outside of it), whose probabilities are `p_catalogue` (n).
     """
     figure, axes = axes_of(6.6, 5.4)
     highest = 0.0
     for (name, predicted), colour in zip(p_fail.items(), (PALE, ACCENT)[-len(p_fail) :], strict=True):
         curve = ReliabilityCurve(predicted, failed, np.ones(len(predicted)))
         highest = max(highest, _reliability_line(axes, curve, BINS, colour, name))
-    drawn = at_random > 0
-    if drawn.sum() >= 2 * RANDOM_BINS:
-        label = f"{drawn.sum():,} random tests, probability for the catalogue"
-        curve = ReliabilityCurve(p_catalogue[drawn], failed[drawn], at_random[drawn])
+    sampled = at_random > 0
+    if sampled.sum() >= 2 * RANDOM_BINS:
+        label = f"{sampled.sum():,} random tests, probability for the catalogue"
+        curve = ReliabilityCurve(p_catalogue[sampled], failed[sampled], at_random[sampled])
         highest = max(highest, _reliability_line(axes, curve, RANDOM_BINS, SECOND, label))
     end = min(1.0, 1.05 * highest)
     axes.plot([0, end], [0, end], color=INK, lw=0.8, ls="--", label="calibrated")
@@ -82,18 +82,18 @@ def reliability(p_fail: Mapping[str, Floats], failed: Truths, at_random: Floats,
     return figure
 
 
-def gain(claims: Mapping[str, Floats], failed: Truths, budget: int) -> Figure:
-    """Share of failures found by share of tests made, riskiest first; the budget and what hindsight finds are marked.
+def gain(margins: Mapping[str, Floats], failed: Truths, budget: int) -> Figure:
+    """Cumulative gain: share of failures detected by share of tests made, riskiest first, with budget and hindsight.
 
-    `claims` holds the margins (n) by name, the model under "model"; `budget` is a number of tests.
+    `margins` holds the margins (n) by name, the model under "model"; `budget` is a number of tests.
     """
     figure, axes = axes_of(6.8, 5.4)
     share = np.arange(len(failed) + 1) / len(failed)
     hindsight = np.minimum(share / max(failed.mean(), 1e-9), 1)
     axes.fill_between(share, hindsight, share, color=GROUND, lw=0)
     axes.plot(share, hindsight, color=INK, lw=1.1, label="hindsight (oracle)")
-    for name, margin in _ranked(claims):
-        _line(axes, name, share, _found(margin, failed) / max(failed.sum(), 1))
+    for name, margin in _informative(margins):
+        _line(axes, name, share, _cumulative_failures(margin, failed) / max(failed.sum(), 1))
     axes.plot([0, 1], [0, 1], color=INK, lw=0.8, ls="--", label="random")
     _mark_budget(axes, budget, len(failed))
     axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="Share of tests made, riskiest first",
@@ -102,16 +102,17 @@ def gain(claims: Mapping[str, Floats], failed: Truths, budget: int) -> Figure:
     return figure
 
 
-def lift(claims: Mapping[str, Floats], failed: Truths, budget: int) -> Figure:
-    """How many times as often the riskiest share fails as all tests do, for the arguments of `gain`."""
+def lift(margins: Mapping[str, Floats], failed: Truths, budget: int) -> Figure:
+    """Lift: fail rate of the riskiest share in multiples of that of all tests, for the arguments of `gain`."""
     figure, axes = axes_of(6.8, 4.6)
     depth = np.arange(1, len(failed) + 1)
-    shown = depth >= min(20, len(failed))
+    visible = depth >= min(20, len(failed))
     base_rate = max(failed.mean(), 1e-9)
     hindsight = np.minimum(depth, failed.sum()) / depth / base_rate
-    axes.plot(depth[shown] / len(failed), hindsight[shown], color=INK, lw=1.1, label="hindsight (oracle)")
-    for name, margin in _ranked(claims):
-        _line(axes, name, depth[shown] / len(failed), (_found(margin, failed)[1:] / depth / base_rate)[shown])
+    axes.plot(depth[visible] / len(failed), hindsight[visible], color=INK, lw=1.1, label="hindsight (oracle)")
+    for name, margin in _informative(margins):
+        height = _cumulative_failures(margin, failed)[1:] / depth / base_rate
+        _line(axes, name, depth[visible] / len(failed), height[visible])
     axes.axhline(1, color=INK, lw=0.8, ls="--", label="random")
     _mark_budget(axes, budget, len(failed))
     axes.set(xlim=(0, 1), ylim=(0, None), xlabel="Share of tests made, riskiest first",
@@ -132,11 +133,11 @@ def _reliability_line(axes: Axes, curve: ReliabilityCurve, bins: int, colour: st
     return float(max(expected.max(), (observed + noise).max()))
 
 
-def _ranked(claims: Mapping[str, Floats]) -> list[tuple[str, Floats]]:
-    return [(name, margin) for name, margin in claims.items() if np.ptp(margin) > 0]
+def _informative(margins: Mapping[str, Floats]) -> list[tuple[str, Floats]]:
+    return [(name, margin) for name, margin in margins.items() if np.ptp(margin) > 0]
 
 
-def _found(margin: Floats, failed: Truths) -> Floats:
+def _cumulative_failures(margin: Floats, failed: Truths) -> Floats:
     return np.asarray(np.r_[0, np.cumsum(failed[np.argsort(-margin, kind="stable")])], dtype=np.float64)
 
 

@@ -1,4 +1,4 @@
-"""Pictures of what changes: with the number of labels, from period to period, between groups, and since training."""
+"""Plots of explanations, learning curve, backtest periods, drift and groups of sellers."""
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,40 +14,40 @@ from training.card.plots import ACCENT, INK, PALE, SECOND, axes_of, panels
 from training.evaluation.drift import Drift
 from training.metrics import Floats
 
-SHOWN_FEATURES = 15
-SHOWN_DEPENDENCES = 6
+TOP_FEATURES = 15
+TOP_DEPENDENCES = 6
 MOST_ROWS = 2000
 LABEL = "Contribution to the margin (log-odds)"
 
 
-def beeswarm(explained: Floats, matrix: Floats, names: Sequence[str]) -> Figure:
+def beeswarm(contributions: Floats, matrix: Floats, names: Sequence[str]) -> Figure:
     """Each row's contributions (n, f) of the strongest features as dots, coloured by the features' values (n, f)."""
     shap = _shap()
-    explanation = _explanation(shap, explained, matrix, names)
-    figure, axes = axes_of(8.6, 0.36 * min(SHOWN_FEATURES, len(names)) + 1.6)
+    explanation = _explanation(shap, contributions, matrix, names)
+    figure, axes = axes_of(8.6, 0.36 * min(TOP_FEATURES, len(names)) + 1.6)
     with _same_order():
-        shap.plots.beeswarm(explanation, max_display=SHOWN_FEATURES, ax=axes, show=False, plot_size=None, s=9)
+        shap.plots.beeswarm(explanation, max_display=TOP_FEATURES, ax=axes, show=False, plot_size=None, s=9)
     axes.set_xlabel(LABEL, fontsize=10)
     axes.tick_params(labelsize=9)
     axes.set_title("What the scores are made of", fontsize=11)
     return figure
 
 
-def dependence(explained: Floats, matrix: Floats, names: Sequence[str]) -> Figure:
+def dependence(contributions: Floats, matrix: Floats, names: Sequence[str]) -> Figure:
     """How the contribution of each of the strongest features depends on its value."""
     shap = _shap()
-    explanation = _explanation(shap, explained, matrix, names)
+    explanation = _explanation(shap, contributions, matrix, names)
     known = np.flatnonzero((~np.isnan(matrix)).sum(axis=0) > 1)
-    strongest = known[np.argsort(-np.abs(explained).mean(axis=0)[known], kind="stable")][:SHOWN_DEPENDENCES]
-    figure, places = panels(3, -(-max(len(strongest), 1) // 3))
+    strongest = known[np.argsort(-np.abs(contributions).mean(axis=0)[known], kind="stable")][:TOP_DEPENDENCES]
+    figure, axes_list = panels(3, -(-max(len(strongest), 1) // 3))
     dots = {"color": ACCENT, "x_jitter": 0, "dot_size": 8, "hist": False}
-    for axes, column in zip(places, strongest, strict=False):
+    for axes, column in zip(axes_list, strongest, strict=False):
         with _same_order():
             shap.plots.scatter(explanation[:, int(column)], ax=axes, show=False, **dots)
         axes.set_xlabel(names[column].replace("_", " "), fontsize=9)
         axes.set_ylabel("log-odds", fontsize=9)
         axes.tick_params(labelsize=8)
-    for axes in places[len(strongest) :]:
+    for axes in axes_list[len(strongest) :]:
         axes.set_axis_off()
     figure.suptitle("Contribution by value of the strongest features", fontsize=11)
     return figure
@@ -61,13 +61,13 @@ def _shap() -> ModuleType:
     return cast("ModuleType", shap)
 
 
-def _explanation(shap: ModuleType, explained: Floats, matrix: Floats, names: Sequence[str]) -> Any:
+def _explanation(shap: ModuleType, contributions: Floats, matrix: Floats, names: Sequence[str]) -> Any:
     rows = np.linspace(0, len(matrix) - 1, min(len(matrix), MOST_ROWS)).astype(int)
     values = matrix[rows]
     # The library takes quantiles of every column, and one that nobody knows has none.
     values[:, np.isnan(values).all(axis=0)] = 0.0
-    told, zero = [name.replace("_", " ") for name in names], np.zeros(len(rows))
-    return shap.Explanation(values=explained[rows], base_values=zero, data=values, feature_names=told)
+    labels, zero = [name.replace("_", " ") for name in names], np.zeros(len(rows))
+    return shap.Explanation(values=contributions[rows], base_values=zero, data=values, feature_names=labels)
 
 
 @contextmanager
@@ -81,32 +81,33 @@ def _same_order() -> Iterator[None]:
         np.random.set_state(state)  # noqa: NPY002
 
 
-SHOWN_DRIFTS = 20
-Told = Mapping[str, Any]
+TOP_DRIFTS = 20
+JsonObject = Mapping[str, Any]
 
 
-def learning_curve(curve: Told) -> Figure:
-    """AUC and failures found by the number of labels that taught, and what more tests would buy."""
-    figure, places = panels(2, 1)
-    for axes, name, label in zip(places, ("auc", "found"), ("AUC", f"Failures in {curve['tests']} tests"), strict=True):
+def learning_curve(curve: JsonObject) -> Figure:
+    """AUC and failures detected by the number of training labels, with the extrapolated gain of more."""
+    figure, axes_list = panels(2, 1)
+    names = {"auc": "AUC", "found": f"Failures in {curve['tests']} tests"}
+    for axes, (name, label) in zip(axes_list, names.items(), strict=True):
         labels = [point["labels"] for point in curve["points"]]
         _with_interval(axes, labels, curve["points"], name)
         gained = curve.get(f"gain_{name}")
         if gained is not None:
             start = (labels[-1], curve["points"][-1][name])
             axes.plot([start[0], start[0] + curve["more"]], [start[1], start[1] + gained], color=SECOND, ls=":", lw=1.6)
-            told = f"{gained:+.3f}" if name == "auc" else f"{gained:+.1f}"
-            axes.set_title(f"{curve['more']} more labels: {told}", fontsize=10)
+            change = f"{gained:+.3f}" if name == "auc" else f"{gained:+.1f}"
+            axes.set_title(f"{curve['more']} more labels: {change}", fontsize=10)
         axes.set(xlabel="Labels learned from", ylabel=label, xlim=(0, None))
     return figure
 
 
-def periods(told: Sequence[Told], test: Told) -> Figure:
+def periods(earlier: Sequence[JsonObject], test: JsonObject) -> Figure:
     """AUC and calibration slope of the procedure on each period, the test period last."""
-    figure, places = panels(2, 1)
-    rows = [*told, test]
-    names = [*(each["from"][:7] for each in told), "test"]
-    for axes, name, label in zip(places, ("auc", "slope"), ("AUC", "Calibration slope"), strict=True):
+    figure, axes_list = panels(2, 1)
+    rows = [*earlier, test]
+    names = [*(each["from"][:7] for each in earlier), "test"]
+    for axes, name, label in zip(axes_list, ("auc", "slope"), ("AUC", "Calibration slope"), strict=True):
         _with_interval(axes, list(range(len(rows))), rows, name)
         axes.set_xticks(range(len(rows)), names, rotation=45, ha="right", fontsize=8)
         axes.set(ylabel=label)
@@ -114,12 +115,12 @@ def periods(told: Sequence[Told], test: Told) -> Figure:
     return figure
 
 
-def drift(found: Sequence[Drift], alarm: float, title: str) -> Figure:
+def drift(drifts: Sequence[Drift], alarm: float, title: str) -> Figure:
     """The features that moved most, with the index from which a feature counts as shifted."""
-    shown = list(found[:SHOWN_DRIFTS])[::-1]
-    figure, axes = axes_of(7.4, 0.27 * max(len(shown), 3) + 1.3)
-    sizes = [each.psi for each in shown]
-    axes.barh([each.feature.replace("_", " ") for each in shown], sizes, height=0.7,
+    visible = list(drifts[:TOP_DRIFTS])[::-1]
+    figure, axes = axes_of(7.4, 0.27 * max(len(visible), 3) + 1.3)
+    sizes = [each.psi for each in visible]
+    axes.barh([each.feature.replace("_", " ") for each in visible], sizes, height=0.7,
               color=[ACCENT if size > alarm else PALE for size in sizes])  # fmt: skip
     axes.axvline(alarm, color=INK, lw=0.8, ls="--")
     axes.tick_params(axis="y", labelsize=8)
@@ -127,31 +128,31 @@ def drift(found: Sequence[Drift], alarm: float, title: str) -> Figure:
     return figure
 
 
-def groups(rows: Sequence[Told]) -> Figure:
+def groups(rows: Sequence[JsonObject]) -> Figure:
     """Needless tests and missed failures of each group of sellers, with intervals."""
-    shown = list(rows)[::-1]
-    figure, places = panels(2, 1)
-    figure.set_size_inches(9.6, 0.24 * max(len(shown), 3) + 1.4)
-    names = [f"{str(row['dimension']).replace('_', ' ')}: {row['group']} ({row['n']:,})" for row in shown]
+    visible = list(rows)[::-1]
+    figure, axes_list = panels(2, 1)
+    figure.set_size_inches(9.6, 0.24 * max(len(visible), 3) + 1.4)
+    names = [f"{str(row['dimension']).replace('_', ' ')}: {row['group']} ({row['n']:,})" for row in visible]
     for axes, name, label in zip(
-        places, ("false_positive_rate", "expected_per_observed"),
+        axes_list, ("false_positive_rate", "expected_per_observed"),
         ("Compliant SKUs sent to a test", "Failures expected per observed"), strict=True,
     ):  # fmt: skip
-        for place, row in enumerate(shown):
+        for position, row in enumerate(visible):
             if row.get(name) is None:
                 continue
             low, high = row.get(f"{name}_interval") or (row[name], row[name])
-            axes.plot([low, high], [place, place], color=PALE, lw=1.4)
-            axes.plot(row[name], place, "o", color=ACCENT, ms=4)
+            axes.plot([low, high], [position, position], color=PALE, lw=1.4)
+            axes.plot(row[name], position, "o", color=ACCENT, ms=4)
         axes.set_yticks(range(len(names)), names if name == "false_positive_rate" else [], fontsize=8)
         axes.set(xlabel=label, ylim=(-0.6, len(names) - 0.4))
-    places[1].axvline(1, color=INK, lw=0.8, ls="--")
+    axes_list[1].axvline(1, color=INK, lw=0.8, ls="--")
     return figure
 
 
-def _with_interval(axes: Axes, places: Sequence[float], rows: Sequence[Told], name: str) -> None:
-    known = [(place, row) for place, row in zip(places, rows, strict=True) if row.get(name) is not None]
+def _with_interval(axes: Axes, positions: Sequence[float], rows: Sequence[JsonObject], name: str) -> None:
+    known = [(position, row) for position, row in zip(positions, rows, strict=True) if row.get(name) is not None]
     values = np.array([row[name] for _, row in known])
     ends = np.array([row.get(f"{name}_interval") or (row[name], row[name]) for _, row in known]).reshape(-1, 2)
     noise = np.abs(ends.T - values)
-    axes.errorbar([place for place, _ in known], values, noise, fmt="o-", ms=5, lw=1.3, capsize=2, color=ACCENT)
+    axes.errorbar([position for position, _ in known], values, noise, fmt="o-", ms=5, lw=1.3, capsize=2, color=ACCENT)

@@ -10,38 +10,39 @@ from markdown_it import MarkdownIt
 from features.registry import FEATURE_NAMES
 from training.card import plots, plots_over_time
 from training.card.model_card import group_rows
-from training.card.plots import house_style, save
+from training.card.plots import plot_style, save
 from training.evaluation.drift import Drift
 from training.evaluation.evaluate import Evaluation
-from training.evaluation.skill import sigmoid
+from training.metrics import sigmoid
 
 
 def draw_pictures(evaluation: Evaluation, drifts: Sequence[Drift], shift: float, folder: Path) -> None:
-    """Write every picture of an evaluation as `folder/<name>.png`, named as in `card_page.CAPTIONS`.
+    """Write every plot of an evaluation as `folder/<name>.png`, named as in CAPTIONS.
 
-    `drifts` tell how far today's catalogue lies from the training labels; from an index of `shift` on a feature counts
-    as shifted. What cannot be drawn is left out.
+    `drifts` are of today's catalogue against the training labels; above an index of `shift` a feature counts as
+    shifted. Plots without data are left out.
     """
-    metrics, judged, model = evaluation.metrics, evaluation.judged, evaluation.claims["model"]
-    margins = {name: claim.margin for name, claim in evaluation.claims.items()}
+    metrics, model = evaluation.metrics, evaluation.predictions["model"]
+    failed, budget = evaluation.held_out.failed, evaluation.held_out.budget
+    margins = {name: each.margin for name, each in evaluation.predictions.items()}
     p_fail = {"before calibration": sigmoid(model.margin), "after calibration": model.p_fail}
-    explained = (evaluation.explained, evaluation.matrix, FEATURE_NAMES)
-    with house_style():
-        drawn = {
-            "reliability": plots.reliability(p_fail, judged.failed, evaluation.at_random, evaluation.p_catalogue),
-            "gain": plots.gain(margins, judged.failed, judged.budget),
-            "lift": plots.lift(margins, judged.failed, judged.budget),
-            "beeswarm": plots_over_time.beeswarm(*explained),
-            "dependence": plots_over_time.dependence(*explained),
+    contributions = (evaluation.contributions, evaluation.matrix, FEATURE_NAMES)
+    with plot_style():
+        figures = {
+            "reliability": plots.reliability(p_fail, failed, evaluation.random_weights, evaluation.p_catalogue),
+            "gain": plots.gain(margins, failed, budget),
+            "lift": plots.lift(margins, failed, budget),
+            "beeswarm": plots_over_time.beeswarm(*contributions),
+            "dependence": plots_over_time.dependence(*contributions),
             "drift": plots_over_time.drift(drifts, shift, "Today's catalogue against the training labels"),
         }
         if metrics["periods"]:
-            drawn["periods"] = plots_over_time.periods(metrics["periods"], metrics)
+            figures["periods"] = plots_over_time.periods(metrics["periods"], metrics)
         if not metrics["learning_curve"]["too_few"]:
-            drawn["learning_curve"] = plots_over_time.learning_curve(metrics["learning_curve"])
+            figures["learning_curve"] = plots_over_time.learning_curve(metrics["learning_curve"])
         if group_rows(metrics):
-            drawn["groups"] = plots_over_time.groups(group_rows(metrics))
-        for name, figure in drawn.items():
+            figures["groups"] = plots_over_time.groups(group_rows(metrics))
+        for name, figure in figures.items():
             save(figure, folder / f"{name}.png")
 
 
@@ -75,7 +76,7 @@ CAPTIONS = {
 
 
 def page_of(title: str, markdown: str, pictures: Mapping[str, Path]) -> str:
-    """A whole HTML page: the text (Markdown; raw HTML in it is shown, not run), then the pictures by caption (PNG)."""
+    """A whole HTML page: the text (Markdown; raw HTML in it is escaped), then the pictures by caption (PNG)."""
     text = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
     figures = "\n".join(_figure(caption, path) for caption, path in pictures.items())
     return (
@@ -90,15 +91,15 @@ def write_card(card: str, version: str, approval: str, folder: Path) -> None:
 
     `approval` says in a sentence who promoted the model, or that nobody did.
     """
-    drawn = {caption: folder / "plots" / f"{name}.png" for name, caption in CAPTIONS.items()}
-    pictures = {caption: path for caption, path in drawn.items() if path.is_file()}
+    paths = {caption: folder / "plots" / f"{name}.png" for name, caption in CAPTIONS.items()}
+    pictures = {caption: path for caption, path in paths.items() if path.is_file()}
     _, _, rest = card.partition("\n")
     text = f"# Model card of {version}\n\n{approval}\n{rest}"
     (folder / "card.html").write_text(page_of(f"Model card of {version}", text, pictures), encoding="utf-8")
 
 
 def _figure(caption: str, path: Path) -> str:
-    told = escape(caption)
+    text = escape(caption)
     encoded = b64encode(path.read_bytes()).decode("ascii")
-    picture = f'<img alt="{told}" src="data:image/png;base64,{encoded}">'
-    return f"<figure>\n{picture}\n<figcaption>{told}</figcaption>\n</figure>"
+    picture = f'<img alt="{text}" src="data:image/png;base64,{encoded}">'
+    return f"<figure>\n{picture}\n<figcaption>{text}</figcaption>\n</figure>"

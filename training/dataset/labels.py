@@ -1,4 +1,4 @@
-"""Labelled examples: independent lab tests with a clear result, and who must stay together when they are divided."""
+"""Labels: independent lab tests with a clear result, and the groups that must not be split between folds."""
 
 from datetime import date
 
@@ -14,13 +14,13 @@ from features.groups.titles import title_key
 from training.recipe_schema import INDEPENDENT_ORIGINS, SEVERITIES, LabelRecipe
 
 EVALUATION_ONLY = ("propensity", "strategy", "lab_id", "cost_eur")
-"""Columns that tell why, by whom and at what price a SKU was tested: for judging a model, never for its features."""
+"""Columns on why, by whom and at what price a SKU was tested: for evaluation, never features."""
 
 EVERY_TEST = LabelRecipe(least_severity=SEVERITIES[0], origins=INDEPENDENT_ORIGINS)
 
 
 def build_labels(tables: Tables, until: date | None = None, rule: LabelRecipe = EVERY_TEST) -> pd.DataFrame:
-    """One row per test that is a label by `rule` and, where `until` is given, was known before that day.
+    """Table of labels, one row per test that is a label by `rule` and, with `until`, was known before that day.
 
     Columns: test_id, sku_id, market, as_of (the day the sample was drawn, datetime64), known_on, failed (bool),
     severity; supplier_id, factory_id, category and title_key of the SKU; group (see `near_duplicate_groups`); and
@@ -34,7 +34,7 @@ def build_labels(tables: Tables, until: date | None = None, rule: LabelRecipe = 
     rows = joined.select(
         "test_id", "sku_id", "market", "known_on", "severity", "supplier_id", "factory_id", "category",
         *EVALUATION_ONLY,
-        title_key=title_key(joined.title), as_of=joined.happened_on, failed=_failed(joined, rule),
+        title_key=title_key(joined.title), as_of=joined.happened_on, failed=_is_failure(joined, rule),
     )  # fmt: skip
     frame: pd.DataFrame = tables.backend.to_pyarrow(rows).to_pandas()
     for day in ("as_of", "known_on"):
@@ -45,17 +45,17 @@ def build_labels(tables: Tables, until: date | None = None, rule: LabelRecipe = 
     return frame
 
 
-def _failed(tests: ir.Table, rule: LabelRecipe) -> ir.BooleanValue:
+def _is_failure(tests: ir.Table, rule: LabelRecipe) -> ir.BooleanValue:
     milder = SEVERITIES[: SEVERITIES.index(rule.least_severity)]
     forgiven = tests.severity.isin(milder).fill_null(False) if milder else ibis.literal(False)
     return (tests.result == "fail") & ~forgiven
 
 
 def near_duplicate_groups(skus: pd.DataFrame) -> "pd.Series[str]":
-    """For each row (supplier_id, factory_id, title_key) the first supplier_id of all suppliers it is tied to.
+    """Group of each row (supplier_id, factory_id, title_key): the first supplier_id of all it is connected to.
 
-    Rows are tied when they share a supplier, or both a factory and a title (the same product sold under another
-    account); ties pass on. Rows without factory or title are tied by supplier alone.
+    Rows are connected when they share a supplier, or both a factory and a title (the same product sold under another
+    account), directly or through others. Rows without factory or title are connected by supplier alone.
     """
     suppliers, position = np.unique(skus["supplier_id"].to_numpy(dtype=str), return_inverse=True)
     twin = skus["factory_id"].astype("string") + "\n" + skus["title_key"].astype("string")

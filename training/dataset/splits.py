@@ -1,4 +1,4 @@
-"""Which labels teach, which calibrate and which judge: divided by the day they were known, and by supplier."""
+"""Splits of the labels by time and supplier group: train, calibration and test; folds; backtest periods."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ Rows = npt.NDArray[np.int64]
 class Split:
     """Row numbers of three consecutive periods.
 
-    `train` was known before `calibration_from`; `calibration` was drawn from then on and known before `test_from`;
-    `test` was drawn from `test_from` on. A test drawn before a border and reported after it belongs to no period.
+    `train` was known before `calibration_from`; `calibration` was sampled from then on and known before
+    `test_from`; `test` was sampled from `test_from` on. A test that spans a border is in none.
     """
 
     train: Rows
@@ -39,25 +39,25 @@ class Fold:
 
 
 def split_by_time(labels: pd.DataFrame, test_from: date | None, recipe: SplitRecipe) -> Split:
-    """Divide `labels` (as_of, known_on, failed) at `test_from`, or at the day the recipe's shares ask for.
+    """Divide `labels` (as_of, known_on, failed) at `test_from`, or at the day that follows from the recipe's shares.
 
     Raises UserError for too few labels, one class only, or no test in the test period.
     """
-    _refuse_poor_labels(labels["failed"], "the tables hold", recipe.minimum_labels)
-    drawn, known = labels["as_of"], labels["known_on"]
+    _require_labels(labels["failed"], "the tables hold", recipe.minimum_labels)
+    as_of, known = labels["as_of"], labels["known_on"]
     test_from = test_from or default_test_from(labels, recipe)
     border = pd.Timestamp(test_from)
-    test = np.flatnonzero(drawn >= border)
+    test = np.flatnonzero(as_of >= border)
     if len(test) == 0:
         raise UserError(
             f"No independent test was drawn on or after {test_from}; the last one was drawn on "
-            f"{drawn.max():%Y-%m-%d}. Choose an earlier --test-from."
+            f"{as_of.max():%Y-%m-%d}. Choose an earlier --test-from."
         )
     before = labels[known < border]
-    _refuse_poor_labels(before["failed"], f"known before {test_from} there are", recipe.minimum_labels)
+    _require_labels(before["failed"], f"known before {test_from} there are", recipe.minimum_labels)
     start = day_at(before["as_of"], 1 - recipe.calibration_share)
-    train = np.flatnonzero((known < start) & trained_since(drawn, start, recipe))
-    calibration = np.flatnonzero((drawn >= start) & (known < border))
+    train = np.flatnonzero((known < start) & in_training_window(as_of, start, recipe))
+    calibration = np.flatnonzero((as_of >= start) & (known < border))
     for period, rows in (("to train on", train), ("to calibrate on", calibration)):
         if labels["failed"].iloc[rows].nunique() < 2:
             raise UserError(
@@ -67,16 +67,16 @@ def split_by_time(labels: pd.DataFrame, test_from: date | None, recipe: SplitRec
     return Split(train, calibration, test, start.date(), test_from)
 
 
-def trained_since(drawn: "pd.Series[pd.Timestamp]", until: pd.Timestamp, recipe: SplitRecipe) -> "pd.Series[bool]":
-    """Which days are recent enough to teach a model that knows what was known before `until`."""
-    return drawn >= (until - timedelta(days=recipe.window_days) if recipe.window_days else drawn.min())
+def in_training_window(as_of: "pd.Series[pd.Timestamp]", until: pd.Timestamp, recipe: SplitRecipe) -> "pd.Series[bool]":
+    """Mask of the days inside the recipe's training window before `until`."""
+    return as_of >= (until - timedelta(days=recipe.window_days) if recipe.window_days else as_of.min())
 
 
 def default_test_from(labels: pd.DataFrame, recipe: SplitRecipe) -> date:
-    """The day from which the latest `test_share` of the labels, and at least `test_days` days, were drawn."""
-    drawn = labels["as_of"]
-    longest = pd.Timestamp(drawn.max()) - timedelta(days=recipe.test_days - 1)
-    return min(day_at(drawn, 1 - recipe.test_share), longest).date()
+    """The day from which the latest `test_share` of the labels, and at least `test_days` days, were sampled."""
+    as_of = labels["as_of"]
+    longest = pd.Timestamp(as_of.max()) - timedelta(days=recipe.test_days - 1)
+    return min(day_at(as_of, 1 - recipe.test_share), longest).date()
 
 
 def validation_folds(labels: pd.DataFrame, recipe: SplitRecipe) -> tuple[Fold, ...]:
@@ -109,12 +109,12 @@ def group_parts(groups: Sequence[str], parts: int) -> Rows:
 
 
 def day_at(days: "pd.Series[pd.Timestamp]", share: float) -> pd.Timestamp:
-    """The day before which `share` of the days lie."""
+    """Quantile of the days: `share` of them lie before it."""
     ordered = days.sort_values()
     return pd.Timestamp(ordered.iloc[min(int(share * len(ordered)), len(ordered) - 1)])
 
 
-def _refuse_poor_labels(failed: "pd.Series[bool]", where: str, minimum: int) -> None:
+def _require_labels(failed: "pd.Series[bool]", where: str, minimum: int) -> None:
     if len(failed) < minimum:
         raise UserError(
             f"Training needs at least {minimum} independent tests with a clear result, and {where} {len(failed)}. "
@@ -130,7 +130,7 @@ def _refuse_poor_labels(failed: "pd.Series[bool]", where: str, minimum: int) -> 
 
 @dataclass(frozen=True)
 class RollingFold:
-    """Row numbers to fit on, to calibrate on and to judge, as one training before the period would have them."""
+    """Row numbers to fit, to calibrate and to validate on, as a training before the period would have them."""
 
     fit: Rows
     calibration: Rows
@@ -152,10 +152,10 @@ class RollingPeriod:
 
 
 def rolling_periods(labels: pd.DataFrame, test_from: date, recipe: Recipe) -> tuple[RollingPeriod, ...]:
-    """The recipe's periods before `test_from`, oldest first; those that cannot be judged are left out.
+    """The recipe's periods before `test_from`, oldest first; those without enough labels are left out.
 
-    A fold fits and calibrates on labels known before the period, of groups it does not judge, and judges the period's
-    labels of the others, known within the gap after the period: never later than the day before `test_from`.
+    A fold fits and calibrates on labels known before the period, of groups it does not validate on; it validates on the
+    period's labels of the others, known within the gap after the period: never later than the day before `test_from`.
     """
     rolling = recipe.rolling
     part = group_parts(labels["group"].tolist(), rolling.parts)
@@ -171,21 +171,21 @@ def rolling_periods(labels: pd.DataFrame, test_from: date, recipe: Recipe) -> tu
 
 def _rolling_period(labels: pd.DataFrame, part: Rows, first_day: date, last_day: date, recipe: Recipe) -> RollingPeriod:
     first, until = pd.Timestamp(first_day), pd.Timestamp(last_day)
-    drawn, known, failed = labels["as_of"], labels["known_on"], labels["failed"].to_numpy()
+    as_of, known, failed = labels["as_of"], labels["known_on"], labels["failed"].to_numpy()
     in_time = known < until + timedelta(days=recipe.rolling.gap_days)
-    judged = ((drawn >= first) & (drawn < until) & in_time).to_numpy()
+    validated = ((as_of >= first) & (as_of < until) & in_time).to_numpy()
     early = (known < first).to_numpy()
     folds = []
     for number in range(recipe.rolling.parts):
-        taught = early & (part != number)
-        if taught.sum() < recipe.split.minimum_labels:
+        trainable = early & (part != number)
+        if trainable.sum() < recipe.split.minimum_labels:
             continue
-        start = day_at(drawn[taught], 1 - recipe.split.calibration_share)
-        recent = (known < start) & trained_since(drawn, start, recipe.split)
+        start = day_at(as_of[trainable], 1 - recipe.split.calibration_share)
+        recent = (known < start) & in_training_window(as_of, start, recipe.split)
         fold = RollingFold(
-            np.flatnonzero(taught & recent),
-            np.flatnonzero(taught & (drawn >= start)),
-            np.flatnonzero(judged & (part == number)),
+            np.flatnonzero(trainable & recent),
+            np.flatnonzero(trainable & (as_of >= start)),
+            np.flatnonzero(validated & (part == number)),
         )
         if len(fold.validation) and all(len(np.unique(failed[rows])) == 2 for rows in (fold.fit, fold.calibration)):
             folds.append(fold)

@@ -1,4 +1,4 @@
-"""What anyone could do without the model: the rankings it must beat."""
+"""Baselines: rankings without the model."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from training.fitting.booster import TrainingRows, fit_booster
+from training.fitting.booster import TrainingRows, fit_booster, predict_margin
 from training.fitting.target_encoding import feature_matrix
 from training.metrics import Floats, Truths, logit
 from training.recipe import Recipe
@@ -25,36 +25,38 @@ BASELINES: Mapping[str, str] = {
 
 
 def baseline_margins(
-    fitted: pd.DataFrame, failed: Truths, asked: pd.DataFrame, recipe: Recipe, trees: int
+    train: pd.DataFrame, failed: Truths, rows: pd.DataFrame, recipe: Recipe, trees: int
 ) -> Mapping[str, Floats]:
-    """The margin (log-odds, raw) that each baseline gives to the rows of `asked`.
+    """Margin (n, raw log-odds) of `rows` by each baseline, keyed by its name.
 
-    `fitted` and `asked` hold every feature; `failed` is what happened to the rows of `fitted`. `trees` is the size of
-    the model that the baselines stand beside.
+    `train` and `rows` hold every feature; `failed` are the outcomes of `train`. `trees` is the
+    model's number of trees.
     """
     base_rate = float(failed.mean())
     return {
-        "random": np.zeros(len(asked)),
-        "supplier_rate": _of_rate(asked["supplier_fail_rate"], base_rate),
-        "category_market_rate": _of_rate(asked["category_fail_rate_learned"], base_rate),
-        "logistic_regression": _logistic(fitted, failed, asked),
-        "unconstrained": _unconstrained(fitted, failed, asked, recipe, trees),
+        "random": np.zeros(len(rows)),
+        "supplier_rate": _rate_margin(rows["supplier_fail_rate"], base_rate),
+        "category_market_rate": _rate_margin(rows["category_fail_rate_learned"], base_rate),
+        "logistic_regression": _logistic_margin(train, failed, rows),
+        "unconstrained": _unconstrained_margin(train, failed, rows, recipe, trees),
     }
 
 
-def _of_rate(rate: "pd.Series[float]", otherwise: float) -> Floats:
+def _rate_margin(rate: "pd.Series[float]", otherwise: float) -> Floats:
     return logit(np.asarray(rate.fillna(otherwise), dtype=np.float64))
 
 
-def _logistic(fitted: pd.DataFrame, failed: Truths, asked: pd.DataFrame) -> Floats:
-    known = fitted.columns[fitted.max() > fitted.min()]
+def _logistic_margin(train: pd.DataFrame, failed: Truths, rows: pd.DataFrame) -> Floats:
+    known = train.columns[train.max() > train.min()]
     model = make_pipeline(SimpleImputer(strategy="median"), StandardScaler(), LogisticRegression(C=0.02, max_iter=2000))
-    model.fit(fitted[known], failed)
-    return np.asarray(model.decision_function(asked[known]), dtype=np.float64)
+    model.fit(train[known], failed)
+    return np.asarray(model.decision_function(rows[known]), dtype=np.float64)
 
 
-def _unconstrained(fitted: pd.DataFrame, failed: Truths, asked: pd.DataFrame, recipe: Recipe, trees: int) -> Floats:
+def _unconstrained_margin(
+    train: pd.DataFrame, failed: Truths, rows: pd.DataFrame, recipe: Recipe, trees: int
+) -> Floats:
     free = recipe.model_copy(update={"constraints": ConstraintRecipe(monotone=False)})
-    names = list(fitted.columns)
-    booster = fit_booster(TrainingRows(feature_matrix(fitted), failed), names, [0] * len(names), free, trees)
-    return np.asarray(booster.predict(feature_matrix(asked), raw_score=True), dtype=np.float64)
+    names = list(train.columns)
+    booster = fit_booster(TrainingRows(feature_matrix(train), failed), names, [0] * len(names), free, trees)
+    return predict_margin(booster, feature_matrix(rows))

@@ -1,7 +1,7 @@
-"""How a model fares on the catalogue and not only on the tests that suspicion chose."""
+"""Metrics weighted to the whole catalogue, and the comparison of boosters with and without propensity weights."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,17 +9,17 @@ import pandas as pd
 
 from features.registry import FEATURE_NAMES
 from training import metrics
-from training.dataset.selection_weights import WeightedStratum, logged_stratum, random_stratum, reasons_of_testing
-from training.evaluation.skill import EvaluationSet, Predictions, to_json
-from training.fitting.booster import fit_booster
-from training.fitting.model import DIRECTIONS, FittedModel, TrainingSet, training_rows
+from training.dataset.selection_weights import WeightedStratum, count_test_reasons, logged_stratum, random_stratum
+from training.evaluation.skill import EvaluationSet, Predictions, metrics_to_json, to_json
+from training.fitting.booster import fit_booster, predict_margin
+from training.fitting.model import DIRECTIONS, FittedModel, TrainingSet, refit_rows
 from training.metrics import Floats, MetricWithInterval, Truths, metric_with_interval, supplier_weights
 from training.recipe import Recipe
 
 
 @dataclass(frozen=True)
 class RankingSkill:
-    """How one booster ranks: AUC on tests as chosen and weighed to the catalogue, and failures among the riskiest."""
+    """Ranking metrics of a booster: AUC as chosen and weighted to the catalogue, failures among the riskiest tests."""
 
     auc: MetricWithInterval
     auc_of_catalogue: MetricWithInterval
@@ -27,15 +27,14 @@ class RankingSkill:
 
     def to_json(self) -> dict[str, Any]:
         """Numbers with their 95 % intervals."""
-        told = {"auc": self.auc, "auc_of_catalogue": self.auc_of_catalogue, "failed": self.failed}
-        return {key: value for name, each in told.items() for key, value in to_json(name, each).items()}
+        return metrics_to_json({"auc": self.auc, "auc_of_catalogue": self.auc_of_catalogue, "failed": self.failed})
 
 
 @dataclass(frozen=True)
 class WeightingComparison:
-    """Both boosters on the same tests; `failed_change` is failures found with weights over those without, less 1.
+    """Both boosters on the same tests; `failed_change` is failures with weights over those without, less 1.
 
-    `used` says whether the recipe weighs; `tests` is how many of the riskiest are looked at.
+    `used` is whether the recipe weighs; `tests` is the number of riskiest tests counted.
     """
 
     used: bool
@@ -62,41 +61,36 @@ class _RankingReplicates:
 
 
 def compare_weighting(
-    study: TrainingSet, earned: FittedModel, judged: EvaluationSet, recipe: Recipe
+    training_set: TrainingSet, model: FittedModel, held_out: EvaluationSet, recipe: Recipe
 ) -> WeightingComparison:
-    """Fit the booster once more, weighing labels as the recipe does not, and rank the test rows by both."""
-    train, test = study.split.train, study.split.test
-    used = recipe.weights.propensity
-    other = recipe.replaced({"weights.propensity": not used})
-    taught = study.labels.iloc[train]
-    lesson = training_rows(taught, study.matrix(train), other)
-    if earned.tester.counted:
-        lesson = replace(lesson, offset=earned.tester.offset(taught["lab_id"]))
-    matrix = study.matrix(test)
-    refitted = fit_booster(lesson, FEATURE_NAMES, DIRECTIONS, recipe, earned.trees)
-    margins = (earned.margin(matrix), np.asarray(refitted.predict(matrix, raw_score=True), dtype=np.float64))
-    logged, depth = logged_stratum(study.labels.iloc[test]), min(judged.budget, len(test)) / len(test)
+    """Refit the booster with the opposite weighting of labels, and compare both rankings of the test rows."""
+    test, used = training_set.split.test, recipe.weights.propensity
+    other = recipe.with_values({"weights.propensity": not used})
+    matrix = training_set.matrix(test)
+    refitted = fit_booster(refit_rows(training_set, model, other), FEATURE_NAMES, DIRECTIONS, recipe, model.trees)
+    margins = (model.margin(matrix), predict_margin(refitted, matrix))
+    logged, depth = logged_stratum(training_set.labels.iloc[test]), min(held_out.budget, len(test)) / len(test)
     weighted, unweighted = (
-        _rank_replicates(margin, judged, logged, depth) for margin in (margins if used else margins[::-1])
+        _rank_replicates(margin, held_out, logged, depth) for margin in (margins if used else margins[::-1])
     )
     change = weighted.fail_rate / np.where(unweighted.fail_rate > 0, unweighted.fail_rate, np.nan) - 1
-    tests = min(judged.budget, len(test))
+    tests = min(held_out.budget, len(test))
     return WeightingComparison(
         used, tests, _ranking_skill(weighted, tests), _ranking_skill(unweighted, tests), metric_with_interval(change)
     )
 
 
 def _rank_replicates(
-    margin: Floats, judged: EvaluationSet, logged: WeightedStratum, depth: float
+    margin: Floats, held_out: EvaluationSet, logged: WeightedStratum, depth: float
 ) -> _RankingReplicates:
-    ranks = metrics.rank_scores(margin, judged.failed)
-    rows = logged.rows
+    failed, rows = held_out.failed, logged.rows
+    ranks = metrics.rank_scores(margin, failed)
     of_catalogue = (
-        metrics.auc(metrics.rank_scores(margin[rows], judged.failed[rows]), judged.weights[:, rows] * logged.weights)
-        if len(rows) else np.full(len(judged.weights), np.nan)
+        metrics.auc(metrics.rank_scores(margin[rows], failed[rows]), held_out.weights[:, rows] * logged.weights)
+        if len(rows) else np.full(len(held_out.weights), np.nan)
     )  # fmt: skip
     return _RankingReplicates(
-        metrics.auc(ranks, judged.weights), of_catalogue, metrics.rate_of_riskiest(ranks, judged.weights, depth)
+        metrics.auc(ranks, held_out.weights), of_catalogue, metrics.rate_of_riskiest(ranks, held_out.weights, depth)
     )
 
 
@@ -110,31 +104,28 @@ def _ranking_skill(replicates: _RankingReplicates, tests: int) -> RankingSkill:
 
 @dataclass(frozen=True)
 class StratumSkills:
-    """One stratum: its tests, as how many equally weighted ones they count, and the skills of each claim on it."""
+    """One stratum: number of tests, effective sample size, and the metrics of each predictor by its name."""
 
     tests: int
     failures: int
     effective: float
     base_rate: MetricWithInterval
-    claims: Mapping[str, Mapping[str, MetricWithInterval]]
+    metrics: Mapping[str, Mapping[str, MetricWithInterval]]
 
     def to_json(self) -> dict[str, Any]:
-        """Numbers with their 95 % intervals; None where they cannot be told."""
+        """Numbers with their 95 % intervals; None where undefined."""
         return {
             "n": self.tests, "failures": self.failures, "effective": self.effective,
             **to_json("base_rate", self.base_rate),
-            "claims": {
-                claim: {key: value for name, each in skills.items() for key, value in to_json(name, each).items()}
-                for claim, skills in self.claims.items()
-            },
+            "claims": {name: metrics_to_json(each) for name, each in self.metrics.items()},
         }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class CatalogueEvaluation:
-    """The same claims on the tests as they were chosen, on the random ones, and on all that propensities weigh.
+    """Metrics on the tests as chosen, on the random ones, and on all that propensities weight to the catalogue.
 
-    `reasons` counts why the tests were made (see `selection.reasons_of_testing`).
+    `reasons` counts why the tests were made (see `count_test_reasons`).
     """
 
     targeted: StratumSkills
@@ -149,44 +140,45 @@ class CatalogueEvaluation:
 
 
 def evaluate_catalogue(
-    tests: pd.DataFrame, claims: Mapping[str, Predictions], replicates: int, seed: int
+    tests: pd.DataFrame, predictions: Mapping[str, Predictions], replicates: int, seed: int
 ) -> CatalogueEvaluation:
-    """Judge `claims` (by name) on `tests` (failed, supplier_id, strategy, propensity), their rows in the same order.
+    """Metrics of `predictions` (by name) on `tests` (failed, supplier_id, strategy, propensity), in the same order.
 
-    A weighted skill estimates what the claim's skill would be if every SKU of the catalogue had been tested; it
-    counts each test 1 / propensity times. Intervals resample suppliers.
+    A weighted metric estimates its value if every SKU of the catalogue had been tested: each test counts
+    1 / propensity times. Intervals resample suppliers.
     """
-    drawn = supplier_weights(tests["supplier_id"].tolist(), replicates, seed)
+    resampled = supplier_weights(tests["supplier_id"].tolist(), replicates, seed)
     failed = tests["failed"].to_numpy(dtype=np.bool_)
     whole = WeightedStratum(np.arange(len(tests)), np.ones(len(tests)))
     targeted, at_random, logged = (
-        _judged(stratum, claims, failed, drawn) for stratum in (whole, random_stratum(tests), logged_stratum(tests))
+        _evaluate_stratum(stratum, predictions, failed, resampled)
+        for stratum in (whole, random_stratum(tests), logged_stratum(tests))
     )
-    return CatalogueEvaluation(targeted, at_random, logged, reasons_of_testing(tests))
+    return CatalogueEvaluation(targeted, at_random, logged, count_test_reasons(tests))
 
 
-def _judged(
-    stratum: WeightedStratum, claims: Mapping[str, Predictions], failed: Truths, drawn: Floats
+def _evaluate_stratum(
+    stratum: WeightedStratum, predictions: Mapping[str, Predictions], failed: Truths, resampled: Floats
 ) -> StratumSkills:
     rows = stratum.rows
-    weights = drawn[:, rows] * stratum.weights
+    weights = resampled[:, rows] * stratum.weights
     outcomes = failed[rows]
-    told = {name: _skills(Predictions(each.margin[rows], each.p_fail[rows]), outcomes, weights)
-            for name, each in claims.items()} if len(rows) else {}  # fmt: skip
+    skills = {name: _weighted_skills(Predictions(each.margin[rows], each.p_fail[rows]), outcomes, weights)
+            for name, each in predictions.items()} if len(rows) else {}  # fmt: skip
     base_rate = metric_with_interval(metrics.base_rate(outcomes, weights))
-    return StratumSkills(len(rows), int(outcomes.sum()), stratum.effective, base_rate, told)
+    return StratumSkills(len(rows), int(outcomes.sum()), stratum.effective, base_rate, skills)
 
 
-def _skills(claim: Predictions, failed: Truths, weights: Floats) -> Mapping[str, MetricWithInterval]:
-    ranks = metrics.rank_scores(claim.margin, failed)
-    slope, intercept = metrics.calibration_line(claim.p_fail, failed, weights)
+def _weighted_skills(predictions: Predictions, failed: Truths, weights: Floats) -> Mapping[str, MetricWithInterval]:
+    ranks = metrics.rank_scores(predictions.margin, failed)
+    slope, intercept = metrics.calibration_line(predictions.p_fail, failed, weights)
     values = {
         "auc": metrics.auc(ranks, weights),
         "average_precision": metrics.average_precision(ranks, weights),
-        "brier": metrics.brier(claim.p_fail, failed, weights),
-        "log_loss": metrics.log_loss(claim.p_fail, failed, weights),
+        "brier": metrics.brier(predictions.p_fail, failed, weights),
+        "log_loss": metrics.log_loss(predictions.p_fail, failed, weights),
         "slope": slope,
         "intercept": intercept,
-        "expected_per_observed": metrics.expected_per_observed(claim.p_fail, failed, weights),
+        "expected_per_observed": metrics.expected_per_observed(predictions.p_fail, failed, weights),
     }
     return {name: metric_with_interval(value) for name, value in values.items()}

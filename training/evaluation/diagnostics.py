@@ -1,7 +1,7 @@
-"""How a model fares on what it has no history of: new suppliers, SKUs never tested, categories without labels."""
+"""Diagnostics of a model: laboratories, stability of reasons, simulated testing schedule, cold start."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -15,10 +15,10 @@ from models.reasons import TOLD_REASONS, Columns, top_reasons
 from models.treeshap import compile_model
 from training import metrics
 from training.dataset.splits import Rows
-from training.evaluation.skill import EvaluationSet, Predictions, compute_skills, to_json
+from training.evaluation.skill import EvaluationSet, Predictions, compute_skills, metrics_to_json, to_json
 from training.fitting.booster import fit_booster
 from training.fitting.lab_effects import LabEffects
-from training.fitting.model import DIRECTIONS, FittedModel, TrainingSet, training_rows
+from training.fitting.model import DIRECTIONS, FittedModel, TrainingSet, refit_rows
 from training.metrics import Floats, MetricWithInterval, base_rate, metric_with_interval, supplier_weights
 from training.recipe import Recipe
 from training.recipe_schema import EvaluationRecipe
@@ -28,10 +28,10 @@ CHANCE = 0.5
 
 @dataclass(frozen=True)
 class LabEvaluation:
-    """AUC on the same tests with each test's laboratory known, averaged out, and by a booster never told of any.
+    """AUC on the same tests with each test's laboratory known, averaged out, and by a lab-blind booster.
 
     `auc_gain` is known minus averaged, on the same replicates; `share_of_lift` is that part of what the AUC has above
-    chance when laboratories are known. `auc_of_labs_alone` ranks tests by nothing but their laboratory.
+    chance when laboratories are known. `auc_of_labs_alone` ranks tests by their laboratory alone.
     """
 
     effect: LabEffects
@@ -43,59 +43,55 @@ class LabEvaluation:
     share_of_lift: MetricWithInterval
 
     def to_json(self) -> dict[str, Any]:
-        """The effect of each laboratory, and every skill with its 95 % interval; None where it cannot be told."""
+        """Effect of each laboratory, and every metric with its 95 % interval; None where undefined."""
         skills = ("auc_lab_known", "auc_lab_averaged", "auc_lab_blind", "auc_of_labs_alone", "auc_gain",
                   "share_of_lift")  # fmt: skip
-        told = {key: value for name in skills for key, value in to_json(name, getattr(self, name)).items()}
-        return {**self.effect.to_json(), **told}
+        return {**self.effect.to_json(), **metrics_to_json({name: getattr(self, name) for name in skills})}
 
 
 def evaluate_labs(
     tests: pd.DataFrame, margin: Floats, lab_blind_margin: Floats, effect: LabEffects, replicates: int, seed: int
 ) -> LabEvaluation:
-    """Judge margins (n) on `tests` (failed, supplier_id, lab_id), the model's and that of the lab-blind booster.
+    """AUC of margins (n) on `tests` (failed, supplier_id, lab_id): the model's and the lab-blind booster's.
 
-    An effect that does not count is reported all the same, as what knowing the laboratory would add.
+    Effects that are not significant are reported too, as what knowing the laboratory would add.
     """
     weights = supplier_weights(tests["supplier_id"].tolist(), replicates, seed)
     failed = tests["failed"].to_numpy(dtype=np.bool_)
-    of_lab = effect.known(tests["lab_id"])
+    of_lab = effect.effects_of(tests["lab_id"])
 
     def auc(score: Floats) -> Floats:
         return metrics.auc(metrics.rank_scores(score, failed), weights)
 
-    known, averaged = auc(margin + of_lab), auc(margin)
-    lift = np.where(known > CHANCE, known - CHANCE, np.nan)
+    with_lab, averaged = auc(margin + of_lab), auc(margin)
+    lift = np.where(with_lab > CHANCE, with_lab - CHANCE, np.nan)
     return LabEvaluation(
         effect,
-        metric_with_interval(known),
+        metric_with_interval(with_lab),
         metric_with_interval(averaged),
         metric_with_interval(auc(lab_blind_margin)),
         metric_with_interval(auc(of_lab)),
-        metric_with_interval(known - averaged),
-        metric_with_interval((known - averaged) / lift),
+        metric_with_interval(with_lab - averaged),
+        metric_with_interval((with_lab - averaged) / lift),
     )
 
 
 RESEEDINGS = 4
 
 
-def reason_jaccard(study: TrainingSet, earned: FittedModel, recipe: Recipe, rows: Rows) -> float:
+def reason_jaccard(training_set: TrainingSet, model: FittedModel, recipe: Recipe, rows: Rows) -> float:
     """Mean Jaccard similarity of the top reasons of `rows` between the booster and refits that differ in seed only.
 
     1 is the same reasons, 0 no common one. A mean over RESEEDINGS refits on the training rows.
     """
-    train, matrix = study.split.train, study.matrix(rows)
-    own = _top(earned.booster, matrix)
-    lesson = training_rows(study.labels.iloc[train], study.matrix(train), recipe)
-    if earned.tester.counted:
-        lesson = replace(lesson, offset=earned.tester.offset(study.labels.iloc[train]["lab_id"]))
+    matrix, fit_rows = training_set.matrix(rows), refit_rows(training_set, model, recipe)
+    own = _top_columns(model.booster, matrix)
     seeds = range(recipe.seed + 1, recipe.seed + 1 + RESEEDINGS)
     refits = (
-        fit_booster(lesson, FEATURE_NAMES, DIRECTIONS, recipe.model_copy(update={"seed": seed}), earned.trees)
+        fit_booster(fit_rows, FEATURE_NAMES, DIRECTIONS, recipe.model_copy(update={"seed": seed}), model.trees)
         for seed in seeds
     )
-    return float(np.mean([jaccard(own, _top(refit, matrix)) for refit in refits]))
+    return float(np.mean([jaccard(own, _top_columns(refit, matrix)) for refit in refits]))
 
 
 def jaccard(first: Columns, second: Columns) -> float:
@@ -104,20 +100,20 @@ def jaccard(first: Columns, second: Columns) -> float:
     return float(np.mean(shared / (first.shape[1] + second.shape[1] - shared)))
 
 
-def _top(booster: lgb.Booster, matrix: Floats) -> Columns:
-    explained = compile_model(booster.model_to_string()).contributions(matrix)
-    return top_reasons(np.asarray(explained.values, dtype=np.float64), TOLD_REASONS)
+def _top_columns(booster: lgb.Booster, matrix: Floats) -> Columns:
+    explanation = compile_model(booster.model_to_string()).contributions(matrix)
+    return top_reasons(np.asarray(explanation.values, dtype=np.float64), TOLD_REASONS)
 
 
 Days = npt.NDArray[np.int64]
 FEWEST_UNITS = 2
 
 
-def replayed(days: Days, score: Floats) -> tuple[Floats, Floats]:
-    """The day each unit is tested on, and the chance that it is in the first half, when the riskiest go first.
+def simulate_schedule(days: Days, score: Floats) -> tuple[Floats, Floats]:
+    """Day (n) on which each unit is tested, riskiest first, and probability (n) that it is in the first half.
 
     `days` (n) are the days on which units were tested: as many are tested on each of them now, in order of `score`
-    (n), higher is riskier. Units with equal scores share their places evenly.
+    (n), higher is riskier. Units with equal scores share their positions evenly.
     """
     count = len(days)
     order = np.argsort(-score, kind="stable")
@@ -130,39 +126,39 @@ def replayed(days: Days, score: Floats) -> tuple[Floats, Floats]:
     return day, first
 
 
-def schedule_replay(days: Days, score: Floats, judged: EvaluationSet) -> dict[str, Any]:
-    """Mean `days_earlier` that failures are found, and the share of them found in the `first_half` of the tests.
+def evaluate_schedule(days: Days, score: Floats, held_out: EvaluationSet) -> dict[str, Any]:
+    """JSON of the mean `days_earlier` that failures are detected, and their share in the `first_half` of the tests.
 
-    `first_half_as_it_was` is that share in the order in which they were really tested. The schedule is held while
-    suppliers are resampled. The measure of Chicago's food inspections: 7.5 days earlier, 69 against 55 % in the
+    `first_half_as_it_was` is that share in the real order of tests. The schedule is fixed while suppliers are
+    resampled. The measure of Chicago's food inspections: 7.5 days earlier, 69 against 55 % in the
     first half (City of Chicago, Food Inspections Evaluation, 2015).
     """
-    told: dict[str, Any] = {"units": len(days), "failures": int(judged.failed.sum())}
-    if len(days) < FEWEST_UNITS or not judged.failed.any():
-        return told | {"too_few": True}
-    day, first = replayed(days, score)
-    _, first_as_it_was = replayed(days, -days.astype(np.float64))
-    failures = judged.weights * judged.failed
+    result: dict[str, Any] = {"units": len(days), "failures": int(held_out.failed.sum())}
+    if len(days) < FEWEST_UNITS or not held_out.failed.any():
+        return result | {"too_few": True}
+    day, first = simulate_schedule(days, score)
+    _, first_as_it_was = simulate_schedule(days, -days.astype(np.float64))
+    failures = held_out.weights * held_out.failed
     means = {"days_earlier": days - day, "first_half": first, "first_half_as_it_was": first_as_it_was}
     with np.errstate(divide="ignore", invalid="ignore"):
         for name, gained in means.items():
-            told |= to_json(name, metric_with_interval(failures @ gained / failures.sum(axis=1)))
-    return told | {"too_few": False}
+            result |= to_json(name, metric_with_interval(failures @ gained / failures.sum(axis=1)))
+    return result | {"too_few": False}
 
 
 Mask = npt.NDArray[np.bool_]
 
 
-def cold_rows(labels: pd.DataFrame, asked: Rows, taught_until: date) -> Mapping[str, Mask]:
-    """Which of the rows `asked` of the labels are new, by what was known on their day; masks of len(asked).
+def cold_start_masks(labels: pd.DataFrame, rows: Rows, trained_until: date) -> Mapping[str, Mask]:
+    """Masks (len(rows)) by name: which of `rows` of the labels are new, by what was known on their day.
 
     A supplier or SKU (in its market) is new without a label known before the row's day; a category (in its market)
-    without one known before `taught_until`.
+    without one known before `trained_until`.
     """
-    tested = labels.iloc[asked]
-    known_supplier = _first_known(labels, ["supplier_id"])[asked] < tested["as_of"].to_numpy()
-    known_sku = _first_known(labels, ["sku_id", "market"])[asked] < tested["as_of"].to_numpy()
-    known_category = _first_known(labels, ["category", "market"])[asked] < np.datetime64(taught_until)
+    tested = labels.iloc[rows]
+    known_supplier = _first_known(labels, ["supplier_id"])[rows] < tested["as_of"].to_numpy()
+    known_sku = _first_known(labels, ["sku_id", "market"])[rows] < tested["as_of"].to_numpy()
+    known_category = _first_known(labels, ["category", "market"])[rows] < np.datetime64(trained_until)
     return {
         "new supplier": ~known_supplier,
         "known supplier": known_supplier,
@@ -172,19 +168,21 @@ def cold_rows(labels: pd.DataFrame, asked: Rows, taught_until: date) -> Mapping[
     }
 
 
-def cold_start(
-    claim: Predictions, judged: EvaluationSet, rows: Mapping[str, Mask], recipe: EvaluationRecipe
+def evaluate_cold_start(
+    predictions: Predictions, held_out: EvaluationSet, rows: Mapping[str, Mask], recipe: EvaluationRecipe
 ) -> list[dict[str, Any]]:
-    """One entry for each kind of rows: its `n`, `failures` and skills, or only its base rate where they are too few."""
-    told = []
+    """JSON entry of each mask: `n`, `failures` and metrics, or only the base rate where rows are too few."""
+    entries = []
     for name, mask in rows.items():
-        kept = judged[mask]
-        count, failures = len(kept.failed), int(kept.failed.sum())
+        subset = held_out[mask]
+        count, failures = len(subset.failed), int(subset.failed.sum())
         entry: dict[str, Any] = {"rows": name, "n": count, "failures": failures}
         enough = count >= recipe.fewest_tests and min(failures, count - failures) >= recipe.fewest_failures
-        rate = to_json("base_rate", metric_with_interval(base_rate(kept.failed, kept.weights)))
-        told.append(entry | {"too_few": not enough} | (compute_skills(claim[mask], kept) if enough else rate))
-    return told
+        rate = to_json("base_rate", metric_with_interval(base_rate(subset.failed, subset.weights)))
+        entries.append(
+            entry | {"too_few": not enough} | (compute_skills(predictions[mask], subset) if enough else rate)
+        )
+    return entries
 
 
 def _first_known(labels: pd.DataFrame, keys: list[str]) -> npt.NDArray[np.datetime64]:

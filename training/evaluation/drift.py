@@ -1,4 +1,4 @@
-"""How far what models are given has moved: bins that training fixed, and the population stability index over them."""
+"""Drift of features and margins: bins fixed in training, and the population stability index over them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ MOST_SKUS = 20_000
 
 @dataclass(frozen=True)
 class CatalogueSample:
-    """SKUs drawn from the catalogue of `as_of`: `keys` (sku_id, market) and their features, a row each.
+    """SKUs sampled from the catalogue of `as_of`: `keys` (sku_id, market) and their features, a row each.
 
     `size` is the number of SKUs that the catalogue has.
     """
@@ -32,10 +32,10 @@ class CatalogueSample:
     matrix: Floats
 
 
-def catalogue_sample(
+def sample_catalogue(
     tables: Tables, as_of: date, reference: FittedTables, seed: int, most: int = MOST_SKUS
 ) -> CatalogueSample:
-    """At most `most` SKUs listed by `as_of`, each with the same chance, with the features of that day.
+    """Simple random sample of at most `most` SKUs listed by `as_of`, with the features of that day.
 
     The same tables, day and seed give the same SKUs in the same order, by key.
     """
@@ -43,23 +43,23 @@ def catalogue_sample(
     keys: pd.DataFrame = tables.backend.to_pyarrow(listed).to_pandas()
     size = len(keys)
     if size > most:
-        drawn = np.sort(np.random.default_rng(seed).choice(size, most, replace=False))
-        keys = keys.iloc[drawn].reset_index(drop=True)
+        sampled = np.sort(np.random.default_rng(seed).choice(size, most, replace=False))
+        keys = keys.iloc[sampled].reset_index(drop=True)
     features = feature_frame(tables, keys.assign(as_of=pd.Timestamp(as_of)), reference)[list(FEATURE_NAMES)]
     return CatalogueSample(as_of, size, keys, feature_matrix(features))
 
 
 BINS = 10
 MARGIN = "margin"
-"""The name under which the model's own margins are watched beside the features."""
+"""Name under which the model's margins are monitored like a feature."""
 
 LEAST_SHARE = 1e-4
-"""An empty bin counts as this much, so that the index stays finite."""
+"""Share of an empty bin, so that the index stays finite."""
 
 
 @dataclass(frozen=True)
 class Drift:
-    """How far one feature moved.
+    """Drift of one feature.
 
     `psi` is its index against the catalogue of training's last day, `from_labels` that against the training labels;
     `missing_then` and `missing_now` are shares of unknown values.
@@ -72,8 +72,8 @@ class Drift:
     missing_now: float
 
 
-def frame_of(names: Sequence[str], labelled: Floats, catalogue: Floats) -> pa.Table:
-    """The learned table `frame`: for each feature its bins, with the share of either matrix in each.
+def drift_bins(names: Sequence[str], labelled: Floats, catalogue: Floats) -> pa.Table:
+    """Fitted table `frame`: bins of each feature, with the share of either matrix in each.
 
     `labelled` (n, f) are the training rows and `catalogue` (m, f) the catalogue on the last day known; `upper` is a
     bin's upper end, included, infinite for the highest; unknown values are the last bin, whose `upper` is null.
@@ -83,32 +83,32 @@ def frame_of(names: Sequence[str], labelled: Floats, catalogue: Floats) -> pa.Ta
         upper = _upper_ends(catalogue[:, column])
         shares = zip(upper, _shares(labelled[:, column], upper), _shares(catalogue[:, column], upper), strict=True)
         for number, (end, of_labels, of_catalogue) in enumerate(shares):
-            told = (name, number, None if np.isnan(end) else end, of_labels, of_catalogue)
-            for key, value in zip(rows, told, strict=True):
+            values = (name, number, None if np.isnan(end) else end, of_labels, of_catalogue)
+            for key, value in zip(rows, values, strict=True):
                 rows[key].append(value)
     return pa.table(rows, schema=SCHEMAS["frame"])
 
 
-def drifts(frame: pa.Table, names: Sequence[str], today: Floats) -> tuple[Drift, ...]:
-    """How far each of `names`, the columns of `today` (n, f), moved since the frame was made; largest index first."""
-    bins = _bins(frame)
-    found = [_drift(name, bins[name], today[:, column]) for column, name in enumerate(names) if name in bins]
-    return tuple(sorted(found, key=lambda each: -each.psi))
+def measure_drift(bins_table: pa.Table, names: Sequence[str], today: Floats) -> tuple[Drift, ...]:
+    """Drift of each of `names`, the columns of `today` (n, f), since training; largest index first."""
+    bins = _bins_by_feature(bins_table)
+    result = [_drift(name, bins[name], today[:, column]) for column, name in enumerate(names) if name in bins]
+    return tuple(sorted(result, key=lambda each: -each.psi))
 
 
-def stability_index(expected: Floats, found: Floats) -> float:
-    """The population stability index of two lists of shares: 0 is no change, above 0.25 usually called a shift.
+def stability_index(expected: Floats, observed: Floats) -> float:
+    """Population stability index of two arrays of shares: 0 is no change, above 0.25 usually called a shift.
 
     Source: Siddiqi, Credit Risk Scorecards (2006); it is the symmetric Kullback-Leibler divergence.
     """
-    before, after = np.maximum(expected, LEAST_SHARE), np.maximum(found, LEAST_SHARE)
+    before, after = np.maximum(expected, LEAST_SHARE), np.maximum(observed, LEAST_SHARE)
     before, after = before / before.sum(), after / after.sum()
     return float(np.sum((after - before) * np.log(after / before)))
 
 
-def _bins(frame: pa.Table) -> Mapping[str, Mapping[str, Floats]]:
-    columns = {name: frame[name].to_numpy() for name in ("upper", "trained", "catalogue")}
-    features = frame["feature"].to_pylist()
+def _bins_by_feature(bins_table: pa.Table) -> Mapping[str, Mapping[str, Floats]]:
+    columns = {name: bins_table[name].to_numpy() for name in ("upper", "trained", "catalogue")}
+    features = bins_table["feature"].to_pylist()
     rows: dict[str, list[int]] = {}
     for row, feature in enumerate(features):
         rows.setdefault(feature, []).append(row)
@@ -133,6 +133,6 @@ def _upper_ends(values: Floats) -> Floats:
 def _shares(values: Floats, upper: Floats) -> Floats:
     """The share of `values` in each bin; all 0 where there is no value."""
     known = values[~np.isnan(values)]
-    place = np.searchsorted(upper[:-1], known, side="left")
-    counts = np.r_[np.bincount(place, minlength=len(upper) - 1), len(values) - len(known)]
+    position = np.searchsorted(upper[:-1], known, side="left")
+    counts = np.r_[np.bincount(position, minlength=len(upper) - 1), len(values) - len(known)]
     return np.asarray(counts / max(len(values), 1), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""The evaluation of one trained model: its metrics beside its baselines, and what the pictures show."""
+"""Evaluation of one trained model: metrics.json and the arrays behind its plots."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,169 +11,169 @@ from data.lake.store import latest_known_on
 from data.lake.tables import Tables
 from data.progress import Progress
 from features.registry import FEATURE_NAMES
-from models.risk_bands import bands_in_force
+from models.risk_bands import bands_in_force, floor_for_testing
 from models.treeshap import compile_model
 from training.dataset.selection_weights import random_stratum
 from training.dataset.splits import Rows
 from training.evaluation.backtest import (
-    cold_start_of_test_period,
+    build_evaluation_set,
     evaluate_backtest,
-    evaluation_rows,
-    replay_of_test_period,
+    evaluate_test_period_schedule,
 )
 from training.evaluation.baselines import baseline_margins
 from training.evaluation.catalogue import compare_weighting, evaluate_catalogue
-from training.evaluation.diagnostics import evaluate_labs, reason_jaccard
+from training.evaluation.diagnostics import cold_start_masks, evaluate_cold_start, evaluate_labs, reason_jaccard
 from training.evaluation.fairness import GroupedTests, fairness_report
-from training.evaluation.fairness_groups import fairness_policy_in_force, groups_of, sellers_of
+from training.evaluation.fairness_groups import fairness_policy_in_force, group_sellers, group_tests
 from training.evaluation.learning_curve import learning_curve
 from training.evaluation.skill import (
     EvaluationSet,
     Predictions,
-    calibration_of,
+    calibrate_predictions,
     compute_skills,
+    evaluate_calibration,
     interval_coverage,
     mean_contributions,
-    months_of,
-    platt,
-    shares_by,
-    sigmoid,
+    rates_by_group,
 )
+from training.fitting.booster import predict_margin
 from training.fitting.model import FittedModel, TrainingSet
-from training.lifecycle.champion_challenger import testing_floor
-from training.lifecycle.promotion_rules import promotion_policy_in_force
-from training.metrics import Floats
+from training.metrics import Floats, sigmoid
+from training.promotion_policy import promotion_policy_in_force
 from training.recipe import Recipe
 
 COVERAGE_BINS = 10
-Told = dict[str, Any]
+JsonObject = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Metrics ready for JSON, and what they were measured on, a row per test.
+    """Metrics ready for JSON, and the arrays they were computed from, a row per test.
 
-    `claims` holds what each ranking said, the model under "model" with probabilities for tests as they are chosen;
-    `p_catalogue` are its probabilities for the catalogue and `at_random` the weights of the random stratum (0 outside
-    of it); `matrix` and `explained` (n, f) are the features and what each contributed.
+    `predictions` has the model under "model" (`p_fail` of tests as chosen) and each baseline; `p_catalogue` are the
+    model's probabilities for the catalogue, `random_weights` the weights of the random stratum (0 outside of it);
+    `matrix` and `contributions` (n, f) are the features and their contributions in log-odds.
     """
 
     metrics: Mapping[str, Any]
-    judged: EvaluationSet
-    claims: Mapping[str, Predictions]
+    held_out: EvaluationSet
+    predictions: Mapping[str, Predictions]
     p_catalogue: Floats
-    at_random: Floats
+    random_weights: Floats
     matrix: Floats
-    explained: Floats
+    contributions: Floats
 
 
-def evaluate(tables: Tables, study: TrainingSet, earned: FittedModel, recipe: Recipe, progress: Progress) -> Evaluation:
-    """Judge the model and every baseline on the test rows of the study, and the procedure on earlier periods."""
-    split = study.split
-    tests, matrix = study.labels.iloc[split.test], study.matrix(split.test)
-    judged, margin = evaluation_rows(study.labels, split.test, recipe), earned.margin(matrix)
-    model = Predictions(margin, earned.uncorrected.p_fail(margin))
-    periods = evaluate_backtest(tables, study.labels, split.test_from, recipe, earned.trees, progress)
-    curve = learning_curve(study, judged, recipe, progress)
+def evaluate(
+    tables: Tables, training_set: TrainingSet, model: FittedModel, recipe: Recipe, progress: Progress
+) -> Evaluation:
+    """Evaluate the model and every baseline on the test rows, and the procedure on earlier periods."""
+    split = training_set.split
+    tests, matrix = training_set.labels.iloc[split.test], training_set.matrix(split.test)
+    new = cold_start_masks(training_set.labels, split.test, split.calibration_from)
+    held_out, margin = build_evaluation_set(training_set.labels, split.test, recipe), model.margin(matrix)
+    model_predictions = Predictions(margin, model.uncorrected.p_fail(margin))
+    periods = evaluate_backtest(tables, training_set.labels, split.test_from, recipe, model.trees, progress)
+    curve = learning_curve(training_set, held_out, recipe, progress)
     with progress.step("Evaluation", 4, "parts") as advance:
-        claims = {"model": model, **_baselines(study, earned, recipe)}
-        beside = {name: compute_skills(claim, judged) for name, claim in claims.items()}
+        predictions = {"model": model_predictions, **_predict_baselines(training_set, model, recipe)}
+        skills = {name: compute_skills(each, held_out) for name, each in predictions.items()}
         advance(1)
-        p_catalogue = earned.calibration.p_fail(margin)
-        catalogue = _catalogue(study, model, p_catalogue, recipe)
+        model_p_fail, p_catalogue = model_predictions.p_fail, model.calibration.p_fail(margin)
+        catalogue = _evaluate_catalogue(training_set, model_predictions, p_catalogue, recipe)
         advance(1)
-        values, base_value = compile_model(earned.booster.model_to_string()).contributions(matrix)
-        explained = np.asarray(values, dtype=np.float64)
+        values, base_value = compile_model(model.booster.model_to_string()).contributions(matrix)
+        contributions = np.asarray(values, dtype=np.float64)
         gate = {
-            "testing_floor": testing_floor(split.test_from),
-            "reason_jaccard": reason_jaccard(study, earned, recipe, split.test),
-            "contribution_gap": float(np.abs(explained.sum(axis=1) + base_value - margin).max()),
+            "testing_floor": floor_for_testing(split.test_from),
+            "reason_jaccard": reason_jaccard(training_set, model, recipe, split.test),
+            "contribution_gap": float(np.abs(contributions.sum(axis=1) + base_value - margin).max()),
         }
         advance(1)
         metrics = {
-            **beside.pop("model"), "baselines": beside, "catalogue": catalogue, "gate": gate,
-            "calibration": {"before": calibration_of(sigmoid(margin), judged),
-                            "after": calibration_of(model.p_fail, judged)},
-            "periods": periods, "learning_curve": curve, "tester": _testers(study, earned, matrix, recipe),
-            "fairness": _fairness(tables, study, p_catalogue, recipe),
-            "replay": replay_of_test_period(tables, study, earned, recipe),
-            "cold_start": cold_start_of_test_period(study, model, recipe),
-            "propensity_weights": compare_weighting(study, earned, judged, recipe).to_json(),
-            "interval_coverage": _coverage(margin, judged, earned),
-            "months": months_of(tests["as_of"], model.p_fail, judged.failed),
-            "categories": shares_by("category", tests["category"], model.p_fail, judged.failed),
-            "contributions": mean_contributions(explained, FEATURE_NAMES),
-            "data": _data(tables, study, earned, recipe),
+            **skills.pop("model"), "baselines": skills, "catalogue": catalogue, "gate": gate,
+            "calibration": {"before": evaluate_calibration(sigmoid(margin), held_out),
+                            "after": evaluate_calibration(model_p_fail, held_out)},
+            "periods": periods, "learning_curve": curve, "tester": _evaluate_labs(training_set, model, matrix, recipe),
+            "fairness": _evaluate_fairness(tables, training_set, p_catalogue, recipe),
+            "replay": evaluate_test_period_schedule(tables, training_set, model, recipe),
+            "cold_start": evaluate_cold_start(model_predictions, held_out, new, recipe.evaluation),
+            "propensity_weights": compare_weighting(training_set, model, held_out, recipe).to_json(),
+            "interval_coverage": _evaluate_coverage(margin, held_out, model),
+            "months": rates_by_group("month", tests["as_of"].dt.strftime("%Y-%m"), model_p_fail, held_out.failed),
+            "categories": rates_by_group("category", tests["category"], model_p_fail, held_out.failed),
+            "contributions": mean_contributions(contributions, FEATURE_NAMES),
+            "data": _describe_data(tables, training_set, model, recipe),
         }  # fmt: skip
         advance(1)
-    at_random = random_stratum(tests).spread(len(tests))
-    return Evaluation(metrics, judged, claims, p_catalogue, at_random, matrix, explained)
+    at_random = random_stratum(tests).dense_weights(len(tests))
+    return Evaluation(metrics, held_out, predictions, p_catalogue, at_random, matrix, contributions)
 
 
-def _baselines(study: TrainingSet, earned: FittedModel, recipe: Recipe) -> Mapping[str, Predictions]:
-    """The claims of every baseline on the test rows, its probabilities calibrated on the calibration rows."""
-    split, features = study.split, study.features
-    asked = np.concatenate([split.calibration, split.test])
-    taught = features.iloc[split.train]
-    margins = baseline_margins(taught, study.failed(split.train), features.iloc[asked], recipe, earned.trees)
-    seen, happened = len(split.calibration), study.failed(split.calibration)
-    return {
-        name: Predictions(margin[seen:], platt(margin[:seen], happened, margin[seen:]))
-        for name, margin in margins.items()
-    }
+def _predict_baselines(training_set: TrainingSet, model: FittedModel, recipe: Recipe) -> Mapping[str, Predictions]:
+    """Predictions of every baseline for the test rows, with probabilities calibrated on the calibration rows."""
+    split, features = training_set.split, training_set.features
+    rows = np.concatenate([split.calibration, split.test])
+    train_features, failed = features.iloc[split.train], training_set.failed(split.train)
+    margins = baseline_margins(train_features, failed, features.iloc[rows], recipe, model.trees)
+    calibration_failed = training_set.failed(split.calibration)
+    return {name: calibrate_predictions(margin, calibration_failed) for name, margin in margins.items()}
 
 
-def _catalogue(study: TrainingSet, model: Predictions, p_catalogue: Floats, recipe: Recipe) -> Told:
-    tests = study.labels.iloc[study.split.test]
+def _evaluate_catalogue(
+    training_set: TrainingSet, model: Predictions, p_catalogue: Floats, recipe: Recipe
+) -> JsonObject:
+    tests = training_set.labels.iloc[training_set.split.test]
     named = {"corrected": Predictions(model.margin, p_catalogue), "uncorrected": model}
     return evaluate_catalogue(tests, named, recipe.evaluation.replicates, recipe.seed).to_json()
 
 
-def _testers(study: TrainingSet, earned: FittedModel, matrix: Floats, recipe: Recipe) -> Told:
-    tests = study.labels.iloc[study.split.test]
-    blind = np.asarray(earned.lab_blind.predict(matrix, raw_score=True), dtype=np.float64)
-    margins = (earned.margin(matrix), blind)
-    return evaluate_labs(tests, *margins, earned.tester, recipe.evaluation.replicates, recipe.seed).to_json()
+def _evaluate_labs(training_set: TrainingSet, model: FittedModel, matrix: Floats, recipe: Recipe) -> JsonObject:
+    tests = training_set.labels.iloc[training_set.split.test]
+    margins = (model.margin(matrix), predict_margin(model.lab_blind, matrix))
+    return evaluate_labs(tests, *margins, model.lab_effects, recipe.evaluation.replicates, recipe.seed).to_json()
 
 
-def _fairness(tables: Tables, study: TrainingSet, p_catalogue: Floats, recipe: Recipe) -> list[Told]:
-    day = study.split.test_from
-    policy, tests = fairness_policy_in_force(day), study.labels.iloc[study.split.test]
-    grouped = GroupedTests(tests, groups_of(tables, tests, policy), sellers_of(tables, day, policy))
+def _evaluate_fairness(
+    tables: Tables, training_set: TrainingSet, p_catalogue: Floats, recipe: Recipe
+) -> list[JsonObject]:
+    day = training_set.split.test_from
+    policy, tests = fairness_policy_in_force(day), training_set.labels.iloc[training_set.split.test]
+    grouped = GroupedTests(tests, group_tests(tables, tests, policy), group_sellers(tables, day, policy))
     replicates, seed = recipe.evaluation.replicates, recipe.seed
     return fairness_report(grouped, p_catalogue, bands_in_force(day), policy, replicates, seed).to_json()
 
 
-def _coverage(margin: Floats, judged: EvaluationSet, earned: FittedModel) -> Told:
-    failed = judged.failed.astype(np.float64)
-    coverage = interval_coverage(margin, failed, earned.uncorrected, min(COVERAGE_BINS, len(failed)))
+def _evaluate_coverage(margin: Floats, held_out: EvaluationSet, model: FittedModel) -> JsonObject:
+    failed = held_out.failed.astype(np.float64)
+    coverage = interval_coverage(margin, failed, model.uncorrected, min(COVERAGE_BINS, len(failed)))
     covered = sum(each.covered for each in coverage.bins)
     return {"level": coverage.level, "bins": len(coverage.bins), "covered": covered, "share": coverage.share}
 
 
-def _data(tables: Tables, study: TrainingSet, earned: FittedModel, recipe: Recipe) -> Told:
-    split, known_until = study.split, latest_known_on(tables)
+def _describe_data(tables: Tables, training_set: TrainingSet, model: FittedModel, recipe: Recipe) -> JsonObject:
+    split, known_until = training_set.split, latest_known_on(tables)
     valid_days = promotion_policy_in_force(known_until).valid_days
     return {
         "fingerprint": tables.fingerprint,
         "recipe": f"{recipe.name}-{recipe.digest[:12]}",
-        "trees": earned.trees,
+        "trees": model.trees,
         "calibration_from": split.calibration_from.isoformat(),
         "test_from": split.test_from.isoformat(),
         "known_until": known_until.isoformat(),
         "expires_on": (known_until + timedelta(days=valid_days)).isoformat(),
         "labels": {"least_severity": recipe.labels.least_severity, "origins": list(recipe.labels.origins)},
-        "train": _part(study, split.train),
-        "calibration": _part(study, split.calibration),
-        "test": _part(study, split.test),
+        "train": _describe_part(training_set, split.train),
+        "calibration": _describe_part(training_set, split.calibration),
+        "test": _describe_part(training_set, split.test),
     }
 
 
-def _part(study: TrainingSet, rows: Rows) -> Told:
-    labels = study.labels.iloc[rows]
-    drawn, delay = labels["as_of"], (labels["known_on"] - labels["as_of"]).dt.days
+def _describe_part(training_set: TrainingSet, rows: Rows) -> JsonObject:
+    labels = training_set.labels.iloc[rows]
+    as_of, delay = labels["as_of"], (labels["known_on"] - labels["as_of"]).dt.days
     return {
-        "n": len(rows), "base_rate": float(study.failed(rows).mean()),
-        "first_day": f"{drawn.min():%Y-%m-%d}", "last_day": f"{drawn.max():%Y-%m-%d}",
+        "n": len(rows), "base_rate": float(training_set.failed(rows).mean()),
+        "first_day": f"{as_of.min():%Y-%m-%d}", "last_day": f"{as_of.max():%Y-%m-%d}",
         "report_days_nine_of_ten": float(delay.quantile(0.9)),
     }  # fmt: skip

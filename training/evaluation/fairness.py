@@ -1,4 +1,4 @@
-"""Whether errors and burdens fall alike on groups of sellers: a report, from which nothing follows by itself."""
+"""Fairness report: errors and testing burdens by group of sellers; nothing is decided by it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ from training.metrics import Floats, MetricWithInterval, Truths, metric_with_int
 
 
 def weighted_share(hits: Truths, weights: Floats, suppliers: npt.NDArray[np.int64]) -> MetricWithInterval:
-    """The weighted share of rows (n) that are `hits`, with its 95 % interval; NaN without rows.
+    """Weighted share of rows (n) that are `hits`, with its 95 % interval; NaN without rows.
 
-    Tests of one supplier (codes from 0) stand or fall together, so the variance sums over suppliers; it is at least
-    that of as many independent tests as the weights leave. The limits are Korn and Graubard's, of the rarer side.
+    Suppliers (codes from 0) are clusters, so the variance sums over them; it is at least that of the effective number
+    of independent tests. The limits are Korn and Graubard's, of the rarer side.
     """
     if not len(hits):
         return MetricWithInterval(float("nan"), float("nan"), float("nan"))
@@ -33,12 +33,12 @@ def weighted_share(hits: Truths, weights: Floats, suppliers: npt.NDArray[np.int6
     clustered = float((by_supplier**2).sum() / total**2) * count / max(count - 1, 1)
     rare = min(value, 1 - value)
     expected = max(rare, 0.5 / (effective + 1))
-    told = korn_graubard(rare, max(clustered, expected * (1 - expected) / effective), expected)
-    low, high = (told.low, told.high) if value <= 0.5 else (1 - told.high, 1 - told.low)
+    limits = korn_graubard(rare, max(clustered, expected * (1 - expected) / effective), expected)
+    low, high = (limits.low, limits.high) if value <= 0.5 else (1 - limits.high, 1 - limits.low)
     return MetricWithInterval(value, low, high)
 
 
-UNTOLD = MetricWithInterval(float("nan"), float("nan"), float("nan"))
+SUPPRESSED = MetricWithInterval(float("nan"), float("nan"), float("nan"))
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class ErrorRates:
 
 @dataclass(frozen=True)
 class GroupSkills:
-    """One group in one stratum; `suppressed` says why nothing is told, or is None."""
+    """Metrics of one group in one stratum; `suppressed` is the reason why they are left out, or None."""
 
     tests: int
     effective: float
@@ -63,7 +63,7 @@ class GroupSkills:
     bands: Mapping[str, ErrorRates]
 
     def to_json(self) -> dict[str, Any]:
-        """Numbers with their 95 % intervals; None where they cannot be told."""
+        """Numbers with their 95 % intervals; None where undefined."""
         return {
             "n": self.tests, "effective": self.effective, "failures": self.failures, "suppressed": self.suppressed,
             **to_json("base_rate", self.base_rate),
@@ -80,7 +80,7 @@ class GroupSkills:
 
 @dataclass(frozen=True)
 class GroupFairness:
-    """One group: how it fares on the random tests and on all weighted ones, and what compliant sellers bear.
+    """One group: metrics on the random tests and on all weighted ones, and the tests of compliant sellers.
 
     A compliant seller is one without a failed test in the period, tested or not; `tests_per_compliant` counts the
     tests of whatever strategy that fell on each of them.
@@ -94,7 +94,7 @@ class GroupFairness:
     tests_per_compliant: MetricWithInterval
 
     def to_json(self) -> dict[str, Any]:
-        """The group as numbers."""
+        """The group as JSON."""
         return {
             "dimension": self.dimension, "group": self.group, "compliant_sellers": self.compliant,
             **to_json("tests_per_compliant", self.tests_per_compliant),
@@ -104,7 +104,7 @@ class GroupFairness:
 
 @dataclass(frozen=True)
 class FairnessReport:
-    """Every group of every dimension, the largest first, and the policies by which it was told."""
+    """Every group of every dimension, the largest first, and the versions of the policies applied."""
 
     policy_version: str
     bands_version: str
@@ -117,7 +117,7 @@ class FairnessReport:
 
 @dataclass(frozen=True)
 class GroupedTests:
-    """What a fairness report is about, rows in the same order.
+    """Input of a fairness report, rows in the same order.
 
     `tests` (failed, supplier_id, strategy, propensity), `groups` of each test and `sellers`: the groups of every
     supplier of the catalogue, by supplier_id.
@@ -129,28 +129,28 @@ class GroupedTests:
 
 
 @dataclass(frozen=True)
-class _Judgement:
-    """Rows of one stratum with everything a group's skills need."""
+class _FairnessData:
+    """Predictions, outcomes, suppliers and bootstrap weights of all tests, with the policies."""
 
     p_fail: Floats
     failed: Truths
     supplier: npt.NDArray[np.int64]
-    drawn: Floats
+    resampled: Floats
     bands: RiskBands
     policy: FairnessPolicy
 
-    def of(self, stratum: WeightedStratum, chosen: Truths) -> GroupSkills:
-        """The skills of the stratum's rows that are chosen."""
-        kept = chosen[stratum.rows]
-        rows, weights = stratum.rows[kept], stratum.weights[kept]
+    def evaluate(self, stratum: WeightedStratum, selected: Truths) -> GroupSkills:
+        """Metrics of the stratum's rows that are `selected` (n)."""
+        members = selected[stratum.rows]
+        rows, weights = stratum.rows[members], stratum.weights[members]
         count, failures = len(rows), int(self.failed[rows].sum())
         effective = WeightedStratum(rows, weights).effective
         if count < self.policy.fewest_tests:
             few = f"{count} tests, fewer than {self.policy.fewest_tests}"
-            return GroupSkills(count, effective, failures, few, UNTOLD, UNTOLD, {})
-        ratio = metrics.expected_per_observed(self.p_fail[rows], self.failed[rows], self.drawn[:, rows] * weights)
+            return GroupSkills(count, effective, failures, few, SUPPRESSED, SUPPRESSED, {})
+        ratio = metrics.expected_per_observed(self.p_fail[rows], self.failed[rows], self.resampled[:, rows] * weights)
         bands = zip(self.bands.names[1:], self.bands.floors[1:], strict=True)
-        expected = metric_with_interval(ratio) if failures >= self.policy.fewest_outcomes else UNTOLD
+        expected = metric_with_interval(ratio) if failures >= self.policy.fewest_outcomes else SUPPRESSED
         base_rate = weighted_share(self.failed[rows], weights, self.supplier[rows])
         errors = {name: self._errors(rows, weights, floor) for name, floor in bands}
         return GroupSkills(count, effective, failures, None, base_rate, expected, errors)
@@ -160,7 +160,7 @@ class _Judgement:
 
         def share(hits: Truths, among: Truths) -> MetricWithInterval:
             if among.sum() < self.policy.fewest_outcomes:
-                return UNTOLD
+                return SUPPRESSED
             return weighted_share(hits[among], weights[among], self.supplier[rows][among])
 
         return ErrorRates(floor, share(reached, ~failed), share(~reached, failed))
@@ -169,34 +169,34 @@ class _Judgement:
 def fairness_report(
     grouped: GroupedTests, p_fail: Floats, bands: RiskBands, policy: FairnessPolicy, replicates: int, seed: int
 ) -> FairnessReport:
-    """How `p_fail` (n, of the catalogue's calibration) and testing treat each group.
+    """Report on `p_fail` (n, calibrated for the catalogue) and on testing by group.
 
     Rates weigh each test by 1 / propensity, so they speak of the catalogue; intervals take suppliers as clusters.
-    What too few tests, outcomes or sellers would tell is left out, as the policy says.
+    Numbers of too few tests, outcomes or sellers are suppressed by the policy.
     """
     tests = grouped.tests
     suppliers = tests["supplier_id"].to_numpy(dtype=str)
-    judgement = _Judgement(
+    data = _FairnessData(
         p_fail, tests["failed"].to_numpy(dtype=np.bool_), np.unique(suppliers, return_inverse=True)[1],
         supplier_weights(suppliers.tolist(), replicates, seed), bands, policy,
     )  # fmt: skip
     strata = (random_stratum(tests), logged_stratum(tests))
-    borne = _borne(tests, grouped.sellers)
+    tests_by_seller = _tests_by_seller(tests, grouped.sellers)
     groups = []
     for dimension in DIMENSIONS:
         sizes = grouped.groups[dimension].value_counts().sort_index()
         for group in sizes.sort_values(ascending=False, kind="stable").index:
             chosen = (grouped.groups[dimension] == group).to_numpy(dtype=np.bool_)
-            at_random, logged = (judgement.of(stratum, chosen) for stratum in strata)
-            burden = borne[(grouped.sellers[dimension] == group).to_numpy()]
+            at_random, logged = (data.evaluate(stratum, chosen) for stratum in strata)
+            burden = tests_by_seller[(grouped.sellers[dimension] == group).to_numpy()]
             compliant = burden[~np.isnan(burden)]
-            told = _mean(compliant) if len(compliant) >= policy.fewest_sellers else UNTOLD
-            groups.append(GroupFairness(dimension, str(group), at_random, logged, len(compliant), told))
+            tests_per_seller = _mean(compliant) if len(compliant) >= policy.fewest_sellers else SUPPRESSED
+            groups.append(GroupFairness(dimension, str(group), at_random, logged, len(compliant), tests_per_seller))
     return FairnessReport(policy.version, bands.version, tuple(groups))
 
 
-def _borne(tests: pd.DataFrame, sellers: pd.DataFrame) -> Floats:
-    """How many tests fell on each seller; NaN where one failed."""
+def _tests_by_seller(tests: pd.DataFrame, sellers: pd.DataFrame) -> Floats:
+    """Number of tests of each seller; NaN where one failed."""
     by_seller = tests.groupby("supplier_id")["failed"].agg(["size", "any"]).reindex(sellers.index)
     count = by_seller["size"].fillna(0).to_numpy(np.float64)
     return np.asarray(np.where(by_seller["any"].fillna(False).to_numpy(dtype=np.bool_), np.nan, count))

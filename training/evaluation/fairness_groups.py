@@ -1,4 +1,4 @@
-"""Which group a seller and a test belong to in the fairness report; never a feature."""
+"""Groups of sellers and tests for the fairness report; never a feature."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -20,17 +20,17 @@ DIMENSIONS = ("country", "size_band", "tenure", "review_language")
 UNKNOWN = "unknown"
 
 
-def _rising(edges: tuple[int, ...]) -> tuple[int, ...]:
+def _require_rising(edges: tuple[int, ...]) -> tuple[int, ...]:
     if sorted(set(edges)) != list(edges):
         raise ValueError(f"edges must rise, got {list(edges)}")
     return edges
 
 
-Edges = Annotated[Several[Count], Field(min_length=1), AfterValidator(_rising)]
+Edges = Annotated[Several[Count], Field(min_length=1), AfterValidator(_require_rising)]
 
 
 class FairnessPolicy(Policy, subject="fairness"):
-    """Where size bands (SKUs listed) and tenure bands (days since onboarding) begin, and what is too few to tell."""
+    """Edges of size bands (SKUs listed) and tenure bands (days since onboarding), and the smallest counts reported."""
 
     fewest_tests: Count
     fewest_outcomes: Count
@@ -44,39 +44,39 @@ def fairness_policy_in_force(as_of: date, folder: Path = POLICY_FOLDER) -> Fairn
     return policy_in_force(FairnessPolicy, as_of, folder)
 
 
-def groups_of(tables: Tables, labels: pd.DataFrame, policy: FairnessPolicy | None = None) -> pd.DataFrame:
-    """The group of every label (index of `labels`) in each of DIMENSIONS, as it was known on the label's day.
+def group_tests(tables: Tables, labels: pd.DataFrame, policy: FairnessPolicy | None = None) -> pd.DataFrame:
+    """Table of groups, a row per label (index of `labels`) and a column per dimension, as known on the label's day.
 
     `labels` has sku_id, market, supplier_id and as_of. The review language is the one most reviews of the SKU in its
-    market are written in. What no table tells is `unknown`. Without a policy, that of the last label's day is used.
+    market are written in. What no table states is `unknown`. Without a policy, that of the last label's day is used.
     """
     if labels.empty:
         return pd.DataFrame(columns=list(DIMENSIONS), index=labels.index, dtype=object)
     policy = policy or fairness_policy_in_force(labels["as_of"].max().date())
-    asked = labels[["supplier_id", "sku_id", "market", "as_of"]].reset_index(drop=True)
-    return _grouped(tables, asked, ["sku_id", "market"], policy).set_axis(labels.index)
+    rows = labels[["supplier_id", "sku_id", "market", "as_of"]].reset_index(drop=True)
+    return _assign_groups(tables, rows, ["sku_id", "market"], policy).set_axis(labels.index)
 
 
-def sellers_of(tables: Tables, as_of: date, policy: FairnessPolicy) -> pd.DataFrame:
-    """The group of every supplier (index supplier_id) with a SKU listed by `as_of` in each of DIMENSIONS."""
+def group_sellers(tables: Tables, as_of: date, policy: FairnessPolicy) -> pd.DataFrame:
+    """Table of groups, a row per supplier (index supplier_id) with a SKU listed by `as_of`, a column per dimension."""
     skus = tables["skus"]
     listed = skus.filter(skus.listed_on < ibis.date(as_of.isoformat())).select("supplier_id").distinct()
-    asked = tables.backend.to_pyarrow(listed.order_by("supplier_id")).to_pandas()
-    asked["as_of"] = pd.Timestamp(as_of).as_unit("us")
-    return _grouped(tables, asked, ["supplier_id"], policy).set_axis(pd.Index(asked["supplier_id"]))
+    rows = tables.backend.to_pyarrow(listed.order_by("supplier_id")).to_pandas()
+    rows["as_of"] = pd.Timestamp(as_of).as_unit("us")
+    return _assign_groups(tables, rows, ["supplier_id"], policy).set_axis(pd.Index(rows["supplier_id"]))
 
 
-def _grouped(tables: Tables, asked: pd.DataFrame, reviewed: list[str], policy: FairnessPolicy) -> pd.DataFrame:
-    """The groups of rows (supplier_id, as_of, and the columns by which their reviews are found), in their order."""
+def _assign_groups(tables: Tables, rows: pd.DataFrame, review_keys: list[str], policy: FairnessPolicy) -> pd.DataFrame:
+    """Groups of rows (supplier_id, as_of and `review_keys`, the keys of their reviews), in their order."""
     # Through Arrow: Ibis 12 asks pandas 3 for an option that pandas has deprecated.
-    numbered = pa.Table.from_pandas(asked.assign(row=np.arange(len(asked))), preserve_index=False)
-    spine = ibis.memtable(numbered).mutate(as_of=lambda rows: rows.as_of.cast("date"))
+    table = pa.Table.from_pandas(rows.assign(row=np.arange(len(rows))), preserve_index=False)
+    entity_rows = ibis.memtable(table).mutate(as_of=lambda rows: rows.as_of.cast("date"))
     of_supplier = tables["suppliers"].select("supplier_id", "country", "onboarded_on")
-    told = spine.left_join(of_supplier, "supplier_id").left_join(_sizes(tables, spine), "row")
-    told = told.left_join(_languages(tables, spine, reviewed), "row").select(
-        "row", "country", "skus", "language", days=told.as_of.delta(told.onboarded_on, unit="day")
+    joined = entity_rows.left_join(of_supplier, "supplier_id").left_join(_sizes(tables, entity_rows), "row")
+    joined = joined.left_join(_languages(tables, entity_rows, review_keys), "row").select(
+        "row", "country", "skus", "language", days=joined.as_of.delta(joined.onboarded_on, unit="day")
     )
-    frame = tables.backend.to_pyarrow(told).to_pandas().sort_values("row", ignore_index=True)
+    frame = tables.backend.to_pyarrow(joined).to_pandas().sort_values("row", ignore_index=True)
     return pd.DataFrame({
         "country": frame["country"].fillna(UNKNOWN),
         "size_band": _band(frame["skus"].fillna(0), policy.size_edges_skus, "SKUs"),
@@ -85,23 +85,23 @@ def _grouped(tables: Tables, asked: pd.DataFrame, reviewed: list[str], policy: F
     })  # fmt: skip
 
 
-def _sizes(tables: Tables, spine: ir.Table) -> ir.Table:
-    """How many SKUs the supplier of each row had listed before its day."""
+def _sizes(tables: Tables, entity_rows: ir.Table) -> ir.Table:
+    """Table (row, skus): SKUs that the row's supplier had listed before its day."""
     skus = tables["skus"].select("supplier_id", "sku_id", "listed_on")
-    listed = spine.select("row", "supplier_id", "as_of").inner_join(skus, "supplier_id")
+    listed = entity_rows.select("row", "supplier_id", "as_of").inner_join(skus, "supplier_id")
     return listed.filter(listed.listed_on < listed.as_of).group_by("row").agg(skus=lambda rows: rows.sku_id.nunique())
 
 
-def _languages(tables: Tables, spine: ir.Table, by: list[str]) -> ir.Table:
-    """The language of most reviews known before each row's day, the first by name where two are as frequent."""
+def _languages(tables: Tables, entity_rows: ir.Table, by: list[str]) -> ir.Table:
+    """Table (row, language): the language of most reviews known before the row's day, ties by name."""
     reviews = tables["reviews"]
     if "supplier_id" in by:
         reviews = reviews.inner_join(tables["skus"].select("sku_id", "market", "supplier_id"), ["sku_id", "market"])
     reviews = reviews.select(*by, "language", "known_on").drop_null("language")
-    read = spine.select("row", *by, "as_of").inner_join(reviews, by)
+    read = entity_rows.select("row", *by, "as_of").inner_join(reviews, by)
     counted = read.filter(read.known_on < read.as_of).group_by("row", "language").agg(reviews=lambda rows: rows.count())
-    place = ibis.row_number().over(group_by="row", order_by=[counted.reviews.desc(), counted.language])
-    return counted.mutate(place=place).filter(lambda rows: rows.place == 0).select("row", "language")
+    position = ibis.row_number().over(group_by="row", order_by=[counted.reviews.desc(), counted.language])
+    return counted.mutate(position=position).filter(lambda rows: rows.position == 0).select("row", "language")
 
 
 def _band(amount: "pd.Series[float]", edges: Sequence[int], unit: str) -> "pd.Series[str]":

@@ -1,4 +1,4 @@
-"""Whether any feature knows what only the future could tell: a second look without later rows."""
+"""Leakage audits: folds that share groups, features that change when later rows are removed, suspicious features."""
 
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -23,34 +23,34 @@ from training.recipe import Recipe
 
 
 class LeakageError(UserError):
-    """Something that judges a model has taught it."""
+    """Validation data leaks into training."""
 
 
 def audit_folds(labels: pd.DataFrame, period: RollingPeriod) -> None:
-    """Raise LeakFound where a judged label shares a supplier, or factory and title, with one that taught its model.
+    """Raise LeakageError where a validation label shares a supplier, or factory and title, with a fitted one.
 
-    Also where it was drawn before all that taught were known.
+    Also where it was sampled before all fitted labels were known.
     """
     for fold in period.folds:
         for rows in (fold.fit, fold.calibration):
-            _require_apart(labels, rows, fold.validation)
+            _require_disjoint(labels, rows, fold.validation)
 
 
-def _require_apart(labels: pd.DataFrame, taught: Rows, judged: Rows) -> None:
-    teaching, judging = labels.iloc[taught], labels.iloc[judged]
-    shared = set(teaching["supplier_id"]) & set(judging["supplier_id"])
-    twins = set(_products(teaching)) & set(_products(judging))
+def _require_disjoint(labels: pd.DataFrame, fit: Rows, validation: Rows) -> None:
+    fit_labels, validation_labels = labels.iloc[fit], labels.iloc[validation]
+    shared = set(fit_labels["supplier_id"]) & set(validation_labels["supplier_id"])
+    twins = set(_products(fit_labels)) & set(_products(validation_labels))
     if shared or twins:
         named = min(shared) if shared else "factory {} with title {!r}".format(*min(twins))
         raise LeakageError(
             f"The folds of the validation leak: {len(shared)} suppliers and {len(twins)} products teach and judge, "
             f"such as {named}. Group labels by training.dataset.labels.near_duplicate_groups."
         )
-    late = int((teaching["known_on"] >= judging["as_of"].min()).sum())
+    late = int((fit_labels["known_on"] >= validation_labels["as_of"].min()).sum())
     if late:
         raise LeakageError(
             f"The folds of the validation leak: {late} labels teach that were not known when the judged period began "
-            f"on {judging['as_of'].min():%Y-%m-%d}. Fit on what was known before."
+            f"on {validation_labels['as_of'].min():%Y-%m-%d}. Fit on what was known before."
         )
 
 
@@ -63,19 +63,18 @@ TOLERANCE = 1e-9
 NAMED = 5
 
 
-def audit_leakage(tables: Tables, study: TrainingSet, recipe: Recipe, progress: Progress) -> dict[str, Any]:
-    """Look the features of the last days before calibration up again, without what was known later.
+def audit_leakage(tables: Tables, training_set: TrainingSet, recipe: Recipe, progress: Progress) -> dict[str, Any]:
+    """Recompute the features of the last days before calibration without what was known later; JSON.
 
-    Tells how many `rows` from `from` on were the same `without_rows_from`, and which features alone tell the training
-    labels too well (`suspicious`). Raises LeakFound, naming the features, where one has changed: it used a row before
-    its `known_on`.
+    `rows` from `from` on were equal `without_rows_from`; `suspicious` features alone separate the training labels too
+    well. Raises LeakageError, naming the features, where one has changed: it used a row before its `known_on`.
     """
-    until = study.split.calibration_from
-    days = study.labels["as_of"]
+    until = training_set.split.calibration_from
+    days = training_set.labels["as_of"]
     start = pd.Timestamp(until) - timedelta(days=recipe.audit.days)
     rows = np.flatnonzero((days >= start) & (days <= pd.Timestamp(until)))
     with progress.step("Audit of time", len(rows), "tests") as advance:
-        changed = changed_features(tables, study, rows, until)
+        changed = changed_features(tables, training_set, rows, until)
         advance(len(rows))
     if changed:
         named = ", ".join(f"{name} ({count} tests)" for name, count in list(changed.items())[:NAMED])
@@ -83,49 +82,48 @@ def audit_leakage(tables: Tables, study: TrainingSet, recipe: Recipe, progress: 
             f"{len(changed)} features of tests before {until} change when what was known from {until} on is removed: "
             f"{named}. They look into the future; use only rows with known_on before as_of."
         )
-    alone = suspicious_features(
-        study.matrix(study.split.train), study.failed(study.split.train), recipe.audit.suspicious_auc
-    )
+    train = training_set.split.train
+    alone = suspicious_features(training_set.matrix(train), training_set.failed(train), recipe.audit.suspicious_auc)
     return {"rows": len(rows), "from": f"{start:%Y-%m-%d}", "without_rows_from": until.isoformat(), "suspicious": alone}
 
 
 def changed_features(
-    tables: Tables, study: TrainingSet, rows: "np.typing.NDArray[np.int64]", until: date
+    tables: Tables, training_set: TrainingSet, rows: "np.typing.NDArray[np.int64]", until: date
 ) -> Mapping[str, int]:
-    """The features that differ for these rows of the study in tables without what was known from `until` on.
+    """Number of rows by feature that differ in tables without what was known from `until` on, most first.
 
-    With the number of rows in which they do, most first. What training learned is not looked up again.
+    Target encodings are not recomputed.
     """
-    asked = study.labels.iloc[rows][["sku_id", "market", "as_of"]]
-    again = feature_frame(before(tables, until), asked, study.reference)[list(FEATURE_NAMES)]
-    kept = [name for name in FEATURE_NAMES if name not in LEARNED_FROM_LABELS]
-    first, second = study.features.iloc[rows][kept].to_numpy(), again[kept].to_numpy()
+    entity_rows = training_set.labels.iloc[rows][["sku_id", "market", "as_of"]]
+    recomputed = feature_frame(tables_known_before(tables, until), entity_rows, training_set.reference)
+    names = [name for name in FEATURE_NAMES if name not in LEARNED_FROM_LABELS]
+    first, second = training_set.features.iloc[rows][names].to_numpy(), recomputed[names].to_numpy()
     differ = ~np.isclose(first, second, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True)
-    counts = dict(zip(kept, differ.sum(axis=0).tolist(), strict=True))
+    counts = dict(zip(names, differ.sum(axis=0).tolist(), strict=True))
     return dict(sorted(((name, count) for name, count in counts.items() if count), key=lambda named: -named[1]))
 
 
-def before(tables: Tables, until: date) -> Tables:
+def tables_known_before(tables: Tables, until: date) -> Tables:
     """The tables as they were when `until` began: no row known from then on, no remediation verified from then on."""
     border = ibis.date(until.isoformat())
-    given = {name: _known(table, border) for name, table in tables.given.items()}
+    given = {name: _known_before(table, border) for name, table in tables.given.items()}
     return Tables(tables.backend, given, f"{tables.fingerprint}-before-{until}")
 
 
 def suspicious_features(matrix: Floats, failed: Truths, limit: float) -> list[dict[str, Any]]:
-    """The features (columns of matrix, n x f) that alone, unknown values lowest, part failed from passed above it."""
+    """JSON entry of each feature (column of matrix, n x f) whose AUC alone, unknown values lowest, is above `limit`."""
     ones = np.ones((1, len(failed)))
-    told = []
+    suspicious = []
     for column, name in enumerate(FEATURE_NAMES):
         values = matrix[:, column]
         filled = np.nan_to_num(values, nan=np.nanmin(values, initial=0.0) - 1)
         area = float(metrics.auc(metrics.rank_scores(filled, failed), ones)[0])
         if max(area, 1 - area) > limit:
-            told.append({"feature": name, "auc": max(area, 1 - area)})
-    return told
+            suspicious.append({"feature": name, "auc": max(area, 1 - area)})
+    return suspicious
 
 
-def _known(table: ir.Table, border: ir.DateScalar) -> ir.Table:
+def _known_before(table: ir.Table, border: ir.DateScalar) -> ir.Table:
     if "known_on" not in table.columns:
         return table
     known = table.filter(table.known_on < border)

@@ -1,4 +1,4 @@
-"""Whether the intervals of a calibration keep their word on later labels."""
+"""Metrics of one set of predictions with bootstrap intervals, as JSON; calibration and interval coverage."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from data.errors import UserError
 from models.calibration import Calibration
 from training import metrics
-from training.metrics import Floats, MetricWithInterval, Truths, metric_with_interval
+from training.metrics import Floats, MetricWithInterval, Truths, metric_with_interval, platt
 from training.recipe_schema import EvaluationRecipe
 
 RISKIEST_SHARES = (0.01, 0.05, 0.10)
@@ -25,7 +25,7 @@ RISKIEST_TESTS = 100
 class EvaluationSet:
     """Tests with their outcomes: `failed` (n) and bootstrap `weights` (1 + replicates, n).
 
-    `budget` is how many of them the laboratory could test; 0 leaves the question out.
+    `budget` is how many of them the laboratory could test; 0 leaves budget metrics out.
     """
 
     failed: Truths
@@ -39,98 +39,99 @@ class EvaluationSet:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What one ranking said of the judged tests: `margin` orders them, `p_fail` is its probability; (n) each."""
+    """Predictions of one ranking: `margin` (n, log-odds) and `p_fail` (n, probability)."""
 
     margin: Floats
     p_fail: Floats
 
     def __getitem__(self, rows: npt.NDArray[np.bool_]) -> "Predictions":
-        """What it said of these tests alone (a mask of n)."""
+        """The predictions of these tests alone (a mask of n)."""
         return Predictions(self.margin[rows], self.p_fail[rows])
 
 
+def calibrate_predictions(margin: Floats, failed: Truths) -> Predictions:
+    """Predictions of the rows after the first len(failed), calibrated (Platt) on those with their outcomes."""
+    later = margin[len(failed) :]
+    return Predictions(later, platt(margin[: len(failed)], failed, later))
+
+
 def budget_tests(labels: pd.DataFrame, recipe: EvaluationRecipe) -> int:
-    """How many tests like `labels` (cost_eur where known) the laboratory's budget for a round pays for, at least 1."""
+    """Number of tests like `labels` (cost_eur where known) within the laboratory's budget for a round, at least 1."""
     return max(1, int(recipe.budget_eur / float(labels["cost_eur"].fillna(recipe.test_eur).mean())))
 
 
-def compute_skills(claim: Predictions, judged: EvaluationSet) -> dict[str, Any]:
-    """Every skill of a claim, as numbers with `<skill>_interval` (95 %, suppliers resampled) beside them."""
-    ranks = metrics.rank_scores(claim.margin, judged.failed)
-    weights = judged.weights
+def compute_skills(predictions: Predictions, held_out: EvaluationSet) -> dict[str, Any]:
+    """JSON of every metric, each with `<metric>_interval` (95 %, suppliers resampled)."""
+    ranks = metrics.rank_scores(predictions.margin, held_out.failed)
+    weights = held_out.weights
     named = {
         "auc": metrics.auc(ranks, weights),
         "average_precision": metrics.average_precision(ranks, weights),
-        "brier": metrics.brier(claim.p_fail, judged.failed, weights),
-        "log_loss": metrics.log_loss(claim.p_fail, judged.failed, weights),
-        "base_rate": metrics.base_rate(judged.failed, weights),
+        "brier": metrics.brier(predictions.p_fail, held_out.failed, weights),
+        "log_loss": metrics.log_loss(predictions.p_fail, held_out.failed, weights),
+        "base_rate": metrics.base_rate(held_out.failed, weights),
     }
-    told: dict[str, Any] = {"n": len(judged.failed), "failures": int(judged.failed.sum())}
+    result: dict[str, Any] = {"n": len(held_out.failed), "failures": int(held_out.failed.sum())}
     for name, values in named.items():
-        told |= to_json(name, metric_with_interval(values))
-    slope, intercept = metrics.calibration_line(claim.p_fail, judged.failed, weights)
-    told |= to_json("slope", metric_with_interval(slope)) | to_json("intercept", metric_with_interval(intercept))
-    told |= {"found": failures_among_riskiest(ranks, judged)}
-    return told | ({"budget": failures_within_budget(ranks, judged)} if judged.budget else {})
+        result |= to_json(name, metric_with_interval(values))
+    slope, intercept = metrics.calibration_line(predictions.p_fail, held_out.failed, weights)
+    result |= to_json("slope", metric_with_interval(slope)) | to_json("intercept", metric_with_interval(intercept))
+    result |= {"found": failures_among_riskiest(ranks, held_out)}
+    return result | ({"budget": failures_within_budget(ranks, held_out)} if held_out.budget else {})
 
 
-def failures_within_budget(ranks: metrics.Ranking, judged: EvaluationSet) -> dict[str, Any]:
-    """Failures among the riskiest tests that the budget pays for, beside random tests and perfect hindsight.
+def failures_within_budget(ranks: metrics.Ranking, held_out: EvaluationSet) -> dict[str, Any]:
+    """JSON of failures among the riskiest tests that the budget pays for, of random tests and of perfect hindsight.
 
-    `failed` of the riskiest `tests` failed, `lift` times as many as the `at_random`; hindsight (the `oracle`) would
-    have found `oracle` failures with as many tests.
+    `failed` of the riskiest `tests` failed, `lift` times as many as the `at_random`; `oracle` failures are
+    the most with as many tests.
     """
-    count, failures = len(judged.failed), int(judged.failed.sum())
-    tests = min(judged.budget, count)
-    rate = metrics.rate_of_riskiest(ranks, judged.weights, tests / count)
+    count, failures = len(held_out.failed), int(held_out.failed.sum())
+    tests = min(held_out.budget, count)
+    rate = metrics.rate_of_riskiest(ranks, held_out.weights, tests / count)
     return {
         "tests": tests,
         "of": count,
         **to_json("failed", metric_with_interval(rate, scale=tests)),
         "at_random": tests * failures / count,
         "oracle": min(tests, failures),
-        **to_json("lift", metric_with_interval(metrics.lift_of_riskiest(ranks, judged.weights, tests / count))),
+        **to_json("lift", metric_with_interval(metrics.lift_of_riskiest(ranks, held_out.weights, tests / count))),
         **to_json(
-            "share_of_oracle", metric_with_interval(metrics.share_of_oracle(ranks, judged.weights, tests / count))
+            "share_of_oracle", metric_with_interval(metrics.share_of_oracle(ranks, held_out.weights, tests / count))
         ),
     }
 
 
-def failures_among_riskiest(ranks: metrics.Ranking, judged: EvaluationSet) -> dict[str, Any]:
-    """Failures among the riskiest tests, for each of RISKIEST_SHARES and for RISKIEST_TESTS tests.
+def failures_among_riskiest(ranks: metrics.Ranking, held_out: EvaluationSet) -> dict[str, Any]:
+    """JSON of failures among the riskiest tests, for each of RISKIEST_SHARES and for RISKIEST_TESTS tests.
 
-    `tests` were looked at, `failed` of them failed (fractions where ties straddle the border), with their interval;
-    `at_random` is what as many random tests would have found.
+    `failed` of the `tests` failed (fractions where ties straddle the border), with their interval;
+    `at_random` is the expected number in as many random tests.
     """
-    count = len(judged.failed)
+    count = len(held_out.failed)
     depths = {f"riskiest_{share * 100:.0f}_percent": max(1, round(share * count)) for share in RISKIEST_SHARES}
     depths[f"riskiest_{RISKIEST_TESTS}"] = min(RISKIEST_TESTS, count)
-    base_rate = float(judged.failed.mean())
-    found = {}
+    base_rate = float(held_out.failed.mean())
+    by_depth = {}
     for name, depth in depths.items():
-        rate = metric_with_interval(metrics.rate_of_riskiest(ranks, judged.weights, depth / count), scale=depth)
-        found[name] = {"tests": depth, "of": count, **to_json("failed", rate), "at_random": depth * base_rate}
-    return found
+        rate = metric_with_interval(metrics.rate_of_riskiest(ranks, held_out.weights, depth / count), scale=depth)
+        by_depth[name] = {"tests": depth, "of": count, **to_json("failed", rate), "at_random": depth * base_rate}
+    return by_depth
 
 
-def calibration_of(p_fail: Floats, judged: EvaluationSet) -> dict[str, Any]:
-    """Slope and intercept (1 and 0 when calibrated), failures expected and observed, and expected per observed."""
-    slope, intercept = metrics.calibration_line(p_fail, judged.failed, judged.weights)
-    ratio = metrics.expected_per_observed(p_fail, judged.failed, judged.weights)
+def evaluate_calibration(p_fail: Floats, held_out: EvaluationSet) -> dict[str, Any]:
+    """JSON of slope and intercept (1 and 0 when calibrated), failures expected and observed, and their ratio."""
+    slope, intercept = metrics.calibration_line(p_fail, held_out.failed, held_out.weights)
+    ratio = metrics.expected_per_observed(p_fail, held_out.failed, held_out.weights)
     return {
         **to_json("slope", metric_with_interval(slope)), **to_json("intercept", metric_with_interval(intercept)),
-        "expected": float(p_fail.sum()), "observed": int(judged.failed.sum()),
+        "expected": float(p_fail.sum()), "observed": int(held_out.failed.sum()),
         **to_json("expected_per_observed", metric_with_interval(ratio)),
     }  # fmt: skip
 
 
-def months_of(as_of: "pd.Series[pd.Timestamp]", p_fail: Floats, failed: Truths) -> list[dict[str, Any]]:
-    """As `shares_by` for each month of the tests."""
-    return shares_by("month", as_of.dt.strftime("%Y-%m"), p_fail, failed)
-
-
-def shares_by(name: str, groups: "pd.Series[str]", p_fail: Floats, failed: Truths) -> list[dict[str, Any]]:
-    """For each group of tests: how many there were, their fail rate and the mean probability they were given."""
+def rates_by_group(name: str, groups: "pd.Series[str]", p_fail: Floats, failed: Truths) -> list[dict[str, Any]]:
+    """JSON entry of each group of tests: number, fail rate and mean probability."""
     frame = pd.DataFrame({"group": groups.to_numpy(), "p_fail": p_fail, "failed": failed})
     by_group = frame.groupby("group").agg(n=("failed", "size"), base_rate=("failed", "mean"), p_fail=("p_fail", "mean"))
     return [
@@ -139,28 +140,15 @@ def shares_by(name: str, groups: "pd.Series[str]", p_fail: Floats, failed: Truth
     ]
 
 
-def platt(margin: Floats, failed: Truths, asked: Floats) -> Floats:
-    """Probabilities for the margins `asked` from the line that fits `failed` on `margin`: how baselines calibrate.
-
-    Where all margins are equal it is the share that failed. Source: Platt, Advances in Large Margin Classifiers
-    (1999).
-    """
-    ones = np.ones((1, len(margin)))
-    slope, intercept = metrics.calibration_line(sigmoid(margin), failed, ones)
-    if np.isnan(slope[0]):
-        return np.full(len(asked), float(failed.mean()))
-    return sigmoid(slope[0] * asked + intercept[0])
-
-
-def sigmoid(margin: Floats) -> Floats:
-    """Probability of a log-odds."""
-    return np.asarray(1 / (1 + np.exp(-np.clip(margin, -30, 30))), dtype=np.float64)
-
-
 def to_json(name: str, measured: MetricWithInterval) -> dict[str, Any]:
-    """A skill as JSON: its value and `<name>_interval`; None where it cannot be told."""
-    low, high = _known(measured.low), _known(measured.high)
-    return {name: _known(measured.value), f"{name}_interval": None if low is None or high is None else [low, high]}
+    """JSON of a metric: its value and `<name>_interval`; None where undefined."""
+    low, high = _finite(measured.low), _finite(measured.high)
+    return {name: _finite(measured.value), f"{name}_interval": None if low is None or high is None else [low, high]}
+
+
+def metrics_to_json(metrics: Mapping[str, MetricWithInterval]) -> dict[str, Any]:
+    """JSON of several metrics by name, each as of `to_json`."""
+    return {key: value for name, each in metrics.items() for key, value in to_json(name, each).items()}
 
 
 def mean_contributions(contributions: Floats, names: Sequence[str]) -> Mapping[str, float]:
@@ -170,7 +158,7 @@ def mean_contributions(contributions: Floats, names: Sequence[str]) -> Mapping[s
     return {names[column]: float(size[column]) for column in order}
 
 
-def _known(value: float) -> float | None:
+def _finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
@@ -224,11 +212,11 @@ def interval_coverage(
     order = np.argsort(margins, kind="stable")
     return IntervalCoverage(
         calibration.level,
-        tuple(_bin(margins[part], outcomes[part], calibration) for part in np.array_split(order, bins)),
+        tuple(_score_bin(margins[part], outcomes[part], calibration) for part in np.array_split(order, bins)),
     )
 
 
-def _bin(margin: Floats, failed: Floats, calibration: Calibration) -> ScoreBin:
+def _score_bin(margin: Floats, failed: Floats, calibration: Calibration) -> ScoreBin:
     p = float(calibration.p_fail(margin).mean())
     low, high = (float(end.mean()) for end in calibration.interval(margin))
     noise = NormalDist().inv_cdf((1.0 + calibration.level) / 2.0) * float(np.sqrt(p * (1.0 - p) / len(margin)))

@@ -1,4 +1,4 @@
-"""How strict each laboratory is, beyond what it was given to test: a nuisance to be averaged out of every score."""
+"""Random laboratory effects: how strict each laboratory is given what it tests, averaged out of every score."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,8 +11,7 @@ import pandas as pd
 from scipy.stats import chi2
 
 from models.calibration import Calibration
-from training.evaluation.skill import sigmoid
-from training.metrics import Floats
+from training.metrics import Floats, sigmoid
 
 SIGNIFICANCE = 0.01
 FIXED_RIDGE = 0.01
@@ -22,11 +21,11 @@ ROUNDS, NEWTON_STEPS = 30, 25
 
 @dataclass(frozen=True)
 class LabEffects:
-    """What each laboratory adds to the log-odds of failing, and whether that counts.
+    """Effect of each laboratory on the log-odds of failing, and whether the effects are significant.
 
     `effects` have mean 0 over the tests and are shrunk towards it (random intercepts, standard deviation `sd`);
     `shares` are the laboratories' shares of the tests. `p_value` is that of no difference between laboratories, None
-    where fewer than two are named; the effects are `counted` when it is below SIGNIFICANCE.
+    where fewer than two are named; the effects are `significant` when it is below SIGNIFICANCE.
     """
 
     effects: Mapping[str, float]
@@ -35,21 +34,21 @@ class LabEffects:
     p_value: float | None
 
     @property
-    def counted(self) -> bool:
+    def significant(self) -> bool:
         """Whether laboratories differ beyond chance, so that training and calibration take their part out."""
         return self.p_value is not None and self.p_value < SIGNIFICANCE
 
-    def known(self, labs: "pd.Series[str]") -> Floats:
-        """The effect of each row's laboratory (n), counted or not; 0 where it is not known."""
+    def effects_of(self, labs: "pd.Series[str]") -> Floats:
+        """Effect of each row's laboratory (n), significant or not; 0 where the laboratory is unknown."""
         return np.asarray(labs.map(self.effects).fillna(0.0), dtype=np.float64)
 
     def offset(self, labs: "pd.Series[str]") -> Floats:
-        """The effect to be taken out of each row (n): nothing where laboratories do not count."""
-        return self.known(labs) if self.counted else np.zeros(len(labs))
+        """Offset of each row (n): the laboratory's effect where effects are significant, else 0."""
+        return self.effects_of(labs) if self.significant else np.zeros(len(labs))
 
-    def averaged(self, calibration: Calibration) -> Calibration:
-        """What margins mean at the average laboratory, from a calibration of margins with the laboratory's effect."""
-        if not self.counted:
+    def average_over_labs(self, calibration: Calibration) -> Calibration:
+        """Calibration at the average laboratory, from a calibration of margins that include the laboratory's effect."""
+        if not self.significant:
             return calibration
         knots = np.asarray(calibration.knots)
         p, low, high = np.zeros(len(knots)), np.zeros(len(knots)), np.zeros(len(knots))
@@ -61,21 +60,21 @@ class LabEffects:
         return replace(calibration, p=tuple(p.tolist()), low=tuple(low.tolist()), high=tuple(high.tolist()))
 
     def to_json(self) -> dict[str, Any]:
-        """Every number, the strictest laboratory first."""
+        """Every number as JSON, the strictest laboratory first."""
         strictest = sorted(self.effects.items(), key=lambda named: -named[1])
         return {
-            "counted": self.counted, "p_value": self.p_value, "sd": self.sd, "labs": len(self.effects),
+            "counted": self.significant, "p_value": self.p_value, "sd": self.sd, "labs": len(self.effects),
             "effects": dict(strictest),
         }  # fmt: skip
 
 
 UNKNOWN_LABS = LabEffects(MappingProxyType({}), MappingProxyType({}), 0.0, None)
-"""The effect where fewer than two laboratories are named."""
+"""Effects where fewer than two laboratories are named."""
 
 
 @dataclass(frozen=True)
 class _Design:
-    """Logistic regression of failing: columns that may hold anything, then one column for each laboratory."""
+    """Logistic regression of failing: fixed columns, then an indicator of each laboratory."""
 
     free: Floats
     labs: Floats
@@ -98,14 +97,13 @@ class _Design:
 
 
 def fit_lab_effects(margin: Floats, labels: pd.DataFrame) -> LabEffects:
-    """The effect of each laboratory on `labels` (lab_id, failed, category, market, supplier_id).
+    """Effects of the laboratories on `labels` (lab_id, failed, category, market, supplier_id).
 
-    `margin` (n) is the log-odds given by boosters that had not seen the label. It may hold part of a laboratory's
-    strictness already, as risk of what the laboratory tests; so category and market are free to take it back, and a
-    laboratory is judged only against others that tested the same. Random intercepts by penalised likelihood
-    (Breslow and Clayton, J. Am. Stat. Assoc. 88 (1993) 9); whether they differ by a score test that takes suppliers
-    as clusters. Testers explained most of a published lift in food inspections (Kannan, Shapiro and Bilgic,
-    arXiv:1910.04906).
+    `margin` (n) are log-odds predicted by boosters without the label. They may hold part of a laboratory's strictness
+    as risk of what it tests; so category and market are fixed effects, and a laboratory is compared only with others
+    that tested the same. Random intercepts by penalised likelihood (Breslow and Clayton, J. Am. Stat. Assoc. 88
+    (1993) 9); significance by a score test with suppliers as clusters. Inspectors explained most of a published lift
+    in food inspections (Kannan, Shapiro and Bilgic, arXiv:1910.04906).
     """
     named = labels["lab_id"].notna().to_numpy()
     known = labels[named]
@@ -118,7 +116,7 @@ def fit_lab_effects(margin: Floats, labels: pd.DataFrame) -> LabEffects:
     effects = effects - shares @ effects
     return LabEffects(
         dict(zip(labs.tolist(), effects.tolist(), strict=True)), dict(zip(labs.tolist(), shares.tolist(), strict=True)),
-        float(np.sqrt(variance)), _no_difference(design, known["supplier_id"].to_numpy(dtype=str)),
+        float(np.sqrt(variance)), _score_test(design, known["supplier_id"].to_numpy(dtype=str)),
     )  # fmt: skip
 
 
@@ -129,7 +127,7 @@ def _free_columns(margin: Floats, labels: pd.DataFrame) -> Floats:
 
 
 def _random_intercepts(design: _Design) -> tuple[Floats, float]:
-    """The laboratories' effects and their variance, each re-estimated from the other until they agree."""
+    """The laboratories' effects and their variance, each re-estimated from the other in turn."""
     variance, effects = FIRST_VARIANCE, np.zeros(design.labs.shape[1])
     for _ in range(ROUNDS):
         weights, covariance = design.fit(variance)
@@ -139,12 +137,14 @@ def _random_intercepts(design: _Design) -> tuple[Floats, float]:
     return effects, variance
 
 
-def _no_difference(design: _Design, suppliers: npt.NDArray[np.str_]) -> float:
-    """The p-value of no difference between laboratories: their scores where only the free columns are fitted."""
+def _score_test(design: _Design, suppliers: npt.NDArray[np.str_]) -> float:
+    """p-value of no difference between laboratories: cluster-robust score test where only fixed columns are fitted."""
     weights, _ = _Design(design.free, design.labs[:, :0], design.failed).fit(1.0)
     p = sigmoid(design.free @ weights)
-    bend = (p * (1 - p))[:, None]
-    projected = np.linalg.lstsq(design.free.T @ (design.free * bend), design.free.T @ (design.labs * bend), rcond=None)
+    curvature = (p * (1 - p))[:, None]
+    projected = np.linalg.lstsq(
+        design.free.T @ (design.free * curvature), design.free.T @ (design.labs * curvature), rcond=None
+    )
     scores = (design.labs - design.free @ projected[0]) * (design.failed - p)[:, None]
     which = np.unique(suppliers, return_inverse=True)[1]
     by_supplier = np.column_stack([np.bincount(which, column) for column in scores.T])

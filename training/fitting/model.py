@@ -1,4 +1,4 @@
-"""From labels to a calibrated booster: features without leaks, trees, calibration."""
+"""Fits the model: training set with out-of-fold encodings, number of trees, booster, calibration."""
 
 from dataclasses import dataclass, replace
 
@@ -15,24 +15,23 @@ from models.calibration import Calibration, fit_calibration
 from models.calibration_curves import SelectionShift
 from training.dataset.selection_weights import WeightedStratum, logged_stratum, training_weights
 from training.dataset.splits import Rows, Split, group_parts, validation_folds
-from training.evaluation.skill import platt, sigmoid
-from training.fitting.booster import TrainingRows, choose_trees, cross_margins, fit_booster
+from training.fitting.booster import TrainingRows, choose_trees, cross_fit_margins, fit_booster, predict_margin
 from training.fitting.lab_effects import LabEffects, fit_lab_effects
 from training.fitting.target_encoding import feature_matrix, fit_reference, out_of_fold, with_norms
-from training.metrics import Floats, Truths, logit
+from training.metrics import Floats, Truths, logit, platt, sigmoid
 from training.recipe import Recipe
 
 INTERCEPT_SD, SLOPE_SD = 0.5, 0.25
-"""What is believed before the weighted labels speak (log-odds): few of them move a probability only a little."""
+"""Standard deviations of the prior of the shift (log-odds): few labels move a probability only a little."""
 
 NEWTON_STEPS = 25
 
 
-def fitted_shift(p_fail: Floats, failed: Truths, stratum: WeightedStratum) -> SelectionShift | None:
-    """The shift of the log-odds under which the weighted labels fail as often as expected; None without any.
+def fit_selection_shift(p_fail: Floats, failed: Truths, stratum: WeightedStratum) -> SelectionShift | None:
+    """Shift of the log-odds under which the weighted labels fail as often as expected; None without weighted labels.
 
-    `p_fail` (n) is calibrated for the tested and was given by boosters that had not seen the label; `failed` (n) is
-    what happened; `stratum` weighs rows of both. It is the posterior mode of a logistic regression whose prior is no
+    `p_fail` (n) is calibrated for the tested SKUs and predicted by boosters without the label; `failed` (n) are the
+    outcomes; `stratum` weighs rows of both. It is the posterior mode of a logistic regression whose prior is no
     shift (Saerens, Latinne and Decaestecker, Neural Comput. 14 (2002) 21, adjust the intercept alone), the weights
     scaled to their effective number, so that the fewer labels the nearer to no shift.
     """
@@ -42,15 +41,15 @@ def fitted_shift(p_fail: Floats, failed: Truths, stratum: WeightedStratum) -> Se
     log_odds, outcomes = logit(p_fail[stratum.rows]), failed[stratum.rows]
     centre = float(np.average(log_odds, weights=weights))
     design = np.column_stack([np.ones(len(log_odds)), log_odds - centre])
-    believed = np.diag([INTERCEPT_SD**-2, SLOPE_SD**-2])
-    shift, precision = np.zeros(2), believed
+    prior_precision = np.diag([INTERCEPT_SD**-2, SLOPE_SD**-2])
+    shift, precision = np.zeros(2), prior_precision
     for _ in range(NEWTON_STEPS):
         fitted = sigmoid(log_odds + design @ shift)
-        precision = design.T @ (design * (weights * fitted * (1 - fitted))[:, None]) + believed
-        step = np.linalg.solve(precision, design.T @ (weights * (outcomes - fitted)) - believed @ shift)
+        precision = design.T @ (design * (weights * fitted * (1 - fitted))[:, None]) + prior_precision
+        step = np.linalg.solve(precision, design.T @ (weights * (outcomes - fitted)) - prior_precision @ shift)
         shift = shift + np.clip(step, -1, 1)
     sd = np.sqrt(np.diag(np.linalg.inv(precision)))
-    # A slope of -0.9 leaves a tenth of the differences between scores; the prior makes less unheard of.
+    # A slope of -0.9 leaves a tenth of the differences between scores; the prior makes less very unlikely.
     return SelectionShift(
         float(shift[0]), max(float(shift[1]), -0.9), centre, float(sd[0]), float(sd[1]),
         labels=len(stratum.rows), effective=stratum.effective,
@@ -62,10 +61,10 @@ DIRECTIONS = tuple(feature.direction for feature in CATALOGUE)
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Labels with their features, and what was learned before them.
+    """Labels with their features, their split and the fitted tables.
 
-    `features` has a row per label; the training rows know nothing of their own label. `reference` was fitted on the
-    training rows alone.
+    `features` has a row per label; encodings of training rows are out of fold. `reference` was fitted on the training
+    rows alone.
     """
 
     labels: pd.DataFrame
@@ -74,21 +73,21 @@ class TrainingSet:
     reference: FittedTables
 
     def failed(self, rows: Rows) -> Truths:
-        """What happened to these rows."""
+        """Outcomes (bool) of these rows."""
         return self.labels["failed"].to_numpy()[rows]
 
     def matrix(self, rows: Rows) -> Floats:
-        """The features of these rows, row by row."""
+        """Feature matrix (n, f) of these rows."""
         return feature_matrix(self.features.iloc[rows])
 
 
 @dataclass(frozen=True)
 class FittedModel:
-    """A booster with its calibration, and how many trees the validation folds asked for.
+    """A booster with its calibrations and the number of trees chosen on the validation folds.
 
-    `calibration` speaks of the catalogue, `uncorrected` of the tested; they are the same where no propensity was
-    logged. `tester` is what laboratories add to the outcome and is in neither of them; `lab_blind` is the booster that
-    was not told the laboratories, which is `booster` itself unless they count.
+    `calibration` is for the catalogue, `uncorrected` for the tested SKUs; equal where no propensity was logged.
+    `lab_effects` are in neither; `lab_blind` is the booster without their offset, `booster` itself unless they are
+    significant.
     """
 
     booster: lgb.Booster
@@ -96,79 +95,84 @@ class FittedModel:
     trees: int
     validation_losses: Floats
     uncorrected: Calibration
-    tester: LabEffects
+    lab_effects: LabEffects
     lab_blind: lgb.Booster
 
     def margin(self, matrix: Floats) -> Floats:
         """Raw log-odds of the rows."""
-        return np.asarray(self.booster.predict(matrix, raw_score=True), dtype=np.float64)
+        return predict_margin(self.booster, matrix)
 
 
 def build_training_set(
     tables: Tables, labels: pd.DataFrame, split: Split, recipe: Recipe, progress: Progress
 ) -> TrainingSet:
-    """The features of all labels of the split, looked up with what the training labels taught."""
-    taught = labels.iloc[split.train]
-    with progress.step("Learning rates and title words", len(taught), "labels") as advance:
-        reference = fit_reference(tables, taught, split.calibration_from, recipe.title)
-        parts = group_parts(taught["group"].tolist(), recipe.split.folds)
-        blind = out_of_fold(taught, parts, reference.prior("category_fail"), recipe.title)
-        advance(len(taught))
+    """Training set of all labels; rates and title words are fitted on the training rows, and out of fold for them."""
+    train_labels = labels.iloc[split.train]
+    with progress.step("Learning rates and title words", len(train_labels), "labels") as advance:
+        reference = fit_reference(tables, train_labels, split.calibration_from, recipe.title)
+        parts = group_parts(train_labels["group"].tolist(), recipe.split.folds)
+        encoded = out_of_fold(train_labels, parts, reference.prior("category_fail"), recipe.title)
+        advance(len(train_labels))
     with progress.step("Features", len(labels), "tests") as advance:
-        spine = labels[["sku_id", "market", "as_of"]]
-        features = feature_frame(tables, spine, reference)[list(FEATURE_NAMES)].copy()
-        features.loc[blind.index, list(blind.columns)] = blind
+        entity_rows = labels[["sku_id", "market", "as_of"]]
+        features = feature_frame(tables, entity_rows, reference)[list(FEATURE_NAMES)].copy()
+        features.loc[encoded.index, list(encoded.columns)] = encoded
         advance(len(labels))
-    reference = with_norms(reference, taught["category"], features.iloc[split.train])
+    reference = with_norms(reference, train_labels["category"], features.iloc[split.train])
     return TrainingSet(labels, features, split, reference)
 
 
-def fit_model(study: TrainingSet, recipe: Recipe, progress: Progress) -> FittedModel:
-    """Choose the number of trees on the validation folds, fit on the training rows, calibrate on the later slice.
+def fit_model(training_set: TrainingSet, recipe: Recipe, progress: Progress) -> FittedModel:
+    """Choose the number of trees on the validation folds, fit on the training rows, calibrate on the calibration rows.
 
-    Where laboratories count, the booster is fitted net of them, and calibrated for the average one.
+    Where laboratories differ significantly, their effects are an offset of the booster, which is calibrated for the
+    average one.
     """
-    taught = study.labels.iloc[study.split.train]
-    lesson = training_rows(taught, study.matrix(study.split.train), recipe)
-    folds = validation_folds(taught.reset_index(drop=True), recipe.split)
+    train_labels = training_set.labels.iloc[training_set.split.train]
+    rows = build_training_rows(train_labels, training_set.matrix(training_set.split.train), recipe)
+    folds = validation_folds(train_labels.reset_index(drop=True), recipe.split)
     with progress.step("Fitting", len(folds) + 3, "fits") as advance:
-        trees, losses = choose_trees(lesson, folds, DIRECTIONS, recipe)
+        trees, losses = choose_trees(rows, folds, DIRECTIONS, recipe)
         advance(len(folds))
-        booster = lab_blind = fit_booster(lesson, FEATURE_NAMES, DIRECTIONS, recipe, trees)
+        booster = lab_blind = fit_booster(rows, FEATURE_NAMES, DIRECTIONS, recipe, trees)
         advance(1)
-        unseen = cross_margins(lesson, taught["group"].tolist(), DIRECTIONS, recipe, trees)
-        tester = fit_lab_effects(unseen, taught)
-        if tester.counted:
-            lesson = replace(lesson, offset=tester.offset(taught["lab_id"]))
-            booster = fit_booster(lesson, FEATURE_NAMES, DIRECTIONS, recipe, trees)
-            unseen = cross_margins(lesson, taught["group"].tolist(), DIRECTIONS, recipe, trees)
+        cross_fitted = cross_fit_margins(rows, train_labels["group"].tolist(), DIRECTIONS, recipe, trees)
+        lab_effects = fit_lab_effects(cross_fitted, train_labels)
+        if lab_effects.significant:
+            rows = replace(rows, offset=lab_effects.offset(train_labels["lab_id"]))
+            booster = fit_booster(rows, FEATURE_NAMES, DIRECTIONS, recipe, trees)
+            cross_fitted = cross_fit_margins(rows, train_labels["group"].tolist(), DIRECTIONS, recipe, trees)
         advance(1)
-        later = np.asarray(booster.predict(study.matrix(study.split.calibration), raw_score=True), dtype=np.float64)
-        of_tested, calibration = _calibrations(study, np.concatenate([unseen, later]), tester, recipe)
+        later = predict_margin(booster, training_set.matrix(training_set.split.calibration))
+        margins = np.concatenate([cross_fitted, later])
+        uncorrected, calibration = _fit_calibrations(training_set, margins, lab_effects, recipe)
         advance(1)
-    return FittedModel(booster, calibration, trees, losses, of_tested, tester, lab_blind)
+    return FittedModel(booster, calibration, trees, losses, uncorrected, lab_effects, lab_blind)
 
 
-def _calibrations(
-    study: TrainingSet, margins: Floats, tester: LabEffects, recipe: Recipe
+def _fit_calibrations(
+    training_set: TrainingSet, margins: Floats, lab_effects: LabEffects, recipe: Recipe
 ) -> tuple[Calibration, Calibration]:
-    """The calibration for the tested and for the catalogue, at the average laboratory.
+    """Calibrations for the tested SKUs and for the catalogue, at the average laboratory.
 
     `margins` are those of the training rows, by boosters that did not see them, then of the calibration rows. All of
-    them tell how far the tested are from the catalogue at the same score; the level comes from the calibration rows.
+    them estimate the selection shift at the same score; the level comes from the calibration rows.
     """
-    taught, later = (study.labels.iloc[rows] for rows in (study.split.train, study.split.calibration))
-    weighed = pd.concat([taught, later])
-    unseen, known = np.split(margins + tester.offset(weighed["lab_id"]), [len(taught)])
-    told = calibrate_margins(known, later, recipe.seed)
-    p_fail = np.concatenate([platt(unseen, taught["failed"].to_numpy(), unseen), told.p_fail(known)])
-    shift = fitted_shift(p_fail, weighed["failed"].to_numpy(), logged_stratum(weighed))
-    of_tested = tester.averaged(told)
-    return of_tested, of_tested if shift is None else of_tested.for_catalogue(shift)
+    train_labels, later = (
+        training_set.labels.iloc[rows] for rows in (training_set.split.train, training_set.split.calibration)
+    )
+    all_labels = pd.concat([train_labels, later])
+    cross_fitted, known = np.split(margins + lab_effects.offset(all_labels["lab_id"]), [len(train_labels)])
+    calibration = calibrate_margins(known, later, recipe.seed)
+    failed = all_labels["failed"].to_numpy()
+    p_fail = np.concatenate([platt(cross_fitted, failed[: len(train_labels)], cross_fitted), calibration.p_fail(known)])
+    shift = fit_selection_shift(p_fail, failed, logged_stratum(all_labels))
+    uncorrected = lab_effects.average_over_labs(calibration)
+    return uncorrected, uncorrected if shift is None else uncorrected.for_catalogue(shift)
 
 
-def training_rows(labels: pd.DataFrame, matrix: Floats, recipe: Recipe) -> TrainingRows:
-    """The labels and their features (n, f) as rows that teach, weighed as the recipe says."""
+def build_training_rows(labels: pd.DataFrame, matrix: Floats, recipe: Recipe) -> TrainingRows:
+    """Labels and their features (n, f) as training rows, with the recipe's weights."""
     failed = labels["failed"].to_numpy()
     weights = np.where(failed, recipe.weights.failure_weight, 1.0)
     if recipe.weights.propensity:
@@ -176,8 +180,15 @@ def training_rows(labels: pd.DataFrame, matrix: Floats, recipe: Recipe) -> Train
     return TrainingRows(matrix, failed, None if (weights == 1).all() else weights)
 
 
+def refit_rows(training_set: TrainingSet, model: FittedModel, recipe: Recipe) -> TrainingRows:
+    """Training rows weighted by `recipe`, with the laboratory offset that the model was fitted with."""
+    labels = training_set.labels.iloc[training_set.split.train]
+    rows = build_training_rows(labels, training_set.matrix(training_set.split.train), recipe)
+    return replace(rows, offset=model.lab_effects.offset(labels["lab_id"])) if model.lab_effects.significant else rows
+
+
 def calibrate_margins(margin: Floats, labels: pd.DataFrame, seed: int) -> Calibration:
-    """The calibration of margins the booster gave to later labels, with quarters as the periods of drift."""
+    """Calibration of margins (n) of the labels, with quarters as the periods of drift."""
     quarters = labels["as_of"].dt.year * 4 + labels["as_of"].dt.quarter
     return fit_calibration(
         margin, labels["failed"].to_numpy(float), suppliers=labels["supplier_id"].to_numpy(dtype=str),

@@ -1,4 +1,4 @@
-"""The learned reference: what features and reasons need to know of the world, fitted on labels before a day."""
+"""Fitted tables: priors of rates, target-encoded categories and title words (out of fold for training), norms."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -35,31 +35,31 @@ UNITS = {"return": "returned", "safety_return": "safety", "quality_return": "qua
 
 
 def fit_rates(tables: Tables, labels: pd.DataFrame, until: date) -> Mapping[str, Prior]:
-    """The prior of every rate in UNTRAINED_RATES, from `labels` and from what `tables` knew before `until`.
+    """Prior of every rate in UNTRAINED_RATES, from `labels` and from what `tables` knew before `until`.
 
-    A rate for which fewer than FEWEST_GROUPS entities were seen twice keeps its untrained prior.
+    A rate with fewer than FEWEST_GROUPS entities of two or more rows has its untrained prior.
     """
     fitted = {rate: label_prior(labels, rate) for rate in ENTITY_KEYS}
     critical = labels.assign(failed=labels["failed"] & (labels["severity"] == "critical"))
     fitted["critical_fail"] = label_prior(critical, "critical_fail")
-    for rate, counted in _counted(tables, until).items():
+    for rate, counted in _count_by_entity(tables, until).items():
         tallies = tables.backend.to_pyarrow(counted).to_pandas()
         fitted[rate] = beta_prior(tallies["hits"].to_numpy(float), tallies["trials"].to_numpy(float), rate)
     return fitted
 
 
 def label_prior(labels: pd.DataFrame, rate: str) -> Prior:
-    """The prior of a rate that the labels alone tell: that of an entity of ENTITY_KEYS, or of the supplier."""
+    """Prior of a rate that the labels alone determine: of an entity of ENTITY_KEYS, or of the supplier."""
     keys = list(ENTITY_KEYS.get(rate, ("supplier_id",)))
     by_entity = labels.dropna(subset=keys).groupby(keys)["failed"].agg(["sum", "count"])
     return beta_prior(by_entity["sum"].to_numpy(float), by_entity["count"].to_numpy(float), rate)
 
 
 def beta_prior(hits: Floats, trials: Floats, rate: str) -> Prior:
-    """The mean and strength of the beta distribution behind `hits` of `trials` of each entity.
+    """Beta prior (mean, strength) of `hits` of `trials` of each entity.
 
-    The strength follows from the correlation inside entities that the spread of their shares shows (analysis of
-    variance estimator; Kleinman, J. Am. Stat. Assoc. 68 (1973) 46), kept between WEAKEST and STRONGEST.
+    The strength follows from the correlation inside entities in the spread of their shares (analysis of variance
+    estimator; Kleinman, J. Am. Stat. Assoc. 68 (1973) 46), clipped between WEAKEST and STRONGEST.
     """
     order = np.lexsort((hits, trials))  # DuckDB groups in any order, and sums of floats depend on it
     hits, trials = hits[order][trials[order] > 0], trials[order][trials[order] > 0]
@@ -73,8 +73,8 @@ def beta_prior(hits: Floats, trials: Floats, rate: str) -> Prior:
     return Prior(mean, float(np.clip(strength, WEAKEST, STRONGEST)))
 
 
-def _counted(tables: Tables, until: date) -> Mapping[str, ir.Table]:
-    """For each rate that tables other than the labels tell, hits and trials per entity known before `until`."""
+def _count_by_entity(tables: Tables, until: date) -> Mapping[str, ir.Table]:
+    """Table of hits and trials per entity known before `until`, of each rate that other tables than the labels give."""
     before = ibis.date(until.isoformat())
     counted: dict[str, ir.Table] = {}
     tests = tables["lab_tests"].filter(
@@ -83,18 +83,18 @@ def _counted(tables: Tables, until: date) -> Mapping[str, ir.Table]:
         )
     )
     owned = tests.join(tables["skus"].select("sku_id", "market", "supplier_id"), ["sku_id", "market"])
-    counted["golden_pass"] = _tallied(owned, ["supplier_id"], owned.result == "pass")
+    counted["golden_pass"] = _tally(owned, ["supplier_id"], owned.result == "pass")
     if tables.has("certificates"):
         certificates = tables["certificates"].filter(lambda row: row.known_on < before)
         ended = certificates.group_by("supplier_id", "certificate_id").aggregate(
             refuted=certificates.status.isin(["out_of_scope", "denied", "withdrawn"]).any()
         )
-        counted["refuted_certificate"] = _tallied(ended, ["supplier_id"], ended.refuted)
+        counted["refuted_certificate"] = _tally(ended, ["supplier_id"], ended.refuted)
     if tables.has("reviews"):
         reviews = read_reviews(tables).filter(lambda row: row.known_on < before)
         rated = reviews.drop_null("rating")
-        counted["low_rating"] = _tallied(rated, ["sku_id", "market"], rated.rating <= 2)
-        counted["hazard_review"] = _tallied(reviews, ["sku_id", "market"], reviews.hazard)
+        counted["low_rating"] = _tally(rated, ["sku_id", "market"], rated.rating <= 2)
+        counted["hazard_review"] = _tally(reviews, ["sku_id", "market"], reviews.hazard)
     if tables.has("orders") and tables.has("returns"):
         flow = sales_and_returns(tables).filter(lambda row: row.known_on < before)
         for rate, column in UNITS.items():
@@ -103,17 +103,17 @@ def _counted(tables: Tables, until: date) -> Mapping[str, ir.Table]:
     return counted
 
 
-def _tallied(rows: ir.Table, keys: list[str], hit: ir.BooleanValue) -> ir.Table:
+def _tally(rows: ir.Table, keys: list[str], hit: ir.BooleanValue) -> ir.Table:
     marked = rows.select(*keys, hit=hit.ifelse(1, 0))
     return marked.group_by(keys).aggregate(hits=marked.hit.sum(), trials=marked.count()).select("hits", "trials")
 
 
 def fit_title_words(titles: Sequence[str | None], failed: Truths, recipe: TitleRecipe) -> pa.Table:
-    """The learned `title_words` (word, weight in log-odds) from title keys and what happened to them.
+    """Table `title_words` (word, weight in log-odds), fitted on title keys and their outcomes.
 
     Ridge logistic regression on the title's distinct words, each as 1 / sqrt(number of words), so that the sum of a
-    title's weights over that root is its signal, the way the feature computes it. Weights are whole millionths.
-    Words in fewer than `fewest_titles` different titles are not learned; without a word, or with one class, the
+    title's weights over that root is its signal, as the feature computes it. Weights are whole millionths.
+    Words in fewer than `fewest_titles` different titles are left out; without a word, or with one class, the
     table is empty.
     """
     words = [_words(title) for title in titles]
@@ -127,27 +127,27 @@ def fit_title_words(titles: Sequence[str | None], failed: Truths, recipe: TitleR
 
 
 def title_signals(titles: Sequence[str | None], learned: pa.Table) -> Floats:
-    """The signal of each title key under the `learned` words, as the feature `title_signal`; NaN without a word."""
+    """Signal of each title key under the `learned` words, as the feature `title_signal`; NaN without a word."""
     weights = dict(zip(learned["word"].to_pylist(), learned["weight"].to_pylist(), strict=True))
     return np.asarray([_signal(_words(title), weights) for title in titles], dtype=np.float64)
 
 
 def out_of_fold_signals(labels: pd.DataFrame, parts: "np.typing.NDArray[np.int64]", recipe: TitleRecipe) -> Floats:
-    """The signal of each labelled row (title_key, failed) under words learned from neither its part nor its title.
+    """Signal of each labelled row (title_key, failed) under words fitted without its part and its title.
 
-    `parts` (n) numbers the part that each row's group belongs to.
+    `parts` (n) is the fold of each row's group.
     """
     titles, failed = labels["title_key"], labels["failed"].to_numpy()
     signals = np.full(len(labels), np.nan)
     for part in np.unique(parts):
         own = parts == part
         others = ~own & ~titles.isin(titles[own].dropna()).to_numpy()
-        learned = fit_title_words(texts_of(titles[others]), failed[others], recipe)
-        signals[own] = title_signals(texts_of(titles[own]), learned)
+        learned = fit_title_words(title_texts(titles[others]), failed[others], recipe)
+        signals[own] = title_signals(title_texts(titles[own]), learned)
     return signals
 
 
-def texts_of(titles: "pd.Series[str]") -> list[str | None]:
+def title_texts(titles: "pd.Series[str]") -> list[str | None]:
     """Title keys as texts, None where there is none."""
     return [title if isinstance(title, str) else None for title in titles]
 
@@ -165,8 +165,8 @@ def _signal(words: Sequence[str], weights: dict[str, float]) -> float:
 
 def _vocabulary(titles: Sequence[str | None], recipe: TitleRecipe) -> dict[str, int]:
     spread = Counter(word for title in {title for title in titles if isinstance(title, str)} for word in _words(title))
-    kept = sorted((-count, word) for word, count in spread.items() if count >= recipe.fewest_titles)
-    return {word: column for column, word in enumerate(sorted(word for _, word in kept[: recipe.most_words]))}
+    ranked = sorted((-count, word) for word, count in spread.items() if count >= recipe.fewest_titles)
+    return {word: column for column, word in enumerate(sorted(word for _, word in ranked[: recipe.most_words]))}
 
 
 def _design(words: Sequence[Sequence[str]], vocabulary: dict[str, int]) -> csr_array:
@@ -181,49 +181,49 @@ def _design(words: Sequence[Sequence[str]], vocabulary: dict[str, int]) -> csr_a
 
 
 LEARNED_FROM_LABELS = ("title_signal", "category_fail_rate_learned")
-"""Features that look a row's own label up unless they are learned without it."""
+"""Target-encoded features, which must be fitted out of fold for training rows."""
 
 
 def fit_reference(tables: Tables, labels: pd.DataFrame, until: date, recipe: TitleRecipe) -> FittedTables:
-    """Rates, categories and title words from `labels` (all known before `until`); the norms come with the features."""
+    """Fitted tables of rates, categories and title words from `labels` (all known before `until`), without norms."""
     rates = fit_rates(tables, labels, until)
     return FittedTables({
         "rates": rates_table(rates),
         "categories": _categories(tables, labels, until, rates["category_fail"]),
-        "title_words": fit_title_words(texts_of(labels["title_key"]), labels["failed"].to_numpy(), recipe),
+        "title_words": fit_title_words(title_texts(labels["title_key"]), labels["failed"].to_numpy(), recipe),
     })  # fmt: skip
 
 
 def out_of_fold(labels: pd.DataFrame, parts: Rows, prior: Prior, recipe: TitleRecipe) -> pd.DataFrame:
-    """The columns LEARNED_FROM_LABELS for labels that teach, each learned without its part.
+    """Columns LEARNED_FROM_LABELS of training labels, each row encoded without its fold.
 
-    `parts` (n) numbers the part that each row's group belongs to, `prior` is that of a category's fail rate. Without
-    this the columns would tell the label.
+    `parts` (n) is the fold of each row's group, `prior` that of a category's fail rate. Otherwise the columns would
+    leak the label.
     """
     rates = np.full(len(labels), np.nan)
     for part in np.unique(parts):
         own = parts == part
-        rates[own] = _rates_of(labels[own], category_rates(labels[~own], prior))
+        rates[own] = _category_rate_column(labels[own], category_rates(labels[~own], prior))
     signals = out_of_fold_signals(labels, parts, recipe)
     return pd.DataFrame({"title_signal": signals, "category_fail_rate_learned": rates}, index=labels.index)
 
 
-def look_up_rates(asked: pd.DataFrame, labels: pd.DataFrame, prior: Prior, recipe: TitleRecipe) -> pd.DataFrame:
-    """The columns LEARNED_FROM_LABELS for the rows `asked`, learned from `labels`, as scoring would look them up."""
-    words = fit_title_words(texts_of(labels["title_key"]), labels["failed"].to_numpy(), recipe)
+def look_up_rates(rows: pd.DataFrame, labels: pd.DataFrame, prior: Prior, recipe: TitleRecipe) -> pd.DataFrame:
+    """Columns LEARNED_FROM_LABELS of `rows`, fitted on `labels`, as scoring looks them up."""
+    words = fit_title_words(title_texts(labels["title_key"]), labels["failed"].to_numpy(), recipe)
     return pd.DataFrame({
-        "title_signal": title_signals(texts_of(asked["title_key"]), words),
-        "category_fail_rate_learned": _rates_of(asked, category_rates(labels, prior)),
-    }, index=asked.index)  # fmt: skip
+        "title_signal": title_signals(title_texts(rows["title_key"]), words),
+        "category_fail_rate_learned": _category_rate_column(rows, category_rates(labels, prior)),
+    }, index=rows.index)  # fmt: skip
 
 
-def _rates_of(asked: pd.DataFrame, learned: pd.DataFrame) -> Floats:
-    keys = pd.MultiIndex.from_frame(asked[["category", "market"]])
+def _category_rate_column(rows: pd.DataFrame, learned: pd.DataFrame) -> Floats:
+    keys = pd.MultiIndex.from_frame(rows[["category", "market"]])
     return np.asarray(learned["fail_rate"].reindex(keys), dtype=np.float64)
 
 
 def with_norms(reference: FittedTables, categories: "pd.Series[str]", features: pd.DataFrame) -> FittedTables:
-    """`reference` with the median of each feature in each category; medians of nothing are left out."""
+    """`reference` with the table `norms`: the median of each feature in each category, without empty medians."""
     medians = features.groupby(categories.to_numpy()).median().copy()
     long = medians.rename_axis("category").reset_index().melt("category", var_name="feature", value_name="median")
     norms = pa.Table.from_pandas(long.dropna(subset=["median"]), schema=SCHEMAS["norms"], preserve_index=False)
@@ -231,10 +231,10 @@ def with_norms(reference: FittedTables, categories: "pd.Series[str]", features: 
 
 
 def category_rates(labels: pd.DataFrame, prior: Prior) -> pd.DataFrame:
-    """`tests` and smoothed `fail_rate` by (category, market)."""
-    seen = labels.groupby(["category", "market"])["failed"].agg(tests="count", fails="sum")
-    rate = (seen["fails"] + prior.mean * prior.strength) / (seen["tests"] + prior.strength)
-    return pd.DataFrame({"tests": seen["tests"], "fail_rate": rate})
+    """Table of `tests` and smoothed `fail_rate` by (category, market)."""
+    tallies = labels.groupby(["category", "market"])["failed"].agg(tests="count", fails="sum")
+    rate = (tallies["fails"] + prior.mean * prior.strength) / (tallies["tests"] + prior.strength)
+    return pd.DataFrame({"tests": tallies["tests"], "fail_rate": rate})
 
 
 def _categories(tables: Tables, labels: pd.DataFrame, until: date, prior: Prior) -> pa.Table:

@@ -1,4 +1,4 @@
-"""A challenger beside the champion: both judged on the same tests, none of which taught either."""
+"""Paired comparison of a challenger with the champion, on tests that neither was fitted on."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -14,44 +14,44 @@ from features.point_in_time import feature_frame
 from features.registry import FEATURE_NAMES
 from features.version import feature_version
 from models.artifact import Artifact, ArtifactParts
-from models.risk_bands import bands_in_force
+from models.risk_bands import floor_for_testing
 from training import metrics
 from training.dataset.labels import build_labels
-from training.evaluation.fairness_groups import groups_of
+from training.evaluation.fairness_groups import group_tests
 from training.evaluation.skill import EvaluationSet, Predictions, budget_tests, to_json
+from training.fitting.booster import predict_margin
 from training.fitting.target_encoding import feature_matrix
-from training.lifecycle.promotion_rules import promotion_policy_in_force
-from training.metrics import Floats, MetricWithInterval, metric_with_interval, supplier_weights
+from training.metrics import Floats, metric_with_interval, supplier_weights
+from training.promotion_policy import promotion_policy_in_force
 from training.recipe import recipe_from_text
 
-Told = dict[str, Any]
-TESTING = ("test", "priority_test")
+JsonObject = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class PairedComparison:
-    """Judged tests and what decides over them.
+    """Tests of a comparison and the policy applied to them.
 
     `groups` has a row per test and a column per way of dividing sellers; `floor` is the probability from which a SKU
     is tested, `level` that of the gain's interval.
     """
 
-    judged: EvaluationSet
+    held_out: EvaluationSet
     groups: pd.DataFrame
     floor: float
     level: float
 
 
-def compare_with_champion(tables: Tables, candidate: ArtifactParts, champion: Artifact, on: date) -> Told:
-    """How a candidate stands beside the champion on the tests of `tables` that neither learned from, as JSON.
+def compare_with_champion(tables: Tables, candidate: ArtifactParts, champion: Artifact, on: date) -> JsonObject:
+    """JSON of the candidate compared with the champion on the tests of `tables` that neither was fitted on.
 
     A test counts as failed by the candidate's label rule; policy is that of the day `on`. See `compare` for the
-    numbers; `version` is the champion's and `from` the first day judged. Where the two cannot be compared,
-    `incomparable` says why and there are no numbers.
+    numbers; `version` is the champion's and `from` the first day of the tests. Where the two cannot be compared,
+    `incomparable` is the reason and there are no numbers.
     """
-    beside = {"version": champion.version}
+    header = {"version": champion.version}
     if champion.feature_version != feature_version():
-        return {**beside, "incomparable": (
+        return {**header, "incomparable": (
             f"the champion {champion.version} reads features {champion.feature_version} and this code computes "
             f"{feature_version()}, so both cannot be judged on the same rows"
         )}  # fmt: skip
@@ -60,93 +60,77 @@ def compare_with_champion(tables: Tables, candidate: ArtifactParts, champion: Ar
     labels = build_labels(tables, rule=recipe.labels)
     tests = labels[labels["as_of"] >= pd.Timestamp(first)]
     if not 0 < int(tests["failed"].sum()) < len(tests):
-        return {**beside, "incomparable": f"of {len(tests)} tests from {first} on, which neither model learned from, "
+        return {**header, "incomparable": f"of {len(tests)} tests from {first} on, which neither model learned from, "
                                           f"{int(tests['failed'].sum())} failed: too few to compare"}  # fmt: skip
     weights = supplier_weights(tests["supplier_id"].tolist(), recipe.evaluation.replicates, recipe.seed)
-    contest = PairedComparison(
+    comparison = PairedComparison(
         EvaluationSet(tests["failed"].to_numpy(), weights, budget_tests(tests, recipe.evaluation)),
-        groups_of(tables, tests),
-        floor=testing_floor(on),
+        group_tests(tables, tests),
+        floor=floor_for_testing(on),
         level=promotion_policy_in_force(on).findings.level,
     )
-    found = compare(predictions_of(candidate, tables, tests), predictions_of(champion, tables, tests), contest)
-    return {**beside, "from": first.isoformat(), **found}
+    result = compare(predict_tests(candidate, tables, tests), predict_tests(champion, tables, tests), comparison)
+    return {**header, "from": first.isoformat(), **result}
 
 
-def predictions_of(parts: ArtifactParts, tables: Tables, tests: pd.DataFrame) -> Predictions:
-    """What the model says of each of these tests (sku_id, market, as_of), by what was known before its day."""
+def predict_tests(parts: ArtifactParts, tables: Tables, tests: pd.DataFrame) -> Predictions:
+    """Predictions of the model for tests (sku_id, market, as_of), by what was known before their day."""
     features = feature_frame(tables, tests[["sku_id", "market", "as_of"]], parts.reference)[list(FEATURE_NAMES)]
-    margin = margins_of(parts, feature_matrix(features))
+    margin = predict_margins(parts, feature_matrix(features))
     return Predictions(margin, parts.calibration.p_fail(margin))
 
 
-def margins_of(parts: ArtifactParts, matrix: Floats) -> Floats:
-    """The raw log-odds (n) that the model gives to rows of features (n, f)."""
-    booster = lgb.Booster(model_str=parts.booster_text)
-    return np.asarray(booster.predict(matrix, raw_score=True), dtype=np.float64)
+def predict_margins(parts: ArtifactParts, matrix: Floats) -> Floats:
+    """Margins (n, raw log-odds) of rows of features (n, f)."""
+    return predict_margin(lgb.Booster(model_str=parts.booster_text), matrix)
 
 
-def compare(challenger: Predictions, champion: Predictions, contest: PairedComparison) -> Told:
-    """How the challenger stands beside the champion, as JSON.
+def compare(challenger: Predictions, champion: Predictions, comparison: PairedComparison) -> JsonObject:
+    """JSON of the challenger compared with the champion.
 
     `found` and `found_by_champion` are failures among the `tests` riskiest that the budget pays for; `gain` is their
     difference as a share of the champion's, `auc_gain` a plain difference (above 0 is better for the
     challenger), each with its interval over suppliers, both models on each resampling. `groups` tells needless tests:
     the share of compliant SKUs at or above the floor by either model, and how much `worse` the challenger is.
     """
-    judged, count = contest.judged, len(contest.judged.failed)
-    depth = min(judged.budget, count)
-    ranks = [metrics.rank_scores(claim.margin, judged.failed) for claim in (challenger, champion)]
-    found = [metrics.rate_of_riskiest(each, judged.weights, depth / count) * depth for each in ranks]
-    areas = [metrics.auc(each, judged.weights) for each in ranks]
+    held_out, count = comparison.held_out, len(comparison.held_out.failed)
+    depth = min(held_out.budget, count)
+    ranks = [metrics.rank_scores(each.margin, held_out.failed) for each in (challenger, champion)]
+    failures_found = [metrics.rate_of_riskiest(each, held_out.weights, depth / count) * depth for each in ranks]
+    areas = [metrics.auc(each, held_out.weights) for each in ranks]
     with np.errstate(divide="ignore", invalid="ignore"):
-        gain = np.where(found[1] > 0, found[0] / found[1] - 1, np.nan)
+        gain = np.where(failures_found[1] > 0, failures_found[0] / failures_found[1] - 1, np.nan)
     return {
-        "n": count, "failures": int(judged.failed.sum()), "tests": depth,
-        "found": float(found[0][0]), "found_by_champion": float(found[1][0]),
-        **to_json("gain", _at_level(gain, contest.level)),
+        "n": count, "failures": int(held_out.failed.sum()), "tests": depth,
+        "found": float(failures_found[0][0]), "found_by_champion": float(failures_found[1][0]),
+        **to_json("gain", metric_with_interval(gain, level=comparison.level)),
         **to_json("auc_gain", metric_with_interval(areas[0] - areas[1])),
-        "groups": _groups(challenger, champion, contest),
+        "groups": _groups(challenger, champion, comparison),
     }  # fmt: skip
 
 
-def _groups(challenger: Predictions, champion: Predictions, contest: PairedComparison) -> list[Told]:
+def _groups(challenger: Predictions, champion: Predictions, comparison: PairedComparison) -> list[JsonObject]:
     return [
-        {"dimension": str(dimension), "group": str(group), **_needless(challenger, champion, contest, members)}
-        for dimension in contest.groups.columns
-        for group in sorted(contest.groups[dimension].dropna().unique())
-        for members in [(contest.groups[dimension] == group).to_numpy()]
-        if (members & ~contest.judged.failed).any()
+        {"dimension": str(dimension), "group": str(group), **_needless_tests(challenger, champion, comparison, members)}
+        for dimension in comparison.groups.columns
+        for group in sorted(comparison.groups[dimension].dropna().unique())
+        for members in [(comparison.groups[dimension] == group).to_numpy()]
+        if (members & ~comparison.held_out.failed).any()
     ]
 
 
-def _needless(
-    challenger: Predictions, champion: Predictions, contest: PairedComparison, members: npt.NDArray[np.bool_]
-) -> Told:
-    compliant = members & ~contest.judged.failed
-    weights = contest.judged.weights[:, compliant]
+def _needless_tests(
+    challenger: Predictions, champion: Predictions, comparison: PairedComparison, members: npt.NDArray[np.bool_]
+) -> JsonObject:
+    compliant = members & ~comparison.held_out.failed
+    weights = comparison.held_out.weights[:, compliant]
     total = weights.sum(axis=1)
     with np.errstate(invalid="ignore"):
         shares = [
-            (weights * (claim.p_fail[compliant] >= contest.floor)).sum(axis=1) / total
-            for claim in (challenger, champion)
+            (weights * (each.p_fail[compliant] >= comparison.floor)).sum(axis=1) / total
+            for each in (challenger, champion)
         ]
     return {
         "compliant": int(compliant.sum()), "challenger": float(shares[0][0]), "champion": float(shares[1][0]),
         **to_json("worse", metric_with_interval(shares[0] - shares[1])),
     }  # fmt: skip
-
-
-def _at_level(values: Floats, level: float) -> MetricWithInterval:
-    spread = values[1:][~np.isnan(values[1:])]
-    if np.isnan(values[0]) or len(spread) == 0:
-        return MetricWithInterval(float(values[0]), float("nan"), float("nan"))
-    low, high = np.quantile(spread, [(1 - level) / 2, (1 + level) / 2])
-    return MetricWithInterval(float(values[0]), float(low), float(high))
-
-
-def testing_floor(on: date) -> float:
-    """The probability from which a band asks for a test; 1 where none does."""
-    bands = bands_in_force(on)
-    floors = (floor for floor, action in zip(bands.floors, bands.actions, strict=True) if action in TESTING)
-    return min(floors, default=1.0)

@@ -1,4 +1,4 @@
-"""Which model was champion after which, decided by whom and why, as the ledger tells it."""
+"""Changes of champion in the audit log: which model followed which, decided by whom and why."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from data.database.connection import open_database
 from data.settings import Settings
 
 SUBJECT = "champion"
-"""The subject under which the ledger keeps every succession."""
+"""Subject of these events in the audit log."""
 
 Act = Literal["promote", "rollback"]
 
@@ -36,9 +36,9 @@ class ChampionDecision:
 
 @dataclass(frozen=True)
 class ChampionChange:
-    """`version` took the place of `previous` by an act of promote or rollback, on the ISO day `on`.
+    """`version` replaced `previous` by an act of promote or rollback, on the ISO day `on`.
 
-    `broken` names the rules that did not hold, `policy` the version of the rules, None where none was asked.
+    `broken` names the rules that did not hold, `policy` the version of the rules, None where none applied.
     """
 
     act: Act
@@ -52,18 +52,18 @@ class ChampionChange:
 
 
 def champion_changes(settings: Settings) -> tuple[ChampionChange, ...]:
-    """Every succession in the ledger, the oldest first."""
-    with _ledger(settings) as engine, closing(audit_log.audit_rows(engine, SUBJECT)) as rows:
+    """Every change of champion, the oldest first."""
+    with _open_audit_log(settings) as engine, closing(audit_log.audit_rows(engine, SUBJECT)) as rows:
         return tuple(_champion_change(row) for row in rows)
 
 
 def record_change(
     settings: Settings, act: Act, version: str, previous: str | None, decision: ChampionDecision
 ) -> ChampionChange:
-    """Record a change of champion in the ledger."""
+    """Append a change of champion to the audit log."""
     content = {"previous": previous, "why": decision.why, "force": decision.force, "broken": list(decision.broken)}
     versions = audit_log.Versions(model=version, policy=decision.policy)
-    with _ledger(settings) as engine:
+    with _open_audit_log(settings) as engine:
         return _champion_change(
             audit_log.record_event(
                 engine, audit_log.AuditEvent(decision.by, act, SUBJECT, content, versions), decision.at
@@ -71,32 +71,32 @@ def record_change(
         )
 
 
-def champion_stack(lines: Sequence[ChampionChange]) -> tuple[str, ...]:
+def champion_stack(changes: Sequence[ChampionChange]) -> tuple[str, ...]:
     """The champions that a rollback steps back through, the present one last.
 
-    A promotion adds one, a rollback takes the last away: what was rolled back is not come back to.
+    A promotion adds one, a rollback removes the last; a model that was rolled back is not restored by another rollback.
     """
-    standing: list[str] = []
-    for line in lines:
-        if line.act == "rollback":
-            standing = standing[:-1]
-        elif not standing and line.previous is not None:
-            standing = [line.previous]
-        if standing[-1:] != [line.version]:
-            standing.append(line.version)
-    return tuple(standing)
+    stack: list[str] = []
+    for change in changes:
+        if change.act == "rollback":
+            stack = stack[:-1]
+        elif not stack and change.previous is not None:
+            stack = [change.previous]
+        if stack[-1:] != [change.version]:
+            stack.append(change.version)
+    return tuple(stack)
 
 
 def _champion_change(row: audit_log.AuditRow) -> ChampionChange:
-    told = json.loads(row.content)
+    content = json.loads(row.content)
     return ChampionChange(
-        "rollback" if row.action == "rollback" else "promote", row.model_version or "", told["previous"],
-        row.recorded_at[:10], row.actor, told["why"], tuple(told["broken"]), row.policy_version,
+        "rollback" if row.action == "rollback" else "promote", row.model_version or "", content["previous"],
+        row.recorded_at[:10], row.actor, content["why"], tuple(content["broken"]), row.policy_version,
     )  # fmt: skip
 
 
 @contextmanager
-def _ledger(settings: Settings) -> Iterator[sa.Engine]:
+def _open_audit_log(settings: Settings) -> Iterator[sa.Engine]:
     engine = open_database(settings.database_address)
     try:
         yield engine

@@ -1,4 +1,4 @@
-"""The numbers of a run that MLflow compares: flat metrics by path, curves by step, one line of description."""
+"""Metrics of an MLflow run: flat numbers by path, curves by step, one line of description."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -33,17 +33,17 @@ def flat_metrics(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, floa
 
 
 def headline(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers of a run that are compared between runs; the rest is in the artifact's `metrics.json`."""
+    """Metrics (by path) that are compared between runs; the rest is in the artifact's `metrics.json`."""
     chosen = {key: value for key, value in metrics.items() if key not in NOT_COMPARED}
-    beside = {
+    baselines = {
         name: {key: value for key, value in skills.items() if key.removesuffix("_interval") in OF_BASELINES}
         for name, skills in metrics["baselines"].items()
     }
-    return flat_metrics({**chosen, "baselines": beside})
+    return flat_metrics({**chosen, "baselines": baselines})
 
 
 def metric_curves(metrics: Mapping[str, Any]) -> Iterator[tuple[int, dict[str, float]]]:
-    """What has a course, as points by step: months, and skills by number of labels."""
+    """Points by step: months, and metrics by number of labels."""
     for step, month in enumerate(metrics.get("months", ())):
         yield step, flat_metrics({"by_month": {"share_failed": month["base_rate"], "p_fail": month["p_fail"]}})
     for point in metrics.get("learning_curve", {}).get("points", ()):

@@ -1,4 +1,4 @@
-"""What MLflow remembers: runs, trials, registered versions and who is champion. The only file that imports mlflow."""
+"""MLflow: runs, trials, registered versions and aliases. The only file that imports mlflow."""
 
 import json
 import logging
@@ -30,10 +30,10 @@ def code_version(folder: Path = HERE) -> str:
 
     `unknown` where there is neither.
     """
-    question = ["git", "-C", str(folder), "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"]
+    command = ["git", "-C", str(folder), "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"]
     try:
-        told = subprocess.run(question, capture_output=True, text=True, check=True)  # noqa: S603 - no input of others
-        return told.stdout.strip()
+        result = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - no input of others
+        return result.stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         pass
     try:
@@ -53,7 +53,7 @@ LONGEST_BATCH = 900
 
 @dataclass(frozen=True)
 class LoggedRun:
-    """What one training leaves behind.
+    """Files and metrics of one training run.
 
     The model's version and the folder of its artifact, a folder with `plots` and pages for people, its metrics and
     the fingerprint of its tables.
@@ -67,14 +67,14 @@ class LoggedRun:
 
 
 def log_training(settings: Settings, recipe: Recipe, tracked: LoggedRun) -> None:
-    """Log a run and register the model as challenger. The run ends as failed when logging breaks off."""
+    """Log a run and register the model as challenger. The run ends as failed when logging raises."""
     client = _client(settings)
     tags = {
         **_source("train"), VERSION_TAG: tracked.version, "recipe": recipe.name, "recipe_sha256": recipe.digest,
         "data_fingerprint": tracked.fingerprint, "mlflow.note.content": description(tracked.metrics),
     }  # fmt: skip
     with _run(client, settings, NAME, tracked.version, tags) as run:
-        _log_params(client, run, recipe.flat())
+        _log_params(client, run, recipe.flatten())
         _log_metrics(client, run, headline(tracked.metrics))
         for step, points in metric_curves(tracked.metrics):
             _log_metrics(client, run, points, step)
@@ -86,24 +86,25 @@ def log_training(settings: Settings, recipe: Recipe, tracked: LoggedRun) -> None
 
 def require_registered(settings: Settings, version: str) -> None:
     """Raise UserError where the model was never registered with the tracking server in force."""
-    _registered_as(settings, version)
+    _find_version(settings, version)
 
 
-def set_champion_alias(settings: Settings, line: ChampionChange, card: Path) -> None:
-    """Give the champion's alias to the model that a succession crowned, note who decided and why, renew its card."""
-    client, number, run_id = _registered_as(settings, line.version)
+def set_champion_alias(settings: Settings, change: ChampionChange, card: Path) -> None:
+    """Move the champion alias to the model of a change, tag it with who decided and why, log its new card."""
+    client, number, run_id = _find_version(settings, change.version)
     client.set_registered_model_alias(NAME, CHAMPION, number)
-    told = {
-        "act": line.act, "on": line.on, "approver": line.by, "why": line.why or "-", "previous": line.previous or "-",
-        "rules_broken": ", ".join(line.broken) or "-", "promotion_policy": line.policy or "-",
+    tags = {
+        "act": change.act, "on": change.on, "approver": change.by, "why": change.why or "-",
+        "previous": change.previous or "-", "rules_broken": ", ".join(change.broken) or "-",
+        "promotion_policy": change.policy or "-",
     }  # fmt: skip
-    for key, value in told.items():
+    for key, value in tags.items():
         client.set_model_version_tag(NAME, number, f"promotion.{key}", value)
     client.log_artifact(run_id, str(card))
 
 
 def list_models(settings: Settings) -> tuple[str, ...]:
-    """One line per registered model, newest first: version, aliases, and what it finds; none before a training."""
+    """One line per registered model, newest first: version, aliases, and description; none before a training."""
     if settings.tracking_uri is None and not settings.workspace.mlflow_database.is_file():
         return ()
     client = _client(settings)
@@ -114,12 +115,12 @@ def list_models(settings: Settings) -> tuple[str, ...]:
     return tuple(
         f"{each.tags.get(VERSION_TAG, '?')}  {','.join(sorted(aliases.get(str(each.version), []))) or '-':<20}"
         f"  {each.description or ''}"
-        for each in _registered(client)
+        for each in _search_versions(client)
     )
 
 
 class TuningLog:
-    """The trials of one search, each a run below the search's own."""
+    """Trials of one search, each a child run of the search's run."""
 
     def __init__(self, client: MlflowClient, settings: Settings, parent: Run) -> None:
         self._client, self._settings, self._parent = client, settings, parent
@@ -127,7 +128,7 @@ class TuningLog:
     def log_trial(
         self, number: int, choices: Mapping[str, Any], value: float | None, steps: Sequence[float] = ()
     ) -> None:
-        """Log trial `number`: its choices, its value (None where it was pruned) and the values seen on the way."""
+        """Log trial `number`: its choices, its value (None where it was pruned) and its intermediate values."""
         tags = {"mlflow.parentRunId": self._parent.info.run_id, "pruned": str(value is None).lower()}
         with _run(self._client, self._settings, TUNING, f"trial {number}", {**_source("tune"), **tags}) as run:
             _log_params(self._client, run, choices)
@@ -137,30 +138,30 @@ class TuningLog:
                 _log_metrics(self._client, run, {"value": value})
 
     def log_best(self, choices: Mapping[str, Any], value: float) -> None:
-        """Log what the search found so far in its own run."""
+        """Log the best trial so far in the search's run."""
         self._client.set_tag(self._parent.info.run_id, "best", json.dumps(dict(choices), sort_keys=True))
         _log_metrics(self._client, self._parent, {"best_value": value})
 
 
 @contextmanager
 def log_tuning(settings: Settings, recipe: Recipe, name: str) -> Iterator[TuningLog]:
-    """The search `name`, a run of its own: a new one, or the one of this name taken up again."""
+    """Run of the search `name`: a new one, or the resumed run of this name."""
     client = _client(settings)
     experiment = _experiment(client, settings, TUNING)
     quoted = name.replace("'", "")
-    found = client.search_runs([experiment], f"tags.search = '{quoted}'", max_results=1)
+    earlier = client.search_runs([experiment], f"tags.search = '{quoted}'", max_results=1)
     tags = {**_source("tune"), "search": quoted, "recipe": recipe.name, "recipe_sha256": recipe.digest}
-    with _run(client, settings, TUNING, name, tags, found[0] if found else None) as parent:
-        if not found:
-            _log_params(client, parent, recipe.flat())
+    with _run(client, settings, TUNING, name, tags, earlier[0] if earlier else None) as parent:
+        if not earlier:
+            _log_params(client, parent, recipe.flatten())
         yield TuningLog(client, settings, parent)
 
 
-def log_monitoring(settings: Settings, name: str, told: Mapping[str, Any], tags: Mapping[str, str], page: Path) -> None:
-    """Log what the watch over the champion found: numbers, tags and the folder of its page."""
+def log_monitoring(settings: Settings, name: str, data: Mapping[str, Any], tags: Mapping[str, str], page: Path) -> None:
+    """Log one monitoring run: numbers, tags and the folder of its page."""
     client = _client(settings)
     with _run(client, settings, MONITORING, name, {**_source("monitor"), **tags}) as run:
-        _log_metrics(client, run, flat_metrics(told))
+        _log_metrics(client, run, flat_metrics(data))
         client.log_artifacts(run.info.run_id, str(page))
 
 
@@ -173,19 +174,19 @@ def _client(settings: Settings) -> MlflowClient:
 
 
 def _experiment(client: MlflowClient, settings: Settings, name: str) -> str:
-    found = client.get_experiment_by_name(name)
-    if found is not None:
-        return str(found.experiment_id)
+    existing = client.get_experiment_by_name(name)
+    if existing is not None:
+        return str(existing.experiment_id)
     # Embedded, files would land in the current folder; a server decides for itself.
     folder = settings.workspace.home / "mlflow_artefacts"
-    place = None if settings.tracking_uri else folder.resolve().as_uri()
+    location = None if settings.tracking_uri else folder.resolve().as_uri()
     # Without this tag the pages of MLflow 3 open on those for language models.
     kind = {"mlflow.experimentKind": "custom_model_development"}
-    return str(client.create_experiment(name, artifact_location=place, tags=kind))
+    return str(client.create_experiment(name, artifact_location=location, tags=kind))
 
 
 def _source(command: str) -> dict[str, str]:
-    """The tags by which MLflow tells what was run, and from which code."""
+    """Tags of the command and the code version."""
     version = code_version()
     known = {"mlflow.source.git.commit": version} if re.fullmatch(r"[0-9a-f]{40}", version) else {}
     return {"mlflow.source.name": f"touchstone {command}", "mlflow.source.type": "LOCAL", "code": version, **known}
@@ -196,7 +197,7 @@ def _run(
     client: MlflowClient, settings: Settings, experiment: str, name: str, tags: Mapping[str, str],
     resumed: Run | None = None,
 ) -> Iterator[Run]:  # fmt: skip
-    """A run that ends as finished, or as failed when what is done in it breaks off."""
+    """A run that ends as finished, or as failed when its body raises."""
     run = resumed or client.create_run(_experiment(client, settings, experiment), run_name=name, tags=dict(tags))
     try:
         yield run
@@ -238,7 +239,7 @@ def _register(client: MlflowClient, run: Run, tracked: LoggedRun) -> None:
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    known = [each for each in _registered(client) if each.tags.get(VERSION_TAG) == tracked.version]
+    known = [each for each in _search_versions(client) if each.tags.get(VERSION_TAG) == tracked.version]
     registered = known[0] if known else client.create_model_version(
         NAME, source=f"{run.info.artifact_uri}/artefact", run_id=run.info.run_id,
         tags={VERSION_TAG: tracked.version}, description=description(tracked.metrics),
@@ -246,14 +247,14 @@ def _register(client: MlflowClient, run: Run, tracked: LoggedRun) -> None:
     client.set_registered_model_alias(NAME, CHALLENGER, registered.version)
 
 
-def _registered(client: MlflowClient) -> list[ModelVersion]:
-    found = client.search_model_versions(f"name = '{NAME}'", max_results=1000)
-    return sorted(found, key=lambda each: int(each.version), reverse=True)
+def _search_versions(client: MlflowClient) -> list[ModelVersion]:
+    versions = client.search_model_versions(f"name = '{NAME}'", max_results=1000)
+    return sorted(versions, key=lambda each: int(each.version), reverse=True)
 
 
-def _registered_as(settings: Settings, version: str) -> tuple[MlflowClient, str, str]:
+def _find_version(settings: Settings, version: str) -> tuple[MlflowClient, str, str]:
     client = _client(settings)
-    for each in _registered(client):
+    for each in _search_versions(client):
         if each.tags.get(VERSION_TAG) == version:
             return client, str(each.version), str(each.run_id)
     raise UserError(f"Model {version} is not registered in {settings.tracking_address}. Train it there first.")

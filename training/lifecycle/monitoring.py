@@ -1,4 +1,4 @@
-"""The watch over the model in force: measured, told on a page, logged, and whether it asks for a new model."""
+"""Monitoring of the champion: observe, evaluate the rules, write the page, log to MLflow."""
 
 import json
 import math
@@ -16,7 +16,7 @@ from data.settings import Settings
 from data.workspace import replace_atomically
 from models.registry import load_champion
 from training.card import plots, plots_over_time
-from training.card.plots import house_style, save
+from training.card.plots import plot_style, save
 from training.card.render import page_of
 from training.evaluation.drift import MARGIN
 from training.lifecycle.monitoring_rules import (
@@ -29,32 +29,32 @@ from training.lifecycle.monitoring_rules import (
 )
 from training.lifecycle.promotion_rules import RuleResult
 
-SHOWN_DRIFTS = 15
+TOP_DRIFTS = 15
 
 
 @dataclass(frozen=True)
 class MonitorReport:
-    """What was seen of the model in force, how it stands by each rule, and the page that tells it."""
+    """Observation of the champion, result of each monitoring rule, and the page with both."""
 
-    watch: ChampionObservation
-    verdicts: tuple[RuleResult, ...]
+    champion: ChampionObservation
+    rules: tuple[RuleResult, ...]
     page: Path
 
     @property
     def broken(self) -> tuple[RuleResult, ...]:
-        """The rules that ask for a new model."""
-        return tuple(verdict for verdict in self.verdicts if not verdict.holds)
+        """Results of the rules that ask for a new model."""
+        return tuple(each for each in self.rules if not each.holds)
 
     def text(self) -> str:
         """The report in a few lines for a terminal."""
-        head = f"Model {self.watch.version} beside {self.watch.skus:,} SKUs as of {self.watch.as_of}:"
-        lines = [f"  {'ok ' if each.holds else 'NEW'}  {each.rule}: {each.told}." for each in self.verdicts]
+        head = f"Model {self.champion.version} beside {self.champion.skus:,} SKUs as of {self.champion.as_of}:"
+        lines = [f"  {'ok ' if each.holds else 'NEW'}  {each.rule}: {each.explanation}." for each in self.rules]
         end = "Policy asks for a new model. Next: touchstone retrain" if self.broken else "No new model is asked for."
         return "\n".join([head, *lines, end, f"Page: {self.page}"])
 
 
 def monitor(tables: Tables, settings: Settings, as_of: date | None, progress: Progress) -> MonitorReport:
-    """Look at the champion on `as_of` (the day after the newest row, if None), write the page, log it to MLflow.
+    """Observe the champion on `as_of` (the day after the newest row, if None), write the page, log it to MLflow.
 
     Writes `reports/monitor/as_of=<day>/` with `index.html` and `monitor.json`. Raises UserError where there is no
     champion or this code computes other features than it reads.
@@ -64,69 +64,68 @@ def monitor(tables: Tables, settings: Settings, as_of: date | None, progress: Pr
     day = as_of or latest_known_on(tables) + timedelta(days=1)
     policy = monitoring_policy_in_force(day)
     with progress.step("Watching the champion", 2, "steps") as advance:
-        watch = observe_champion(tables, load_champion(settings.workspace), day)
-        verdicts = evaluate_monitoring_rules(watch, policy)
+        champion = observe_champion(tables, load_champion(settings.workspace), day)
+        rules = evaluate_monitoring_rules(champion, policy)
         advance(1)
         folder = settings.workspace.monitor_report(day)
-        _write(watch, verdicts, policy, folder)
-        told = {**observation_to_json(watch), "rules_broken": sum(not verdict.holds for verdict in verdicts)}
-        tags = {"version": watch.version, "as_of": day.isoformat(), "policy": policy.version,
-                "asks_for_a_new_model": str(bool(told["rules_broken"])).lower()}  # fmt: skip
-        log_monitoring(settings, f"{watch.version} on {day}", told, tags, folder)
+        _write_report(champion, rules, policy, folder)
+        record = {**observation_to_json(champion), "rules_broken": sum(not each.holds for each in rules)}
+        tags = {"version": champion.version, "as_of": day.isoformat(), "policy": policy.version,
+                "asks_for_a_new_model": str(bool(record["rules_broken"])).lower()}  # fmt: skip
+        log_monitoring(settings, f"{champion.version} on {day}", record, tags, folder)
         advance(1)
-    return MonitorReport(watch, verdicts, folder / "index.html")
+    return MonitorReport(champion, rules, folder / "index.html")
 
 
-def _write(
-    watch: ChampionObservation, verdicts: tuple[RuleResult, ...], policy: MonitoringPolicy, folder: Path
+def _write_report(
+    champion: ChampionObservation, rules: tuple[RuleResult, ...], policy: MonitoringPolicy, folder: Path
 ) -> None:
-    told: dict[str, Any] = {
-        **observation_to_json(watch), "policy": policy.version,
-        "rules": [{"rule": each.rule, "holds": each.holds, "told": each.told} for each in verdicts],
+    record: dict[str, Any] = {
+        **observation_to_json(champion), "policy": policy.version,
+        "rules": [{"rule": each.rule, "holds": each.holds, "told": each.explanation} for each in rules],
     }  # fmt: skip
     with replace_atomically(folder) as attempt:
         attempt.mkdir(parents=True)
-        pictures = _pictures(watch, policy, attempt)
-        title = f"Model {watch.version} on {watch.as_of}"
-        (attempt / "index.html").write_text(page_of(title, _markdown(watch, verdicts), pictures), encoding="utf-8")
-        (attempt / "monitor.json").write_text(json.dumps(told, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        pictures = _write_pictures(champion, policy, attempt)
+        title = f"Model {champion.version} on {champion.as_of}"
+        (attempt / "index.html").write_text(page_of(title, _markdown(champion, rules), pictures), encoding="utf-8")
+        (attempt / "monitor.json").write_text(json.dumps(record, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def _pictures(watch: ChampionObservation, policy: MonitoringPolicy, folder: Path) -> dict[str, Path]:
+def _write_pictures(champion: ChampionObservation, policy: MonitoringPolicy, folder: Path) -> dict[str, Path]:
     """The pictures by caption, written into `folder`."""
-    with house_style():
-        features = [each for each in watch.moved if each.feature != MARGIN]
-        drawn = {
+    with plot_style():
+        features = [each for each in champion.drifts if each.feature != MARGIN]
+        figures = {
             "How far each feature of the catalogue moved since training.": (
                 "drift",
                 plots_over_time.drift(features, policy.drift.feature_psi, "Today's catalogue against that of training"),
             )
         }
-        if watch.claim is not None and len(watch.tests) >= policy.calibration.fewest_labels:
-            failed = watch.tests["failed"].to_numpy()
-            nowhere = np.zeros(len(failed))
-            drawn["Probabilities against what tests since training found, as these were chosen."] = (
-                "reliability", plots.reliability({"p_fail": watch.claim.p_fail}, failed, nowhere, watch.claim.p_fail)
+        if champion.predictions is not None and len(champion.tests) >= policy.calibration.fewest_labels:
+            failed, p_fail = champion.tests["failed"].to_numpy(), champion.predictions.p_fail
+            figures["Probabilities against what tests since training found, as these were chosen."] = (
+                "reliability", plots.reliability({"p_fail": p_fail}, failed, np.zeros(len(failed)), p_fail)
             )  # fmt: skip
-        for name, figure in drawn.values():
+        for name, figure in figures.values():
             save(figure, folder / f"{name}.png")
-    return {caption: folder / f"{name}.png" for caption, (name, _) in drawn.items()}
+    return {caption: folder / f"{name}.png" for caption, (name, _) in figures.items()}
 
 
-def _markdown(watch: ChampionObservation, verdicts: tuple[RuleResult, ...]) -> str:
-    broken = sum(not verdict.holds for verdict in verdicts)
-    answer = (
-        "No new model is asked for." if not broken else f"**{broken} of {len(verdicts)} rules ask for a new model.**"
+def _markdown(champion: ChampionObservation, rules: tuple[RuleResult, ...]) -> str:
+    broken = sum(not each.holds for each in rules)
+    answer = "No new model is asked for." if not broken else f"**{broken} of {len(rules)} rules ask for a new model.**"
+    rule_rows = "\n".join(
+        f"| {each.rule} | {'holds' if each.holds else '**asks**'} | {each.explanation} |" for each in rules
     )
-    rules = "\n".join(f"| {each.rule} | {'holds' if each.holds else '**asks**'} | {each.told} |" for each in verdicts)
     moved = "\n".join(
         f"| {each.feature} | {each.psi:.3f} | {each.from_labels:.3f} | {each.missing_then:.1%} | "
-        f"{each.missing_now:.1%} | {watch.carried.get(each.feature, math.nan):.1%} |".replace("nan%", "-")
-        for each in watch.moved[:SHOWN_DRIFTS]
+        f"{each.missing_now:.1%} | {champion.importance.get(each.feature, math.nan):.1%} |".replace("nan%", "-")
+        for each in champion.drifts[:TOP_DRIFTS]
     )
     return (
-        f"# Model {watch.version} on {watch.as_of}\n\n{answer} The catalogue has {watch.skus:,} SKUs.\n\n"
-        f"| rule | | what was seen |\n|---|---|---|\n{rules}\n\n"
+        f"# Model {champion.version} on {champion.as_of}\n\n{answer} The catalogue has {champion.skus:,} SKUs.\n\n"
+        f"| rule | | what was seen |\n|---|---|---|\n{rule_rows}\n\n"
         "## What moved most\n\nPopulation stability index of today's catalogue against that on the last day of "
         "training, and against the labels that were learned from; 0 is no change. The last column is the feature's "
         "share of all contributions in training.\n\n"

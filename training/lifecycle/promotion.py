@@ -1,4 +1,4 @@
-"""Who becomes champion: the gate asked, the decision put into the ledger, the model crowned; and the way back."""
+"""Promotion and rollback: evaluate the rules, record the decision in the audit log, set the champion."""
 
 from dataclasses import replace
 from datetime import date
@@ -18,105 +18,106 @@ from training.lifecycle.champion_history import (
     record_change,
 )
 from training.lifecycle.mlflow_tracking import require_registered, set_champion_alias
-from training.lifecycle.promotion_rules import Measured, RuleResult, evaluate_promotion_rules, promotion_policy_in_force
+from training.lifecycle.promotion_rules import Metrics, RuleResult, evaluate_promotion_rules
+from training.promotion_policy import promotion_policy_in_force
 
 
 def promote(settings: Settings, version: str, decision: ChampionDecision) -> tuple[RuleResult, ...]:
-    """Make `version` the champion and return how it stands by each rule.
+    """Make `version` the champion and return the result of each rule.
 
-    The decision is in the ledger before the model is crowned. Raises UserError, and changes nothing, where the model is
-    absent, damaged or not registered, where a rule does not hold and the decision is not forced, or where a forced
+    The decision is in the audit log before the champion changes. Raises UserError, and changes nothing, where the model
+    is absent, damaged or not registered, where a rule does not hold and the decision is not forced, or where a forced
     decision gives no reason.
     """
     candidate = load_model(settings.workspace, version)
     require_registered(settings, version)
     policy = promotion_policy_in_force(decision.at.date())
-    found = standing(settings, candidate, decision.at.date())
-    broken = tuple(verdict.rule for verdict in found if not verdict.holds)
+    rules = check_promotion(settings, candidate, decision.at.date())
+    broken = tuple(each.rule for each in rules if not each.holds)
     if decision.force and not decision.why.strip():
         raise UserError("A forced promotion needs a reason that can be read later. Give one with --why TEXT.")
     if broken and not decision.force:
         raise UserError(
             f"Model {version} was not promoted. "
-            + " ".join(f"Rule {each.rule!r} does not hold: {each.told}." for each in found if not each.holds)
+            + " ".join(f"Rule {each.rule!r} does not hold: {each.explanation}." for each in rules if not each.holds)
             + " Train a better one, or promote all the same with --force --why TEXT, which the ledger keeps."
         )
-    before = champion_version(settings.workspace)
-    judged = replace(decision, broken=broken, policy=policy.version)
-    _crowned(settings, record_change(settings, "promote", version, before, judged))
-    return found
+    previous = champion_version(settings.workspace)
+    recorded = replace(decision, broken=broken, policy=policy.version)
+    _apply_change(settings, record_change(settings, "promote", version, previous, recorded))
+    return rules
 
 
-def standing(settings: Settings, candidate: Artifact, on: date) -> tuple[RuleResult, ...]:
-    """How a model stands by every rule in force on a day, beside the champion of now.
+def check_promotion(settings: Settings, candidate: Artifact, on: date) -> tuple[RuleResult, ...]:
+    """Results of every promotion rule in force on a day, relative to the present champion.
 
-    What training measured beside the champion is used where that champion still reigns; else both are judged anew on
-    the lake. Raises UserError where that needs tables and there are none.
+    The comparison made in training is used where that champion is still the champion; else both are evaluated on the
+    lake. Raises UserError where that needs tables and there are none.
     """
     return evaluate_promotion_rules(
-        candidate.metrics, _comparison(settings, candidate, on), promotion_policy_in_force(on)
+        candidate.metrics, _compare_with_present_champion(settings, candidate, on), promotion_policy_in_force(on)
     )
 
 
 def set_first_champion(settings: Settings, version: str, decision: ChampionDecision) -> bool:
-    """Crown `version` where no model reigns yet: without rules, since there is nothing else to score with.
+    """Make `version` the champion where there is none: without rules, since no other model can score.
 
-    The rules that do not hold are logged all the same. Returns whether the model is the champion now.
+    The rules that do not hold are recorded. Returns whether the model is the champion now.
     """
     champion = champion_version(settings.workspace)
     if champion is None:
         policy = promotion_policy_in_force(decision.at.date())
-        found = evaluate_promotion_rules(load_model(settings.workspace, version).metrics, None, policy)
-        broken = tuple(verdict.rule for verdict in found if not verdict.holds)
-        judged = replace(decision, broken=broken, policy=policy.version)
-        _crowned(settings, record_change(settings, "promote", version, None, judged))
+        rules = evaluate_promotion_rules(load_model(settings.workspace, version).metrics, None, policy)
+        broken = tuple(each.rule for each in rules if not each.holds)
+        recorded = replace(decision, broken=broken, policy=policy.version)
+        _apply_change(settings, record_change(settings, "promote", version, None, recorded))
     return champion in (None, version)
 
 
 def rollback(settings: Settings, decision: ChampionDecision) -> str:
-    """Crown the champion before the present one again, and return its version.
+    """Make the champion before the present one the champion, and return its version.
 
-    Raises UserError where the ledger knows none, or where that model is damaged.
+    Raises UserError where the audit log has none, or where that model is damaged.
     """
-    champion, standing_ones = champion_version(settings.workspace), champion_stack(champion_changes(settings))
-    before = [version for version in standing_ones if version != champion]
-    if not before or champion is None:
+    champion, stack = champion_version(settings.workspace), champion_stack(champion_changes(settings))
+    earlier = [version for version in stack if version != champion]
+    if not earlier or champion is None:
         raise UserError(
             "There is no earlier champion to go back to. `touchstone models list` shows what can be promoted."
         )
-    load_model(settings.workspace, before[-1])
-    require_registered(settings, before[-1])
-    _crowned(settings, record_change(settings, "rollback", before[-1], champion, decision))
-    return before[-1]
+    load_model(settings.workspace, earlier[-1])
+    require_registered(settings, earlier[-1])
+    _apply_change(settings, record_change(settings, "rollback", earlier[-1], champion, decision))
+    return earlier[-1]
 
 
-def _comparison(settings: Settings, candidate: Artifact, on: date) -> Measured | None:
-    reigning = champion_version(settings.workspace)
-    if reigning in (None, candidate.version):
+def _compare_with_present_champion(settings: Settings, candidate: Artifact, on: date) -> Metrics | None:
+    champion = champion_version(settings.workspace)
+    if champion in (None, candidate.version):
         return None
-    assert reigning is not None
-    measured: Measured | None = candidate.metrics.get("champion")
-    if measured is not None and measured["version"] == reigning:
+    assert champion is not None
+    measured: Metrics | None = candidate.metrics.get("champion")
+    if measured is not None and measured["version"] == champion:
         return measured
-    return compare_with_champion(read_lake(settings.workspace), candidate, load_model(settings.workspace, reigning), on)
+    return compare_with_champion(read_lake(settings.workspace), candidate, load_model(settings.workspace, champion), on)
 
 
 def approvals(settings: Settings, version: str) -> tuple[str, ...]:
-    """Every time the model became champion, in a sentence each, the oldest first."""
-    return tuple(approval(line) for line in champion_changes(settings) if line.version == version)
+    """Sentence of every change that made the model champion, the oldest first."""
+    return tuple(approval(change) for change in champion_changes(settings) if change.version == version)
 
 
-def approval(line: ChampionChange) -> str:
-    """A succession in a sentence."""
-    verb = "Promoted" if line.act == "promote" else "Brought back"
-    against = f", against the rules {', '.join(line.broken)}" if line.broken else ""
-    return f"{verb} on {line.on} by {line.by}{against}.{f' Why: {line.why}' if line.why else ''}"
+def approval(change: ChampionChange) -> str:
+    """A change of champion in a sentence."""
+    verb = "Promoted" if change.act == "promote" else "Brought back"
+    against = f", against the rules {', '.join(change.broken)}" if change.broken else ""
+    return f"{verb} on {change.on} by {change.by}{against}.{f' Why: {change.why}' if change.why else ''}"
 
 
-def _crowned(settings: Settings, line: ChampionChange) -> None:
-    """Crown what a succession names; it is in the ledger by then, since no champion may stand without a row."""
-    set_champion(settings.workspace, line.version)
-    folder = settings.workspace.model_report(line.version)
+def _apply_change(settings: Settings, change: ChampionChange) -> None:
+    """Set the champion of a change that is already in the audit log, renew its card and its MLflow alias."""
+    set_champion(settings.workspace, change.version)
+    folder = settings.workspace.model_report(change.version)
     folder.mkdir(parents=True, exist_ok=True)
-    write_card(load_model(settings.workspace, line.version).card, line.version, approval(line), folder)
-    set_champion_alias(settings, line, folder / "card.html")
+    write_card(load_model(settings.workspace, change.version).card, change.version, approval(change), folder)
+    set_champion_alias(settings, change, folder / "card.html")

@@ -1,118 +1,69 @@
-"""Whether a challenger may take the champion's place: the rules in force, and how it stands by each."""
+"""Promotion rules: the result of each rule for a challenger."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
-from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Any
 
-from pydantic import Field, model_validator
+from training.promotion_policy import FindingsRule, GroupRule, PromotionPolicy, ReasonRule, SlopeRule
 
-from data.policy import POLICY_FOLDER, Days, Policy, TomlTable, policy_in_force
-
-Measured = Mapping[str, Any]
-
-
-class FindingsRule(TomlTable):
-    """The gain over the champion's findings, as a share of them, and the confidence of its interval."""
-
-    least_gain: float
-    worst_gain: float
-    level: Annotated[float, Field(gt=0, lt=1)]
-
-    @model_validator(mode="after")
-    def _worst_is_not_above_least(self) -> Self:
-        if self.worst_gain > self.least_gain:
-            raise ValueError(f"worst_gain {self.worst_gain} must not be above least_gain {self.least_gain}")
-        return self
-
-
-class SlopeRule(TomlTable):
-    """The range of the calibration slope."""
-
-    lowest_slope: float
-    highest_slope: float
-
-
-class GroupRule(TomlTable):
-    """How much more often a group of compliant SKUs may be tested needlessly."""
-
-    fewest_compliant: int
-    most_worse: float
-
-
-class ReasonRule(TomlTable):
-    """How alike the reasons of reseeded refits are, and how exactly contributions sum to the margin."""
-
-    least_jaccard: float
-    largest_gap: float
-
-
-class PromotionPolicy(Policy, subject="promotion"):
-    """What a challenger must show before it scores in the champion's place."""
-
-    valid_days: Days
-    findings: FindingsRule
-    calibration: SlopeRule
-    groups: GroupRule
-    reasons: ReasonRule
+Metrics = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class RuleResult:
-    """How a model stands by one rule: its name, whether it holds, and the numbers in a sentence."""
+    """Result of one rule: its name, whether it holds, and the numbers in a sentence."""
 
     rule: str
     holds: bool
-    told: str
-
-
-def promotion_policy_in_force(as_of: date, folder: Path = POLICY_FOLDER) -> PromotionPolicy:
-    """The promotion policy of a day. Raises UserError where there is none or a number is missing."""
-    return policy_in_force(PromotionPolicy, as_of, folder)
+    explanation: str
 
 
 def evaluate_promotion_rules(
-    metrics: Measured, comparison: Measured | None, policy: PromotionPolicy
+    metrics: Metrics, comparison: Metrics | None, policy: PromotionPolicy
 ) -> tuple[RuleResult, ...]:
-    """How the model with these `metrics` stands by every rule.
+    """Result of every rule for the model with these `metrics`.
 
-    `comparison` is what `training.lifecycle.champion_challenger` measured beside the champion; None where there is no
-    other champion, and then only the rules about the model itself apply.
+    `comparison` is that of `training.lifecycle.champion_challenger`; None where there is no other champion, and then
+    only the rules on the model itself apply.
     """
-    beside = () if comparison is None else (_findings(comparison, policy.findings), _groups(comparison, policy.groups))
+    relative_rules = (
+        () if comparison is None else (_findings(comparison, policy.findings), _groups(comparison, policy.groups))
+    )
     return (
-        *beside,
+        *relative_rules,
         _calibration(metrics, policy.calibration),
         _reasons(metrics, policy.reasons),
         _contributions(metrics, policy.reasons),
     )
 
 
-def _findings(comparison: Measured, rule: FindingsRule) -> RuleResult:
+def _findings(comparison: Metrics, rule: FindingsRule) -> RuleResult:
     if "incomparable" in comparison:
         return RuleResult("findings", False, str(comparison["incomparable"]))
     gain, interval = comparison["gain"], comparison["gain_interval"]
-    told = (
+    text = (
         f"of the {comparison['tests']:,} riskiest of {comparison['n']:,} tests {comparison['found']:.0f} failed, the "
         f"champion's {comparison['found_by_champion']:.0f}"
     )
     if gain is None or interval is None:
-        return RuleResult("findings", False, f"{told}: too few failures to compare")
+        return RuleResult("findings", False, f"{text}: too few failures to compare")
     holds = gain >= rule.least_gain and interval[0] >= rule.worst_gain
     return RuleResult(
         "findings", holds,
-        f"{told}: {gain:+.0%} ({interval[0]:+.0%} to {interval[1]:+.0%}); at least {rule.least_gain:+.0%}, lower end "
+        f"{text}: {gain:+.0%} ({interval[0]:+.0%} to {interval[1]:+.0%}); at least {rule.least_gain:+.0%}, lower end "
         f"at least {rule.worst_gain:+.0%}",
     )  # fmt: skip
 
 
-def _groups(comparison: Measured, rule: GroupRule) -> RuleResult:
-    judged = [each for each in comparison.get("groups", ()) if each["compliant"] >= rule.fewest_compliant]
-    worse = [each for each in judged if _worsened(each, rule.most_worse)]
-    if not judged:
+def _groups(comparison: Metrics, rule: GroupRule) -> RuleResult:
+    large = [each for each in comparison.get("groups", ()) if each["compliant"] >= rule.fewest_compliant]
+    worse = [
+        each for each in large
+        if each["worse"] > rule.most_worse and each["worse_interval"] is not None and each["worse_interval"][0] > 0
+    ]  # fmt: skip
+    if not large:
         return RuleResult("groups", True, f"no group has {rule.fewest_compliant} compliant tests")
-    worst = max(worse or judged, key=lambda each: float(each["worse"]))
+    worst = max(worse or large, key=lambda each: float(each["worse"]))
     name = f"{str(worst['dimension']).replace('_', ' ')} {worst['group']}"
     return RuleResult(
         "groups", not worse,
@@ -121,24 +72,19 @@ def _groups(comparison: Measured, rule: GroupRule) -> RuleResult:
     )  # fmt: skip
 
 
-def _worsened(group: Measured, most: float) -> bool:
-    interval = group["worse_interval"]
-    return float(group["worse"]) > most and interval is not None and float(interval[0]) > 0
-
-
-def _calibration(metrics: Measured, rule: SlopeRule) -> RuleResult:
+def _calibration(metrics: Metrics, rule: SlopeRule) -> RuleResult:
     """The slope on the tests as chosen lies in the range, and the interval of that for the catalogue reaches it."""
     chosen, logged = metrics["calibration"]["after"]["slope"], metrics["catalogue"]["logged"]
     catalogue = logged["claims"].get("corrected", {}).get("slope_interval")
     holds = chosen is not None and rule.lowest_slope <= chosen <= rule.highest_slope
-    told = f"slope {'not defined' if chosen is None else format(chosen, '.2f')} on the tests as chosen"
+    text = f"slope {'not defined' if chosen is None else format(chosen, '.2f')} on the tests as chosen"
     if catalogue is not None:
         holds = holds and catalogue[0] <= rule.highest_slope and catalogue[1] >= rule.lowest_slope
-        told += f", {catalogue[0]:.2f} to {catalogue[1]:.2f} weighted to the catalogue"
-    return RuleResult("calibration", holds, f"{told}; wanted {rule.lowest_slope} to {rule.highest_slope}")
+        text += f", {catalogue[0]:.2f} to {catalogue[1]:.2f} weighted to the catalogue"
+    return RuleResult("calibration", holds, f"{text}; wanted {rule.lowest_slope} to {rule.highest_slope}")
 
 
-def _reasons(metrics: Measured, rule: ReasonRule) -> RuleResult:
+def _reasons(metrics: Metrics, rule: ReasonRule) -> RuleResult:
     jaccard = metrics["gate"]["reason_jaccard"]
     return RuleResult(
         "reasons", jaccard >= rule.least_jaccard,
@@ -146,7 +92,7 @@ def _reasons(metrics: Measured, rule: ReasonRule) -> RuleResult:
     )  # fmt: skip
 
 
-def _contributions(metrics: Measured, rule: ReasonRule) -> RuleResult:
+def _contributions(metrics: Metrics, rule: ReasonRule) -> RuleResult:
     gap = metrics["gate"]["contribution_gap"]
     return RuleResult(
         "contributions", gap <= rule.largest_gap,

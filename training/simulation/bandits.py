@@ -1,16 +1,17 @@
-"""The Greek border's bandit over types, with its index equation corrected, and the same with scores."""
+"""Bandits over types of SKUs: the Greek border's EVA with its index equation corrected, and the same with scores."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import betainc
 
-from training.simulation.lab_records import Floats, Integers
+from training.metrics import Floats
+from training.simulation.lab_records import Integers
 from training.simulation.strategies import StrategyChoice, StrategyView
 
 DISCOUNT = 0.9
 SCORE_BINS, PRIOR_TESTS = 8, 20.0
-STRIDE = 5  # tests given to the best type before its index is computed again
+STRIDE = 5  # tests given to the best type before its index is recomputed
 
 
 @dataclass
@@ -31,8 +32,10 @@ def eva(view: StrategyView) -> StrategyChoice:
     history, room = view.history, np.bincount(view.cell, minlength=len(view.history.tests))
     a, b = empirical_prior(history.failures, history.tests)
     beliefs = Beliefs(np.asarray(a + history.failures), np.asarray(b + history.tests - history.failures), room)
-    _await(beliefs, history.pending)
-    return _taken(view.cell, allotted(beliefs, view.tests), view)
+    mean = beliefs.failures / (beliefs.failures + beliefs.passes)
+    beliefs.failures += history.pending * mean
+    beliefs.passes += history.pending * (1 - mean)
+    return _choose_units(view.cell, allocate_tests(beliefs, view.tests), view)
 
 
 def eva_with_scores(view: StrategyView) -> StrategyChoice:
@@ -44,7 +47,7 @@ def eva_with_scores(view: StrategyView) -> StrategyChoice:
     room = np.bincount(kind, minlength=types)
     mean = np.bincount(kind, weights=view.p_fail, minlength=types) / np.maximum(room, 1)
     beliefs = Beliefs(PRIOR_TESTS * mean + 1e-6, PRIOR_TESTS * (1 - mean) + 1e-6, room)
-    return _taken(kind, allotted(beliefs, view.tests), view)
+    return _choose_units(kind, allocate_tests(beliefs, view.tests), view)
 
 
 def empirical_prior(failures: Integers, tests: Integers) -> tuple[float, float]:
@@ -60,7 +63,7 @@ def empirical_prior(failures: Integers, tests: Integers) -> tuple[float, float]:
     return 0.9, 29.1
 
 
-def index(failures: Floats, passes: Floats) -> Floats:
+def gittins_index(failures: Floats, passes: Floats) -> Floats:
     """The optimistic one-step Gittins index of Beta beliefs: lam = m(1 - g F(a+1,b)(lam)) + g lam F(a,b)(lam)."""
     mean = failures / (failures + passes)
     low, high = mean, np.ones_like(mean)
@@ -72,10 +75,10 @@ def index(failures: Floats, passes: Floats) -> Floats:
     return np.asarray((low + high) / 2)
 
 
-def allotted(beliefs: Beliefs, tests: int) -> Integers:
+def allocate_tests(beliefs: Beliefs, tests: int) -> Integers:
     """Tests per type, given to the type with the largest index, a few at a time."""
     given = np.zeros(len(beliefs.room), dtype=np.int64)
-    worth = np.where(beliefs.room > 0, index(beliefs.failures, beliefs.passes), -1.0)
+    worth = np.where(beliefs.room > 0, gittins_index(beliefs.failures, beliefs.passes), -1.0)
     while tests > 0:
         best = int(np.argmax(worth))
         some = min(STRIDE, tests, int(beliefs.room[best] - given[best]))
@@ -86,19 +89,13 @@ def allotted(beliefs: Beliefs, tests: int) -> Integers:
         beliefs.passes[best] += some * (1 - mean)
         full = given[best] >= beliefs.room[best]
         one = slice(best, best + 1)
-        worth[best] = -1.0 if full else index(beliefs.failures[one], beliefs.passes[one])[0]
+        worth[best] = -1.0 if full else gittins_index(beliefs.failures[one], beliefs.passes[one])[0]
     return given
 
 
-def _await(beliefs: Beliefs, pending: Integers) -> None:
-    mean = beliefs.failures / (beliefs.failures + beliefs.passes)
-    beliefs.failures += pending * mean
-    beliefs.passes += pending * (1 - mean)
-
-
-def _taken(kind: Integers, given: Integers, view: StrategyView) -> StrategyChoice:
-    """Units of each type by falling score; types know no better order without scores, so chance breaks ties."""
+def _choose_units(kind: Integers, given: Integers, view: StrategyView) -> StrategyChoice:
+    """Units of each type in random order."""
     order = np.lexsort((view.rng.random(len(kind)), kind))
     starts = np.searchsorted(kind[order], np.arange(len(given)))
-    place = np.arange(len(kind)) - starts[kind[order]]
-    return StrategyChoice(order[place < given[kind[order]]])
+    position = np.arange(len(kind)) - starts[kind[order]]
+    return StrategyChoice(order[position < given[kind[order]]])

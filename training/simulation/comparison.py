@@ -1,4 +1,4 @@
-"""Several strategies in the same worlds: what `touchstone replay` runs."""
+"""Comparison of strategies in the same simulated worlds: registry of strategies, runs and their errors."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,16 +10,16 @@ from data.progress import Progress
 from data.synthetic.simulator import SCENARIOS, Scenario
 from sampling.estimation.difference_estimator import korn_graubard
 from sampling.problem import ExplorationSettings
+from training.metrics import Floats
 from training.simulation import bandits, strategies
-from training.simulation.lab_records import Floats
 from training.simulation.loop import SimulatedRound, SimulationSize, simulate
 from training.simulation.optimized_plan import OptimizedPlan
 from training.simulation.strategies import PRICE_CENTS, Screening, Strategy
 
 
 @dataclass(frozen=True)
-class Contestant:
-    """A strategy, what it does in plain words, and whether it asks for scores."""
+class NamedStrategy:
+    """Entry of the registry: a strategy, its description for the report, and whether it uses scores."""
 
     strategy: Strategy
     meaning: str
@@ -27,25 +27,27 @@ class Contestant:
 
 
 PLAN, PLAN_WITH_SCREENING = OptimizedPlan(), OptimizedPlan(ExplorationSettings(0.02, 0.04, 0.075), screens=True)
-CONTESTANTS: Mapping[str, Contestant] = {
-    "plan": Contestant(PLAN, "the plan: 8 % of the value given up for precision, every chance known"),
-    "plan with bonus": Contestant(OptimizedPlan(bonus=1.0), "the plan, with a bonus for groups rarely tested"),
-    "plan, 5 % given up": Contestant(
+STRATEGIES: Mapping[str, NamedStrategy] = {
+    "plan": NamedStrategy(PLAN, "the plan: 8 % of the value given up for precision, every chance known"),
+    "plan with bonus": NamedStrategy(OptimizedPlan(bonus=1.0), "the plan, with a bonus for groups rarely tested"),
+    "plan, 5 % given up": NamedStrategy(
         OptimizedPlan(ExplorationSettings(value_given_up=0.05)), "the plan, giving up 5 % of the value"
     ),
-    "plan with screening": Contestant(PLAN_WITH_SCREENING, "the plan, with a screen beside every full test"),
-    "epsilon-greedy 20 % with screening": Contestant(
+    "plan with screening": NamedStrategy(PLAN_WITH_SCREENING, "the plan, with a screen beside every full test"),
+    "epsilon-greedy 20 % with screening": NamedStrategy(
         Screening(strategies.epsilon_greedy), "the riskiest for 80 % of the money, chance for 20 %, all of it screens"
     ),
-    "greedy with screening": Contestant(Screening(strategies.greedy), "as many of the riskiest as can be screened"),
-    "epsilon-greedy 20 %": Contestant(strategies.epsilon_greedy, "the riskiest for 80 % of the tests, chance for 20 %"),
-    "greedy": Contestant(strategies.greedy, "the riskiest by score, nothing left to chance"),
-    "Thompson": Contestant(strategies.thompson, "each of five resampled models chooses its riskiest"),
-    "adaptive bins": Contestant(strategies.adaptive_bins, "chances that rise with the score, by bins"),
-    "EVA": Contestant(bandits.eva, "the Greek border's bandit over groups, without scores"),
-    "EVA with scores": Contestant(bandits.eva_with_scores, "the same bandit over groups and bins of the score"),
-    "random": Contestant(strategies.at_random, "everyone with the same chance"),
-    "oracle": Contestant(strategies.oracle, "whoever knew every true probability", scored=False),
+    "greedy with screening": NamedStrategy(Screening(strategies.greedy), "as many of the riskiest as can be screened"),
+    "epsilon-greedy 20 %": NamedStrategy(
+        strategies.epsilon_greedy, "the riskiest for 80 % of the tests, chance for 20 %"
+    ),
+    "greedy": NamedStrategy(strategies.greedy, "the riskiest by score, nothing left to chance"),
+    "Thompson": NamedStrategy(strategies.thompson, "each of five resampled models chooses its riskiest"),
+    "adaptive bins": NamedStrategy(strategies.adaptive_bins, "chances that rise with the score, by bins"),
+    "EVA": NamedStrategy(bandits.eva, "the Greek border's bandit over groups, without scores"),
+    "EVA with scores": NamedStrategy(bandits.eva_with_scores, "the same bandit over groups and bins of the score"),
+    "random": NamedStrategy(strategies.uniform_random, "everyone with the same chance"),
+    "oracle": NamedStrategy(strategies.oracle, "whoever knew every true probability", scored=False),
 }
 
 
@@ -62,13 +64,13 @@ class SimulationRun:
     rounds: tuple[SimulatedRound, ...]
 
     @property
-    def found(self) -> int:
-        """Failures found in all rounds."""
-        return sum(each.found for each in self.rounds)
+    def findings(self) -> int:
+        """Failures detected in all rounds."""
+        return sum(each.findings for each in self.rounds)
 
     @property
     def cost_eur(self) -> float:
-        """What the tests of all rounds cost."""
+        """Cost of the tests of all rounds."""
         return sum(each.cost_eur for each in self.rounds)
 
     @property
@@ -77,9 +79,9 @@ class SimulationRun:
         return all(each.estimate is not None for each in self.rounds)
 
     def errors(self) -> Floats:
-        """The relative error of each draw of each round, shape (rounds, 1 + redraws); the first is the one tested."""
-        told = np.array([[float(each.estimate or 0.0), *each.redrawn] for each in self.rounds])
-        return np.asarray(told / np.array([[each.prevalence] for each in self.rounds]) - 1)
+        """Relative error of each sample of each round (rounds, 1 + redraws); the first is the one tested."""
+        estimates = np.array([[float(each.estimate or 0.0), *each.redrawn] for each in self.rounds])
+        return np.asarray(estimates / np.array([[each.prevalence] for each in self.rounds]) - 1)
 
     def model_errors(self) -> Floats:
         """The relative error of each round's mean score, which is no estimate of the prevalence."""
@@ -101,13 +103,13 @@ class SimulationRun:
         return float(np.mean(widths))
 
     def pooled_errors(self) -> Floats:
-        """The relative error of every pool of `POOLED_ROUNDS` rounds, weighted by 1 / the variance foreseen."""
+        """The relative error of every pool of `POOLED_ROUNDS` rounds, weighted by 1 / anticipated variance."""
         errors = []
         for first in range(0, len(self.rounds) - POOLED_ROUNDS + 1, POOLED_ROUNDS):
             part = self.rounds[first : first + POOLED_ROUNDS]
             weight = np.array([1 / float(each.anticipated_variance or np.nan) for each in part])
-            told = weight @ [float(each.estimate or 0.0) for each in part]
-            errors.append(float(told / (weight @ [each.prevalence for each in part]) - 1))
+            estimate = weight @ [float(each.estimate or 0.0) for each in part]
+            errors.append(float(estimate / (weight @ [each.prevalence for each in part]) - 1))
         return np.array(errors)
 
 
@@ -132,9 +134,9 @@ def mean(values: Sequence[float]) -> Mean:
     return Mean(float(np.mean(values)), float(spread))
 
 
-def ratio_of_found(runs: Sequence[SimulationRun], others: Sequence[SimulationRun]) -> Mean:
+def ratio_of_findings(runs: Sequence[SimulationRun], others: Sequence[SimulationRun]) -> Mean:
     """Findings of `runs` per finding of `others` in the same worlds, in total; the error by the delta method."""
-    mine, theirs = _paired(runs, others)
+    mine, theirs = _pair_by_world(runs, others)
     ratio = mine.sum() / theirs.sum()
     left = mine - ratio * theirs
     worlds = len(mine)
@@ -149,10 +151,10 @@ def ratio_of_rmse(runs: Sequence[SimulationRun], others: Sequence[SimulationRun]
     return mean(ratios), sum(ratio < 1 for ratio in ratios)
 
 
-def _paired(runs: Sequence[SimulationRun], others: Sequence[SimulationRun]) -> tuple[Floats, Floats]:
-    by_world = {(run.scenario, run.seed): float(run.found) for run in others}
+def _pair_by_world(runs: Sequence[SimulationRun], others: Sequence[SimulationRun]) -> tuple[Floats, Floats]:
+    by_world = {(run.scenario, run.seed): float(run.findings) for run in others}
     return (
-        np.array([float(run.found) for run in runs]),
+        np.array([float(run.findings) for run in runs]),
         np.array([by_world[run.scenario, run.seed] for run in runs]),
     )
 
@@ -163,7 +165,7 @@ ALWAYS = ("plan", "greedy", "random", "oracle")
 
 @dataclass(frozen=True)
 class SimulationComparison:
-    """What to compare: a scenario, its size, the seeds of its worlds, rounds, euros per round, strategies."""
+    """Settings of a comparison: scenario, its size, seeds of its worlds, rounds, euros per round, strategies."""
 
     scenario: str
     skus: int
@@ -174,7 +176,7 @@ class SimulationComparison:
 
     @property
     def tests(self) -> int:
-        """The tests that the money of a round buys."""
+        """Full tests that the budget of a round buys."""
         return int(round(self.budget_eur * 100, 6) // PRICE_CENTS)
 
     def world(self) -> Scenario:
@@ -183,20 +185,20 @@ class SimulationComparison:
 
 
 def compare(comparison: SimulationComparison, progress: Progress) -> list[SimulationRun]:
-    """Replay every strategy in every world; plan, greedy, random and oracle always.
+    """Simulate every strategy in every world; plan, greedy, random and oracle always.
 
-    Raises UserError where a name is unknown or the sizes allow no replay.
+    Raises UserError where a name is unknown or the sizes allow no simulation.
     """
     _check(comparison)
-    names = [name for name in CONTESTANTS if name in (*ALWAYS, *comparison.strategies)]
+    names = [name for name in STRATEGIES if name in (*ALWAYS, *comparison.strategies)]
     runs, scenario = [], comparison.world()
     size = SimulationSize(comparison.rounds, comparison.tests)
     total = len(names) * len(comparison.seeds) * comparison.rounds
     with progress.step(f"Replay of {len(names)} strategies", total, "rounds") as advance:
         for seed in comparison.seeds:
             for name in names:
-                contestant, rounds = CONTESTANTS[name], []
-                for each in simulate(scenario, seed, contestant.strategy, size, contestant.scored):
+                named, rounds = STRATEGIES[name], []
+                for each in simulate(scenario, seed, named.strategy, size, named.scored):
                     rounds.append(each)
                     advance(1)
                 runs.append(SimulationRun(scenario.name, seed, name, tuple(rounds)))
@@ -205,10 +207,10 @@ def compare(comparison: SimulationComparison, progress: Progress) -> list[Simula
 
 def select_strategies(names: Sequence[str]) -> tuple[str, ...]:
     """The strategies of these names, all for none. Raises UserError for an unknown name."""
-    unknown = [name for name in names if name not in CONTESTANTS]
+    unknown = [name for name in names if name not in STRATEGIES]
     if unknown:
-        raise UserError(f"There is no strategy {unknown[0]!r}. Name any of: {', '.join(CONTESTANTS)}.")
-    return tuple(names or CONTESTANTS)
+        raise UserError(f"There is no strategy {unknown[0]!r}. Name any of: {', '.join(STRATEGIES)}.")
+    return tuple(names or STRATEGIES)
 
 
 def _check(comparison: SimulationComparison) -> None:

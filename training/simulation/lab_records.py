@@ -1,35 +1,35 @@
-"""What has been tested so far in a replay, what may be known of it by now, and who may be tested."""
+"""Lab records of a simulation: tests so far, results known by a round, and rows of the catalogue that are eligible."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from training.metrics import Floats, Truths
+
 Integers = npt.NDArray[np.int64]
-Truths = npt.NDArray[np.bool_]
 Matrix = npt.NDArray[np.float32]
 
 CLOSES_AFTER = 2  # rounds from the draw to the last result
 VALID_FOR = 13  # rounds for which a pass keeps a SKU out of the frame
 MEMORY = 8  # rounds of results that make up a history
 SUPPLIER_SHAPE = 0.6
-"""Suppliers' failures vary about what their scores foresee like a gamma variable of this shape (seeds 12 to 18)."""
+"""Shape of the gamma distribution of a supplier's failures relative to their expectation (seeds 12 to 18)."""
 
 
 @dataclass(frozen=True)
 class LabTestBatch:
-    """The tests of one round, as drawn: places, supplier names, cells, what the model saw and said, what came out.
+    """Tests of one round, arrays (n): catalogue rows, supplier codes, cells, features, scores and outcomes.
 
-    `p_fail` is the score at the draw, `failed` what the test says, `sensitivity` the share of failures that it finds;
-    `known` is the round in which each result arrives.
+    `p_fail` is the score when sampled, `failed` the result, `sensitivity` that of the test; `known` is the round in
+    which each result arrives.
     """
 
     round: int
-    place: Integers
+    row: Integers
     supplier: Integers
     cell: Integers
-    looks: Matrix
+    features: Matrix
     p_fail: Floats
     failed: Truths
     known: Integers
@@ -37,7 +37,7 @@ class LabTestBatch:
 
     def __len__(self) -> int:
         """How many tests."""
-        return len(self.place)
+        return len(self.row)
 
 
 @dataclass(frozen=True)
@@ -50,59 +50,58 @@ class ObservedCellHistory:
 
 
 class LabRecords:
-    """The tests of a replay in order, and the standing of each place of the catalogue.
+    """Tests of a simulation in order, and the eligibility of each row of the catalogue.
 
-    A place is out of the frame while its SKU is in test or its pass is valid; a screen's pass holds as long as another.
+    A row is out of the frame while its SKU is in test or its pass is valid, also that of a screen.
     """
 
-    def __init__(self, places: int, cells: int) -> None:
+    def __init__(self, rows: int, cells: int) -> None:
         self.batches: list[LabTestBatch] = []
         self._cells = cells
-        self._busy_until = np.full(places, -1, dtype=np.int64)
-        self._drawn_in = np.full(places, -1, dtype=np.int64)
+        self._busy_until = np.full(rows, -1, dtype=np.int64)
+        self._sampled_in = np.full(rows, -1, dtype=np.int64)
 
-    def renew(self, places: Truths) -> None:
-        """Other goods are at `places` now: earlier tests say nothing about them."""
-        self._busy_until[places] = -1
-        self._drawn_in[places] = -1
+    def renew(self, rows: Truths) -> None:
+        """The SKUs of `rows` (mask) were replaced: forget their earlier tests."""
+        self._busy_until[rows] = -1
+        self._sampled_in[rows] = -1
 
     def eligible(self, now: int) -> Integers:
-        """The places that may be tested in round `now`."""
+        """Rows that may be tested in round `now`."""
         return np.flatnonzero(self._busy_until < now)
 
     def add(self, batch: LabTestBatch) -> None:
-        """Enter the tests of a round."""
+        """Append the tests of a round."""
         self.batches.append(batch)
-        self._busy_until[batch.place] = batch.known
-        self._drawn_in[batch.place] = batch.round
+        self._busy_until[batch.row] = batch.known
+        self._sampled_in[batch.row] = batch.round
 
     def arrivals(self, now: int) -> Integers:
-        """Take in the results of round `now`; returns the places of the failures. A pass holds `VALID_FOR` rounds."""
-        places = [np.zeros(0, dtype=np.int64)]
+        """Apply the results of round `now`; return the rows of the failures. A pass holds `VALID_FOR` rounds."""
+        rows = [np.zeros(0, dtype=np.int64)]
         for batch in self.batches[-CLOSES_AFTER:]:
             here = batch.known == now
-            still = here & (self._busy_until[batch.place] == now)
-            self._busy_until[batch.place[still & ~batch.failed]] = batch.round + VALID_FOR
-            places.append(batch.place[still & batch.failed])
-        return np.concatenate(places)
+            still = here & (self._busy_until[batch.row] == now)
+            self._busy_until[batch.row[still & ~batch.failed]] = batch.round + VALID_FOR
+            rows.append(batch.row[still & batch.failed])
+        return np.concatenate(rows)
 
     def failures_outside(self, now: int) -> float:
-        """How many SKUs outside the frame fail, once the results of all tests drawn before `now` are in.
+        """Number of failing SKUs outside the frame, once the results of all tests sampled before `now` are known.
 
-        Of every draw the failures that still stand there, and for each failure found by a screen the share it stands
-        for beside itself, as far as the passes that may hide it are still valid.
+        Failures that are still listed, plus the failures expected among passes of screens that are still valid.
         """
         total = 0.0
         for batch in self.batches[-VALID_FOR - 1 :]:
-            valid = (self._drawn_in[batch.place] == batch.round) & (self._busy_until[batch.place] >= now)
+            valid = (self._sampled_in[batch.row] == batch.round) & (self._busy_until[batch.row] >= now)
             overlooked = float((1 / batch.sensitivity[batch.failed] - 1).sum())
-            hidden = _hidden(batch)
+            hidden = _hidden_failure_weights(batch)
             still = float(hidden @ valid) / float(hidden.sum()) if hidden.any() else 0.0
             total += float((valid & batch.failed).sum()) + overlooked * still
         return total
 
     def closed(self, now: int) -> list[LabTestBatch]:
-        """The rounds all of whose results are in: what may be learned from."""
+        """Rounds with all results known, which models may be fitted on."""
         return [batch for batch in self.batches if batch.round + CLOSES_AFTER <= now]
 
     def cell_history(self, now: int) -> ObservedCellHistory:
@@ -111,13 +110,13 @@ class LabRecords:
         closed = [batch for batch in recent if batch.round + CLOSES_AFTER <= now]
         awaited = [batch for batch in recent if batch.round + CLOSES_AFTER > now]
         return ObservedCellHistory(
-            self._counted([batch.cell for batch in closed]),
-            self._counted([batch.cell[batch.failed] for batch in closed]),
-            self._counted([batch.cell for batch in awaited]),
+            self._count_by_cell([batch.cell for batch in closed]),
+            self._count_by_cell([batch.cell[batch.failed] for batch in closed]),
+            self._count_by_cell([batch.cell for batch in awaited]),
         )
 
     def supplier_rates(self, now: int, suppliers: Integers, base_rate: float) -> tuple[Floats, Floats]:
-        """Smoothed fail rate and number of tests of each of `suppliers` over the last rounds, on closed rounds."""
+        """Smoothed fail rate and number of tests of each of `suppliers` over the last closed rounds."""
         closed = [batch for batch in self.closed(now) if batch.round >= now - 2 * MEMORY]
         if not closed:
             return np.full(len(suppliers), base_rate), np.zeros(len(suppliers))
@@ -129,25 +128,25 @@ class LabRecords:
         return (failures + 5 * base_rate) / (tests + 5), tests
 
     def caught(self, now: int) -> Integers:
-        """The names of suppliers with two or more failures on closed rounds of the last `MEMORY` rounds."""
+        """Codes of suppliers with two or more failures on closed rounds of the last `MEMORY` rounds."""
         closed = [batch for batch in self.closed(now) if batch.round >= now - MEMORY]
         if not closed:
             return np.zeros(0, dtype=np.int64)
         names = np.concatenate([batch.supplier[batch.failed] for batch in closed])
         return np.flatnonzero(np.bincount(names) >= 2) if len(names) else names
 
-    def _counted(self, cells: list[Integers]) -> Integers:
+    def _count_by_cell(self, cells: list[Integers]) -> Integers:
         return np.bincount(np.concatenate([np.zeros(0, dtype=np.int64), *cells]), minlength=self._cells)
 
 
-def _hidden(batch: LabTestBatch) -> Floats:
-    """How likely each pass hides a failure, up to a common factor: 0 for failures.
+def _hidden_failure_weights(batch: LabTestBatch) -> Floats:
+    """Weight (n) of each pass for the failures it may hide: 0 for failures.
 
-    Riskier SKUs hide more, and so do suppliers whose other tests failed more often than foreseen: where these change
-    their name, their passes are the first to go. Their factor is the posterior mean of the gamma variable.
+    Larger for riskier SKUs and for suppliers whose other tests failed more often than expected, by the posterior mean
+    of the gamma variable.
     """
-    foreseen = batch.p_fail * batch.sensitivity
+    expected = batch.p_fail * batch.sensitivity
     _, own = np.unique(batch.supplier, return_inverse=True)
-    failures = np.bincount(own, weights=batch.failed) * float(foreseen.sum() / max(batch.failed.sum(), 1))
-    factor = (failures + SUPPLIER_SHAPE) / (np.bincount(own, weights=foreseen) + SUPPLIER_SHAPE)
-    return np.where(batch.failed, 0.0, batch.p_fail * (1 - batch.sensitivity) / (1 - foreseen) * factor[own])
+    failures = np.bincount(own, weights=batch.failed) * float(expected.sum() / max(batch.failed.sum(), 1))
+    factor = (failures + SUPPLIER_SHAPE) / (np.bincount(own, weights=expected) + SUPPLIER_SHAPE)
+    return np.where(batch.failed, 0.0, batch.p_fail * (1 - batch.sensitivity) / (1 - expected) * factor[own])

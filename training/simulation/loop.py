@@ -1,4 +1,4 @@
-"""One strategy in one world: score, choose, test, wait, learn, round after round."""
+"""Closed-loop simulation of one strategy in one synthetic marketplace: score, choose, test, wait, refit each round."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,42 +13,43 @@ from sampling.estimation.difference_estimator import (
     difference_total,
     missed,
 )
-from training.simulation.lab_records import Floats, Integers, LabRecords, LabTestBatch, Matrix, Truths
+from training.metrics import Floats, Truths
+from training.simulation.lab_records import Integers, LabRecords, LabTestBatch, Matrix
 from training.simulation.online_model import OnlineModel, fit_online_model, observed_features
-from training.simulation.strategies import PACKAGES, Strategy, StrategyChoice, StrategyView, at_random
+from training.simulation.strategies import PACKAGES, Strategy, StrategyChoice, StrategyView, uniform_random
 
 WARM_UP = 2  # rounds of random tests before the first that counts
 WITHOUT_MODEL = OnlineModel(None, 0.03)
-REDRAW_LUCK = 1_000  # the first of the numbers that toss the coins of redrawn screens
+REDRAW_LUCK = 1_000  # first random stream of the results of redrawn screens
 LATE = (0.4, 0.7)  # share of results that need a second round: passes, failures
 
 
 @dataclass(frozen=True)
 class SimulatedRound:
-    """What one round found and what it says of the catalogue once all its results are in.
+    """One round: its findings and its estimate of the prevalence, once all results are known.
 
-    `tests` cost `cost_eur`; `prevalence` is the truth; `model_mean` the mean score with what is known besides.
-    `estimate` and the variances (of the share) are None where inclusion probabilities are unknown. `told` holds what
-    the strategy tells, such as the worth of more money; `redrawn` are the estimates of more draws of the same round,
-    for which nothing is tested.
+    `tests` cost `cost_eur` and `findings` of them failed; `prevalence` is the true share of failing SKUs, `model_mean`
+    the mean score with known failures.
+    `estimate` and the variances (of the share) are None where inclusion probabilities are unknown. `plan_values` are
+    the strategy's own numbers, such as shadow prices; `redrawn` are estimates of more samples of the same round.
     """
 
     round: int
     tests: int
     cost_eur: float
-    found: int
+    findings: int
     prevalence: float
     model_mean: float
     estimate: float | None
     design_variance: float | None
     anticipated_variance: float | None
-    told: Mapping[str, float]
+    plan_values: Mapping[str, float]
     redrawn: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
 class SimulationSize:
-    """The number of rounds, and how many full tests the money of each pays."""
+    """Number of rounds, and of full tests that the budget of each pays for."""
 
     rounds: int
     tests: int
@@ -56,7 +57,7 @@ class SimulationSize:
 
 @dataclass(frozen=True)
 class _Outcome:
-    """The tests of some places: failures found, and the sensitivity of each test."""
+    """Results of tests (n): detected failures and the sensitivity of each test."""
 
     failed: Truths
     sensitivity: Floats
@@ -64,9 +65,9 @@ class _Outcome:
 
 @dataclass(frozen=True)
 class _Draw:
-    """The places open to a round, what the strategy sees of them and what it chose."""
+    """Rows eligible in a round, what the strategy sees of them and what it chose."""
 
-    places: Integers
+    rows: Integers
     view: StrategyView
     choice: StrategyChoice
 
@@ -74,89 +75,89 @@ class _Draw:
 def simulate(
     scenario: Scenario, seed: int, strategy: Strategy, size: SimulationSize, scored: bool, redraws: int = 0
 ) -> Iterator[SimulatedRound]:
-    """Yield the rounds of a strategy.
+    """Yield the simulated rounds of a strategy.
 
     Two rounds of random tests, the same for all strategies, come before. Without `scored` no model is trained: for
-    strategies that ask none. Rounds with known inclusion probabilities are drawn `redraws` times more.
+    strategies that use none. Rounds with known inclusion probabilities are resampled `redraws` times.
     """
-    world, ledger = MarketplaceSimulator(scenario, seed), LabRecords(scenario.skus, scenario.cells)
+    world, records = MarketplaceSimulator(scenario, seed), LabRecords(scenario.skus, scenario.cells)
     for now in range(WARM_UP + size.rounds):
-        _let_time_pass(world, ledger, now)
-        looks = observed_features(world, ledger, now)
-        learner = fit_online_model(ledger.closed(now), now, seed) if scored else WITHOUT_MODEL
-        places = ledger.eligible(now)
-        view = _view(world, ledger, places, looks[places], learner, size.tests)
-        choice = _warm_up(view, world, places) if now < WARM_UP else strategy(view)
-        draw = _Draw(places, view, choice)
-        tested = _test(world, places, choice)
+        _advance_round(world, records, now)
+        features = observed_features(world, records, now)
+        model = fit_online_model(records.closed(now), now, seed) if scored else WITHOUT_MODEL
+        rows = records.eligible(now)
+        view = _view(world, records, rows, features[rows], model, size.tests)
+        choice = _choose_warm_up(view, world, rows) if now < WARM_UP else strategy(view)
+        draw = _Draw(rows, view, choice)
+        tested = _test(world, rows, choice)
         if now >= WARM_UP:
-            known = ledger.failures_outside(now)
+            known = records.failures_outside(now)
             yield replace(_record(world, draw, tested, known), redrawn=_redraw(world, draw, known, redraws))
-        ledger.add(_batch(world, draw, tested))
+        records.add(_batch(world, draw, tested))
 
 
-def _let_time_pass(world: MarketplaceSimulator, ledger: LabRecords, now: int) -> None:
+def _advance_round(world: MarketplaceSimulator, records: LabRecords, now: int) -> None:
     """New listings, batches and hazards; results arrive, failures are delisted, caught sellers may hop."""
-    ledger.renew(world.advance())
+    records.renew(world.advance())
     gone = np.zeros(world.scenario.skus, dtype=np.bool_)
-    gone[ledger.arrivals(now)] = True
+    gone[records.arrivals(now)] = True
     world.delist(np.flatnonzero(gone))
-    ledger.renew(gone)
+    records.renew(gone)
     if world.scenario.hopping:
-        ledger.renew(world.hop(ledger.caught(now)))
+        records.renew(world.hop(records.caught(now)))
 
 
 def _view(
-    world: MarketplaceSimulator, ledger: LabRecords, places: Integers, looks: Matrix, learner: OnlineModel, tests: int
+    world: MarketplaceSimulator, records: LabRecords, rows: Integers, features: Matrix, model: OnlineModel, tests: int
 ) -> StrategyView:
     now = world.round
     return StrategyView(
         round=now,
         tests=tests,
         seed=world.seed,
-        p_fail=learner.p_fail(looks),
-        sku=world.sku[places],
-        category=world.category[places],
-        cell=world.cell[places],
-        looks=looks,
-        history=ledger.cell_history(now),
-        closed=ledger.closed(now),
-        truth=world.p_fail[places],
+        p_fail=model.p_fail(features),
+        sku=world.sku[rows],
+        category=world.category[rows],
+        cell=world.cell[rows],
+        features=features,
+        history=records.cell_history(now),
+        closed=records.closed(now),
+        truth=world.p_fail[rows],
     )
 
 
-def _test(world: MarketplaceSimulator, places: Integers, choice: StrategyChoice, luck: int = 11) -> _Outcome:
-    """Test the chosen ones of `places`; a screen misses failures, each by a coin of its own, tossed under `luck`."""
-    sensitivity = np.array([package.sensitivity for package in PACKAGES])[choice.packages(len(places))[choice.chosen]]
+def _test(world: MarketplaceSimulator, rows: Integers, choice: StrategyChoice, luck: int = 11) -> _Outcome:
+    """Test the chosen ones of `rows`; screens miss failures independently, with random numbers of the stream `luck`."""
+    sensitivity = np.array([package.sensitivity for package in PACKAGES])[choice.packages(len(rows))[choice.chosen]]
     chance = np.random.default_rng((world.seed, luck, world.round)).random(world.scenario.skus)
-    chosen = places[choice.chosen]
+    chosen = rows[choice.chosen]
     return _Outcome(world.non_compliant[chosen] & (chance[chosen] < sensitivity), sensitivity)
 
 
 def _batch(world: MarketplaceSimulator, draw: _Draw, tested: _Outcome) -> LabTestBatch:
     chosen, now = draw.choice.chosen, world.round
-    places, looks, p_fail = draw.places[chosen], draw.view.looks[chosen], draw.view.p_fail[chosen]
+    rows, features, p_fail = draw.rows[chosen], draw.view.features[chosen], draw.view.p_fail[chosen]
     chance = np.random.default_rng((world.seed, 7, now)).random(world.scenario.skus)
-    late = chance[places] < np.where(tested.failed, LATE[1], LATE[0])
+    late = chance[rows] < np.where(tested.failed, LATE[1], LATE[0])
     return LabTestBatch(
-        now, places, world.supplier[places], world.cell[places], looks, p_fail, tested.failed,
+        now, rows, world.supplier[rows], world.cell[rows], features, p_fail, tested.failed,
         now + 1 + late.astype(np.int64), tested.sensitivity,
     )  # fmt: skip
 
 
-def _warm_up(view: StrategyView, world: MarketplaceSimulator, places: Integers) -> StrategyChoice:
-    """Random tests; where the scenario says so, complaints lead them in the first categories."""
-    led = world.category[places] < round(world.scenario.complaint_led * world.scenario.categories)
+def _choose_warm_up(view: StrategyView, world: MarketplaceSimulator, rows: Integers) -> StrategyChoice:
+    """Random tests; in the first categories weighted by complaints where the scenario says so."""
+    led = world.category[rows] < round(world.scenario.complaint_led * world.scenario.categories)
     if not led.any():
-        return at_random(view)
-    complaints = world.complaints[places]
+        return uniform_random(view)
+    complaints = world.complaints[rows]
     weight = np.where(led, np.exp(1.5 * complaints / complaints.std()), 1.0)
     weight[led] *= led.sum() / weight[led].sum()
-    return StrategyChoice(view.rng.choice(len(places), view.tests, replace=False, p=weight / weight.sum()))
+    return StrategyChoice(view.rng.choice(len(rows), view.tests, replace=False, p=weight / weight.sum()))
 
 
 def _record(world: MarketplaceSimulator, draw: _Draw, tested: _Outcome, known: float) -> SimulatedRound:
-    """The round as it will be known once all results are in: nobody decides anything by it.
+    """The round once all its results are known.
 
     `known` counts the failures outside the frame.
     """
@@ -173,32 +174,32 @@ def _record(world: MarketplaceSimulator, draw: _Draw, tested: _Outcome, known: f
         round=view.round - WARM_UP,
         tests=len(tested.failed),
         cost_eur=sum(PACKAGES[number].cost_cents for number in package[choice.chosen]) / 100,
-        found=int(tested.failed.sum()),
+        findings=int(tested.failed.sum()),
         prevalence=world.prevalence,
         model_mean=(known + expected) / size,
         estimate=estimate,
         design_variance=design,
         anticipated_variance=anticipated,
-        told=dict(choice.told),
+        plan_values=dict(choice.plan_values),
     )
 
 
 def _redraw(world: MarketplaceSimulator, draw: _Draw, known: float, draws: int) -> list[float]:
-    """The estimates of so many more draws of a round, against the same truth and with other luck of the screens."""
+    """Estimates of `draws` more samples of a round, against the same truth and with other results of the screens."""
     view, choice = draw.view, draw.choice
     expected = float(view.p_fail.sum())
-    if choice.again is None:
+    if choice.redraw is None:
         return []
     estimates = []
     for number in range(draws):
-        other = replace(choice, chosen=choice.again(number))
-        outcomes = _outcomes(view, other, _test(world, draw.places, other, luck=REDRAW_LUCK + number))
+        other = replace(choice, chosen=choice.redraw(number))
+        outcomes = _outcomes(view, other, _test(world, draw.rows, other, luck=REDRAW_LUCK + number))
         estimates.append((known + difference_total(outcomes, expected)) / world.scenario.skus)
     return estimates
 
 
 def _outcomes(view: StrategyView, choice: StrategyChoice, tested: _Outcome) -> Outcomes:
-    """The tests of a round with known inclusion probabilities, as the estimates need them."""
+    """Outcomes of a round with known inclusion probabilities, for the estimators."""
     inclusion = np.ones(0) if choice.inclusion is None else choice.inclusion
     return Outcomes(
         failed=tested.failed / tested.sensitivity,

@@ -1,4 +1,4 @@
-"""The model of a replay: a small LightGBM, trained anew each round on the results known by then."""
+"""The model of a simulation: a small LightGBM, refitted each round on the results known by then."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,8 @@ import lightgbm
 import numpy as np
 
 from data.synthetic.simulator import MarketplaceSimulator
-from training.simulation.lab_records import Floats, LabRecords, LabTestBatch, Matrix
+from training.metrics import Floats
+from training.simulation.lab_records import LabRecords, LabTestBatch, Matrix
 
 HALF_LIFE = 8  # rounds
 SETTINGS = {
@@ -18,34 +19,34 @@ TREES = 80
 SMOOTHING = 20
 
 
-def observed_features(world: MarketplaceSimulator, ledger: LabRecords, now: int) -> Matrix:
-    """What the model sees of every place in round `now`: the listing, and the test history of supplier and cell."""
-    history = ledger.cell_history(now)
+def observed_features(world: MarketplaceSimulator, records: LabRecords, now: int) -> Matrix:
+    """Features of every row in round `now`: the listing, and the test history of supplier and cell."""
+    history = records.cell_history(now)
     base_rate = (history.failures.sum() + 1) / (history.tests.sum() + 40)
     cell = (history.failures + SMOOTHING * base_rate) / (history.tests + SMOOTHING)
-    rate, tests = ledger.supplier_rates(now, world.supplier, base_rate)
+    rate, tests = records.supplier_rates(now, world.supplier, base_rate)
     columns = (cell[world.cell], rate, tests)
     return np.hstack([world.observed(), np.stack([c.astype(np.float32) for c in columns], axis=1)])
 
 
 @dataclass(frozen=True)
 class OnlineModel:
-    """A model trained on closed rounds; without one failure and one pass it knows the base rate only."""
+    """Model fitted on closed rounds; without one failure and one pass it predicts the base rate."""
 
     booster: lightgbm.Booster | None
     base_rate: float
 
-    def p_fail(self, looks: Matrix) -> Floats:
-        """The probability of failing of each row of `looks`."""
+    def p_fail(self, features: Matrix) -> Floats:
+        """The probability of failing of each row of `features`."""
         if self.booster is None:
-            return np.full(len(looks), self.base_rate)
-        return np.asarray(self.booster.predict(looks, num_threads=1), dtype=np.float64)
+            return np.full(len(features), self.base_rate)
+        return np.asarray(self.booster.predict(features, num_threads=1), dtype=np.float64)
 
 
 def fit_online_model(closed: list[LabTestBatch], now: int, seed: int, resampled: bool = False) -> OnlineModel:
     """A model of the `closed` rounds, older ones weighing half every `HALF_LIFE` rounds.
 
-    A screen's pass counts as a pass; a failure it found stands for those it misses too and weighs 1 / sensitivity,
+    A screen's pass counts as a pass; a failure it detected represents those it misses too and weighs 1 / sensitivity,
     which leaves the gradients unbiased but for terms of the order of `p_fail` (Natarajan et al., NeurIPS 2013).
     `resampled` weights every test by a Poisson(1) count besides, which makes one member of a bootstrap ensemble.
     """
@@ -58,7 +59,7 @@ def fit_online_model(closed: list[LabTestBatch], now: int, seed: int, resampled:
     if resampled:
         weight = weight * np.random.default_rng(seed).poisson(1.0, len(weight))
     weight = weight / np.where(failed, np.concatenate([batch.sensitivity for batch in closed]), 1.0)
-    looks = np.concatenate([batch.looks for batch in closed])
-    dataset = lightgbm.Dataset(looks, failed.astype(np.float32), weight=weight, free_raw_data=True)
+    features = np.concatenate([batch.features for batch in closed])
+    dataset = lightgbm.Dataset(features, failed.astype(np.float32), weight=weight, free_raw_data=True)
     booster = lightgbm.train({**SETTINGS, "seed": seed}, dataset, TREES)
     return OnlineModel(booster, float(np.average(failed, weights=weight)))

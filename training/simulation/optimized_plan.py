@@ -1,4 +1,4 @@
-"""The plan as a strategy: what `touchstone allocate` would draw, on the arrays of a replay."""
+"""The optimized plan as a strategy: the design of `touchstone allocate` on the arrays of a simulation."""
 
 from dataclasses import dataclass, field, replace
 
@@ -21,35 +21,36 @@ class OptimizedPlan:
     may be screened instead of fully tested.
     """
 
-    knobs: ExplorationSettings = field(default_factory=ExplorationSettings)
+    exploration: ExplorationSettings = field(default_factory=ExplorationSettings)
     bonus: float = 0.0
     screens: bool = False
 
     def __call__(self, view: StrategyView) -> StrategyChoice:
         """Solve and draw the round."""
-        solution, seed = self.solution(view), view.seed * 1_000 + view.round
+        design, seed = self.solve(view), view.seed * 1_000 + view.round
+        price = design.price
         return StrategyChoice(
-            chosen=self.drawn(view, solution, f"{seed}"),
-            inclusion=solution.inclusion / ONE,
-            package=solution.package,
-            again=lambda number: self.drawn(view, solution, f"{seed} {number}"),
-            told=_told(solution),
+            chosen=self.draw(view, design, f"{seed}"),
+            inclusion=design.inclusion / ONE,
+            package=design.package,
+            redraw=lambda number: self.draw(view, design, f"{seed} {number}"),
+            plan_values={"euro": price.euro, "best_value": price.best_value, "value": price.value},
         )
 
-    def solution(self, view: StrategyView) -> DesignSolution:
-        """The round before the draw."""
-        return solve(self._units(view), simulation_constraints(view, self.screens), self.knobs)
+    def solve(self, view: StrategyView) -> DesignSolution:
+        """The sampling design of the round."""
+        return solve(self._units(view), simulation_constraints(view, self.screens), self.exploration)
 
-    def drawn(self, view: StrategyView, solution: DesignSolution, seed: int | str) -> Integers:
-        """The places that one draw takes, spread over the cells."""
+    def draw(self, view: StrategyView, design: DesignSolution, seed: int | str) -> Integers:
+        """Rows of one sample, spread over the cells."""
         limits = simulation_constraints(view, self.screens)
         everywhere = replace(limits, options=limits.options * len(view.history.tests))
-        return np.flatnonzero(draw_sample(replace(self._units(view), cell=view.cell), solution, everywhere, seed))
+        return np.flatnonzero(draw_sample(replace(self._units(view), cell=view.cell), design, everywhere, seed))
 
     def _units(self, view: StrategyView) -> SamplingUnits:
-        """The SKUs as the programme needs them; every failure counts the same.
+        """The SKUs as sampling units; every failure has the same value.
 
-        No limit tells cells apart here, so they share their strata.
+        No constraint is by cell, so cells share their strata.
         """
         history = CellHistory(*(counts.astype(np.float64) for counts in
                             (view.history.tests, view.history.failures, view.history.pending)))  # fmt: skip
@@ -63,12 +64,6 @@ class OptimizedPlan:
 
 
 def simulation_constraints(view: StrategyView, screens: bool = False) -> Constraints:
-    """The money for the round's tests, and nothing else that binds."""
+    """Constraints with the budget of the round alone."""
     packages = PACKAGES if screens else (FULL,)
     return Constraints(packages, (tuple(range(len(packages))),), view.tests * PRICE_CENTS)
-
-
-def _told(solution: DesignSolution) -> dict[str, float]:
-    """What one more euro would be worth, and what was given up for a smaller variance, in expected failures."""
-    price = solution.price
-    return {"euro": price.euro, "best_value": price.best_value, "value": price.value}

@@ -1,4 +1,4 @@
-"""Ways of choosing the tests of a round: simple rules, and the plan."""
+"""Test packages, the interface of strategies, and the simple ones: random, greedy, epsilon-greedy, Thompson, bins."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -7,7 +7,8 @@ import numpy as np
 
 from sampling.problem import Codes, Package
 from sampling.randomness import BITS, ONE
-from training.simulation.lab_records import Floats, Integers, LabTestBatch, Matrix, ObservedCellHistory
+from training.metrics import Floats
+from training.simulation.lab_records import Integers, LabTestBatch, Matrix, ObservedCellHistory
 from training.simulation.online_model import fit_online_model
 
 FULL = Package("test", 25_000, 1, "laboratory")
@@ -17,20 +18,15 @@ PACKAGES = (FULL, SCREEN)
 PRICE_CENTS = FULL.cost_cents
 
 
-def tests_for(full_tests: int, package: Package) -> int:
-    """How many tests of `package` the money for so many full tests buys."""
-    return full_tests * PRICE_CENTS // package.cost_cents
-
-
 ENSEMBLE = 5
 BINS, STEEPNESS = 40, 2.0
 
 
 @dataclass(frozen=True)
 class StrategyView:
-    """What a strategy may know in a round, along the places that may be tested; `truth` is for the oracle alone.
+    """What a strategy may know in a round, arrays over the eligible SKUs (n); `truth` is for the oracle alone.
 
-    `tests` is the money of the round, counted in full tests.
+    `tests` is the budget of the round in full tests.
     """
 
     round: int
@@ -40,38 +36,38 @@ class StrategyView:
     sku: Integers
     category: Integers
     cell: Integers
-    looks: Matrix
+    features: Matrix
     history: ObservedCellHistory
     closed: list[LabTestBatch]
     truth: Floats
 
     def __len__(self) -> int:
-        """How many places may be tested."""
+        """Number of eligible SKUs."""
         return len(self.p_fail)
 
     @property
     def rng(self) -> np.random.Generator:
-        """Chance of this seed and round."""
+        """Random generator of this seed and round."""
         return np.random.default_rng((self.seed, self.round))
 
 
 @dataclass(frozen=True)
 class StrategyChoice:
-    """The places chosen; what is known of every place: its inclusion probability, the number of its package.
+    """The rows chosen, and for all eligible rows (n) their inclusion probability and package number.
 
-    Without `package` all tests are full ones. `again` draws the round another time, from the seed it is given. `told`
-    is what else is worth telling.
+    Without `package` all tests are full ones. `redraw` samples the round with another seed.
+    `plan_values` are numbers for the report, such as shadow prices.
     """
 
     chosen: Integers
     inclusion: Floats | None = None
     package: Codes | None = None
-    again: Callable[[int], Integers] | None = None
-    told: Mapping[str, float] = field(default_factory=dict)
+    redraw: Callable[[int], Integers] | None = None
+    plan_values: Mapping[str, float] = field(default_factory=dict)
 
-    def packages(self, places: int) -> Codes:
-        """The number of the package of each of so many places."""
-        return np.zeros(places, dtype=np.int64) if self.package is None else self.package
+    def packages(self, rows: int) -> Codes:
+        """Package number of each of so many rows."""
+        return np.zeros(rows, dtype=np.int64) if self.package is None else self.package
 
 
 Strategy = Callable[[StrategyView], StrategyChoice]
@@ -84,32 +80,32 @@ class Screening:
     strategy: Strategy
 
     def __call__(self, view: StrategyView) -> StrategyChoice:
-        """Choose as many places as the money screens."""
-        choice = self.strategy(replace(view, tests=min(tests_for(view.tests, SCREEN), len(view))))
+        """Choose as many SKUs as the budget screens."""
+        choice = self.strategy(replace(view, tests=min(view.tests * PRICE_CENTS // SCREEN.cost_cents, len(view))))
         return replace(choice, package=np.full(len(view), PACKAGES.index(SCREEN)))
 
 
-def at_random(view: StrategyView) -> StrategyChoice:
-    """Everyone has the same chance."""
-    return _drawn(np.full(len(view), view.tests / len(view)), view)
+def uniform_random(view: StrategyView) -> StrategyChoice:
+    """Equal inclusion probabilities."""
+    return _draw(np.full(len(view), view.tests / len(view)), view)
 
 
 def oracle(view: StrategyView) -> StrategyChoice:
-    """The highest true probabilities: what nobody can do."""
-    return StrategyChoice(_highest(view.truth, view.tests))
+    """The highest true probabilities, which no real strategy knows."""
+    return StrategyChoice(_top_rows(view.truth, view.tests))
 
 
 def greedy(view: StrategyView) -> StrategyChoice:
     """The highest scores."""
-    return StrategyChoice(_highest(view.p_fail, view.tests))
+    return StrategyChoice(_top_rows(view.p_fail, view.tests))
 
 
 def epsilon_greedy(view: StrategyView, epsilon: float = 0.2) -> StrategyChoice:
-    """The highest scores for most tests, everyone else with equal chance for the share `epsilon`."""
+    """The highest scores for most tests, equal inclusion probabilities of the others for the share `epsilon`."""
     explored = round(epsilon * view.tests)
     inclusion = np.full(len(view), explored / (len(view) - view.tests + explored))
-    inclusion[_highest(view.p_fail, view.tests - explored)] = 1.0
-    return _drawn(inclusion, view)
+    inclusion[_top_rows(view.p_fail, view.tests - explored)] = 1.0
+    return _draw(inclusion, view)
 
 
 def thompson(view: StrategyView) -> StrategyChoice:
@@ -117,15 +113,15 @@ def thompson(view: StrategyView) -> StrategyChoice:
     free, chosen = np.ones(len(view), dtype=np.bool_), []
     for member in range(ENSEMBLE):
         score = fit_online_model(view.closed, view.round, view.seed * 1000 + view.round * 10 + member, resampled=True)
-        believed = np.where(free, score.p_fail(view.looks), -1.0)
-        own = _highest(believed, view.tests // ENSEMBLE + (member < view.tests % ENSEMBLE))
+        believed = np.where(free, score.p_fail(view.features), -1.0)
+        own = _top_rows(believed, view.tests // ENSEMBLE + (member < view.tests % ENSEMBLE))
         free[own] = False
         chosen.append(own)
     return StrategyChoice(np.concatenate(chosen))
 
 
 def adaptive_bins(view: StrategyView) -> StrategyChoice:
-    """Adaptive bin sampling of the US tax authority's study (Henderson et al., AAAI 2023, 2204.11910), restated.
+    """Adaptive bin sampling of the US tax authority (Henderson et al., AAAI 2023, 2204.11910), restated.
 
     A logistic weight around the lowest score that greedy would take, in log-odds, averaged in bins of the score.
     """
@@ -138,10 +134,10 @@ def adaptive_bins(view: StrategyView) -> StrategyChoice:
     for part in np.split(order, np.unique(edges)):
         if len(part):
             inclusion[part] = weight[part].mean()
-    return _drawn(scaled(inclusion, view.tests), view)
+    return _draw(scale_to_total(inclusion, view.tests), view)
 
 
-def scaled(weight: Floats, tests: int) -> Floats:
+def scale_to_total(weight: Floats, tests: int) -> Floats:
     """Inclusion probabilities in proportion to `weight`, none above 1, that sum to `tests`."""
     inclusion, certain = weight * (tests / weight.sum()), np.zeros(len(weight), dtype=np.bool_)
     while bool((inclusion > 1).any()):
@@ -151,21 +147,21 @@ def scaled(weight: Floats, tests: int) -> Floats:
     return np.asarray(inclusion)
 
 
-def _highest(score: Floats, number: int) -> Integers:
+def _top_rows(score: Floats, number: int) -> Integers:
     return np.argpartition(-score, number - 1)[:number] if number else np.zeros(0, dtype=np.int64)
 
 
-def _drawn(inclusion: Floats, view: StrategyView) -> StrategyChoice:
-    """Draw with these probabilities, whose sum is a whole number."""
+def _draw(inclusion: Floats, view: StrategyView) -> StrategyChoice:
+    """Systematic sample with these inclusion probabilities, whose sum is an integer."""
 
-    def again(seed: int) -> Integers:
-        return _systematic(inclusion, np.random.default_rng((view.seed, view.round, seed)))
+    def redraw(seed: int) -> Integers:
+        return _systematic_sample(inclusion, np.random.default_rng((view.seed, view.round, seed)))
 
-    return StrategyChoice(_systematic(inclusion, view.rng), inclusion, again=again)
+    return StrategyChoice(_systematic_sample(inclusion, view.rng), inclusion, redraw=redraw)
 
 
-def _systematic(inclusion: Floats, rng: np.random.Generator) -> Integers:
-    """The places of a systematic draw in random order."""
+def _systematic_sample(inclusion: Floats, rng: np.random.Generator) -> Integers:
+    """Rows of a systematic sample in random order."""
     order = rng.permutation(len(inclusion))
     whole = np.round(np.cumsum(inclusion[order]) * ONE).astype(np.int64)
     reached = (whole + int(rng.integers(ONE))) >> BITS

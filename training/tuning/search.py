@@ -1,4 +1,4 @@
-"""The search for a better recipe, judged on periods before the test, which it never sees."""
+"""Hyperparameter search with Optuna over backtest periods; the test period is not used."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -14,8 +14,8 @@ from pydantic import Field, RootModel, model_validator
 from data.errors import UserError
 from data.policy import TomlTable, parse_toml, validate
 from data.progress import Advance, Progress
-from training.evaluation.backtest import Backtest, fit_rows, fold_training_rows, validation_rows
-from training.fitting.booster import TrainingRows, fewest_losses, loss_curve
+from training.evaluation.backtest import Backtest, build_fold_features, fold_training_rows, fold_validation_rows
+from training.fitting.booster import TrainingRows, best_iteration, loss_curve
 from training.fitting.model import DIRECTIONS
 from training.metrics import Floats
 from training.recipe import Recipe
@@ -25,7 +25,7 @@ Choices = Mapping[str, float | int]
 
 
 class Range(TomlTable):
-    """A choice from `low` to `high`, both included; whole numbers where both are; evenly over its logarithm or not."""
+    """Range of a hyperparameter, both ends included; integers where both ends are; log-uniform with `log`."""
 
     low: Annotated[float | int, Field(alias="from")]
     high: Annotated[float | int, Field(alias="to")]
@@ -49,7 +49,7 @@ class Range(TomlTable):
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """The range of each choice by its path in a recipe, such as `trees.leaves`; `digest` names this space."""
+    """Range of each hyperparameter by its path in a recipe, such as `trees.leaves`; `digest` identifies the space."""
 
     ranges: Mapping[str, Range]
     digest: str
@@ -93,7 +93,7 @@ class TuningLimits:
 
 @dataclass(frozen=True)
 class TuningResult:
-    """What a search found: the recipe with the lowest log loss, that loss, and how many trials there were.
+    """Result of a search: the recipe with the lowest log loss, that loss, and the number of trials.
 
     `value_at_first` is the loss of the recipe that the search began with, None where the space does not hold it.
     """
@@ -107,59 +107,61 @@ class TuningResult:
 
 @dataclass(frozen=True)
 class HyperparameterSearch:
-    """What a search needs: the recipe it starts from, the space, and the SQLite file that remembers its trials."""
+    """Definition of a search: the recipe it starts from, the space, and the SQLite file of its trials."""
 
     recipe: Recipe
     space: SearchSpace
     storage: Path
 
     def name(self, fingerprint: str, test_from: date) -> str:
-        """The name under which this search, on this data, is taken up again."""
+        """Name under which this search, on this data, is resumed."""
         return f"{self.recipe.name}-{self.recipe.digest[:12]}-{self.space.digest}-{fingerprint[:12]}-{test_from}"
 
 
 def tune(
-    study: Backtest, search: HyperparameterSearch, name: str, limits: TuningLimits, log: Log, progress: Progress
+    backtest: Backtest, search: HyperparameterSearch, name: str, limits: TuningLimits, log: Log, progress: Progress
 ) -> TuningResult:
-    """Search the space for the recipe with the lowest log loss over the periods of the study.
+    """Search the space for the recipe with the lowest log loss over the periods of the backtest.
 
     A trial fits every fold, a period at a time, and is pruned where its loss so far is worse than that of the median
-    trial. Trials of the search `name` in the storage count, so a search that was broken off goes on. Each new one is
-    handed to `log`. Raises UserError where the study has no periods or no trial was completed.
+    trial. Trials of the search `name` in the storage count, so an interrupted search is resumed. Each new one is
+    passed to `log`. Raises UserError where the backtest has no periods or no trial was completed.
     """
-    if not study.periods:
+    if not backtest.periods:
         raise UserError(
             "There is no period to tune on: too few labels were known before the test. Bring more lab_tests, choose a "
             "later --test-from, or fewer and shorter periods in [rolling] of the recipe."
         )
-    lessons = _lessons(study, search.recipe, progress)
-    trials = _opened(search, name)
-    while len(_done(trials)) < limits.trials and not limits.out_of_time():
-        count, best = len(_done(trials)) + 1, _best(trials)
+    folds = _build_folds(backtest, search.recipe, progress)
+    trials = _open_study(search, name)
+    while len(_ended_trials(trials)) < limits.trials and not limits.out_of_time():
+        count, best = len(_ended_trials(trials)) + 1, _best(trials)
         title = f"Trial {count} of {limits.trials}" + ("" if best is None else f", best log loss {best.value:.5f}")
-        with progress.step(title, sum(map(len, lessons)), "fits") as advance:
-            log(_attempted(trials, search, lessons, advance))
+        with progress.step(title, sum(map(len, folds)), "fits") as advance:
+            log(_run_trial(trials, search, folds, advance))
     best = _best(trials)
     if best is None:
         raise UserError("No trial was completed in that time. Give the search more --minutes.")
-    return _tuned(trials, search, best)
+    return _summarize(trials, search, best)
 
 
-def _lessons(study: Backtest, recipe: Recipe, progress: Progress) -> list[list[tuple[TrainingRows, TrainingRows]]]:
-    """For each period, the rows that teach and the rows that judge of each fold."""
-    lessons = []
-    with progress.step("Learning rates and title words of each fold", len(study.periods), "periods") as advance:
-        for period in study.periods:
-            features = [(fold, fit_rows(study, fold, recipe)) for fold in period.folds]
-            lessons.append([
-                (fold_training_rows(study, fold, each, recipe), validation_rows(study, fold, each))
+def _build_folds(
+    backtest: Backtest, recipe: Recipe, progress: Progress
+) -> list[list[tuple[TrainingRows, TrainingRows]]]:
+    """Training and validation rows of each fold of each period."""
+    folds = []
+    with progress.step("Learning rates and title words of each fold", len(backtest.periods), "periods") as advance:
+        for period in backtest.periods:
+            features = [(fold, build_fold_features(backtest, fold, recipe)) for fold in period.folds]
+            folds.append([
+                (fold_training_rows(backtest, fold, each, recipe), fold_validation_rows(backtest, fold, each))
                 for fold, each in features
             ])  # fmt: skip
             advance(1)
-    return lessons
+    return folds
 
 
-def _opened(search: HyperparameterSearch, name: str) -> optuna.Study:
+def _open_study(search: HyperparameterSearch, name: str) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     search.storage.parent.mkdir(parents=True, exist_ok=True)
     storage = optuna.storages.RDBStorage(f"sqlite:///{search.storage}")
@@ -167,21 +169,21 @@ def _opened(search: HyperparameterSearch, name: str) -> optuna.Study:
     trials = optuna.create_study(
         storage=storage, study_name=name, direction="minimize", load_if_exists=True, pruner=pruner
     )
-    # A search taken up again must not draw the trials it began with once more.
+    # A resumed search must not sample its first trials twice.
     trials.sampler = optuna.samplers.TPESampler(seed=(search.recipe.seed + len(trials.trials)) % 2**32)
     start = _start(search)
-    if not _done(trials) and start is not None:
+    if not _ended_trials(trials) and start is not None:
         trials.enqueue_trial(dict(start))
     return trials
 
 
 def _start(search: HyperparameterSearch) -> Choices | None:
     """The choices of the recipe itself, None where the space does not hold them all."""
-    values = {path: _stated(search.recipe, path) for path in search.space.ranges}
+    values = {path: _value_in(search.recipe, path) for path in search.space.ranges}
     return values if all(search.space.ranges[path].holds(value) for path, value in values.items()) else None
 
 
-def _stated(recipe: Recipe, path: str) -> Any:
+def _value_in(recipe: Recipe, path: str) -> Any:
     section, _, key = path.rpartition(".")
     try:
         return getattr(getattr(recipe, section), key)
@@ -191,10 +193,10 @@ def _stated(recipe: Recipe, path: str) -> Any:
         ) from error
 
 
-def _attempted(
+def _run_trial(
     trials: optuna.Study,
     search: HyperparameterSearch,
-    lessons: Sequence[Sequence[tuple[TrainingRows, TrainingRows]]],
+    folds: Sequence[Sequence[tuple[TrainingRows, TrainingRows]]],
     advance: Advance,
 ) -> Trial:
     trial = trials.ask()
@@ -203,19 +205,19 @@ def _attempted(
         else trial.suggest_float(path, each.low, each.high, log=each.log)
         for path, each in search.space.ranges.items()
     }  # fmt: skip
-    recipe = search.recipe.replaced(choices)
+    recipe = search.recipe.with_values(choices)
     curves: list[Floats] = []
     sizes: list[int] = []
     steps: list[float] = []
     try:
-        for number, period in enumerate(lessons):
-            for fitted, judged in period:
-                curves.append(loss_curve(fitted, judged, DIRECTIONS, recipe))
-                sizes.append(len(judged.failed))
+        for number, period in enumerate(folds):
+            for fit_rows, validation_rows in period:
+                curves.append(loss_curve(fit_rows, validation_rows, DIRECTIONS, recipe))
+                sizes.append(len(validation_rows.failed))
                 advance(1)
-            steps.append(float(np.min(fewest_losses(curves, sizes)[1])))
+            steps.append(float(np.min(best_iteration(curves, sizes)[1])))
             trial.report(steps[-1], number)
-            if number + 1 < len(lessons) and trial.should_prune():
+            if number + 1 < len(folds) and trial.should_prune():
                 trials.tell(trial, state=optuna.trial.TrialState.PRUNED)
                 return Trial(trial.number, choices, tuple(steps), None)
     except BaseException:
@@ -225,20 +227,20 @@ def _attempted(
     return Trial(trial.number, choices, tuple(steps), steps[-1])
 
 
-def _done(trials: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+def _ended_trials(trials: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     states = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
     return trials.get_trials(deepcopy=False, states=states)
 
 
 def _best(trials: optuna.Study) -> optuna.trial.FrozenTrial | None:
-    complete = [trial for trial in _done(trials) if trial.value is not None and trial.state.name == "COMPLETE"]
+    complete = [trial for trial in _ended_trials(trials) if trial.value is not None and trial.state.name == "COMPLETE"]
     return min(complete, key=lambda trial: (trial.value, trial.number), default=None)
 
 
-def _tuned(trials: optuna.Study, search: HyperparameterSearch, best: optuna.trial.FrozenTrial) -> TuningResult:
-    done, start = _done(trials), _start(search)
+def _summarize(trials: optuna.Study, search: HyperparameterSearch, best: optuna.trial.FrozenTrial) -> TuningResult:
+    done, start = _ended_trials(trials), _start(search)
     first = next((trial.value for trial in done if trial.params == start), None)
     assert best.value is not None
-    recipe = search.recipe.replaced({**best.params, "name": f"{search.recipe.name}-tuned"})
+    recipe = search.recipe.with_values({**best.params, "name": f"{search.recipe.name}-tuned"})
     pruned = sum(trial.state.name == "PRUNED" for trial in done)
     return TuningResult(recipe, best.value, first, len(done), pruned)

@@ -65,11 +65,13 @@ def test_the_label_rule_chooses_origins_and_forgives_milder_failures() -> None:
     tests["severity"] = severities.where(tests["result"] == "fail", None)
     rule = LabelRecipe(least_severity="major", origins=("warehouse",))
     labels = build_labels(tables_of(frames), rule=rule).set_index("test_id")
-    told = tests.set_index("test_id").loc[labels.index]
-    assert set(told["origin"]) == {"warehouse"}
+    result = tests.set_index("test_id").loc[labels.index]
+    assert set(result["origin"]) == {"warehouse"}
     assert len(labels) == (tests["origin"] == "warehouse").sum()
-    assert (labels["failed"] == (told["result"] == "fail") & (told["severity"] != "minor")).all()
-    assert labels.loc[(told["result"] == "fail") & told["severity"].isna(), "failed"].all(), "unknown severity counts"
+    assert (labels["failed"] == (result["result"] == "fail") & (result["severity"] != "minor")).all()
+    assert labels.loc[(result["result"] == "fail") & result["severity"].isna(), "failed"].all(), (
+        "unknown severity counts"
+    )
 
 
 def test_the_same_product_sold_under_another_account_is_one_group() -> None:

@@ -1,6 +1,7 @@
-"""Laws of time and of suppliers, and each refusal in its words."""
+"""Splits, folds and backtest periods: nothing is known too late, no group is on both sides."""
 
 from datetime import date, timedelta
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -9,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import UserError
-from tests.training.worlds import labels_frame
-from training.dataset.splits import default_test_from, group_parts, split_by_time, validation_folds
+from tests.training.worlds import labels_frame, small_recipe
+from training.dataset.splits import default_test_from, group_parts, rolling_periods, split_by_time, validation_folds
 from training.recipe import read_recipe
 
 RECIPE = read_recipe().split
@@ -34,16 +35,16 @@ def test_every_label_used_is_known_before_the_next_period_begins(seed: int, coun
 def test_no_group_is_on_both_sides_of_a_fold_and_no_label_is_known_too_late(seed: int, suppliers: int) -> None:
     labels = labels_frame(300, seed, suppliers)
     for fold in validation_folds(labels, RECIPE):
-        fitted, judged = labels.iloc[fold.fit], labels.iloc[fold.validation]
-        assert not set(fitted["group"]) & set(judged["group"])
-        assert fitted["known_on"].max() < judged["as_of"].min()
+        fitted, held_out = labels.iloc[fold.fit], labels.iloc[fold.validation]
+        assert not set(fitted["group"]) & set(held_out["group"])
+        assert fitted["known_on"].max() < held_out["as_of"].min()
 
 
 def test_every_late_label_is_validated_once() -> None:
     labels = labels_frame(600, 2, 40)
-    judged = np.concatenate([fold.validation for fold in validation_folds(labels, RECIPE)])
-    first = labels["as_of"].iloc[judged].min()
-    assert sorted(judged) == list(np.flatnonzero(labels["as_of"] >= first))
+    held_out = np.concatenate([fold.validation for fold in validation_folds(labels, RECIPE)])
+    first = labels["as_of"].iloc[held_out].min()
+    assert sorted(held_out) == list(np.flatnonzero(labels["as_of"] >= first))
 
 
 @given(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=60), st.integers(2, 5), st.randoms())
@@ -83,3 +84,57 @@ def test_a_training_part_without_failures_is_refused() -> None:
     late_failures = labels.assign(failed=labels["as_of"] > labels["as_of"].quantile(0.7))
     with pytest.raises(UserError, match=r"The labels to train on before .* do not hold both passes and failures"):
         split_by_time(late_failures, None, RECIPE)
+
+
+PERIOD_RECIPE = small_recipe(minimum_labels="50", period_days="50", gap_days="30")
+TEST_FROM = date(2025, 3, 1)
+
+
+@given(st.integers(0, 300), st.integers(6, 40))
+@settings(max_examples=25, deadline=None)
+def test_a_fold_knows_nothing_too_late_and_no_group_of_those_it_judges(seed: int, suppliers: int) -> None:
+    labels = labels_frame(900, seed, suppliers)
+    for period in rolling_periods(labels, TEST_FROM, PERIOD_RECIPE):
+        first = pd.Timestamp(period.first)
+        for fold in period.folds:
+            fitted, calibrated, held_out = (labels.iloc[rows] for rows in (fold.fit, fold.calibration, fold.validation))
+            assert fitted["known_on"].max() < calibrated["as_of"].min()
+            assert calibrated["known_on"].max() < first <= held_out["as_of"].min()
+            assert not (set(fitted["group"]) | set(calibrated["group"])) & set(held_out["group"])
+
+
+@given(st.integers(0, 300))
+@settings(max_examples=15, deadline=None)
+def test_periods_follow_each_other_and_end_a_gap_before_the_test(seed: int) -> None:
+    labels = labels_frame(900, seed, 30)
+    periods = rolling_periods(labels, TEST_FROM, PERIOD_RECIPE)
+    assert periods
+    assert periods[-1].until == TEST_FROM - timedelta(days=30)
+    for earlier, later in pairwise(periods):
+        assert earlier.until == later.first
+    for period in periods:
+        held_out = labels.iloc[period.validation]
+        late = pd.Timestamp(period.until) + timedelta(days=30)
+        sampled = labels[
+            (labels["as_of"] >= pd.Timestamp(period.first)) & (labels["as_of"] < pd.Timestamp(period.until))
+        ]
+        assert sorted(period.validation) == sorted(sampled.index[sampled["known_on"] < late]), "each label once"
+        assert (held_out["known_on"] < pd.Timestamp(TEST_FROM)).all()
+
+
+def test_old_labels_do_not_teach_where_the_recipe_forgets() -> None:
+    labels = labels_frame(900, 1, 30)
+    forgetful = small_recipe(minimum_labels="50", period_days="50", gap_days="30", window_days="90")
+    for whole, recent in zip(
+        rolling_periods(labels, TEST_FROM, PERIOD_RECIPE), rolling_periods(labels, TEST_FROM, forgetful), strict=True
+    ):
+        for long, short in zip(whole.folds, recent.folds, strict=True):
+            assert set(short.fit) < set(long.fit)
+            days = labels["as_of"].iloc[short.fit]
+            assert days.max() - days.min() <= timedelta(days=90)
+            assert np.array_equal(short.validation, long.validation)
+
+
+@pytest.mark.parametrize("count", [1, 60])
+def test_without_labels_enough_to_teach_there_is_no_period(count: int) -> None:
+    assert rolling_periods(labels_frame(count, 2), TEST_FROM, PERIOD_RECIPE) == ()

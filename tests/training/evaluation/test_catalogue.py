@@ -13,36 +13,36 @@ from training import metrics
 from training.dataset.labels import build_labels
 from training.dataset.splits import split_by_time
 from training.evaluation.catalogue import WeightingComparison, compare_weighting, evaluate_catalogue
-from training.evaluation.skill import EvaluationSet, Predictions, sigmoid
+from training.evaluation.skill import EvaluationSet, Predictions
 from training.fitting.model import TrainingSet, build_training_set, fit_model
-from training.metrics import Floats, Truths, supplier_weights
+from training.metrics import Floats, Truths, sigmoid, supplier_weights
 from training.recipe import Recipe
 
 
 @pytest.fixture(scope="module")
-def study() -> TrainingSet:
+def training_set() -> TrainingSet:
     """The small marketplace, whose propensities are drawn at random."""
     tables, recipe = tables_of(market_frames()), small_recipe()
     labels = build_labels(tables)
     return build_training_set(tables, labels, split_by_time(labels, None, recipe.split), recipe, SilentProgress())
 
 
-def compared(study: TrainingSet, recipe: Recipe) -> WeightingComparison:
+def compared(training_set: TrainingSet, recipe: Recipe) -> WeightingComparison:
     """The comparison for a model of this recipe."""
-    tests = study.labels.iloc[study.split.test]
+    tests = training_set.labels.iloc[training_set.split.test]
     weights = supplier_weights(tests["supplier_id"].tolist(), 30, 1)
-    judged = EvaluationSet(tests["failed"].to_numpy(dtype=np.bool_), weights, budget=20)
-    return compare_weighting(study, fit_model(study, recipe, SilentProgress()), judged, recipe)
+    held_out = EvaluationSet(tests["failed"].to_numpy(dtype=np.bool_), weights, budget=20)
+    return compare_weighting(training_set, fit_model(training_set, recipe, SilentProgress()), held_out, recipe)
 
 
-def test_equal_propensities_make_no_difference(study: TrainingSet) -> None:
-    told = compared(replace(study, labels=study.labels.assign(propensity=0.2)), small_recipe())
-    assert told.weighted == told.unweighted
-    assert told.failed_change.value == 0
+def test_equal_propensities_make_no_difference(training_set: TrainingSet) -> None:
+    result = compared(replace(training_set, labels=training_set.labels.assign(propensity=0.2)), small_recipe())
+    assert result.weighted == result.unweighted
+    assert result.failed_change.value == 0
 
 
-def test_each_recipe_is_compared_with_the_other_way_of_weighing(study: TrainingSet) -> None:
-    plain, weighing = compared(study, small_recipe()), compared(study, small_recipe(propensity="true"))
+def test_each_recipe_is_compared_with_the_other_way_of_weighing(training_set: TrainingSet) -> None:
+    plain, weighing = compared(training_set, small_recipe()), compared(training_set, small_recipe(propensity="true"))
     assert (plain.used, weighing.used) == (False, True)
     assert plain.weighted != plain.unweighted
     assert plain.unweighted.auc.value > plain.weighted.auc.value - 0.1
@@ -60,55 +60,55 @@ def known_catalogue(seed: int = 1, skus: int = 60_000) -> tuple[pd.DataFrame, Fl
     propensity = np.clip(0.05 * np.exp(0.8 * (margin + 2)), 0, 0.5)
     chance = draw.random(skus)
     at_random, targeted = chance < 0.01, (chance >= 0.01) & (chance < 0.01 + propensity)
-    drawn = at_random | targeted
+    sampled = at_random | targeted
     tests = pd.DataFrame({
-        "failed": failing[drawn], "supplier_id": [f"s{code}" for code in draw.integers(500, size=drawn.sum())],
-        "strategy": np.where(at_random[drawn], "random", "model"),
-        "propensity": np.where(at_random[drawn], 0.01, propensity[drawn]),
+        "failed": failing[sampled], "supplier_id": [f"s{code}" for code in draw.integers(500, size=sampled.sum())],
+        "strategy": np.where(at_random[sampled], "random", "model"),
+        "propensity": np.where(at_random[sampled], 0.01, propensity[sampled]),
     })  # fmt: skip
-    return tests, margin[drawn], margin, failing
+    return tests, margin[sampled], margin, failing
 
 
 def test_weighed_skills_are_those_of_the_catalogue_and_targeted_ones_are_not() -> None:
     tests, margin, everywhere, failing = known_catalogue()
-    told = evaluate_catalogue(tests, {"true": Predictions(margin, sigmoid(margin))}, 60, 1)
+    result = evaluate_catalogue(tests, {"true": Predictions(margin, sigmoid(margin))}, 60, 1)
     ones = np.ones((1, len(failing)))
     auc = metrics.auc(metrics.rank_scores(everywhere, failing), ones)[0]
-    assert told.targeted.base_rate.low > failing.mean() + 0.05
-    for stratum in (told.random, told.logged):
+    assert result.targeted.base_rate.low > failing.mean() + 0.05
+    for stratum in (result.random, result.logged):
         assert stratum.base_rate.low < failing.mean() < stratum.base_rate.high
-        assert stratum.claims["true"]["auc"].low < auc < stratum.claims["true"]["auc"].high
-        assert stratum.claims["true"]["slope"].low < 1 < stratum.claims["true"]["slope"].high
-        assert stratum.claims["true"]["expected_per_observed"].value == pytest.approx(1, abs=0.15)
-    assert told.random.tests < told.logged.effective < told.logged.tests
+        assert stratum.metrics["true"]["auc"].low < auc < stratum.metrics["true"]["auc"].high
+        assert stratum.metrics["true"]["slope"].low < 1 < stratum.metrics["true"]["slope"].high
+        assert stratum.metrics["true"]["expected_per_observed"].value == pytest.approx(1, abs=0.15)
+    assert result.random.tests < result.logged.effective < result.logged.tests
 
 
-def test_a_claim_that_is_right_for_the_targeted_only_is_told_apart() -> None:
+def test_probabilities_that_are_right_for_the_targeted_only_are_visible() -> None:
     """It says of everyone what holds of the tested: their base rate."""
     tests, margin, _, _ = known_catalogue()
     constant = np.full(len(tests), tests["failed"].mean())
-    told = evaluate_catalogue(tests, {"of tested": Predictions(margin, constant)}, 60, 1)
-    assert told.targeted.claims["of tested"]["expected_per_observed"].value == pytest.approx(1)
-    assert told.random.claims["of tested"]["expected_per_observed"].low > 1.3
+    result = evaluate_catalogue(tests, {"of tested": Predictions(margin, constant)}, 60, 1)
+    assert result.targeted.metrics["of tested"]["expected_per_observed"].value == pytest.approx(1)
+    assert result.random.metrics["of tested"]["expected_per_observed"].low > 1.3
 
 
 def test_equal_propensities_weigh_nothing() -> None:
     tests, margin, _, _ = known_catalogue(skus=5000)
-    told = evaluate_catalogue(
+    result = evaluate_catalogue(
         tests.assign(strategy="random", propensity=0.3), {"model": Predictions(margin, sigmoid(margin))}, 20, 1
     )
-    assert told.random == told.targeted == told.logged
+    assert result.random == result.targeted == result.logged
 
 
 def test_the_json_is_finite_and_says_what_was_left_out() -> None:
     tests, margin, _, _ = known_catalogue(skus=2000)
     tests.loc[:9, "propensity"] = np.nan
-    claims = {"model": Predictions(margin, sigmoid(margin))}
-    told = evaluate_catalogue(tests, claims, 20, 1).to_json()
-    json.dumps(told, allow_nan=False)
-    assert told["reasons"]["unknown"] == 10
-    assert told["logged"]["n"] == len(tests) - 10
-    unlogged = evaluate_catalogue(tests.assign(propensity=np.nan), claims, 20, 1).to_json()
+    predictions = {"model": Predictions(margin, sigmoid(margin))}
+    result = evaluate_catalogue(tests, predictions, 20, 1).to_json()
+    json.dumps(result, allow_nan=False)
+    assert result["reasons"]["unknown"] == 10
+    assert result["logged"]["n"] == len(tests) - 10
+    unlogged = evaluate_catalogue(tests.assign(propensity=np.nan), predictions, 20, 1).to_json()
     json.dumps(unlogged, allow_nan=False)
     assert unlogged["random"]["n"] == 0
     assert unlogged["random"]["base_rate"] is None

@@ -1,4 +1,4 @@
-"""New suppliers, SKUs and categories: told apart by what was known on the day, and never by what came later."""
+"""New suppliers, SKUs and categories: separated by what was known on the day, never by what came later."""
 
 import json
 from datetime import date
@@ -10,15 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.training.worlds import small_recipe
-from training.evaluation.diagnostics import cold_rows, cold_start, evaluate_labs, jaccard, replayed, schedule_replay
-from training.evaluation.skill import EvaluationSet, Predictions, sigmoid
+from training.evaluation.diagnostics import (
+    cold_start_masks,
+    evaluate_cold_start,
+    evaluate_labs,
+    evaluate_schedule,
+    jaccard,
+    simulate_schedule,
+)
+from training.evaluation.skill import EvaluationSet, Predictions
 from training.fitting.lab_effects import UNKNOWN_LABS, LabEffects
-from training.metrics import Floats
+from training.metrics import Floats, sigmoid
 
 UNITS = st.lists(st.tuples(st.integers(0, 20), st.integers(-3, 3).map(float), st.booleans()), min_size=2, max_size=60)
 
 
-def judged(failed: list[bool], replicates: int = 0) -> EvaluationSet:
+def held_out(failed: list[bool], replicates: int = 0) -> EvaluationSet:
     """Outcomes that weigh alike, and resampled ones."""
     draw = np.random.default_rng(1)
     weights = np.vstack([np.ones(len(failed)), draw.poisson(1, (replicates, len(failed)))])
@@ -28,18 +35,18 @@ def judged(failed: list[bool], replicates: int = 0) -> EvaluationSet:
 @given(UNITS)
 def test_as_many_units_are_tested_on_as_many_days(units: list[tuple[int, float, bool]]) -> None:
     days, score = np.array([unit[0] for unit in units]), np.array([unit[1] for unit in units])
-    new, first = replayed(days, score)
+    new, first = simulate_schedule(days, score)
     assert new.sum() == pytest.approx(days.sum())
     assert first.sum() == pytest.approx(len(units) / 2)
     assert ((first >= 0) & (first <= 1)).all()
-    distinct = replayed(days, np.arange(len(units), dtype=np.float64))[0]
+    distinct = simulate_schedule(days, np.arange(len(units), dtype=np.float64))[0]
     assert sorted(distinct) == sorted(days), "daily capacity is kept"
 
 
 @given(UNITS)
 def test_a_riskier_unit_is_never_tested_later(units: list[tuple[int, float, bool]]) -> None:
     days, score = np.array([unit[0] for unit in units]), np.array([unit[1] for unit in units])
-    new, first = replayed(days, score)
+    new, first = simulate_schedule(days, score)
     order = np.argsort(-score, kind="stable")
     assert (np.diff(new[order]) >= 0).all()
     assert (np.diff(first[order]) <= 1e-12).all()
@@ -48,17 +55,17 @@ def test_a_riskier_unit_is_never_tested_later(units: list[tuple[int, float, bool
 @given(UNITS)
 def test_the_order_as_it_was_gains_nothing(units: list[tuple[int, float, bool]]) -> None:
     days = np.array([unit[0] for unit in units])
-    told = schedule_replay(days, -days.astype(float), judged([unit[2] for unit in units]))
-    if not told["too_few"]:
-        assert told["days_earlier"] == pytest.approx(0)
-        assert told["first_half"] == pytest.approx(told["first_half_as_it_was"])
+    result = evaluate_schedule(days, -days.astype(float), held_out([unit[2] for unit in units]))
+    if not result["too_few"]:
+        assert result["days_earlier"] == pytest.approx(0)
+        assert result["first_half"] == pytest.approx(result["first_half_as_it_was"])
 
 
 def test_hindsight_finds_every_failure_in_the_first_half_and_chance_half_of_them() -> None:
     days, failed = np.arange(10), [False] * 6 + [True] * 4
-    best = schedule_replay(days, np.array(failed, dtype=float), judged(failed))
+    best = evaluate_schedule(days, np.array(failed, dtype=float), held_out(failed))
     assert (best["days_earlier"], best["first_half"], best["first_half_as_it_was"]) == (6.0, 1.0, 0.0)
-    blind = schedule_replay(days, np.zeros(10), judged(failed))
+    blind = evaluate_schedule(days, np.zeros(10), held_out(failed))
     assert (blind["days_earlier"], blind["first_half"]) == (3.0, 0.5)
 
 
@@ -66,21 +73,21 @@ def test_the_interval_holds_the_gain() -> None:
     draw = np.random.default_rng(3)
     failed = draw.random(300) < 0.2
     score = draw.normal(size=300) + failed
-    told = schedule_replay(draw.integers(60, size=300), score, judged(failed.tolist(), 200))
-    low, high = told["days_earlier_interval"]
-    assert 0 < low < told["days_earlier"] < high
+    result = evaluate_schedule(draw.integers(60, size=300), score, held_out(failed.tolist(), 200))
+    low, high = result["days_earlier_interval"]
+    assert 0 < low < result["days_earlier"] < high
 
 
 @pytest.mark.parametrize("failed", [[], [True], [False, False, False]])
 def test_nothing_to_find_is_too_few(failed: list[bool]) -> None:
-    told = schedule_replay(np.arange(len(failed)), np.zeros(len(failed)), judged(failed))
-    assert told == {"units": len(failed), "failures": sum(failed), "too_few": True}
+    result = evaluate_schedule(np.arange(len(failed)), np.zeros(len(failed)), held_out(failed))
+    assert result == {"units": len(failed), "failures": sum(failed), "too_few": True}
 
 
 EFFECT = LabEffects({"a": 1.5, "b": -1.5}, {"a": 0.5, "b": 0.5}, 1.5, 1e-9)
 
 
-def judged_by_labs(of_product: float) -> tuple[pd.DataFrame, Floats]:
+def tests_of_two_labs(of_product: float) -> tuple[pd.DataFrame, Floats]:
     """Tests whose outcome depends on the product's margin, times `of_product`, and on the laboratory."""
     draw = np.random.default_rng(1)
     margin, lab = draw.normal(0, 1, 4000), draw.choice(["a", "b"], 4000)
@@ -91,27 +98,27 @@ def judged_by_labs(of_product: float) -> tuple[pd.DataFrame, Floats]:
 
 def test_where_only_laboratories_decide_all_of_the_lift_is_theirs() -> None:
     """Scores that know nothing of products look skilled as long as the laboratory is known."""
-    tests, margin = judged_by_labs(of_product=0.0)
-    told = evaluate_labs(tests, 0.01 * margin, 0.01 * margin, EFFECT, 60, 1)
-    assert told.auc_lab_known.value > 0.75
-    assert told.auc_lab_averaged.low < 0.5 < told.auc_lab_averaged.high
-    assert told.share_of_lift.value == pytest.approx(1, abs=0.1)
+    tests, margin = tests_of_two_labs(of_product=0.0)
+    result = evaluate_labs(tests, 0.01 * margin, 0.01 * margin, EFFECT, 60, 1)
+    assert result.auc_lab_known.value > 0.75
+    assert result.auc_lab_averaged.low < 0.5 < result.auc_lab_averaged.high
+    assert result.share_of_lift.value == pytest.approx(1, abs=0.1)
 
 
 def test_where_both_decide_part_of_the_lift_is_theirs() -> None:
-    tests, margin = judged_by_labs(of_product=1.0)
-    told = evaluate_labs(tests, margin, margin, EFFECT, 60, 1)
-    assert 0.2 < told.share_of_lift.low < told.share_of_lift.high < 0.8
-    assert told.auc_gain.low > 0.05
-    assert told.auc_lab_blind == told.auc_lab_averaged
+    tests, margin = tests_of_two_labs(of_product=1.0)
+    result = evaluate_labs(tests, margin, margin, EFFECT, 60, 1)
+    assert 0.2 < result.share_of_lift.low < result.share_of_lift.high < 0.8
+    assert result.auc_gain.low > 0.05
+    assert result.auc_lab_blind == result.auc_lab_averaged
 
 
 def test_without_laboratories_nothing_is_theirs() -> None:
-    tests, margin = judged_by_labs(of_product=1.0)
-    told = evaluate_labs(tests.assign(lab_id=None), margin, margin, UNKNOWN_LABS, 20, 1)
-    assert told.auc_gain.value == 0
-    assert told.auc_of_labs_alone.value == pytest.approx(0.5)
-    json.dumps(told.to_json(), allow_nan=False)
+    tests, margin = tests_of_two_labs(of_product=1.0)
+    result = evaluate_labs(tests.assign(lab_id=None), margin, margin, UNKNOWN_LABS, 20, 1)
+    assert result.auc_gain.value == 0
+    assert result.auc_of_labs_alone.value == pytest.approx(0.5)
+    json.dumps(result.to_json(), allow_nan=False)
 
 
 def test_worked_examples() -> None:
@@ -148,7 +155,7 @@ def test_what_was_known_before_the_day_is_not_new() -> None:
         ("a", "k2", "toys", "2025-02-02", "2025-03-15"),
         ("b", "k3", "lamps", "2025-04-01", "2025-04-15"),
     ])  # fmt: skip
-    rows = cold_rows(labels, np.array([1, 2, 3, 4]), UNTIL)
+    rows = cold_start_masks(labels, np.array([1, 2, 3, 4]), UNTIL)
     assert rows["new supplier"].tolist() == [True, False, False, True]
     assert rows["new SKU"].tolist() == [True, False, True, True]
     assert rows["new category"].tolist() == [False, False, False, True]
@@ -159,7 +166,7 @@ def test_a_sku_in_another_market_is_another_sku() -> None:
     days = [("2025-01-01", "2025-01-02"), ("2025-02-01", "2025-04-02")]
     labels = labels_of([("a", "k1", "toys", *each) for each in days])
     labels.loc[1, "market"] = "US"
-    rows = cold_rows(labels, np.array([1]), UNTIL)
+    rows = cold_start_masks(labels, np.array([1]), UNTIL)
     assert rows["new SKU"].tolist() == [True]
     assert rows["new category"].tolist() == [True]
     assert rows["new supplier"].tolist() == [False]
@@ -169,10 +176,12 @@ def test_too_few_is_said_with_the_base_rate_alone() -> None:
     draw = np.random.default_rng(1)
     margin = draw.normal(-1, 1, 200)
     failed = draw.random(200) < sigmoid(margin)
-    judged = EvaluationSet(failed, np.vstack([np.ones(200), draw.poisson(1, (40, 200))]), budget=20)
+    held_out = EvaluationSet(failed, np.vstack([np.ones(200), draw.poisson(1, (40, 200))]), budget=20)
     few = np.arange(200) < 20
     rows = {"new": few, "known": ~few, "none": few & ~few}
-    new, known, none = cold_start(Predictions(margin, sigmoid(margin)), judged, rows, small_recipe().evaluation)
+    new, known, none = evaluate_cold_start(
+        Predictions(margin, sigmoid(margin)), held_out, rows, small_recipe().evaluation
+    )
     assert (new["rows"], new["n"], new["failures"], new["too_few"]) == ("new", 20, int(failed[:20].sum()), True)
     assert new["base_rate_interval"][0] <= new["base_rate"] <= new["base_rate_interval"][1]
     assert "auc" not in new

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.evaluation.drift import drifts, frame_of, stability_index
+from training.evaluation.drift import drift_bins, measure_drift, stability_index
 
 
 def matrix(seed: int, rows: int = 3000, shift: float = 0.0, missing: float = 0.1) -> "np.typing.NDArray[np.float64]":
@@ -21,8 +21,8 @@ def matrix(seed: int, rows: int = 3000, shift: float = 0.0, missing: float = 0.1
 
 def index_of(catalogue: "np.typing.NDArray[np.float64]", today: "np.typing.NDArray[np.float64]") -> dict[str, float]:
     """The index of each column today."""
-    found = drifts(frame_of(("size", "yes"), catalogue, catalogue), ("size", "yes"), today)
-    return {each.feature: each.psi for each in found}
+    result = measure_drift(drift_bins(("size", "yes"), catalogue, catalogue), ("size", "yes"), today)
+    return {each.feature: each.psi for each in result}
 
 
 def test_a_catalogue_has_not_moved_from_itself() -> None:
@@ -36,8 +36,8 @@ def test_another_draw_of_the_same_catalogue_is_no_shift_and_a_moved_one_is() -> 
 
 
 def test_values_that_became_unknown_are_a_shift() -> None:
-    found = drifts(frame_of(("size", "yes"), matrix(1), matrix(1)), ("size", "yes"), matrix(2, missing=0.6))
-    for each in found:
+    result = measure_drift(drift_bins(("size", "yes"), matrix(1), matrix(1)), ("size", "yes"), matrix(2, missing=0.6))
+    for each in result:
         assert each.psi > 0.25
         assert each.missing_then == pytest.approx(0.1, abs=0.03)
         assert each.missing_now == pytest.approx(0.6, abs=0.03)
@@ -59,14 +59,14 @@ def test_the_index_of_a_worked_example() -> None:
 
 
 def test_a_frame_read_back_gives_the_same_index(tmp_path: Path) -> None:
-    frame = frame_of(("size", "yes"), matrix(1), matrix(3))
+    frame = drift_bins(("size", "yes"), matrix(1), matrix(3))
     pq.write_table(frame, tmp_path / "frame.parquet")
-    again = pq.read_table(tmp_path / "frame.parquet")
-    assert again.equals(frame)
-    assert drifts(again, ("size", "yes"), matrix(2)) == drifts(frame, ("size", "yes"), matrix(2))
+    repeated = pq.read_table(tmp_path / "frame.parquet")
+    assert repeated.equals(frame)
+    assert measure_drift(repeated, ("size", "yes"), matrix(2)) == measure_drift(frame, ("size", "yes"), matrix(2))
 
 
 def test_a_column_that_was_never_known_and_features_without_a_frame_do_no_harm() -> None:
     nothing = np.full((50, 2), np.nan)
     assert index_of(nothing, nothing) == {"size": 0.0, "yes": 0.0}
-    assert drifts(frame_of((), nothing[:, :0], nothing[:, :0]), ("size", "yes"), nothing) == ()
+    assert measure_drift(drift_bins((), nothing[:, :0], nothing[:, :0]), ("size", "yes"), nothing) == ()

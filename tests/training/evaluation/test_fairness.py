@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from models.risk_bands import Band, RiskBands
 from training.evaluation.fairness import FairnessReport, GroupedTests, GroupFairness, fairness_report, weighted_share
 from training.evaluation.fairness_groups import DIMENSIONS, FairnessPolicy
-from training.evaluation.skill import sigmoid
-from training.metrics import Floats
+from training.metrics import Floats, sigmoid
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0.1, 10), st.integers(0, 5)), min_size=1, max_size=80))
@@ -68,14 +67,14 @@ def wronged_world(wrong: float) -> tuple[GroupedTests, Floats]:
     sellers = pd.Index([f"s{number:03d}" for number in range(400)], name="supplier_id")
     country = np.array(["XX"] * 150 + ["YY"] * 245 + ["ZZ"] * 5)
     chance = np.where(country == "XX", 2.0, 1.0)
-    owner = draw.choice(400, 2000, p=chance / chance.sum())
+    supplier_of = draw.choice(400, 2000, p=chance / chance.sum())
     margin = draw.normal(-1.5, 1, 2000)
     tests = pd.DataFrame({
-        "failed": draw.random(2000) < sigmoid(margin), "supplier_id": sellers[owner], "strategy": "random",
+        "failed": draw.random(2000) < sigmoid(margin), "supplier_id": sellers[supplier_of], "strategy": "random",
         "propensity": 0.01,
     })  # fmt: skip
     by_seller = pd.DataFrame({name: country if name == "country" else "all" for name in DIMENSIONS}, index=sellers)
-    groups = by_seller.iloc[owner].set_axis(tests.index)
+    groups = by_seller.iloc[supplier_of].set_axis(tests.index)
     return GroupedTests(tests, groups, by_seller), sigmoid(margin + wrong * (groups["country"] == "XX").to_numpy())
 
 
@@ -101,16 +100,16 @@ def test_scores_too_high_for_one_group_are_seen_in_its_numbers_and_not_in_the_ot
 def test_right_scores_are_right_for_each_group() -> None:
     report = report_of(*wronged_world(wrong=0.0))
     for country in ("XX", "YY"):
-        told = of_country(report, country).random.expected_per_observed
-        assert told.low < 1 < told.high
+        result = of_country(report, country).random.expected_per_observed
+        assert result.low < 1 < result.high
 
 
 def test_error_rates_are_shares_of_passes_and_of_failures() -> None:
     grouped, p_fail = wronged_world(wrong=0.0)
-    told = of_country(report_of(grouped, p_fail), "YY").random.bands["high"]
+    result = of_country(report_of(grouped, p_fail), "YY").random.bands["high"]
     own, failed = (grouped.groups["country"] == "YY").to_numpy(), grouped.tests["failed"].to_numpy()
-    assert told.false_positive_rate.value == pytest.approx((p_fail[own & ~failed] >= 0.3).mean())
-    assert told.false_negative_rate.value == pytest.approx((p_fail[own & failed] < 0.3).mean())
+    assert result.false_positive_rate.value == pytest.approx((p_fail[own & ~failed] >= 0.3).mean())
+    assert result.false_negative_rate.value == pytest.approx((p_fail[own & failed] < 0.3).mean())
 
 
 def test_compliant_sellers_of_the_group_tested_more_often_bear_more_tests() -> None:
@@ -122,21 +121,21 @@ def test_compliant_sellers_of_the_group_tested_more_often_bear_more_tests() -> N
 
 
 def test_too_few_tests_tell_nothing_but_that_they_are_few() -> None:
-    told = of_country(report_of(*wronged_world(wrong=0.0)), "ZZ").to_json()
-    assert told["random"]["suppressed"] == f"{told['random']['n']} tests, fewer than 30"
-    assert told["random"]["base_rate"] is None
-    assert told["random"]["bands"] == {}
-    assert told["tests_per_compliant"] is None
+    result = of_country(report_of(*wronged_world(wrong=0.0)), "ZZ").to_json()
+    assert result["random"]["suppressed"] == f"{result['random']['n']} tests, fewer than 30"
+    assert result["random"]["base_rate"] is None
+    assert result["random"]["bands"] == {}
+    assert result["tests_per_compliant"] is None
 
 
 def test_too_few_failures_leave_the_rates_about_them_out() -> None:
     grouped, p_fail = wronged_world(wrong=0.0)
     passed = np.flatnonzero(~grouped.tests["failed"])[:200]
     few = GroupedTests(grouped.tests.iloc[passed], grouped.groups.iloc[passed], grouped.sellers)
-    told = of_country(report_of(few, p_fail[passed]), "YY").random
-    assert np.isnan(told.expected_per_observed.value)
-    assert np.isnan(told.bands["high"].false_negative_rate.value)
-    assert told.bands["high"].false_positive_rate.value > 0
+    result = of_country(report_of(few, p_fail[passed]), "YY").random
+    assert np.isnan(result.expected_per_observed.value)
+    assert np.isnan(result.bands["high"].false_negative_rate.value)
+    assert result.bands["high"].false_positive_rate.value > 0
 
 
 def test_the_report_is_finite_json_with_the_largest_groups_first() -> None:

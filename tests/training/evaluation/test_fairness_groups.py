@@ -9,7 +9,7 @@ import pytest
 from data.errors import UserError
 from data.lake.tables import Tables
 from tests.training.worlds import tables_of
-from training.evaluation.fairness_groups import FairnessPolicy, fairness_policy_in_force, groups_of, sellers_of
+from training.evaluation.fairness_groups import FairnessPolicy, fairness_policy_in_force, group_sellers, group_tests
 
 POLICY = FairnessPolicy(
     fewest_tests=30, fewest_outcomes=10, fewest_sellers=10, size_edges_skus=(2, 3), tenure_edges_days=(100, 400)
@@ -44,7 +44,7 @@ def test_a_test_belongs_to_the_groups_of_its_day(tables: Tables) -> None:
         "sku_id": ["a", "d", "a"], "market": "EU", "supplier_id": ["s1", "s2", "s1"],
         "as_of": [day("02-01"), day("03-01"), day("07-01")],
     }, index=[7, 3, 5])  # fmt: skip
-    groups = groups_of(tables, labels, POLICY)
+    groups = group_tests(tables, labels, POLICY)
     assert groups.index.tolist() == [7, 3, 5]
     assert groups["country"].tolist() == ["CN", "unknown", "CN"]
     assert groups["size_band"].tolist() == ["2 to 2 SKUs", "under 2 SKUs", "3 SKUs or more"]
@@ -53,15 +53,15 @@ def test_a_test_belongs_to_the_groups_of_its_day(tables: Tables) -> None:
 
 
 def test_every_seller_with_a_listing_has_its_groups(tables: Tables) -> None:
-    sellers = sellers_of(tables, date(2025, 2, 1), POLICY)
+    sellers = group_sellers(tables, date(2025, 2, 1), POLICY)
     assert sellers.index.tolist() == ["s1", "s2"]
     assert sellers["review_language"].tolist() == ["de", "unknown"], "of all its SKUs"
-    assert sellers_of(tables, date(2024, 12, 1), POLICY).index.tolist() == ["s1"]
+    assert group_sellers(tables, date(2024, 12, 1), POLICY).index.tolist() == ["s1"]
 
 
 def test_no_labels_have_no_groups(tables: Tables) -> None:
     labels = pd.DataFrame({"sku_id": [], "market": [], "supplier_id": [], "as_of": []})
-    assert groups_of(tables, labels).empty
+    assert group_tests(tables, labels).empty
 
 
 def test_the_policy_in_force_is_sound() -> None:

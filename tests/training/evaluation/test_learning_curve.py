@@ -12,7 +12,7 @@ from data.progress import SilentProgress
 from tests.training.worlds import market_frames, small_recipe, tables_of
 from training.dataset.labels import build_labels
 from training.dataset.splits import split_by_time
-from training.evaluation.backtest import evaluation_rows
+from training.evaluation.backtest import build_evaluation_set
 from training.evaluation.learning_curve import MORE_TESTS, inverse_root_gain, learning_curve
 from training.fitting.model import TrainingSet, build_training_set
 
@@ -28,40 +28,45 @@ def test_a_skill_that_grows_with_the_inverse_root_is_continued_exactly(ceiling: 
 
 
 @pytest.fixture(scope="module")
-def study() -> TrainingSet:
-    """The study of a small marketplace."""
+def training_set() -> TrainingSet:
+    """The training set of a small marketplace."""
     tables = tables_of(market_frames(900))
     labels = build_labels(tables)
     return build_training_set(tables, labels, split_by_time(labels, None, RECIPE.split), RECIPE, SilentProgress())
 
 
 @pytest.fixture(scope="module")
-def told(study: TrainingSet) -> dict[str, Any]:
+def curve(training_set: TrainingSet) -> dict[str, Any]:
     """Its learning curve."""
-    return learning_curve(study, evaluation_rows(study.labels, study.split.test, RECIPE), RECIPE, SilentProgress())
+    return learning_curve(
+        training_set,
+        build_evaluation_set(training_set.labels, training_set.split.test, RECIPE),
+        RECIPE,
+        SilentProgress(),
+    )
 
 
-def test_the_curve_ends_with_all_training_labels(told: dict[str, Any], study: TrainingSet) -> None:
-    sizes = [point["labels"] for point in told["points"]]
+def test_the_curve_ends_with_all_training_labels(curve: dict[str, Any], training_set: TrainingSet) -> None:
+    sizes = [point["labels"] for point in curve["points"]]
     assert sizes == sorted(sizes)
-    assert sizes[-1] == told["labels"] == len(study.split.train)
-    for point in told["points"]:
+    assert sizes[-1] == curve["labels"] == len(training_set.split.train)
+    for point in curve["points"]:
         for name in ("auc", "log_loss", "found"):
             low, high = point[f"{name}_interval"]
             assert low <= point[name] <= high
-        assert point["found"] <= told["tests"]
-    json.dumps(told, allow_nan=False)
+        assert point["found"] <= curve["tests"]
+    json.dumps(curve, allow_nan=False)
 
 
-def test_what_more_tests_buy_comes_with_its_interval(told: dict[str, Any]) -> None:
-    assert told["more"] == MORE_TESTS
+def test_what_more_tests_buy_comes_with_its_interval(curve: dict[str, Any]) -> None:
+    assert curve["more"] == MORE_TESTS
     for name in ("auc", "log_loss", "found"):
-        low, high = told[f"gain_{name}_interval"]
+        low, high = curve[f"gain_{name}_interval"]
         assert low <= high
-        assert np.isfinite(told[f"gain_{name}"])
+        assert np.isfinite(curve[f"gain_{name}"])
 
 
-def test_few_labels_have_no_curve(study: TrainingSet) -> None:
-    strict = small_recipe(minimum_labels=str(len(study.split.train)))
-    judged = evaluation_rows(study.labels, study.split.test, strict)
-    assert learning_curve(study, judged, strict, SilentProgress()) == {"too_few": True, "points": []}
+def test_few_labels_have_no_curve(training_set: TrainingSet) -> None:
+    strict = small_recipe(minimum_labels=str(len(training_set.split.train)))
+    held_out = build_evaluation_set(training_set.labels, training_set.split.test, strict)
+    assert learning_curve(training_set, held_out, strict, SilentProgress()) == {"too_few": True, "points": []}

@@ -14,125 +14,115 @@ from training.evaluation.skill import (
     EvaluationSet,
     Predictions,
     budget_tests,
-    calibration_of,
     compute_skills,
+    evaluate_calibration,
     failures_among_riskiest,
     interval_coverage,
     mean_contributions,
-    months_of,
-    platt,
-    shares_by,
-    sigmoid,
+    rates_by_group,
 )
-from training.metrics import rank_scores, supplier_weights
+from training.metrics import rank_scores, sigmoid, supplier_weights
 from training.recipe import read_recipe
 
 DRAW = np.random.default_rng(1)
 MARGIN = DRAW.normal(-1.5, 1.2, 1000)
 FAILED = DRAW.random(1000) < sigmoid(MARGIN)
-JUDGED = EvaluationSet(FAILED, supplier_weights([f"s{number % 90}" for number in range(1000)], 100, 2))
+HELD_OUT = EvaluationSet(FAILED, supplier_weights([f"s{number % 90}" for number in range(1000)], 100, 2))
 
 
 def test_every_skill_has_its_interval_around_it() -> None:
-    told = compute_skills(Predictions(MARGIN, sigmoid(MARGIN)), JUDGED)
+    result = compute_skills(Predictions(MARGIN, sigmoid(MARGIN)), HELD_OUT)
     for name in ("auc", "average_precision", "brier", "log_loss", "base_rate"):
-        low, high = told[f"{name}_interval"]
-        assert low < told[name] < high
-    assert told["n"] == 1000
-    assert told["failures"] == FAILED.sum()
-    json.dumps(told, allow_nan=False)
+        low, high = result[f"{name}_interval"]
+        assert low < result[name] < high
+    assert result["n"] == 1000
+    assert result["failures"] == FAILED.sum()
+    json.dumps(result, allow_nan=False)
 
 
 def test_found_counts_the_failures_among_the_riskiest() -> None:
-    found = failures_among_riskiest(rank_scores(MARGIN, FAILED), JUDGED)
+    result = failures_among_riskiest(rank_scores(MARGIN, FAILED), HELD_OUT)
     order = np.argsort(-MARGIN)
     for name, depth in (("riskiest_1_percent", 10), ("riskiest_5_percent", 50), ("riskiest_10_percent", 100)):
-        assert found[name]["tests"] == depth
-        assert found[name]["failed"] == pytest.approx(FAILED[order[:depth]].sum())
-        assert found[name]["at_random"] == pytest.approx(depth * FAILED.mean())
-        low, high = found[name]["failed_interval"]
-        assert 0 <= low <= found[name]["failed"] <= high <= depth + 1e-9
-    assert found["riskiest_100"] == found["riskiest_10_percent"]
+        assert result[name]["tests"] == depth
+        assert result[name]["failed"] == pytest.approx(FAILED[order[:depth]].sum())
+        assert result[name]["at_random"] == pytest.approx(depth * FAILED.mean())
+        low, high = result[name]["failed_interval"]
+        assert 0 <= low <= result[name]["failed"] <= high <= depth + 1e-9
+    assert result["riskiest_100"] == result["riskiest_10_percent"]
 
 
 def test_fewer_tests_than_a_hundred_are_all_looked_at() -> None:
-    judged = EvaluationSet(FAILED[:40], np.ones((3, 40)))
-    found = failures_among_riskiest(rank_scores(MARGIN[:40], FAILED[:40]), judged)
-    assert found["riskiest_100"]["tests"] == 40
-    assert found["riskiest_100"]["failed"] == FAILED[:40].sum()
-    assert found["riskiest_1_percent"]["tests"] == 1
+    held_out = EvaluationSet(FAILED[:40], np.ones((3, 40)))
+    result = failures_among_riskiest(rank_scores(MARGIN[:40], FAILED[:40]), held_out)
+    assert result["riskiest_100"]["tests"] == 40
+    assert result["riskiest_100"]["failed"] == FAILED[:40].sum()
+    assert result["riskiest_1_percent"]["tests"] == 1
 
 
 def test_calibration_sees_probabilities_twice_too_high() -> None:
-    told = calibration_of(np.full(1000, 2 * FAILED.mean()), JUDGED)
-    assert told["expected_per_observed"] == pytest.approx(2)
-    assert told["expected"] == pytest.approx(2 * told["observed"])
-    assert told["slope"] is None
-    assert told["slope_interval"] is None
-
-
-def test_platt_brings_a_stretched_margin_back() -> None:
-    told = calibration_of(platt(3 * MARGIN + 2, FAILED, 3 * MARGIN + 2), JUDGED)
-    assert told["slope"] == pytest.approx(1, abs=1e-3)
-    assert told["intercept"] == pytest.approx(0, abs=1e-3)
-
-
-def test_platt_of_equal_margins_is_the_share_that_failed() -> None:
-    assert platt(np.zeros(1000), FAILED, np.zeros(2)) == pytest.approx(FAILED.mean())
+    result = evaluate_calibration(np.full(1000, 2 * FAILED.mean()), HELD_OUT)
+    assert result["expected_per_observed"] == pytest.approx(2)
+    assert result["expected"] == pytest.approx(2 * result["observed"])
+    assert result["slope"] is None
+    assert result["slope_interval"] is None
 
 
 def test_months_add_up() -> None:
     days = pd.Series(pd.date_range("2025-01-15", periods=1000, freq="6h"))
-    months = months_of(days, sigmoid(MARGIN), FAILED)
+    months = rates_by_group("month", days.dt.strftime("%Y-%m"), sigmoid(MARGIN), FAILED)
     assert sum(month["n"] for month in months) == 1000
     assert sum(month["n"] * month["base_rate"] for month in months) == pytest.approx(FAILED.sum())
     assert [month["month"] for month in months] == sorted({f"{day:%Y-%m}" for day in days})
 
 
 def test_categories_add_up() -> None:
-    names = pd.Series(["toys" if place % 3 else "jewellery" for place in range(1000)])
-    jewellery, toys = shares_by("category", names, sigmoid(MARGIN), FAILED)
+    names = pd.Series(["toys" if number % 3 else "jewellery" for number in range(1000)])
+    jewellery, toys = rates_by_group("category", names, sigmoid(MARGIN), FAILED)
     assert (jewellery["category"], jewellery["n"], toys["n"]) == ("jewellery", 334, 666)
     assert toys["base_rate"] == pytest.approx(FAILED[names == "toys"].mean())
     assert toys["p_fail"] == pytest.approx(sigmoid(MARGIN)[names == "toys"].mean())
 
 
 def test_contributions_are_listed_by_size_whatever_their_sign() -> None:
-    told = mean_contributions(np.array([[0.1, -2.0], [0.3, 1.0]]), ("weak", "strong"))
-    assert list(told.items()) == [("strong", 1.5), ("weak", pytest.approx(0.2))]
+    result = mean_contributions(np.array([[0.1, -2.0], [0.3, 1.0]]), ("weak", "strong"))
+    assert list(result.items()) == [("strong", 1.5), ("weak", pytest.approx(0.2))]
 
 
 def test_the_budget_finds_what_its_depth_finds_and_never_more_than_hindsight() -> None:
-    judged = replace(JUDGED, budget=100)
-    told = compute_skills(Predictions(MARGIN, sigmoid(MARGIN)), judged)
-    budget = told["budget"]
-    assert budget["failed"] == told["found"]["riskiest_100"]["failed"]
+    held_out = replace(HELD_OUT, budget=100)
+    result = compute_skills(Predictions(MARGIN, sigmoid(MARGIN)), held_out)
+    budget = result["budget"]
+    assert budget["failed"] == result["found"]["riskiest_100"]["failed"]
     assert budget["oracle"] == min(100, FAILED.sum())
     assert budget["share_of_oracle"] == pytest.approx(budget["failed"] / budget["oracle"])
     assert budget["lift"] == pytest.approx(budget["failed"] / budget["at_random"])
     assert budget["lift_interval"][0] > 1
-    assert "budget" not in compute_skills(Predictions(MARGIN, sigmoid(MARGIN)), JUDGED)
+    assert "budget" not in compute_skills(Predictions(MARGIN, sigmoid(MARGIN)), HELD_OUT)
 
 
 def test_a_budget_above_all_tests_looks_at_all() -> None:
-    judged = replace(JUDGED, budget=5000)
-    budget = compute_skills(Predictions(MARGIN, sigmoid(MARGIN)), judged)["budget"]
+    held_out = replace(HELD_OUT, budget=5000)
+    budget = compute_skills(Predictions(MARGIN, sigmoid(MARGIN)), held_out)["budget"]
     assert (budget["tests"], budget["of"], budget["failed"]) == (1000, 1000, pytest.approx(FAILED.sum()))
     assert budget["share_of_oracle"] == pytest.approx(1)
 
 
 def test_skills_tell_slope_and_intercept_as_the_calibration_does() -> None:
-    told, line = compute_skills(Predictions(MARGIN, sigmoid(MARGIN)), JUDGED), calibration_of(sigmoid(MARGIN), JUDGED)
-    assert {name: told[name] for name in ("slope", "intercept_interval")} == {
+    result, line = (
+        compute_skills(Predictions(MARGIN, sigmoid(MARGIN)), HELD_OUT),
+        evaluate_calibration(sigmoid(MARGIN), HELD_OUT),
+    )
+    assert {name: result[name] for name in ("slope", "intercept_interval")} == {
         name: line[name] for name in ("slope", "intercept_interval")
     }
 
 
-def test_masked_tests_are_judged_as_if_alone() -> None:
+def test_masked_tests_are_evaluated_as_if_alone() -> None:
     mask = np.median(MARGIN) < MARGIN
-    alone = EvaluationSet(FAILED[mask], JUDGED.weights[:, mask])
-    claim = Predictions(MARGIN, sigmoid(MARGIN))
-    assert compute_skills(claim[mask], JUDGED[mask]) == compute_skills(
+    alone = EvaluationSet(FAILED[mask], HELD_OUT.weights[:, mask])
+    predictions = Predictions(MARGIN, sigmoid(MARGIN))
+    assert compute_skills(predictions[mask], HELD_OUT[mask]) == compute_skills(
         Predictions(MARGIN[mask], sigmoid(MARGIN[mask])), alone
     )
 

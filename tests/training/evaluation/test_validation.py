@@ -1,4 +1,4 @@
-"""The rolling validation as JSON: every period on its own, and the folds looked at again."""
+"""The backtest as JSON: every period on its own, and the audit of its folds."""
 
 import json
 from typing import Any
@@ -13,32 +13,36 @@ from training.dataset.labels import build_labels
 from training.dataset.splits import split_by_time
 from training.evaluation import backtest
 from training.evaluation.baselines import BASELINES
+from training.evaluation.diagnostics import cold_start_masks, evaluate_cold_start
 from training.evaluation.leakage import LeakageError
 from training.evaluation.skill import Predictions
 from training.fitting.model import TrainingSet, build_training_set, fit_model
+from training.metrics import sigmoid
 
 RECIPE = small_recipe(periods="2", parts="2", fewest_tests="20", fewest_failures="2", folds="2")
 TABLES = tables_of(market_frames(1100))
 
 
 @pytest.fixture(scope="module")
-def study() -> TrainingSet:
-    """The study of a small marketplace."""
+def training_set() -> TrainingSet:
+    """The training set of a small marketplace."""
     labels = build_labels(TABLES)
     return build_training_set(TABLES, labels, split_by_time(labels, None, RECIPE.split), RECIPE, SilentProgress())
 
 
 @pytest.fixture(scope="module")
-def told(study: TrainingSet) -> list[dict[str, Any]]:
-    """Its rolling validation."""
-    labels, test_from = study.labels, study.split.test_from
+def entries(training_set: TrainingSet) -> list[dict[str, Any]]:
+    """Its backtest."""
+    labels, test_from = training_set.labels, training_set.split.test_from
     return backtest.evaluate_backtest(TABLES, labels, test_from, RECIPE, 15, SilentProgress())
 
 
-def test_every_period_has_its_own_numbers_with_intervals(told: list[dict[str, Any]], study: TrainingSet) -> None:
-    assert len(told) == 2
-    assert told[0]["until"] == told[1]["from"] < told[1]["until"] < study.split.test_from.isoformat()
-    for period in told:
+def test_every_period_has_its_own_numbers_with_intervals(
+    entries: list[dict[str, Any]], training_set: TrainingSet
+) -> None:
+    assert len(entries) == 2
+    assert entries[0]["until"] == entries[1]["from"] < entries[1]["until"] < training_set.split.test_from.isoformat()
+    for period in entries:
         assert set(period["baselines"]) == set(BASELINES)
         for name in ("auc", "average_precision", "log_loss", "brier", "slope", "intercept"):
             low, high = period[f"{name}_interval"]
@@ -47,28 +51,32 @@ def test_every_period_has_its_own_numbers_with_intervals(told: list[dict[str, An
         assert 0 <= budget["failed"] <= budget["oracle"] <= budget["tests"] <= budget["of"] == period["n"]
         assert period["replay"]["units"] <= period["n"]
         assert {entry["rows"] for entry in period["cold_start"]} >= {"new supplier", "new SKU", "new category"}
-    json.dumps(told, allow_nan=False)
+    json.dumps(entries, allow_nan=False)
 
 
-def test_later_periods_are_fitted_on_more(told: list[dict[str, Any]]) -> None:
-    assert told[0]["fitted"] < told[1]["fitted"]
+def test_later_periods_are_fitted_on_more(entries: list[dict[str, Any]]) -> None:
+    assert entries[0]["fitted"] < entries[1]["fitted"]
 
 
-def test_folds_that_leak_stop_the_validation(study: TrainingSet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folds_that_leak_stop_the_validation(training_set: TrainingSet, monkeypatch: pytest.MonkeyPatch) -> None:
     """As they would if rows were divided one by one."""
     monkeypatch.setattr(splits, "group_parts", lambda groups, parts: np.arange(len(groups)) % parts)
     with pytest.raises(LeakageError, match="suppliers and"):
-        backtest.evaluate_backtest(TABLES, study.labels, study.split.test_from, RECIPE, 15, SilentProgress())
+        backtest.evaluate_backtest(
+            TABLES, training_set.labels, training_set.split.test_from, RECIPE, 15, SilentProgress()
+        )
 
 
-def test_the_test_period_has_its_replay_and_its_strangers(study: TrainingSet) -> None:
-    earned = fit_model(study, RECIPE, SilentProgress())
-    replay = backtest.replay_of_test_period(TABLES, study, earned, RECIPE)
-    assert replay["units"] == len(study.split.test)
+def test_the_test_period_has_its_replay_and_its_strangers(training_set: TrainingSet) -> None:
+    model = fit_model(training_set, RECIPE, SilentProgress())
+    replay = backtest.evaluate_test_period_schedule(TABLES, training_set, model, RECIPE)
+    assert replay["units"] == len(training_set.split.test)
     assert replay["first_half"] > replay["first_half_as_it_was"]
-    margin = earned.margin(study.matrix(study.split.test))
-    strangers = backtest.cold_start_of_test_period(study, Predictions(margin, 1 / (1 + np.exp(-margin))), RECIPE)
-    assert sum(entry["n"] for entry in strangers if entry["rows"].endswith(" supplier")) == len(study.split.test)
+    margin = model.margin(training_set.matrix(training_set.split.test))
+    new = cold_start_masks(training_set.labels, training_set.split.test, training_set.split.calibration_from)
+    held_out = backtest.build_evaluation_set(training_set.labels, training_set.split.test, RECIPE)
+    strangers = evaluate_cold_start(Predictions(margin, sigmoid(margin)), held_out, new, RECIPE.evaluation)
+    assert sum(entry["n"] for entry in strangers if entry["rows"].endswith(" supplier")) == len(training_set.split.test)
 
 
 def test_too_few_labels_give_no_period() -> None:

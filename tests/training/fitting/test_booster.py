@@ -1,13 +1,17 @@
-"""The booster: the same twice, monotone where the catalogue says so, and as long as validation asks for."""
+"""The booster: reproducible, monotone, of a sensible size; cross-fitted margins are out of group."""
+
+from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from features.registry import FEATURE_NAMES
 from tests.training.worlds import small_recipe
 from training.dataset.splits import Fold
-from training.fitting.booster import FEWEST_TREES, TrainingRows, choose_trees, fit_booster
-from training.metrics import Floats, Truths
+from training.fitting.booster import FEWEST_TREES, TrainingRows, choose_trees, cross_fit_margins, fit_booster
+from training.metrics import Floats, Truths, sigmoid
 
 NAMES = ("up", "down", "noise")
 DIRECTIONS = (1, -1, 0)
@@ -24,10 +28,10 @@ def world(count: int, seed: int) -> tuple[Floats, Truths]:
 
 def test_the_same_rows_recipe_and_seed_give_the_same_text_byte_for_byte() -> None:
     matrix, failed = world(600, 1)
-    lesson = TrainingRows(matrix, failed)
-    texts = {fit_booster(lesson, NAMES, DIRECTIONS, small_recipe(), 30).model_to_string() for _ in range(2)}
+    rows = TrainingRows(matrix, failed)
+    texts = {fit_booster(rows, NAMES, DIRECTIONS, small_recipe(), 30).model_to_string() for _ in range(2)}
     assert len(texts) == 1
-    other = fit_booster(lesson, NAMES, DIRECTIONS, small_recipe(seed="5"), 30).model_to_string()
+    other = fit_booster(rows, NAMES, DIRECTIONS, small_recipe(seed="5"), 30).model_to_string()
     assert other not in texts
 
 
@@ -77,11 +81,47 @@ def test_a_failure_that_weighs_twice_is_as_good_as_two() -> None:
     matrix, failed = world(500, 7)
     recipe = small_recipe(row_share="1.0", feature_share="1.0", smallest_leaf="1")
     twice = np.r_[np.arange(500), np.flatnonzero(failed)]
-    lesson = TrainingRows(matrix, failed)
-    lessons = (TrainingRows(matrix, failed, np.where(failed, 2.0, 1.0)), lesson[twice], lesson)
+    rows = TrainingRows(matrix, failed)
+    training_rows = (TrainingRows(matrix, failed, np.where(failed, 2.0, 1.0)), rows[twice], rows)
     weighed, repeated, plain = (
-        float(np.mean(np.asarray(fit_booster(lesson, NAMES, DIRECTIONS, recipe, 20).predict(matrix))))
-        for lesson in lessons
+        float(np.mean(np.asarray(fit_booster(each, NAMES, DIRECTIONS, recipe, 20).predict(matrix))))
+        for each in training_rows
     )
     assert np.isclose(weighed, repeated, atol=0.01)
     assert weighed > plain + 0.05
+
+
+RISING = (0,) * len(FEATURE_NAMES)
+
+
+def rows_and_groups() -> tuple[TrainingRows, list[str]]:
+    """600 rows of which the first feature decides, in 30 groups."""
+    draw = np.random.default_rng(1)
+    matrix = draw.normal(size=(600, len(FEATURE_NAMES)))
+    failed = draw.random(600) < sigmoid(1.5 * matrix[:, 0] - 1)
+    return TrainingRows(matrix, failed), [f"s{code}" for code in draw.integers(30, size=600)]
+
+
+def test_a_margin_does_not_depend_on_the_labels_of_its_own_group() -> None:
+    rows, groups = rows_and_groups()
+    own = np.array(groups) == "s7"
+    flipped = replace(rows, failed=rows.failed ^ own)
+    before, after = (cross_fit_margins(each, groups, RISING, small_recipe(), 20) for each in (rows, flipped))
+    assert (before[own] == after[own]).all()
+    assert (before[~own] != after[~own]).any()
+
+
+def test_unseen_margins_rank_what_the_feature_decides() -> None:
+    rows, groups = rows_and_groups()
+    margins = cross_fit_margins(rows, groups, RISING, small_recipe(), 40)
+    assert np.corrcoef(margins, rows.matrix[:, 0])[0, 1] > 0.6
+
+
+def test_an_offset_of_nothing_changes_nothing() -> None:
+    """The booster starts from the base rate all the same."""
+    rows, _ = rows_and_groups()
+    alone, offset = (
+        fit_booster(each, FEATURE_NAMES, RISING, small_recipe(), 20).predict(rows.matrix, raw_score=True)
+        for each in (rows, replace(rows, offset=np.zeros(600)))
+    )
+    assert offset == pytest.approx(alone, abs=1e-12)

@@ -29,7 +29,7 @@ def rolled_back(version: str, previous: str) -> ChampionChange:
     return ChampionChange("rollback", version, previous, "2026-07-01", "ann", "worse", (), "")
 
 
-def test_successions_come_back_from_the_ledger_in_order_beside_other_deeds(tmp_path: Path) -> None:
+def test_changes_of_champion_are_read_from_the_audit_log_in_order_among_other_events(tmp_path: Path) -> None:
     settings = Settings(Workspace(tmp_path), None)
     assert champion_changes(settings) == ()
     ann = ChampionDecision("ann", datetime(2026, 7, 1, 9, tzinfo=UTC), "better", True, ("findings",), "2026-01-01-abc")
@@ -50,7 +50,7 @@ def test_successions_come_back_from_the_ledger_in_order_beside_other_deeds(tmp_p
 
 @given(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=8))
 def test_rolling_back_walks_through_the_champions_in_reverse(versions: list[str]) -> None:
-    """Whatever was promoted, the reigns end with the champion and each rollback removes exactly the last."""
+    """Whatever was promoted, the stack ends with the champion and each rollback removes exactly the last."""
     lines, champion = [], None
     for version in versions:
         lines.append(promoted(version, champion))

@@ -37,7 +37,7 @@ def test_a_checkout_tells_its_commit_and_whether_files_differ(tmp_path: Path) ->
     assert code_version(tmp_path) == f"{clean}-dirty"
 
 
-def test_metrics_are_told_flat_with_the_ends_of_their_intervals() -> None:
+def test_metrics_are_flattened_with_the_ends_of_their_intervals() -> None:
     nested = {
         "auc": 0.7, "auc_interval": [0.6, 0.8], "slope": None, "slope_interval": None, "months": [{"n": 3}],
         "baselines": {"random": {"n": 5}}, "data": {"fingerprint": "abc"},
@@ -57,7 +57,7 @@ def test_a_model_is_described_in_one_line() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
-def test_a_search_is_one_run_with_its_trials_below_it_and_is_taken_up_again(
+def test_a_search_is_one_run_with_its_trials_below_it_and_is_resumed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = Settings(Workspace(tmp_path), None)

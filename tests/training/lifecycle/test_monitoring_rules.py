@@ -23,20 +23,20 @@ POLICY = monitoring_policy_in_force(date(2026, 6, 30))
 
 def skills(tests: int, expected: tuple[float, float], slope: tuple[float, float]) -> StratumSkills:
     """Skills on new labels with these 95 % intervals."""
-    claim = {
+    predictions = {
         name: MetricWithInterval(float(np.mean(ends)), *ends)
         for name, ends in (("expected_per_observed", expected), ("slope", slope))
     }
-    return StratumSkills(tests, tests // 5, float(tests), MetricWithInterval(0.2, 0.15, 0.25), {"model": claim})
+    return StratumSkills(tests, tests // 5, float(tests), MetricWithInterval(0.2, 0.15, 0.25), {"model": predictions})
 
 
 def watch(**changes: Any) -> ChampionObservation:
     """What was seen of a model that fits."""
     fits = ChampionObservation(
         version="m-0123456789ab", as_of=date(2026, 7, 1), skus=1000,
-        moved=(Drift("a", 0.05, 0.5, 0.1, 0.1), Drift("b", 0.02, 0.5, 0, 0), Drift(MARGIN, 0.01, 0.6, 0, 0)),
-        carried={"a": 0.6, "b": 0.4}, tests=pd.DataFrame({"failed": np.zeros(300, bool)}), claim=None,
-        skills=skills(300, (0.9, 1.1), (0.8, 1.3)), taught=3000, age_days=60, report_days=30.0,
+        drifts=(Drift("a", 0.05, 0.5, 0.1, 0.1), Drift("b", 0.02, 0.5, 0, 0), Drift(MARGIN, 0.01, 0.6, 0, 0)),
+        importance={"a": 0.6, "b": 0.4}, tests=pd.DataFrame({"failed": np.zeros(300, bool)}), predictions=None,
+        skills=skills(300, (0.9, 1.1), (0.8, 1.3)), training_labels=3000, age_days=60, report_days=30.0,
         report_days_in_training=28.0,
     )  # fmt: skip
     return replace(fits, **changes)
@@ -44,7 +44,7 @@ def watch(**changes: Any) -> ChampionObservation:
 
 def broken(**changes: Any) -> list[str]:
     """The rules that ask for a new model."""
-    return [verdict.rule for verdict in evaluate_monitoring_rules(watch(**changes), POLICY) if not verdict.holds]
+    return [each.rule for each in evaluate_monitoring_rules(watch(**changes), POLICY) if not each.holds]
 
 
 def test_a_model_that_fits_is_left_alone() -> None:
@@ -54,12 +54,12 @@ def test_a_model_that_fits_is_left_alone() -> None:
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [
-        ({"moved": (Drift("a", 0.4, 0.5, 0, 0), Drift(MARGIN, 0.01, 0.6, 0, 0))}, "features"),
-        ({"moved": (Drift("a", 0.05, 0.5, 0, 0), Drift(MARGIN, 0.4, 0.6, 0, 0))}, "scores"),
+        ({"drifts": (Drift("a", 0.4, 0.5, 0, 0), Drift(MARGIN, 0.01, 0.6, 0, 0))}, "features"),
+        ({"drifts": (Drift("a", 0.05, 0.5, 0, 0), Drift(MARGIN, 0.4, 0.6, 0, 0))}, "scores"),
         ({"skills": skills(300, (1.3, 1.9), (0.8, 1.3))}, "expected per observed"),
         ({"skills": skills(300, (0.4, 0.7), (0.8, 1.3))}, "expected per observed"),
         ({"skills": skills(300, (0.9, 1.1), (0.3, 0.7))}, "slope"),
-        ({"taught": 1000}, "new labels"),
+        ({"training_labels": 1000}, "new labels"),
         ({"age_days": 400}, "age"),
         ({"report_days": 90.0}, "label delay"),
     ],
@@ -70,7 +70,7 @@ def test_each_rule_asks_alone(changes: dict[str, Any], rule: str) -> None:
 
 def test_a_shifted_feature_that_carries_little_does_not_ask() -> None:
     moved = (Drift("b", 0.9, 0.5, 0, 0), Drift("a", 0.05, 0.5, 0, 0), Drift(MARGIN, 0.01, 0.6, 0, 0))
-    assert broken(moved=moved, carried={"a": 0.9, "b": 0.1}) == []
+    assert broken(drifts=moved, importance={"a": 0.9, "b": 0.1}) == []
 
 
 def test_intervals_that_reach_into_the_range_and_few_labels_do_not_ask() -> None:
@@ -80,10 +80,10 @@ def test_intervals_that_reach_into_the_range_and_few_labels_do_not_ask() -> None
 
 
 def test_a_model_without_a_frame_asks_since_its_scores_cannot_be_watched() -> None:
-    assert broken(moved=()) == ["scores"]
+    assert broken(drifts=()) == ["scores"]
 
 
-def test_what_was_seen_is_told_as_numbers() -> None:
-    told = observation_to_json(watch())
-    assert told["psi"] == {"a": 0.05, "b": 0.02, MARGIN: 0.01}
-    assert told["since"]["claims"]["model"]["slope_interval"] == [0.8, 1.3]
+def test_an_observation_is_written_as_numbers() -> None:
+    result = observation_to_json(watch())
+    assert result["psi"] == {"a": 0.05, "b": 0.02, MARGIN: 0.01}
+    assert result["since"]["claims"]["model"]["slope_interval"] == [0.8, 1.3]

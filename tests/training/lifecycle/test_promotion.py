@@ -10,7 +10,7 @@ from data.errors import UserError
 from data.settings import Settings
 from data.workspace import Workspace
 from models.registry import champion_version, model_folder, set_champion
-from tests.training.verdict_worlds import beside, kept, measured
+from tests.training.promotion_worlds import passing_metrics, store_small_model, winning_comparison
 from training.lifecycle import promotion
 from training.lifecycle.champion_history import ChampionDecision, champion_changes
 from training.lifecycle.promotion import approvals, promote, rollback, set_first_champion
@@ -30,27 +30,29 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 @pytest.fixture
 def champion(settings: Settings) -> str:
     """A champion, the first model."""
-    version = kept(settings.workspace, 0, measured())
+    version = store_small_model(settings.workspace, 0, passing_metrics())
     assert set_first_champion(settings, version, ANN)
     return version
 
 
 def challenger(settings: Settings, champion: str, gain: float = 0.05) -> str:
     """A challenger that training compared with the champion."""
-    return kept(settings.workspace, 1, {**measured(), "champion": beside(champion, gain=gain)})
+    return store_small_model(
+        settings.workspace, 1, {**passing_metrics(), "champion": winning_comparison(champion, gain=gain)}
+    )
 
 
-def test_the_first_model_reigns_and_is_logged_with_the_rules_it_broke(settings: Settings) -> None:
-    version = kept(settings.workspace, 0, measured(slope=2.0))
+def test_the_first_model_is_champion_and_is_logged_with_the_rules_it_broke(settings: Settings) -> None:
+    version = store_small_model(settings.workspace, 0, passing_metrics(slope=2.0))
     assert set_first_champion(settings, version, ANN)
     assert champion_version(settings.workspace) == version
     assert [(line.version, line.broken) for line in champion_changes(settings)] == [(version, ("calibration",))]
-    assert not set_first_champion(settings, kept(settings.workspace, 1, measured()), ANN)
+    assert not set_first_champion(settings, store_small_model(settings.workspace, 1, passing_metrics()), ANN)
 
 
 def test_a_better_challenger_becomes_champion_and_the_previous_one_stays(settings: Settings, champion: str) -> None:
     version = challenger(settings, champion)
-    assert all(verdict.holds for verdict in promote(settings, version, ANN))
+    assert all(each.holds for each in promote(settings, version, ANN))
     assert champion_version(settings.workspace) == version
     assert model_folder(settings.workspace, champion).is_dir()
     assert champion_changes(settings)[-1].previous == champion
@@ -108,23 +110,23 @@ def test_a_damaged_model_is_neither_promoted_nor_rolled_back_to(settings: Settin
     assert champion_changes(settings) == lines
 
 
-def test_a_model_is_compared_anew_exactly_when_another_champion_reigns_than_at_training(
+def test_a_model_is_compared_anew_exactly_when_the_champion_is_not_that_of_its_training(
     settings: Settings, champion: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str] = []
+    compared: list[str] = []
 
-    def anew(_tables: object, _candidate: object, reigning: Any, _on: date) -> dict[str, Any]:
-        asked.append(reigning.version)
-        return beside(reigning.version, gain=-0.5)
+    def anew(_tables: object, _candidate: object, present: Any, _on: date) -> dict[str, Any]:
+        compared.append(present.version)
+        return winning_comparison(present.version, gain=-0.5)
 
     monkeypatch.setattr(promotion, "read_lake", lambda _: None)
     monkeypatch.setattr(promotion, "compare_with_champion", anew)
     version = challenger(settings, champion)
-    other = kept(settings.workspace, 2, measured())
+    other = store_small_model(settings.workspace, 2, passing_metrics())
     set_champion(settings.workspace, other)
     with pytest.raises(UserError, match="Rule 'findings' does not hold"):
         promote(settings, version, ANN)
-    assert asked == [other]
+    assert compared == [other]
     set_champion(settings.workspace, champion)
     promote(settings, version, ANN)
-    assert asked == [other]
+    assert compared == [other]

@@ -7,23 +7,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.training.verdict_worlds import beside, measured
-from training.lifecycle.promotion_rules import evaluate_promotion_rules, promotion_policy_in_force
+from tests.training.promotion_worlds import passing_metrics, winning_comparison
+from training.lifecycle.promotion_rules import evaluate_promotion_rules
+from training.promotion_policy import promotion_policy_in_force
 
 POLICY = promotion_policy_in_force(date(2026, 6, 30))
 
 
 def broken(metrics: dict[str, Any], comparison: dict[str, Any] | None) -> list[str]:
     """The rules that do not hold."""
-    return [verdict.rule for verdict in evaluate_promotion_rules(metrics, comparison, POLICY) if not verdict.holds]
+    return [each.rule for each in evaluate_promotion_rules(metrics, comparison, POLICY) if not each.holds]
 
 
 def test_a_better_calibrated_stable_fair_challenger_holds_every_rule() -> None:
-    assert broken(measured(), beside()) == []
+    assert broken(passing_metrics(), winning_comparison()) == []
 
 
 def test_without_a_champion_only_the_rules_about_the_model_itself_apply() -> None:
-    assert [verdict.rule for verdict in evaluate_promotion_rules(measured(), None, POLICY)] == [
+    assert [each.rule for each in evaluate_promotion_rules(passing_metrics(), None, POLICY)] == [
         "calibration", "reasons", "contributions",
     ]  # fmt: skip
 
@@ -31,16 +32,16 @@ def test_without_a_champion_only_the_rules_about_the_model_itself_apply() -> Non
 @pytest.mark.parametrize(
     ("metrics", "comparison", "rule"),
     [
-        (measured(), beside(gain=-0.01), "findings"),
-        (measured(), beside(gain=0.05, gain_interval=[-0.2, 0.3]), "findings"),
-        (measured(), beside(gain=None, gain_interval=None), "findings"),
-        (measured(), {"version": "m-0123456789ab", "incomparable": "other features"}, "findings"),
-        (measured(slope=0.7), beside(), "calibration"),
-        (measured(slope=1.3), beside(), "calibration"),
-        (measured(slope=None), beside(), "calibration"),
-        (measured(catalogue_slope=[1.25, 1.8]), beside(), "calibration"),
-        (measured(jaccard=0.59), beside(), "reasons"),
-        (measured(gap=1e-6), beside(), "contributions"),
+        (passing_metrics(), winning_comparison(gain=-0.01), "findings"),
+        (passing_metrics(), winning_comparison(gain=0.05, gain_interval=[-0.2, 0.3]), "findings"),
+        (passing_metrics(), winning_comparison(gain=None, gain_interval=None), "findings"),
+        (passing_metrics(), {"version": "m-0123456789ab", "incomparable": "other features"}, "findings"),
+        (passing_metrics(slope=0.7), winning_comparison(), "calibration"),
+        (passing_metrics(slope=1.3), winning_comparison(), "calibration"),
+        (passing_metrics(slope=None), winning_comparison(), "calibration"),
+        (passing_metrics(catalogue_slope=[1.25, 1.8]), winning_comparison(), "calibration"),
+        (passing_metrics(jaccard=0.59), winning_comparison(), "reasons"),
+        (passing_metrics(gap=1e-6), winning_comparison(), "contributions"),
     ],
 )
 def test_each_rule_can_break_alone(metrics: dict[str, Any], comparison: dict[str, Any], rule: str) -> None:
@@ -54,10 +55,10 @@ def group(compliant: int, worse: float, interval: list[float] | None) -> dict[st
 
 
 def test_a_group_is_worsened_only_beyond_policy_and_beyond_chance_and_when_large_enough() -> None:
-    assert broken(measured(), beside(groups=[group(200, 0.10, [0.02, 0.18])])) == ["groups"]
-    assert broken(measured(), beside(groups=[group(200, 0.10, [-0.02, 0.22])])) == []
-    assert broken(measured(), beside(groups=[group(200, 0.04, [0.02, 0.06])])) == []
-    assert broken(measured(), beside(groups=[group(10, 0.30, [0.10, 0.50])])) == []
+    assert broken(passing_metrics(), winning_comparison(groups=[group(200, 0.10, [0.02, 0.18])])) == ["groups"]
+    assert broken(passing_metrics(), winning_comparison(groups=[group(200, 0.10, [-0.02, 0.22])])) == []
+    assert broken(passing_metrics(), winning_comparison(groups=[group(200, 0.04, [0.02, 0.06])])) == []
+    assert broken(passing_metrics(), winning_comparison(groups=[group(10, 0.30, [0.10, 0.50])])) == []
 
 
 @given(st.floats(-0.5, 0.5), st.floats(0, 0.5))
@@ -65,6 +66,8 @@ def test_finding_more_never_turns_a_pass_into_a_refusal(gain: float, more: float
     """With an interval of the same width around it."""
 
     def outcome(value: float) -> bool:
-        return "findings" not in broken(measured(), beside(gain=value, gain_interval=[value - 0.1, value + 0.1]))
+        return "findings" not in broken(
+            passing_metrics(), winning_comparison(gain=value, gain_interval=[value - 0.1, value + 0.1])
+        )
 
     assert outcome(gain) <= outcome(gain + more)

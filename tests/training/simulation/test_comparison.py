@@ -5,16 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from training.simulation.comparison import SimulationRun, mean, ratio_of_found, ratio_of_rmse
+from training.simulation.comparison import SimulationRun, mean, ratio_of_findings, ratio_of_rmse
 from training.simulation.loop import SimulatedRound
 
 
-def run(seed: int, found: int, miss: float = 0.1, strategy: str = "plan") -> SimulationRun:
-    """Eight rounds, each finding `found`, each estimate off by `miss`, up and down in turn."""
+def run(seed: int, findings: int, miss: float = 0.1, strategy: str = "plan") -> SimulationRun:
+    """Eight rounds, each finding `findings`, each estimate off by `miss`, up and down in turn."""
     off = [0.04 * (1 + miss), 0.04 * (1 - miss)] * 4
     rounds = tuple(
-        SimulatedRound(number, 100, 25_000.0, found, 0.04, 0.05, told, 1e-5, 2e-5, {})
-        for number, told in enumerate(off)
+        SimulatedRound(number, 100, 25_000.0, findings, 0.04, 0.05, estimate, 1e-5, 2e-5, {})
+        for number, estimate in enumerate(off)
     )
     return SimulationRun("stationary", seed, strategy, rounds)
 
@@ -37,7 +37,7 @@ def test_errors_that_cancel_vanish_in_a_pool() -> None:
 
 def test_what_a_strategy_finds_is_compared_within_each_world() -> None:
     mine, theirs = [run(1, 20), run(2, 40)], [run(2, 20), run(1, 10)]
-    ratio = ratio_of_found(mine, theirs)
+    ratio = ratio_of_findings(mine, theirs)
     assert (ratio.value, ratio.error) == pytest.approx((2.0, 0.0))
 
 

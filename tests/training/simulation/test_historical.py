@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from features.registry import CATALOGUE
-from training.simulation.comparison import CONTESTANTS, Contestant
-from training.simulation.historical import REVEALING, PastTests, evaluate_in_hindsight, hindsight_text
+from training.simulation.comparison import STRATEGIES, NamedStrategy
+from training.simulation.historical import OUTCOME_TABLES, PastTests, evaluate_in_hindsight, hindsight_text
 from training.simulation.strategies import StrategyChoice, StrategyView
 
 
@@ -21,42 +21,42 @@ def past(tests: int = 1_200, months: int = 8) -> PastTests:
         supplier=rng.integers(0, 50, tests),
         category=rng.integers(0, 4, tests),
         cell=rng.integers(0, 8, tests),
-        looks=signal[:, None].astype(np.float32),
+        features=signal[:, None].astype(np.float32),
         failed=failed,
     )
 
 
 def test_strategies_that_follow_the_scores_find_more_than_chance() -> None:
-    told = {each.strategy: each for each in evaluate_in_hindsight(past(), ["plan", "greedy", "random"], seed=1)}
-    assert told["greedy"].found > 1.5 * told["random"].found
-    assert told["plan"].found > 1.2 * told["random"].found
-    assert len({each.tests for each in told.values()}) == 1
-    assert all(each.found <= each.failures for each in told.values())
+    result = {each.strategy: each for each in evaluate_in_hindsight(past(), ["plan", "greedy", "random"], seed=1)}
+    assert result["greedy"].findings > 1.5 * result["random"].findings
+    assert result["plan"].findings > 1.2 * result["random"].findings
+    assert len({each.tests for each in result.values()}) == 1
+    assert all(each.findings <= each.failures for each in result.values())
 
 
 def test_what_was_not_chosen_teaches_nothing() -> None:
     """Turning every outcome outside the choices of the first strategy leaves its later choices as they were."""
     world, seen = past(), []
-    contestant = CONTESTANTS["greedy"]
+    named = STRATEGIES["greedy"]
 
     def remembering(view: StrategyView) -> StrategyChoice:
-        choice = contestant.strategy(view)
+        choice = named.strategy(view)
         seen.append(view.sku[choice.chosen])
         return choice
 
-    watched = Contestant(remembering, "")
-    evaluate_in_hindsight(world, ["greedy"], seed=2, contestants={"greedy": watched})
-    first, taught = [rows.copy() for rows in seen], np.zeros(len(world.month), dtype=np.bool_)
-    taught[np.concatenate(first)] = True
-    taught[world.month < 2] = True
-    turned = replace(world, failed=np.where(taught, world.failed, ~world.failed))
+    recorded = NamedStrategy(remembering, "")
+    evaluate_in_hindsight(world, ["greedy"], seed=2, registry={"greedy": recorded})
+    first, learned = [rows.copy() for rows in seen], np.zeros(len(world.month), dtype=np.bool_)
+    learned[np.concatenate(first)] = True
+    learned[world.month < 2] = True
+    turned = replace(world, failed=np.where(learned, world.failed, ~world.failed))
     seen.clear()
-    evaluate_in_hindsight(turned, ["greedy"], seed=2, contestants={"greedy": watched})
+    evaluate_in_hindsight(turned, ["greedy"], seed=2, registry={"greedy": recorded})
     assert all(np.array_equal(one, other) for one, other in zip(first, seen, strict=True))
 
 
 def test_features_that_tell_the_outcome_of_unchosen_tests_are_left_out() -> None:
-    left = [feature.name for feature in CATALOGUE if not REVEALING & set(feature.source.needs)]
+    left = [feature.name for feature in CATALOGUE if not OUTCOME_TABLES & set(feature.source.needs)]
     assert left
     assert not [name for name in left if "fail_rate_" in name and "learned" not in name]
 

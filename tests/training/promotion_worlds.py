@@ -1,4 +1,4 @@
-"""What training measures of a model, as small as the rules of promotion need it, and models that carry it."""
+"""Metrics of a model with what the promotion rules read, and small models with such metrics."""
 
 from dataclasses import replace
 from functools import cache
@@ -11,7 +11,7 @@ from tests.models.worlds import tiny_parts
 _PARTS = cache(tiny_parts)
 
 
-def measured(**changes: Any) -> dict[str, Any]:
+def passing_metrics(**changes: Any) -> dict[str, Any]:
     """The metrics of a model that holds every rule; `changes` replace slope, catalogue_slope, jaccard or gap."""
     given = {"slope": 1.0, "catalogue_slope": [0.7, 1.3], "jaccard": 0.7, "gap": 1e-12, **changes}
     return {
@@ -22,7 +22,7 @@ def measured(**changes: Any) -> dict[str, Any]:
     }
 
 
-def beside(version: str = "m-0123456789ab", **changes: Any) -> dict[str, Any]:
+def winning_comparison(version: str = "m-0123456789ab", **changes: Any) -> dict[str, Any]:
     """A comparison with a champion that a challenger wins; `changes` replace single numbers."""
     group = {"dimension": "country", "group": "DE", "compliant": 200, "challenger": 0.10, "champion": 0.10,
              "worse": 0.0, "worse_interval": [-0.02, 0.02]}  # fmt: skip
@@ -33,6 +33,6 @@ def beside(version: str = "m-0123456789ab", **changes: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def kept(workspace: Workspace, seed: int, metrics: dict[str, Any]) -> str:
+def store_small_model(workspace: Workspace, seed: int, metrics: dict[str, Any]) -> str:
     """A small model with these metrics in the workspace; its version."""
     return store_model(workspace, replace(_PARTS(seed), metrics=metrics))

@@ -1,0 +1,59 @@
+"""The promotion policy: what a challenger must show before it becomes champion, as dated TOML."""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from data.policy import POLICY_FOLDER, Days, Policy, TomlTable, policy_in_force
+
+
+class FindingsRule(TomlTable):
+    """Gain in detected failures as a share of the champion's, and the confidence level of its interval."""
+
+    least_gain: float
+    worst_gain: float
+    level: Annotated[float, Field(gt=0, lt=1)]
+
+    @model_validator(mode="after")
+    def _worst_is_not_above_least(self) -> Self:
+        if self.worst_gain > self.least_gain:
+            raise ValueError(f"worst_gain {self.worst_gain} must not be above least_gain {self.least_gain}")
+        return self
+
+
+class SlopeRule(TomlTable):
+    """The range of the calibration slope."""
+
+    lowest_slope: float
+    highest_slope: float
+
+
+class GroupRule(TomlTable):
+    """Largest rise in needless tests of compliant SKUs of a group."""
+
+    fewest_compliant: int
+    most_worse: float
+
+
+class ReasonRule(TomlTable):
+    """Least similarity of reasons under another seed, largest gap between contributions and margin."""
+
+    least_jaccard: float
+    largest_gap: float
+
+
+class PromotionPolicy(Policy, subject="promotion"):
+    """Requirements on a challenger before it becomes champion."""
+
+    valid_days: Days
+    findings: FindingsRule
+    calibration: SlopeRule
+    groups: GroupRule
+    reasons: ReasonRule
+
+
+def promotion_policy_in_force(as_of: date, folder: Path = POLICY_FOLDER) -> PromotionPolicy:
+    """The promotion policy of a day. Raises UserError where there is none or a number is missing."""
+    return policy_in_force(PromotionPolicy, as_of, folder)
