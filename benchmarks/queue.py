@@ -96,12 +96,12 @@ def _told(parts: Sequence[Explanations]) -> QueueDetails:
 
 def measured(workspace: Workspace) -> dict[str, dict[str, float]]:
     """Milliseconds of each page: the first time it is asked for, and of TIMES more, the pages in turn."""
-    engine, desk = open_database(f"sqlite:///{workspace.home / 'state.db'}"), HotReloader(workspace)
-    house = AppContext(
-        Settings(workspace, None), desk, lambda: engine, lambda _: None, lambda _: None, lambda: datetime.now(UTC),
+    engine, reloader = open_database(f"sqlite:///{workspace.home / 'state.db'}"), HotReloader(workspace)
+    context = AppContext(
+        Settings(workspace, None), reloader, lambda: engine, lambda _: None, lambda _: None, lambda: datetime.now(UTC),
         True, b"x",
     )  # fmt: skip
-    client = TestClient(web_application(lambda: house))
+    client = TestClient(web_application(lambda: context))
     took: dict[str, list[float]] = {name: [_milliseconds(client, path)] for name, path in PAGES.items()}
     for _ in range(TIMES):
         for name, path in PAGES.items():

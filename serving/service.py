@@ -56,12 +56,12 @@ def _key_by_id(key_id: str) -> Key | None:
     return key_by_id(_STATE.engine(), key_id)
 
 
-def _house() -> AppContext:
-    house: AppContext = bentoml.get_current_service().house
-    return house
+def _app_context() -> AppContext:
+    context: AppContext = bentoml.get_current_service().app_context
+    return context
 
 
-_WEB = web_application(_house)
+_WEB = web_application(_app_context)
 
 
 @bentoml.asgi_app(_WEB, path="/")
@@ -80,7 +80,7 @@ class Touchstone:
         gc.freeze()
         keep_words_out(address_of)
         end_with_parent()
-        self.house = AppContext(
+        self.app_context = AppContext(
             _SETTINGS, _DESK, _STATE.engine, _RING.key, _key_by_id, lambda: datetime.now(UTC),
             _SETTINGS.insecure, session_secret(_SETTINGS.workspace),
         )  # fmt: skip

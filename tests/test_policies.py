@@ -19,8 +19,8 @@ from sampling.policy import SamplingPolicy
 from serving.api.counterfactuals import AdvicePolicy
 from serving.api.screening_policy import ScreeningPolicy
 from serving.auth.rate_limit import AccessPolicy
-from serving.console.pages.sku import KnowledgePolicy
-from serving.decisions.legal_grounds import FactPolicy
+from serving.console.pages.sku import ConfidencePolicy
+from serving.decisions.legal_grounds import GroundPolicy
 from serving.decisions.policy import DecisionPolicy
 from training.evaluation.fairness_groups import FairnessPolicy
 from training.lifecycle.monitoring_rules import MonitoringPolicy
@@ -29,7 +29,7 @@ from training.recipe import DEFAULT, Recipe
 
 POLICIES: dict[str, type[Policy]] = {
     "access": AccessPolicy, "advice": AdvicePolicy, "bands": RiskBands, "decisions": DecisionPolicy,
-    "estimation": EstimationPolicy, "facts": FactPolicy, "fairness": FairnessPolicy, "knowledge": KnowledgePolicy,
+    "estimation": EstimationPolicy, "facts": GroundPolicy, "fairness": FairnessPolicy, "knowledge": ConfidencePolicy,
     "monitoring": MonitoringPolicy, "promotion": PromotionPolicy, "sampling": SamplingPolicy,
     "screening": ScreeningPolicy,
 }  # fmt: skip

@@ -21,10 +21,10 @@ RESOURCES = (openapi.router, catalogue_status.router)
 _ROUTES = tuple(route for router in RESOURCES for route in router.routes if isinstance(route, APIRoute))
 
 
-def web_application(house: Callable[[], AppContext]) -> FastAPI:
-    """The application; `house` gives what its routes draw on, and is called within requests only."""
+def web_application(context: Callable[[], AppContext]) -> FastAPI:
+    """The application; `context` gives what its routes draw on, and is called within requests only."""
     app = FastAPI(title="Touchstone", openapi_url=None, docs_url=None, redoc_url=None)
-    app.state.house = house
+    app.state.context = context
     for router in RESOURCES:
         app.include_router(router)
     add_console(app)

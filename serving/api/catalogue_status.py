@@ -13,7 +13,7 @@ from models.registry import champion_version
 from sampling.rounds import round_ids
 from serving.auth.api_keys import ROLES
 from serving.auth.permissions import require_role
-from serving.console.session import AnyHouse
+from serving.console.session import ContextDep
 from serving.online.hot_reload import HotReloader
 from serving.online.store import OnlineStore
 from serving.scoring.rescoring import Rescoring, latest
@@ -82,11 +82,11 @@ router = APIRouter(prefix="/catalogue", dependencies=[Depends(require_role(*ROLE
 
 
 @router.get("/status")
-def status(house: AnyHouse) -> CatalogueStatus:
+def status(context: ContextDep) -> CatalogueStatus:
     """Where the catalogue stands, before the first scores too."""
     try:
         return catalogue_status(
-            house.settings.workspace, _published(house.desk), latest(house.engine, datetime.now(UTC))
+            context.settings.workspace, _published(context.reloader), latest(context.engine, datetime.now(UTC))
         )
     except UserError as unable:
         raise UnavailableError(str(unable)) from unable

@@ -1,6 +1,6 @@
-"""Which scores a person does not see yet: those of cases drawn for an own estimate that they have not given."""
+"""Blinded review: the scores of cases drawn for an own estimate stay hidden until the person gives it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,90 +15,92 @@ from serving.console.context import AppContext
 from serving.console.session import Person
 from serving.decisions.blind_assessment import ESTIMATORS
 from serving.decisions.policy import decision_policy_in_force
+from serving.decisions.records import SkuKey
 from serving.online.store import OnlineStore
 from serving.review_queue.reader import Entry
-
-Key = tuple[str, str]
-"""A SKU and its market."""
 
 
 @dataclass(frozen=True)
 class BlindedScores:
-    """`veiled` marks, by number (rank - 1), the SKUs whose score the person must not see; None where they see all.
+    """`hidden` is a mask over the queue (by rank - 1) of the SKUs whose score is hidden; None where none is.
 
-    `asked` are the positions of the cases to offer for an estimate: those of flagged bands, and as many others that
-    were drawn, evenly by name, so that being offered says little of the score.
+    `to_estimate` are the positions of the cases to offer for an estimate: those of flagged bands, and as many other
+    drawn cases, spread evenly by name, so that being offered reveals little of the score.
     """
 
-    veiled: NDArray[np.bool_] | None
-    asked: NDArray[np.int64]
+    hidden: NDArray[np.bool_] | None
+    to_estimate: NDArray[np.int64]
 
-    def hides(self, entry: Entry) -> bool:
-        """Whether the score of the SKU must not show."""
-        return self.veiled is not None and bool(self.veiled[entry.rank - 1])
+    def is_hidden(self, entry: Entry) -> bool:
+        """Whether the score of the SKU is hidden."""
+        return self.hidden is not None and bool(self.hidden[entry.rank - 1])
 
-    def over(self, entry: Entry) -> Entry:
-        """The SKU without anything that tells of its score, where that must not show."""
-        if not self.hides(entry):
+    def redact(self, entry: Entry) -> Entry:
+        """The entry, without all that depends on its score where that is hidden."""
+        if not self.is_hidden(entry):
             return entry
-        nothing = float("nan")
+        nan = float("nan")
         return replace(
-            entry, rank=0, p_fail=nothing, p_low=nothing, p_high=nothing, band="", level=0, reason=None,
-            reason_value=nothing,
+            entry, rank=0, p_fail=nan, p_low=nan, p_high=nan, band="", level=0, reason=None, reason_value=nan,
         )  # fmt: skip
 
-    def without(self, published: OnlineStore, positions: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The positions whose score may show: where being in a list tells of it."""
-        if self.veiled is None:
+    def drop_hidden(self, store: OnlineStore, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The positions whose score is not hidden, for lists that reveal something of the score."""
+        if self.hidden is None:
             return positions
-        return np.setdiff1d(positions, published.queue.positions(np.flatnonzero(self.veiled)))
+        return np.setdiff1d(positions, store.queue.positions(np.flatnonzero(self.hidden)))
 
 
-def flagged_bands(published: OnlineStore) -> tuple[str, ...]:
-    """The bands that ask for a test."""
-    bands = bands_in_force(published.publication.as_of)
-    asked = zip(bands.names, bands.actions, strict=True)
-    return tuple(name for name, action in asked if action in ("test", "priority_test"))
+def flagged_bands(store: OnlineStore) -> tuple[str, ...]:
+    """The names of the risk bands whose action is a test."""
+    bands = bands_in_force(store.publication.as_of)
+    actions = zip(bands.names, bands.actions, strict=True)
+    return tuple(name for name, action in actions if action in ("test", "priority_test"))
 
 
-def blind_scores(house: AppContext, published: OnlineStore, person: Person, flagged: tuple[str, ...]) -> BlindedScores:
-    """What the person does not see of the publication yet; `flagged` are the bands that ask for a test."""
+def blind_scores(context: AppContext, store: OnlineStore, person: Person, flagged: tuple[str, ...]) -> BlindedScores:
+    """The scores of the publication that are hidden from the person; `flagged` are the bands to test."""
     if person.role not in ESTIMATORS:
         return BlindedScores(None, np.empty(0, np.int64))
-    store, drawn = published.queue, _drawn(house, published)
-    veiled = drawn.copy()
-    veiled[store.numbers_of(_estimated(house, published, person))] = False
-    offered = np.isin(store.column("band"), [store.bands.index(name) for name in flagged]) & drawn
-    others = store.by_name(drawn & ~offered)
+    queue, drawn = store.queue, _drawn_cases(context, store)
+    hidden = drawn.copy()
+    hidden[queue.numbers_of(_estimated_positions(context, store, person))] = False
+    offered = np.isin(queue.column("band"), [queue.bands.index(name) for name in flagged]) & drawn
+    others = queue.by_name(drawn & ~offered)
     count = min(int(offered.sum()), len(others))
     offered[others[np.linspace(0, len(others) - 1, count).astype(np.int64)]] = True
-    return BlindedScores(veiled, store.positions(np.flatnonzero(offered & veiled)))
+    return BlindedScores(hidden, queue.positions(np.flatnonzero(offered & hidden)))
 
 
-def blinded_among(house: AppContext, person: Person, keys: Iterable[Key]) -> frozenset[Key]:
-    """The SKUs among `keys` whose score the person does not see yet; none while nothing is in service."""
-    asked = sorted(set(keys))
+def blinded_keys(context: AppContext, person: Person, keys: Iterable[SkuKey]) -> frozenset[SkuKey]:
+    """The SKUs among `keys` whose score is hidden from the person; none while nothing is in service."""
+    unique = sorted(set(keys))
     try:
-        published = house.desk.published()
+        store = context.store
     except UserError:
         return frozenset()
-    if person.role not in ESTIMATORS or not asked:
+    if person.role not in ESTIMATORS or not unique:
         return frozenset()
-    places = published.snapshot.find([sku_id for sku_id, _ in asked], [market for _, market in asked])
-    drawn = published.queue.positions(np.flatnonzero(_drawn(house, published)))
-    hidden = np.isin(places, drawn) & ~np.isin(places, _estimated(house, published, person))
-    return frozenset(key for key, is_hidden in zip(asked, hidden.tolist(), strict=True) if is_hidden)
+    positions = find_positions(store, unique)
+    drawn = store.queue.positions(np.flatnonzero(_drawn_cases(context, store)))
+    hidden = np.isin(positions, drawn) & ~np.isin(positions, _estimated_positions(context, store, person))
+    return frozenset(key for key, is_hidden in zip(unique, hidden.tolist(), strict=True) if is_hidden)
 
 
-def _drawn(house: AppContext, published: OnlineStore) -> NDArray[np.bool_]:
-    return published.queue.drawn(decision_policy_in_force(house.now().date()), published.snapshot)
+def find_positions(store: OnlineStore, keys: Sequence[SkuKey]) -> NDArray[np.int64]:
+    """The row of each SKU in the snapshot of the publication, -1 where it is not in it."""
+    return store.snapshot.find([key.sku_id for key in keys], [key.market for key in keys])
 
 
-def _estimated(house: AppContext, published: OnlineStore, person: Person) -> NDArray[np.int64]:
-    """The positions of the cases of this publication for which the holder of the key has said what they expect."""
-    table, as_of = ESTIMATES.c, published.publication.as_of.isoformat()
-    asked = sa.select(table.sku_id, table.market).where(table.key_id == person.key_id, table.as_of == as_of)
-    with read_transaction(house.engine) as connection:
-        keys = connection.execute(asked).all()
-    places = published.snapshot.find([sku_id for sku_id, _ in keys], [market for _, market in keys])
-    return places[places >= 0]
+def _drawn_cases(context: AppContext, store: OnlineStore) -> NDArray[np.bool_]:
+    return store.queue.drawn(decision_policy_in_force(context.now().date()), store.snapshot)
+
+
+def _estimated_positions(context: AppContext, store: OnlineStore, person: Person) -> NDArray[np.int64]:
+    """The positions of the cases of this publication for which the person gave an estimate."""
+    table, as_of = ESTIMATES.c, store.publication.as_of.isoformat()
+    query = sa.select(table.sku_id, table.market).where(table.key_id == person.key_id, table.as_of == as_of)
+    with read_transaction(context.engine) as connection:
+        keys = [SkuKey(*row) for row in connection.execute(query)]
+    positions = find_positions(store, keys)
+    return positions[positions >= 0]

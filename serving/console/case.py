@@ -1,4 +1,4 @@
-"""What an officer has before them when they decide on a SKU: score, facts, deadline, owner, what they may do."""
+"""The case of a SKU for one person: score, legal grounds, deadline, owner, history, the decisions they may take."""
 
 import secrets
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from serving.console.context import AppContext
 from serving.console.session import Person
 from serving.decisions.assignment_and_labels import owner_of
 from serving.decisions.blind_assessment import ESTIMATORS, Case, estimate_is_due
-from serving.decisions.deadlines import Due, due
+from serving.decisions.deadlines import Deadline, first_deadline
 from serving.decisions.legal_grounds import Ground, grounds_in_force, open_notices
 from serving.decisions.policy import DecisionPolicy, Disposition, decision_policy_in_force
 from serving.decisions.records import (
@@ -26,7 +26,7 @@ from serving.decisions.records import (
     ScoreAtDecision,
     context_grounds,
 )
-from serving.decisions.rules import Officer, missing_fact
+from serving.decisions.rules import Officer, Signature, missing_ground
 from serving.decisions.store import Decisions
 from serving.dossiers.records import Dossier, DossierListing
 from serving.schemas import Item, ScoreRow
@@ -34,7 +34,7 @@ from serving.schemas import Item, ScoreRow
 
 @dataclass(frozen=True)
 class DispositionOption:
-    """A disposition as the form offers it: `missing` says which fact it lacks, `barred` which role it is for."""
+    """A disposition in the form: `missing` names the ground it lacks, `barred` the role it needs; else None."""
 
     disposition: Disposition
     missing: str | None
@@ -42,26 +42,26 @@ class DispositionOption:
 
     @property
     def possible(self) -> bool:
-        """Whether it can be chosen now."""
+        """Whether the person can choose it now."""
         return self.missing is None and self.barred is None
 
 
 @dataclass(frozen=True)
 class CaseView:
-    """A SKU's case for one person. `estimate_due`: they say what they expect before they see the score.
+    """The case of a SKU for one person. `estimate_due`: they give an own estimate before they see the score.
 
-    `publication` names the scores it was read from.
+    `publication` names the publication it was read from.
     """
 
     listing: DossierListing
     score: ScoreRow
     file: CaseFile
-    facts: tuple[Ground, ...]
+    grounds: tuple[Ground, ...]
     policy: DecisionPolicy
-    choices: tuple[DispositionOption, ...]
+    options: tuple[DispositionOption, ...]
     packages: tuple[Package, ...]
     history: tuple[Decision, ...]
-    due: Due | None
+    deadline: Deadline | None
     owner: str | None
     estimate_due: bool
     form_token: str
@@ -69,80 +69,85 @@ class CaseView:
 
     @property
     def query(self) -> dict[str, str]:
-        """What names the SKU in addresses and forms."""
+        """The parameters that name the SKU in addresses and forms."""
         return {"market": self.listing.market, "sku_id": self.listing.sku_id}
 
 
 def officer_of(person: Person) -> Officer:
-    """The person signed in, as the rules of decisions know them."""
+    """The person signed in, as the rules of decisions take them."""
     return Officer(person.name, person.role, person.key_id)
 
 
-def policy_today(house: AppContext) -> DecisionPolicy:
-    """The decision policy of this day."""
-    return decision_policy_in_force(house.now().date())
+def signature_of(context: AppContext, person: Person) -> Signature:
+    """The person signed in, acting now."""
+    return Signature(officer_of(person), context.now())
 
 
-def decisions_of(house: AppContext) -> Decisions:
-    """The decisions in the state."""
-    return Decisions(house.engine, policy_today(house))
+def current_policy(context: AppContext) -> DecisionPolicy:
+    """The decision policy in force today."""
+    return decision_policy_in_force(context.now().date())
 
 
-def dossier_of(house: AppContext, sku_id: str, market: str) -> Dossier:
-    """The dossier of a SKU in service; UserError where the catalogue does not know it."""
-    published = house.desk.published()
-    position = int(published.snapshot.find([sku_id], [market])[0])
+def decisions_of(context: AppContext) -> Decisions:
+    """The decisions in the database, under the policy in force."""
+    return Decisions(context.engine, current_policy(context))
+
+
+def dossier_of(context: AppContext, sku_id: str, market: str) -> Dossier:
+    """The dossier of a SKU; UserError where the catalogue does not have it."""
+    store = context.store
+    position = int(store.snapshot.find([sku_id], [market])[0])
     if position < 0:
-        raise UserError(f"The catalogue of {published.publication.as_of} has no SKU {sku_id!r} in market {market!r}.")
-    return published.dossiers.of(position)
+        raise UserError(f"The catalogue of {store.publication.as_of} has no SKU {sku_id!r} in market {market!r}.")
+    return store.dossiers.of(position)
 
 
-def case_view(house: AppContext, person: Person, sku_id: str, market: str) -> CaseView:
-    """The case of a SKU for the person signed in; UserError where the catalogue does not know it."""
-    published, policy = house.desk.published(), policy_today(house)
-    dossier = dossier_of(house, sku_id, market)
-    score = published.score_row(Item(sku_id=sku_id, market=market))
-    facts = grounds_in_force(dossier, published.publication.as_of)
-    asked = str(bands_in_force(score.as_of).action([score.p_fail])[0])
+def case_view(context: AppContext, person: Person, sku_id: str, market: str) -> CaseView:
+    """Read the case of a SKU; UserError where the catalogue does not have it."""
+    store, policy = context.store, current_policy(context)
+    dossier = dossier_of(context, sku_id, market)
+    score = store.score_row(Item(sku_id=sku_id, market=market))
+    grounds = grounds_in_force(dossier, store.publication.as_of)
+    action = str(bands_in_force(score.as_of).action([score.p_fail])[0])
     versions = Versions(score.model_version, score.feature_version, score.policy_version)
     case = Case(sku_id, market, score.as_of)
-    scored = ScoreAtDecision(score.p_fail, score.band, asked, versions)
-    file = CaseFile(case, dossier.listing.supplier_id, scored, facts, _shown(dossier.listing, score, facts),
-                    sampled_of(dossier))  # fmt: skip
-    history = tuple(decisions_of(house).of_sku(sku_id, market))
-    cell = (dossier.listing.category, market)
+    file = CaseFile(
+        case, dossier.listing.supplier_id, ScoreAtDecision(score.p_fail, score.band, action, versions), grounds,
+        _decision_context(dossier.listing, score, grounds), newest_samples(dossier),
+    )  # fmt: skip
+    history, notices = tuple(decisions_of(context).of_sku(sku_id, market)), open_notices(dossier, dossier.as_of)
     return CaseView(
-        listing=dossier.listing, score=score, file=file, facts=facts, policy=policy,
-        choices=tuple(_choice(each, file, officer_of(person)) for each in policy.dispositions.values()),
-        packages=sampling_policy_in_force(score.as_of).options(cell), history=history,
-        due=due(facts, open_notices(dossier, dossier.as_of), policy.clocks, _decided_on(history)),
-        owner=owner_of(house.engine, sku_id, market),
-        estimate_due=person.role in ESTIMATORS and estimate_is_due(house.engine, case, person.key_id, policy),
+        listing=dossier.listing, score=score, file=file, grounds=grounds, policy=policy,
+        options=tuple(_disposition_option(each, file, officer_of(person)) for each in policy.dispositions.values()),
+        packages=sampling_policy_in_force(score.as_of).options((dossier.listing.category, market)), history=history,
+        deadline=first_deadline(grounds, notices, policy.deadlines, _last_decision_day(history)),
+        owner=owner_of(context.engine, sku_id, market),
+        estimate_due=person.role in ESTIMATORS and estimate_is_due(context.engine, case, person.key_id, policy),
         form_token=secrets.token_urlsafe(16),
-        publication=published.name,
+        publication=store.name,
     )  # fmt: skip
 
 
-def sampled_of(dossier: Dossier) -> dict[str, date]:
-    """By test package, the day on which the newest sample with a report was drawn."""
+def newest_samples(dossier: Dossier) -> dict[str, date]:
+    """The day on which the newest sample with a report was drawn, by test package."""
     days = sorted((test.happened_on, test.package) for test in dossier.tests if test.independent and test.package)
     return {package: day for day, package in days}
 
 
-def _shown(listing: DossierListing, score: ScoreRow, facts: tuple[Ground, ...]) -> DecisionContext:
-    """What the page of the SKU says now, to be kept with what is decided on it."""
+def _decision_context(listing: DossierListing, score: ScoreRow, grounds: tuple[Ground, ...]) -> DecisionContext:
+    """What the page of the SKU displays now, to be stored with a decision."""
     reasons = tuple(ContextReason(each.feature, each.contribution, each.sentence) for each in score.reasons or ())
     offer = ListingSummary(listing.title, listing.category, listing.listed_on)
-    return DecisionContext(score.p_low, score.p_high, reasons, context_grounds(facts), offer)
+    return DecisionContext(score.p_low, score.p_high, reasons, context_grounds(grounds), offer)
 
 
-def _choice(disposition: Disposition, file: CaseFile, officer: Officer) -> DispositionOption:
-    able = " or ".join(disposition.roles)
-    barred = None if officer.role in disposition.roles else f"For the role {able}; you signed in as {officer.role}."
-    return DispositionOption(disposition, missing_fact(disposition, file.facts), barred)
+def _disposition_option(disposition: Disposition, file: CaseFile, officer: Officer) -> DispositionOption:
+    roles = " or ".join(disposition.roles)
+    barred = None if officer.role in disposition.roles else f"For the role {roles}; you signed in as {officer.role}."
+    return DispositionOption(disposition, missing_ground(disposition, file.grounds), barred)
 
 
-def _decided_on(history: tuple[Decision, ...]) -> date | None:
-    """The day of the newest decision that was not declined."""
+def _last_decision_day(history: tuple[Decision, ...]) -> date | None:
+    """The day of the newest decision, declined ones apart."""
     days = [date.fromisoformat(each.proposed_at[:10]) for each in history if each.state != DECLINED]
     return max(days, default=None)

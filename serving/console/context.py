@@ -1,4 +1,4 @@
-"""What every page may draw on: the publication in service, the state, the keys, the clock."""
+"""The application context of the pages: settings, publication in service, database, keys, time."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,10 +9,11 @@ import sqlalchemy as sa
 
 from data.settings import Settings
 from serving.online.hot_reload import HotReloader
+from serving.online.store import OnlineStore
 
 
 class Principal(Protocol):
-    """Whom a key was given to: `id` names the key, `person` its holder, `role` what the holder may do."""
+    """The holder of a key: `id` of the key, name of the `person` it was given to, their `role`."""
 
     @property
     def id(self) -> str: ...  # noqa: D102 - said above
@@ -24,24 +25,28 @@ class Principal(Protocol):
 
 @dataclass(frozen=True)
 class AppContext:
-    """The service as its pages see it.
+    """What the routes share.
 
-    `state` opens the database of the state where it is not open yet; a page asks for `engine`, which raises UserError
-    while it cannot be reached. `holder_of` knows the holder of a key that is in force, None for any other text;
-    `holder_by_id` knows them by the key's id, and forgets them the moment the key is revoked. `now` is the time, with
-    zone.
+    `connect` opens the database on first use. `principal_of` maps the text of a key to its holder, `principal_by_id`
+    the id of a key; both return None for a key that is not in force. `now` returns the time, with zone. `insecure`:
+    nobody is asked for a key. `secret` signs cookies and forms.
     """
 
     settings: Settings
-    desk: HotReloader
-    state: Callable[[], sa.Engine]
-    holder_of: Callable[[str], Principal | None]
-    holder_by_id: Callable[[str], Principal | None]
+    reloader: HotReloader
+    connect: Callable[[], sa.Engine]
+    principal_of: Callable[[str], Principal | None]
+    principal_by_id: Callable[[str], Principal | None]
     now: Callable[[], datetime]
     insecure: bool = False
     secret: bytes = field(repr=False, default=b"")
 
     @property
     def engine(self) -> sa.Engine:
-        """The database of the state."""
-        return self.state()
+        """The database; UserError while it cannot be reached."""
+        return self.connect()
+
+    @property
+    def store(self) -> OnlineStore:
+        """The publication in service; UserError while there is none."""
+        return self.reloader.published()

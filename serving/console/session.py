@@ -1,4 +1,4 @@
-"""Who is signed in, and whether a form came from our own page: one signed cookie, nothing kept on the server.
+"""Sessions in one signed cookie, and CSRF tokens of forms; the server stores nothing.
 
 A session ends with its key, ten hours after the sign-in, and after two hours without a request.
 """
@@ -20,10 +20,10 @@ from serving.console.context import AppContext
 
 COOKIE = "touchstone_session"
 SESSION_SECONDS = 10 * 3600
-"""One working day; then a person signs in again."""
+"""The longest session: one working day."""
 
 IDLE_SECONDS = 2 * 3600
-"""A browser that asked for nothing so long was left alone."""
+"""The longest time between two requests of a session."""
 
 SECRET_BYTES = 32
 MOST_FIELDS = 2_000
@@ -32,7 +32,7 @@ CSRF_FIELD = "csrf"
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody signed in: their name, the role of their key, and which key it is."""
+    """A person signed in: name, and role and id of their key."""
 
     name: str
     role: str
@@ -41,14 +41,14 @@ class Person:
 
 LOOPBACK = ("127.0.0.1", "::1", "testclient")
 INSECURE = Person("insecure", "admin", "insecure")
-"""Everybody, where the service runs without keys."""
+"""The person of every local request, where the service runs without keys."""
 
 
 @dataclass(frozen=True)
 class Session:
-    """One browser: `nonce` ties forms to it, `person` is None before they sign in.
+    """The session of one browser: `nonce` ties forms to it, `person` is None before the sign-in.
 
-    `began` is the second (Unix time) of the sign-in, or of the first page.
+    `began` is the time of the sign-in, or of the first page, in Unix seconds.
     """
 
     nonce: str
@@ -56,138 +56,139 @@ class Session:
     began: int
 
 
-def new_session(house: AppContext, person: Person | None) -> Session:
-    """A session that begins now."""
-    return Session(secrets.token_urlsafe(16), person, _second(house))
+def new_session(context: AppContext, person: Person | None) -> Session:
+    """Begin a session."""
+    return Session(secrets.token_urlsafe(16), person, _unix_seconds(context))
 
 
 class SignInNeededError(Exception):
-    """Nobody is signed in; the answer leads to the sign-in page."""
+    """Nobody is signed in; the response redirects to the sign-in page."""
 
 
 class NotAllowedError(Exception):
-    """The person, or the form, may not do this; the message says why."""
+    """The person or the form is not authorized; the message says why."""
 
 
 def session_secret(workspace: Workspace) -> bytes:
-    """The secret that signs cookies, the same for every worker of this workspace; made on first use, owner-readable."""
+    """The secret that signs cookies, one for all workers of the workspace; created on first use with mode 0600."""
     path = workspace.home / "session.secret"
     try:
-        made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return path.read_bytes()
-    with os.fdopen(made, "wb") as file:
+    with os.fdopen(descriptor, "wb") as file:
         file.write(secrets.token_bytes(SECRET_BYTES))
     return path.read_bytes()
 
 
 def app_context(request: Request) -> AppContext:
-    """What the pages of this app draw on."""
-    house: Callable[[], AppContext] = request.app.state.house
-    return house()
+    """The application context of a request (a dependency)."""
+    make_context: Callable[[], AppContext] = request.app.state.context
+    return make_context()
 
 
 def root_of(request: Request) -> str:
-    """The address of the console, below the prefix of the service."""
+    """The root path of the console, with the prefix of a proxy."""
     return application_root(request) + CONSOLE
 
 
-AnyHouse = Annotated[AppContext, Depends(app_context)]
+ContextDep = Annotated[AppContext, Depends(app_context)]
 
 
-def session_of(request: Request, house: AnyHouse) -> Session:
-    """The session of this request's cookie; a new one where there is none, or it is forged or too old."""
-    kept: Session | None = getattr(request.state, "session", None)
-    if kept is None:
-        kept = _read(house, request.cookies.get(COOKIE, "")) or new_session(house, None)
-        if house.insecure and kept.person is None and _here(request):
-            kept = replace(kept, person=INSECURE)
-        request.state.session = kept
-    return kept
+def session_of(request: Request, context: ContextDep) -> Session:
+    """The session of the request's cookie; a new one where there is none, or it is forged or expired."""
+    session: Session | None = getattr(request.state, "session", None)
+    if session is None:
+        session = _read_cookie(context, request.cookies.get(COOKIE, "")) or new_session(context, None)
+        if context.insecure and session.person is None and _is_local(request):
+            session = replace(session, person=INSECURE)
+        request.state.session = session
+    return session
 
 
-AnySession = Annotated[Session, Depends(session_of)]
+SessionDep = Annotated[Session, Depends(session_of)]
 
 
-def keep(request: Request, response: Response, house: AppContext, session: Session) -> None:
-    """Write the session into the answer's cookie: out of scripts' reach, for this site's own requests alone."""
+def save_session(request: Request, response: Response, context: AppContext, session: Session) -> None:
+    """Set the session cookie of the response: HttpOnly, SameSite=Lax, Secure over HTTPS."""
+    value = _cookie_serializer(context).dumps({**asdict(session), "seen": _unix_seconds(context)})
     response.set_cookie(
-        COOKIE, _cookies(house).dumps({**asdict(session), "seen": _second(house)}), max_age=SESSION_SECONDS,
-        path=root_of(request), httponly=True, samesite="lax", secure=request.url.scheme == "https",
+        COOKIE, value, max_age=SESSION_SECONDS, path=root_of(request), httponly=True, samesite="lax",
+        secure=request.url.scheme == "https",
     )  # fmt: skip
 
 
-def csrf_token(house: AppContext, session: Session) -> str:
-    """What every form of this session carries in its field `csrf`."""
-    return _forms(house).sign(session.nonce.encode()).decode()
+def csrf_token(context: AppContext, session: Session) -> str:
+    """The token that every form of this session sends in its field `csrf`."""
+    return _form_signer(context).sign(session.nonce.encode()).decode()
 
 
-def signed_in(session: AnySession, house: AnyHouse) -> Person:
-    """The person signed in; leads to the sign-in page where there is none, or where their key opens no more."""
+def current_person(session: SessionDep, context: ContextDep) -> Person:
+    """The person signed in; SignInNeededError where there is none, or their key is not in force any more."""
     person = session.person
-    if person is None or not ((person == INSECURE and house.insecure) or _holds(house, person)):
+    if person is None or not ((person == INSECURE and context.insecure) or _is_key_in_force(context, person)):
         raise SignInNeededError
     return person
 
 
-SignedIn = Annotated[Person, Depends(signed_in)]
+CurrentPerson = Annotated[Person, Depends(current_person)]
 
 
-def may(*roles: str) -> Any:
-    """A dependency: the person signed in, who must have one of these roles. An admin may everything."""
+def requires_role(*roles: str) -> Any:
+    """A dependency: the person signed in, NotAllowedError unless they have one of the roles or are an admin."""
 
-    def allowed(person: SignedIn) -> Person:
+    def authorize(person: CurrentPerson) -> Person:
         if person.role not in (*roles, "admin"):
             raise NotAllowedError(f"This takes the role {' or '.join(roles)}; your key has the role {person.role}.")
         return person
 
-    return Depends(allowed)
+    return Depends(authorize)
 
 
-async def own_form(request: Request, house: AnyHouse, session: AnySession) -> FormData:
-    """The fields of a form that one of our pages of this session sent; NotAllowedError for any other."""
+async def verified_form(request: Request, context: ContextDep, session: SessionDep) -> FormData:
+    """The fields of a form with the CSRF token of this session; NotAllowedError for any other form."""
     form = await request.form(max_files=0, max_fields=MOST_FIELDS)
     token = form.get(CSRF_FIELD)
     try:
-        sound = isinstance(token, str) and _forms(house).unsign(token.encode()) == session.nonce.encode()
+        valid = isinstance(token, str) and _form_signer(context).unsign(token.encode()) == session.nonce.encode()
     except BadSignature:
-        sound = False
-    if not sound:
+        valid = False
+    if not valid:
         raise NotAllowedError("This form is too old or not ours. Open the page again and send it once more.")
     return form
 
 
-OwnForm = Annotated[FormData, Depends(own_form)]
+VerifiedForm = Annotated[FormData, Depends(verified_form)]
 
 
-def _holds(house: AppContext, person: Person) -> bool:
-    """Whether the key of the session is in force, of the same person and role: one row of the database a request."""
-    holder = house.holder_by_id(person.key_id)
-    return holder is not None and (holder.person, holder.role) == (person.name, person.role)
+def _is_key_in_force(context: AppContext, person: Person) -> bool:
+    """Whether the key of the session is in force, with the same person and role: one database row a request."""
+    principal = context.principal_by_id(person.key_id)
+    return principal is not None and (principal.person, principal.role) == (person.name, person.role)
 
 
-def _here(request: Request) -> bool:
+def _is_local(request: Request) -> bool:
     """Whether the request comes from this machine."""
     return request.client is not None and request.client.host in LOOPBACK
 
 
-def _read(house: AppContext, cookie: str) -> Session | None:
+def _read_cookie(context: AppContext, cookie: str) -> Session | None:
     try:
-        told = _cookies(house).loads(cookie)
-        now, person = _second(house), Person(**told["person"]) if told["person"] else None
-        fresh = now - told["seen"] < IDLE_SECONDS and now - told["began"] < SESSION_SECONDS
-        return Session(told["nonce"], person, told["began"]) if fresh else None
+        values = _cookie_serializer(context).loads(cookie)
+        now, person = _unix_seconds(context), Person(**values["person"]) if values["person"] else None
+        is_fresh = now - values["seen"] < IDLE_SECONDS and now - values["began"] < SESSION_SECONDS
+        return Session(values["nonce"], person, values["began"]) if is_fresh else None
     except (BadSignature, KeyError, TypeError):
         return None
 
 
-def _second(house: AppContext) -> int:
-    return int(house.now().timestamp())
+def _unix_seconds(context: AppContext) -> int:
+    return int(context.now().timestamp())
 
 
-def _cookies(house: AppContext) -> URLSafeSerializer:
-    return URLSafeSerializer(house.secret, salt="session")
+def _cookie_serializer(context: AppContext) -> URLSafeSerializer:
+    return URLSafeSerializer(context.secret, salt="session")
 
 
-def _forms(house: AppContext) -> Signer:
-    return Signer(house.secret, salt="form")
+def _form_signer(context: AppContext) -> Signer:
+    return Signer(context.secret, salt="form")

@@ -1,8 +1,8 @@
-"""How a page is made of a template, and what every template knows."""
+"""Templates: filters for numbers and days, the navigation, rendering a page; rows as CSV."""
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -18,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from data.errors import UserError
 from serving.auth.middleware import path_below_root
 from serving.auth.permissions import CONSOLE
-from serving.console.session import app_context, csrf_token, keep, root_of, session_of
+from serving.console.session import app_context, csrf_token, root_of, save_session, session_of
 
 UNKNOWN = "\N{EN DASH}"
 
@@ -48,12 +48,12 @@ def number(value: float | None) -> str:
 
 
 def plain(text: str | None) -> str:
-    """A coded word as people write it: `toys_under_3` as `toys under 3`."""
+    """An identifier as words: `toys_under_3` as `toys under 3`."""
     return UNKNOWN if text is None else text.replace("_", " ")
 
 
 def frequency(p_fail: float) -> str:
-    """A probability as a frequency people can picture: 0.43 as `about 4 in 10`, 0.07 as `about 1 in 15`."""
+    """A probability as a natural frequency: 0.43 as `about 4 in 10`, 0.07 as `about 1 in 15`."""
     if p_fail < 0.005:
         return "fewer than 1 in 200"
     if p_fail < 0.075:
@@ -72,7 +72,7 @@ def points(change: float) -> str:
 
 
 def urlpath(text: str) -> str:
-    """A text as one part of a path: its slashes are no separators."""
+    """Quote a text as one segment of a path."""
     return quote(text, safe="")
 
 
@@ -95,20 +95,21 @@ _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def csv_rows(table: pa.Table) -> Iterator[str]:
-    """The header, then the rows in pieces; what a spreadsheet would take for a formula begins with an apostrophe."""
-    yield "\ufeff" + _written([table.column_names])
+    """Yield the table as CSV, `BATCH` rows at a time, with values that a spreadsheet takes for no formula."""
+    yield "\ufeff" + csv_text([table.column_names])
     for batch in table.to_batches(max_chunksize=BATCH):
-        yield _written([[inert(value) for value in row.values()] for row in batch.to_pylist()])
+        yield csv_text([[escape_formula(value) for value in row.values()] for row in batch.to_pylist()])
 
 
-def inert(value: object) -> object:
-    """The value as a cell: text that begins like a formula behind an apostrophe, everything else as it is."""
+def escape_formula(value: object) -> object:
+    """The value; text that a spreadsheet would take for a formula with an apostrophe before it."""
     if isinstance(value, str) and value.startswith(_STARTS_A_FORMULA):
         return f"'{value}"
     return value
 
 
-def _written(rows: list[list[object]] | list[list[str]]) -> str:
+def csv_text(rows: Iterable[Iterable[object]]) -> str:
+    """The rows as lines of CSV."""
     out = io.StringIO()
     csv.writer(out, lineterminator="\r\n").writerows(rows)
     return out.getvalue()
@@ -124,7 +125,7 @@ TEMPLATES.filters.update(FILTERS)
 
 @dataclass(frozen=True)
 class Link:
-    """An entry of the navigation; `path` is below the console's own."""
+    """An entry of the navigation; `path` is below the root of the console."""
 
     path: str
     text: str
@@ -138,42 +139,38 @@ NAVIGATION = (
     Link("/overview", "Overview"),
     Link("/ledger", "Ledger"),
 )
-"""The pages in the order of the navigation; a new page adds its link here."""
+"""The navigation in order."""
 
 
-def page(request: Request, template: str, status: int = 200, **known: Any) -> HTMLResponse:
-    """The page of a template, which knows `known` and: root, here, navigation, person, csrf, in_service.
+def page(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """Render a template with `values` and: root, here, navigation, person, csrf, in_service, insecure.
 
-    `in_service` is the publication in service, None where there is none. Keeps the session's cookie.
+    `in_service` is the publication in service, None where there is none. Sets the session cookie.
     """
-    house = app_context(request)
-    session = session_of(request, house)
-    told = {
+    context = app_context(request)
+    session = session_of(request, context)
+    shared = {
         "root": root_of(request), "here": path_of(request), "navigation": NAVIGATION,
-        "person": session.person, "csrf": csrf_token(house, session), "in_service": _in_service(request),
-        "insecure": house.insecure,
+        "person": session.person, "csrf": csrf_token(context, session), "in_service": _publication_in_service(request),
+        "insecure": context.insecure,
     }  # fmt: skip
-    response = HTMLResponse(_rendered(template, {**told, **known}), status)
-    keep(request, response, house, session)
+    response = HTMLResponse(TEMPLATES.get_template(template).render({**shared, **values}), status)
+    save_session(request, response, context, session)
     return response
 
 
 def address(request: Request, path: str) -> str:
-    """The address of a page of the console, for redirections."""
+    """The path of a page with the root of the console, for redirections."""
     return f"{root_of(request)}{path}"
 
 
-def _rendered(template: str, told: Mapping[str, Any]) -> str:
-    return TEMPLATES.get_template(template).render(told)
-
-
 def path_of(request: Request) -> str:
-    """The path of a request below the console's own."""
+    """The path of a request below the root of the console."""
     return path_below_root(request).removeprefix(CONSOLE) or "/"
 
 
-def _in_service(request: Request) -> Any:
+def _publication_in_service(request: Request) -> Any:
     try:
-        return app_context(request).desk.published().publication
+        return app_context(request).store.publication
     except UserError:
         return None

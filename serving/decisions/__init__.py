@@ -1,1 +1,1 @@
-"""What officers decide about flagged SKUs: the rules, the store, the clocks, the reasons given to sellers."""
+"""What officers decide about flagged SKUs: the rules, the store, the deadlines, the reasons given to sellers."""

@@ -1,4 +1,4 @@
-"""Whose case a SKU is."""
+"""Who works on the case of a SKU, and the labels that officers give quotes of its reviews."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +14,7 @@ from data.database.schema import ASSIGNMENTS, QUOTE_VERDICTS
 from data.errors import UserError
 from data.workspace import replace_atomically
 from features.review_text.redaction import redact
+from serving.decisions.records import SkuKey
 from serving.decisions.rules import Officer
 
 VERDICTS = ("hazard", "no_hazard", "other_product")
@@ -23,7 +24,7 @@ LABELS = pa.schema([(name, pa.string()) for name in
 
 @dataclass(frozen=True)
 class LabelledQuote:
-    """A sentence of a review as evidence: where it stands, its words, and the hazard it was read as."""
+    """A sentence of a review to label: review, SKU, text, language, and the hazard that the text model read in it."""
 
     review_id: str
     sku_id: str
@@ -34,7 +35,7 @@ class LabelledQuote:
 
 
 def give_label(engine: sa.Engine, quote: LabelledQuote, verdict: str, officer: Officer, now: datetime) -> None:
-    """Keep an officer's verdict on a quote: hazard, no_hazard or other_product. The newest one of a sentence counts."""
+    """Store an officer's label of a quote: one of `VERDICTS`. The newest label of a sentence counts."""
     if verdict not in VERDICTS:
         raise UserError(f"A quote is {', '.join(VERDICTS)}, not {verdict!r}. Choose one.")
     sentence = redact(quote.sentence)
@@ -51,15 +52,15 @@ def give_label(engine: sa.Engine, quote: LabelledQuote, verdict: str, officer: O
 
 
 def labels_of(engine: sa.Engine, sku_id: str, market: str) -> dict[tuple[str, str, str], str]:
-    """The newest verdict on each quote of a SKU, by (review_id, hazard, sentence)."""
+    """The newest label of each quote of a SKU, by (review_id, hazard, sentence)."""
     table = QUOTE_VERDICTS.c
-    asked = sa.select(QUOTE_VERDICTS).where(table.sku_id == sku_id, table.market == market).order_by(table.decided_at)
+    query = sa.select(QUOTE_VERDICTS).where(table.sku_id == sku_id, table.market == market).order_by(table.decided_at)
     with read_transaction(engine) as connection:
-        return {(row.review_id, row.hazard, row.sentence): row.verdict for row in connection.execute(asked)}
+        return {(row.review_id, row.hazard, row.sentence): row.verdict for row in connection.execute(query)}
 
 
 def labels(engine: sa.Engine) -> pa.Table:
-    """The newest verdict on every quoted sentence and hazard, in the columns of `LABELS`, in the order given."""
+    """Table with the columns of `LABELS`: the newest label of every sentence and hazard, in order of decision."""
     newest: dict[tuple[str, str, str], dict[str, str | None]] = {}
     with read_transaction(engine) as connection:
         for row in connection.execute(sa.select(QUOTE_VERDICTS).order_by(QUOTE_VERDICTS.c.decided_at)):
@@ -68,25 +69,25 @@ def labels(engine: sa.Engine) -> pa.Table:
 
 
 def write_labels(engine: sa.Engine, path: Path) -> int:
-    """Write the labels as Parquet for the training of the text model; returns how many there are."""
-    told = labels(engine)
+    """Write the labels as Parquet for the training of the text model; return their number."""
+    table = labels(engine)
     with replace_atomically(path) as attempt:
-        pq.write_table(told, attempt)
-    return len(told)
+        pq.write_table(table, attempt)
+    return len(table)
 
 
 LONGEST_NAME = 80
 
 
-def assign(engine: sa.Engine, sku: tuple[str, str], owner: str, officer: Officer, now: datetime) -> None:
-    """Give the case of a SKU (sku_id, market) to `owner`; an empty name gives it to nobody."""
-    (sku_id, market), owner = sku, owner.strip()
+def assign(engine: sa.Engine, key: SkuKey, owner: str, officer: Officer, now: datetime) -> None:
+    """Assign the case of a SKU to `owner`; an empty name releases it."""
+    (sku_id, market), owner = key, owner.strip()
     if len(owner) > LONGEST_NAME:
         raise UserError(f"The name of an owner has {len(owner)} characters. Use at most {LONGEST_NAME}.")
     mine = sa.and_(ASSIGNMENTS.c.sku_id == sku_id, ASSIGNMENTS.c.market == market)
     with write_transaction(engine) as connection:
-        deed = AuditEvent(officer.name, "assign", f"{sku_id} {market}", {"owner": owner or None, "key": officer.key_id})
-        row = record_event_in(connection, deed, now)
+        content = {"owner": owner or None, "key": officer.key_id}
+        row = record_event_in(connection, AuditEvent(officer.name, "assign", f"{sku_id} {market}", content), now)
         connection.execute(sa.delete(ASSIGNMENTS).where(mine))
         if owner:
             connection.execute(sa.insert(ASSIGNMENTS).values(
@@ -95,17 +96,17 @@ def assign(engine: sa.Engine, sku: tuple[str, str], owner: str, officer: Officer
 
 
 def owner_of(engine: sa.Engine, sku_id: str, market: str) -> str | None:
-    """Whose case a SKU is; None where nobody's."""
+    """The name of the person whose case the SKU is, None where it is nobody's."""
     mine = sa.and_(ASSIGNMENTS.c.sku_id == sku_id, ASSIGNMENTS.c.market == market)
     with read_transaction(engine) as connection:
-        found: str | None = connection.execute(sa.select(ASSIGNMENTS.c.owner).where(mine)).scalar_one_or_none()
-    return found
+        owner: str | None = connection.execute(sa.select(ASSIGNMENTS.c.owner).where(mine)).scalar_one_or_none()
+    return owner
 
 
-def owners(engine: sa.Engine, owner: str | None = None) -> dict[tuple[str, str], str]:
-    """The owner of every SKU that has one, by (sku_id, market); those of one owner where a name is given."""
-    asked = sa.select(ASSIGNMENTS.c.sku_id, ASSIGNMENTS.c.market, ASSIGNMENTS.c.owner)
+def owners(engine: sa.Engine, owner: str | None = None) -> dict[SkuKey, str]:
+    """The owner of every assigned SKU; with a name, only of the SKUs of that owner."""
+    query = sa.select(ASSIGNMENTS.c.sku_id, ASSIGNMENTS.c.market, ASSIGNMENTS.c.owner)
     if owner is not None:
-        asked = asked.where(ASSIGNMENTS.c.owner == owner)
+        query = query.where(ASSIGNMENTS.c.owner == owner)
     with read_transaction(engine) as connection:
-        return {(row.sku_id, row.market): row.owner for row in connection.execute(asked)}
+        return {SkuKey(row.sku_id, row.market): row.owner for row in connection.execute(query)}

@@ -1,8 +1,8 @@
-"""In which cases an officer says what they expect before they see the score: a draw, the same whenever it is asked."""
+"""Blind assessment: in a reproducible random share of cases an officer estimates before they see the score."""
 
 import math
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from hashlib import sha256
 
 import numpy as np
@@ -15,15 +15,15 @@ from data.database.schema import ESTIMATES
 from data.errors import UserError
 from features.snapshot.reader import Snapshot
 from serving.decisions.policy import DecisionPolicy
-from serving.decisions.rules import Officer
+from serving.decisions.rules import Signature
 
 ESTIMATORS = ("officer", "admin")
-"""The roles that are asked for an own estimate; others see every score and order tests at once."""
+"""The roles that give own estimates; others see every score and order tests at once."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A SKU in a market, as scored on one day."""
+    """A SKU in a market on the day of its score."""
 
     sku_id: str
     market: str
@@ -31,59 +31,59 @@ class Case:
 
     @property
     def subject(self) -> str:
-        """How the ledger names the SKU."""
+        """The SKU as the subject of ledger rows."""
         return f"{self.sku_id} {self.market}"
 
 
 @dataclass(frozen=True)
-class Draw:
-    """Whether the case was drawn, and the probability with which it could have been."""
+class EstimateDraw:
+    """Whether a case was drawn, and its inclusion probability."""
 
     drawn: bool
     probability: float
 
 
-def drawn_for_estimate(case: Case, policy: DecisionPolicy) -> Draw:
-    """Draw whether this case asks for an own estimate; the number drawn is a digest of salt and case."""
+def draw_for_estimate(case: Case, policy: DecisionPolicy) -> EstimateDraw:
+    """Draw whether this case needs an own estimate, by a permanent random number: a digest of salt and case."""
     share = policy.own_estimate.share
-    return Draw(_number(case.sku_id, case.market, case.as_of, policy) < share, share)
+    return EstimateDraw(_uniform_number(case.sku_id, case.market, case.as_of, policy) < share, share)
 
 
-def drawn_cases(snapshot: Snapshot, policy: DecisionPolicy) -> NDArray[np.bool_]:
-    """Which rows of a snapshot are cases that `drawn_for_estimate` draws."""
+def draw_cases(snapshot: Snapshot, policy: DecisionPolicy) -> NDArray[np.bool_]:
+    """Boolean array over the rows of a snapshot: the cases that `draw_for_estimate` draws."""
     keys = snapshot.keys(0, len(snapshot))
     pairs = zip(keys["sku_id"].to_pylist(), keys["market"].to_pylist(), strict=True)
-    numbers = (_number(sku_id, market, snapshot.as_of, policy) for sku_id, market in pairs)
+    numbers = (_uniform_number(sku_id, market, snapshot.as_of, policy) for sku_id, market in pairs)
     return np.fromiter(numbers, np.float64, len(snapshot)) < policy.own_estimate.share
 
 
-def _number(sku_id: str, market: str, as_of: date, policy: DecisionPolicy) -> float:
-    """A number from 0 to 1, even over all cases."""
-    told = "\0".join([policy.own_estimate.salt, sku_id, market, as_of.isoformat()])
-    return int.from_bytes(sha256(told.encode("utf-8", "surrogatepass")).digest()[:8], "big") / 2**64
+def _uniform_number(sku_id: str, market: str, as_of: date, policy: DecisionPolicy) -> float:
+    """The permanent random number of a case, uniform on [0, 1)."""
+    text = "\0".join([policy.own_estimate.salt, sku_id, market, as_of.isoformat()])
+    return int.from_bytes(sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big") / 2**64
 
 
 def estimate_is_due(engine: sa.Engine, case: Case, key_id: str, policy: DecisionPolicy) -> bool:
-    """Whether the score of the case stays hidden from whoever holds this key until they say what they expect."""
-    if not drawn_for_estimate(case, policy).drawn:
+    """Whether the score stays hidden from the holder of this key until they give an estimate."""
+    if not draw_for_estimate(case, policy).drawn:
         return False
     with read_transaction(engine) as connection:
         return estimate_of(connection, case, key_id) is None
 
 
-def give_estimate(
-    engine: sa.Engine, case: Case, officer: Officer, said: tuple[float, datetime], policy: DecisionPolicy
+def record_estimate(
+    engine: sa.Engine, case: Case, estimate: float, signature: Signature, policy: DecisionPolicy
 ) -> float:
-    """Keep what the officer expects (`said`: probability of a failed test from 0 to 1, and now); the first one stays.
+    """Store an officer's estimate of the probability of a failed test, unless they gave one; return the stored one.
 
-    Returns the estimate that is kept. Raises UserError where it is no probability.
+    Raises UserError where it is no probability.
     """
-    estimate, now = said
+    officer = signature.officer
     if not (math.isfinite(estimate) and 0 <= estimate <= 1):
         raise UserError(
             f"An estimate is between 0 and 100 percent, got {estimate:.0%}. Give how many of 100 would fail."
         )
-    draw = drawn_for_estimate(case, policy)
+    draw = draw_for_estimate(case, policy)
     with write_transaction(engine) as connection:
         before = estimate_of(connection, case, officer.key_id)
         if before is not None:
@@ -93,7 +93,7 @@ def give_estimate(
         row = record_event_in(
             connection,
             AuditEvent(officer.name, "estimate", case.subject, content, Versions(policy=policy.version)),
-            now,
+            signature.at,
         )
         connection.execute(sa.insert(ESTIMATES).values(
             sku_id=case.sku_id, market=case.market, as_of=case.as_of.isoformat(), key_id=officer.key_id,
@@ -103,9 +103,9 @@ def give_estimate(
 
 
 def estimate_of(connection: sa.Connection, case: Case, key_id: str) -> float | None:
-    """What was expected of this case by whoever holds this key."""
+    """The stored estimate of this case by the holder of this key, None where there is none."""
     table = ESTIMATES.c
     mine = sa.and_(table.sku_id == case.sku_id, table.market == case.market,
                    table.as_of == case.as_of.isoformat(), table.key_id == key_id)  # fmt: skip
-    found: float | None = connection.execute(sa.select(table.estimate).where(mine)).scalar_one_or_none()
-    return found
+    estimate: float | None = connection.execute(sa.select(table.estimate).where(mine)).scalar_one_or_none()
+    return estimate

@@ -1,4 +1,4 @@
-"""The facts that stand about a SKU, each with the row it is read from; only these may carry a restriction."""
+"""Legal grounds: the facts about a SKU on which alone a restriction may rest, each with its source row."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from serving.dossiers.records import Dossier, LabTest
 
 FAILED_TEST, DENIED_CERTIFICATE, ORDER = "failed_independent_test", "certificate_denied", "authority_order"
 FAILED_ELSEWHERE = "failed_in_another_market"
-"""A failed test of the same SKU in another market: worth a test here, and no ground for a restriction."""
+"""A failed test of the same SKU in another market: a reason to test here, no ground for a restriction."""
 
 
 @dataclass(frozen=True)
 class Ground:
-    """A fact: `kind` as above, the day it became known, the sentence for people, the row of its table."""
+    """A legal ground: its kind (as above), the day it became known, a sentence, the id of its row."""
 
     kind: str
     since: date
@@ -23,8 +23,8 @@ class Ground:
     row_id: str
 
 
-class FactPolicy(Policy, subject="facts"):
-    """How long facts stand, which holds are no authority's, which schemes each market asks for."""
+class GroundPolicy(Policy, subject="facts"):
+    """The policy `facts`: days for which grounds hold, authorities that are our own, mandatory schemes by market."""
 
     test_days: Days
     order_days: Days
@@ -33,41 +33,49 @@ class FactPolicy(Policy, subject="facts"):
     mandatory_schemes: dict[str, Names]
 
 
-def fact_policy_in_force(day: date, folder: Path = POLICY_FOLDER) -> FactPolicy:
+def ground_policy_in_force(day: date, folder: Path = POLICY_FOLDER) -> GroundPolicy:
     """The policy of a day. Raises UserError where there is none, or where it lacks an entry."""
-    return policy_in_force(FactPolicy, day, folder)
+    return policy_in_force(GroundPolicy, day, folder)
 
 
 def grounds_in_force(dossier: Dossier, as_of: date) -> tuple[Ground, ...]:
-    """The facts known before `as_of` that stand on it, the newest first. Samples of suppliers are never among them."""
-    policy = fact_policy_in_force(as_of)
-    found = [*_failures(dossier, as_of, policy), *_denials(dossier, as_of, policy), *_orders(dossier, as_of, policy)]
-    return tuple(sorted(found, key=lambda fact: (fact.since, fact.row_id), reverse=True))
+    """The grounds known before `as_of` and in force on it, the newest first; tests of suppliers' samples are none."""
+    policy = ground_policy_in_force(as_of)
+    return _newest_first(
+        (*_failures(dossier, as_of, policy), *_denials(dossier, as_of, policy), *_orders(dossier, as_of, policy))
+    )
 
 
 def open_notices(dossier: Dossier, as_of: date) -> tuple[date, ...]:
-    """The days on which notices of a danger became known that still set a deadline on `as_of`, the newest first."""
-    since = as_of - timedelta(days=fact_policy_in_force(as_of).notice_days)
+    """The days on which the notices of danger became known that still set a deadline on `as_of`, the newest first."""
+    since = as_of - timedelta(days=ground_policy_in_force(as_of).notice_days)
     known = (incident.known_on for incident in dossier.incidents)
     return tuple(sorted((day for day in known if since <= day < as_of), reverse=True))
 
 
 def failed_elsewhere(dossiers: Iterable[Dossier], as_of: date) -> tuple[Ground, ...]:
-    """The failed tests that stand about one SKU in the other markets whose `dossiers` are given, the newest first."""
-    found = [
-        Ground(FAILED_ELSEWHERE, fact.since, f"In market {dossier.listing.market}: {fact.sentence}", fact.row_id)
+    """The failed tests in force of one SKU in other markets, whose `dossiers` these are, the newest first."""
+    return _newest_first(
+        Ground(FAILED_ELSEWHERE, test.since, f"In market {dossier.listing.market}: {test.sentence}", test.row_id)
         for dossier in dossiers
-        for fact in grounds_in_force(dossier, as_of)
-        if fact.kind == FAILED_TEST
-    ]
-    return tuple(sorted(found, key=lambda fact: (fact.since, fact.row_id), reverse=True))
+        for test in grounds_in_force(dossier, as_of)
+        if test.kind == FAILED_TEST
+    )
 
 
-def _failures(dossier: Dossier, as_of: date, policy: FactPolicy) -> Iterator[Ground]:
-    own = [test for test in dossier.tests if test.independent and test.known_on < as_of]
+def _newest_first(grounds: Iterable[Ground]) -> tuple[Ground, ...]:
+    return tuple(sorted(grounds, key=lambda ground: (ground.since, ground.row_id), reverse=True))
+
+
+def _failures(dossier: Dossier, as_of: date, policy: GroundPolicy) -> Iterator[Ground]:
+    tests = [test for test in dossier.tests if test.independent and test.known_on < as_of]
     since = as_of - timedelta(days=policy.test_days)
-    for test in own:
-        if test.result == "fail" and test.known_on >= since and not any(_answers(test, later) for later in own):
+    for test in tests:
+        if (
+            test.result == "fail"
+            and test.known_on >= since
+            and not any(_is_superseded_by(test, each) for each in tests)
+        ):
             what = f" for {test.hazard.replace('_', ' ')}" if test.hazard else ""
             grade = f", {test.severity} failure" if test.severity else ""
             package = f" ({test.package}{grade})" if test.package else ""
@@ -76,22 +84,24 @@ def _failures(dossier: Dossier, as_of: date, policy: FactPolicy) -> Iterator[Gro
                        f"{package}; reported on {test.known_on}.", test.test_id)  # fmt: skip
 
 
-def _answers(failed: LabTest, later: LabTest) -> bool:
+def _is_superseded_by(failed: LabTest, later: LabTest) -> bool:
     """Whether a later independent test of the same package passed."""
     same = later.package == failed.package and later.package is not None
     return same and later.result == "pass" and later.happened_on > failed.happened_on
 
 
-def _denials(dossier: Dossier, as_of: date, policy: FactPolicy) -> Iterator[Ground]:
+def _denials(dossier: Dossier, as_of: date, policy: GroundPolicy) -> Iterator[Ground]:
     mandatory = policy.mandatory_schemes.get(dossier.listing.market, frozenset())
     for each in dossier.standing_certificates:
         refuted = each.status in ("denied", "withdrawn") and each.scheme in mandatory
         if refuted and each.known_on < as_of:
-            said = f"The issuer of certificate {each.certificate_id} ({each.scheme}) has {each.status} it; "
-            yield Ground(DENIED_CERTIFICATE, each.known_on, f"{said}known since {each.known_on}.", each.certificate_id)
+            issuer = f"The issuer of certificate {each.certificate_id} ({each.scheme}) has {each.status} it; "
+            yield Ground(
+                DENIED_CERTIFICATE, each.known_on, f"{issuer}known since {each.known_on}.", each.certificate_id
+            )
 
 
-def _orders(dossier: Dossier, as_of: date, policy: FactPolicy) -> Iterator[Ground]:
+def _orders(dossier: Dossier, as_of: date, policy: GroundPolicy) -> Iterator[Ground]:
     since = as_of - timedelta(days=policy.order_days)
     for hold in dossier.holds:
         if hold.authority is None or hold.authority in policy.own_authorities or not since <= hold.known_on < as_of:

@@ -1,4 +1,4 @@
-"""The decisions an officer may take, and what each of them needs, by dated policy."""
+"""The dated policy `decisions`: the dispositions an officer may choose, and what each of them needs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from data.errors import UserError
 from data.policy import POLICY_FOLDER, Days, Policy, Several, Share, TomlTable, policy_in_force
 from serving.auth.api_keys import Role
 
-# Which decisions a score alone can never carry, whatever a policy file says.
+# Decisions that a score alone never allows, whatever a policy file says.
 RESTRICTING = frozenset({"remove", "suspend", "recall"})
 
 
-def _day(given: object) -> object:
-    """The day that a text names; what is no text is left to the strict type."""
+def _parse_day(given: object) -> object:
+    """Parse an ISO date; values of other types are left to the strict type."""
     try:
         return date.fromisoformat(given) if isinstance(given, str) else given
     except ValueError:
@@ -26,10 +26,10 @@ def _day(given: object) -> object:
 
 
 class Disposition(TomlTable):
-    """One thing that can be decided.
+    """A kind of decision.
 
-    `strength` orders them from the gentlest; `needs_fact`: a score alone does not carry it; `four_eyes`: somebody else
-    approves; `ends`: it ends by itself after the policy's days; `restricts`: the seller is owed a statement of reasons.
+    `strength` orders them from the gentlest; `needs_fact`: a score alone is not enough; `four_eyes`: somebody else
+    approves; `ends`: it expires after `limits.pause_days`; `restricts`: the seller is owed a statement of reasons.
     """
 
     name: str
@@ -43,8 +43,8 @@ class Disposition(TomlTable):
     restricts: bool = False
 
     @model_validator(mode="after")
-    def _is_not_one_persons_or_a_scores(self) -> Self:
-        """Refuse a disposition by which a score, or one pair of eyes, would remove a product."""
+    def _require_safeguards(self) -> Self:
+        """Raise where a score alone, or one person alone, could remove a product."""
         if self.name in RESTRICTING and not (self.needs_fact and self.four_eyes and self.restricts):
             raise ValueError(f"{self.name!r} needs a fact, four eyes and a statement")
         if self.ends and not self.four_eyes:
@@ -54,7 +54,7 @@ class Disposition(TomlTable):
 
 @dataclass(frozen=True)
 class ReasonCode:
-    """Why something was decided, in words, and how a seller may put it right (empty where it is not theirs to mend)."""
+    """A reason of a decision in words, and how the seller may remedy it (empty where they cannot)."""
 
     name: str
     words: str
@@ -62,7 +62,7 @@ class ReasonCode:
 
 
 class GroundWording(TomlTable):
-    """What a restriction rests on in law, and the rule in words that a seller understands.
+    """The legal basis of a restriction, and its rule in words that a seller understands.
 
     `legal_ground` names the law of the EU; `elsewhere` is what a seller in another market is told.
     """
@@ -72,12 +72,12 @@ class GroundWording(TomlTable):
     rule: str
 
 
-class Clocks(TomlTable):
-    """Working days to act in after an authority's order and after a notice; `holidays` are no working days."""
+class DeadlineTerms(TomlTable):
+    """Working days to act after an authority's order and after a notice; `holidays` are no working days."""
 
     authority_order: Days
     notice: Days
-    holidays: Annotated[frozenset[Annotated[date, BeforeValidator(_day)]], Strict(False)] = frozenset()
+    holidays: Annotated[frozenset[Annotated[date, BeforeValidator(_parse_day)]], Strict(False)] = frozenset()
 
 
 class OwnEstimates(TomlTable):
@@ -109,14 +109,14 @@ class DecisionPolicy(Policy, subject="decisions"):
 
     own_estimate: OwnEstimates
     limits: DecisionLimits
-    clocks: Clocks
+    deadlines: Annotated[DeadlineTerms, Field(alias="clocks")]
     appeals: AppealTerms
     declared: Annotated[Several[Disposition], Field(alias="disposition")]
     words: Annotated[dict[str, Annotated[tuple[str, str], Strict(False)]], Field(alias="codes")]
     grounds: dict[str, GroundWording]
 
     @model_validator(mode="after")
-    def _declares_its_codes(self) -> Self:
+    def _check_codes(self) -> Self:
         for each in self.declared:
             if unknown := [code for code in each.codes if code not in self.words]:
                 raise ValueError(f"disposition {each.name!r} names {', '.join(unknown)}, not declared under codes")
@@ -124,12 +124,12 @@ class DecisionPolicy(Policy, subject="decisions"):
 
     @cached_property
     def dispositions(self) -> Mapping[str, Disposition]:
-        """What can be decided, by name."""
+        """The dispositions by name."""
         return {each.name: each for each in self.declared}
 
     @cached_property
     def codes(self) -> Mapping[str, ReasonCode]:
-        """Why it can be decided, by name."""
+        """The reason codes by name."""
         return {name: ReasonCode(name, words, remedy) for name, (words, remedy) in self.words.items()}
 
     def disposition(self, name: str) -> Disposition:

@@ -1,19 +1,26 @@
-"""A decision as it is kept, and what it was decided on."""
+"""Records of decisions: the decision as it is stored, the case it is about, what its officer had read, appeals."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from data.database.audit_log import Versions
 from serving.decisions.blind_assessment import Case
 from serving.decisions.rules import GroundInForce
 
 
+class SkuKey(NamedTuple):
+    """The key of a score: a SKU and its market."""
+
+    sku_id: str
+    market: str
+
+
 @dataclass(frozen=True)
 class ContextReason:
-    """A reason of the score: its feature, the contribution in log-odds, the sentence."""
+    """A reason of the score: feature, contribution in log-odds, sentence."""
 
     feature: str
     contribution: float
@@ -22,7 +29,7 @@ class ContextReason:
 
 @dataclass(frozen=True)
 class ContextGround:
-    """A fact that stood: `since` is the day it became known, `row_id` the row it was read from."""
+    """A legal ground in force at the decision: `since` is the day it became known, `row_id` its source row."""
 
     kind: str
     since: date
@@ -32,7 +39,7 @@ class ContextGround:
 
 @dataclass(frozen=True)
 class ListingSummary:
-    """The offer a decision is about, as its seller knows it."""
+    """The listing that a decision is about, as its seller knows it."""
 
     title: str | None
     category: str
@@ -41,7 +48,10 @@ class ListingSummary:
 
 @dataclass(frozen=True)
 class DecisionContext:
-    """The page of a SKU as it was: the interval of its score, the reasons, the facts, the offer."""
+    """What the page of the SKU displayed at the decision: interval and reasons of the score, grounds, listing.
+
+    The names of the fields are those of the stored JSON.
+    """
 
     p_low: float
     p_high: float
@@ -51,28 +61,28 @@ class DecisionContext:
 
     @property
     def raising(self) -> tuple[str, ...]:
-        """The sentences of the reasons that raised the score, the weightiest first."""
+        """The sentences of the reasons that raised the score, the largest contribution first."""
         return tuple(each.sentence for each in self.reasons if each.contribution > 0)
 
-    def told(self) -> dict[str, Any]:
-        """It as JSON-ready values, for the ledger and the table."""
-        said: dict[str, Any] = json.loads(json.dumps(asdict(self), default=date.isoformat))
-        return said
+    def to_json(self) -> dict[str, Any]:
+        """The record as JSON values, for the ledger and the table."""
+        values: dict[str, Any] = json.loads(json.dumps(asdict(self), default=date.isoformat))
+        return values
 
 
-def context_grounds(facts: Sequence[GroundInForce]) -> tuple[ContextGround, ...]:
-    """The facts as they are kept."""
-    return tuple(ContextGround(each.kind, each.since, each.sentence, each.row_id) for each in facts)
+def context_grounds(grounds: Sequence[GroundInForce]) -> tuple[ContextGround, ...]:
+    """The grounds as records of a decision's context."""
+    return tuple(ContextGround(each.kind, each.since, each.sentence, each.row_id) for each in grounds)
 
 
 def read_context(text: str) -> DecisionContext:
-    """What `told` gave, from its JSON."""
-    told = json.loads(text)
-    offer = told["offer"]
+    """Parse the JSON text of `DecisionContext.to_json`."""
+    values = json.loads(text)
+    offer = values["offer"]
     return DecisionContext(
-        told["p_low"], told["p_high"],
-        tuple(ContextReason(**each) for each in told["reasons"]),
-        tuple(ContextGround(**{**each, "since": date.fromisoformat(each["since"])}) for each in told["facts"]),
+        values["p_low"], values["p_high"],
+        tuple(ContextReason(**each) for each in values["reasons"]),
+        tuple(ContextGround(**{**each, "since": date.fromisoformat(each["since"])}) for each in values["facts"]),
         ListingSummary(**{**offer, "listed_on": date.fromisoformat(offer["listed_on"])}),
     )  # fmt: skip
 
@@ -82,36 +92,36 @@ PROPOSED, IN_FORCE, DECLINED, REVERSED = "proposed", "in_force", "declined", "re
 
 @dataclass(frozen=True)
 class ScoreAtDecision:
-    """The score an officer had before them: calibrated probability, band, what the band asks for, the versions."""
+    """The score at the decision: calibrated probability, risk band, action of the band, versions."""
 
     p_fail: float
     band: str
-    asked: str
+    band_action: str
     versions: Versions
 
 
 @dataclass(frozen=True)
 class CaseFile:
-    """What an officer decides on: the case, its supplier, its score, the facts that stand, and what was shown of it.
+    """The case that is decided: SKU and day, supplier, score, legal grounds in force, and what was displayed of it.
 
-    `shown` is None where the decision was taken from a list, without the SKU's page. `sampled` has by test package the
-    day on which the newest sample with a report was drawn.
+    `context` is None for a decision from a list, without the SKU's page. `newest_samples` is, by test package, the day
+    on which the newest sample with a report was drawn.
     """
 
     case: Case
     supplier_id: str | None
-    scored: ScoreAtDecision
-    facts: Sequence[GroundInForce]
-    shown: DecisionContext | None = None
-    sampled: Mapping[str, date] = field(default_factory=dict)
+    score: ScoreAtDecision
+    grounds: Sequence[GroundInForce]
+    context: DecisionContext | None = None
+    newest_samples: Mapping[str, date] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Decision:
-    """A decision on a SKU. `state` is proposed, in_force, declined or reversed; moments are ISO 8601 in UTC.
+    """A row of the table `decisions`. `state` is proposed, in_force, declined or reversed; times are ISO 8601 in UTC.
 
-    `agreement` says how it stands to the score: as_asked, gentler or harder. `settled_by` approved or declined it.
-    `ends_on` is the last day of a pause; `shown` is JSON, read by `before_them`.
+    `agreement` compares it with the score: as_asked, gentler or harder. `settled_by` approved or declined it.
+    `ends_on` is the last day of a pause; `shown` is the JSON of `decision_context`.
     """
 
     decision_id: str
@@ -146,18 +156,23 @@ class Decision:
     shown: str | None = None
 
     @property
-    def before_them(self) -> DecisionContext | None:
-        """What the officer had before them, None where it was not kept."""
+    def decision_context(self) -> DecisionContext | None:
+        """What was displayed to the officer, None where it was not stored."""
         return None if self.shown is None else read_context(self.shown)
 
     @property
     def since(self) -> str:
-        """The moment since which it is in force, or was settled otherwise."""
+        """The time since which it is in its state."""
         return self.settled_at or self.proposed_at
 
     @property
+    def key(self) -> SkuKey:
+        """The SKU and its market."""
+        return SkuKey(self.sku_id, self.market)
+
+    @property
     def subject(self) -> str:
-        """How the ledger names the SKU."""
+        """The SKU as the subject of ledger rows."""
         return f"{self.sku_id} {self.market}"
 
 

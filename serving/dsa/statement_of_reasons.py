@@ -6,7 +6,7 @@ from functools import partial
 from textwrap import fill
 
 from data.errors import UserError
-from serving.decisions.deadlines import months_after
+from serving.decisions.deadlines import add_months
 from serving.decisions.policy import DecisionPolicy, Disposition, GroundWording
 from serving.decisions.records import DECLINED, PROPOSED, Decision, ListingSummary
 
@@ -72,7 +72,7 @@ def statement_of(decision: Decision, policy: DecisionPolicy) -> Statement:
             f"Decision {decision.decision_id} waits for approval and restricts nothing yet. Its statement of reasons "
             "is written when a second person has approved it."
         )
-    shown = decision.before_them
+    shown = decision.decision_context
     if shown is None:
         raise UserError(
             f"Decision {decision.decision_id} was taken before reasons were kept with decisions. Write its statement "
@@ -89,7 +89,7 @@ def statement_of(decision: Decision, policy: DecisionPolicy) -> Statement:
         remedy=policy.codes[decision.code].remedy,
         found_by_score=found_by_score,
         from_day=from_day,
-        appeal_until=months_after(from_day, policy.appeals.months),
+        appeal_until=add_months(from_day, policy.appeals.months),
         appeal_address=policy.appeals.address,
     )
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from data.lake.lab_results import accepted_results
 from data.workspace import Workspace
 from sampling.rounds import PLAN_FILE, round_folder, round_ids
-from serving.decisions.policy import Clocks
+from serving.decisions.policy import DeadlineTerms
 from serving.decisions.records import Decision
 from serving.kpis.kpis import FEWEST_CASES, Rate
 
@@ -33,13 +33,13 @@ class TakeDown:
         return first, middle, third
 
 
-def take_down_times(decisions: Iterable[Decision], clocks: Clocks) -> TakeDown:
+def take_down_times(decisions: Iterable[Decision], clocks: DeadlineTerms) -> TakeDown:
     """The time of each decision that rests on a fact whose day was kept with it."""
     return TakeDown(tuple(days for each in decisions for days in _days(each, clocks)))
 
 
-def _days(decision: Decision, clocks: Clocks) -> Sequence[int]:
-    shown = decision.before_them
+def _days(decision: Decision, clocks: DeadlineTerms) -> Sequence[int]:
+    shown = decision.decision_context
     since = [fact.since for fact in shown.facts if fact.row_id == decision.fact_row] if shown else []
     in_force = date.fromisoformat(decision.since[:10])
     holidays = np.array(sorted(clocks.holidays), dtype="datetime64[D]")

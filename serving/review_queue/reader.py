@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from data.errors import UserError
 from features.snapshot.reader import Snapshot
 from features.snapshot.storage import MemoryMappedTable
-from serving.decisions.blind_assessment import drawn_cases
+from serving.decisions.blind_assessment import draw_cases
 from serving.decisions.policy import DecisionPolicy
 from serving.review_queue.format import (
     COLUMNS,
@@ -133,7 +133,7 @@ class Queue:
     def drawn(self, policy: DecisionPolicy, snapshot: Snapshot) -> NDArray[np.bool_]:
         """Which cases ask for an own estimate by the policy, by number; `snapshot` is the one that was scored."""
         if policy.version != self._content.draw_policy and policy.version not in self._drawn_anew:
-            self._drawn_anew[policy.version] = drawn_cases(snapshot, policy)[self._columns["position"]]
+            self._drawn_anew[policy.version] = draw_cases(snapshot, policy)[self._columns["position"]]
         return np.asarray(self._drawn_anew.get(policy.version, self._columns["drawn"]))
 
     def numbers_of(self, positions: NDArray[np.int64]) -> Numbers:

@@ -15,8 +15,8 @@ from data.workspace import replace_atomically
 from features.snapshot.reader import Snapshot
 from features.snapshot.storage import write_table
 from models.risk_bands import RiskBands
-from serving.decisions.blind_assessment import drawn_cases
-from serving.decisions.legal_grounds import FactPolicy, fact_policy_in_force
+from serving.decisions.blind_assessment import draw_cases
+from serving.decisions.legal_grounds import GroundPolicy, ground_policy_in_force
 from serving.decisions.policy import DecisionPolicy, decision_policy_in_force
 from serving.dossiers.reader import LISTING, OF_SUPPLIER, OWNER, SUPPLIER_PLACE, Dossiers
 from serving.review_queue.format import (
@@ -48,7 +48,7 @@ class ClockStarts:
 
 def clock_starts(dossiers: Dossiers) -> ClockStarts:
     """The alarms of every dossier: the orders and notices that `serving.decisions.legal_grounds` takes to stand."""
-    policy = fact_policy_in_force(dossiers.as_of)
+    policy = ground_policy_in_force(dossiers.as_of)
     orders = [_standing(rows, policy, dossiers.as_of) for rows in _holds(dossiers)]
     incidents = dossiers.rows("incidents", (OWNER, "known_on"))
     notices = [] if incidents is None else [_since(incidents, dossiers.as_of - timedelta(days=policy.notice_days))]
@@ -69,7 +69,7 @@ def _holds(dossiers: Dossiers) -> list[pa.Table]:
     return found
 
 
-def _standing(holds: pa.Table, policy: FactPolicy, as_of: date) -> pa.Table:
+def _standing(holds: pa.Table, policy: GroundPolicy, as_of: date) -> pa.Table:
     """The holds that are an authority's and not too old."""
     own = pc.is_in(holds["authority"], pa.array(sorted(policy.own_authorities), pa.string()))
     of_authorities = holds.filter(pc.and_(pc.is_valid(holds["authority"]), pc.invert(own)))
@@ -151,7 +151,7 @@ def _write_columns(
         "market": market, "category": category, "supplier": supplier, "units_90": units,
         "days_since_test": untested, "evidence": _evidence(ranked, untested),
         "p_low": ranked.told.p_low, "p_high": ranked.told.p_high, "reason": ranked.told.reason,
-        "reason_value": ranked.told.value, "drawn": drawn_cases(ranked.snapshot, _draw_policy(ranked)),
+        "reason_value": ranked.told.value, "drawn": draw_cases(ranked.snapshot, _draw_policy(ranked)),
         "first_order": ranked.alarms.first_order, "first_notice": ranked.alarms.first_notice,
     }  # fmt: skip
     for name, values in columns.items():

@@ -1,4 +1,4 @@
-"""Appeals of sellers: which are open and until when, taking one in, answering one, how many were overturned."""
+"""Statements of reasons as drafts; appeals of sellers: open ones, filing, answering, counts of overturned ones."""
 
 import json
 from collections.abc import Sequence
@@ -9,60 +9,56 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from data.errors import UserError
-from serving.console.case import decisions_of, officer_of, policy_today
+from serving.console.case import current_policy, decisions_of, officer_of, signature_of
 from serving.console.context import AppContext
-from serving.console.pages.approvals import done
+from serving.console.pages.approvals import take_step
 from serving.console.pages.decision import text
-from serving.console.session import AnyHouse, OwnForm, Person, SignedIn, may, signed_in
+from serving.console.session import ContextDep, CurrentPerson, Person, VerifiedForm, current_person, requires_role
 from serving.console.templating import page
 from serving.decisions.appeals import (
-    Overturned,
+    AppealAnswer,
     answer_appeal,
+    answer_due_on,
     appeals,
+    count_overturned,
     file_appeal,
-    last_day_to_answer,
-    overturned,
-    why_not_to_answer,
+    why_barred_from_answering,
 )
 from serving.decisions.policy import decision_policy_in_force
 from serving.decisions.records import Appeal, Decision
 from serving.dsa.statement_of_reasons import Statement, letter, statement_of
 from serving.dsa.transparency_database import transparency_record
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(signed_in)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(current_person)])
 
 UNBROKEN = 10_000
 """Line length of a letter that the browser wraps itself."""
 
-ATTACHED = {"content-disposition": 'attachment; filename="{}"'}
-
 
 @router.get("/decisions/{decision_id}/statement")
-def both(request: Request, house: AnyHouse, decision_id: str) -> Response:
+def statement(request: Request, context: ContextDep, decision_id: str) -> Response:
     """The letter and the record on one page."""
-    decision = decisions_of(house).decision(decision_id)
-    statement = _statement(decision)
+    decision = decisions_of(context).decision(decision_id)
+    draft = _statement(decision)
     try:
-        record, refused = _json(statement), None
+        record, why = _record_json(draft), None
     except UserError as refusal:
-        record, refused = None, str(refusal)
-    return page(
-        request, "statement.html", decision=decision, letter=letter(statement, UNBROKEN), record=record, why=refused
-    )
+        record, why = None, str(refusal)
+    return page(request, "statement.html", decision=decision, letter=letter(draft, UNBROKEN), record=record, why=why)
 
 
 @router.get("/decisions/{decision_id}/letter.txt")
-def as_text(house: AnyHouse, decision_id: str) -> Response:
+def letter_text(context: ContextDep, decision_id: str) -> Response:
     """The letter alone."""
-    said = letter(_statement(decisions_of(house).decision(decision_id)))
-    return Response(said, media_type="text/plain; charset=utf-8", headers=_attached(f"{decision_id}.txt"))
+    plain = letter(_statement(decisions_of(context).decision(decision_id)))
+    return Response(plain, media_type="text/plain; charset=utf-8", headers=_attachment_headers(f"{decision_id}.txt"))
 
 
 @router.get("/decisions/{decision_id}/transparency.json")
-def as_json(house: AnyHouse, decision_id: str) -> Response:
+def transparency_json(context: ContextDep, decision_id: str) -> Response:
     """The record for the EU's transparency database alone."""
-    said = _json(_statement(decisions_of(house).decision(decision_id)))
-    return Response(said, media_type="application/json", headers=_attached(f"{decision_id}.json"))
+    record = _record_json(_statement(decisions_of(context).decision(decision_id)))
+    return Response(record, media_type="application/json", headers=_attachment_headers(f"{decision_id}.json"))
 
 
 def _statement(decision: Decision) -> Statement:
@@ -70,21 +66,21 @@ def _statement(decision: Decision) -> Statement:
     return statement_of(decision, decision_policy_in_force(date.fromisoformat(decision.since[:10])))
 
 
-def _json(statement: Statement) -> str:
+def _record_json(statement: Statement) -> str:
     return json.dumps(transparency_record(statement), indent=2, ensure_ascii=False) + "\n"
 
 
-def _attached(name: str) -> dict[str, str]:
-    return {key: value.format(name) for key, value in ATTACHED.items()}
+def _attachment_headers(name: str) -> dict[str, str]:
+    return {"content-disposition": f'attachment; filename="{name}"'}
 
 
-CaseOfficer = Annotated[Person, may("officer")]
-SHOWN = 100
+CaseOfficer = Annotated[Person, requires_role("officer")]
+MOST_LISTED = 100
 
 
 @dataclass(frozen=True)
 class OpenAppeal:
-    """An open appeal for one person: the last day to answer it, and `barred`, why they may not; None where they may."""
+    """An open appeal for one person: the last day to answer, and why they are barred from it, else None."""
 
     appeal: Appeal
     decision: Decision
@@ -93,44 +89,49 @@ class OpenAppeal:
 
 
 @router.get("/appeals")
-def overview(request: Request, house: AnyHouse, person: SignedIn) -> Response:
-    """The open appeals, the most urgent first; the newest answers, and the share overturned by reason."""
-    filed = appeals(house.engine)
-    on = decisions_of(house).by_ids({each.decision_id for each in filed})
+def overview(request: Request, context: ContextDep, person: CurrentPerson) -> Response:
+    """The open appeals, the most urgent first; the newest answers; counts of overturned ones by reason."""
+    filed = appeals(context.engine)
+    decisions = decisions_of(context).by_ids({each.decision_id for each in filed})
     answered = [each for each in filed if each.outcome is not None]
-    reasons: Sequence[Overturned] = overturned(answered, on)
     return page(
-        request, "appeals.html", waiting=_open(house, person, filed, on), answered=answered[:SHOWN], decisions=on,
-        more=max(len(answered) - SHOWN, 0), reasons=reasons, policy=policy_today(house), today=house.now().date(),
+        request, "appeals.html", waiting=_open_appeals(context, person, filed, decisions),
+        answered=answered[:MOST_LISTED], more=max(len(answered) - MOST_LISTED, 0), decisions=decisions,
+        reasons=count_overturned(answered, decisions), policy=current_policy(context), today=context.now().date(),
     )  # fmt: skip
 
 
 @router.post("/decisions/{decision_id}/appeal")
-def appeal(request: Request, house: AnyHouse, person: CaseOfficer, sent: OwnForm, decision_id: str) -> Response:
-    """Take a seller's appeal in."""
-    decision, said = decisions_of(house).decision(decision_id), (text(sent, "grounds"), house.now())
-    policy = policy_today(house)
-    return done(
-        request, person, decision_id, lambda: file_appeal(house.engine, decision, officer_of(person), said, policy)
+def appeal(
+    request: Request, context: ContextDep, person: CaseOfficer, form: VerifiedForm, decision_id: str
+) -> Response:
+    """File a seller's appeal."""
+    decision, signature = decisions_of(context).decision(decision_id), signature_of(context, person)
+    grounds, policy = text(form, "grounds"), current_policy(context)
+    return take_step(
+        request, person, decision_id, lambda: file_appeal(context.engine, decision, grounds, signature, policy)
     )
 
 
 @router.post("/decisions/{decision_id}/appeals/{appeal_id}")
 def answer(
-    request: Request, house: AnyHouse, person: CaseOfficer, sent: OwnForm, decision_id: str, appeal_id: str
+    request: Request, context: ContextDep, person: CaseOfficer, form: VerifiedForm, decision_id: str, appeal_id: str
 ) -> Response:
     """Answer an appeal."""
-    said, policy = (text(sent, "outcome"), text(sent, "note"), house.now()), policy_today(house)
-    return done(
-        request, person, decision_id, lambda: answer_appeal(house.engine, appeal_id, officer_of(person), said, policy)
+    given, signature = AppealAnswer(text(form, "outcome"), text(form, "note")), signature_of(context, person)
+    policy = current_policy(context)
+    return take_step(
+        request, person, decision_id, lambda: answer_appeal(context.engine, appeal_id, given, signature, policy)
     )
 
 
-def _open(house: AppContext, person: Person, filed: Sequence[Appeal], on: dict[str, Decision]) -> list[OpenAppeal]:
-    officer, policy = officer_of(person), policy_today(house)
-    told = [
-        OpenAppeal(each, on[each.decision_id], last_day_to_answer(each, policy),
-             why_not_to_answer(officer, on[each.decision_id], each))
+def _open_appeals(
+    context: AppContext, person: Person, filed: Sequence[Appeal], decisions: dict[str, Decision]
+) -> list[OpenAppeal]:
+    officer, policy = officer_of(person), current_policy(context)
+    waiting = [
+        OpenAppeal(each, decisions[each.decision_id], answer_due_on(each, policy),
+                   why_barred_from_answering(officer, decisions[each.decision_id], each))
         for each in filed if each.outcome is None
     ]  # fmt: skip
-    return sorted(told, key=lambda each: (each.due_on, each.appeal.filed_at))
+    return sorted(waiting, key=lambda each: (each.due_on, each.appeal.filed_at))

@@ -1,4 +1,4 @@
-"""Ordering tests for several SKUs at once: what they cost, what is left of the money, and the decisions themselves."""
+"""Ordering tests for several SKUs at once: their cost, the budget left, the decisions."""
 
 import secrets
 from dataclasses import dataclass
@@ -13,30 +13,30 @@ from models.risk_bands import bands_in_force
 from sampling.policy import sampling_policy_in_force
 from sampling.problem import Package
 from sampling.rounds import round_record
-from serving.console.blinding import BlindedScores, blind_scores, flagged_bands
-from serving.console.case import sampled_of
+from serving.console.blinding import BlindedScores, blind_scores, find_positions, flagged_bands
+from serving.console.case import newest_samples
 from serving.console.context import AppContext
 from serving.console.pages.queue_views import newest_round
-from serving.console.session import AnyHouse, OwnForm, Person, may, signed_in
+from serving.console.session import ContextDep, Person, VerifiedForm, current_person, requires_role
 from serving.console.templating import page
 from serving.decisions.blind_assessment import Case
 from serving.decisions.policy import decision_policy_in_force
-from serving.decisions.records import CaseFile, Decision, ScoreAtDecision
+from serving.decisions.records import CaseFile, Decision, ScoreAtDecision, SkuKey
 from serving.decisions.rules import Officer, Proposal
 from serving.decisions.store import Decisions
 from serving.online.store import OnlineStore
 from serving.review_queue.reader import Entry
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(signed_in)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(current_person)])
 
 ORDER = "order_test"
 MOST_CHOSEN = 500
-Orderer = Annotated[Person, may("officer", "scheduler")]
+Orderer = Annotated[Person, requires_role("officer", "scheduler")]
 
 
 @dataclass(frozen=True)
-class Budget:
-    """The money of the newest round of the day in service; `left_eur` after its plan and the tests ordered since."""
+class RoundBudget:
+    """The budget of the newest round of the day in service; `left_eur` after its plan and the tests ordered since."""
 
     round_id: str
     budget_eur: float
@@ -44,8 +44,17 @@ class Budget:
 
 
 @dataclass(frozen=True)
+class TestOrder:
+    """A SKU and the test package to order for it."""
+
+    __test__ = False
+    entry: Entry
+    package: Package
+
+
+@dataclass(frozen=True)
 class OrderResult:
-    """What became of one order: the decision, or the sentence that says why there is none."""
+    """The result of one order: the decision, or in `refused` why there is none."""
 
     entry: Entry
     package: Package
@@ -55,100 +64,108 @@ class OrderResult:
 
 @dataclass(frozen=True)
 class OrderSelection:
-    """The orders, riskiest first; `veiled` are SKUs whose score the person may not see before an own estimate."""
+    """The orders, riskiest first, and the chosen SKUs whose score is hidden until the person gives an estimate."""
 
-    orders: list[tuple[Entry, Package]]
-    veiled: list[Entry]
+    orders: list[TestOrder]
+    blinded: list[Entry]
 
 
 @router.post("/queue/order")
-def ask(request: Request, house: AnyHouse, person: Orderer, form: OwnForm) -> Response:
-    """What the chosen tests would cost, and the reason to give."""
-    return _asked(request, house, person, form, None)
+def review_order(request: Request, context: ContextDep, person: Orderer, form: VerifiedForm) -> Response:
+    """The cost of the chosen tests, and the form for the reason."""
+    return _order_page(request, context, person, form, None)
 
 
 @router.post("/queue/ordered")
-def order(request: Request, house: AnyHouse, person: Orderer, form: OwnForm) -> Response:
-    """Decide for each chosen SKU that it is tested; say for each what became of it."""
-    published, policy = house.desk.published(), decision_policy_in_force(house.now().date())
+def order(request: Request, context: ContextDep, person: Orderer, form: VerifiedForm) -> Response:
+    """Decide on a test for each chosen SKU; show the result of each."""
+    store, policy = context.store, decision_policy_in_force(context.now().date())
     code, explanation = str(form.get("code", "")), str(form.get("explanation", ""))
     if code not in policy.disposition(ORDER).codes or len(explanation.strip()) < policy.limits.least_explanation:
         needed = f"Choose a reason, and say why in at least {policy.limits.least_explanation} characters."
-        return _asked(request, house, person, form, needed)
+        return _order_page(request, context, person, form, needed)
     token = str(form.get("form_token", ""))
-    decisions, officer = Decisions(house.engine, policy), Officer(person.name, person.role, person.key_id)
-    told = []
-    for entry, package in _chosen(published, form, _veil(house, published, person)).orders:
+    decisions, officer = Decisions(context.engine, policy), Officer(person.name, person.role, person.key_id)
+    results = []
+    for each in _select_orders(store, form, _blinding(context, store, person)).orders:
+        entry, package = each.entry, each.package
         proposal = Proposal(
             ORDER, code, explanation, package=package.name, cost_eur=package.cost_cents / 100,
             form_token=f"{token}/{entry.market}/{entry.sku_id}",
         )  # fmt: skip
         try:
-            decision = decisions.propose(proposal, officer, _file(published, entry), house.now())
-            told.append(OrderResult(entry, package, decision, None))
+            decision = decisions.propose(proposal, officer, _case_file(store, entry), context.now())
+            results.append(OrderResult(entry, package, decision, None))
         except UserError as refusal:
-            told.append(OrderResult(entry, package, None, str(refusal)))
-    return page(request, "ordered.html", told=told, budget=_budget(house, published))
+            results.append(OrderResult(entry, package, None, str(refusal)))
+    return page(request, "ordered.html", results=results, budget=_round_budget(context, store))
 
 
-def _asked(request: Request, house: AppContext, person: Person, form: FormData, refused: str | None) -> Response:
-    published, policy = house.desk.published(), decision_policy_in_force(house.now().date())
-    chosen = _chosen(published, form, _veil(house, published, person))
-    cost = sum(package.cost_cents for _, package in chosen.orders) / 100
+def _order_page(request: Request, context: AppContext, person: Person, form: FormData, refused: str | None) -> Response:
+    store, policy = context.store, decision_policy_in_force(context.now().date())
+    selection = _select_orders(store, form, _blinding(context, store, person))
+    cost = sum(each.package.cost_cents for each in selection.orders) / 100
     return page(
-        request, "order.html", 400 if refused else 200, chosen=chosen.orders, veiled=chosen.veiled,
-        cost_eur=cost, refused=refused, budget=_budget(house, published),
+        request, "order.html", 400 if refused else 200, orders=selection.orders, blinded=selection.blinded,
+        cost_eur=cost, refused=refused, budget=_round_budget(context, store),
         codes=[policy.codes[code] for code in policy.disposition(ORDER).codes],
         least=policy.limits.least_explanation, most=policy.limits.most_explanation, who=person.name,
         explanation=str(form.get("explanation", "")), form_token=secrets.token_urlsafe(12),
     )  # fmt: skip
 
 
-def _veil(house: AppContext, published: OnlineStore, person: Person) -> BlindedScores:
-    return blind_scores(house, published, person, flagged_bands(published))
+def _blinding(context: AppContext, store: OnlineStore, person: Person) -> BlindedScores:
+    return blind_scores(context, store, person, flagged_bands(store))
 
 
-def _chosen(published: OnlineStore, form: FormData, veil: BlindedScores) -> OrderSelection:
-    """The SKUs that were ticked, each with the full package for its category and market."""
+def _select_orders(store: OnlineStore, form: FormData, blinding: BlindedScores) -> OrderSelection:
+    """The SKUs that were ticked, each with the full test package of its category and market."""
     ticked = list(dict.fromkeys(str(value) for value in form.getlist("sku")))
     if not ticked:
         raise UserError("No SKU was chosen. Go back and tick the SKUs to test.")
     if len(ticked) > MOST_CHOSEN:
         raise UserError(f"{len(ticked)} SKUs were chosen. Order tests for at most {MOST_CHOSEN} at once.")
-    keys = [value.partition("/")[::2] for value in ticked]
-    positions = published.snapshot.find([sku_id for _, sku_id in keys], [market for market, _ in keys])
+    pairs = [value.partition("/")[::2] for value in ticked]
+    positions = find_positions(store, [SkuKey(sku_id, market) for market, sku_id in pairs])
     if not (positions >= 0).any():
-        raise UserError(f"The catalogue of {published.publication.as_of} has none of the chosen SKUs. Choose again.")
-    entries = published.queue.entries(published.queue.numbers_of(positions[positions >= 0]))
-    policy = sampling_policy_in_force(published.publication.as_of)
-    told = [entry for entry in entries if not veil.hides(entry)]
-    veiled = sorted((veil.over(entry) for entry in entries if veil.hides(entry)), key=lambda each: each.position)
-    if not told:
+        raise UserError(f"The catalogue of {store.publication.as_of} has none of the chosen SKUs. Choose again.")
+    entries = store.queue.entries(store.queue.numbers_of(positions[positions >= 0]))
+    policy = sampling_policy_in_force(store.publication.as_of)
+    visible = [entry for entry in entries if not blinding.is_hidden(entry)]
+    blinded = sorted(
+        (blinding.redact(entry) for entry in entries if blinding.is_hidden(entry)), key=lambda each: each.position
+    )
+    if not visible:
         raise UserError(
             "Every chosen case was drawn for your own estimate. Open each and give it, then order its test."
         )
-    return OrderSelection([(entry, policy.options((entry.category, entry.market))[0]) for entry in told], veiled)
+    orders = [TestOrder(entry, policy.options((entry.category, entry.market))[0]) for entry in visible]
+    return OrderSelection(orders, blinded)
 
 
-def _file(published: OnlineStore, entry: Entry) -> CaseFile:
-    scored = published.publication
-    asked = str(bands_in_force(scored.as_of).action([entry.p_fail])[0])
+def _case_file(store: OnlineStore, entry: Entry) -> CaseFile:
+    scored = store.publication
+    action = str(bands_in_force(scored.as_of).action([entry.p_fail])[0])
     versions = Versions(scored.model_version, scored.feature_version, scored.policy_version)
     case = Case(entry.sku_id, entry.market, scored.as_of)
-    sampled = sampled_of(published.dossiers.of(entry.position))
+    dossier = store.dossiers.of(entry.position)
     return CaseFile(
-        case, entry.supplier_id, ScoreAtDecision(entry.p_fail, entry.band, asked, versions), (), sampled=sampled
+        case,
+        entry.supplier_id,
+        ScoreAtDecision(entry.p_fail, entry.band, action, versions),
+        (),
+        newest_samples=newest_samples(dossier),
     )
 
 
-def _budget(house: AppContext, published: OnlineStore) -> Budget | None:
+def _round_budget(context: AppContext, store: OnlineStore) -> RoundBudget | None:
     """None where no round was drawn for the day in service."""
-    as_of = published.publication.as_of
-    round_id = newest_round(house.settings.workspace, as_of)
+    as_of = store.publication.as_of
+    round_id = newest_round(context.settings.workspace, as_of)
     if round_id is None:
         return None
-    record = round_record(house.settings.workspace, round_id)
-    decided = Decisions(house.engine, decision_policy_in_force(house.now().date())).in_force()
+    record = round_record(context.settings.workspace, round_id)
+    decided = Decisions(context.engine, decision_policy_in_force(context.now().date())).in_force()
     ordered = [d.cost_eur or 0.0 for d in decided if d.disposition == ORDER and d.as_of == as_of.isoformat()]
     budget = float(record["budget_eur"])
-    return Budget(round_id, budget, budget - float(record["cost_eur"]) - sum(ordered))
+    return RoundBudget(round_id, budget, budget - float(record["cost_eur"]) - sum(ordered))

@@ -1,4 +1,4 @@
-"""The overview for leads and data scientists: how the catalogue, the tests, the model and the decisions stand."""
+"""The overview page: KPIs of catalogue, tests, model, drift and decisions."""
 
 import json
 from dataclasses import dataclass
@@ -19,13 +19,14 @@ from data.errors import UserError
 from data.lake.lab_results import accepted_results
 from data.workspace import Workspace
 from sampling.rounds import round_ids, round_record
-from serving.console.case import decisions_of, policy_today
+from serving.console.blinding import find_positions
+from serving.console.case import current_policy, decisions_of
 from serving.console.context import AppContext
-from serving.console.session import AnyHouse, signed_in
+from serving.console.session import ContextDep, current_person
 from serving.console.templating import page
 from serving.decisions.appeals import appeals
-from serving.decisions.legal_grounds import fact_policy_in_force
-from serving.decisions.records import DECLINED, IN_FORCE, PROPOSED, Decision
+from serving.decisions.legal_grounds import ground_policy_in_force
+from serving.decisions.records import DECLINED, IN_FORCE, PROPOSED, Decision, SkuKey
 from serving.dossiers.reader import OWNER
 from serving.kpis.kpis import FEWEST, FEWEST_CASES, KpiTotals, rate, read_totals
 from serving.kpis.outcomes import TakeDown, forecasts_of_rounds, forecasts_of_training, take_down_times
@@ -39,7 +40,7 @@ YEAR = timedelta(days=365)
 
 @dataclass(frozen=True)
 class RoundOutcome:
-    """What a round found per 1,000 EUR; `failures` None while too few results are in to say."""
+    """Failures per 1,000 EUR of a round: expected, at random, found (None while too few results are in)."""
 
     round_id: str
     expected: float
@@ -51,7 +52,7 @@ class RoundOutcome:
 
 @dataclass(frozen=True)
 class DecisionCounts:
-    """How decisions stand; shares are None where too few carry them."""
+    """Counts of decisions and appeals; shares are None where there are too few."""
 
     in_force: int
     waiting: int
@@ -65,7 +66,7 @@ class DecisionCounts:
 
 @dataclass(frozen=True)
 class RemovalCounts:
-    """The restrictions of the last year that rest on a fact: how long they took, and whether their offers came back."""
+    """The restrictions of the last year: their number, time to take-down, relistings."""
 
     count: int
     take_down: TakeDown
@@ -73,26 +74,26 @@ class RemovalCounts:
 
 
 def round_outcomes(workspace: Workspace, round_id: str) -> RoundOutcome:
-    """Per 1,000 EUR of the tests whose results are in; expectations are those of the whole plan."""
+    """Count failures per 1,000 EUR of the tests with results; expectations are those of the whole plan."""
     record, results = round_record(workspace, round_id), accepted_results(workspace)
-    mine = results.filter(pc.equal(results["round_id"], round_id))
+    of_round = results.filter(pc.equal(results["round_id"], round_id))
     per_1000 = 1000 / record["cost_eur"] if record["cost_eur"] else 0.0
-    failed = pc.sum(pc.equal(mine["result"], "fail")).as_py() or 0
-    share_in = len(mine) / record["tests"] if record["tests"] else 0.0
-    told = failed * per_1000 / share_in if len(mine) >= FEWEST_RESULTS else None
+    failed = pc.sum(pc.equal(of_round["result"], "fail")).as_py() or 0
+    share_in = len(of_round) / record["tests"] if record["tests"] else 0.0
+    failures = failed * per_1000 / share_in if len(of_round) >= FEWEST_RESULTS else None
     return RoundOutcome(
-        round_id, record["expected_failures"] * per_1000, record["expected_failures_at_random"] * per_1000, told,
-        len(mine), record["tests"],
+        round_id, record["expected_failures"] * per_1000, record["expected_failures_at_random"] * per_1000, failures,
+        len(of_round), record["tests"],
     )  # fmt: skip
 
 
-def count_decisions(house: AppContext) -> DecisionCounts:
-    """How decisions and appeals stand."""
-    tally, filed = decisions_of(house).tally(), appeals(house.engine)
+def count_decisions(context: AppContext) -> DecisionCounts:
+    """Count decisions and appeals."""
+    counts, filed = decisions_of(context).count_by_state(), appeals(context.engine)
     answered = [each for each in filed if each.outcome is not None]
-    as_asked, gentler, harder = (tally.get((IN_FORCE, name), 0) for name in ("as_asked", "gentler", "harder"))
+    as_asked, gentler, harder = (counts.get((IN_FORCE, name), 0) for name in ("as_asked", "gentler", "harder"))
     in_force = as_asked + gentler + harder
-    waiting = sum(count for (state, _), count in tally.items() if state == PROPOSED)
+    waiting = sum(count for (state, _), count in counts.items() if state == PROPOSED)
     return DecisionCounts(
         in_force, waiting, gentler, harder, len(filed), len(answered),
         rate(sum(each.outcome == "reversed" for each in answered), len(answered), FEWEST_CASES),
@@ -100,26 +101,28 @@ def count_decisions(house: AppContext) -> DecisionCounts:
     )  # fmt: skip
 
 
-def count_removals(house: AppContext, published: OnlineStore) -> RemovalCounts:
-    """The restrictions in force since a year."""
-    since = house.now().date() - YEAR
-    done = decisions_of(house).done(REMOVING, since)
-    places = _places(published, done)
-    again = _relisted(published.dossiers.folder, places, published.publication.as_of) if places else ()
-    return RemovalCounts(len(done), take_down_times(done, policy_today(house).clocks), again)
+def count_removals(context: AppContext, store: OnlineStore) -> RemovalCounts:
+    """Count the restrictions that came into force in the last year."""
+    since = context.now().date() - YEAR
+    removals = decisions_of(context).in_force_since(REMOVING, since)
+    first = _first_removals(store, removals)
+    relisted = _count_relistings(store.dossiers.folder, first, store.publication.as_of) if first else ()
+    return RemovalCounts(len(removals), take_down_times(removals, current_policy(context).deadlines), relisted)
 
 
-def _places(published: OnlineStore, done: list[Decision]) -> tuple[tuple[int, date], ...]:
-    """The SKUs of the catalogue that were taken down, by place, each with the first day."""
-    places = published.snapshot.find([each.sku_id for each in done], [each.market for each in done]).tolist()
-    days = [date.fromisoformat(each.since[:10]) for each in done]
-    first = sorted(((place, day) for place, day in zip(places, days, strict=True) if place >= 0), reverse=True)
-    return tuple(sorted(dict(first).items()))
+def _first_removals(store: OnlineStore, removals: list[Decision]) -> tuple[tuple[int, date], ...]:
+    """The positions of the removed SKUs of the catalogue in order, each with the day of its first removal."""
+    positions = find_positions(store, [each.key for each in removals]).tolist()
+    days = [date.fromisoformat(each.since[:10]) for each in removals]
+    newest_first = sorted((pair for pair in zip(positions, days, strict=True) if pair[0] >= 0), reverse=True)
+    return tuple(sorted(dict(newest_first).items()))
 
 
 @lru_cache(maxsize=4)
-def _relisted(dossiers: Path, removals: tuple[tuple[int, date], ...], as_of: date) -> tuple[RelistingCounts, ...]:
-    """Kept, since it reads every title of the catalogue; dossiers never change."""
+def _count_relistings(
+    dossiers: Path, removals: tuple[tuple[int, date], ...], as_of: date
+) -> tuple[RelistingCounts, ...]:
+    """Cached, since it reads every title of the catalogue; dossiers never change."""
     return count_relistings(dossiers, dict(removals), as_of)
 
 
@@ -128,7 +131,10 @@ BY_SKUS = "SKUs"
 
 @dataclass(frozen=True)
 class PrevalenceFigure:
-    """A share with its interval for one category and market, None for all; `withheld` says why only `high` is told."""
+    """The share of failing SKUs of a category and market (None: all), with its interval.
+
+    `withheld` says why only `high` is given, empty where all are.
+    """
 
     category: str | None
     market: str | None
@@ -142,7 +148,7 @@ class PrevalenceFigure:
 
 @dataclass(frozen=True)
 class PrevalenceReport:
-    """The estimate of a day; `cells` by category and market, `catalogue` over all."""
+    """The prevalence estimate of a day: `catalogue` over all SKUs, `cells` by category and market."""
 
     as_of: str
     catalogue: PrevalenceFigure
@@ -152,128 +158,128 @@ class PrevalenceReport:
 
 
 def latest_prevalence(workspace: Workspace) -> PrevalenceReport | None:
-    """The newest estimate in the workspace, None where nothing was estimated, or nothing readable."""
+    """Read the newest `prevalence-*.json`, None where there is none or it cannot be read."""
     files = sorted(workspace.reports.glob("prevalence-*.json"))
     if not files:
         return None
     try:
-        told = json.loads(files[-1].read_text(encoding="utf-8"))
-        figures = [_figure(each) for each in told["figures"] if each["measure"] == BY_SKUS]
+        report = json.loads(files[-1].read_text(encoding="utf-8"))
+        figures = [_prevalence_figure(each) for each in report["figures"] if each["measure"] == BY_SKUS]
         whole = next(each for each in figures if each.category is None and each.market is None)
         cells = tuple(each for each in figures if each.category is not None and each.market is not None)
-        return PrevalenceReport(told["as_of"], whole, cells, told["tests"], told["failed_share"])
+        return PrevalenceReport(report["as_of"], whole, cells, report["tests"], report["failed_share"])
     except (OSError, ValueError, KeyError, TypeError, StopIteration):
         return None
 
 
-def _figure(told: dict[str, Any]) -> PrevalenceFigure:
-    share, domain = told["share"], told["domain"]
+def _prevalence_figure(figure: dict[str, Any]) -> PrevalenceFigure:
+    share, domain = figure["share"], figure["domain"]
     return PrevalenceFigure(
-        domain["category"], domain["market"], share.get("value"), share.get("low"), share["high"], told["withheld"],
-        told["provisional"], told["tests"],
+        domain["category"], domain["market"], share.get("value"), share.get("low"), share["high"], figure["withheld"],
+        figure["provisional"], figure["tests"],
     )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class WatchReport:
-    """The drift of a day. `asking` are the rules that ask for a new model, in words, of `rules` in all.
+class MonitoringReport:
+    """The monitoring report of a day: `rules` checked, explanations of those that failed and ask for a new model.
 
-    `moved` are the features with their stability index, the most moved first.
+    `drift` is the population stability index of each feature, the largest first.
     """
 
     as_of: str
     model: str
     rules: int
-    asking: tuple[str, ...]
-    moved: tuple[tuple[str, float], ...]
+    rules_failed: tuple[str, ...]
+    drift: tuple[tuple[str, float], ...]
 
 
-def latest_watch(workspace: Workspace) -> WatchReport | None:
-    """The newest report in the workspace, None where there is none, or none readable."""
+def latest_monitoring(workspace: Workspace) -> MonitoringReport | None:
+    """Read the newest `monitor.json`, None where there is none or it cannot be read."""
     files = sorted((workspace.reports / "monitor").glob("as_of=*/monitor.json"))
     if not files:
         return None
     try:
-        told = json.loads(files[-1].read_text(encoding="utf-8"))
-        moved = sorted(((str(name), float(psi)) for name, psi in told["psi"].items()), key=lambda each: -each[1])
-        asking = tuple(str(rule["told"]) for rule in told["rules"] if not rule["holds"])
-        return WatchReport(str(told["as_of"]), str(told["model"]), len(told["rules"]), asking, tuple(moved))
+        report = json.loads(files[-1].read_text(encoding="utf-8"))
+        drift = sorted(((str(name), float(psi)) for name, psi in report["psi"].items()), key=lambda each: -each[1])
+        failed = tuple(str(rule["told"]) for rule in report["rules"] if not rule["holds"])
+        return MonitoringReport(str(report["as_of"]), str(report["model"]), len(report["rules"]), failed, tuple(drift))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-YEAR_DAYS = 365
-
-
 @dataclass(frozen=True)
 class ExpiredNotices:
-    """Notices whose `notice_days` ended in the year before the scores; on `undecided` nobody decided within them."""
+    """Notices of danger that expired in the year before the scores, `notice_days` after they became known.
+
+    On `undecided` of them there was no decision within these days.
+    """
 
     ended: int
     undecided: int
     notice_days: int
 
 
-def expired_notices(house: AppContext, published: OnlineStore) -> ExpiredNotices:
-    """Count the notices of the catalogue in service; a decision, unless declined, answers those known by its day."""
-    as_of = published.publication.as_of
-    days = fact_policy_in_force(as_of).notice_days
-    rows = published.dossiers.rows("incidents", (OWNER, "known_on"))
+def expired_notices(context: AppContext, store: OnlineStore) -> ExpiredNotices:
+    """Count the expired notices of the catalogue; a decision, unless declined, answers those known by its day."""
+    as_of = store.publication.as_of
+    days = ground_policy_in_force(as_of).notice_days
+    rows = store.dossiers.rows("incidents", (OWNER, "known_on"))
     if rows is None:
         return ExpiredNotices(0, 0, days)
-    owners, known = rows[OWNER].to_numpy(), rows["known_on"].to_numpy().astype("datetime64[D]")
+    positions, known = rows[OWNER].to_numpy(), rows["known_on"].to_numpy().astype("datetime64[D]")
     last = np.datetime64(as_of - timedelta(days=days))
-    ended = (known < last) & (known >= last - YEAR_DAYS)
-    owners, known = owners[ended], known[ended]
-    answered = np.zeros(len(owners), dtype=np.bool_)
-    for place, day in _decided(house, published, owners):
-        here = slice(*np.searchsorted(owners, [place, place + 1]))
+    ended = (known < last) & (known >= last - YEAR.days)
+    positions, known = positions[ended], known[ended]
+    answered = np.zeros(len(positions), dtype=np.bool_)
+    for position, day in _decision_days(context, store, positions):
+        here = slice(*np.searchsorted(positions, [position, position + 1]))
         answered[here] |= (known[here] <= np.datetime64(day)) & (np.datetime64(day) <= known[here] + days)
-    return ExpiredNotices(len(owners), int((~answered).sum()), days)
+    return ExpiredNotices(len(positions), int((~answered).sum()), days)
 
 
-def _decided(house: AppContext, published: OnlineStore, owners: NDArray[np.int32]) -> list[tuple[int, date]]:
-    """Place and day of every decision on a SKU among `owners` that was not declined."""
+def _decision_days(context: AppContext, store: OnlineStore, among: NDArray[np.int32]) -> list[tuple[int, date]]:
+    """Position and day of every decision on a SKU at one of the positions `among`, declined ones apart."""
     table = DECISIONS.c
-    asked = sa.select(table.sku_id, table.market, table.proposed_at).where(table.state != DECLINED)
-    with read_transaction(house.engine) as connection:
-        found = connection.execute(asked).all()
-    places = published.snapshot.find([row[0] for row in found], [row[1] for row in found])
-    told = zip(places.tolist(), (date.fromisoformat(row[2][:10]) for row in found), strict=True)
-    return [each for each, is_owner in zip(told, np.isin(places, owners).tolist(), strict=True) if is_owner]
+    query = sa.select(table.sku_id, table.market, table.proposed_at).where(table.state != DECLINED)
+    with read_transaction(context.engine) as connection:
+        rows = connection.execute(query).all()
+    positions = find_positions(store, [SkuKey(*row[:2]) for row in rows])
+    days = zip(positions.tolist(), (date.fromisoformat(row[2][:10]) for row in rows), strict=True)
+    return [each for each, is_among in zip(days, np.isin(positions, among).tolist(), strict=True) if is_among]
 
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(signed_in)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(current_person)])
 
 ROUNDS, DRIFTS = 12, 8
 
 
 @router.get("/overview")
-def overview(request: Request, house: AnyHouse) -> Response:
-    """All figures on one page; what the data cannot carry is said instead of shown."""
-    workspace, published = house.settings.workspace, house.desk.published()
-    totals, uncounted = _totals(workspace, house)
+def overview(request: Request, context: ContextDep) -> Response:
+    """All figures on one page."""
+    workspace, store = context.settings.workspace, context.store
+    totals, uncounted = _totals(workspace, context)
     return page(
         request,
         "overview.html",
         totals=totals,
         uncounted=uncounted,
         prevalence=latest_prevalence(workspace),
-        found=[round_outcomes(workspace, name) for name in round_ids(workspace)[-ROUNDS:]],
-        metrics=published.metrics,
-        watch=latest_watch(workspace),
-        decided=count_decisions(house),
-        drifts=DRIFTS,
-        removed=count_removals(house, published),
-        lapsed=expired_notices(house, published),
-        kept_back=forecasts_of_training(published.metrics),
-        since=forecasts_of_rounds(workspace),
+        rounds=[round_outcomes(workspace, name) for name in round_ids(workspace)[-ROUNDS:]],
+        metrics=store.metrics,
+        monitoring=latest_monitoring(workspace),
+        decisions=count_decisions(context),
+        most_drifts=DRIFTS,
+        removals=count_removals(context, store),
+        expired=expired_notices(context, store),
+        holdout_forecasts=forecasts_of_training(store.metrics),
+        round_forecasts=forecasts_of_rounds(workspace),
         fewest=FEWEST,
     )
 
 
-def _totals(workspace: Workspace, house: AppContext) -> tuple[KpiTotals | None, str]:
+def _totals(workspace: Workspace, context: AppContext) -> tuple[KpiTotals | None, str]:
     try:
-        return read_totals(workspace, house.desk.published().publication.as_of), ""
+        return read_totals(workspace, context.store.publication.as_of), ""
     except UserError as refusal:
         return None, str(refusal)

@@ -1,7 +1,5 @@
-"""The queue: which SKUs to look at first, why, and what is known of them."""
+"""The queue page: the filter in its address, its rows, its CSV export."""
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -15,12 +13,13 @@ from features.registry import BY_NAME
 from models.reasons import brief_of, fact_of
 from serving.console.blinding import BlindedScores, blind_scores, flagged_bands
 from serving.console.context import AppContext
-from serving.console.pages.queue_views import Deadlines, among
-from serving.console.session import AnyHouse, Person, SignedIn, signed_in
-from serving.console.templating import inert, page
+from serving.console.pages.queue_views import CatalogueDeadlines, view_positions
+from serving.console.session import ContextDep, CurrentPerson, Person, current_person
+from serving.console.templating import csv_text, escape_formula, page
 from serving.decisions.assignment_and_labels import owners
 from serving.decisions.blind_assessment import ESTIMATORS
-from serving.decisions.deadlines import Due
+from serving.decisions.deadlines import Deadline
+from serving.decisions.records import SkuKey
 from serving.online.store import OnlineStore
 from serving.publication import Publication
 from serving.review_queue.format import SORTS, QueueEvidence, QueueQuery
@@ -34,7 +33,7 @@ VIEWS: Mapping[str, str] = MappingProxyType({
 })  # fmt: skip
 """The saved views by name."""
 
-SORTED: Mapping[str, str] = MappingProxyType({
+SORT_LABELS: Mapping[str, str] = MappingProxyType({
     "risk": "Highest predicted risk", "harm": "Most failing units expected", "units": "Most units sold",
     "tested": "Longest without a test", "sku": "SKU",
 })  # fmt: skip
@@ -58,7 +57,7 @@ LARGEST_PAGE = 1_000_000
 
 @dataclass(frozen=True)
 class QueueFilter:
-    """What somebody asked of the queue, as the address says it; unknown names ask for nothing."""
+    """The filter of the queue in an address; unknown values filter nothing."""
 
     view: str = "flagged"
     search: str = ""
@@ -68,103 +67,104 @@ class QueueFilter:
     supplier: str = ""
     evidence: str = ""
     sort: str = "risk"
-    number: int = 1
+    page_number: int = 1
 
     @property
     def query(self) -> str:
-        """The query of its address, without what asks for nothing."""
-        plain = QueueFilter()
-        named = {"q": "search", "page": "number"} | {name: name for name in _NAMES}
-        told = {key: getattr(self, name) for key, name in named.items() if getattr(self, name) != getattr(plain, name)}
-        return urlencode(told)
+        """The query string of its address, without defaults."""
+        default = QueueFilter()
+        fields = {"q": "search", "page": "page_number"} | {name: name for name in _NAMES}
+        changed = {key: name for key, name in fields.items() if getattr(self, name) != getattr(default, name)}
+        return urlencode({key: getattr(self, name) for key, name in changed.items()})
 
-    def turned(self, number: int) -> str:
-        """The query of another page of the same list."""
-        return replace(self, number=number).query
+    def page_query(self, number: int) -> str:
+        """The query string of another page of the same list."""
+        return replace(self, page_number=number).query
 
-    def seen_as(self, view: str) -> str:
-        """The query of a saved view."""
+    def view_query(self, view: str) -> str:
+        """The query string of a saved view."""
         return QueueFilter(view=view).query
 
-    def wanted(self, bands: Sequence[str], flagged: Sequence[str]) -> QueueQuery:
-        """What the queue on disk is asked for; `flagged` are the bands that ask for a test."""
-        asked = QueueEvidence(0)
+    def to_queue_query(self, bands: Sequence[str], flagged: Sequence[str]) -> QueueQuery:
+        """The query of the queue on disk; `flagged` are the bands to test."""
+        evidence = QueueEvidence(0)
         if self.evidence in EVIDENCE:
-            asked |= EVIDENCE[self.evidence][0]
+            evidence |= EVIDENCE[self.evidence][0]
         if self.view == "new":
-            asked |= QueueEvidence.NEW
-        chosen = (self.band,) if self.band in bands else tuple(flagged) if self.view == "flagged" else ()
+            evidence |= QueueEvidence.NEW
+        bands_wanted = (self.band,) if self.band in bands else tuple(flagged) if self.view == "flagged" else ()
         words = tuple(self.search.split()[:MOST_WORDS])
         if self.view == "flagged" and (words or self.supplier) and self.band not in bands:
-            chosen = ()
+            bands_wanted = ()
         return QueueQuery(
-            bands=chosen, markets=(self.market,) if self.market else (),
+            bands=bands_wanted, markets=(self.market,) if self.market else (),
             categories=(self.category,) if self.category else (), supplier=self.supplier, words=words,
-            evidence=asked, never_tested=self.evidence == NEVER, sort=self.sort,
+            evidence=evidence, never_tested=self.evidence == NEVER, sort=self.sort,
         )  # fmt: skip
 
 
 _NAMES = ("view", "band", "market", "category", "supplier", "evidence", "sort")
 
 
-def read_filter(asked: QueryParams) -> QueueFilter:
-    """The filter of an address."""
-    told = {name: asked.get(name, "")[:LONGEST_SEARCH].strip() for name in _NAMES}
-    number = asked.get("page", "1")
+def read_filter(params: QueryParams) -> QueueFilter:
+    """Read the filter from the parameters of an address."""
+    values = {name: params.get(name, "")[:LONGEST_SEARCH].strip() for name in _NAMES}
+    number = params.get("page", "1")
     return QueueFilter(
-        **{**told, "view": told["view"] if told["view"] in VIEWS else "flagged",
-           "sort": told["sort"] if told["sort"] in SORTS else "risk"},
-        search=asked.get("q", "")[:LONGEST_SEARCH].strip(),
-        number=min(max(int(number), 1), LARGEST_PAGE) if number.isascii() and number.isdigit() else 1,
+        **{**values, "view": values["view"] if values["view"] in VIEWS else "flagged",
+           "sort": values["sort"] if values["sort"] in SORTS else "risk"},
+        search=params.get("q", "")[:LONGEST_SEARCH].strip(),
+        page_number=min(max(int(number), 1), LARGEST_PAGE) if number.isascii() and number.isdigit() else 1,
     )  # fmt: skip
 
 
-RAISES_NOTHING = "No single fact raises it"
+NO_REASON = "No single fact raises it"
 
 
 @dataclass(frozen=True)
-class QueueLine:
-    """A SKU, whose case it is, until when.
+class QueueRow:
+    """A row of the queue: SKU, owner of its case, deadline.
 
-    `veiled`: the person gives an own estimate before they see the score, and `entry` tells nothing of it.
+    `is_blinded`: the person gives an own estimate before they see the score, and `entry` lacks all that depends on it.
     """
 
     entry: Entry
-    veiled: bool
+    is_blinded: bool
     owner: str | None
-    due: Due | None
+    deadline: Deadline | None
 
     @property
     def brief(self) -> str:
-        """The main reason as one short line; empty where it must not show."""
-        if self.veiled:
+        """The main reason in a few words; empty where it is hidden."""
+        if self.is_blinded:
             return ""
         name = self.entry.reason
-        return RAISES_NOTHING if name is None else brief_of(BY_NAME[name], self.entry.reason_value)
+        return NO_REASON if name is None else brief_of(BY_NAME[name], self.entry.reason_value)
 
     @property
     def reason(self) -> str:
-        """The main reason as a sentence; empty where it must not show."""
-        if self.veiled:
+        """The main reason as a sentence; empty where it is hidden."""
+        if self.is_blinded:
             return ""
         name = self.entry.reason
-        return f"{RAISES_NOTHING}." if name is None else fact_of(BY_NAME[name], self.entry.reason_value)
+        return f"{NO_REASON}." if name is None else fact_of(BY_NAME[name], self.entry.reason_value)
 
 
-class QueueLines:
-    """The lines of one publication for one person; asks the state once, for all owners and decisions."""
+class QueueRows:
+    """Makes the rows of one publication for one person; reads owners and decisions from the database once."""
 
-    def __init__(self, house: AppContext, published: OnlineStore, veil: BlindedScores) -> None:
-        self._store, self._veil = published.queue, veil
-        self._owners, self._deadlines = owners(house.engine), Deadlines(house, published)
+    def __init__(self, context: AppContext, store: OnlineStore, blinding: BlindedScores) -> None:
+        self._queue, self._blinding = store.queue, blinding
+        self._owners, self._deadlines = owners(context.engine), CatalogueDeadlines(context, store)
 
-    def of(self, numbers: Numbers) -> Sequence[QueueLine]:
-        """One line per number, in their order."""
+    def rows(self, numbers: Numbers) -> Sequence[QueueRow]:
+        """One row per number, in their order."""
         return [
-            QueueLine(
-                self._veil.over(entry), self._veil.hides(entry), self._owners.get((entry.sku_id, entry.market)), due
+            QueueRow(
+                self._blinding.redact(entry), self._blinding.is_hidden(entry),
+                self._owners.get(SkuKey(entry.sku_id, entry.market)), deadline,
             )
-            for entry, due in zip(self._store.entries(numbers), self._deadlines.of(numbers), strict=True)
+            for entry, deadline in zip(self._queue.entries(numbers), self._deadlines.first(numbers), strict=True)
         ]  # fmt: skip
 
 
@@ -176,71 +176,70 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def exported(scored: Publication, lines: QueueLines, numbers: Numbers) -> Iterator[str]:
-    """The header, then the SKUs in pieces; every row carries the day and the versions it was scored with."""
-    versions = (scored.as_of.isoformat(), scored.model_version, scored.feature_version, scored.policy_version)
-    yield "\ufeff" + _written([COLUMNS])
+def csv_export(publication: Publication, rows: QueueRows, numbers: Numbers) -> Iterator[str]:
+    """Yield the queue as CSV, `ROWS_PER_PIECE` rows at a time, each with day and versions of its score."""
+    versions = (
+        publication.as_of.isoformat(), publication.model_version, publication.feature_version,
+        publication.policy_version,
+    )  # fmt: skip
+    yield "\ufeff" + csv_text([COLUMNS])
     for start in range(0, len(numbers), ROWS_PER_PIECE):
-        piece = lines.of(numbers[start : start + ROWS_PER_PIECE])
-        yield _written([[inert(value) for value in (*_told(line), *versions)] for line in piece])
+        piece = rows.rows(numbers[start : start + ROWS_PER_PIECE])
+        yield csv_text([escape_formula(value) for value in (*_csv_row(row), *versions)] for row in piece)
 
 
-def _told(line: QueueLine) -> tuple[object, ...]:
-    entry, due = line.entry, line.due
-    known = "; ".join(words for kind, words in EVIDENCE.values() if entry.evidence & kind)
-    score = ("",) * 3 if line.veiled else tuple(f"{each:.4f}" for each in (entry.p_fail, entry.p_low, entry.p_high))
+def _csv_row(row: QueueRow) -> tuple[object, ...]:
+    entry, deadline = row.entry, row.deadline
+    evidence = "; ".join(words for kind, words in EVIDENCE.values() if entry.evidence & kind)
+    score = ("",) * 3 if row.is_blinded else tuple(f"{each:.4f}" for each in (entry.p_fail, entry.p_low, entry.p_high))
     return (
-        "" if line.veiled else entry.rank, entry.sku_id, entry.market, entry.title, entry.supplier_id, entry.category,
-        entry.band, *score, line.reason, entry.units_90, entry.days_since_test, known, line.owner,
-        due.on.isoformat() if due else None, due.why if due else None, "yes" if line.veiled else "no",
+        "" if row.is_blinded else entry.rank, entry.sku_id, entry.market, entry.title, entry.supplier_id,
+        entry.category, entry.band, *score, row.reason, entry.units_90, entry.days_since_test, evidence, row.owner,
+        deadline.on.isoformat() if deadline else None, deadline.why if deadline else None,
+        "yes" if row.is_blinded else "no",
     )  # fmt: skip
 
 
-def _written(rows: Sequence[Sequence[object]]) -> str:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\r\n").writerows(rows)
-    return out.getvalue()
-
-
-router = APIRouter(include_in_schema=False, dependencies=[Depends(signed_in)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(current_person)])
 
 ROWS_PER_PAGE = 50
 
 
 @router.get("/")
-def queue(request: Request, house: AnyHouse, person: SignedIn) -> Response:
-    """The list that the address asks for."""
-    published = house.desk.published()
-    asked = read_filter(request.query_params)
-    numbers, veil = _found(house, published, person, asked)
+def queue(request: Request, context: ContextDep, person: CurrentPerson) -> Response:
+    """A page of the list."""
+    store = context.store
+    query = read_filter(request.query_params)
+    numbers, blinding = _find_rows(context, store, person, query)
     pages = max(-(-len(numbers) // ROWS_PER_PAGE), 1)
-    asked = replace(asked, number=min(asked.number, pages))
-    start = (asked.number - 1) * ROWS_PER_PAGE
-    lines = QueueLines(house, published, veil).of(numbers[start : start + ROWS_PER_PAGE])
+    query = replace(query, page_number=min(query.page_number, pages))
+    start = (query.page_number - 1) * ROWS_PER_PAGE
+    rows = QueueRows(context, store, blinding).rows(numbers[start : start + ROWS_PER_PAGE])
     return page(
-        request, "queue.html", lines=lines, asked=asked, count=len(numbers), pages=pages, first=start + 1,
+        request, "queue.html", rows=rows, query=query, count=len(numbers), pages=pages, first=start + 1,
         views={name: words for name, words in VIEWS.items() if name != ESTIMATE or person.role in ESTIMATORS},
-        to_estimate=len(veil.asked), sorts=SORTED, kinds=EVIDENCE, store=published.queue, today=house.now().date(),
+        to_estimate=len(blinding.to_estimate), sorts=SORT_LABELS, kinds=EVIDENCE, queue=store.queue,
+        today=context.now().date(),
     )  # fmt: skip
 
 
 @router.get("/queue.csv")
-def export(request: Request, house: AnyHouse, person: SignedIn) -> Response:
-    """The whole list that the address asks for, as CSV."""
-    published = house.desk.published()
-    numbers, veil = _found(house, published, person, read_filter(request.query_params))
-    name = f"queue-{published.publication.as_of}.csv"
-    rows: Iterator[str] = exported(published.publication, QueueLines(house, published, veil), numbers)
+def export(request: Request, context: ContextDep, person: CurrentPerson) -> Response:
+    """The whole list as CSV."""
+    store = context.store
+    numbers, blinding = _find_rows(context, store, person, read_filter(request.query_params))
+    text = csv_export(store.publication, QueueRows(context, store, blinding), numbers)
+    name = f"queue-{store.publication.as_of}.csv"
     return StreamingResponse(
-        rows, media_type="text/csv; charset=utf-8", headers={"content-disposition": f'attachment; filename="{name}"'}
+        text, media_type="text/csv; charset=utf-8", headers={"content-disposition": f'attachment; filename="{name}"'}
     )
 
 
-def _found(
-    house: AppContext, published: OnlineStore, person: Person, asked: QueueFilter
+def _find_rows(
+    context: AppContext, store: OnlineStore, person: Person, query: QueueFilter
 ) -> tuple[Numbers, BlindedScores]:
-    store, flagged = published.queue, flagged_bands(published)
-    veil = blind_scores(house, published, person, flagged)
-    wanted = asked.wanted(store.bands, flagged)
-    places = among(asked.view, house, published, (person, veil))
-    return store.find(replace(wanted, among=places, veiled=veil.veiled)), veil
+    flagged = flagged_bands(store)
+    blinding = blind_scores(context, store, person, flagged)
+    positions = view_positions(query.view, context, store, person, blinding)
+    queue_query = query.to_queue_query(store.queue.bands, flagged)
+    return store.queue.find(replace(queue_query, among=positions, veiled=blinding.hidden)), blinding

@@ -1,11 +1,11 @@
-"""Signing in with a key of the service, and out again."""
+"""Signing in with an API key, and signing out."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from serving.console.session import AnyHouse, OwnForm, Person, keep, new_session
+from serving.console.session import ContextDep, Person, VerifiedForm, new_session, save_session
 from serving.console.templating import address, page
 
 router = APIRouter(include_in_schema=False)
@@ -14,34 +14,34 @@ After = Annotated[str, Query(alias="next", max_length=2_000)]
 
 
 @router.get("/sign-in")
-def ask(request: Request, after: After = "/") -> Response:
-    """The form that asks for a key."""
-    return page(request, "sign_in.html", after=_below(after), refused=None)
+def sign_in_form(request: Request, after: After = "/") -> Response:
+    """The form for a key."""
+    return page(request, "sign_in.html", after=_safe_path(after), refused=None)
 
 
 @router.post("/sign-in")
-def sign_in(request: Request, house: AnyHouse, form: OwnForm) -> Response:
-    """Sign in the holder of the key, or say that the key is not one."""
-    after = _below(str(form.get("next", "/")))
-    holder = house.holder_of(str(form.get("key", "")).strip())
-    if holder is None or house.holder_by_id(holder.id) is None:
+def sign_in(request: Request, context: ContextDep, form: VerifiedForm) -> Response:
+    """Sign in the holder of the key, or render the form with a message."""
+    after = _safe_path(str(form.get("next", "/")))
+    principal = context.principal_of(str(form.get("key", "")).strip())
+    if principal is None or context.principal_by_id(principal.id) is None:
         refused = "No key in force reads like this. Copy it whole, or ask an admin for a new one."
         return page(request, "sign_in.html", 403, after=after, refused=refused)
     response = RedirectResponse(address(request, after), 303)
-    person = Person(holder.person, holder.role, holder.id)
-    keep(request, response, house, new_session(house, person))
+    person = Person(principal.person, principal.role, principal.id)
+    save_session(request, response, context, new_session(context, person))
     return response
 
 
 @router.post("/sign-out")
-def sign_out(request: Request, house: AnyHouse, _: OwnForm) -> Response:
-    """Sign out, and forget the session's forms."""
+def sign_out(request: Request, context: ContextDep, _: VerifiedForm) -> Response:
+    """Sign out; forms of the session are no longer valid."""
     response = RedirectResponse(address(request, "/sign-in"), 303)
-    keep(request, response, house, new_session(house, None))
+    save_session(request, response, context, new_session(context, None))
     return response
 
 
-def _below(path: str) -> str:
-    """`path` where it is a page of the console, else the first page: a sign-in never leads elsewhere."""
-    inside = path.startswith("/") and not path.startswith("//") and "\\" not in path and path.isprintable()
-    return path if inside else "/"
+def _safe_path(path: str) -> str:
+    """`path` where it is a path of the console, else `/`, against open redirects."""
+    is_safe = path.startswith("/") and not path.startswith("//") and "\\" not in path and path.isprintable()
+    return path if is_safe else "/"

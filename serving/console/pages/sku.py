@@ -1,5 +1,6 @@
-"""One SKU: how likely it fails and how sure that is, what is known, why, what would change it, and the decision."""
+"""The page of a SKU: score and its confidence, evidence, reasons, counterfactuals, unknowns, the decision."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from features.registry import BY_NAME
 from sampling.policy import sampling_policy_in_force
 from sampling.problem import Package
 from serving.api.counterfactuals import TOGETHER, Change, changes, steps_in_force
-from serving.console.blinding import blind_scores, flagged_bands
+from serving.console.blinding import blind_scores, find_positions, flagged_bands
 from serving.console.case import CaseView, case_view
 from serving.console.context import AppContext
 from serving.console.pages.sku_evidence import Peer, Siblings, SkuReasons, peers_of, reasons_of, siblings_of
@@ -31,21 +32,22 @@ from serving.console.pages.sku_history import (
     timeline_of,
     usual_returns,
 )
-from serving.console.session import AnyHouse, Person, SignedIn, signed_in
+from serving.console.session import ContextDep, CurrentPerson, Person, current_person
 from serving.console.templating import address, page
 from serving.decisions.assignment_and_labels import labels_of
+from serving.decisions.records import SkuKey
 from serving.dossiers.records import Audit, Certificate, Dossier, Remediation, ReviewQuote
 from serving.online.store import OnlineStore
 from serving.review_queue.reader import Entry
 from serving.schemas import ScoreRow
 
 Values = Mapping[str, float]
-NEAR = ("supplier_tests", "factory_tests", "title_tests", "sku_tests", "category_tests_365")
-"""Independent tests of what is near a SKU."""
+NEARBY_TESTS = ("supplier_tests", "factory_tests", "title_tests", "sku_tests", "category_tests_365")
+"""Features that count independent tests of the SKU and of what it is like."""
 
 
-class KnowledgePolicy(Policy, subject="knowledge"):
-    """When a score is well known."""
+class ConfidencePolicy(Policy, subject="knowledge"):
+    """The policy `knowledge`: when a score is well known."""
 
     widest_interval: Share
     least_tests: Annotated[int, Field(ge=0)]
@@ -53,19 +55,19 @@ class KnowledgePolicy(Policy, subject="knowledge"):
 
 @dataclass(frozen=True)
 class ScoreConfidence:
-    """How sure a score is: a word or two, and the sentence behind them."""
+    """The confidence in a score: a level in words, and its reason."""
 
     name: str
     why: str
 
 
 def score_confidence(score: ScoreRow, values: Values, folder: Path = POLICY_FOLDER) -> ScoreConfidence:
-    """How well a score is known, by the policy `knowledge` of its day; `values` are the features, NaN = unknown."""
-    policy = policy_in_force(KnowledgePolicy, score.as_of, folder)
+    """Rate the confidence in a score by the policy of its day; `values` are the features, NaN where unknown."""
+    policy = policy_in_force(ConfidencePolicy, score.as_of, folder)
     cell = int(np.nan_to_num(values.get("category_tests_365", 0.0)))
-    near = sum(np.nan_to_num(values.get(name, 0.0)) for name in NEAR)
+    nearby = sum(np.nan_to_num(values.get(name, 0.0)) for name in NEARBY_TESTS)
     tests = f"{cell} independent test{'' if cell == 1 else 's'} of its category in this market in the last year"
-    if not near:
+    if not nearby:
         return ScoreConfidence(
             "unlike anything tested", "Neither its supplier, factory, title nor category was tested here."
         )
@@ -75,36 +77,35 @@ def score_confidence(score: ScoreRow, values: Values, folder: Path = POLICY_FOLD
 
 
 def unknowns_of(dossier: Dossier, values: Values, metrics: Mapping[str, Any]) -> tuple[str, ...]:
-    """What the model does not know about this SKU, the particular before the general."""
+    """Sentences on what the model does not know about the SKU, the particular before the general."""
     listing = dossier.listing
-    told = []
+    sentences = []
     if not any(test.independent for test in dossier.tests):
-        told.append("No independent laboratory ever tested this product in this market.")
+        sentences.append("No independent laboratory ever tested this product in this market.")
     if not np.nan_to_num(values.get("sku_reviews_365", 0.0)):
-        told.append("Nobody reviewed it in this market in the last year.")
+        sentences.append("Nobody reviewed it in this market in the last year.")
     if not np.nan_to_num(values.get("sku_units_365", 0.0)):
-        told.append("It was not sold in this market in the last year, so returns and reviews can say nothing.")
+        sentences.append("It was not sold in this market in the last year, so returns and reviews can say nothing.")
     if listing.factory_id is None:
-        told.append("Its factory is not stated.")
+        sentences.append("Its factory is not stated.")
     if not dossier.audits:
-        told.append("No audit of its supplier is known.")
+        sentences.append("No audit of its supplier is known.")
     missing = [name for name, value in values.items() if np.isnan(value)]
-    told.append(f"{len(missing)} of {len(values)} facts that the model reads are unknown{_groups(missing)}.")
-    told.append("Chemicals that nobody sees or smells show neither in reviews nor in returns; only a test finds them.")
+    sentences.append(f"{len(missing)} of {len(values)} facts that the model reads are unknown{_main_groups(missing)}.")
+    sentences.append(
+        "Chemicals that nobody sees or smells show neither in reviews nor in returns; only a test finds them."
+    )
     auc, tests = metrics.get("auc"), metrics.get("n")
     if isinstance(auc, float) and isinstance(tests, int):
-        told.append(
+        sentences.append(
             f"The model was judged on {tests:,} later tests of all categories: of a product that failed and one that "
             f"passed, it put the failing one higher in {100 * auc:.0f} of 100 pairs."
         )
-    return tuple(told)
+    return tuple(sentences)
 
 
-def _groups(missing: list[str]) -> str:
-    counts: dict[str, int] = {}
-    for name in missing:
-        counts[BY_NAME[name].group] = counts.get(BY_NAME[name].group, 0) + 1
-    most = sorted(counts, key=lambda group: -counts[group])[:2]
+def _main_groups(missing: list[str]) -> str:
+    most = [group for group, _ in Counter(BY_NAME[name].group for name in missing).most_common(2)]
     return f", most of them about {' and '.join(most)}" if most else ""
 
 
@@ -118,50 +119,58 @@ PRIOR_NAMES = {"sku": "sku_fail", "supplier": "supplier_fail"}
 
 @dataclass(frozen=True)
 class NextTest:
-    """The best next test, the screens before it, and p_fail after it passed; a failed one is a fact, not a score."""
+    """The next test package, cheaper screening packages, and `p_fail` after the test passed."""
 
     package: Package
     screens: tuple[Package, ...]
     if_passed: float
 
 
-def next_test(published: OnlineStore, position: int, cell: tuple[str, str]) -> NextTest:
-    """The test that the sampling policy names for a category and market, and what passing it would change."""
-    package, *screens = sampling_policy_in_force(published.publication.as_of).options(cell)
-    names = published.snapshot.feature_names
-    (values,) = published.snapshot.matrix_at(np.array([position]))
-    passed = published.assessor.probabilities(_passed(published, names, values)[None, :]).p_fail
+def next_test(store: OnlineStore, position: int, category: str, market: str) -> NextTest:
+    """The test of the sampling policy for a category and market, and the score after it passed."""
+    package, *screens = sampling_policy_in_force(store.publication.as_of).options((category, market))
+    names = store.snapshot.feature_names
+    (values,) = store.snapshot.matrix_at(np.array([position]))
+    passed = store.assessor.probabilities(_features_after_pass(store, names, values)[None, :]).p_fail
     return NextTest(package, tuple(screens), float(passed[0]))
 
 
-def _passed(published: OnlineStore, names: Sequence[str], values: Floats) -> Floats:
-    """The features after one more independent test of the SKU, which passed."""
+def _features_after_pass(store: OnlineStore, names: Sequence[str], values: Floats) -> Floats:
+    """The feature values after one more independent test of the SKU that passed."""
     changed, column = values.copy(), {name: number for number, name in enumerate(names)}
     for entity, prior in PRIOR_NAMES.items():
-        mean, strength = published.prior(prior)
+        mean, strength = store.prior(prior)
         tests = np.nan_to_num(values[column[f"{entity}_tests"]])
         rate = values[column[f"{entity}_fail_rate"]]
-        known = mean if np.isnan(rate) else rate
+        rate = mean if np.isnan(rate) else rate
         changed[column[f"{entity}_tests"]] = tests + 1
-        changed[column[f"{entity}_fail_rate"]] = known * (tests + strength) / (tests + strength + 1)
+        changed[column[f"{entity}_fail_rate"]] = rate * (tests + strength) / (tests + strength + 1)
         changed[column[f"{entity}_days_since_test"]] = 0.0
     return changed
 
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(signed_in)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(current_person)])
 
 MOST_QUOTES = 5
 
 
 @dataclass(frozen=True)
+class DisplayedQuote:
+    """A sentence of a review, and the label that officers gave it, None where there is none."""
+
+    quote: ReviewQuote
+    label: str | None
+
+
+@dataclass(frozen=True)
 class SkuView:
-    """All that the page tells of a SKU beside its case; `markets` are the other markets where it is listed."""
+    """The content of the page besides the case; `markets` are the other markets where the SKU is listed."""
 
     entry: Entry
     dossier: Dossier
-    knowledge: ScoreConfidence
+    confidence: ScoreConfidence
     reasons: SkuReasons
-    quotes: tuple[tuple[ReviewQuote, str | None], ...]
+    quotes: tuple[DisplayedQuote, ...]
     timeline: Timeline
     peers: tuple[Peer, ...]
     siblings: Siblings
@@ -173,15 +182,15 @@ class SkuView:
 
     @property
     def certificates(self) -> tuple[Certificate, ...]:
-        """The standing of each certificate."""
+        """The newest status of each certificate."""
         return self.dossier.standing_certificates
 
     @property
     def mentions(self) -> tuple[int, int] | None:
-        """How many reviews of the timeline's months speak of a hazard, and how many there are; None where unread."""
-        read = [(month.hazard_mentions, month.reviews) for month in self.dossier.months]
-        told = [(mentions, reviews) for mentions, reviews in read if mentions is not None]
-        return (sum(each[0] for each in told), sum(each[1] for each in told)) if told else None
+        """Numbers of reviews with a hazard and of all reviews in the timeline; None where none was analysed."""
+        months = [(month.hazard_mentions, month.reviews) for month in self.dossier.months]
+        known = [(mentions, reviews) for mentions, reviews in months if mentions is not None]
+        return (sum(each[0] for each in known), sum(each[1] for each in known)) if known else None
 
     @property
     def last_audit(self) -> Audit | None:
@@ -190,63 +199,68 @@ class SkuView:
 
     @property
     def open_actions(self) -> tuple[Remediation, ...]:
-        """The supplier's corrective actions that nobody has verified."""
+        """The supplier's corrective actions that are not verified."""
         return tuple(each for each in self.dossier.remediations if each.verified_on is None)
 
 
 @router.get("/sku/{market}/{sku_id:path}")
-def sku(request: Request, house: AnyHouse, person: SignedIn, market: str, sku_id: str) -> Response:
-    """The page of a SKU; where its case was drawn for an own estimate, that comes first."""
-    work = case_view(house, person, sku_id, market)
-    if work.estimate_due:
-        return RedirectResponse(address(request, "/decide?" + urlencode(work.query)), 303)
-    portrait = _portrait(house, person, work)
+def sku(request: Request, context: ContextDep, person: CurrentPerson, market: str, sku_id: str) -> Response:
+    """The page of a SKU; redirects to the own estimate where one is due."""
+    case = case_view(context, person, sku_id, market)
+    if case.estimate_due:
+        return RedirectResponse(address(request, "/decide?" + urlencode(case.query)), 303)
     return page(
-        request, "sku.html", work=work, it=portrait, policy=work.policy, refused=None, kept={}, width=WIDTH,
-        height=HEIGHT, tracks=TRACKS, total=len(house.desk.published().queue), today=house.now().date(),
+        request, "sku.html", case=case, it=_sku_view(context, person, case), policy=case.policy, refused=None,
+        fields={}, width=WIDTH, height=HEIGHT, tracks=TRACKS, total=len(context.store.queue),
+        today=context.now().date(),
     )  # fmt: skip
 
 
-def _portrait(house: AppContext, person: Person, work: CaseView) -> SkuView:
-    published, listing = house.desk.published(), work.listing
-    position = int(published.snapshot.find([listing.sku_id], [listing.market])[0])
-    (row,) = published.snapshot.matrix_at(np.array([position]))
-    names = published.snapshot.feature_names
+def _sku_view(context: AppContext, person: Person, case: CaseView) -> SkuView:
+    store, listing = context.store, case.listing
+    position = int(store.snapshot.find([listing.sku_id], [listing.market])[0])
+    (row,) = store.snapshot.matrix_at(np.array([position]))
+    names = store.snapshot.feature_names
     values: Mapping[str, float] = dict(zip(names, row.tolist(), strict=True))
-    dossier = published.dossiers.of(position)
+    dossier = store.dossiers.of(position)
     return SkuView(
-        entry=published.queue.entries(published.queue.numbers_of(np.array([position])))[0], dossier=dossier,
-        knowledge=score_confidence(work.score, values), reasons=reasons_of(published, position, listing.category),
-        quotes=_quotes(house, dossier), timeline=timeline_of(dossier, usual_returns(published, listing.category)),
-        peers=peers_of(published, position, listing.category),
+        entry=store.queue.entries(store.queue.numbers_of(np.array([position])))[0], dossier=dossier,
+        confidence=score_confidence(case.score, values), reasons=reasons_of(store, position, listing.category),
+        quotes=_quotes(context, dossier), timeline=timeline_of(dossier, usual_returns(store, listing.category)),
+        peers=peers_of(store, position, listing.category),
         siblings=siblings_of(
-            published, position, listing.factory_id, blind_scores(house, published, person, flagged_bands(published))
+            store, position, listing.factory_id, blind_scores(context, store, person, flagged_bands(store))
         ),
-        change=score_change(published, house.settings.workspace, position),
-        changes=_telling(changes(published.assessor, names, row, steps_in_force(work.score.as_of)), work.score.p_fail),
-        test=next_test(published, position, (listing.category, listing.market)),
-        unknowns=unknowns_of(dossier, values, published.metrics),
-        markets=_other_markets(published, published.queue.markets, listing.sku_id, listing.market),
+        change=score_change(store, context.settings.workspace, position),
+        changes=_effective_steps(
+            changes(store.assessor, names, row, steps_in_force(case.score.as_of)), case.score.p_fail
+        ),
+        test=next_test(store, position, listing.category, listing.market),
+        unknowns=unknowns_of(dossier, values, store.metrics),
+        markets=_other_markets(store, listing.sku_id, listing.market),
     )  # fmt: skip
 
 
-def _telling(steps: Sequence[Change], p_fail: float) -> tuple[Change, ...]:
-    """The steps that would lower the predicted rate by a whole point at least; their sum only beside several."""
-    told = [step for step in steps if p_fail - step.p_fail >= 0.01]
-    single = tuple(step for step in told if step.step != TOGETHER)
-    return tuple(told) if len(single) > 1 else single
+def _effective_steps(steps: Sequence[Change], p_fail: float) -> tuple[Change, ...]:
+    """The steps that would lower `p_fail` by one point or more; all together only with several of them."""
+    effective = tuple(step for step in steps if p_fail - step.p_fail >= 0.01)
+    single = tuple(step for step in effective if step.step != TOGETHER)
+    return effective if len(single) > 1 else single
 
 
-def _quotes(house: AppContext, dossier: Dossier) -> tuple[tuple[ReviewQuote, str | None], ...]:
-    """The likeliest quotes, one of a review, each with the verdict that officers gave it."""
-    given = labels_of(house.engine, dossier.listing.sku_id, dossier.listing.market)
+def _quotes(context: AppContext, dossier: Dossier) -> tuple[DisplayedQuote, ...]:
+    """The likeliest quotes, at most one of a review, with their labels."""
+    labels = labels_of(context.engine, dossier.listing.sku_id, dossier.listing.market)
     first: dict[str, ReviewQuote] = {}
     for quote in sorted(dossier.quotes, key=lambda each: (-each.probability, -each.severity)):
         first.setdefault(quote.review_id, quote)
-    told = list(first.values())[:MOST_QUOTES]
-    return tuple((quote, given.get((quote.review_id, quote.hazard, quote.sentence))) for quote in told)
+    return tuple(
+        DisplayedQuote(quote, labels.get((quote.review_id, quote.hazard, quote.sentence)))
+        for quote in list(first.values())[:MOST_QUOTES]
+    )
 
 
-def _other_markets(published: OnlineStore, markets: Sequence[str], sku_id: str, market: str) -> tuple[str, ...]:
-    found = published.snapshot.find([sku_id] * len(markets), markets)
-    return tuple(name for name, place in zip(markets, found, strict=True) if place >= 0 and name != market)
+def _other_markets(store: OnlineStore, sku_id: str, market: str) -> tuple[str, ...]:
+    markets = store.queue.markets
+    positions = find_positions(store, [SkuKey(sku_id, each) for each in markets])
+    return tuple(each for each, at in zip(markets, positions, strict=True) if at >= 0 and each != market)

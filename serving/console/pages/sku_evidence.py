@@ -1,4 +1,4 @@
-"""Why a score is as high as it is, and why it is not higher: told reasons beside what is usual in the category."""
+"""Evidence for a score: its reasons compared with the category, similar tested SKUs, SKUs of the same factory."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,32 +21,32 @@ MOST_SIBLINGS = 8
 
 @dataclass(frozen=True)
 class Siblings:
-    """`shown` of `count` other SKUs of the factory; `hidden` of those shown tell nothing of their score."""
+    """The riskiest `shown` of `count` other SKUs of the factory; `hidden` are the positions of blinded ones."""
 
     count: int
     shown: tuple[Entry, ...]
     hidden: frozenset[int]
 
 
-def siblings_of(published: OnlineStore, position: int, factory_id: str | None, veil: BlindedScores) -> Siblings:
-    """The riskiest first; cases that wait for an own estimate after them, by name. None where no factory is known."""
-    store, listed = published.queue, published.dossiers.rows(LISTING, (OWNER, "factory_id"))
+def siblings_of(store: OnlineStore, position: int, factory_id: str | None, blinding: BlindedScores) -> Siblings:
+    """The other SKUs of a factory, the riskiest first, blinded ones last by name; none where it is not known."""
+    queue, listed = store.queue, store.dossiers.rows(LISTING, (OWNER, "factory_id"))
     if factory_id is None or listed is None:
         return Siblings(0, (), frozenset())
     made = listed.filter(pc.equal(listed["factory_id"], pa.scalar(factory_id)))[OWNER].to_numpy().astype(np.int64)
-    numbers = store.numbers_of(made[made != position])
-    kept = np.zeros(len(store), dtype=bool)
-    kept[numbers] = True
-    veiled = kept & veil.veiled if veil.veiled is not None else np.zeros_like(kept)
-    order = np.concatenate([np.flatnonzero(kept & ~veiled), store.by_name(veiled)])[:MOST_SIBLINGS]
-    entries = store.entries(order)
-    hidden = frozenset(entry.position for entry in entries if veil.hides(entry))
-    return Siblings(len(numbers), tuple(veil.over(entry) for entry in entries), hidden)
+    numbers = queue.numbers_of(made[made != position])
+    selected = np.zeros(len(queue), dtype=bool)
+    selected[numbers] = True
+    blinded = selected & blinding.hidden if blinding.hidden is not None else np.zeros_like(selected)
+    order = np.concatenate([np.flatnonzero(selected & ~blinded), queue.by_name(blinded)])[:MOST_SIBLINGS]
+    entries = queue.entries(order)
+    hidden = frozenset(entry.position for entry in entries if blinding.is_hidden(entry))
+    return Siblings(len(numbers), tuple(blinding.redact(entry) for entry in entries), hidden)
 
 
 MOST_PEERS = 5
 PEERS_COMPARED = 400
-"""So many tested SKUs of the nearest predicted risk are compared."""
+"""The number of tested SKUs of the nearest predicted risk to compare."""
 
 
 @dataclass(frozen=True)
@@ -57,27 +57,27 @@ class Peer:
     test: LabTest
 
 
-def peers_of(published: OnlineStore, position: int, category: str) -> tuple[Peer, ...]:
-    """The nearest tested SKUs: those whose features push their scores most alike.
+def peers_of(store: OnlineStore, position: int, category: str) -> tuple[Peer, ...]:
+    """The nearest tested SKUs of the category, by distance between contributions.
 
-    The distance is that between contributions (Lundberg et al. 2020, DOI 10.1038/s42256-019-0138-9): features that do
-    not matter for the score do not make SKUs unlike.
+    Features that do not matter for the score make no difference there (Lundberg et al. 2020,
+    DOI 10.1038/s42256-019-0138-9).
     """
-    store = published.queue
-    found = [
-        store.find(QueueQuery(categories=(category,), evidence=kind))
+    queue = store.queue
+    tested = [
+        queue.find(QueueQuery(categories=(category,), evidence=kind))
         for kind in (QueueEvidence.FAILED, QueueEvidence.PASSED)
     ]
-    numbers = np.setdiff1d(np.concatenate(found), store.numbers_of(np.array([position])))
-    here = int(store.numbers_of(np.array([position]))[0])
+    numbers = np.setdiff1d(np.concatenate(tested), queue.numbers_of(np.array([position])))
+    here = int(queue.numbers_of(np.array([position]))[0])
     near = numbers[np.argsort(np.abs(numbers - here), kind="stable")[:PEERS_COMPARED]]
     if not len(near):
         return ()
-    positions = store.positions(near)
-    order = np.argsort(_distances(published, position, positions), kind="stable")
+    positions = queue.positions(near)
+    order = np.argsort(_distances(store, position, positions), kind="stable")
     peers = []
-    for entry in (store.entries(near[[each]])[0] for each in order):
-        tests = [test for test in published.dossiers.of(entry.position).tests if test.independent]
+    for entry in (queue.entries(near[[each]])[0] for each in order):
+        tests = [test for test in store.dossiers.of(entry.position).tests if test.independent]
         ended = [test for test in tests if test.result in ("pass", "fail")]
         peers += [Peer(entry, ended[0])] if ended else []
         if len(peers) == MOST_PEERS:
@@ -85,9 +85,9 @@ def peers_of(published: OnlineStore, position: int, category: str) -> tuple[Peer
     return tuple(peers)
 
 
-def _distances(published: OnlineStore, position: int, positions: NDArray[np.int64]) -> NDArray[np.float64]:
-    matrix = published.snapshot.matrix_at(np.append(positions, position))
-    contributions = published.assessor.whole(matrix).contributions
+def _distances(store: OnlineStore, position: int, positions: NDArray[np.int64]) -> NDArray[np.float64]:
+    matrix = store.snapshot.matrix_at(np.append(positions, position))
+    contributions = store.assessor.whole(matrix).contributions
     return np.asarray(np.linalg.norm(contributions[:-1] - contributions[-1], axis=1))
 
 
@@ -95,7 +95,7 @@ Floats = NDArray[np.float64]
 
 MOST_RAISING, MOST_LOWERING, MOST_OF_GROUP = 4, 2, 2
 COMPARED = 1_000
-"""So many SKUs of the category, spread evenly over its ranks, make its distribution."""
+"""The number of SKUs in the sample of a category, spread evenly over its ranks."""
 BARS = 28
 ANCHORS = {
     "certificates": "certificates", "audits": "supplier", "returns": "timeline", "review text": "quotes",
@@ -105,7 +105,7 @@ ANCHORS = {
 
 @dataclass(frozen=True)
 class Distribution:
-    """Where a value stands among those of its category: `bars` are shares of the highest, `at` is 0 to 1 from the left.
+    """A value in the histogram of its category: `bars` are shares of the highest, `at` is its place from 0 to 1.
 
     `below` is the share of the category below the value.
     """
@@ -118,16 +118,16 @@ class Distribution:
 
 @dataclass(frozen=True)
 class DisplayedReason:
-    """A reason, its place in the category where that is known, and where on the page its rows are."""
+    """A reason, the distribution of its feature in the category if known, the anchor of its rows on the page."""
 
     reason: ReasonText
-    spread: Distribution | None
+    distribution: Distribution | None
     anchor: str
 
 
 @dataclass(frozen=True)
 class GroupSum:
-    """What the features of one group do together, in points."""
+    """The contribution of a group of features, in percentage points."""
 
     group: str
     points: float
@@ -135,7 +135,7 @@ class GroupSum:
 
 @dataclass(frozen=True)
 class SkuReasons:
-    """The reasons of one score; `rest_count` features that are not told change it by `rest_points` together."""
+    """The reasons of a score; `rest_count` features not among them contribute `rest_points` together."""
 
     raising: tuple[DisplayedReason, ...]
     lowering: tuple[DisplayedReason, ...]
@@ -144,64 +144,64 @@ class SkuReasons:
     rest_points: float
 
 
-def reasons_of(published: OnlineStore, position: int, category: str) -> SkuReasons:
-    """The reasons of the row at `position`, whose contributions all count, told or not."""
-    names = published.snapshot.feature_names
-    values = published.snapshot.matrix_at(np.array([position]))
-    scores = published.assessor.whole(values)
-    contributions, place = scores.contributions[0], RowContext(category, float(scores.margin[0]))
-    chosen = _chosen(contributions, [published.narrator.group(name) for name in names])
-    told = published.narrator.reasons(
-        [(place, names[column], float(values[0, column]), float(contributions[column])) for column in chosen]
+def reasons_of(store: OnlineStore, position: int, category: str) -> SkuReasons:
+    """The reasons of the score of the row at `position`."""
+    names = store.snapshot.feature_names
+    values = store.snapshot.matrix_at(np.array([position]))
+    scores = store.assessor.whole(values)
+    contributions, row = scores.contributions[0], RowContext(category, float(scores.margin[0]))
+    columns = _select_columns(contributions, [store.narrator.group(name) for name in names])
+    texts = store.narrator.reasons(
+        [(row, names[column], float(values[0, column]), float(contributions[column])) for column in columns]
     )
-    others = category_rows(published, category)
+    others = category_rows(store, category)
     reasons = [
-        DisplayedReason(reason, _spread(others[:, column], reason.value), ANCHORS.get(reason.group, "tests"))
-        for reason, column in zip(told, chosen, strict=True)
+        DisplayedReason(reason, _distribution(others[:, column], reason.value), ANCHORS.get(reason.group, "tests"))
+        for reason, column in zip(texts, columns, strict=True)
     ]
-    rest = np.setdiff1d(np.flatnonzero(contributions), chosen)
+    rest = np.setdiff1d(np.flatnonzero(contributions), columns)
     return SkuReasons(
-        raising=tuple(each for each, column in zip(reasons, chosen, strict=True) if contributions[column] > 0),
-        lowering=tuple(each for each, column in zip(reasons, chosen, strict=True) if contributions[column] < 0),
-        groups=group_sums(published, place, contributions),
-        rest_count=len(rest), rest_points=published.narrator.points(place, float(contributions[rest].sum())),
+        raising=tuple(each for each, column in zip(reasons, columns, strict=True) if contributions[column] > 0),
+        lowering=tuple(each for each, column in zip(reasons, columns, strict=True) if contributions[column] < 0),
+        groups=group_sums(store, row, contributions),
+        rest_count=len(rest), rest_points=store.narrator.points(row, float(contributions[rest].sum())),
     )  # fmt: skip
 
 
-def category_rows(published: OnlineStore, category: str) -> Floats:
-    """The features of up to `COMPARED` SKUs of a category, spread evenly over its ranks."""
-    numbers = published.queue.find(QueueQuery(categories=(category,)))
+def category_rows(store: OnlineStore, category: str) -> Floats:
+    """Feature matrix of up to `COMPARED` SKUs of a category, spread evenly over its ranks."""
+    numbers = store.queue.find(QueueQuery(categories=(category,)))
     step = max(len(numbers) // COMPARED, 1)
-    positions = published.queue.positions(numbers[::step][:COMPARED])
-    return published.snapshot.matrix_at(positions)
+    positions = store.queue.positions(numbers[::step][:COMPARED])
+    return store.snapshot.matrix_at(positions)
 
 
-def _chosen(contributions: Floats, groups: Sequence[str]) -> list[int]:
-    """The columns to tell: the strongest of each direction, no more than two of a group."""
-    chosen: list[int] = []
+def _select_columns(contributions: Floats, groups: Sequence[str]) -> list[int]:
+    """The columns of the largest contributions in each direction, at most `MOST_OF_GROUP` of a group."""
+    columns: list[int] = []
     for sign, most in ((1.0, MOST_RAISING), (-1.0, MOST_LOWERING)):
-        taken: list[int] = []
+        selected: list[int] = []
         for column in np.argsort(-sign * contributions, kind="stable").tolist():
-            if sign * contributions[column] <= 0 or len(taken) == most:
+            if sign * contributions[column] <= 0 or len(selected) == most:
                 break
-            if sum(groups[other] == groups[column] for other in taken) < MOST_OF_GROUP:
-                taken.append(column)
-        chosen += taken
-    return chosen
+            if sum(groups[other] == groups[column] for other in selected) < MOST_OF_GROUP:
+                selected.append(column)
+        columns += selected
+    return columns
 
 
-def group_sums(published: OnlineStore, place: RowContext, contributions: Floats) -> tuple[GroupSum, ...]:
-    """What contributions (one for each feature, in log-odds) do together by group, the largest first."""
+def group_sums(store: OnlineStore, row: RowContext, contributions: Floats) -> tuple[GroupSum, ...]:
+    """Sum the contributions (one a feature, in log-odds) by group, in points, the largest first."""
     sums: dict[str, float] = {}
-    for name, contribution in zip(published.snapshot.feature_names, contributions.tolist(), strict=True):
-        group = published.narrator.group(name)
+    for name, contribution in zip(store.snapshot.feature_names, contributions.tolist(), strict=True):
+        group = store.narrator.group(name)
         sums[group] = sums.get(group, 0.0) + contribution
-    told = [GroupSum(group, published.narrator.points(place, total)) for group, total in sums.items()]
-    return tuple(sorted(told, key=lambda each: -each.points))
+    groups = [GroupSum(group, store.narrator.points(row, total)) for group, total in sums.items()]
+    return tuple(sorted(groups, key=lambda each: -each.points))
 
 
-def _spread(values: Floats, value: float) -> Distribution | None:
-    """None where the value is unknown, where all SKUs of the category have the same, or where it is a yes or a no."""
+def _distribution(values: Floats, value: float) -> Distribution | None:
+    """The value in the histogram of `values`; None where it is unknown, constant or binary."""
     known = values[np.isfinite(values)]
     if not np.isfinite(value) or len(known) < 2:
         return None

@@ -1,4 +1,4 @@
-"""Two years of a SKU as a picture: sales, returns and hazards by month, and what happened on which day."""
+"""History of a SKU: the change of its score since the scoring before, and the timeline of two years."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,76 +17,76 @@ from serving.dossiers.records import Dossier, Month
 from serving.online.store import OnlineStore
 from serving.publication import Publication, publications, read_publication
 
-MOST_MOVED = 3
+MOST_GROUPS = 3
 LEAST_POINTS = 0.5
-"""What moved the score by less is not told."""
+"""Groups that changed the score by less are not listed."""
 
 
 @dataclass(frozen=True)
 class ScoreChange:
-    """The score before: its day, its probability; `moved` are kinds of facts with what they changed, in points.
+    """The previous score: its day, its probability; `groups` of features that changed it most, in points.
 
-    `by_model` is what another model changed by itself, in points; None where the same model scored both days.
+    `by_model` is the change by another model alone, in points; None where the same model scored both days.
     """
 
     since: date
     p_fail: float
-    moved: tuple[GroupSum, ...]
+    groups: tuple[GroupSum, ...]
     by_model: float | None
 
 
 @dataclass(frozen=True)
-class _Earlier:
+class _PreviousScoring:
     publication: Publication
     p_fail: NDArray[np.float64]
     snapshot: Snapshot
 
 
-def score_change(published: OnlineStore, workspace: Workspace, position: int) -> ScoreChange | None:
-    """The change of one SKU's score; None where the scoring before is not kept, or did not know the SKU."""
-    earlier = _earlier(workspace, published.name, published.publication.as_of)
-    if earlier is None or earlier.snapshot.feature_names != published.snapshot.feature_names:
+def score_change(store: OnlineStore, workspace: Workspace, position: int) -> ScoreChange | None:
+    """The change of one SKU's score; None where the previous scoring is deleted, or has no such SKU."""
+    previous = _previous_scoring(workspace, store.name, store.publication.as_of)
+    if previous is None or previous.snapshot.feature_names != store.snapshot.feature_names:
         return None
-    key = published.snapshot.keys(position, position + 1).to_pylist()[0]
-    place = int(earlier.snapshot.find([key["sku_id"]], [key["market"]])[0])
-    if place < 0:
+    key = store.snapshot.keys(position, position + 1).to_pylist()[0]
+    then = int(previous.snapshot.find([key["sku_id"]], [key["market"]])[0])
+    if then < 0:
         return None
     rows = [snapshot.matrix_at(np.array([at]))
-            for snapshot, at in ((earlier.snapshot, place), (published.snapshot, position))]  # fmt: skip
-    scores = published.assessor.whole(np.concatenate(rows))
-    here = RowContext(published.snapshot.category(position), float(scores.margin[1]))
-    sums = group_sums(published, here, scores.contributions[1] - scores.contributions[0])
-    moved = sorted((each for each in sums if abs(each.points) >= LEAST_POINTS), key=lambda each: -abs(each.points))
-    before, same = float(earlier.p_fail[place]), earlier.publication.model_version == published.artifact.version
+            for snapshot, at in ((previous.snapshot, then), (store.snapshot, position))]  # fmt: skip
+    scores = store.assessor.whole(np.concatenate(rows))
+    row = RowContext(store.snapshot.category(position), float(scores.margin[1]))
+    sums = group_sums(store, row, scores.contributions[1] - scores.contributions[0])
+    groups = sorted((each for each in sums if abs(each.points) >= LEAST_POINTS), key=lambda each: -abs(each.points))
+    before, same = float(previous.p_fail[then]), previous.publication.model_version == store.artifact.version
     by_model = None if same else 100 * (float(scores.p_fail[0]) - before)
-    return ScoreChange(earlier.publication.as_of, before, tuple(moved[:MOST_MOVED]), by_model)
+    return ScoreChange(previous.publication.as_of, before, tuple(groups[:MOST_GROUPS]), by_model)
 
 
 @lru_cache(maxsize=2)
-def _earlier(workspace: Workspace, name: str, as_of: date) -> _Earlier | None:
-    """The newest scoring that is kept beside the one in service, and is not of a later day."""
-    found = []
+def _previous_scoring(workspace: Workspace, name: str, as_of: date) -> _PreviousScoring | None:
+    """The newest stored scoring other than the one in service and not of a later day."""
+    scorings = []
     for folder in publications(workspace).glob("p-*"):
         if folder.name == name:
             continue
         try:
             publication, _, p_fail = read_publication(workspace, folder.name)
-            found.append(_Earlier(publication, p_fail, open_snapshot(workspace.home / publication.snapshot)))
+            scorings.append(_PreviousScoring(publication, p_fail, open_snapshot(workspace.home / publication.snapshot)))
         except UserError:
             continue
-    known = [each for each in found if each.publication.as_of <= as_of]
-    return max(known, key=lambda each: each.publication.as_of, default=None)
+    earlier = [each for each in scorings if each.publication.as_of <= as_of]
+    return max(earlier, key=lambda each: each.publication.as_of, default=None)
 
 
 WIDTH, HEIGHT = 720.0, 96.0
-"""Of the plot of sales, in the units of the picture."""
+"""The size of the plot of sales, in SVG units."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One month: its place, the height of its sales, of its returns, and what it counts.
+    """The bar of one month: x, width, heights of sales and returns.
 
-    `usual` is from which height to which as many returns of its sales would be usual, None where that is not known.
+    `usual` are the heights between which returns would be usual for its sales, None where that is not known.
     """
 
     x: float
@@ -99,7 +99,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class TimelineEvent:
-    """Something that happened on a day: what kind of row, its tone (good, warn, bad), in words, and its place."""
+    """An event of a day: kind (one of `TRACKS`), tone (good, warn, bad), words, x."""
 
     on: date
     kind: str
@@ -110,13 +110,13 @@ class TimelineEvent:
 
 @dataclass(frozen=True)
 class Timeline:
-    """The months, the days, and the years' marks; `most_units` is what the highest bar stands for.
+    """Bars of months, events, x of the first month of each year; `most_units` are those of the highest bar.
 
-    `usual` are the shares of returned units between which the middle half of the category lies.
+    `usual` are the quartiles of the return rate in the category, as shares.
     """
 
     bars: tuple[Bar, ...]
-    moments: tuple[TimelineEvent, ...]
+    events: tuple[TimelineEvent, ...]
     years: tuple[tuple[float, int], ...]
     most_units: int
     usual: tuple[float, float] | None = None
@@ -126,21 +126,21 @@ RATE = "sku_return_rate_365"
 """Units returned of 1,000 sold in a year."""
 
 LEAST_COMPARED = 8
-"""Of fewer SKUs with sales nothing is said to be usual."""
+"""The least number of SKUs with sales for quartiles."""
 
 RESULTS = {"pass": "passed", "fail": "failed"}
-"""How the results of tests read."""
+"""Test results in words."""
 
 TRACKS = ("test", "certificate", "hold", "incident")
-"""The rows of moments below the months."""
+"""The rows of events below the months."""
 
 
-def usual_returns(published: OnlineStore, category: str) -> tuple[float, float] | None:
-    """The shares of returned units between which the middle half of the category's SKUs lies; None where unknown."""
-    names = published.snapshot.feature_names
+def usual_returns(store: OnlineStore, category: str) -> tuple[float, float] | None:
+    """The quartiles of the return rate of the category's SKUs, as shares of units; None where unknown."""
+    names = store.snapshot.feature_names
     if RATE not in names:
         return None
-    rates = category_rows(published, category)[:, names.index(RATE)] / 1000
+    rates = category_rows(store, category)[:, names.index(RATE)] / 1000
     known = rates[np.isfinite(rates)]
     if len(known) < LEAST_COMPARED:
         return None
@@ -149,10 +149,7 @@ def usual_returns(published: OnlineStore, category: str) -> tuple[float, float] 
 
 
 def timeline_of(dossier: Dossier, usual: tuple[float, float] | None = None) -> Timeline:
-    """The timeline of a dossier; what happened before its months is left to the tables.
-
-    `usual` are shares as `usual_returns` tells them.
-    """
+    """The timeline of a dossier, without what happened before its months; `usual` are those of `usual_returns`."""
     months = dossier.months
     step = WIDTH / max(len(months), 1)
     most = max((month.units for month in months), default=0)
@@ -166,20 +163,20 @@ def timeline_of(dossier: Dossier, usual: tuple[float, float] | None = None) -> T
     )  # fmt: skip
     start = months[0].month if months else dossier.as_of
     days = max((dossier.as_of - start).days, 1)
-    moments = tuple(
+    events = tuple(
         TimelineEvent(on, kind, tone, words, round(WIDTH * (on - start).days / days, 1))
-        for on, kind, tone, words in sorted(_happened(dossier))
+        for on, kind, tone, words in sorted(_events(dossier))
         if on >= start
     )
     years = tuple((bar.x, bar.month.month.year) for bar in bars if bar.month.month.month == 1)
-    return Timeline(bars, moments, years, most, usual)
+    return Timeline(bars, events, years, most, usual)
 
 
 def _height(units: float, most: int) -> float:
     return round(HEIGHT * units / most, 1) if most else 0.0
 
 
-def _happened(dossier: Dossier) -> Iterator[tuple[date, str, str, str]]:
+def _events(dossier: Dossier) -> Iterator[tuple[date, str, str, str]]:
     for test in dossier.tests:
         own = "" if test.independent else ", supplier-provided: not counted"
         tone = {"pass": "good", "fail": "bad"}.get(test.result, "warn") if test.independent else "warn"

@@ -15,7 +15,7 @@ from tests.serving.browser.shop import scored_shop
 from tests.serving.conftest import ROOT, serving
 
 CHROMIUM = Path("/usr/bin/chromium")
-HOLDERS: Mapping[str, tuple[str, Role]] = {
+PRINCIPALS: Mapping[str, tuple[str, Role]] = {
     "officer": ("Olga", "officer"), "second": ("Otto", "officer"), "scheduler": ("Sam", "scheduler"),
 }  # fmt: skip
 PATIENCE_MS = 15_000
@@ -37,7 +37,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     workspace = scored_shop(folder / "workspace")
     engine = open_database(f"sqlite:///{workspace.database}")
     now = datetime.now(UTC)
-    keys = {who: create_key(engine, name, role, now)[1] for who, (name, role) in HOLDERS.items()}
+    keys = {who: create_key(engine, name, role, now)[1] for who, (name, role) in PRINCIPALS.items()}
     engine.dispose()
     environment = {"BENTOML_HOME": str(folder / "bentoml"), "TOUCHSTONE_INSECURE": ""}
     with serving("serving.service:Touchstone", workspace.home, ROOT, environment) as client:

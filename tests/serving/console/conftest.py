@@ -25,7 +25,7 @@ SHOP_NOW = datetime(DAY.year, DAY.month, DAY.day, 8, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Holder:
+class KeyHolder:
     """A key's holder in these tests."""
 
     id: str
@@ -33,11 +33,11 @@ class Holder:
     role: str
 
 
-HOLDERS = {
-    f"ts_{role}_secret": Holder(f"k-{role}", name, role)
+PRINCIPALS = {
+    f"ts_{role}_secret": KeyHolder(f"k-{role}", name, role)
     for role, name in (("officer", "Olga"), ("scheduler", "Sam"), ("analyst", "Ana"), ("admin", "Ada"))
 }
-BY_ID = {holder.id: holder for holder in HOLDERS.values()}
+BY_ID = {holder.id: holder for holder in PRINCIPALS.values()}
 
 
 @pytest.fixture(scope="session")
@@ -49,39 +49,39 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.Engine]:
 
 
 @pytest.fixture(scope="session")
-def house(scored: Scored, engine: sa.Engine) -> AppContext:
+def context(scored: Scored, engine: sa.Engine) -> AppContext:
     """What the pages draw on in these tests."""
-    return house_of(scored.workspace.home, engine)
+    return context_of(scored.workspace.home, engine)
 
 
-def house_of(home: Path, engine: sa.Engine, insecure: bool = False) -> AppContext:
-    """A house over the workspace at `home`."""
+def context_of(home: Path, engine: sa.Engine, insecure: bool = False) -> AppContext:
+    """A context over the workspace at `home`."""
     settings = Settings(Workspace(home), None)
     return AppContext(
-        settings, HotReloader(settings.workspace), lambda: engine, HOLDERS.get, BY_ID.get, lambda: NOW, insecure,
+        settings, HotReloader(settings.workspace), lambda: engine, PRINCIPALS.get, BY_ID.get, lambda: NOW, insecure,
         b"a secret of tests",
     )  # fmt: skip
 
 
-def mounted(house: AppContext) -> FastAPI:
+def mounted(context: AppContext) -> FastAPI:
     """The application of the service, with the console below /ui."""
-    return web_application(lambda: house)
+    return web_application(lambda: context)
 
 
 Clients = Callable[[str], TestClient]
 
 
 @pytest.fixture
-def console(house: AppContext) -> Iterator[TestClient]:
+def console(context: AppContext) -> Iterator[TestClient]:
     """A browser that nobody has signed in with."""
-    with TestClient(mounted(house), follow_redirects=False) as client:
+    with TestClient(mounted(context), follow_redirects=False) as client:
         yield client
 
 
 @pytest.fixture
-def signed(house: AppContext) -> Clients:
+def signed(context: AppContext) -> Clients:
     """Makes browsers signed in with the role asked for."""
-    return lambda role: signed_into(house, role)
+    return lambda role: signed_into(context, role)
 
 
 @pytest.fixture
@@ -112,15 +112,15 @@ def shop_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def shop(shop_home: Path, tmp_path: Path) -> Iterator[AppContext]:
-    """A house over that marketplace in which nothing was decided yet."""
+    """A context over that marketplace in which nothing was decided yet."""
     engine = open_database(f"sqlite:///{tmp_path / 'state.db'}")
-    yield replace(house_of(shop_home, engine), now=lambda: SHOP_NOW)
+    yield replace(context_of(shop_home, engine), now=lambda: SHOP_NOW)
     engine.dispose()
 
 
-def signed_into(house: AppContext, role: str) -> TestClient:
-    """A browser signed in with the role at a house."""
-    client = TestClient(mounted(house), follow_redirects=False)
+def signed_into(context: AppContext, role: str) -> TestClient:
+    """A browser signed in with the role at a context."""
+    client = TestClient(mounted(context), follow_redirects=False)
     answer = client.post("/ui/sign-in", data={"csrf": csrf_of(client, "/ui/sign-in"), "key": f"ts_{role}_secret"})
     assert answer.status_code == 303
     return client

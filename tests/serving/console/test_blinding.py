@@ -16,8 +16,8 @@ from data.settings import Settings
 from data.workspace import Workspace
 from serving.console.blinding import blind_scores, flagged_bands
 from serving.console.context import AppContext
-from serving.console.pages.plan import TELLING
-from serving.console.pages.queue import EVIDENCE, SORTED, VIEWS
+from serving.console.pages.plan import SCORE_COLUMNS
+from serving.console.pages.queue import EVIDENCE, SORT_LABELS, VIEWS
 from serving.console.session import Person
 from serving.online.hot_reload import HotReloader
 from serving.online.store import OnlineStore, open_online_store
@@ -29,15 +29,15 @@ BANDS = ("low", "moderate", "high", "very high")
 
 
 @pytest.fixture
-def published(shop: AppContext) -> OnlineStore:
+def store(shop: AppContext) -> OnlineStore:
     """The marketplace in service."""
     return open_online_store(shop.settings.workspace)
 
 
 @pytest.fixture
-def drawn(published: OnlineStore) -> list[Entry]:
+def drawn(store: OnlineStore) -> list[Entry]:
     """The cases that were drawn, with all that the queue says of them."""
-    return published.queue.entries(np.flatnonzero(published.queue.column("drawn")))
+    return store.queue.entries(np.flatnonzero(store.queue.column("drawn")))
 
 
 def lines(client: TestClient, query: str) -> dict[str, Tag]:
@@ -54,10 +54,10 @@ def exported(client: TestClient, query: str) -> dict[str, dict[str, str]]:
 
 def queries() -> list[str]:
     """Every view in every order, every band, every kind of evidence, and a search for each case."""
-    asked = [f"view={view}&sort={sort}" for view, sort in product(VIEWS, SORTED)]
-    asked += [f"view={view}&band={band}" for view, band in product(("all", "flagged"), BANDS)]
-    asked += [f"view=all&evidence={kind}" for kind in EVIDENCE]
-    return [*asked, f"q={DRAWN_SKU}", f"view=all&q={DRAWN_SKU}"]
+    addresses = [f"view={view}&sort={sort}" for view, sort in product(VIEWS, SORT_LABELS)]
+    addresses += [f"view={view}&band={band}" for view, band in product(("all", "flagged"), BANDS)]
+    addresses += [f"view=all&evidence={kind}" for kind in EVIDENCE]
+    return [*addresses, f"q={DRAWN_SKU}", f"view=all&q={DRAWN_SKU}"]
 
 
 def give_estimate(client: TestClient, sku_id: str) -> None:
@@ -67,35 +67,35 @@ def give_estimate(client: TestClient, sku_id: str) -> None:
     assert client.post("/ui/estimate", data=sent).status_code == 303
 
 
-def test_no_list_and_no_export_tells_the_score_of_a_veiled_case(shop: AppContext, drawn: list[Entry]) -> None:
+def test_no_list_and_no_export_tells_the_score_of_a_blinded_case(shop: AppContext, drawn: list[Entry]) -> None:
     officer = signed_into(shop, "officer")
     names = {entry.sku_id for entry in drawn}
     assert DRAWN_SKU in names
     seen = 0
     for query in queries():
-        shown, kept = lines(officer, query), exported(officer, query)
+        shown, exports = lines(officer, query), exported(officer, query)
         for sku_id in names & set(shown):
             text = shown[sku_id].get_text(" ", strip=True)
             assert "your estimate first" in text, query
             assert not shown[sku_id].select(".band, .whisker, .p, input, .reason[title]"), query
             assert "%" not in text, query
-            told = kept[sku_id]
-            asked_of_score = ("rank", "band", "p_fail", "p_low", "p_high", "main_reason")
-            assert [told[name] for name in asked_of_score] == [""] * 6, query
-            assert told["own_estimate_first"] == "yes"
+            row = exports[sku_id]
+            of_score = ("rank", "band", "p_fail", "p_low", "p_high", "main_reason")
+            assert [row[name] for name in of_score] == [""] * 6, query
+            assert row["own_estimate_first"] == "yes"
             seen += 1
         assert names.isdisjoint(shown) or ("band=" not in query and "view=new" not in query), query
-    assert seen > len(SORTED)
+    assert seen > len(SORT_LABELS)
 
 
-def test_where_the_score_sorts_veiled_cases_come_last_by_name(shop: AppContext, drawn: list[Entry]) -> None:
+def test_where_the_score_sorts_blinded_cases_come_last_by_name(shop: AppContext, drawn: list[Entry]) -> None:
     names = [entry.sku_id for entry in sorted(drawn, key=lambda each: each.position)]
     for sort in ("risk", "harm"):
         last_page = lines(signed_into(shop, "officer"), f"view=all&sort={sort}&page=2")
         assert list(last_page)[-len(names) :] == names
 
 
-def test_no_page_of_a_veiled_case_tells_its_score(shop: AppContext, drawn: list[Entry]) -> None:
+def test_no_page_of_a_blinded_case_tells_its_score(shop: AppContext, drawn: list[Entry]) -> None:
     """Its own page leads to the estimate, an order of its test is not offered, and the form shows facts alone."""
     officer = signed_into(shop, "officer")
     csrf = csrf_of(officer, "/ui/")
@@ -120,7 +120,7 @@ def planned(shop: AppContext, tmp_path: Path) -> AppContext:
     """A copy of the marketplace that may be planned in."""
     shutil.copytree(shop.settings.workspace.home, tmp_path / "planned")
     return replace(shop, settings=Settings(Workspace(tmp_path / "planned"), None),
-                   desk=HotReloader(Workspace(tmp_path / "planned")))  # fmt: skip
+                   reloader=HotReloader(Workspace(tmp_path / "planned")))  # fmt: skip
 
 
 def plan_lines(client: TestClient, path: str) -> list[Tag]:
@@ -128,17 +128,17 @@ def plan_lines(client: TestClient, path: str) -> list[Tag]:
     return soup_of(client, path).select("section[aria-labelledby=tests-heading] tbody tr")
 
 
-def test_plan_round_and_export_tell_nothing_of_a_veiled_case(planned: AppContext, drawn: list[Entry]) -> None:
+def test_plan_round_and_export_tell_nothing_of_a_blinded_case(planned: AppContext, drawn: list[Entry]) -> None:
     """Neither its score nor what follows from it; after the estimate, and to a scheduler, they do."""
     scheduler, officer = signed_into(planned, "scheduler"), signed_into(planned, "officer")
     names = {entry.sku_id for entry in drawn}
 
     def hides(path: str) -> bool:
-        seen, told = plan_lines(officer, path), plan_lines(scheduler, path)
+        seen, unblinded = plan_lines(officer, path), plan_lines(scheduler, path)
         hidden = [row for row in seen if row.th is not None and row.th.text in names]
         assert seen[len(seen) - len(hidden) :] == hidden
         assert all("your estimate first" in row.text and "%" not in row.text for row in hidden)
-        assert not [row for row in told if "estimate first" in row.text]
+        assert not [row for row in unblinded if "estimate first" in row.text]
         return bool(hidden)
 
     assert hides("/ui/plan?budget_eur=20000")
@@ -147,15 +147,15 @@ def test_plan_round_and_export_tell_nothing_of_a_veiled_case(planned: AppContext
     assert hides(where)
     kept = list(csv.DictReader(io.StringIO(officer.get(f"{where}/plan.csv").text.removeprefix("\ufeff"))))
     for row in kept:
-        values = [row[name] for name in TELLING]
-        assert (values == [""] * len(TELLING)) == (row["sku_id"] in names)
+        values = [row[name] for name in SCORE_COLUMNS]
+        assert (values == [""] * len(SCORE_COLUMNS)) == (row["sku_id"] in names)
     first = next(row["sku_id"] for row in kept if row["sku_id"] in names)
     give_estimate(officer, first)
     [line] = [row for row in plan_lines(officer, where) if row.th is not None and row.th.text == first]
     assert "% predicted" in line.text
 
 
-def test_ledger_and_decisions_tell_nothing_of_a_veiled_case(shop: AppContext, drawn: list[Entry]) -> None:
+def test_ledger_and_decisions_tell_nothing_of_a_blinded_case(shop: AppContext, drawn: list[Entry]) -> None:
     """What a scheduler decided on it is there; the score it was decided on is not, nor words that may tell of it."""
     scheduler, officer = signed_into(shop, "scheduler"), signed_into(shop, "officer")
     entry = next(each for each in drawn if each.sku_id == DRAWN_SKU)
@@ -183,7 +183,7 @@ def test_ledger_and_decisions_tell_nothing_of_a_veiled_case(shop: AppContext, dr
 
 
 def test_the_ledger_can_be_read_before_anything_was_scored(shop: AppContext, tmp_path: Path) -> None:
-    empty = replace(shop, desk=HotReloader(Workspace(tmp_path / "empty")))
+    empty = replace(shop, reloader=HotReloader(Workspace(tmp_path / "empty")))
     assert soup_of(signed_into(empty, "officer"), "/ui/ledger").h1 is not None
 
 
@@ -197,10 +197,10 @@ def test_the_score_shows_to_whoever_gave_an_estimate_and_to_nobody_else(shop: Ap
 
 
 def test_the_cases_to_estimate_are_all_flagged_ones_and_as_many_others(
-    shop: AppContext, published: OnlineStore, drawn: list[Entry]
+    shop: AppContext, store: OnlineStore, drawn: list[Entry]
 ) -> None:
     officer = signed_into(shop, "officer")
-    flagged = {entry.sku_id for entry in drawn if entry.band in flagged_bands(published)}
+    flagged = {entry.sku_id for entry in drawn if entry.band in flagged_bands(store)}
     listed = list(lines(officer, "view=estimate"))
     others = len(drawn) - len(flagged)
     assert flagged <= set(listed) <= {entry.sku_id for entry in drawn}
@@ -210,12 +210,12 @@ def test_the_cases_to_estimate_are_all_flagged_ones_and_as_many_others(
     assert list(lines(officer, "view=estimate")) == [sku_id for sku_id in listed if sku_id != DRAWN_SKU]
 
 
-def test_a_draw_of_another_policy_is_drawn_anew(shop: AppContext, published: OnlineStore) -> None:
+def test_a_draw_of_another_policy_is_drawn_anew(shop: AppContext, store: OnlineStore) -> None:
     """The queue keeps the draw of the policy of its day; a later policy counts from the moment it is in force."""
-    stored = published.queue.column("drawn").copy()
-    published.queue.__dict__["_columns"] = {**published.queue.__dict__["_columns"], "drawn": ~stored}
-    older = replace(published.queue.__dict__["_content"], draw_policy="2020-01-01-00000000")
-    published.queue.__dict__["_content"] = older
-    veil = blind_scores(shop, published, Person("Olga", "officer", "k-officer"), flagged_bands(published))
-    assert veil.veiled is not None
-    assert veil.veiled.tolist() == stored.tolist()
+    stored = store.queue.column("drawn").copy()
+    store.queue.__dict__["_columns"] = {**store.queue.__dict__["_columns"], "drawn": ~stored}
+    older = replace(store.queue.__dict__["_content"], draw_policy="2020-01-01-00000000")
+    store.queue.__dict__["_content"] = older
+    veil = blind_scores(shop, store, Person("Olga", "officer", "k-officer"), flagged_bands(store))
+    assert veil.hidden is not None
+    assert veil.hidden.tolist() == stored.tolist()

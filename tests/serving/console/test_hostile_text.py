@@ -16,18 +16,19 @@ from data.database.audit_log import AuditEvent, record_event
 from data.database.connection import open_database
 from data.workspace import Workspace
 from serving.api.allocate import Planner, draw_round
-from serving.console.case import case_view, decisions_of, policy_today
+from serving.console.case import case_view, current_policy, decisions_of
 from serving.console.session import Person
-from serving.decisions.appeals import answer_appeal, file_appeal
+from serving.decisions.appeals import AppealAnswer, answer_appeal, file_appeal
 from serving.decisions.assignment_and_labels import assign
-from serving.decisions.rules import Officer, Proposal
+from serving.decisions.records import SkuKey
+from serving.decisions.rules import Officer, Proposal, Signature
 from serving.dossiers.reader import Dossiers
 from serving.dossiers.records import Dossier, ReviewQuote
 from serving.online.store import open_online_store
 from serving.review_queue.reader import Entry, Queue
 from tests.features.catalogues import DAY
 from tests.serving.conftest import scored_workspace
-from tests.serving.console.conftest import NOW, Clients, Holder, csrf_of, house_of, mounted
+from tests.serving.console.conftest import NOW, Clients, KeyHolder, context_of, csrf_of, mounted
 from tests.serving.console.pages.test_decision import FAILED
 from tests.serving.console.routes import NO_PAGE, page_routes
 
@@ -99,21 +100,21 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 def written(planned: tuple[Path, str], hostile: str, tmp_path: Path) -> Iterator[tuple[TestClient, dict[str, str]]]:
     """A browser signed in by an officer of that name, and what fills addresses; officers wrote it wherever they can."""
     engine = open_database(f"sqlite:///{tmp_path / 'state.db'}")
-    named = Holder("k-hostile", hostile, "admin")
-    house = replace(house_of(planned[0], engine), holder_of=lambda _: named, holder_by_id=lambda _: named)
+    named = KeyHolder("k-hostile", hostile, "admin")
+    context = replace(context_of(planned[0], engine), principal_of=lambda _: named, principal_by_id=lambda _: named)
     olga, author, third = (Officer(name, "admin", f"k-{name}") for name in ("Olga", hostile, f"{hostile} too"))
-    words, decisions, policy = f"{hostile} and so on", decisions_of(house), policy_today(house)
-    file = case_view(house, Person("Olga", "admin", "k-Olga"), *FAILED).file
+    words, decisions, policy = f"{hostile} and so on", decisions_of(context), current_policy(context)
+    file = case_view(context, Person("Olga", "admin", "k-Olga"), *FAILED).file
     removal = decisions.propose(Proposal("remove", "failed_independent_test", words), olga, file, NOW)
     removal = decisions.approve(removal.decision_id, author, NOW, words)
     decisions.propose(Proposal("pause", "serious_hazard_reported", words), author, file, NOW)
     for outcome in ("upheld", None):
-        appeal = file_appeal(engine, removal, Officer("Tom", "officer", "k-tom"), (words, NOW), policy)
+        appeal = file_appeal(engine, removal, words, Signature(Officer("Tom", "officer", "k-tom"), NOW), policy)
         if outcome:
-            answer_appeal(engine, appeal.appeal_id, third, (outcome, words, NOW), policy)
-    assign(engine, FAILED, hostile, author, NOW)
+            answer_appeal(engine, appeal.appeal_id, AppealAnswer(outcome, words), Signature(third, NOW), policy)
+    assign(engine, SkuKey(*FAILED), hostile, author, NOW)
     record_event(engine, AuditEvent(hostile, hostile, hostile, {hostile: [hostile]}), NOW)
-    with TestClient(mounted(house)) as client:
+    with TestClient(mounted(context)) as client:
         client.post("/ui/sign-in", data={"csrf": csrf_of(client, "/ui/sign-in"), "key": "any"})
         yield client, {"decision_id": removal.decision_id, "round_id": planned[1], "sku_id:path": FAILED[0],
                        "market": FAILED[1], "path:path": "nowhere"}  # fmt: skip

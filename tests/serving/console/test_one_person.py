@@ -18,14 +18,16 @@ FORM = f"/ui/decide?market=EU&sku_id={FAILED_SKU}"
 def keyed(shop: AppContext) -> AppContext:
     """The marketplace with its own keys: two of Olga's, one of Otto's."""
     return replace(
-        shop, holder_of=lambda text: key_of(shop.engine, text), holder_by_id=lambda id_: key_by_id(shop.engine, id_)
+        shop,
+        principal_of=lambda text: key_of(shop.engine, text),
+        principal_by_id=lambda id_: key_by_id(shop.engine, id_),
     )
 
 
-def signed_in(house: AppContext, name: str, person: str | None) -> TestClient:
+def signed_in(context: AppContext, name: str, person: str | None) -> TestClient:
     """A browser signed in with a new officer's key."""
-    _, secret = create_key(house.engine, name, "officer", SHOP_NOW, person=person)
-    client = TestClient(mounted(house), follow_redirects=False)
+    _, secret = create_key(context.engine, name, "officer", SHOP_NOW, person=person)
+    client = TestClient(mounted(context), follow_redirects=False)
     form = {"csrf": csrf_of(client, "/ui/sign-in"), "key": secret}
     assert client.post("/ui/sign-in", data=form).status_code == 303
     return client

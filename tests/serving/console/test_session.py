@@ -17,7 +17,7 @@ from serving.auth.middleware import Gate
 from serving.auth.rate_limit import access_policy_in_force
 from serving.console.context import AppContext
 from serving.console.session import COOKIE
-from tests.serving.console.conftest import BY_ID, HOLDERS, NOW, Clients, Holder, csrf_of, mounted, soup_of
+from tests.serving.console.conftest import BY_ID, NOW, PRINCIPALS, Clients, KeyHolder, csrf_of, mounted, soup_of
 
 
 def test_without_a_session_every_page_leads_to_the_sign_in_and_back(console: TestClient) -> None:
@@ -74,36 +74,38 @@ def test_a_form_of_another_session_or_none_is_refused(signed: Clients) -> None:
     assert officer.get("/ui/").status_code == 303
 
 
-def test_a_revoked_key_ends_its_sessions_at_once(house: AppContext, tmp_path: Path) -> None:
+def test_a_revoked_key_ends_its_sessions_at_once(context: AppContext, tmp_path: Path) -> None:
     """At the next request; the page after it knows nobody, and forms of the old session are no longer believed."""
     engine = open_database(f"sqlite:///{tmp_path / 'keys.db'}")
     key, secret = create_key(engine, "Olga", "officer", NOW)
-    own = replace(house, holder_of=lambda text: key_of(engine, text), holder_by_id=lambda id_: key_by_id(engine, id_))
+    own = replace(
+        context, principal_of=lambda text: key_of(engine, text), principal_by_id=lambda id_: key_by_id(engine, id_)
+    )
     with TestClient(mounted(own), follow_redirects=False) as client:
         client.post("/ui/sign-in", data={"csrf": csrf_of(client, "/ui/sign-in"), "key": secret})
         assert client.get("/ui/").status_code == 200
         revoke_key(engine, key.id, NOW)
         assert client.get("/ui/").status_code == 303
         assert "Olga" not in client.get("/ui/sign-in").text
-        again = TestClient(mounted(replace(own, holder_of=lambda _: key)), follow_redirects=False)
+        again = TestClient(mounted(replace(own, principal_of=lambda _: key)), follow_redirects=False)
         assert again.post("/ui/sign-in", data={"csrf": csrf_of(again, "/ui/sign-in"), "key": secret}).status_code == 403
         assert client.get("/ui/").status_code == 303
     engine.dispose()
 
 
 @pytest.mark.parametrize("changed", ["person", "role"])
-def test_a_session_is_of_the_key_as_it_was(house: AppContext, changed: str) -> None:
+def test_a_session_is_of_the_key_as_it_was(context: AppContext, changed: str) -> None:
     """A key that means something else now is another key."""
-    now = Holder(**{**asdict(HOLDERS["ts_officer_secret"]), changed: "admin"})
-    with TestClient(mounted(replace(house, holder_by_id=lambda _: now)), follow_redirects=False) as client:
+    now = KeyHolder(**{**asdict(PRINCIPALS["ts_officer_secret"]), changed: "admin"})
+    with TestClient(mounted(replace(context, principal_by_id=lambda _: now)), follow_redirects=False) as client:
         client.post("/ui/sign-in", data={"csrf": csrf_of(client, "/ui/sign-in"), "key": "ts_officer_secret"})
         assert client.get("/ui/").status_code == 303
 
 
-def test_a_session_ends_after_a_working_day_and_when_left_alone(house: AppContext) -> None:
+def test_a_session_ends_after_a_working_day_and_when_left_alone(context: AppContext) -> None:
     """Ten hours after the sign-in however busy it was; two hours after the last page."""
     clock = [NOW]
-    with TestClient(mounted(replace(house, now=lambda: clock[0])), follow_redirects=False) as client:
+    with TestClient(mounted(replace(context, now=lambda: clock[0])), follow_redirects=False) as client:
 
         def sign_in() -> None:
             form = {"csrf": csrf_of(client, "/ui/sign-in"), "key": "ts_officer_secret"}
@@ -119,16 +121,16 @@ def test_a_session_ends_after_a_working_day_and_when_left_alone(house: AppContex
         assert (after(119), after(119), after(120)) == (200, 200, 303)
 
 
-def test_without_the_database_nobody_is_believed(house: AppContext) -> None:
+def test_without_the_database_nobody_is_believed(context: AppContext) -> None:
     """Keys cannot be checked, so pages say that, and open nothing."""
     there = [True]
 
-    def asked(key_id: str) -> Holder | None:
+    def principal_by_id(key_id: str) -> KeyHolder | None:
         if not there[0]:
             raise UnavailableError("The database cannot be used: gone. Nothing was written; try again.")
         return BY_ID.get(key_id)
 
-    with TestClient(mounted(replace(house, holder_by_id=asked)), follow_redirects=False) as client:
+    with TestClient(mounted(replace(context, principal_by_id=principal_by_id)), follow_redirects=False) as client:
         form = {"csrf": csrf_of(client, "/ui/sign-in"), "key": "ts_officer_secret"}
         assert client.post("/ui/sign-in", data=form).status_code == 303
         there[0] = False
@@ -138,9 +140,9 @@ def test_without_the_database_nobody_is_believed(house: AppContext) -> None:
             assert "The database cannot be used" in answer.text
 
 
-def test_every_answer_forbids_inline_scripts_and_framing(house: AppContext, engine: sa.Engine) -> None:
+def test_every_answer_forbids_inline_scripts_and_framing(context: AppContext, engine: sa.Engine) -> None:
     policy = access_policy_in_force(NOW.date())
-    client = TestClient(Gate(mounted(house), KeyRing(lambda: engine, policy), policy, False, address_of))
+    client = TestClient(Gate(mounted(context), KeyRing(lambda: engine, policy), policy, False, address_of))
     for path in ("/ui/", "/ui/sign-in", "/ui/nothing", "/ui/static/console.css"):
         headers = client.get(path).headers
         assert headers["cache-control"] == ("private, max-age=3600" if "static" in path else "no-store")
@@ -152,11 +154,11 @@ def test_every_answer_forbids_inline_scripts_and_framing(house: AppContext, engi
 
 
 def test_behind_a_proxy_every_link_form_redirection_and_cookie_has_its_prefix(
-    house: AppContext, engine: sa.Engine
+    context: AppContext, engine: sa.Engine
 ) -> None:
     """From the redirection to the sign-in page to the queue and its error pages, with what the proxy takes off."""
     policy = access_policy_in_force(NOW.date())
-    gate = Gate(mounted(house), KeyRing(lambda: engine, policy), policy, False, address_of)
+    gate = Gate(mounted(context), KeyRing(lambda: engine, policy), policy, False, address_of)
     client = TestClient(gate, headers={"x-forwarded-prefix": "/shop/risk"}, follow_redirects=False)
     assert client.get("/ui").headers["location"] == "/shop/risk/ui/"
     led = client.get("/ui/plan")
@@ -183,8 +185,8 @@ def test_an_unknown_address_gets_a_page_that_leads_back(officer: TestClient) -> 
     assert "There is no page at this address." in answer.text
 
 
-def test_without_keys_everybody_on_this_machine_is_let_in_and_told(house: AppContext) -> None:
-    with TestClient(mounted(replace(house, insecure=True))) as client:
+def test_without_keys_everybody_on_this_machine_is_let_in_and_told(context: AppContext) -> None:
+    with TestClient(mounted(replace(context, insecure=True))) as client:
         assert "No keys are asked for." in soup_of(client, "/ui/").get_text()
-    with TestClient(mounted(replace(house, insecure=True)), client=("10.0.0.7", 4711)) as client:
+    with TestClient(mounted(replace(context, insecure=True)), client=("10.0.0.7", 4711)) as client:
         assert "Sign in" in client.get("/ui/").text

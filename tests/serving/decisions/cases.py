@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from data.database.audit_log import Versions
-from serving.decisions.blind_assessment import Case, drawn_for_estimate
+from serving.decisions.blind_assessment import Case, draw_for_estimate
 from serving.decisions.policy import decision_policy_in_force
 from serving.decisions.records import (
     CaseFile,
@@ -42,12 +42,12 @@ ORDER = Fact("authority_order", date(2026, 6, 30), "The market authority holds t
 def case(drawn: bool = False) -> Case:
     """The first case that was, or was not, drawn for an own estimate."""
     every = (Case(f"K-{number}", "EU", DAY) for number in range(10_000))
-    return next(each for each in every if drawn_for_estimate(each, POLICY).drawn == drawn)
+    return next(each for each in every if draw_for_estimate(each, POLICY).drawn == drawn)
 
 
-def file(*facts: Fact, drawn: bool = False, asked: str = "test") -> CaseFile:
+def file(*facts: Fact, drawn: bool = False, band_action: str = "test") -> CaseFile:
     """A case file with these facts."""
-    scored = ScoreAtDecision(0.41, "high", asked, Versions("m-1", "f-1"))
+    scored = ScoreAtDecision(0.41, "high", band_action, Versions("m-1", "f-1"))
     reasons = (ContextReason("supplier_fails", 0.7, "Its supplier failed 3 of 4 tests."),)
     shown = DecisionContext(
         0.31, 0.52, reasons, context_grounds(facts), ListingSummary("USB charger", "mains_chargers", date(2025, 3, 1))

@@ -11,9 +11,9 @@ from sqlalchemy.pool import StaticPool
 
 from data.database.schema import METADATA
 from data.errors import UserError
-from serving.decisions.appeals import answer_appeal, appeals, file_appeal
+from serving.decisions.appeals import AppealAnswer, answer_appeal, appeals, file_appeal
 from serving.decisions.records import IN_FORCE, REVERSED
-from serving.decisions.rules import Officer
+from serving.decisions.rules import Officer, Signature
 from serving.decisions.store import Decisions
 from tests.serving.decisions.cases import ANNA, BERND, FAILED, NOON, ORDER, POLICY, file, proposal
 
@@ -81,7 +81,7 @@ class SeveralPeople(RuleBasedStateMachine):
         if self.restricted:
             chosen = self.decisions.decision(data.draw(st.sampled_from(sorted(self.restricted))))
             try:
-                taken = file_appeal(self.engine, chosen, who[1], (WORDS, self._now()), POLICY)
+                taken = file_appeal(self.engine, chosen, WORDS, Signature(who[1], self._now()), POLICY)
             except UserError:
                 return
             self.took_in[taken.appeal_id] = who[0]
@@ -92,10 +92,12 @@ class SeveralPeople(RuleBasedStateMachine):
         if self.took_in:
             chosen = data.draw(st.sampled_from(sorted(self.took_in)))
             try:
-                told = answer_appeal(self.engine, chosen, who[1], ("reversed", WORDS, self._now()), POLICY)
+                answered = answer_appeal(
+                    self.engine, chosen, AppealAnswer("reversed", WORDS), Signature(who[1], self._now()), POLICY
+                )
             except UserError:
                 return
-            self.lifted[told.decision_id] = (self.took_in[chosen], who[0])
+            self.lifted[answered.decision_id] = (self.took_in[chosen], who[0])
 
     @invariant()
     def nobody_restricts_alone(self) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.decisions.legal_grounds import fact_policy_in_force, grounds_in_force, open_notices
+from serving.decisions.legal_grounds import ground_policy_in_force, grounds_in_force, open_notices
 from serving.dossiers.records import Certificate, Dossier, DossierListing, Hold, Incident, LabTest
 
 DAY = date(2026, 7, 1)
@@ -43,9 +43,9 @@ def dossier(
     return Dossier(DAY, LISTING, tests, certificates, holds, (), (), (), (), ())
 
 
-def kinds(told: Dossier) -> list[str]:
+def kinds(dossier: Dossier) -> list[str]:
     """What stands."""
-    return [fact.kind for fact in grounds_in_force(told, DAY)]
+    return [fact.kind for fact in grounds_in_force(dossier, DAY)]
 
 
 def test_each_kind_of_fact_is_a_sentence_with_its_row() -> None:
@@ -110,6 +110,6 @@ def test_a_notice_sets_a_deadline_for_the_policys_days_and_never_again(ages: lis
     notices = tuple(
         Incident(f"I-{age}", "K-1", "EU", DAY - timedelta(age), DAY - timedelta(age), "shock", 1) for age in ages
     )
-    told, days = replace(dossier(), incidents=notices), fact_policy_in_force(DAY).notice_days
+    told, days = replace(dossier(), incidents=notices), ground_policy_in_force(DAY).notice_days
     assert open_notices(told, DAY) == tuple(sorted((DAY - timedelta(age) for age in ages if age <= days), reverse=True))
     assert set(open_notices(told, DAY + timedelta(later))) <= set(open_notices(told, DAY))

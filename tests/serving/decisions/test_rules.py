@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from data.errors import UserError
 from data.policy import POLICY_FOLDER
-from serving.decisions.blind_assessment import Case, drawn_for_estimate
-from serving.decisions.deadlines import due, months_after, working_day_after
+from serving.decisions.blind_assessment import Case, draw_for_estimate
+from serving.decisions.deadlines import add_months, add_working_days, first_deadline
 from serving.decisions.policy import decision_policy_in_force
-from serving.decisions.rules import Officer, agreement, check_proposal, missing_fact
+from serving.decisions.rules import Officer, agreement, check_proposal, missing_ground
 from tests.serving.decisions.cases import ANNA, DAY, DENIED, FAILED, ORDER, POLICY, SCHEDULER, Fact, proposal
 
 FACTS = st.sampled_from([FAILED, DENIED, ORDER])
@@ -42,7 +42,7 @@ def test_the_form_and_the_function_agree_on_what_is_missing(facts: list[Fact], d
             outcomes.append(check_proposal(proposal(disposition, code), ANNA, facts, POLICY) is not None)
         except UserError:
             outcomes.append(False)
-    assert any(outcomes) == (missing_fact(kind, facts) is None)
+    assert any(outcomes) == (missing_ground(kind, facts) is None)
 
 
 def test_the_missing_fact_is_named() -> None:
@@ -65,15 +65,15 @@ def test_the_reason_has_to_fit_the_fact() -> None:
         check_proposal(proposal("remove", "authority_order"), ANNA, [FAILED], POLICY)
 
 
-@pytest.mark.parametrize(("disposition", "officer", "told"), [
+@pytest.mark.parametrize(("disposition", "officer", "message"), [
     ("remove", SCHEDULER, "for the role officer or admin; Sam signed in as scheduler"),
     ("order_test", Officer("Ann", "analyst", "k-9"), "Ann signed in as analyst"),
     ("burn", ANNA, "no decision 'burn'"),
 ])  # fmt: skip
-def test_who_may_not_is_told_who_may(disposition: str, officer: Officer, told: str) -> None:
+def test_who_may_not_is_told_who_may(disposition: str, officer: Officer, message: str) -> None:
     code = "score_high"
     explained = proposal("order_test", code)
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=message):
         check_proposal(type(explained)(disposition, code, explained.explanation), officer, [FAILED], POLICY)
 
 
@@ -103,33 +103,33 @@ def test_agreement_follows_strength() -> None:
 @given(day=DAYS, days=st.integers(1, 10))
 def test_working_days_are_counted_one_by_one(day: date, days: int) -> None:
     """The day found is a working day, and so many working days lie after the first."""
-    found = working_day_after(day, days, POLICY.clocks.holidays)
+    found = add_working_days(day, days, POLICY.deadlines.holidays)
     between = [date.fromordinal(n) for n in range(day.toordinal() + 1, found.toordinal() + 1)]
-    open_days = [d for d in between if d.weekday() < 5 and d not in POLICY.clocks.holidays]
+    open_days = [d for d in between if d.weekday() < 5 and d not in POLICY.deadlines.holidays]
     assert len(open_days) == days
     assert open_days[-1] == found
 
 
 def test_an_order_on_a_friday_is_due_on_tuesday() -> None:
-    assert working_day_after(date(2026, 7, 3), 2) == date(2026, 7, 7)
+    assert add_working_days(date(2026, 7, 3), 2) == date(2026, 7, 7)
 
 
 def test_the_first_deadline_that_runs_is_told_and_a_decision_stops_it() -> None:
     """Two working days for an order, three for a notice; what was known before the decision is answered."""
-    running = due([ORDER, FAILED], [date(2026, 6, 26)], POLICY.clocks, None)
+    running = first_deadline([ORDER, FAILED], [date(2026, 6, 26)], POLICY.deadlines, None)
     assert running is not None
     assert running.on == date(2026, 7, 1)
     assert "Notice of a danger known since 2026-06-26: 3 working days" in running.why
-    later = due([ORDER], [date(2026, 6, 26)], POLICY.clocks, date(2026, 6, 29))
+    later = first_deadline([ORDER], [date(2026, 6, 26)], POLICY.deadlines, date(2026, 6, 29))
     assert later is not None
     assert later.on == date(2026, 7, 2)
-    assert due([ORDER], [], POLICY.clocks, DAY) is None
-    assert due([FAILED], [], POLICY.clocks, None) is None
+    assert first_deadline([ORDER], [], POLICY.deadlines, DAY) is None
+    assert first_deadline([FAILED], [], POLICY.deadlines, None) is None
 
 
 @given(day=DAYS, months=st.integers(0, 30))
 def test_months_later_is_never_a_month_too_far(day: date, months: int) -> None:
-    later = months_after(day, months)
+    later = add_months(day, months)
     assert (later.year - day.year) * 12 + later.month - day.month == months
     assert later.day <= day.day
 
@@ -137,13 +137,13 @@ def test_months_later_is_never_a_month_too_far(day: date, months: int) -> None:
 def test_one_case_in_ten_is_drawn_and_always_the_same() -> None:
     """The share is the policy's, within four standard errors; asking again changes nothing."""
     every = [Case(f"K-{n}", market, DAY) for n in range(2_000) for market in ("EU", "US")]
-    drawn = [drawn_for_estimate(each, POLICY) for each in every]
+    drawn = [draw_for_estimate(each, POLICY) for each in every]
     assert {each.probability for each in drawn} == {0.10}
     assert abs(sum(each.drawn for each in drawn) - 400) < 4 * (4000 * 0.1 * 0.9) ** 0.5
-    assert drawn == [drawn_for_estimate(each, POLICY) for each in every]
+    assert drawn == [draw_for_estimate(each, POLICY) for each in every]
 
 
-@pytest.mark.parametrize(("before", "after", "told"), [
+@pytest.mark.parametrize(("before", "after", "message"), [
     ('four_eyes = true\nneeds_fact = true', 'needs_fact = true', "needs a fact, four eyes and a statement"),
     ("pause_days = 7", "pause_days = 30", r"limits\.pause_days is 30; it must be a whole number from 1 to 7"),
     ("months = 6", "months = 3", r"appeals\.months is 3; it must be a whole number from 6"),
@@ -151,11 +151,11 @@ def test_one_case_in_ten_is_drawn_and_always_the_same() -> None:
     ('codes = ["score_high"', 'codes = ["gut_feeling"', "'order_test' names .*gut_feeling"),
     ("[clocks]", "[watches]", "clocks is missing; it must be a table with"),
 ])  # fmt: skip
-def test_a_policy_that_allows_too_much_is_refused(tmp_path: Path, before: str, after: str, told: str) -> None:
+def test_a_policy_that_allows_too_much_is_refused(tmp_path: Path, before: str, after: str, message: str) -> None:
     """No edit of the file makes one pair of eyes, or a score, enough."""
     text = (POLICY_FOLDER / "decisions" / "2026-01-01.toml").read_text(encoding="utf-8")
     assert before in text
     (tmp_path / "decisions").mkdir()
     (tmp_path / "decisions" / "2026-01-01.toml").write_text(text.replace(before, after), encoding="utf-8")
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=message):
         decision_policy_in_force(DAY, tmp_path)

@@ -11,17 +11,18 @@ import sqlalchemy as sa
 from data.database.audit_log import audit_rows, verify_chain
 from data.errors import UserError
 from serving.decisions.appeals import (
-    Overturned,
+    AppealAnswer,
+    OverturnedCount,
     answer_appeal,
+    answer_due_on,
     appeals,
+    count_overturned,
     file_appeal,
-    last_day_to_answer,
-    overturned,
 )
 from serving.decisions.assignment_and_labels import assign, owner_of, owners
-from serving.decisions.blind_assessment import estimate_is_due, give_estimate
-from serving.decisions.records import Decision
-from serving.decisions.rules import Officer, Proposal
+from serving.decisions.blind_assessment import estimate_is_due, record_estimate
+from serving.decisions.records import Decision, SkuKey
+from serving.decisions.rules import Officer, Proposal, Signature
 from serving.decisions.store import Decisions
 from tests.serving.decisions.cases import ANNA, BERND, FAILED, NOON, POLICY, SCHEDULER, case, file, proposal
 
@@ -46,10 +47,10 @@ def test_a_test_is_ordered_at_once_and_stands_in_the_ledger(decisions: Decisions
     )  # fmt: skip
     assert decisions.of_sku(decision.sku_id, "EU") == decisions.in_force() == [decision]
     [row] = audit_rows(state, decision.subject)
-    told = json.loads(row.content)
+    content = json.loads(row.content)
     assert (row.actor, row.action, row.model_version, row.policy_version) == ("Sam", "decide", "m-1", POLICY.version)
-    assert (told["p_fail"], told["band"], told["package"], told["cost_eur"]) == (0.41, "high", "Charger set", 450.0)
-    assert told["own_estimate"] == {"drawn": False, "probability": 0.1, "estimate": None}
+    assert [content[name] for name in ("p_fail", "band", "package", "cost_eur")] == [0.41, "high", "Charger set", 450.0]
+    assert content["own_estimate"] == {"drawn": False, "probability": 0.1, "estimate": None}
     assert decision.decision_id == f"d-{row.hash[:12]}"
 
 
@@ -74,7 +75,7 @@ def test_a_pause_ends_after_seven_days(decisions: Decisions) -> None:
     assert approved.ends_on == last.isoformat()
     assert decisions.in_force(last) == [approved]
     assert decisions.in_force(last + timedelta(days=1)) == []
-    assert decisions.tally() == {("in_force", "harder"): 1}
+    assert decisions.count_by_state() == {("in_force", "harder"): 1}
 
 
 def test_a_role_that_may_not_decide_may_not_approve(decisions: Decisions) -> None:
@@ -98,20 +99,20 @@ def test_a_proposal_is_settled_once(decisions: Decisions, state: sa.Engine) -> N
 def test_two_approvers_at_once_make_one_approval(decisions: Decisions, state: sa.Engine) -> None:
     """One is told that nothing waits."""
     proposed = decisions.propose(proposal("remove"), ANNA, file(FAILED), NOON)
-    told: list[str] = []
+    outcomes: list[str] = []
 
     def approve(officer: Officer) -> None:
         try:
-            told.append(decisions.approve(proposed.decision_id, officer, NOON).state)
+            outcomes.append(decisions.approve(proposed.decision_id, officer, NOON).state)
         except UserError as refusal:
-            told.append(str(refusal))
+            outcomes.append(str(refusal))
 
     workers = [threading.Thread(target=approve, args=(each,)) for each in (BERND, CLARA)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    assert sorted(each.endswith("nothing waits for approval.") for each in told) == [False, True]
+    assert sorted(each.endswith("nothing waits for approval.") for each in outcomes) == [False, True]
     assert [row.action for row in audit_rows(state, proposed.subject)] == ["propose", "approve"]
 
 
@@ -119,17 +120,17 @@ def test_two_approvers_at_once_make_one_approval(decisions: Decisions, state: sa
 def test_the_same_form_sent_twice_at_once_is_one_decision(decisions: Decisions, package: str | None) -> None:
     """A double click orders one test."""
     once = replace(proposal("order_test"), package=package, form_token="t-1")  # noqa: S106 - no secret
-    told: list[Decision] = []
+    stored: list[Decision] = []
     workers = [
-        threading.Thread(target=lambda: told.append(decisions.propose(once, ANNA, file(), NOON))) for _ in range(4)
+        threading.Thread(target=lambda: stored.append(decisions.propose(once, ANNA, file(), NOON))) for _ in range(4)
     ]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    assert len(told) == 4
-    assert len({each.decision_id for each in told}) == 1
-    assert decisions.in_force() == told[:1]
+    assert len(stored) == 4
+    assert len({each.decision_id for each in stored}) == 1
+    assert decisions.in_force() == stored[:1]
 
 
 def test_a_refused_proposal_leaves_no_trace(decisions: Decisions, state: sa.Engine) -> None:
@@ -147,15 +148,15 @@ def test_a_drawn_case_is_decided_after_the_own_estimate(decisions: Decisions, st
     with pytest.raises(UserError, match="drawn for an own estimate"):
         decisions.propose(proposal("order_test"), ANNA, file(drawn=True), NOON)
     with pytest.raises(UserError, match="between 0 and 100 percent"):
-        give_estimate(state, drawn, ANNA, (1.2, NOON), POLICY)
-    assert give_estimate(state, drawn, ANNA, (0.25, NOON), POLICY) == 0.25
-    assert give_estimate(state, drawn, ANNA, (0.99, NOON), POLICY) == 0.25
+        record_estimate(state, drawn, 1.2, Signature(ANNA, NOON), POLICY)
+    assert record_estimate(state, drawn, 0.25, Signature(ANNA, NOON), POLICY) == 0.25
+    assert record_estimate(state, drawn, 0.99, Signature(ANNA, NOON), POLICY) == 0.25
     assert not estimate_is_due(state, drawn, ANNA.key_id, POLICY)
     assert estimate_is_due(state, drawn, BERND.key_id, POLICY)
     decisions.propose(proposal("order_test"), ANNA, file(drawn=True), NOON)
-    told = [json.loads(row.content) for row in audit_rows(state, drawn.subject)]
-    assert (told[0]["estimate"], told[0]["draw_probability"]) == (0.25, 0.1)
-    assert told[1]["own_estimate"] == {"drawn": True, "probability": 0.1, "estimate": 0.25}
+    contents = [json.loads(row.content) for row in audit_rows(state, drawn.subject)]
+    assert (contents[0]["estimate"], contents[0]["draw_probability"]) == (0.25, 0.1)
+    assert contents[1]["own_estimate"] == {"drawn": True, "probability": 0.1, "estimate": 0.25}
 
 
 def test_a_scheduler_orders_the_test_of_a_drawn_case_without_an_estimate(
@@ -181,10 +182,10 @@ def test_a_test_is_ordered_once_until_its_report_is_in(decisions: Decisions, sta
     said = r"Charger set is ordered already for K-\d+ in EU, by Anna on 2026-07-01 \(d-"
     for sampled in ({}, {"Charger set": before}, {"XRF screen": since}):
         with pytest.raises(UserError, match=said):
-            decisions.propose(SET, SCHEDULER, replace(file(), sampled=sampled), later)
+            decisions.propose(SET, SCHEDULER, replace(file(), newest_samples=sampled), later)
     assert len(list(audit_rows(state, file().case.subject))) == 1
     decisions.propose(replace(SET, package="XRF screen"), SCHEDULER, file(), later)
-    again = decisions.propose(SET, SCHEDULER, replace(file(), sampled={"Charger set": since}), later)
+    again = decisions.propose(SET, SCHEDULER, replace(file(), newest_samples={"Charger set": since}), later)
     assert again.package == "Charger set"
 
 
@@ -198,37 +199,37 @@ def test_an_order_without_a_report_is_lost_after_the_policys_days(decisions: Dec
 
 def test_of_orders_at_once_one_stands(decisions: Decisions) -> None:
     """Each with a form of its own."""
-    told: list[bool] = []
+    accepted: list[bool] = []
 
     def order(number: int) -> None:
         try:
             decisions.propose(replace(SET, form_token=f"t-{number}"), ANNA, file(), NOON)
-            told.append(True)
+            accepted.append(True)
         except UserError:
-            told.append(False)
+            accepted.append(False)
 
     workers = [threading.Thread(target=order, args=(number,)) for number in range(4)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    assert sorted(told) == [False, False, False, True]
+    assert sorted(accepted) == [False, False, False, True]
 
 
 def test_an_appeal_is_answered_by_somebody_new(decisions: Decisions, state: sa.Engine) -> None:
     """Neither who proposed nor who approved; a reversed decision is in force no more."""
     decision = removed(decisions)
-    appeal = file_appeal(state, decision, DORA, ("The sample was of the old batch.", NOON), POLICY)
-    for partial, told in ((ANNA, "took part in"), (BERND, "took part in"), (DORA, "took the appeal in")):
-        with pytest.raises(UserError, match=told):
-            answer_appeal(state, appeal.appeal_id, partial, ("reversed", NOTE, NOON), POLICY)
+    appeal = file_appeal(state, decision, "The sample was of the old batch.", Signature(DORA, NOON), POLICY)
+    for partial, message in ((ANNA, "took part in"), (BERND, "took part in"), (DORA, "took the appeal in")):
+        with pytest.raises(UserError, match=message):
+            answer_appeal(state, appeal.appeal_id, AppealAnswer("reversed", NOTE), Signature(partial, NOON), POLICY)
     with pytest.raises(UserError, match="not 'ignored'"):
-        answer_appeal(state, appeal.appeal_id, CLARA, ("ignored", NOTE, NOON), POLICY)
-    answered = answer_appeal(state, appeal.appeal_id, CLARA, ("reversed", NOTE, NOON), POLICY)
+        answer_appeal(state, appeal.appeal_id, AppealAnswer("ignored", NOTE), Signature(CLARA, NOON), POLICY)
+    answered = answer_appeal(state, appeal.appeal_id, AppealAnswer("reversed", NOTE), Signature(CLARA, NOON), POLICY)
     assert appeals(state, decision.decision_id) == [answered]
     assert decisions.decision(decision.decision_id).state == "reversed"
     with pytest.raises(UserError, match="was reversed before"):
-        answer_appeal(state, appeal.appeal_id, CLARA, ("upheld", NOTE, NOON), POLICY)
+        answer_appeal(state, appeal.appeal_id, AppealAnswer("upheld", NOTE), Signature(CLARA, NOON), POLICY)
 
 
 def test_an_appeal_has_a_day_to_be_answered_by_and_overturns_are_counted(
@@ -237,31 +238,31 @@ def test_an_appeal_has_a_day_to_be_answered_by_and_overturns_are_counted(
     """Ten working days; by the reason of the decision."""
     decision = removed(decisions)
     for outcome in ("upheld", "reversed"):
-        appeal = file_appeal(state, decision, DORA, ("The sample was of the old batch.", NOON), POLICY)
-        assert last_day_to_answer(appeal, POLICY) == date(2026, 7, 15)
-        answer_appeal(state, appeal.appeal_id, CLARA, (outcome, NOTE, NOON), POLICY)
-    told = overturned(appeals(state), decisions.by_ids([decision.decision_id]))
-    assert told == [Overturned("failed_independent_test", 2, 0, 1)]
+        appeal = file_appeal(state, decision, "The sample was of the old batch.", Signature(DORA, NOON), POLICY)
+        assert answer_due_on(appeal, POLICY) == date(2026, 7, 15)
+        answer_appeal(state, appeal.appeal_id, AppealAnswer(outcome, NOTE), Signature(CLARA, NOON), POLICY)
+    counts = count_overturned(appeals(state), decisions.by_ids([decision.decision_id]))
+    assert counts == [OverturnedCount("failed_independent_test", 2, 0, 1)]
 
 
 def test_a_decision_keeps_what_was_shown(decisions: Decisions, state: sa.Engine) -> None:
     """Score, reasons, facts and offer, in the record and under the ledger's hash."""
     on = file(FAILED)
     decision = decisions.propose(proposal("remove"), ANNA, on, NOON)
-    assert decision.before_them == on.shown
+    assert decision.decision_context == on.context
     [row] = audit_rows(state, decision.subject)
-    assert on.shown is not None
-    assert json.loads(row.content)["shown"] == on.shown.told()
-    assert decisions.propose(proposal("order_test"), ANNA, replace(on, shown=None), NOON).before_them is None
+    assert on.context is not None
+    assert json.loads(row.content)["shown"] == on.context.to_json()
+    assert decisions.propose(proposal("order_test"), ANNA, replace(on, context=None), NOON).decision_context is None
 
 
 def test_every_row_about_a_decision_carries_its_versions(decisions: Decisions, state: sa.Engine) -> None:
     decision = removed(decisions)
-    appeal = file_appeal(state, decision, DORA, ("The sample was of the old batch.", NOON), POLICY)
-    answer_appeal(state, appeal.appeal_id, CLARA, ("upheld", NOTE, NOON), POLICY)
-    told = list(audit_rows(state, decision.subject))
-    assert [row.action for row in told] == ["propose", "approve", "appeal", "answer_appeal"]
-    for row in told:
+    appeal = file_appeal(state, decision, "The sample was of the old batch.", Signature(DORA, NOON), POLICY)
+    answer_appeal(state, appeal.appeal_id, AppealAnswer("upheld", NOTE), Signature(CLARA, NOON), POLICY)
+    rows = list(audit_rows(state, decision.subject))
+    assert [row.action for row in rows] == ["propose", "approve", "appeal", "answer_appeal"]
+    for row in rows:
         assert (row.model_version, row.feature_version, row.policy_version) == ("m-1", "f-1", POLICY.version)
         assert json.loads(row.content)["key"]
 
@@ -270,30 +271,30 @@ def test_six_months_are_given_to_appeal(decisions: Decisions, state: sa.Engine) 
     decision = removed(decisions)
     last = NOON.replace(year=2027, month=1)
     with pytest.raises(UserError, match="ended on 2027-01-01"):
-        file_appeal(state, decision, ANNA, ("Here is a new report.", last + timedelta(days=1)), POLICY)
-    assert file_appeal(state, decision, ANNA, ("Here is a new report.", last), POLICY).outcome is None
+        file_appeal(state, decision, "Here is a new report.", Signature(ANNA, last + timedelta(days=1)), POLICY)
+    assert file_appeal(state, decision, "Here is a new report.", Signature(ANNA, last), POLICY).outcome is None
 
 
 def test_there_is_no_appeal_against_a_test(decisions: Decisions, state: sa.Engine) -> None:
     decision = decisions.propose(proposal("order_test"), ANNA, file(), NOON)
     with pytest.raises(UserError, match="restricts nothing now"):
-        file_appeal(state, decision, ANNA, ("We do not like tests.", NOON), POLICY)
+        file_appeal(state, decision, "We do not like tests.", Signature(ANNA, NOON), POLICY)
 
 
 def test_a_case_has_one_owner_and_the_ledger_all(state: sa.Engine) -> None:
     """Given, passed on, and given to nobody."""
     for owner in ("Anna", "Bernd"):
-        assign(state, ("K-1", "EU"), owner, ANNA, NOON)
+        assign(state, SkuKey("K-1", "EU"), owner, ANNA, NOON)
     assert owner_of(state, "K-1", "EU") == "Bernd"
     assert owners(state) == owners(state, "Bernd") == {("K-1", "EU"): "Bernd"}
-    assign(state, ("K-1", "EU"), " ", ANNA, NOON)
+    assign(state, SkuKey("K-1", "EU"), " ", ANNA, NOON)
     assert owner_of(state, "K-1", "EU") is None
     assert [json.loads(row.content)["owner"] for row in audit_rows(state, "K-1 EU")] == ["Anna", "Bernd", None]
 
 
 def test_everything_that_was_done_verifies(decisions: Decisions, state: sa.Engine) -> None:
     decision = removed(decisions)
-    file_appeal(state, decision, ANNA, ("The sample was of the old batch.", NOON), POLICY)
+    file_appeal(state, decision, "The sample was of the old batch.", Signature(ANNA, NOON), POLICY)
     newest = verify_chain(state)
     assert newest is not None
     assert newest.number == 3

@@ -107,7 +107,7 @@ def drafted(decision: Decision = REMOVAL, sentences: list[str] = SENTENCES) -> S
     """A statement under the policy in force."""
     reasons = tuple(ContextReason("sku_units_90", 0.5, sentence) for sentence in sentences)
     shown = DecisionContext(0.3, 0.5, (*reasons, ContextReason("price_eur", -0.2, LOWERS)), (), OFFER)
-    return statement_of(replace(decision, shown=json.dumps(shown.told())), POLICY)
+    return statement_of(replace(decision, shown=json.dumps(shown.to_json())), POLICY)
 
 
 @pytest.mark.parametrize("decision", EVERY, ids=lambda each: f"{each.disposition} {each.code}")

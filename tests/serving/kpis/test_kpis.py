@@ -86,10 +86,10 @@ def test_time_to_take_down_counts_working_days_from_the_fact() -> None:
     fact = ContextGround("failed_independent_test", date(2026, 6, 25), "It failed.", "T-1")
     other = replace(fact, since=date(2026, 1, 5), row_id="T-9")
     shown = DecisionContext(0.3, 0.5, (), (other, fact), ListingSummary(None, "toys", date(2025, 1, 1)))
-    decision = replace(REMOVAL, settled_at="2026-06-29T12:00:00+00:00", shown=json.dumps(shown.told()))
-    assert take_down_times([decision, replace(decision, shown=None)], POLICY.clocks).working_days == (2,)
-    assert take_down_times([decision] * 9, POLICY.clocks).quartiles is None
-    assert take_down_times([decision] * 10, POLICY.clocks).quartiles == (2, 2, 2)
+    decision = replace(REMOVAL, settled_at="2026-06-29T12:00:00+00:00", shown=json.dumps(shown.to_json()))
+    assert take_down_times([decision, replace(decision, shown=None)], POLICY.deadlines).working_days == (2,)
+    assert take_down_times([decision] * 9, POLICY.deadlines).quartiles is None
+    assert take_down_times([decision] * 10, POLICY.deadlines).quartiles == (2, 2, 2)
 
 
 @pytest.fixture(scope="module", params=[1, 2])

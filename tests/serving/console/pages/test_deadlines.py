@@ -9,9 +9,9 @@ import sqlalchemy as sa
 
 from serving.console.case import case_view, decisions_of
 from serving.console.context import AppContext
-from serving.console.pages.queue_views import Deadlines
+from serving.console.pages.queue_views import CatalogueDeadlines
 from serving.console.session import Person
-from serving.decisions.deadlines import Due
+from serving.decisions.deadlines import Deadline
 from serving.decisions.rules import Officer, Proposal
 from serving.online.store import OnlineStore, open_online_store
 from tests.serving.browser.shop import DAY
@@ -22,44 +22,48 @@ ORDERED = Proposal("order_test", "score_high", "Looks like the one that failed."
 
 
 @pytest.fixture
-def published(shop: AppContext) -> OnlineStore:
+def store(shop: AppContext) -> OnlineStore:
     """The marketplace in service."""
     return open_online_store(shop.settings.workspace)
 
 
-def of_cases(house: AppContext, published: OnlineStore) -> list[Due | None]:
+def of_cases(context: AppContext, store: OnlineStore) -> list[Deadline | None]:
     """The deadline of every SKU, one case at a time."""
-    entries = published.queue.entries(np.arange(len(published.queue)))
-    return [case_view(house, SEEN_BY, entry.sku_id, entry.market).due for entry in entries]
+    entries = store.queue.entries(np.arange(len(store.queue)))
+    return [case_view(context, SEEN_BY, entry.sku_id, entry.market).deadline for entry in entries]
 
 
-def decide(house: AppContext, sku_id: str, on: datetime) -> None:
+def decide(context: AppContext, sku_id: str, on: datetime) -> None:
     """Order a test of a SKU."""
-    file = case_view(house, SEEN_BY, sku_id, "EU").file
-    decisions_of(house).propose(replace(ORDERED, form_token=sku_id), Officer("Olga", "officer", "k-officer"), file, on)
+    file = case_view(context, SEEN_BY, sku_id, "EU").file
+    decisions_of(context).propose(
+        replace(ORDERED, form_token=sku_id), Officer("Olga", "officer", "k-officer"), file, on
+    )
 
 
-def test_every_deadline_is_that_of_the_case_before_and_after_decisions(
-    shop: AppContext, published: OnlineStore
-) -> None:
+def test_every_deadline_is_that_of_the_case_before_and_after_decisions(shop: AppContext, store: OnlineStore) -> None:
     """Orders on products and on whole ranges, other markets', old ones, the marketplace's own, and notices."""
-    numbers = np.arange(len(published.queue))
-    before = of_cases(shop, published)
-    assert Deadlines(shop, published).of(numbers) == before
+    numbers = np.arange(len(store.queue))
+    before = of_cases(shop, store)
+    assert CatalogueDeadlines(shop, store).first(numbers) == before
     assert 3 < sum(each is not None for each in before) < len(numbers)
     decide(shop, "K-1", SHOP_NOW)
     decide(shop, "K-0", SHOP_NOW - timedelta(days=60))
     decide(shop, "K-1", SHOP_NOW - timedelta(days=11))
-    after = of_cases(shop, published)
+    after = of_cases(shop, store)
     assert after != before
-    assert Deadlines(shop, published).of(numbers) == after
+    assert CatalogueDeadlines(shop, store).first(numbers) == after
 
 
-def test_a_notice_that_nobody_decided_on_is_overdue_for_six_months(shop: AppContext, published: OnlineStore) -> None:
+def test_a_notice_that_nobody_decided_on_is_overdue_for_six_months(shop: AppContext, store: OnlineStore) -> None:
     """Then its SKU has no deadline; a newer notice of a SKU sets one whatever lapsed before it."""
     cases = {sku_id: case_view(shop, SEEN_BY, sku_id, "EU") for sku_id in ("K-1", "K-3", "K-0")}
-    assert {sku_id: work.due is None for sku_id, work in cases.items()} == {"K-1": False, "K-3": True, "K-0": False}
-    queue = published.queue
+    assert {sku_id: case.deadline is None for sku_id, case in cases.items()} == {
+        "K-1": False,
+        "K-3": True,
+        "K-0": False,
+    }
+    queue = store.queue
     listed = {entry.sku_id: entry.rank - 1 for entry in queue.entries(np.arange(len(queue)))}
     notices = queue.column("first_notice")
     assert np.isnat(notices[listed["K-3"]])
@@ -67,23 +71,23 @@ def test_a_notice_that_nobody_decided_on_is_overdue_for_six_months(shop: AppCont
 
 
 @pytest.mark.parametrize("later", [-6, -2, 0, 1, 2, 9])
-def test_what_is_due_is_what_a_plain_look_through_finds(shop: AppContext, published: OnlineStore, later: int) -> None:
+def test_what_is_due_is_what_a_plain_look_through_finds(shop: AppContext, store: OnlineStore, later: int) -> None:
     """Every SKU counts; on days before, on and after the deadlines, one of them answered in part."""
     decide(shop, "K-1", SHOP_NOW - timedelta(days=16))
-    house = replace(shop, now=lambda: datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC) + timedelta(days=later))
+    context = replace(shop, now=lambda: datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC) + timedelta(days=later))
     today = DAY + timedelta(days=later)
-    positions = published.queue.positions(np.arange(len(published.queue))).tolist()
-    running = zip(positions, of_cases(house, published), strict=True)
-    expected = sorted(place for place, each in running if each and each.on <= today)
-    assert sorted(Deadlines(house, published).today().tolist()) == expected
+    positions = store.queue.positions(np.arange(len(store.queue))).tolist()
+    running = zip(positions, of_cases(context, store), strict=True)
+    expected = sorted(position for position, each in running if each and each.on <= today)
+    assert sorted(CatalogueDeadlines(context, store).due_today().tolist()) == expected
     assert expected
 
 
-def test_the_decisions_are_asked_for_once(shop: AppContext, published: OnlineStore) -> None:
+def test_the_decisions_are_read_once(shop: AppContext, store: OnlineStore) -> None:
     """However many SKUs have a deadline."""
-    asked: list[str] = []
-    sa.event.listen(shop.engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
-    deadlines = Deadlines(shop, published)
-    deadlines.today()
-    deadlines.of(np.arange(len(published.queue)))
-    assert len([statement for statement in asked if "decisions" in statement]) == 1
+    statements: list[str] = []
+    sa.event.listen(shop.engine, "before_cursor_execute", lambda *event: statements.append(event[2]))
+    deadlines = CatalogueDeadlines(shop, store)
+    deadlines.due_today()
+    deadlines.first(np.arange(len(store.queue)))
+    assert len([statement for statement in statements if "decisions" in statement]) == 1

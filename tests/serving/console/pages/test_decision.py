@@ -12,7 +12,7 @@ from data.database.audit_log import newest_audit_rows, verify_chain
 from data.errors import UserError
 from serving.console.pages import approvals
 from serving.decisions.appeals import appeals
-from serving.decisions.blind_assessment import Case, drawn_for_estimate
+from serving.decisions.blind_assessment import Case, draw_for_estimate
 from serving.decisions.policy import decision_policy_in_force
 from serving.online.store import OnlineStore
 from tests.features.catalogues import DAY
@@ -27,7 +27,7 @@ HOSTILE = "<script>alert(1)</script> \"'><img src=x onerror=alert(2)>"
 def drawn(wanted: bool, skip: int = 0) -> tuple[str, str]:
     """A SKU of the small catalogue whose case was, or was not, drawn for an own estimate."""
     every = [(f"K-{number}", market) for number in range(100) for market in ("FR", "DE")]
-    found = [sku for sku in every if drawn_for_estimate(Case(*sku, DAY), POLICY).drawn == wanted and sku != FAILED]
+    found = [sku for sku in every if draw_for_estimate(Case(*sku, DAY), POLICY).drawn == wanted and sku != FAILED]
     return found[skip]
 
 

@@ -17,36 +17,36 @@ FIRST, LAST = 200, 17
 
 
 @pytest.fixture
-def published(shop: AppContext) -> OnlineStore:
+def store(shop: AppContext) -> OnlineStore:
     """The marketplace in service."""
     return open_online_store(shop.settings.workspace)
 
 
-def told(house: AppContext) -> str:
+def notices_text(context: AppContext) -> str:
     """What the overview says of them."""
-    return soup_of(signed_into(house, "analyst"), "/ui/overview").get_text(" ", strip=True)
+    return soup_of(signed_into(context, "analyst"), "/ui/overview").get_text(" ", strip=True)
 
 
-def test_what_nobody_decided_on_is_told_in_one_sentence(shop: AppContext, published: OnlineStore) -> None:
+def test_what_nobody_decided_on_is_told_in_one_sentence(shop: AppContext, store: OnlineStore) -> None:
     """Notices that still run are not among them; once all were decided on in time, that is said."""
-    assert expired_notices(shop, published) == ExpiredNotices(2, 2, FIRST - LAST)
-    assert "2 of 2 whose 183 days ended in the last year: nobody decided" in told(shop)
+    assert expired_notices(shop, store) == ExpiredNotices(2, 2, FIRST - LAST)
+    assert "2 of 2 whose 183 days ended in the last year: nobody decided" in notices_text(shop)
     for sku_id in ("K-1", "K-3"):
         decide(shop, sku_id, SHOP_NOW - timedelta(days=LAST))
-    assert "none of the 2 whose 183 days ended in the last year" in told(shop)
+    assert "none of the 2 whose 183 days ended in the last year" in notices_text(shop)
 
 
 @pytest.mark.parametrize("days_ago", [FIRST + 1, FIRST, FIRST - 1, LAST + 1, LAST, LAST - 1, 0])
 def test_a_decision_answers_a_notice_from_its_day_until_it_runs_out(
-    shop: AppContext, published: OnlineStore, days_ago: int
+    shop: AppContext, store: OnlineStore, days_ago: int
 ) -> None:
     """One before it, or after its days, answers nothing; nor does one on another SKU."""
     decide(shop, "K-3", SHOP_NOW - timedelta(days=days_ago))
     decide(shop, "K-40", SHOP_NOW - timedelta(days=100))
-    assert expired_notices(shop, published).undecided == (1 if LAST <= days_ago <= FIRST else 2)
+    assert expired_notices(shop, store).undecided == (1 if LAST <= days_ago <= FIRST else 2)
 
 
-def test_a_declined_proposal_answers_nothing(shop: AppContext, published: OnlineStore) -> None:
+def test_a_declined_proposal_answers_nothing(shop: AppContext, store: OnlineStore) -> None:
     proposal = Proposal("pause", "incident_under_inquiry", "Buyers report shocks; an inquiry runs.")
     then, olga, otto = (
         SHOP_NOW - timedelta(days=100),
@@ -54,6 +54,6 @@ def test_a_declined_proposal_answers_nothing(shop: AppContext, published: Online
         Officer("Otto", "officer", "k-2"),
     )
     proposed = decisions_of(shop).propose(proposal, olga, case_view(shop, SEEN_BY, "K-3", "EU").file, then)
-    assert expired_notices(shop, published).undecided == 1
+    assert expired_notices(shop, store).undecided == 1
     decisions_of(shop).decline(proposed.decision_id, otto, then, "The inquiry is about another product.")
-    assert expired_notices(shop, published).undecided == 2
+    assert expired_notices(shop, store).undecided == 2

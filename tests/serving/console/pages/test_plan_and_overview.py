@@ -29,7 +29,7 @@ from serving.kpis.relisting import RelistingCounts
 from serving.online.store import open_online_store
 from tests.features.catalogues import DAY
 from tests.serving.conftest import Scored
-from tests.serving.console.conftest import csrf_of, house_of, mounted, soup_of
+from tests.serving.console.conftest import context_of, csrf_of, mounted, soup_of
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def scheduler(own: tuple[Workspace, sa.Engine]) -> Iterator[TestClient]:
 
 
 def _signed(own: tuple[Workspace, sa.Engine], role: str) -> Iterator[TestClient]:
-    with TestClient(mounted(house_of(own[0].home, own[1])), follow_redirects=False) as client:
+    with TestClient(mounted(context_of(own[0].home, own[1])), follow_redirects=False) as client:
         csrf = csrf_of(client, "/ui/sign-in")
         assert client.post("/ui/sign-in", data={"csrf": csrf, "key": f"ts_{role}_secret"}).status_code == 303
         yield client
@@ -72,9 +72,9 @@ def test_a_plan_says_what_it_buys_by_every_part(scheduler: TestClient) -> None:
     for part in ("Failures expected", "Explores", "points", "not estimated yet", "Why SKUs were picked"):
         assert part in page.text
     tests = page.select("section[aria-labelledby=tests-heading] tbody tr")
-    told = [row.select("td")[-1].text for row in tests]
-    assert told
-    for why in told:
+    reasons = [row.select("td")[-1].text for row in tests]
+    assert reasons
+    for why in reasons:
         assert why.split(":")[0] in ("Certainty", "Quota", "Priced", "Floor")
         assert "% predicted" in why
         assert ("worth" in why) == (not why.startswith("Floor"))
@@ -173,9 +173,9 @@ def test_figures_that_the_data_carry_are_shown_with_their_intervals(
         ),
     )
     save_totals(own[0], counted)
-    told = [Forecast("toys", 40, 8.0, 20), Forecast("apparel", 80, 9.6, 8), Forecast("lamps", 5, 1.0, 1)]
+    forecasts = [Forecast("toys", 40, 8.0, 20), Forecast("apparel", 80, 9.6, 8), Forecast("lamps", 5, 1.0, 1)]
     quick = RemovalCounts(12, TakeDown((1, 2) * 6), ())
-    monkeypatch.setattr(overview, "forecasts_of_training", lambda _: told)
+    monkeypatch.setattr(overview, "forecasts_of_training", lambda _: forecasts)
     monkeypatch.setattr(overview, "count_removals", lambda *_: quick)
     page = soup_of(scheduler, "/ui/overview")
     text = " ".join(page.get_text(" ").split())

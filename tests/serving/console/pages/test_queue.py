@@ -12,9 +12,9 @@ from starlette.testclient import TestClient
 
 from data.database.connection import open_database
 from serving.console.pages.queue import QueueFilter, read_filter
-from serving.console.templating import inert
+from serving.console.templating import escape_formula
 from tests.serving.conftest import Scored
-from tests.serving.console.conftest import Clients, csrf_of, house_of, mounted, soup_of
+from tests.serving.console.conftest import Clients, context_of, csrf_of, mounted, soup_of
 
 
 def skus(client: TestClient, query: str) -> list[str]:
@@ -39,7 +39,7 @@ def test_the_address_filters_searches_and_sorts(officer: TestClient) -> None:
 def test_nobody_owns_a_case_before_it_is_given(scored: Scored, tmp_path: Path) -> None:
     """In a state in which nothing was decided yet."""
     engine = open_database(f"sqlite:///{tmp_path / 'state.db'}")
-    with TestClient(mounted(house_of(scored.workspace.home, engine, insecure=True))) as client:
+    with TestClient(mounted(context_of(scored.workspace.home, engine, insecure=True))) as client:
         for view in ("mine", "due", "new", "random", "disagree"):
             assert skus(client, f"view={view}") == []
     engine.dispose()
@@ -64,24 +64,24 @@ def test_the_export_holds_the_filter_with_versions_and_day(officer: TestClient) 
 
 @given(text=st.text(max_size=20))
 def test_no_cell_of_an_export_begins_like_a_formula(text: str) -> None:
-    assert not str(inert(text)).startswith(("=", "+", "-", "@", "\t", "\r"))
-    assert str(inert(text)).endswith(text)
+    assert not str(escape_formula(text)).startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert str(escape_formula(text)).endswith(text)
 
 
 @given(query=st.dictionaries(st.sampled_from(["view", "q", "band", "market", "sort", "page", "evidence"]), st.text()))
 def test_an_address_that_was_read_reads_the_same_again(query: dict[str, str]) -> None:
-    asked = read_filter(QueryParams(query))
-    assert read_filter(QueryParams(asked.query)) == asked
-    assert isinstance(asked, QueueFilter)
+    query_filter = read_filter(QueryParams(query))
+    assert read_filter(QueryParams(query_filter.query)) == query_filter
+    assert isinstance(query_filter, QueueFilter)
 
 
 def test_tests_are_ordered_for_several_skus_with_cost_and_reason(signed: Clients) -> None:
     scheduler = signed("scheduler")
     chosen = skus(scheduler, "view=all")[:3]
     form = {"csrf": csrf_of(scheduler, "/ui/"), "sku": chosen}
-    asked = scheduler.post("/ui/queue/order", data=form)
-    assert "Order 3 tests" in asked.text
-    assert "EUR" in asked.text
+    answer = scheduler.post("/ui/queue/order", data=form)
+    assert "Order 3 tests" in answer.text
+    assert "EUR" in answer.text
     refused = scheduler.post("/ui/queue/ordered", data={**form, "code": "score_high", "explanation": "short"})
     assert "say why in at least" in refused.text
     sent = {**form, "code": "score_high", "explanation": "The riskiest of the week.", "form_token": "t-1"}

@@ -17,14 +17,14 @@ from serving.console.session import Person
 from serving.decisions.rules import Officer, Proposal
 from serving.online.store import open_online_store
 from serving.review_queue.format import QueueEvidence
-from tests.serving.console.conftest import SHOP_NOW, csrf_of, house_of, signed_into, soup_of
+from tests.serving.console.conftest import SHOP_NOW, context_of, csrf_of, signed_into, soup_of
 
 SEEN_BY = Person("Olga", "officer", "k-officer")
 
 
-def listed(house: AppContext, view: str, role: str = "officer") -> set[str]:
+def listed(context: AppContext, view: str, role: str = "officer") -> set[str]:
     """The SKUs of a view."""
-    links = soup_of(signed_into(house, role), f"/ui/?view={view}").select("table.queue th.product > a")
+    links = soup_of(signed_into(context, role), f"/ui/?view={view}").select("table.queue th.product > a")
     return {str(link["href"]).rpartition("/")[2] for link in links}
 
 
@@ -66,17 +66,17 @@ def test_the_random_stratum_holds_what_the_newest_round_drew_to_explore(shop_hom
     """A round stays, so in a workspace of its own; so small a catalogue has no such test: two are made of others."""
     workspace = Workspace(Path(shutil.copytree(shop_home, tmp_path / "workspace")))
     engine = open_database(f"sqlite:///{workspace.database}")
-    house = replace(house_of(workspace.home, engine), now=lambda: SHOP_NOW)
-    scheduler = signed_into(house, "scheduler")
+    context = replace(context_of(workspace.home, engine), now=lambda: SHOP_NOW)
+    scheduler = signed_into(context, "scheduler")
     form = soup_of(scheduler, "/ui/plan?budget_eur=9000").select("form[method=post][action$='/plan']")[0]
     sent = {str(field["name"]): str(field["value"]) for field in form.select("input[name]")}
     assert scheduler.post("/ui/plan", data=sent).status_code == 303
     (round_id,) = round_ids(workspace)
-    assert listed(house, "random", "scheduler") == set()
+    assert listed(context, "random", "scheduler") == set()
     path = workspace.plans / round_id / PLAN_FILE
     plan = pq.read_table(path).to_pylist()
     reasons = ["floor" if n < 2 else row["reason"] for n, row in enumerate(plan)]
     table = pa.Table.from_pylist(plan)
     pq.write_table(table.set_column(table.column_names.index("reason"), "reason", pa.array(reasons)), path)
-    assert listed(house, "random", "scheduler") == {row["sku_id"] for row in plan[:2]}
+    assert listed(context, "random", "scheduler") == {row["sku_id"] for row in plan[:2]}
     engine.dispose()

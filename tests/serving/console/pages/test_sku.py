@@ -29,7 +29,7 @@ NEVER_SAID = ("shap", "log-odds", "log odds", "unsafe", "logit")
 
 
 @pytest.fixture(scope="module")
-def published(scored: Scored) -> OnlineStore:
+def store(scored: Scored) -> OnlineStore:
     """The small catalogue in service."""
     return open_online_store(scored.workspace)
 
@@ -58,25 +58,25 @@ def test_the_page_never_names_the_mathematics_nor_calls_a_product_unsafe(seen: T
         assert not [word for word in NEVER_SAID if word in answer.text.lower()]
 
 
-def test_at_most_four_reasons_raise_and_two_lower_and_all_contributions_are_counted(published: OnlineStore) -> None:
-    names = published.snapshot.feature_names
-    for position in range(0, len(published.snapshot), 23):
-        told = reasons_of(published, position, published.snapshot.category(position))
-        assert len(told.raising) <= 4
-        assert len(told.lowering) <= 2
-        assert all(each.reason.points >= 0 for each in told.raising)
-        assert all(each.reason.points <= 0 for each in told.lowering)
-        matrix = published.snapshot.matrix_at(np.array([position]))
-        active = int((published.assessor.whole(matrix).contributions[0] != 0).sum())
-        assert len(told.raising) + len(told.lowering) + told.rest_count == active <= len(names)
-        for each in (*told.raising, *told.lowering):
-            assert each.spread is None or (0 <= each.spread.at <= 1 and 0 <= each.spread.below <= 1)
+def test_at_most_four_reasons_raise_and_two_lower_and_all_contributions_are_counted(store: OnlineStore) -> None:
+    names = store.snapshot.feature_names
+    for position in range(0, len(store.snapshot), 23):
+        reasons = reasons_of(store, position, store.snapshot.category(position))
+        assert len(reasons.raising) <= 4
+        assert len(reasons.lowering) <= 2
+        assert all(each.reason.points >= 0 for each in reasons.raising)
+        assert all(each.reason.points <= 0 for each in reasons.lowering)
+        matrix = store.snapshot.matrix_at(np.array([position]))
+        active = int((store.assessor.whole(matrix).contributions[0] != 0).sum())
+        assert len(reasons.raising) + len(reasons.lowering) + reasons.rest_count == active <= len(names)
+        for each in (*reasons.raising, *reasons.lowering):
+            assert each.distribution is None or (0 <= each.distribution.at <= 1 and 0 <= each.distribution.below <= 1)
 
 
-def test_peers_are_other_skus_of_the_category_with_an_independent_result(published: OnlineStore) -> None:
+def test_peers_are_other_skus_of_the_category_with_an_independent_result(store: OnlineStore) -> None:
     position = 12
-    category = published.snapshot.category(position)
-    peers = peers_of(published, position, category)
+    category = store.snapshot.category(position)
+    peers = peers_of(store, position, category)
     assert 0 < len(peers) <= 5
     for peer in peers:
         assert peer.entry.category == category
@@ -120,45 +120,45 @@ def test_the_page_lists_the_factorys_other_skus_the_riskiest_first(shop: AppCont
     assert "riskiest of 15 other SKUs of factory F-1" in section.text
     queue = open_online_store(shop.settings.workspace).queue
     ranks = {entry.sku_id: entry.rank for entry in queue.entries(np.arange(len(queue)))}
-    told = [ranks[f"K-{number}"] for number in links]
-    assert told == sorted(told)
-    assert told == sorted(rank for sku_id, rank in ranks.items() if int(sku_id[2:]) % 5 == 1 and sku_id != "K-1")[:8]
+    listed = [ranks[f"K-{number}"] for number in links]
+    assert listed == sorted(listed)
+    assert listed == sorted(rank for sku_id, rank in ranks.items() if int(sku_id[2:]) % 5 == 1 and sku_id != "K-1")[:8]
 
 
 def test_a_sibling_drawn_for_an_own_estimate_comes_last_without_its_score(shop: AppContext) -> None:
-    published = open_online_store(shop.settings.workspace)
-    veil = blind_scores(shop, published, Person("Olga", "officer", "k-officer"), flagged_bands(published))
-    assert veil.veiled is not None
+    store = open_online_store(shop.settings.workspace)
+    blinding = blind_scores(shop, store, Person("Olga", "officer", "k-officer"), flagged_bands(store))
+    assert blinding.hidden is not None
     for number in range(5):
-        position = int(published.snapshot.find([f"K-{number}"], ["EU"])[0])
-        told = siblings_of(published, position, f"F-{number % 5}", veil)
-        shown = [entry.position in told.hidden for entry in told.shown]
+        position = int(store.snapshot.find([f"K-{number}"], ["EU"])[0])
+        siblings = siblings_of(store, position, f"F-{number % 5}", blinding)
+        shown = [entry.position in siblings.hidden for entry in siblings.shown]
         assert shown == sorted(shown)
-        for entry in told.shown:
-            assert (entry.band == "") == np.isnan(entry.p_fail) == (entry.position in told.hidden)
+        for entry in siblings.shown:
+            assert (entry.band == "") == np.isnan(entry.p_fail) == (entry.position in siblings.hidden)
 
 
-def test_no_factory_no_siblings(published: OnlineStore) -> None:
-    assert siblings_of(published, 0, None, BlindedScores(None, np.empty(0, np.int64))).count == 0
+def test_no_factory_no_siblings(store: OnlineStore) -> None:
+    assert siblings_of(store, 0, None, BlindedScores(None, np.empty(0, np.int64))).count == 0
 
 
 def test_the_change_since_the_scoring_before_is_that_of_both_scores(tmp_path: Path) -> None:
     """Scored by one model before and after its suppliers' tests were known; some SKUs were not listed before."""
     first = DAY - timedelta(days=75)
     workspace = scored_shop(tmp_path / "workspace", (first, DAY))
-    published = open_online_store(workspace)
+    store = open_online_store(workspace)
     listed = pq.read_table(workspace.scores(first)).to_pylist()
     before = {(row["sku_id"], row["market"]): row["p_fail"] for row in listed}
     moved = 0
-    for position, key in enumerate(published.snapshot.keys(0, len(published.snapshot)).to_pylist()):
-        told, now = score_change(published, workspace, position), float(published.p_fail[position])
-        assert (told is None) == ((key["sku_id"], key["market"]) not in before)
-        if told is not None:
-            assert (told.since, told.by_model) == (first, None)
-            assert told.p_fail == before[key["sku_id"], key["market"]]
-            assert told.moved or abs(now - told.p_fail) < 0.02
-            assert len(told.moved) != 1 or (told.moved[0].points > 0) == (now > told.p_fail)
-            moved += bool(told.moved)
+    for position, key in enumerate(store.snapshot.keys(0, len(store.snapshot)).to_pylist()):
+        change, now = score_change(store, workspace, position), float(store.p_fail[position])
+        assert (change is None) == ((key["sku_id"], key["market"]) not in before)
+        if change is not None:
+            assert (change.since, change.by_model) == (first, None)
+            assert change.p_fail == before[key["sku_id"], key["market"]]
+            assert change.groups or abs(now - change.p_fail) < 0.02
+            assert len(change.groups) != 1 or (change.groups[0].points > 0) == (now > change.p_fail)
+            moved += bool(change.groups)
     assert moved
 
 
@@ -169,16 +169,16 @@ def test_the_page_says_the_change(shop: AppContext) -> None:
 
 def test_steps_together_are_told_beside_several_alone(shop: AppContext) -> None:
     """No page says `all of these` of one step, or of none."""
-    officer, told = signed_into(shop, "analyst"), []
+    officer, steps_by_page = signed_into(shop, "analyst"), []
     for number in range(0, 80, 3):
         rows = soup_of(officer, f"/ui/sku/EU/K-{number}").select("section[aria-labelledby=h-change] tbody th")
-        told.append([row.text for row in rows])
-    assert any(told)
-    assert all(len(steps) > 2 for steps in told if "All of these together." in steps)
+        steps_by_page.append([row.text for row in rows])
+    assert any(steps_by_page)
+    assert all(len(steps) > 2 for steps in steps_by_page if "All of these together." in steps)
 
 
-def test_without_a_scoring_before_there_is_no_change(published: OnlineStore, scored: Scored) -> None:
-    assert score_change(published, scored.workspace, 0) is None
+def test_without_a_scoring_before_there_is_no_change(store: OnlineStore, scored: Scored) -> None:
+    assert score_change(store, scored.workspace, 0) is None
 
 
 @given(units=st.lists(st.integers(0, 400), min_size=24, max_size=24), low=st.floats(0, 0.5), more=st.floats(0, 0.5))
@@ -195,12 +195,12 @@ def test_the_band_of_usual_returns_grows_with_sales_and_stays_below_them(
 
 
 def test_usual_returns_are_the_middle_half_of_the_category(shop: AppContext) -> None:
-    published = open_online_store(shop.settings.workspace)
-    told = usual_returns(published, "mains_chargers")
-    rates = published.snapshot.feature(RATE)
-    own = [rate for at, rate in enumerate(rates) if published.snapshot.category(at) == "mains_chargers"]
-    assert told is not None
+    store = open_online_store(shop.settings.workspace)
+    usual = usual_returns(store, "mains_chargers")
+    rates = store.snapshot.feature(RATE)
+    own = [rate for at, rate in enumerate(rates) if store.snapshot.category(at) == "mains_chargers"]
+    assert usual is not None
     fourth = math.ceil((len(own) - 1) / 4)
-    assert sum(rate < 1000 * told[0] for rate in own) <= fourth
-    assert sum(rate > 1000 * told[1] for rate in own) <= fourth
-    assert usual_returns(published, "no such category") is None
+    assert sum(rate < 1000 * usual[0] for rate in own) <= fourth
+    assert sum(rate > 1000 * usual[1] for rate in own) <= fourth
+    assert usual_returns(store, "no such category") is None
