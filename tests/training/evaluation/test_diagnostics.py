@@ -87,7 +87,7 @@ def test_nothing_to_find_is_too_few(failed: list[bool]) -> None:
 EFFECT = LabEffects({"a": 1.5, "b": -1.5}, {"a": 0.5, "b": 0.5}, 1.5, 1e-9)
 
 
-def tests_of_two_labs(of_product: float) -> tuple[pd.DataFrame, Floats]:
+def two_labs(of_product: float) -> tuple[pd.DataFrame, Floats]:
     """Tests whose outcome depends on the product's margin, times `of_product`, and on the laboratory."""
     draw = np.random.default_rng(1)
     margin, lab = draw.normal(0, 1, 4000), draw.choice(["a", "b"], 4000)
@@ -98,7 +98,7 @@ def tests_of_two_labs(of_product: float) -> tuple[pd.DataFrame, Floats]:
 
 def test_where_only_laboratories_decide_all_of_the_lift_is_theirs() -> None:
     """Scores that know nothing of products look skilled as long as the laboratory is known."""
-    tests, margin = tests_of_two_labs(of_product=0.0)
+    tests, margin = two_labs(of_product=0.0)
     result = evaluate_labs(tests, 0.01 * margin, 0.01 * margin, EFFECT, 60, 1)
     assert result.auc_lab_known.value > 0.75
     assert result.auc_lab_averaged.low < 0.5 < result.auc_lab_averaged.high
@@ -106,7 +106,7 @@ def test_where_only_laboratories_decide_all_of_the_lift_is_theirs() -> None:
 
 
 def test_where_both_decide_part_of_the_lift_is_theirs() -> None:
-    tests, margin = tests_of_two_labs(of_product=1.0)
+    tests, margin = two_labs(of_product=1.0)
     result = evaluate_labs(tests, margin, margin, EFFECT, 60, 1)
     assert 0.2 < result.share_of_lift.low < result.share_of_lift.high < 0.8
     assert result.auc_gain.low > 0.05
@@ -114,7 +114,7 @@ def test_where_both_decide_part_of_the_lift_is_theirs() -> None:
 
 
 def test_without_laboratories_nothing_is_theirs() -> None:
-    tests, margin = tests_of_two_labs(of_product=1.0)
+    tests, margin = two_labs(of_product=1.0)
     result = evaluate_labs(tests.assign(lab_id=None), margin, margin, UNKNOWN_LABS, 20, 1)
     assert result.auc_gain.value == 0
     assert result.auc_of_labs_alone.value == pytest.approx(0.5)
