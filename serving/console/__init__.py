@@ -1,1 +1,1 @@
-"""The pages that compliance staff and schedulers case in."""
+"""The pages that compliance staff and schedulers work in."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from urllib.parse import urlencode
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
@@ -23,7 +23,14 @@ from serving.console.pages import (
     sign_in,
     sku,
 )
-from serving.console.session import NotAllowedError, SignInNeededError, app_context, new_session, save_session
+from serving.console.session import (
+    NotAllowedError,
+    SignInNeededError,
+    app_context,
+    current_person,
+    new_session,
+    save_session,
+)
 from serving.console.templating import FOLDER, address, page, path_of
 
 ROUTERS = (
@@ -38,14 +45,15 @@ ROUTERS = (
     overview.router,
     audit_log.router,
 )
-"""The routers of the pages."""
+"""The routers of the pages; all but the sign-in need a person signed in."""
 
 
 def add_console(app: FastAPI) -> None:
     """Add pages, static files and exception handlers to an application with `state.context`."""
     app.mount(f"{CONSOLE}/static", StaticFiles(directory=FOLDER / "static"), name="static")
     for router in ROUTERS:
-        app.include_router(router, prefix=CONSOLE)
+        needs = [] if router is sign_in.router else [Depends(current_person)]
+        app.include_router(router, prefix=CONSOLE, include_in_schema=False, dependencies=needs)
     app.add_api_route(CONSOLE, _first_page, include_in_schema=False)
     app.add_api_route(CONSOLE + "/{path:path}", _not_found, include_in_schema=False)
     app.add_exception_handler(SignInNeededError, _redirect_to_sign_in)

@@ -58,14 +58,14 @@ def flagged_bands(store: OnlineStore) -> tuple[str, ...]:
     return tuple(name for name, action in actions if action in ("test", "priority_test"))
 
 
-def blind_scores(context: AppContext, store: OnlineStore, person: Person, flagged: tuple[str, ...]) -> BlindedScores:
-    """The scores of the publication that are hidden from the person; `flagged` are the bands to test."""
+def blind_scores(context: AppContext, store: OnlineStore, person: Person) -> BlindedScores:
+    """The scores of the publication that are hidden from the person."""
     if person.role not in ESTIMATORS:
         return BlindedScores(None, np.empty(0, np.int64))
     queue, drawn = store.queue, _drawn_cases(context, store)
     hidden = drawn.copy()
     hidden[queue.numbers_of(_estimated_positions(context, store, person))] = False
-    offered = np.isin(queue.column("band"), [queue.bands.index(name) for name in flagged]) & drawn
+    offered = np.isin(queue.column("band"), [queue.bands.index(name) for name in flagged_bands(store)]) & drawn
     others = queue.by_name(drawn & ~offered)
     count = min(int(offered.sum()), len(others))
     offered[others[np.linspace(0, len(others) - 1, count).astype(np.int64)]] = True

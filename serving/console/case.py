@@ -13,7 +13,7 @@ from serving.console.context import AppContext
 from serving.console.session import Person
 from serving.decisions.assignment_and_labels import owner_of
 from serving.decisions.blind_assessment import ESTIMATORS, Case, estimate_is_due
-from serving.decisions.deadlines import Deadline, first_deadline
+from serving.decisions.deadlines import ActionDeadline, first_deadline
 from serving.decisions.legal_grounds import Ground, grounds_in_force, open_notices
 from serving.decisions.policy import DecisionPolicy, Disposition, decision_policy_in_force
 from serving.decisions.records import (
@@ -24,11 +24,11 @@ from serving.decisions.records import (
     DecisionContext,
     ListingSummary,
     ScoreAtDecision,
-    context_grounds,
 )
 from serving.decisions.rules import Officer, Signature, missing_ground
 from serving.decisions.store import Decisions
 from serving.dossiers.records import Dossier, DossierListing
+from serving.publication import Publication
 from serving.schemas import Item, ScoreRow
 
 
@@ -61,7 +61,7 @@ class CaseView:
     options: tuple[DispositionOption, ...]
     packages: tuple[Package, ...]
     history: tuple[Decision, ...]
-    deadline: Deadline | None
+    deadline: ActionDeadline | None
     owner: str | None
     estimate_due: bool
     form_token: str
@@ -108,11 +108,9 @@ def case_view(context: AppContext, person: Person, sku_id: str, market: str) -> 
     dossier = dossier_of(context, sku_id, market)
     score = store.score_row(Item(sku_id=sku_id, market=market))
     grounds = grounds_in_force(dossier, store.publication.as_of)
-    action = str(bands_in_force(score.as_of).action([score.p_fail])[0])
-    versions = Versions(score.model_version, score.feature_version, score.policy_version)
     case = Case(sku_id, market, score.as_of)
     file = CaseFile(
-        case, dossier.listing.supplier_id, ScoreAtDecision(score.p_fail, score.band, action, versions), grounds,
+        case, dossier.listing.supplier_id, score_at_decision(store.publication, score.p_fail, score.band), grounds,
         _decision_context(dossier.listing, score, grounds), newest_samples(dossier),
     )  # fmt: skip
     history, notices = tuple(decisions_of(context).of_sku(sku_id, market)), open_notices(dossier, dossier.as_of)
@@ -128,6 +126,13 @@ def case_view(context: AppContext, person: Person, sku_id: str, market: str) -> 
     )  # fmt: skip
 
 
+def score_at_decision(publication: Publication, p_fail: float, band: str) -> ScoreAtDecision:
+    """The score of a publication with the action of its band and its versions."""
+    action = str(bands_in_force(publication.as_of).action([p_fail])[0])
+    versions = Versions(publication.model_version, publication.feature_version, publication.policy_version)
+    return ScoreAtDecision(p_fail, band, action, versions)
+
+
 def newest_samples(dossier: Dossier) -> dict[str, date]:
     """The day on which the newest sample with a report was drawn, by test package."""
     days = sorted((test.happened_on, test.package) for test in dossier.tests if test.independent and test.package)
@@ -138,7 +143,7 @@ def _decision_context(listing: DossierListing, score: ScoreRow, grounds: tuple[G
     """What the page of the SKU displays now, to be stored with a decision."""
     reasons = tuple(ContextReason(each.feature, each.contribution, each.sentence) for each in score.reasons or ())
     offer = ListingSummary(listing.title, listing.category, listing.listed_on)
-    return DecisionContext(score.p_low, score.p_high, reasons, context_grounds(grounds), offer)
+    return DecisionContext(score.p_low, score.p_high, reasons, grounds, offer)
 
 
 def _disposition_option(disposition: Disposition, file: CaseFile, officer: Officer) -> DispositionOption:

@@ -76,19 +76,9 @@ def urlpath(text: str) -> str:
     return quote(text, safe="")
 
 
-FILTERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
-    {
-        "day": day,
-        "percent": percent,
-        "euros": euros,
-        "number": number,
-        "plain": plain,
-        "frequency": frequency,
-        "urlpath": urlpath,
-        "points": points,
-    }
+FILTERS: Mapping[str, Callable[..., str]] = MappingProxyType(
+    {each.__name__: each for each in (day, percent, euros, number, plain, frequency, urlpath, points)}
 )
-
 
 BATCH = 5_000
 _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")

@@ -5,14 +5,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from serving.decisions.legal_grounds import ORDER, Ground
 from serving.decisions.policy import DeadlineTerms
-from serving.decisions.rules import GroundInForce
 
 SATURDAY = 5
 
 
 @dataclass(frozen=True)
-class Deadline:
+class ActionDeadline:
     """The last day to act, and the sentence that says why."""
 
     on: date
@@ -30,8 +30,8 @@ def add_working_days(day: date, working_days: int, holidays: Iterable[date] = ()
 
 
 def first_deadline(
-    grounds: Sequence[GroundInForce], notices: Sequence[date], terms: DeadlineTerms, decided_on: date | None
-) -> Deadline | None:
+    grounds: Sequence[Ground], notices: Sequence[date], terms: DeadlineTerms, decided_on: date | None
+) -> ActionDeadline | None:
     """The earliest running deadline, None where none runs.
 
     `notices` are the days on which reports of danger became known. The last decision, on `decided_on`, ends the
@@ -39,14 +39,16 @@ def first_deadline(
     """
     running = []
     for ground in grounds:
-        if ground.kind == "authority_order" and _is_open(ground.since, decided_on):
+        if ground.kind == ORDER and _is_open(ground.since, decided_on):
             days = terms.authority_order
             last = add_working_days(ground.since, days, terms.holidays)
-            running.append(Deadline(last, f"Authority's order known since {ground.since}: {days} working days."))
+            running.append(ActionDeadline(last, f"Authority's order known since {ground.since}: {days} working days."))
     for known_on in notices:
         if _is_open(known_on, decided_on):
             last = add_working_days(known_on, terms.notice, terms.holidays)
-            running.append(Deadline(last, f"Notice of a danger known since {known_on}: {terms.notice} working days."))
+            running.append(
+                ActionDeadline(last, f"Notice of a danger known since {known_on}: {terms.notice} working days.")
+            )
     return min(running, key=lambda each: each.on, default=None)
 
 

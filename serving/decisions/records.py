@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from data.database.audit_log import Versions
 from serving.decisions.blind_assessment import Case
-from serving.decisions.rules import GroundInForce
+from serving.decisions.legal_grounds import Ground
 
 
 class SkuKey(NamedTuple):
@@ -25,16 +25,6 @@ class ContextReason:
     feature: str
     contribution: float
     sentence: str
-
-
-@dataclass(frozen=True)
-class ContextGround:
-    """A legal ground in force at the decision: `since` is the day it became known, `row_id` its source row."""
-
-    kind: str
-    since: date
-    sentence: str
-    row_id: str
 
 
 @dataclass(frozen=True)
@@ -56,7 +46,7 @@ class DecisionContext:
     p_low: float
     p_high: float
     reasons: tuple[ContextReason, ...]
-    facts: tuple[ContextGround, ...]
+    facts: tuple[Ground, ...]
     offer: ListingSummary
 
     @property
@@ -70,11 +60,6 @@ class DecisionContext:
         return values
 
 
-def context_grounds(grounds: Sequence[GroundInForce]) -> tuple[ContextGround, ...]:
-    """The grounds as records of a decision's context."""
-    return tuple(ContextGround(each.kind, each.since, each.sentence, each.row_id) for each in grounds)
-
-
 def read_context(text: str) -> DecisionContext:
     """Parse the JSON text of `DecisionContext.to_json`."""
     values = json.loads(text)
@@ -82,7 +67,7 @@ def read_context(text: str) -> DecisionContext:
     return DecisionContext(
         values["p_low"], values["p_high"],
         tuple(ContextReason(**each) for each in values["reasons"]),
-        tuple(ContextGround(**{**each, "since": date.fromisoformat(each["since"])}) for each in values["facts"]),
+        tuple(Ground(**{**each, "since": date.fromisoformat(each["since"])}) for each in values["facts"]),
         ListingSummary(**{**offer, "listed_on": date.fromisoformat(offer["listed_on"])}),
     )  # fmt: skip
 
@@ -111,7 +96,7 @@ class CaseFile:
     case: Case
     supplier_id: str | None
     score: ScoreAtDecision
-    grounds: Sequence[GroundInForce]
+    grounds: Sequence[Ground]
     context: DecisionContext | None = None
     newest_samples: Mapping[str, date] = field(default_factory=dict)
 

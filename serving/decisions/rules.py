@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Protocol
+from datetime import datetime
 from unicodedata import normalize
 
 from data.errors import UserError
+from serving.decisions.legal_grounds import Ground
 from serving.decisions.policy import DecisionPolicy, Disposition
 
 # The actions of risk bands as strengths of dispositions.
@@ -15,26 +15,6 @@ _NO_GROUND = (
     "No failed independent test, no denied or withdrawn certificate of a mandatory scheme and no open order of an "
     "authority is known for it. Order a test or pause it, and decide when one of them is known."
 )
-
-
-class GroundInForce(Protocol):
-    """A fact that a restriction may rest on, as `serving.decisions.legal_grounds` reads it."""
-
-    @property
-    def kind(self) -> str:
-        """`failed_independent_test`, `certificate_denied` or `authority_order`."""
-
-    @property
-    def since(self) -> date:
-        """The day it became known."""
-
-    @property
-    def sentence(self) -> str:
-        """The fact in words."""
-
-    @property
-    def row_id(self) -> str:
-        """The row of the table it is read from."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +59,7 @@ def _normalize_name(name: str) -> str:
     return " ".join(normalize("NFKC", name).casefold().split())
 
 
-def missing_ground(disposition: Disposition, grounds: Sequence[GroundInForce]) -> str | None:
+def missing_ground(disposition: Disposition, grounds: Sequence[Ground]) -> str | None:
     """The sentence that says which ground a disposition lacks; None where it lacks none."""
     if not disposition.needs_fact or any(ground.kind in disposition.codes for ground in grounds):
         return None
@@ -94,8 +74,8 @@ def require_role(officer: Officer, disposition: Disposition) -> None:
 
 
 def check_proposal(
-    proposal: Proposal, officer: Officer, grounds: Sequence[GroundInForce], policy: DecisionPolicy
-) -> GroundInForce | None:
+    proposal: Proposal, officer: Officer, grounds: Sequence[Ground], policy: DecisionPolicy
+) -> Ground | None:
     """The ground that the proposal rests on, None where it needs none.
 
     Raises UserError that says what is missing: role, reason, explanation, or the ground.
@@ -115,9 +95,7 @@ def check_proposal(
     return _select_ground(proposal, disposition, grounds)
 
 
-def _select_ground(
-    proposal: Proposal, disposition: Disposition, grounds: Sequence[GroundInForce]
-) -> GroundInForce | None:
+def _select_ground(proposal: Proposal, disposition: Disposition, grounds: Sequence[Ground]) -> Ground | None:
     """The ground that the proposal names, else the newest of the kind of its reason."""
     if not disposition.needs_fact:
         return None

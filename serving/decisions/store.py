@@ -13,9 +13,10 @@ from data.database.connection import read_transaction, write_transaction
 from data.database.schema import DECISIONS
 from data.errors import UserError
 from serving.decisions.blind_assessment import ESTIMATORS, draw_for_estimate, estimate_of
+from serving.decisions.legal_grounds import Ground
 from serving.decisions.policy import DecisionPolicy
 from serving.decisions.records import DECLINED, IN_FORCE, PROPOSED, REVERSED, CaseFile, Decision
-from serving.decisions.rules import GroundInForce, Officer, Proposal, Signature, agreement, check_proposal, require_role
+from serving.decisions.rules import Officer, Proposal, Signature, agreement, check_proposal, require_role
 
 
 class Decisions:
@@ -188,7 +189,7 @@ def versions_of(decision: Decision) -> Versions:
     return Versions(decision.model_version, decision.feature_version, decision.policy_version)
 
 
-def _content(proposal: Proposal, file: CaseFile, ground: GroundInForce | None, agrees: str) -> dict[str, Any]:
+def _content(proposal: Proposal, file: CaseFile, ground: Ground | None, agrees: str) -> dict[str, Any]:
     """The fields of a decision that are in both the ledger and the table."""
     return {
         "disposition": proposal.disposition, "code": proposal.code, "explanation": proposal.explanation.strip(),

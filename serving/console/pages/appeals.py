@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from data.errors import UserError
 from serving.console.case import current_policy, decisions_of, officer_of, signature_of
 from serving.console.context import AppContext
 from serving.console.pages.approvals import take_step
 from serving.console.pages.decision import text
-from serving.console.session import ContextDep, CurrentPerson, Person, VerifiedForm, current_person, requires_role
+from serving.console.session import ContextDep, CurrentPerson, Person, VerifiedForm, requires_role
 from serving.console.templating import page
 from serving.decisions.appeals import (
     AppealAnswer,
@@ -29,7 +29,7 @@ from serving.decisions.records import Appeal, Decision
 from serving.dsa.statement_of_reasons import Statement, letter, statement_of
 from serving.dsa.transparency_database import transparency_record
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_person)])
+router = APIRouter()
 
 UNBROKEN = 10_000
 """Line length of a letter that the browser wraps itself."""

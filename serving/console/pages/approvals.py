@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from data.database.audit_log import AuditRow, audit_rows
@@ -13,22 +13,14 @@ from serving.console.blinding import blinded_keys
 from serving.console.case import current_policy, decisions_of, dossier_of, officer_of
 from serving.console.context import AppContext
 from serving.console.pages.decision import text
-from serving.console.session import (
-    ContextDep,
-    CurrentPerson,
-    Person,
-    VerifiedForm,
-    app_context,
-    current_person,
-    requires_role,
-)
+from serving.console.session import ContextDep, CurrentPerson, Person, VerifiedForm, app_context, requires_role
 from serving.console.templating import address, page
 from serving.decisions.appeals import OUTCOMES, answer_due_on, appeals, why_barred_from_answering
 from serving.decisions.legal_grounds import grounds_in_force
 from serving.decisions.records import PROPOSED, Appeal, Decision
 from serving.decisions.rules import require_role
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_person)])
+router = APIRouter()
 
 CaseOfficer = Annotated[Person, requires_role("officer")]
 MOST_LISTED = 200

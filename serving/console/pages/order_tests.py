@@ -4,30 +4,26 @@ import secrets
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from starlette.datastructures import FormData
 
-from data.database.audit_log import Versions
 from data.errors import UserError
-from models.risk_bands import bands_in_force
 from sampling.policy import sampling_policy_in_force
 from sampling.problem import Package
 from sampling.rounds import round_record
-from serving.console.blinding import BlindedScores, blind_scores, find_positions, flagged_bands
-from serving.console.case import newest_samples
+from serving.console.blinding import BlindedScores, blind_scores, find_positions
+from serving.console.case import current_policy, decisions_of, newest_samples, officer_of, score_at_decision
 from serving.console.context import AppContext
 from serving.console.pages.queue_views import newest_round
-from serving.console.session import ContextDep, Person, VerifiedForm, current_person, requires_role
+from serving.console.session import ContextDep, Person, VerifiedForm, requires_role
 from serving.console.templating import page
 from serving.decisions.blind_assessment import Case
-from serving.decisions.policy import decision_policy_in_force
-from serving.decisions.records import CaseFile, Decision, ScoreAtDecision, SkuKey
-from serving.decisions.rules import Officer, Proposal
-from serving.decisions.store import Decisions
+from serving.decisions.records import CaseFile, Decision, SkuKey
+from serving.decisions.rules import Proposal
 from serving.online.store import OnlineStore
 from serving.review_queue.reader import Entry
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_person)])
+router = APIRouter()
 
 ORDER = "order_test"
 MOST_CHOSEN = 500
@@ -44,10 +40,9 @@ class RoundBudget:
 
 
 @dataclass(frozen=True)
-class TestOrder:
+class PackageOrder:
     """A SKU and the test package to order for it."""
 
-    __test__ = False
     entry: Entry
     package: Package
 
@@ -56,8 +51,7 @@ class TestOrder:
 class OrderResult:
     """The result of one order: the decision, or in `refused` why there is none."""
 
-    entry: Entry
-    package: Package
+    order: PackageOrder
     decision: Decision | None
     refused: str | None
 
@@ -66,7 +60,7 @@ class OrderResult:
 class OrderSelection:
     """The orders, riskiest first, and the chosen SKUs whose score is hidden until the person gives an estimate."""
 
-    orders: list[TestOrder]
+    orders: list[PackageOrder]
     blinded: list[Entry]
 
 
@@ -79,15 +73,15 @@ def review_order(request: Request, context: ContextDep, person: Orderer, form: V
 @router.post("/queue/ordered")
 def order(request: Request, context: ContextDep, person: Orderer, form: VerifiedForm) -> Response:
     """Decide on a test for each chosen SKU; show the result of each."""
-    store, policy = context.store, decision_policy_in_force(context.now().date())
+    store, policy = context.store, current_policy(context)
     code, explanation = str(form.get("code", "")), str(form.get("explanation", ""))
     if code not in policy.disposition(ORDER).codes or len(explanation.strip()) < policy.limits.least_explanation:
         needed = f"Choose a reason, and say why in at least {policy.limits.least_explanation} characters."
         return _order_page(request, context, person, form, needed)
     token = str(form.get("form_token", ""))
-    decisions, officer = Decisions(context.engine, policy), Officer(person.name, person.role, person.key_id)
+    decisions, officer = decisions_of(context), officer_of(person)
     results = []
-    for each in _select_orders(store, form, _blinding(context, store, person)).orders:
+    for each in _select_orders(store, form, blind_scores(context, store, person)).orders:
         entry, package = each.entry, each.package
         proposal = Proposal(
             ORDER, code, explanation, package=package.name, cost_eur=package.cost_cents / 100,
@@ -95,15 +89,15 @@ def order(request: Request, context: ContextDep, person: Orderer, form: Verified
         )  # fmt: skip
         try:
             decision = decisions.propose(proposal, officer, _case_file(store, entry), context.now())
-            results.append(OrderResult(entry, package, decision, None))
+            results.append(OrderResult(each, decision, None))
         except UserError as refusal:
-            results.append(OrderResult(entry, package, None, str(refusal)))
+            results.append(OrderResult(each, None, str(refusal)))
     return page(request, "ordered.html", results=results, budget=_round_budget(context, store))
 
 
 def _order_page(request: Request, context: AppContext, person: Person, form: FormData, refused: str | None) -> Response:
-    store, policy = context.store, decision_policy_in_force(context.now().date())
-    selection = _select_orders(store, form, _blinding(context, store, person))
+    store, policy = context.store, current_policy(context)
+    selection = _select_orders(store, form, blind_scores(context, store, person))
     cost = sum(each.package.cost_cents for each in selection.orders) / 100
     return page(
         request, "order.html", 400 if refused else 200, orders=selection.orders, blinded=selection.blinded,
@@ -112,10 +106,6 @@ def _order_page(request: Request, context: AppContext, person: Person, form: For
         least=policy.limits.least_explanation, most=policy.limits.most_explanation, who=person.name,
         explanation=str(form.get("explanation", "")), form_token=secrets.token_urlsafe(12),
     )  # fmt: skip
-
-
-def _blinding(context: AppContext, store: OnlineStore, person: Person) -> BlindedScores:
-    return blind_scores(context, store, person, flagged_bands(store))
 
 
 def _select_orders(store: OnlineStore, form: FormData, blinding: BlindedScores) -> OrderSelection:
@@ -139,23 +129,15 @@ def _select_orders(store: OnlineStore, form: FormData, blinding: BlindedScores) 
         raise UserError(
             "Every chosen case was drawn for your own estimate. Open each and give it, then order its test."
         )
-    orders = [TestOrder(entry, policy.options((entry.category, entry.market))[0]) for entry in visible]
+    orders = [PackageOrder(entry, policy.options((entry.category, entry.market))[0]) for entry in visible]
     return OrderSelection(orders, blinded)
 
 
 def _case_file(store: OnlineStore, entry: Entry) -> CaseFile:
-    scored = store.publication
-    action = str(bands_in_force(scored.as_of).action([entry.p_fail])[0])
-    versions = Versions(scored.model_version, scored.feature_version, scored.policy_version)
-    case = Case(entry.sku_id, entry.market, scored.as_of)
-    dossier = store.dossiers.of(entry.position)
-    return CaseFile(
-        case,
-        entry.supplier_id,
-        ScoreAtDecision(entry.p_fail, entry.band, action, versions),
-        (),
-        newest_samples=newest_samples(dossier),
-    )
+    score = score_at_decision(store.publication, entry.p_fail, entry.band)
+    case = Case(entry.sku_id, entry.market, store.publication.as_of)
+    samples = newest_samples(store.dossiers.of(entry.position))
+    return CaseFile(case, entry.supplier_id, score, (), newest_samples=samples)
 
 
 def _round_budget(context: AppContext, store: OnlineStore) -> RoundBudget | None:
@@ -165,7 +147,7 @@ def _round_budget(context: AppContext, store: OnlineStore) -> RoundBudget | None
     if round_id is None:
         return None
     record = round_record(context.settings.workspace, round_id)
-    decided = Decisions(context.engine, decision_policy_in_force(context.now().date())).in_force()
+    decided = decisions_of(context).in_force()
     ordered = [d.cost_eur or 0.0 for d in decided if d.disposition == ORDER and d.as_of == as_of.isoformat()]
     budget = float(record["budget_eur"])
     return RoundBudget(round_id, budget, budget - float(record["cost_eur"]) - sum(ordered))

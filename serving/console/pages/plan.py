@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 
 from data.errors import UserError
@@ -20,12 +20,12 @@ from serving.console.blinding import blinded_keys
 from serving.console.context import AppContext
 from serving.console.pages.decision import text
 from serving.console.pages.overview import latest_prevalence
-from serving.console.session import ContextDep, CurrentPerson, Person, VerifiedForm, current_person, requires_role
+from serving.console.session import ContextDep, CurrentPerson, Person, VerifiedForm, requires_role
 from serving.console.templating import address, csv_rows, euros, number, page, percent
 from serving.decisions.records import SkuKey
 from serving.online.store import OnlineStore
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_person)])
+router = APIRouter()
 
 Scheduler = Annotated[Person, requires_role("scheduler")]
 BUDGETS_EUR = (5_000, 10_000, 20_000, 50_000, 100_000)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.datastructures import QueryParams
 
@@ -14,11 +14,11 @@ from models.reasons import brief_of, fact_of
 from serving.console.blinding import BlindedScores, blind_scores, flagged_bands
 from serving.console.context import AppContext
 from serving.console.pages.queue_views import CatalogueDeadlines, view_positions
-from serving.console.session import ContextDep, CurrentPerson, Person, current_person
+from serving.console.session import ContextDep, CurrentPerson, Person
 from serving.console.templating import csv_text, escape_formula, page
 from serving.decisions.assignment_and_labels import owners
 from serving.decisions.blind_assessment import ESTIMATORS
-from serving.decisions.deadlines import Deadline
+from serving.decisions.deadlines import ActionDeadline
 from serving.decisions.records import SkuKey
 from serving.online.store import OnlineStore
 from serving.publication import Publication
@@ -131,7 +131,7 @@ class QueueRow:
     entry: Entry
     is_blinded: bool
     owner: str | None
-    deadline: Deadline | None
+    deadline: ActionDeadline | None
 
     @property
     def brief(self) -> str:
@@ -200,7 +200,7 @@ def _csv_row(row: QueueRow) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_person)])
+router = APIRouter()
 
 ROWS_PER_PAGE = 50
 
@@ -238,8 +238,7 @@ def export(request: Request, context: ContextDep, person: CurrentPerson) -> Resp
 def _find_rows(
     context: AppContext, store: OnlineStore, person: Person, query: QueueFilter
 ) -> tuple[Numbers, BlindedScores]:
-    flagged = flagged_bands(store)
-    blinding = blind_scores(context, store, person, flagged)
+    blinding = blind_scores(context, store, person)
     positions = view_positions(query.view, context, store, person, blinding)
-    queue_query = query.to_queue_query(store.queue.bands, flagged)
+    queue_query = query.to_queue_query(store.queue.bands, flagged_bands(store))
     return store.queue.find(replace(queue_query, among=positions, veiled=blinding.hidden)), blinding

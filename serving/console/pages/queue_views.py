@@ -14,14 +14,14 @@ from data.database.schema import DECISIONS
 from data.workspace import Workspace
 from sampling.rounds import round_ids
 from serving.console.blinding import BlindedScores, find_positions
+from serving.console.case import current_policy, decisions_of
 from serving.console.context import AppContext
 from serving.console.session import Person
 from serving.decisions.assignment_and_labels import owners
-from serving.decisions.deadlines import Deadline, add_working_days, first_deadline
+from serving.decisions.deadlines import ActionDeadline, add_working_days, first_deadline
 from serving.decisions.legal_grounds import ORDER, Ground, grounds_in_force, open_notices
-from serving.decisions.policy import DeadlineTerms, decision_policy_in_force
+from serving.decisions.policy import DeadlineTerms
 from serving.decisions.records import DECLINED, SkuKey
-from serving.decisions.store import Decisions
 from serving.online.store import OnlineStore
 from serving.review_queue.reader import Numbers
 
@@ -31,10 +31,10 @@ class CatalogueDeadlines:
 
     def __init__(self, context: AppContext, store: OnlineStore) -> None:
         self._store, self._today = store, context.now().date()
-        self._terms = decision_policy_in_force(self._today).deadlines
+        self._terms = current_policy(context).deadlines
         self._decision_days = _last_decision_days(context.engine, store)
 
-    def first(self, numbers: Numbers) -> list[Deadline | None]:
+    def first(self, numbers: Numbers) -> list[ActionDeadline | None]:
         """The earliest running deadline of each SKU, None where none runs."""
         names = ("position", "first_order", "first_notice")
         columns = [self._store.queue.column(name)[numbers].tolist() for name in names]
@@ -51,7 +51,7 @@ class CatalogueDeadlines:
         still_due = [each is not None and each.on <= today for each in self.first(numbers[decided])]
         return np.concatenate([positions[~decided], positions[decided][np.array(still_due, dtype=bool)]])
 
-    def _first(self, position: int, order: date | None, notice: date | None) -> Deadline | None:
+    def _first(self, position: int, order: date | None, notice: date | None) -> ActionDeadline | None:
         """From the days in the queue; from the dossier where there was a decision since."""
         if order is None and notice is None:
             return None
@@ -101,7 +101,7 @@ def view_positions(
     if view == "random":
         return blinding.drop_hidden(store, find_positions(store, _random_stratum(context.settings.workspace, store)))
     if view == "disagree":
-        decided = Decisions(context.engine, decision_policy_in_force(context.now().date())).in_force()
+        decided = decisions_of(context).in_force()
         disagreeing = [each.key for each in decided if each.agreement != "as_asked"]
         return blinding.drop_hidden(store, find_positions(store, disagreeing))
     if view == "due":

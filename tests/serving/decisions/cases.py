@@ -1,10 +1,10 @@
-"""Cases, officers and facts for tests of decisions."""
+"""Cases, officers and legal grounds for tests of decisions."""
 
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from data.database.audit_log import Versions
 from serving.decisions.blind_assessment import Case, draw_for_estimate
+from serving.decisions.legal_grounds import Ground
 from serving.decisions.policy import decision_policy_in_force
 from serving.decisions.records import (
     CaseFile,
@@ -12,7 +12,6 @@ from serving.decisions.records import (
     DecisionContext,
     ListingSummary,
     ScoreAtDecision,
-    context_grounds,
 )
 from serving.decisions.rules import Officer, Proposal
 
@@ -24,19 +23,9 @@ SCHEDULER = Officer("Sam", "scheduler", "k-sam")
 WORDS = "The charger grew hot in three reviews."
 
 
-@dataclass(frozen=True)
-class Fact:
-    """A fact that stands."""
-
-    kind: str
-    since: date
-    sentence: str
-    row_id: str
-
-
-FAILED = Fact("failed_independent_test", date(2026, 6, 1), "An independent test of 1 June 2026 failed.", "T-1")
-DENIED = Fact("certificate_denied", date(2026, 5, 1), "The issuer denied certificate C-1 (CPC).", "C-1")
-ORDER = Fact("authority_order", date(2026, 6, 30), "The market authority holds the product.", "H-1")
+FAILED = Ground("failed_independent_test", date(2026, 6, 1), "An independent test of 1 June 2026 failed.", "T-1")
+DENIED = Ground("certificate_denied", date(2026, 5, 1), "The issuer denied certificate C-1 (CPC).", "C-1")
+ORDER = Ground("authority_order", date(2026, 6, 30), "The market authority holds the product.", "H-1")
 
 
 def case(drawn: bool = False) -> Case:
@@ -45,14 +34,14 @@ def case(drawn: bool = False) -> Case:
     return next(each for each in every if draw_for_estimate(each, POLICY).drawn == drawn)
 
 
-def file(*facts: Fact, drawn: bool = False, band_action: str = "test") -> CaseFile:
-    """A case file with these facts."""
-    scored = ScoreAtDecision(0.41, "high", band_action, Versions("m-1", "f-1"))
+def file(*grounds: Ground, drawn: bool = False, band_action: str = "test") -> CaseFile:
+    """A case file with these legal grounds."""
+    score = ScoreAtDecision(0.41, "high", band_action, Versions("m-1", "f-1"))
     reasons = (ContextReason("supplier_fails", 0.7, "Its supplier failed 3 of 4 tests."),)
-    shown = DecisionContext(
-        0.31, 0.52, reasons, context_grounds(facts), ListingSummary("USB charger", "mains_chargers", date(2025, 3, 1))
+    context = DecisionContext(
+        0.31, 0.52, reasons, grounds, ListingSummary("USB charger", "mains_chargers", date(2025, 3, 1))
     )
-    return CaseFile(case(drawn), "S-1", scored, facts, shown)
+    return CaseFile(case(drawn), "S-1", score, grounds, context)
 
 
 def proposal(disposition: str, code: str | None = None, explanation: str = WORDS) -> Proposal:

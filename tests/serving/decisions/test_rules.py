@@ -11,9 +11,10 @@ from data.errors import UserError
 from data.policy import POLICY_FOLDER
 from serving.decisions.blind_assessment import Case, draw_for_estimate
 from serving.decisions.deadlines import add_months, add_working_days, first_deadline
+from serving.decisions.legal_grounds import Ground
 from serving.decisions.policy import decision_policy_in_force
 from serving.decisions.rules import Officer, agreement, check_proposal, missing_ground
-from tests.serving.decisions.cases import ANNA, DAY, DENIED, FAILED, ORDER, POLICY, SCHEDULER, Fact, proposal
+from tests.serving.decisions.cases import ANNA, DAY, DENIED, FAILED, ORDER, POLICY, SCHEDULER, proposal
 
 FACTS = st.sampled_from([FAILED, DENIED, ORDER])
 DAYS = st.dates(date(2020, 1, 1), date(2035, 1, 1))
@@ -33,7 +34,7 @@ def test_without_a_fact_nothing_is_removed_suspended_or_recalled(disposition: st
 
 
 @given(facts=st.lists(FACTS, max_size=3), disposition=st.sampled_from(["remove", "suspend", "recall"]))
-def test_the_form_and_the_function_agree_on_what_is_missing(facts: list[Fact], disposition: str) -> None:
+def test_the_form_and_the_function_agree_on_what_is_missing(facts: list[Ground], disposition: str) -> None:
     """What the form calls possible, some reason makes possible; what it calls impossible, none does."""
     kind = POLICY.disposition(disposition)
     outcomes = []

@@ -16,7 +16,8 @@ from data.errors import UserError
 from data.lake.lab_results import SCHEMA
 from data.progress import SilentProgress
 from data.workspace import Workspace
-from serving.decisions.records import ContextGround, DecisionContext, ListingSummary
+from serving.decisions.legal_grounds import Ground
+from serving.decisions.records import DecisionContext, ListingSummary
 from serving.dossiers.reader import Dossiers
 from serving.dossiers.records import Dossier
 from serving.dossiers.writer import write_dossiers
@@ -83,7 +84,7 @@ def test_forecasts_of_training_are_its_shares_by_category() -> None:
 
 def test_time_to_take_down_counts_working_days_from_the_fact() -> None:
     """Known on a Thursday, in force on the Monday after: two. Too few decisions have no median."""
-    fact = ContextGround("failed_independent_test", date(2026, 6, 25), "It failed.", "T-1")
+    fact = Ground("failed_independent_test", date(2026, 6, 25), "It failed.", "T-1")
     other = replace(fact, since=date(2026, 1, 5), row_id="T-9")
     shown = DecisionContext(0.3, 0.5, (), (other, fact), ListingSummary(None, "toys", date(2025, 1, 1)))
     decision = replace(REMOVAL, settled_at="2026-06-29T12:00:00+00:00", shown=json.dumps(shown.to_json()))

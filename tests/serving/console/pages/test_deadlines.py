@@ -11,7 +11,7 @@ from serving.console.case import case_view, decisions_of
 from serving.console.context import AppContext
 from serving.console.pages.queue_views import CatalogueDeadlines
 from serving.console.session import Person
-from serving.decisions.deadlines import Deadline
+from serving.decisions.deadlines import ActionDeadline
 from serving.decisions.rules import Officer, Proposal
 from serving.online.store import OnlineStore, open_online_store
 from tests.serving.browser.shop import DAY
@@ -27,7 +27,7 @@ def store(shop: AppContext) -> OnlineStore:
     return open_online_store(shop.settings.workspace)
 
 
-def of_cases(context: AppContext, store: OnlineStore) -> list[Deadline | None]:
+def of_cases(context: AppContext, store: OnlineStore) -> list[ActionDeadline | None]:
     """The deadline of every SKU, one case at a time."""
     entries = store.queue.entries(np.arange(len(store.queue)))
     return [case_view(context, SEEN_BY, entry.sku_id, entry.market).deadline for entry in entries]

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from serving.console.blinding import BlindedScores, blind_scores, flagged_bands
+from serving.console.blinding import BlindedScores, blind_scores
 from serving.console.context import AppContext
 from serving.console.pages.sku_evidence import MOST_SIBLINGS, peers_of, reasons_of, siblings_of
 from serving.console.pages.sku_history import RATE, score_change, timeline_of, usual_returns
@@ -127,7 +127,7 @@ def test_the_page_lists_the_factorys_other_skus_the_riskiest_first(shop: AppCont
 
 def test_a_sibling_drawn_for_an_own_estimate_comes_last_without_its_score(shop: AppContext) -> None:
     store = open_online_store(shop.settings.workspace)
-    blinding = blind_scores(shop, store, Person("Olga", "officer", "k-officer"), flagged_bands(store))
+    blinding = blind_scores(shop, store, Person("Olga", "officer", "k-officer"))
     assert blinding.hidden is not None
     for number in range(5):
         position = int(store.snapshot.find([f"K-{number}"], ["EU"])[0])
