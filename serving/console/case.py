@@ -8,7 +8,7 @@ from data.database.audit_log import Versions
 from data.errors import UserError
 from models.risk_bands import bands_in_force
 from sampling.policy import sampling_policy_in_force
-from sampling.problem import Package
+from sampling.problem import Cell, Package
 from serving.console.context import AppContext
 from serving.console.session import Person
 from serving.decisions.assignment_and_labels import owner_of
@@ -110,11 +110,10 @@ def case_view(house: AppContext, person: Person, sku_id: str, market: str) -> Ca
     file = CaseFile(case, dossier.listing.supplier_id, scored, facts, _shown(dossier.listing, score, facts),
                     sampled_of(dossier))  # fmt: skip
     history = tuple(decisions_of(house).of_sku(sku_id, market))
-    cell = (dossier.listing.category, market)
     return CaseView(
         listing=dossier.listing, score=score, file=file, facts=facts, policy=policy,
         choices=tuple(_choice(each, file, officer_of(person)) for each in policy.dispositions.values()),
-        packages=sampling_policy_in_force(score.as_of).options(cell), history=history,
+        packages=sampling_policy_in_force(score.as_of).options(Cell(dossier.listing.category, market)), history=history,
         due=due(facts, open_notices(dossier, dossier.as_of), policy.clocks, _decided_on(history)),
         owner=owner_of(house.engine, sku_id, market),
         estimate_due=person.role in ESTIMATORS and estimate_is_due(house.engine, case, person.key_id, policy),

@@ -11,7 +11,7 @@ from data.database.audit_log import Versions
 from data.errors import UserError
 from models.risk_bands import bands_in_force
 from sampling.policy import sampling_policy_in_force
-from sampling.problem import Package
+from sampling.problem import Cell, Package
 from sampling.rounds import round_record
 from serving.console.blinding import BlindedScores, blind_scores, flagged_bands
 from serving.console.case import sampled_of
@@ -127,7 +127,7 @@ def _chosen(published: OnlineStore, form: FormData, veil: BlindedScores) -> Orde
         raise UserError(
             "Every chosen case was drawn for your own estimate. Open each and give it, then order its test."
         )
-    return OrderSelection([(entry, policy.options((entry.category, entry.market))[0]) for entry in told], veiled)
+    return OrderSelection([(entry, policy.options(Cell(entry.category, entry.market))[0]) for entry in told], veiled)
 
 
 def _file(published: OnlineStore, entry: Entry) -> CaseFile:

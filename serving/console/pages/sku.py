@@ -15,7 +15,7 @@ from pydantic import Field
 from data.policy import POLICY_FOLDER, Policy, Share, policy_in_force
 from features.registry import BY_NAME
 from sampling.policy import sampling_policy_in_force
-from sampling.problem import Package
+from sampling.problem import Cell, Package
 from serving.api.counterfactuals import TOGETHER, Change, changes, steps_in_force
 from serving.console.blinding import blind_scores, flagged_bands
 from serving.console.case import CaseView, case_view
@@ -125,7 +125,7 @@ class NextTest:
     if_passed: float
 
 
-def next_test(published: OnlineStore, position: int, cell: tuple[str, str]) -> NextTest:
+def next_test(published: OnlineStore, position: int, cell: Cell) -> NextTest:
     """The test that the sampling policy names for a category and market, and what passing it would change."""
     package, *screens = sampling_policy_in_force(published.publication.as_of).options(cell)
     names = published.snapshot.feature_names
@@ -224,7 +224,7 @@ def _portrait(house: AppContext, person: Person, work: CaseView) -> SkuView:
         ),
         change=score_change(published, house.settings.workspace, position),
         changes=_telling(changes(published.assessor, names, row, steps_in_force(work.score.as_of)), work.score.p_fail),
-        test=next_test(published, position, (listing.category, listing.market)),
+        test=next_test(published, position, Cell(listing.category, listing.market)),
         unknowns=unknowns_of(dossier, values, published.metrics),
         markets=_other_markets(published, published.queue.markets, listing.sku_id, listing.market),
     )  # fmt: skip
