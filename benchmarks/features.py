@@ -34,7 +34,7 @@ from data.progress import SilentProgress
 from data.workspace import Workspace
 from features.definition import KEYS, Entity, Feature, left_join_missing
 from features.fitted_tables import FittedTables
-from features.groups.lab_history import listed
+from features.groups.lab_history import entity_keys
 from features.point_in_time import point_in_time_join
 from features.registry import BY_NAME, FEATURE_NAMES
 from features.review_text.incremental import read_lake
@@ -132,7 +132,7 @@ def declared_features() -> Mapping[Entity, list[Feature]]:
 def joined_frame(tables: Tables) -> pa.Table:
     """The same by the other executor: joined to the day on DuckDB, as training rows are."""
     of, reference, keys = declared_features(), FittedTables.untrained(), list(KEYS["supplier"])
-    days = left_join_missing(catalogue_on(tables, AS_OF), listed(tables).select(*KEYS["sku"], *keys), KEYS["sku"])
+    days = left_join_missing(catalogue_on(tables, AS_OF), entity_keys(tables).select(*KEYS["sku"], *keys), KEYS["sku"])
     suppliers = point_in_time_join(days.select(*keys, "as_of").distinct(), tables, reference, of["supplier"])
     wide = left_join_missing(point_in_time_join(days, tables, reference, of["sku"]), suppliers, [*keys, "as_of"])
     return tables.backend.to_pyarrow(wide.select(*KEYS["sku"], *PEER_FEATURES))

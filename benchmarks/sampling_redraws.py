@@ -12,7 +12,7 @@ from sampling.estimation.difference_estimator import (
     design_variance,
     difference_total,
     korn_graubard,
-    missed,
+    sensitivity_variance,
 )
 from sampling.randomness import ONE
 from training.metrics import Floats
@@ -77,7 +77,9 @@ def redrawn(name: str, planned: OptimizedPlan, view: StrategyView, failing: Floa
         rows = planned.draw(view, solution, FIRST_DRAW + draw)
         sees = sensitivity[rows]
         found = failing[rows] * (rng.random(len(rows)) < sees)
-        outcomes = Outcomes(found / sees, view.p_fail[rows], inclusion[rows], np.ones(len(rows)), missed(found, sees))
+        outcomes = Outcomes(
+            found / sees, view.p_fail[rows], inclusion[rows], np.ones(len(rows)), sensitivity_variance(found, sees)
+        )
         share, design = difference_total(outcomes, expected) / size, design_variance(outcomes) / size**2
         told.append(share)
         for variance, kept in ((max(design, foreseen), covered), (design, covered_by_design)):

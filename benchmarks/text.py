@@ -29,7 +29,7 @@ from features.review_text.extractor import (
     exact_interval,
     extract_mentions,
     extractor_version,
-    in_order,
+    map_in_order,
     sampled_rows,
 )
 from features.review_text.hazards import hazards
@@ -122,7 +122,7 @@ def speed(reviews: list[str], languages: list[str]) -> dict[str, dict[str, float
     vectorizer = HashingVectorizer(ngram_range=(1, 2), n_features=2**18)
     contestants: dict[str, tuple[int, Callable[[], object]]] = {
         "stage one (Polars Aho-Corasick)": (len(reviews), partial(candidates, text)),
-        "both stages": (len(reviews), lambda: [None for _ in in_order(extract_mentions, _batches(text, language))]),
+        "both stages": (len(reviews), lambda: [None for _ in map_in_order(extract_mentions, _batches(text, language))]),
         "Python re, one alternation": (len(few), lambda: [alternation.search(review.lower()) for review in few]),
         "HashingVectorizer, words and pairs": (len(some), lambda: vectorizer.transform(some)),
     }

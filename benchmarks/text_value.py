@@ -25,7 +25,7 @@ from data.synthetic.generator import LAST_DAY, write_sample
 from data.synthetic.vocabulary import hazards as world_hazards
 from features.groups.reviews import GROUP, READ
 from features.registry import CATALOGUE, FEATURE_NAMES
-from features.review_text.incremental import read_at_once
+from features.review_text.incremental import add_review_tables_in_memory
 from training import metrics
 from training.dataset.labels import build_labels
 from training.dataset.splits import split_by_time
@@ -46,7 +46,7 @@ def measured(seed: int, home: Path) -> dict[str, Any]:
     """One world: skills of both models in each group of SKUs, their difference, and how well its reviews were read."""
     folder = home / str(seed)
     write_sample(folder, SKUS, DAYS, seed)
-    tables = read_at_once(tables_from_frames({
+    tables = add_review_tables_in_memory(tables_from_frames({
         path.stem: pq.read_table(path) for path in folder.glob("*.parquet") if path.stem in BY_NAME
     }))  # fmt: skip
     recipe, labels = read_recipe("default"), build_labels(tables)

@@ -1,1 +1,1 @@
-"""What the world tells us: table contracts, readers, quarantine, the sample marketplace, importers of public data."""
+"""Data: table contract, ingest, lake, laboratory results, database, synthetic marketplace, importers of public data."""

@@ -1,4 +1,4 @@
-"""The commands that bring tables in, and those that read the ledger."""
+"""Commands of this room: sample-data, import, ingest, ledger."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How the house says no to an input."""
+"""Errors that a user can act on."""
 
 
 class UserError(Exception):

@@ -96,7 +96,7 @@ def validate(model: type[Table], tables: Mapping[str, Any], source: str) -> Tabl
 
 
 def _describe_problem(error: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
-    """The sentence about one violation; a law across fields tells in its own words what was given."""
+    """The sentence about one violation; a rule across fields names the given values itself."""
     path, node, keys = _locate(error["loc"], schema)
     given = repr(error["input"])
     given = given if len(given) <= 100 else f"{given[:97]}..."
@@ -109,10 +109,10 @@ def _describe_problem(error: Mapping[str, Any], schema: Mapping[str, Any]) -> st
     return f"{path or 'the file'} is {given}; it must be {_describe(node, schema)}."
 
 
-def _locate(place: tuple[int | str, ...], schema: Mapping[str, Any]) -> tuple[str, Mapping[str, Any], list[str]]:
-    """The key path of a place such as `band[2].floor`, the JSON schema of its value and the keys beside it."""
+def _locate(location: tuple[int | str, ...], schema: Mapping[str, Any]) -> tuple[str, Mapping[str, Any], list[str]]:
+    """The key path of a location such as `band[2].floor`, the JSON schema of its value and the keys beside it."""
     path, node, keys = "", schema, list[str]()
-    for part in place:
+    for part in location:
         holder = _resolve(node, schema)
         if isinstance(part, int):
             path, node = f"{path}[{part}]", holder["prefixItems"][part] if "prefixItems" in holder else holder["items"]

@@ -1,4 +1,4 @@
-"""How long work tells a person where it stands."""
+"""Progress of long work: a bar on a terminal, plain lines elsewhere."""
 
 import sys
 import time
@@ -18,7 +18,7 @@ class Progress(Protocol):
 
 
 class SilentProgress:
-    """Says nothing."""
+    """Progress that is not reported."""
 
     @contextmanager
     def step(self, title: str, total: int, unit: str = "steps") -> Iterator[Advance]:  # noqa: ARG002 - protocol

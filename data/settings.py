@@ -1,4 +1,4 @@
-"""What the operator decides through the environment; the one place that reads it."""
+"""Settings of the operator from environment variables; no other file reads the environment."""
 
 import os
 from collections.abc import Mapping

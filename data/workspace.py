@@ -1,4 +1,4 @@
-"""Where runtime files live, and how one replaces another without ever being half there."""
+"""The workspace: folders of all runtime files, and their atomic replacement."""
 
 import shutil
 import uuid
@@ -27,12 +27,12 @@ class Workspace:
 
     @property
     def staging(self) -> Path:
-        """What an ingest works on until its lake is in place; the next ingest clears what a killed one left."""
+        """Staging area of an ingest; the next ingest clears what a killed one left."""
         return self.home / ".ingest"
 
     @property
     def spill(self) -> Path:
-        """Where DuckDB puts what does not fit into memory, one folder per connection."""
+        """Spill folders of DuckDB, one per connection."""
         return self.home / ".spill"
 
     @property
@@ -72,7 +72,7 @@ class Workspace:
 
     @property
     def recipes(self) -> Path:
-        """Recipes that a search found."""
+        """Recipes written by tuning."""
         return self.home / "recipes"
 
     def model_report(self, version: str) -> Path:
@@ -80,7 +80,7 @@ class Workspace:
         return self.reports / "models" / version
 
     def monitor_report(self, as_of: date) -> Path:
-        """What the watch over the champion found on one day."""
+        """Monitoring report of the champion on one day."""
         return self.reports / "monitor" / f"as_of={as_of.isoformat()}"
 
     @property
@@ -93,7 +93,7 @@ class Workspace:
         return self.home / "snapshots" / f"as_of={as_of.isoformat()}"
 
     def dossiers(self, as_of: date) -> Path:
-        """What was known of every SKU on one day."""
+        """Dossiers of every SKU on one day."""
         return self.home / "dossiers" / f"as_of={as_of.isoformat()}"
 
     def scores(self, as_of: date) -> Path:

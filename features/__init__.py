@@ -1,1 +1,1 @@
-"""What one SKU looks like on one day."""
+"""Features: declared once, computed point in time, of SKUs, suppliers, factories, categories and titles."""

@@ -1,4 +1,4 @@
-"""The command that reads hazards out of any file of texts."""
+"""Command `signals`: hazards in any file of texts."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What is declared about one feature."""
+"""Definitions of features and their sources, and the aggregations that features are made of."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,17 +18,17 @@ def within(seen: "ir.Table", window_days: int) -> "ir.BooleanValue":
 
 
 def count(condition: "ir.BooleanValue") -> "ir.IntegerScalar":
-    """How many rows fulfil `condition`; 0 where nothing was seen."""
+    """The number of rows that fulfil `condition`; 0 where there are none."""
     return condition.ifelse(1, 0).sum()
 
 
 def total(number: "ir.NumericValue", condition: "ir.BooleanValue") -> "ir.NumericScalar":
-    """The sum of `number` over the rows that fulfil `condition`; 0 where nothing was seen."""
+    """The sum of `number` over the rows that fulfil `condition`; 0 where there are none."""
     return condition.ifelse(number, 0).sum()
 
 
 def distinct(key: "ir.Column", condition: "ir.BooleanValue") -> "ir.IntegerScalar":
-    """How many different values of `key` the rows hold that fulfil `condition`; a missing value is none."""
+    """The number of distinct values of `key` over the rows that fulfil `condition`; missing values do not count."""
     return key.nunique(where=condition & key.notnull())  # Polars would count a missing value
 
 
@@ -71,7 +71,7 @@ KEYS: Mapping[Entity, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Feature:
-    """One number about one entity on one day, and how to say it.
+    """Feature: one number about one entity on one day, with its words.
 
     `direction` is the expected effect of a higher value on failing: +1 more, -1 less, 0 either; training turns
     it into a monotone constraint. `sentence` is what a reason shows, with `{value}` in its place and `[s]` or
@@ -93,10 +93,10 @@ class Feature:
 
 @dataclass(frozen=True)
 class Events:
-    """Events joined to an entity's days: `entity LEFT JOIN events ON keys AND known_on < as_of GROUP BY entity, as_of`.
+    """Source of events: `entity LEFT JOIN events ON keys AND known_on < as_of GROUP BY entity, as_of`.
 
     `rows` yields the columns of `on`, `happened_on`, `known_on` and facts; rows of one SKU may lack those of `on` that
-    `features.groups.lab_history.listed` has. `needs` are the contract tables without which the features are missing.
+    `features.groups.lab_history.entity_keys` has. `needs` are the tables without which the features are missing.
     The whole numbers `added_by_day` are only ever added up, so that they may be added by day before they are joined.
     All features over the same rows come from one pass over them.
     """
@@ -114,7 +114,7 @@ class Events:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of the entity itself: one row per (entity, as_of), no aggregation.
+    """Source of attributes of the entity itself: one row per (entity, as_of), no aggregation.
 
     `rows` adds columns to the entity's days.
     """
@@ -128,7 +128,7 @@ Source = Events | Facts
 
 
 def group_by_source(features: "Sequence[Feature]", tables: "Tables") -> "Mapping[Source, list[Feature]]":
-    """The features whose tables are kept, by a source that all of them can be asked from in one pass."""
+    """Features by source, one pass each, without those whose tables the marketplace does not keep."""
     groups: dict[object, tuple[Source, list[Feature]]] = {}
     for feature in features:
         source = feature.source

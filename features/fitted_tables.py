@@ -1,4 +1,4 @@
-"""What training learned and features need: plain tables that travel with the artifact."""
+"""Fitted tables that features need: rates, category medians, title weights; plain files of the artifact."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ SCHEMAS: Mapping[str, pa.Schema] = {
 
 
 class Prior(NamedTuple):
-    """What a rate is believed to be before any evidence, worth `strength` observations."""
+    """Prior mean of a rate, worth `strength` observations."""
 
     mean: float
     strength: float
@@ -55,7 +55,7 @@ UNTRAINED_RATES: Mapping[str, Prior] = {
 
 @dataclass(frozen=True)
 class FittedTables:
-    """The learned tables by name; those that training did not write are empty.
+    """Fitted tables by name; those that training did not write are empty.
 
     `rates` (rate, prior_mean, prior_strength; the names of UNTRAINED_RATES), `categories` (category, market,
     tests, fail_rate, log_price_mean, log_price_sd), `title_words` (word, weight); read by reasons and monitoring,
@@ -67,7 +67,7 @@ class FittedTables:
 
     @classmethod
     def untrained(cls) -> "FittedTables":
-        """What is believed before any training: the rates of UNTRAINED_RATES, nothing else."""
+        """Tables before any training: the rates of UNTRAINED_RATES only."""
         return cls({"rates": rates_table(UNTRAINED_RATES)})
 
     def __getitem__(self, name: str) -> pa.Table:

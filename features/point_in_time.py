@@ -1,4 +1,4 @@
-"""What SKUs look like on given days: entity tables, and their join for a spine of (sku_id, market, as_of)."""
+"""Point-in-time join: entity tables of given days, and their join for a spine of (sku_id, market, as_of)."""
 
 from collections.abc import Mapping, Sequence
 from functools import reduce
@@ -21,7 +21,7 @@ from features.definition import (
     left_join_missing,
 )
 from features.fitted_tables import FittedTables
-from features.groups.lab_history import listed
+from features.groups.lab_history import entity_keys
 from features.registry import CATALOGUE, FEATURE_NAMES
 
 SPINE_SCHEMA = ibis.schema({"sku_id": "string", "market": "string", "as_of": "date"})
@@ -41,10 +41,10 @@ def entity_table(entity: Entity, tables: Tables, spine: ir.Table, reference: Fit
     keys = KEYS[entity]
     declared = [feature for feature in CATALOGUE if feature.entity == entity]
     days = spine.select("sku_id", "market", "as_of").distinct()
-    placed = left_join_missing(days, listed(tables), ("sku_id", "market"))
+    joined = left_join_missing(days, entity_keys(tables), ("sku_id", "market"))
     if entity == "sku":
-        return left_join_missing(placed, point_in_time_join(days, tables, reference, declared), (*keys, "as_of"))
-    present = placed.drop_null(list(keys)).select(*keys, "as_of").distinct()
+        return left_join_missing(joined, point_in_time_join(days, tables, reference, declared), (*keys, "as_of"))
+    present = joined.drop_null(list(keys)).select(*keys, "as_of").distinct()
     return point_in_time_join(present, tables, reference, declared)
 
 
@@ -70,23 +70,23 @@ def point_in_time_join(
 ) -> ir.Table:
     """`days` (keys of an entity and as_of, each pair once) with all `features` of the entity.
 
-    Each source is asked once; a feature is missing where a table of its source is absent.
+    Each source is read once; a feature is missing where a table of its source is absent.
     """
     declared = group_by_source(features, tables)
-    parts = [_of_source(source, days, tables, reference, few) for source, few in declared.items()]
+    parts = [_join_source(source, days, tables, reference, few) for source, few in declared.items()]
     wide = reduce(lambda left, right: left_join_missing(left, right, days.columns), parts, days)
     absent = {feature.name: ibis.null("float64") for feature in features if feature.name not in wide.columns}
     return wide.mutate(**absent).select(*days.columns, *(feature.name for feature in features))
 
 
-def _of_source(
+def _join_source(
     source: Source, days: ir.Table, tables: Tables, reference: FittedTables, features: Sequence[Feature]
 ) -> ir.Table:
     """The `features` of one source for every row of `days`."""
     if not isinstance(source, Events):
         facts = source.rows(days, tables, reference)
         return facts.select(*days.columns, **feature_values(facts, reference, features))
-    events = _keyed(source, tables)
+    events = _keyed_events(source, tables)
     events = events.rename({f"event_{key}": key for key in source.on})
     same = [days[key] == events[f"event_{key}"] for key in source.on]
     seen = days.left_join(events, [*same, events.known_on < days.as_of])
@@ -94,20 +94,20 @@ def _of_source(
     return seen.group_by(list(days.columns)).aggregate(**feature_values(seen, reference, features))
 
 
-def _keyed(source: Events, tables: Tables) -> ir.Table:
-    """The events of a source with the keys of their entity, those of the SKU they are of where they lack them."""
+def _keyed_events(source: Events, tables: Tables) -> ir.Table:
+    """The events of a source with the keys of their entity, found through their SKU where they lack them."""
     events = source.rows(tables)
     if not source.of_skus(events):
         return events
-    listing = listed(tables)
+    listing = entity_keys(tables)
     same = sku_join_keys(events, listing)
-    owners = listing.select(*same, *(key for key in source.on if key not in events.columns))
-    owned = events.inner_join(owners, list(same))
+    entities = listing.select(*same, *(key for key in source.on if key not in events.columns))
+    joined = events.inner_join(entities, list(same))
     if not source.added_by_day:
-        return owned
-    # An owner has many SKUs but few days.
-    sums = {name: owned[name].sum() for name in source.added_by_day}
-    return owned.group_by(*source.on, "happened_on", "known_on").aggregate(**sums)
+        return joined
+    # An entity has many SKUs but few days.
+    sums = {name: joined[name].sum() for name in source.added_by_day}
+    return joined.group_by(*source.on, "happened_on", "known_on").aggregate(**sums)
 
 
 def feature_frame(tables: Tables, spine_frame: pd.DataFrame, reference: FittedTables) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Every feature of the house, in its fixed order; reasons, monotone constraints, docs and version derive from it."""
+"""Feature registry: every feature in its fixed order, from which reasons, constraints, docs and version derive."""
 
 from collections.abc import Mapping
 

@@ -38,17 +38,17 @@ def version_of(features: Sequence[Feature]) -> str:
     Covers also the keys of the entities, the rates that are used before training, and the extractor that reads
     reviews. Words, functions, modules and the SQL that an expression compiles to do not enter it.
     """
-    from features.groups.lab_history import listed
+    from features.groups.lab_history import entity_keys
     from features.review_text.extractor import extractor_version
 
-    declared = _Declared()
+    declared = _DeclarationDigests()
     return "f-" + _digest([
-        extractor_version(), KEYS, UNTRAINED_RATES, declared.expressions.digest(listed(declared.tables)),
+        extractor_version(), KEYS, UNTRAINED_RATES, declared.expressions.digest(entity_keys(declared.tables)),
         [declared.digest(feature) for feature in features],
     ])[:12]  # fmt: skip
 
 
-class _Declared:
+class _DeclarationDigests:
     """Digests of declarations, their expressions made over empty tables of the contract; equal rows only once."""
 
     def __init__(self) -> None:

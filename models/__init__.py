@@ -1,1 +1,1 @@
-"""What we may conclude from features, and how sure we are."""
+"""Models: artifact, registry, calibration, exact SHAP, reasons, risk bands."""

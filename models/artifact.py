@@ -1,4 +1,4 @@
-"""One trained model as a folder of plain files, and the proof that nobody changed it since."""
+"""Artifact: one trained model as a folder of plain files with checksums, verified on every read."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ SUMS = "SHA256SUMS"
 
 @dataclass(frozen=True)
 class ArtifactParts:
-    """What training hands over.
+    """Parts of an artifact, as training gives them.
 
     `booster_text` is LightGBM's own text format, `recipe_text` TOML, `card` Markdown; `metrics` must be JSON without
     NaN. `feature_names` are the booster's columns in order, `feature_version` the catalogue they were computed with.

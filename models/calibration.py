@@ -1,4 +1,4 @@
-"""What a raw margin means: the share that fails among SKUs with this score, and how far that share may be off."""
+"""Calibration: from raw margin to the share that fails among SKUs with this score, with an interval."""
 
 import json
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ BEYOND = 3.0
 
 @dataclass(frozen=True)
 class Calibration:
-    """A monotone curve from margin to `p_fail`, with the ends of an interval beside it.
+    """A monotone curve from margin to `p_fail`, with the ends of an interval.
 
     `knots` are margins that rise; `p`, `low` and `high` are probabilities inside (0, 1) at the knots that never
     fall, with low <= p <= high. Between knots the log-odds are interpolated (so a Platt curve is exact); outside
@@ -101,7 +101,7 @@ class Calibration:
         logit, lower, upper = (
             np.log(curve) - np.log1p(-curve) for curve in map(np.asarray, (self.p, self.low, self.high))
         )
-        moved, room = shift.shifted(logit), NormalDist().inv_cdf((1.0 + self.level) / 2.0) * shift.sd(logit)
+        moved, room = shift.apply(logit), NormalDist().inv_cdf((1.0 + self.level) / 2.0) * shift.sd(logit)
         below = moved - np.hypot((logit - lower) * (1.0 + shift.slope), room)
         above = moved + np.hypot((upper - logit) * (1.0 + shift.slope), room)
         # The room grows away from the centre, and an end may not fall: it is kept the wider.
@@ -176,7 +176,7 @@ def fit_calibration(
     weights: ArrayLike | None = None,
     seed: int = 0,
 ) -> Calibration:
-    """Learn what margins mean from labels that the booster has not seen.
+    """Fit a calibration to labels that the booster has not seen.
 
     All arrays have one entry per label: `margin` (raw log-odds), `failed` (0 or 1), `suppliers` (any ids; labels of
     one supplier stand or fall together), `periods` (ids that sort in time order, such as quarters; without them no
@@ -187,8 +187,8 @@ def fit_calibration(
 
     Raises UserError where the labels are of one class, differ in number or hold a margin that is not finite.
     """
-    labels = _labels(margin, failed, suppliers, periods, weights)
-    kind, log_loss = _choose(labels, seed)
+    labels = _prepare_labels(margin, failed, suppliers, periods, weights)
+    kind, log_loss = _select_curve(labels, seed)
     knots = _knots(labels.margin)
     curve = labels.fit(kind, labels.weight)
     drift_sd = _drift_sd(labels, curve)
@@ -202,7 +202,7 @@ def fit_calibration(
     )  # fmt: skip
 
 
-def _labels(
+def _prepare_labels(
     margin: ArrayLike,
     failed: ArrayLike,
     suppliers: ArrayLike | None,
@@ -227,7 +227,7 @@ def _labels(
     return _Labels(margins, outcomes, *codes, weight / weight.mean(), margin_bins(margins))
 
 
-def _choose(labels: _Labels, seed: int) -> tuple[str, dict[str, float]]:
+def _select_curve(labels: _Labels, seed: int) -> tuple[str, dict[str, float]]:
     """The simplest candidate within one standard error of the best, and the cross-validated log loss of each."""
     suppliers = int(labels.supplier.max()) + 1
     candidates = list(FITS) if len(labels.margin) >= MANY_LABELS else ["platt"]

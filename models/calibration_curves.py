@@ -68,7 +68,7 @@ def tally(bins: MarginBins, failed: Floats, weights: Floats) -> Tally:
 
 def fit_platt(labels: Tally) -> Curve:
     """A straight line in log-odds that never falls (Platt 1999, with his targets, so that it stays finite)."""
-    line = _never_falling(labels, lambda margin: margin[:, None])
+    line = _fit_never_falling(labels, lambda margin: margin[:, None])
     return lambda margin: np.clip(line(margin), -LOGIT_BOUND, LOGIT_BOUND)
 
 
@@ -78,7 +78,7 @@ def fit_beta(labels: Tally) -> Curve:
     def tails(margin: Floats) -> Floats:
         return np.column_stack([-np.logaddexp(0.0, -margin), np.logaddexp(0.0, margin)])
 
-    line = _never_falling(labels, tails)
+    line = _fit_never_falling(labels, tails)
     return lambda margin: np.clip(line(margin), -LOGIT_BOUND, LOGIT_BOUND)
 
 
@@ -104,12 +104,12 @@ FITS: Mapping[str, Callable[[Tally], Curve]] = MappingProxyType(
 """Every candidate, the simplest first."""
 
 
-def _never_falling(labels: Tally, columns: Callable[[Floats], Floats]) -> Curve:
-    """Logistic regression on `columns` without negative slopes: a column that would fall is left out."""
+def _fit_never_falling(labels: Tally, columns: Callable[[Floats], Floats]) -> Curve:
+    """Curve of a logistic regression on `columns` without negative slopes: a column that would fall is left out."""
     design = columns(labels.margin)
     used = list(range(design.shape[1]))
     while True:
-        weights = _logistic(np.column_stack([np.ones(len(design)), design[:, used]]), labels)
+        weights = _fit_logistic(np.column_stack([np.ones(len(design)), design[:, used]]), labels)
         falling = [column for column, slope in zip(used, weights[1:], strict=True) if slope < 0]
         if not falling:
             break
@@ -119,7 +119,7 @@ def _never_falling(labels: Tally, columns: Callable[[Floats], Floats]) -> Curve:
     return lambda margin: intercept + columns(margin)[:, used] @ slopes
 
 
-def _logistic(design: Floats, labels: Tally) -> Floats:
+def _fit_logistic(design: Floats, labels: Tally) -> Floats:
     """Weights of a logistic regression, by Newton steps that are halved until the loss does not grow."""
     failed, tests = labels.failed.sum(), labels.tests.sum()
     high, low = (failed + 1.0) / (failed + 2.0), 1.0 / (tests - failed + 2.0)
@@ -173,8 +173,8 @@ class SelectionShift:
                 f"A prior shift needs finite numbers and a slope above -1, got {asdict(self)}. Fit it again."
             )
 
-    def shifted(self, logit: Floats) -> Floats:
-        """The catalogue's log-odds at these log-odds of the tested."""
+    def apply(self, logit: Floats) -> Floats:
+        """Log-odds of the catalogue, from log-odds of the tested."""
         # One product and one sum, so that rounding never lets it fall.
         return np.asarray((1.0 + self.slope) * logit + (self.intercept - self.slope * self.centre), dtype=float)
 

@@ -1,4 +1,4 @@
-"""Which of the trained models in the workspace scores."""
+"""Model registry of the workspace: versions, and which is champion."""
 
 import re
 import shutil
@@ -63,7 +63,7 @@ def set_champion(workspace: Workspace, version: str) -> None:
 
 
 def champion_version(workspace: Workspace) -> str | None:
-    """The version that scores, or None where no model was crowned."""
+    """The version that scores, or None where there is no champion."""
     return read_pointer(workspace.models / "CHAMPION")
 
 

@@ -1,4 +1,4 @@
-"""Which band a probability falls into on a day, and what the band asks for."""
+"""Risk bands of `p_fail` on a day, and the action of each."""
 
 from datetime import date
 from functools import cached_property
@@ -58,7 +58,7 @@ class RiskBands(Policy, subject="bands"):
 
     @cached_property
     def actions(self) -> tuple[str, ...]:
-        """What each band asks for."""
+        """The action of each band."""
         return tuple(band.action for band in self.bands)
 
     def rank(self, p_fail: ArrayLike) -> NDArray[np.int64]:
@@ -74,7 +74,7 @@ class RiskBands(Policy, subject="bands"):
         return np.asarray(self.names)[self.rank(p_fail)]
 
     def action(self, p_fail: ArrayLike) -> NDArray[np.str_]:
-        """What each probability's band asks for."""
+        """The action of each probability's band."""
         return np.asarray(self.actions)[self.rank(p_fail)]
 
 

@@ -1,4 +1,4 @@
-"""What the model says of each row: margin, calibrated probability with interval, and what each feature contributed."""
+"""Scorer: margin, calibrated probability with interval, and feature contributions of every row."""
 
 from dataclasses import dataclass
 
@@ -70,32 +70,32 @@ class Scorer:
 
     def margin(self, matrix: Floats) -> Floats:
         """Raw log-odds per row of a matrix (rows, features) in the order of the artifact's feature names."""
-        return self._engine.margin(self._checked(matrix), self._threads)
+        return self._engine.margin(self._check(matrix), self._threads)
 
     def probabilities(self, matrix: Floats) -> Probabilities:
         """Probabilities per row, without explanation; NaN is an unknown value.
 
         Raises UserError where the matrix does not have one column per feature.
         """
-        return Probabilities(*self._calibrated(self.margin(matrix)))
+        return Probabilities(*self._calibrate(self.margin(matrix)))
 
     def explain(self, matrix: Floats, k: int) -> Explanations:
         """Probabilities per row and its `k` strongest contributions, all that is kept. Raises as `probabilities`."""
-        top = self._engine.top(self._checked(matrix), min(k, self._engine.n_features), self._threads)
-        return Explanations(*self._calibrated(top.margin), top.features, np.asarray(top.values, dtype=np.float64))
+        top = self._engine.top(self._check(matrix), min(k, self._engine.n_features), self._threads)
+        return Explanations(*self._calibrate(top.margin), top.features, np.asarray(top.values, dtype=np.float64))
 
     def score(self, matrix: Floats) -> Scores:
         """Probabilities per row and the contribution of every feature. Raises as `probabilities`."""
-        values, base_value = self._engine.contributions(self._checked(matrix), self._threads)
+        values, base_value = self._engine.contributions(self._check(matrix), self._threads)
         contributions = np.asarray(values, dtype=np.float64)
         # Added one after another, as the engine does: a pairwise sum would differ in the last bit.
         margin = base_value + np.add.accumulate(contributions, axis=1)[:, -1]
-        return Scores(*self._calibrated(margin), contributions, base_value)
+        return Scores(*self._calibrate(margin), contributions, base_value)
 
-    def _calibrated(self, margin: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    def _calibrate(self, margin: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         return margin, *self._artifact.calibration.p_fail_with_interval(margin)
 
-    def _checked(self, matrix: Floats) -> Floats:
+    def _check(self, matrix: Floats) -> Floats:
         rows = np.ascontiguousarray(matrix, dtype=np.float64)
         if rows.ndim != 2 or rows.shape[1] != self._engine.n_features:
             raise UserError(
@@ -120,7 +120,7 @@ def _engine(artifact: Artifact) -> Engine:
     return engine
 
 
-def _telling_rows(engine: Engine) -> Floats:
+def _rows_around_splits(engine: Engine) -> Floats:
     """Rows on, below and above the values that the model's splits test, some of them unknown."""
     draw = np.random.default_rng(0)
     matrix = np.full((CHECKED_ROWS, engine.n_features), np.nan)
@@ -134,7 +134,7 @@ def _telling_rows(engine: Engine) -> Floats:
 
 def _require_agreement(artifact: Artifact, engine: Engine) -> None:
     """Raise UserError where a contribution or the base value differs from LightGBM's by more than the tolerance."""
-    matrix = _telling_rows(engine)
+    matrix = _rows_around_splits(engine)
     expected = contributions_by_lightgbm(artifact.booster_text, matrix)
     together, alone = engine.contributions(matrix), engine.contributions(matrix[:1])
     actual = np.column_stack([together.values, np.full(len(matrix), together.base_value)])

@@ -1,1 +1,1 @@
-"""What to test next, with which probability, and what the results say about the whole catalogue."""
+"""Sampling: frame, design, draw and plan of a round; estimation of prevalence from its results."""

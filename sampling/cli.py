@@ -1,4 +1,4 @@
-"""The commands that take in what the laboratories found, and say what it means."""
+"""Commands of this room: results, estimate."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -24,7 +24,7 @@ _FILLED = {"propensity": "inclusion_probability", "package": "planned_package", 
 
 @dataclass(frozen=True)
 class ResultIntake:
-    """What became of a file: the count of its rows, and the accepted ones that are `new`.
+    """Outcome of a file of results: the count of its rows, and the accepted ones that are `new`.
 
     `known` rows had been accepted before; `changed` ones had been, with another content, and were left as they were.
     """
@@ -42,20 +42,22 @@ def receive_results(path: Path, workspace: Workspace, engine: sa.Engine, sender:
     file can not be read, nothing was ingested yet, or the database or the disk takes nothing more.
     """
     planned = planned_tests(workspace)
-    sifted = validate_result_file(path, workspace, sender.now.date(), planned, lambda rows: _completed(rows, planned))
-    details = {"file": path.name, "quarantined": sifted.count.quarantined}
-    stored = store_results(engine, workspace, sifted.sound.to_pylist(), replace(sender, told=details))
+    validated = validate_result_file(
+        path, workspace, sender.now.date(), planned, lambda rows: _fill_from_plan(rows, planned)
+    )
+    details = {"file": path.name, "quarantined": validated.count.quarantined}
+    stored = store_results(engine, workspace, validated.sound.to_pylist(), replace(sender, details=details))
     try:
         file_results(engine, workspace, sender.now)
     except OSError as error:
         raise UserError(
             f"The results are accepted, but wait for their file: {error.strerror}. Make room and give {path} again."
         ) from error
-    new = sifted.sound.filter(pc.is_in(sifted.sound["test_id"], pa.array(stored.new, pa.string())))
-    return ResultIntake(sifted.count, new, len(stored.known), len(stored.changed))
+    new = validated.sound.filter(pc.is_in(validated.sound["test_id"], pa.array(stored.new, pa.string())))
+    return ResultIntake(validated.count, new, len(stored.known), len(stored.changed))
 
 
-def _completed(rows: pa.Table, planned: pa.Table) -> pa.Table:
+def _fill_from_plan(rows: pa.Table, planned: pa.Table) -> pa.Table:
     known = planned.select(["round_id", "sku_id", "market", "inclusion_probability", "package", "lab_id"])
     known = known.rename_columns([*known.column_names[:4], "planned_package", "planned_lab"])
     joined = rows.join(known, keys=["round_id", "sku_id", "market"])

@@ -1,4 +1,4 @@
-"""The SKUs a round may test: validated, in an order that depends on nothing but their names."""
+"""The sampling frame of a round: validated candidates, in the order of the hashes of their keys."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -9,8 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.errors import UserError
-from sampling.policy import Cell
-from sampling.problem import Codes, Floats, Integers, Truths, Words
+from sampling.problem import Cell, Codes, Floats, Integers, Truths, Words
 from sampling.randomness import key_words
 from sampling.testing_value import CellHistory
 
@@ -64,35 +63,35 @@ def build_frame(candidates: pa.Table, in_test: pa.Table | None = None, label_val
     out: its result stands. Raises UserError where a column is missing, a key is empty or comes twice, a `p_fail` is no
     probability, the scores are of several days, or nothing is left to test.
     """
-    table = _known(candidates, REQUIRED, OPTIONAL)
-    _refuse_impossible(table["p_fail"])
+    table = _select_columns(candidates, REQUIRED, OPTIONAL)
+    _require_probabilities(table["p_fail"])
     words = key_words(table["sku_id"], table["market"])
     order = np.argsort(words, kind="stable")
     words = words[order]
-    _refuse_repeated(words, order, table)
-    waiting = _waiting(words, in_test)
-    labelled = ~waiting & (_numbers(table, "days_since_test")[order] < label_valid_days)
-    outside = _outside(table, order, waiting, labelled)
-    cells, cell = _cells(table)
-    history = _history(table, cell, len(cells), order[waiting])
+    _require_unique_keys(words, order, table)
+    waiting = _is_in_test(words, in_test)
+    labelled = ~waiting & (_float_column(table, "days_since_test")[order] < label_valid_days)
+    outside = _outside_table(table, order, waiting, labelled)
+    cells, cell = _encode_cells(table)
+    history = _cell_history(table, cell, len(cells), order[waiting])
     if len(outside):
         inside = ~(waiting | labelled)
         order, words = order[inside], words[inside]
     if not len(order):
         raise UserError("There is no candidate SKU to test: the table is empty or all are in test. Score first.")
-    as_of = _only_day(table["as_of"])
-    contents = [words, table["p_fail"].to_numpy()[order], _numbers(table, "exposure")[order], cell[order],
-                _suppliers(table)[order]]  # fmt: skip
+    as_of = _single_day(table["as_of"])
+    contents = [words, table["p_fail"].to_numpy()[order], _float_column(table, "exposure")[order], cell[order],
+                _supplier_codes(table)[order]]  # fmt: skip
     return SamplingFrame(
         table=table, rows=order, words=words, p_fail=contents[1], exposure=contents[2],
-        new_supplier=_numbers(table, "supplier_tests")[order] == 0, supplier=contents[4], cell=contents[3],
+        new_supplier=_float_column(table, "supplier_tests")[order] == 0, supplier=contents[4], cell=contents[3],
         cells=cells, history=history, as_of=as_of, outside=outside,
-        digest=_digest(contents, (as_of.isoformat(), cells, history.pending.tolist())),
+        digest=_digest(contents, (as_of.isoformat(), tuple(map(tuple, cells)), history.pending.tolist())),
     )  # fmt: skip
 
 
-def _known(table: pa.Table, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> pa.Table:
-    """The columns a plan needs, in its types."""
+def _select_columns(table: pa.Table, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> pa.Table:
+    """The columns that a plan needs, in its types; UserError where one is missing or of another type."""
     missing = [name for name in required if name not in table.column_names]
     if missing:
         raise UserError(f"The table of SKUs lacks {', '.join(missing)}. Give the columns {', '.join(required)}.")
@@ -110,13 +109,13 @@ def _known(table: pa.Table, required: tuple[str, ...], optional: tuple[str, ...]
     return known
 
 
-def _refuse_impossible(p_fail: pa.ChunkedArray) -> None:
+def _require_probabilities(p_fail: pa.ChunkedArray) -> None:
     possible = pc.and_(pc.greater_equal(p_fail, 0), pc.less_equal(p_fail, 1))
     if p_fail.null_count or not pc.all(possible, min_count=0).as_py():
         raise UserError("Some candidates have a p_fail that is missing or not between 0 and 1. Score them again.")
 
 
-def _refuse_repeated(in_order: Words, order: Integers, table: pa.Table) -> None:
+def _require_unique_keys(in_order: Words, order: Integers, table: pa.Table) -> None:
     twice = np.flatnonzero(in_order[1:] == in_order[:-1])
     if len(twice):
         key = {name: table[name][int(order[twice[0]])].as_py() for name in KEY}
@@ -126,32 +125,32 @@ def _refuse_repeated(in_order: Words, order: Integers, table: pa.Table) -> None:
         )
 
 
-def _only_day(column: pa.ChunkedArray) -> date:
+def _single_day(column: pa.ChunkedArray) -> date:
     days = pc.unique(column).to_pylist()
     if len(days) != 1 or not isinstance(days[0], date):
         raise UserError(f"The candidates were scored on {days[:3]}. Give the scores of one day.")
     return days[0]
 
 
-def _numbers(table: pa.Table, name: str) -> Floats:
-    """A number per candidate, NaN where it is unknown."""
+def _float_column(table: pa.Table, name: str) -> Floats:
+    """The column as float64, NaN where it is null or absent."""
     if name not in table.column_names:
         return np.broadcast_to(np.float64("nan"), len(table))
     numbers: Floats = pc.fill_null(table[name], float("nan")).to_numpy()
     return numbers
 
 
-def _waiting(in_order: Words, in_test: pa.Table | None) -> Truths:
+def _is_in_test(in_order: Words, in_test: pa.Table | None) -> Truths:
     waiting = np.zeros(len(in_order), dtype=np.bool_)
     if in_test is not None and len(in_test) and len(in_order):
-        known = _known(in_test, KEY)
+        known = _select_columns(in_test, KEY)
         words = key_words(known["sku_id"], known["market"])
-        place = np.minimum(np.searchsorted(in_order, words), len(in_order) - 1)
-        waiting[place[in_order[place] == words]] = True
+        position = np.minimum(np.searchsorted(in_order, words), len(in_order) - 1)
+        waiting[position[in_order[position] == words]] = True
     return waiting
 
 
-def _numbered(column: pa.ChunkedArray) -> tuple[list[str | None], Codes]:
+def _encode_names(column: pa.ChunkedArray) -> tuple[list[str | None], Codes]:
     """The sorted names of a column, the missing one first, and the number of each row's name."""
     encoded = column.dictionary_encode(null_encoding="encode").combine_chunks()
     by_name = pc.array_sort_indices(encoded.dictionary, null_placement="at_start").to_numpy()
@@ -160,42 +159,42 @@ def _numbered(column: pa.ChunkedArray) -> tuple[list[str | None], Codes]:
     return encoded.dictionary.take(pa.array(by_name)).to_pylist(), rank[encoded.indices.to_numpy()]
 
 
-def _cells(table: pa.Table) -> tuple[tuple[Cell, ...], Codes]:
-    categories, category = _numbered(table["category"])
-    markets, market = _numbered(table["market"])
+def _encode_cells(table: pa.Table) -> tuple[tuple[Cell, ...], Codes]:
+    categories, category = _encode_names(table["category"])
+    markets, market = _encode_names(table["market"])
     code = category * len(markets) + market
     present = np.flatnonzero(np.bincount(code))
     number = np.zeros(len(categories) * len(markets), dtype=np.int32)
     number[present] = np.arange(len(present))
-    names = tuple((categories[each // len(markets)], str(markets[each % len(markets)])) for each in present)
+    names = tuple(Cell(categories[each // len(markets)], str(markets[each % len(markets)])) for each in present)
     return names, number[code]
 
 
-def _suppliers(table: pa.Table) -> Codes:
+def _supplier_codes(table: pa.Table) -> Codes:
     if "supplier_id" not in table.column_names:
         return np.broadcast_to(np.int32(-1), len(table))
-    names, number = _numbered(table["supplier_id"])
+    names, number = _encode_names(table["supplier_id"])
     return number - 1 if names and names[0] is None else number
 
 
-def _history(table: pa.Table, cell: Codes, cells: int, waiting: Integers) -> CellHistory:
-    """What is known of each cell's tests; every candidate of a cell says the same, so the largest is taken."""
+def _cell_history(table: pa.Table, cell: Codes, cells: int, waiting: Integers) -> CellHistory:
+    """Test history per cell; all candidates of a cell carry the same counts, so the largest is taken."""
     counts = []
     for name in ("cell_tests", "cell_failures"):
         most = np.zeros(cells)
         if name in table.column_names:
-            np.fmax.at(most, cell, _numbers(table, name))
+            np.fmax.at(most, cell, _float_column(table, name))
         counts.append(most)
     return CellHistory(counts[0], counts[1], np.bincount(cell[waiting], minlength=cells).astype(np.float64))
 
 
-def _outside(table: pa.Table, order: Integers, waiting: Truths, labelled: Truths) -> pa.Table:
+def _outside_table(table: pa.Table, order: Integers, waiting: Truths, labelled: Truths) -> pa.Table:
     out = np.flatnonzero(waiting | labelled)
     rows = order[out]
-    failed = _numbers(table, "days_since_fail")[rows] <= _numbers(table, "days_since_test")[rows]
+    failed = _float_column(table, "days_since_fail")[rows] <= _float_column(table, "days_since_test")[rows]
     return pa.table({
         **{name: table[name].take(pa.array(rows)) for name in (*KEY, "category")},
-        "exposure": pa.array(_numbers(table, "exposure")[rows], from_pandas=True),
+        "exposure": pa.array(_float_column(table, "exposure")[rows], from_pandas=True),
         "why": pa.array(np.where(waiting[out], IN_TEST, LABELLED), pa.string()),
         "failed": pa.array(failed, mask=waiting[out]),
     })  # fmt: skip

@@ -1,4 +1,4 @@
-"""What to test in one round: SKUs drawn within every limit, each with the probability it was drawn with."""
+"""The plan of a round: SKUs drawn within the constraints, each with its inclusion probability."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class PackageSummary:
 
 @dataclass(frozen=True)
 class MinimumSummary:
-    """A statutory minimum: tests asked for, those that can not be met, and what the last of them costs in value."""
+    """A statutory minimum: required tests, those that can not be met, and what the last of them costs in value."""
 
     category: str | None
     market: str
@@ -45,7 +45,7 @@ class MinimumSummary:
 
 @dataclass(frozen=True)
 class PlanSummary:
-    """What a plan buys, what it was drawn from, and what bounds it.
+    """Summary of a plan: its cost, expected failures, frame, prices and packages.
 
     `expected_failures` sums `p_fail` over the drawn SKUs, `expected_failures_at_random` is what the same money finds
     when every SKU has the same chance; `random_share` is the part of the money that explores; `probability_sum` is
@@ -120,7 +120,7 @@ def allocate(
     frame = build_frame(candidates, in_test, policy.label_valid_days)
     units = units_of(frame, policy)
     limits = constraints_of(frame, policy, budget_eur, in_test)
-    solution = solve(units, limits, policy.knobs)
+    solution = solve(units, limits, policy.exploration_settings)
     if not solution.inclusion.any():
         raise UserError(
             "No laboratory has a free slot for any package of these SKUs. Wait a round, or add laboratories."
@@ -140,12 +140,11 @@ def allocate(
 
 
 def units_of(frame: SamplingFrame, policy: SamplingPolicy) -> SamplingUnits:
-    """The frame as a programme sees it: value, variance, cell, supplier."""
-    weights = np.array([policy.severity.get(category or "", 1.0) for category, _ in frame.cells])
+    """The frame as sampling units: value, variance, cell, supplier."""
     known = frame.exposure[~np.isnan(frame.exposure)]
     usual = float(np.median(known)) if len(known) else 1.0
     explore, sold = policy.exploration, np.clip(np.nan_to_num(frame.exposure, nan=usual), 1.0, policy.largest_exposure)
-    weight = weights[frame.cell] * np.sqrt(sold)
+    weight = policy.severity_weights(frame.cells)[frame.cell] * np.sqrt(sold)
     return SamplingUnits(
         value=value_of(frame.p_fail, weight, frame.cell, frame.history, explore.bonus),
         variance=model_variance(frame.p_fail),
@@ -159,7 +158,7 @@ def units_of(frame: SamplingFrame, policy: SamplingPolicy) -> SamplingUnits:
 def constraints_of(
     frame: SamplingFrame, policy: SamplingPolicy, budget_eur: float, in_test: pa.Table | None = None
 ) -> Constraints:
-    """What the policy and the budget allow in this round, less the slots of tests drawn for the same weeks."""
+    """Constraints of this round by policy and budget, less the slots of tests drawn for the same weeks."""
     packages = policy.packages
     number = {package.name: code for code, package in enumerate(packages)}
     options = tuple(tuple(number[package.name] for package in policy.options(cell)) for cell in frame.cells)

@@ -19,7 +19,7 @@ CERTAINTY, PRICED, FLOOR, QUOTA = "certainty", "priced", "floor", "quota"
 
 @dataclass(frozen=True)
 class DrawnRound:
-    """A frame, the limits it was drawn within, the design of the draw, and which of the frame's SKUs were `sampled`."""
+    """A drawn round: frame, constraints, units, design, and which of the frame's SKUs were `sampled`."""
 
     frame: SamplingFrame
     limits: Constraints
@@ -34,7 +34,7 @@ class DrawnRound:
 
 
 def plan_units(drawn: DrawnRound, policy: SamplingPolicy) -> pa.Table:
-    """The drawn SKUs, dearest chance first, with why each has its chance, its package and its laboratory.
+    """Table of the drawn SKUs, highest inclusion probability first, with package, laboratory and reason.
 
     `inclusion_probability` is the chance over all draws, `floor_probability` its part that only explores; `reason` is
     certainty, quota (a minimum asks for it), priced (worth its money) or floor; `due_on` the day to expect its result.
@@ -44,7 +44,6 @@ def plan_units(drawn: DrawnRound, policy: SamplingPolicy) -> pa.Table:
     rows = order[drawn.sampled[order]]
     packages = [limits.packages[k] for k in solution.package[rows]]
     stratum = solution.strata.of_unit[rows]
-    weights = np.array([policy.severity.get(category or "", 1.0) for category, _ in frame.cells])
     sensitivity = np.array([package.sensitivity for package in packages])
     return pa.table({
         **{name: frame.column(name, rows) for name in ("sku_id", "market", "category", "supplier_id")},
@@ -55,10 +54,10 @@ def plan_units(drawn: DrawnRound, policy: SamplingPolicy) -> pa.Table:
         "cost_eur": pa.array([package.cost_cents / 100 for package in packages], pa.float64()),
         "units": pa.array([package.units for package in packages], pa.int64()),
         "sensitivity": pa.array(sensitivity, pa.float64()),
-        "due_on": pa.array(_due(frame.as_of, [package.turnaround_days for package in packages]), pa.date32()),
+        "due_on": pa.array(_due_days(frame.as_of, [package.turnaround_days for package in packages]), pa.date32()),
         "p_fail": pa.array(frame.p_fail[rows]),
         "exposure": pa.array(frame.exposure[rows], from_pandas=True),
-        "severity": pa.array(weights[frame.cell[rows]]),
+        "severity": pa.array(policy.severity_weights(frame.cells)[frame.cell[rows]]),
         "expected_value": pa.array(drawn.units.value[rows] * sensitivity),
         "inclusion_probability": pa.array(solution.inclusion[rows] / ONE),
         "floor_probability": pa.array(drawn.floors[rows]),
@@ -68,7 +67,7 @@ def plan_units(drawn: DrawnRound, policy: SamplingPolicy) -> pa.Table:
 
 
 def strata_table(drawn: DrawnRound) -> pa.Table:
-    """Every stratum of the frame and what an estimate needs of it.
+    """Table of the strata of the frame, one row each, with the sums that an estimate needs.
 
     `skus` SKUs of one category, market and package; `inclusion_sum`, `p_fail_sum` and `exposure` (units sold) are sums
     over them, `exposure_p_fail` the sum of exposure x p_fail; `variance` and `exposure_variance` are the anticipated
@@ -113,7 +112,7 @@ def _reasons(solution: DesignSolution, floor: Floats, rows: Integers) -> list[st
 
 def _laboratories(policy: SamplingPolicy, limits: Constraints, package: Codes, words: Words) -> list[str | None]:
     """A laboratory for every test, in proportion to the slots; where nobody names the method, none."""
-    method = np.array([each.method for each in limits.packages])[package]
+    method = limits.methods[package]
     labs: list[str | None] = [None] * len(package)
     for name in np.unique(method):
         own = np.flatnonzero(method == name)
@@ -129,5 +128,5 @@ def _laboratories(policy: SamplingPolicy, limits: Constraints, package: Codes, w
     return labs
 
 
-def _due(as_of: date, days: list[int]) -> list[date]:
+def _due_days(as_of: date, days: list[int]) -> list[date]:
     return [as_of + timedelta(days=each) for each in days]

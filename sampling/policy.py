@@ -1,19 +1,19 @@
-"""How the money of a round is shared, what one test of a SKU costs, where it is done, and what the law asks for."""
+"""The sampling policy of a day: exploration, test packages, laboratories, legal minimums."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import cached_property
 from math import ceil
 from pathlib import Path
 from typing import Annotated, Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from data.policy import POLICY_FOLDER, Count, Days, Policy, Several, Share, TomlTable, policy_in_force
-from sampling.problem import ExplorationSettings, Package
+from sampling.problem import Cell, ExplorationSettings, Floats, Package
 
-Cell = tuple[str | None, str]
 Whole = Annotated[int, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 Part = Annotated[float, Field(gt=0, lt=1)]
@@ -46,7 +46,7 @@ class PackageOffer(TomlTable):
 
     def fits(self, cell: Cell) -> bool:
         """Whether SKUs of this category and market can be tested with it."""
-        return cell[0] in self.categories and (not self.markets or cell[1] in self.markets)
+        return cell.category in self.categories and (not self.markets or cell.market in self.markets)
 
 
 class Minimum(TomlTable):
@@ -58,7 +58,7 @@ class Minimum(TomlTable):
 
 
 class Exploration(TomlTable):
-    """How much a round explores."""
+    """The table `exploration`: shares of the money, and weights of bonus and new suppliers."""
 
     even: Part
     by_uncertainty: Share
@@ -68,7 +68,7 @@ class Exploration(TomlTable):
 
 
 class SamplingPolicy(Policy, subject="sampling"):
-    """The rules of a round.
+    """Policy of a round (`policy/sampling/<day>.toml`).
 
     `default_package` is the one where no full package fits; `severity` holds weights by category, 1 where none is
     named.
@@ -94,13 +94,13 @@ class SamplingPolicy(Policy, subject="sampling"):
         names = [offer.name for offer in self.offers]
         if self.default_package not in names:
             raise ValueError(f"default_package is {self.default_package!r}; it must be one of {', '.join(names)}")
-        for cell in {(category, market) for offer in self.offers for category in offer.categories
+        for cell in {Cell(category, market) for offer in self.offers for category in offer.categories
                      for market in offer.markets or ("",)}:  # fmt: skip
             full = [offer.name for offer in self.offers if offer.fits(cell) and offer.sensitivity == 1]
             if len(full) > 1:
                 raise ValueError(
-                    f"packages name category {cell[0]!r} in market {cell[1]!r} under {' and '.join(map(repr, full))}; "
-                    "keep one"
+                    f"packages name category {cell.category!r} in market {cell.market!r} under "
+                    f"{' and '.join(map(repr, full))}; keep one"
                 )
         return self
 
@@ -116,15 +116,19 @@ class SamplingPolicy(Policy, subject="sampling"):
         return tuple(every[name] for name in sorted(every))
 
     @property
-    def knobs(self) -> ExplorationSettings:
-        """How much a round explores, as the solver takes it."""
-        given = self.exploration
-        return ExplorationSettings(given.even, given.by_uncertainty, given.value_given_up)
+    def exploration_settings(self) -> ExplorationSettings:
+        """The exploration of a round, as the solver takes it."""
+        shares = self.exploration
+        return ExplorationSettings(shares.even, shares.by_uncertainty, shares.value_given_up)
 
     @cached_property
     def minimums(self) -> Mapping[Cell, int]:
         """The tests that the law asks of each category and market."""
-        return {(each.category, market): each.tests for each in self.legal_minimums for market in each.markets}
+        return {Cell(each.category, market): each.tests for each in self.legal_minimums for market in each.markets}
+
+    def severity_weights(self, cells: Sequence[Cell]) -> Floats:
+        """The severity weight of each cell's category, 1 where the policy has none."""
+        return np.array([self.severity.get(cell.category or "", 1.0) for cell in cells])
 
     def options(self, cell: Cell) -> tuple[Package, ...]:
         """The packages for a category and market: the full one, then its screens."""

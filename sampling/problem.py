@@ -1,8 +1,8 @@
-"""What bounds a round, as arrays need it: test packages, money, slots, minimums, and the knobs of exploration."""
+"""The sampling problem of a round as arrays: units, test packages, constraints and exploration settings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,13 @@ Integers = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.integer[Any]]
 Words = npt.NDArray[np.uint64]
 Truths = npt.NDArray[np.bool_]
+
+
+class Cell(NamedTuple):
+    """A category in a market; the category is None where the listing names none."""
+
+    category: str | None
+    market: str
 
 
 @dataclass(frozen=True)
@@ -50,8 +57,8 @@ class SamplingUnits:
         """How many SKUs may be drawn."""
         return len(self.words)
 
-    def taken(self, rows: Integers) -> "SamplingUnits":
-        """The SKUs of these rows."""
+    def take(self, rows: Integers) -> "SamplingUnits":
+        """The units at these rows, in this order."""
         weight = None if self.floor_weight is None else self.floor_weight[rows]
         return SamplingUnits(
             self.value[rows], self.variance[rows], self.cell[rows], self.supplier[rows], self.words[rows], weight
@@ -60,7 +67,7 @@ class SamplingUnits:
 
 @dataclass(frozen=True)
 class ExplorationSettings:
-    """How much a round explores.
+    """Shares of the money of a round (0 to 1) that explore.
 
     `floor_uniform` and `floor_neyman` are the shares of the money spread over everything, evenly and by uncertainty;
     `value_given_up` is the share of the attainable value that may be paid for a smaller variance.
@@ -73,7 +80,7 @@ class ExplorationSettings:
 
 @dataclass(frozen=True)
 class Constraints:
-    """What no draw may break.
+    """Constraints of a round, which no draw breaks.
 
     `options` names for each cell the numbers of the packages that fit it, the full one first. `capacity` holds the
     free slots of a method in this round; a method it does not name has no limit. `minimum` is the number of full tests
@@ -93,6 +100,16 @@ class Constraints:
         return np.array([package.cost_cents for package in self.packages], dtype=np.int64)
 
     @property
+    def full_package(self) -> Integers:
+        """The number of the full package of each cell."""
+        return np.array([options[0] for options in self.options], dtype=np.int64)
+
+    @property
+    def methods(self) -> npt.NDArray[np.str_]:
+        """The method of each package."""
+        return np.array([package.method for package in self.packages])
+
+    @property
     def least(self) -> Integers:
         """The statutory minimum of each cell, 0 where there is none."""
         return np.zeros(len(self.options), dtype=np.int64) if self.minimum is None else self.minimum
@@ -101,3 +118,10 @@ class Constraints:
 def floats(table: pa.Table, name: str) -> Floats:
     """A column of numbers or truths as float64, NaN where it is null."""
     return np.asarray(table[name].cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def exact_group_sums(group: Codes, values: Integers, groups: int) -> Integers:
+    """The sum of the whole `values` of each group, as int64; `bincount` would round above 2**53."""
+    sums = np.zeros(groups, dtype=np.int64)
+    np.add.at(sums, group, values)
+    return sums

@@ -1,4 +1,4 @@
-"""Chance that every machine repeats: hashes of keys, and draws with exactly the probabilities they were given.
+"""Randomness that every machine repeats: hashes of keys, and draws with exactly the probabilities they were given.
 
 Probabilities are whole numbers of 2**-36, so their sums are exact and a draw is integer arithmetic.
 """
@@ -36,20 +36,20 @@ class SeedCommitment:
 
 
 def store_commitment(sealed: SeedCommitment, folder: Path) -> None:
-    """Keep a seed for the next round in `folder`, readable by its owner alone."""
+    """Store a seed for the next round in `folder`, readable by its owner alone."""
     with replace_atomically(folder / _FILE) as attempt:
         attempt.touch(mode=0o600)
         attempt.write_text(json.dumps(asdict(sealed)), encoding="utf-8")
 
 
 def read_commitment(folder: Path) -> SeedCommitment | None:
-    """The seed kept for the next round, or None."""
+    """The seed stored for the next round, or None."""
     path = folder / _FILE
     return SeedCommitment(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
 
 
 def delete_commitment(folder: Path) -> None:
-    """Forget the kept seed: its round is drawn, and says it openly."""
+    """Delete the stored seed: its round is drawn, and publishes it."""
     (folder / _FILE).unlink(missing_ok=True)
 
 
@@ -96,12 +96,12 @@ def systematic(probabilities: Integers, start: Integers, first: Integers) -> Tru
 
 def _text_words(column: pa.ChunkedArray) -> Words:
     """A word per text: its bytes in words of eight, each stirred into the last, and its length."""
-    words = [_hashed_rows(chunk.slice(start, _ROWS_AT_ONCE)) for chunk in column.cast(pa.large_string()).chunks
+    words = [_hash_rows(chunk.slice(start, _ROWS_AT_ONCE)) for chunk in column.cast(pa.large_string()).chunks
              for start in range(0, max(len(chunk), 1), _ROWS_AT_ONCE)]  # fmt: skip
     return np.concatenate(words) if words else np.empty(0, dtype=np.uint64)
 
 
-def _hashed_rows(texts: pa.Array) -> Words:
+def _hash_rows(texts: pa.Array) -> Words:
     if not len(texts):
         return np.empty(0, dtype=np.uint64)
     _, ends, characters = texts.buffers()

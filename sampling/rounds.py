@@ -44,7 +44,7 @@ class RoundStatus:
 def write_plan(plan: Plan, folder: Path) -> Path:
     """Write a round to `folder/<round id>`, whole or not at all; return that folder.
 
-    It holds `round.json` (what bounds the plan, and how to draw it again), `plan.parquet` (the SKUs to test), and of
+    It holds `round.json` (what bounds the plan, and how to redraw it), `plan.parquet` (the SKUs to test), and of
     the whole frame `frame.parquet`, `strata.parquet` and `outside.parquet`. Raises UserError where another plan has
     this round id: somebody may be testing by it.
     """
@@ -90,7 +90,7 @@ def round_folder(workspace: Workspace, round_id: str) -> Path:
 
 
 def round_record(workspace: Workspace, round_id: str) -> Mapping[str, Any]:
-    """What `round.json` says of a round."""
+    """The content of a round's `round.json`."""
     record: dict[str, Any] = json.loads((round_folder(workspace, round_id) / RECORD_FILE).read_text(encoding="utf-8"))
     return record
 
@@ -109,7 +109,7 @@ def in_progress(workspace: Workspace, as_of: date, grace_days: int, but: str) ->
     """Planned tests without a result known before `as_of`: sku_id, market, method, drawn_on.
 
     One that is overdue by more than `grace_days` is given up; its SKU may be drawn again. The round `but`
-    is left out, so that it can be drawn again as it was.
+    is left out, so that it can be redrawn as it was.
     """
     planned = planned_tests(workspace)
     planned = planned.filter(pc.not_equal(planned["round_id"], but))

@@ -1,4 +1,4 @@
-"""What a test of a SKU is worth, and how uncertain its outcome is."""
+"""Value of testing each SKU, and the variance of its outcome."""
 
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ class CellHistory:
 
 
 def value_of(p_fail: Floats, weight: Floats, cell: Codes, history: CellHistory | None, bonus: float) -> Floats:
-    """What a full test of each SKU is expected to bring: weight x (p_fail + bonus x deviation of its cell).
+    """Expected value of a full test of each SKU: weight x (p_fail + bonus x deviation of its cell).
 
     `weight` is severity times the root of the units sold; `bonus` counts standard deviations. Cells with few tests,
     known or pending, are so tested again.
@@ -42,7 +42,7 @@ def value_of(p_fail: Floats, weight: Floats, cell: Codes, history: CellHistory |
 
 
 def model_variance(p_fail: Floats) -> Floats:
-    """The variance of each outcome if the model is right: what a plan makes small.
+    """The variance of each outcome if the model is right, which a plan minimizes.
 
     Intervals take the larger `outcome_variance`; the floors of a plan guard against a model that is too sure.
     """

@@ -28,7 +28,7 @@ class Versions:
 
 @dataclass(frozen=True)
 class AuditEvent:
-    """What is to be recorded: who (`actor`) did what (`action`, such as `promote`) to which `subject`.
+    """Event of the audit log: `actor`, `action` (such as `promote`) and `subject`.
 
     `content` is JSON-ready: the reasons, inputs and figures that a reader needs years later.
     """
@@ -121,15 +121,15 @@ def verify_chain(engine: sa.Engine, head: tuple[int, str] | None = None) -> Audi
         for row in chain:
             number, previous_hash = (previous.number, previous.hash) if previous else (0, GENESIS)
             if (row.number, row.previous_hash) != (number + 1, previous_hash):
-                raise _broken(f"row {row.number} does not follow row {number}")
+                raise _chain_error(f"row {row.number} does not follow row {number}")
             if row.hash != row.expected_hash():
-                raise _broken(f"row {row.number} was changed after it was written")
+                raise _chain_error(f"row {row.number} was changed after it was written")
             noted = noted or (row.number, row.hash) == head
             previous = row
     if head is not None and not noted:
-        raise _broken(f"row {head[0]} with hash {head[1]} is not in it")
+        raise _chain_error(f"row {head[0]} with hash {head[1]} is not in it")
     return previous
 
 
-def _broken(what: str) -> UserError:
+def _chain_error(what: str) -> UserError:
     return UserError(f"The ledger is broken: {what}. Compare it with a backup.")

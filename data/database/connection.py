@@ -20,7 +20,7 @@ def open_database(address: str) -> sa.Engine:
 
     Raises UserError where it cannot be reached, or was written by a newer version of this software.
     """
-    engine = _engine(address)
+    engine = _create_engine(address)
     try:
         with write_transaction(engine) as connection:
             _migrate(connection)
@@ -47,7 +47,7 @@ def write_transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
         yield connection
 
 
-def _engine(address: str) -> sa.Engine:
+def _create_engine(address: str) -> sa.Engine:
     try:
         url = sa.make_url(address)
         if url.get_backend_name() not in ("sqlite", "postgresql"):
@@ -55,18 +55,18 @@ def _engine(address: str) -> sa.Engine:
                 f"The state cannot be kept in {url.get_backend_name()}. Give an address of SQLite or PostgreSQL."
             )
         if url.get_backend_name() == "sqlite":
-            return _sqlite(url)
+            return _create_sqlite_engine(url)
         return sa.create_engine(url.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
     except (sa.exc.ArgumentError, ImportError) as error:
         raise UserError(f"The database address cannot be used: {error}. Mend TOUCHSTONE_DATABASE_URL.") from error
 
 
-def _sqlite(url: sa.URL) -> sa.Engine:
+def _create_sqlite_engine(url: sa.URL) -> sa.Engine:
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = sa.create_engine(url, connect_args={} if "timeout" in url.query else {"timeout": BUSY_SECONDS})
     if url.database and url.database != ":memory:":
-        _stay_with_the_file(engine, Path(url.database))
+        _follow_database_file(engine, Path(url.database))
 
     @sa.event.listens_for(engine, "connect")
     def _configure(connection: Any, _: object) -> None:
@@ -83,8 +83,8 @@ def _sqlite(url: sa.URL) -> sa.Engine:
     return engine
 
 
-def _stay_with_the_file(engine: sa.Engine, path: Path) -> None:
-    """Refuse a file that is gone, and open the one that was put in its place.
+def _follow_database_file(engine: sa.Engine, path: Path) -> None:
+    """Refuse a database file that is gone, and reconnect where another replaced it.
 
     A connection would go on writing to what no name leads to any more, and a new one begin an empty database.
     """
@@ -119,9 +119,9 @@ def _translate_errors(engine: sa.Engine) -> Iterator[None]:
     try:
         yield
     except sa.exc.OperationalError as error:
-        place = engine.url.render_as_string(hide_password=True)
+        address = engine.url.render_as_string(hide_password=True)
         reason = str(error.orig).strip().splitlines()[0]
-        sentence = f"The database {place} cannot be used: {reason}. Nothing was written; try again."
+        sentence = f"The database {address} cannot be used: {reason}. Nothing was written; try again."
         raise UnavailableError(sentence) from error
 
 
@@ -142,15 +142,15 @@ def _migrate(connection: sa.Connection) -> None:
     if revision == scripts.get_current_head():
         return
     if revision is not None and revision not in {script.revision for script in scripts.walk_revisions()}:
-        place = connection.engine.url.render_as_string(hide_password=True)
+        address = connection.engine.url.render_as_string(hide_password=True)
         raise UserError(
-            f"The database {place} is at revision {revision}, which this version does not know. Use a newer version."
+            f"The database {address} is at revision {revision}, which this version does not know. Use a newer version."
         )
     command.upgrade(config, "head")
 
 
 class LazyEngine:
-    """One engine for all threads of a worker, opened at the first question."""
+    """One engine for all threads of a worker, opened on first use."""
 
     def __init__(self, address: str) -> None:
         self._address = address
@@ -158,7 +158,7 @@ class LazyEngine:
         self._engine: sa.Engine | None = None
 
     def engine(self) -> sa.Engine:
-        """The open database; UserError where it cannot be reached, and another try at the next question."""
+        """The open database; UserError where it cannot be reached, and another try on the next use."""
         with self._lock:
             if self._engine is None:
                 self._engine = open_database(self._address)

@@ -15,7 +15,7 @@ IMPORTER_NAMES = tuple(_IMPORTERS)
 
 
 def get_importer(name: str) -> Importer:
-    """The importer `name`: called with the source file and the folder to write, it says what it wrote.
+    """The importer `name`: a function of the source file and the folder to write that returns ImportCounts.
 
     Raises UserError where no importer has this name.
     """

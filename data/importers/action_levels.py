@@ -1,4 +1,4 @@
-"""Action levels for metals, and what a laboratory's finding means against them."""
+"""Action levels for metals, and the evaluation of laboratory findings against them."""
 
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -33,24 +33,24 @@ class ActionLevels:
     units: Mapping[str, str]
     levels: Mapping[tuple[str, str, str], float]
 
-    def verdict(self, product_type: str, findings: Iterable[Finding]) -> LevelResult:
+    def evaluate(self, product_type: str, findings: Iterable[Finding]) -> LevelResult:
         """Fail when any metal exceeds its level; inconclusive when a metal was found that has no level.
 
         A metal at its level passes, a metal not detected passes whatever the unit.
         """
         excess: dict[str, float] = {}
-        unjudged = False
+        without_level = False
         for finding in findings:
             if finding.concentration is None:
                 continue
             level = self.levels.get((product_type, finding.metal, self.units.get(finding.unit, finding.unit)))
             if level is None:
-                unjudged = True
+                without_level = True
             elif finding.concentration > level:
                 excess[finding.metal] = max(excess.get(finding.metal, 0.0), finding.concentration / level)
         if excess:
             return LevelResult("fail", max(sorted(excess), key=excess.__getitem__).lower())
-        return LevelResult("inconclusive" if unjudged else "pass", None)
+        return LevelResult("inconclusive" if without_level else "pass", None)
 
 
 def read_action_levels(path: Path) -> ActionLevels:

@@ -34,8 +34,8 @@ STRATEGY = {"C": "follow_up", "A": "follow_up", "S": "rule"}
 ORIGIN = {"C": "complaint", "A": "complaint", "S": "mystery_shopper"}
 ARROW_TYPE = {"text": pa.string(), "day": pa.date32()}
 
-Cell = str | date | None
-Record = Mapping[str, Cell]
+FieldValue = str | date | None
+Record = Mapping[str, FieldValue]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class _Test:
     """One product test under the contract's keys; `maker` and `made_in` are None where not stated."""
 
     sample: Sample
-    verdict: LevelResult
+    level_result: LevelResult
     sku_id: str
     market: str
     supplier_id: str
@@ -67,34 +67,39 @@ def import_nyc_metals(csv: Path, out: Path) -> ImportCounts:
     levels = read_action_levels(LEVELS_FILE)
     codes = tomllib.loads(COUNTRIES_FILE.read_text(encoding="utf-8"))["codes"]
     tests = [
-        _keyed(sample, levels.verdict(sample.product.product_type, sample.findings), codes) for sample in read.samples
+        _assign_keys(sample, levels.evaluate(sample.product.product_type, sample.findings), codes)
+        for sample in read.samples
     ]
-    tables = {"suppliers": _suppliers(tests), "skus": _skus(tests), "lab_tests": [_lab_test(test) for test in tests]}
+    tables = {
+        "suppliers": _supplier_records(tests),
+        "skus": _sku_records(tests),
+        "lab_tests": [_lab_test_record(test) for test in tests],
+    }
     for name, records in tables.items():
-        _write(name, records, out)
-    results = [test.verdict.result for test in tests]
+        _write_table(name, records, out)
+    results = [test.level_result.result for test in tests]
     written = {name: len(records) for name, records in tables.items()}
     return ImportCounts(read.read, read.dropped, written, results.count("fail"), results.count("inconclusive"))
 
 
-def _keyed(sample: Sample, verdict: LevelResult, codes: Mapping[str, str]) -> _Test:
-    """Equal products of one maker share a SKU; without a maker a product is a supplier of its own in each market.
+def _assign_keys(sample: Sample, level_result: LevelResult, codes: Mapping[str, str]) -> _Test:
+    """The test with its keys: equal products of one maker share a SKU.
 
-    So nothing joins strangers but an equal product type and name.
+    Without a maker a product is a supplier of its own in each market, so that only an equal product type and name join.
     """
     product = sample.product
     maker = company(product.manufacturer)
     sku_id = _digest("sku", product.product_type, plain_words(product.name), maker or "")
     market = codes.get(product.bought_in, UNKNOWN_MARKET)
     supplier_id = _digest("maker", maker) if maker else _digest("unstated", sku_id, market)
-    return _Test(sample, verdict, sku_id, market, supplier_id, maker, codes.get(product.made_in))
+    return _Test(sample, level_result, sku_id, market, supplier_id, maker, codes.get(product.made_in))
 
 
 def _digest(kind: str, *parts: str) -> str:
     return f"{kind}-{hashlib.sha256(chr(31).join(parts).encode()).hexdigest()[:16]}"
 
 
-def _suppliers(tests: Iterable[_Test]) -> Sequence[Record]:
+def _supplier_records(tests: Iterable[_Test]) -> Sequence[Record]:
     """One row per supplier; its country only where every product that states one states the same."""
     by_supplier: dict[str, list[_Test]] = defaultdict(list)
     for test in tests:
@@ -111,7 +116,7 @@ def _suppliers(tests: Iterable[_Test]) -> Sequence[Record]:
     return records
 
 
-def _skus(tests: Iterable[_Test]) -> Sequence[Record]:
+def _sku_records(tests: Iterable[_Test]) -> Sequence[Record]:
     """One row per SKU and market, as first seen."""
     first: dict[tuple[str, str], _Test] = {}
     for test in sorted(tests, key=lambda test: (test.day, test.sample.row_id)):
@@ -130,22 +135,22 @@ def _skus(tests: Iterable[_Test]) -> Sequence[Record]:
     ]
 
 
-def _lab_test(test: _Test) -> Record:
+def _lab_test_record(test: _Test) -> Record:
     return {
         "test_id": f"nyc-{test.sample.row_id}",
         "sku_id": test.sku_id,
         "market": test.market,
         "happened_on": test.day,
         "known_on": test.day,
-        "result": test.verdict.result,
+        "result": test.level_result.result,
         "origin": ORIGIN[test.sample.product.investigation],
         "strategy": STRATEGY[test.sample.product.investigation],
         "package": "+".join(sorted({finding.metal.lower() for finding in test.sample.findings})),
-        "hazard": test.verdict.hazard,
+        "hazard": test.level_result.hazard,
     }
 
 
-def _write(name: str, records: Sequence[Record], out: Path) -> None:
+def _write_table(name: str, records: Sequence[Record], out: Path) -> None:
     """Write the columns that the records hold, in the contract's order and types."""
     columns = [column for column in BY_NAME[name].columns if column.name in records[0]]
     schema = pa.schema([(column.name, ARROW_TYPE[column.kind]) for column in columns])

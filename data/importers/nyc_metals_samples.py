@@ -23,7 +23,7 @@ INVESTIGATIONS = ("A", "C", "S")
 
 @dataclass(frozen=True)
 class Product:
-    """What the file says about the product of a row, in the file's words, and when it was collected."""
+    """The product of a row, in the file's words, and the day of its collection."""
 
     product_type: str
     name: str
@@ -66,21 +66,21 @@ def read_samples(source: Path) -> Samples:
     """
     dropped: Counter[str] = Counter()
     rows = []
-    records = _records(source)
+    records = _read_records(source)
     for record in records:
-        row = _row(record)
+        row = _parse_row(record)
         if isinstance(row, str):
             dropped[row] += 1
         else:
             rows.append(row)
     rows.sort(key=lambda row: row.row_id)
-    samples = tuple(_grouped(rows))
+    samples = tuple(_group_samples(rows))
     if not samples:
         raise UserError(f"{source} holds no readable sample in {len(records):,} rows. Export the file again.")
     return Samples(samples, len(records), dict(dropped))
 
 
-def _records(source: Path) -> list[dict[str, str]]:
+def _read_records(source: Path) -> list[dict[str, str]]:
     if not source.is_file():
         raise UserError(f"There is no file {source}. Give the CSV export of the metals file of New York City.")
     try:
@@ -97,7 +97,7 @@ def _records(source: Path) -> list[dict[str, str]]:
         raise UserError(f"{source} can not be read as CSV in UTF-8: {error}. Export the file again as CSV.") from error
 
 
-def _row(record: Mapping[str, str]) -> _Row | str:
+def _parse_row(record: Mapping[str, str]) -> _Row | str:
     """The row, or the reason why it is left out."""
     reason = _reason_to_drop(record)
     if reason:
@@ -130,8 +130,8 @@ def _reason_to_drop(record: Mapping[str, str]) -> str:
     return ""
 
 
-def _grouped(rows: Iterable[_Row]) -> Iterator[Sample]:
-    """Consecutive rows of one product are one sample until a metal comes again in the same unit."""
+def _group_samples(rows: Iterable[_Row]) -> Iterator[Sample]:
+    """Consecutive rows of one product are one sample until a metal recurs in the same unit."""
     for product, same in groupby(rows, key=lambda row: row.product):
         together: list[_Row] = []
         measured: set[tuple[str, str]] = set()

@@ -1,4 +1,4 @@
-"""What an import read, left out and wrote."""
+"""Row counts of an import."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How a folder of tables becomes the lake: every row judged, the bad ones quarantined, the good ones swapped in."""
+"""Ingest of a folder of tables: every row validated, bad rows quarantined, accepted ones swapped in as the lake."""
 
 import fcntl
 import shutil
@@ -55,10 +55,10 @@ def _validate_tables(
     accepted: dict[str, ir.Table] = {}
     with progress.step("Check every row", sum(map(_megabytes, sources)), "MB") as advance:
         for source in sources:
-            verdict = validate_source(backend, source, accepted, today, workspace.staging)
-            counts.append(verdict.count)
-            accepted[source.table.name] = verdict.accepted
-            if source.table.required and not verdict.count.read:
+            validated = validate_source(backend, source, accepted, today, workspace.staging)
+            counts.append(validated.count)
+            accepted[source.table.name] = validated.accepted
+            if source.table.required and not validated.count.read:
                 raise UserError(f"{source.path} has no rows, and {source.table.name} is required. Fill the table.")
             advance(_megabytes(source))
     return tuple(counts), accepted

@@ -1,4 +1,4 @@
-"""The folder a marketplace hands over: which file holds which table, and its rows as they stand."""
+"""Readers of a marketplace's folder: the file of each table, and its rows as stored."""
 
 import csv
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Which rows of one table are accepted, and which are quarantined for which rules."""
+"""Row validation of one table: the rules, accepted rows, and quarantined rows with the rules they break."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -104,7 +104,7 @@ def _time_rules(rows: ir.Table, table: Table, today: date) -> dict[str, ir.Boole
 
 @dataclass(frozen=True)
 class TableCount:
-    """What became of one table: `read == accepted + quarantined`.
+    """Row counts of one table: `read == accepted + quarantined`.
 
     `rules` counts the rows that broke each rule, most common first; a row may break several. `ignored` names
     the columns that the contract does not know.
@@ -129,7 +129,7 @@ class TableCount:
 
 @dataclass(frozen=True)
 class ValidatedTable:
-    """The count of one table, and its accepted rows in the contract's types (with columns of the bench beside)."""
+    """The count of one table, and its accepted rows in the contract's types (with columns of the staging area)."""
 
     count: TableCount
     accepted: ir.Table
@@ -138,7 +138,7 @@ class ValidatedTable:
 def validate_source(
     backend: Backend, source: Source, parents: Mapping[str, ir.Table], today: date, staging: Path
 ) -> ValidatedTable:
-    """Judge every row of `source`; `parents` holds the accepted rows of the tables judged before.
+    """Validate every row of `source`; `parents` holds the accepted rows of the tables validated before.
 
     Bad rows go to `staging/quarantine/<table>.parquet`: `row_number` (from 1, over the readable rows),
     `broken_rules`, every contract column the file has with its original value as text, and for lines that are
@@ -163,7 +163,7 @@ def validate_source(
 
 @dataclass(frozen=True)
 class _StagingArea:
-    """Where the steps of one table's judgement are put down as Parquet, so that no step is held in memory."""
+    """Folder for the steps of one table's validation as Parquet, so that no step is held in memory."""
 
     backend: Backend
     staging: Path

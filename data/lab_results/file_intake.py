@@ -1,4 +1,4 @@
-"""How a file of laboratory results is judged, row by row; `data.lab_results.store` accepts what is sound."""
+"""Validation of a file of laboratory results, row by row; `data.lab_results.store` accepts the sound rows."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class ValidatedResults:
 def validate_result_file(
     path: Path, workspace: Workspace, today: date, planned: pa.Table, completed: Completed = lambda rows: rows
 ) -> ValidatedResults:
-    """Judge the results in `path` (Parquet or CSV, the columns of lab_tests and round_id); accepts none of them.
+    """Validate the results in `path` (Parquet or CSV, the columns of lab_tests and round_id); accepts none of them.
 
     `planned` (round_id, sku_id, market) are the tests of all rounds; a row that names a round must be one of them.
     `completed` fills what the file leaves open. Bad rows go to the quarantine with the rule they broke. Raises
@@ -45,10 +45,10 @@ def validate_result_file(
             "skus": backend.read_parquet(literal_path(skus)),
             "planned": ibis.memtable(planned.select(["round_id", "sku_id", "market"])),
         }
-        verdict = validate_source(backend, Source(RESULTS, path), parents, today, workspace.staging)
-        sound = completed(verdict.accepted.select(*SCHEMA.names).to_pyarrow().cast(SCHEMA)).sort_by("test_id")
-        _publish_quarantine(workspace, verdict.count)
-    return ValidatedResults(verdict.count, sound)
+        validated = validate_source(backend, Source(RESULTS, path), parents, today, workspace.staging)
+        sound = completed(validated.accepted.select(*SCHEMA.names).to_pyarrow().cast(SCHEMA)).sort_by("test_id")
+        _publish_quarantine(workspace, validated.count)
+    return ValidatedResults(validated.count, sound)
 
 
 def _publish_quarantine(workspace: Workspace, count: TableCount) -> None:

@@ -1,4 +1,4 @@
-"""One laboratory result as a record, judged by the contract's rules without any database."""
+"""Validation of one laboratory result as a JSON record, by the contract's rules, without any database."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ class ValidatedRecord:
 
 
 def validate_record(record: Mapping[str, Any], today: date) -> ValidatedRecord:
-    """Judge a record as JSON gives it: days as ISO 8601, null or blank for what is not stated.
+    """Validate a record as JSON gives it: days as ISO 8601, null or blank for what is not stated.
 
     References to SKUs and rounds are left to whoever knows them.
     """

@@ -1,4 +1,4 @@
-"""Results kept for good: first in the state with a row of the ledger, then as files that training reads."""
+"""Store of accepted laboratory results: the database with a row of the ledger first, then files that training reads."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ AT_ONCE = 10_000
 
 @dataclass(frozen=True)
 class StoredResults:
-    """What became of sound results: the ids that are `new`, those `known` alike, those `changed` (and left alone).
+    """Test ids of the results given: `new` ones, `known` ones, and `changed` ones, whose stored content stays.
 
     `hand_in` names the file of the new ones, None where there are none.
     """
@@ -38,15 +38,15 @@ class StoredResults:
 
 @dataclass(frozen=True)
 class Sender:
-    """Who hands results in, and when; `key_id` names the key, or the way where there is none.
+    """Sender of results: name, `key_id` (of the API key, or "command line") and moment.
 
-    `told` is what the ledger is to hold besides.
+    `details` enter the ledger's row as well.
     """
 
     name: str
     key_id: str
     now: datetime
-    told: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 def store_results(engine: sa.Engine, workspace: Workspace, results: Sequence[Result], sender: Sender) -> StoredResults:
@@ -68,8 +68,8 @@ def store_results(engine: sa.Engine, workspace: Workspace, results: Sequence[Res
             return StoredResults(None, (), known, tuple(changed))
         hand_in = hashlib.sha256("\n".join(contents[name] for name in new).encode()).hexdigest()[:12]
         digest = hashlib.sha256("\n".join(new).encode()).hexdigest()
-        deed = {"results": len(new), "test_ids": digest, "key": sender.key_id, **sender.told}
-        row = record_event_in(connection, AuditEvent(sender.name, "results", f"r-{hand_in}", deed), sender.now)
+        content = {"results": len(new), "test_ids": digest, "key": sender.key_id, **sender.details}
+        row = record_event_in(connection, AuditEvent(sender.name, "results", f"r-{hand_in}", content), sender.now)
         connection.execute(sa.insert(RESULTS), [
             {"test_id": name, "hand_in": hand_in, "content": contents[name], "received_at": row.recorded_at,
              "received_from": sender.key_id, "filed_at": None}

@@ -1,4 +1,4 @@
-"""The embedded DuckDB: how much of the machine it may take and where it spills."""
+"""Embedded DuckDB: connections with their threads, memory and spill folder."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -33,7 +33,7 @@ def connect(spill: Path) -> Backend:
 
 
 def deferred_batches(backend: Backend, rows: ir.Table) -> Callable[[int], Iterable[pa.RecordBatch]]:
-    """What yields the rows, so many at a time, once it is called: until then the engine may answer something else.
+    """Function that yields the rows in batches once it is called; until then the engine may run other queries.
 
     To put the question takes Ibis about as long as the engine takes to answer it for 100,000 rows.
     """
@@ -49,5 +49,5 @@ def literal_path(path: Path) -> str:
 
 
 def error_summary(error: duckdb.Error) -> str:
-    """What DuckDB says is wrong, in one line, without the query it was asked and its own advice."""
+    """The message of a DuckDB error in one line, without the query and DuckDB's advice."""
     return " ".join(str(error).split("Possible")[0].split("LINE 1:")[0].split()).rstrip(".")

@@ -37,13 +37,13 @@ def _read_result_file(path: Path) -> pa.Table:
 
 
 def results_digest(workspace: Workspace) -> str:
-    """What names the accepted results; empty where there are none."""
+    """Digest of the accepted results, empty where there are none."""
     names = "".join(path.name for path in result_files(workspace))
     return hashlib.sha256(names.encode()).hexdigest()[:12] if names else ""
 
 
 def tables_fingerprint(workspace: Workspace) -> str | None:
-    """What names the tables that the next scoring reads: the ingested ones and the results handed in since.
+    """Fingerprint of the tables that the next scoring reads: ingested ones and results handed in since.
 
     None where nothing was ingested.
     """

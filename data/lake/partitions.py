@@ -64,7 +64,7 @@ def content_sums(rows: ir.Table, *, by: str | None = None) -> ir.Table:
     """What `rows` hold in whatever order, per value of `by`: their number `n`, `low` and `high`, sums of their MD5."""
     words = [rows[column].cast("string").fill_null(NOTHING) for column in rows.columns]
     groups = [by] if by else []
-    digests = rows.select(*groups, digest=_md5_number_lower(ibis.literal(BETWEEN).join(words)))
+    digests = rows.select(*groups, digest=md5_number_lower(ibis.literal(BETWEEN).join(words)))
     # Halves of 32 bits, so that the sum of two thousand million rows fits 64.
     return digests.aggregate(
         by=groups, n=digests.count(), low=(digests.digest % 2**32).cast("int64").sum(),
@@ -77,5 +77,5 @@ def _digest(day: Mapping[str, int]) -> str:
 
 
 @ibis.udf.scalar.builtin(name="md5_number_lower", signature=(("string",), "uint64"))
-def _md5_number_lower(text):  # type: ignore[no-untyped-def]
+def md5_number_lower(text):  # type: ignore[no-untyped-def]
     """DuckDB's lower 64 bits of the MD5 of a text."""

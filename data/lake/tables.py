@@ -29,7 +29,7 @@ class Tables:
 
     `given` holds the tables that exist; `fingerprint` names this exact content; `backend` is where the
     expressions run. Of a table that is kept by day, `days` holds the folder of each day, `<day>-<digest>`, whose
-    name tells its rows.
+    name identifies its rows.
     """
 
     backend: BaseBackend

@@ -141,14 +141,14 @@ def certificates_table(world: World, products: Integers, sku_ids: pa.Array, chun
     reached = rng.random(size) < REACHED[paper]
     fooled = (paper == PAPERS.index("fake")) & ~reached & (rng.random(size) < FOOLED / (1 - REACHED[5]))
     outcome = np.where(fooled, CONFIRMED, OUTCOME[paper])
-    verdict = claimed + rng.integers(10, 121, size)
-    verdict = np.where(outcome == WITHDRAWN, verdict + rng.integers(30, 300, size), verdict)
+    decided_on = claimed + rng.integers(10, 121, size)
+    decided_on = np.where(outcome == WITHDRAWN, decided_on + rng.integers(30, 300, size), decided_on)
     until = world.period.until
     decided = checked & (reached | fooled)
     events: list[tuple[Integers, Integers, Integers]] = [
         (np.flatnonzero(claimed <= until), np.full(size, CLAIMED), claimed),
-        (np.flatnonzero(decided & (verdict <= until)), outcome, verdict),
-        (np.flatnonzero((expires <= until) & (expires > verdict)), np.full(size, EXPIRED), expires),
+        (np.flatnonzero(decided & (decided_on <= until)), outcome, decided_on),
+        (np.flatnonzero((expires <= until) & (expires > decided_on)), np.full(size, EXPIRED), expires),
     ]
     which = np.concatenate([entries for entries, _, _ in events])
     status = np.concatenate([codes[entries] for entries, codes, _ in events])

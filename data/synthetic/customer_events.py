@@ -101,8 +101,8 @@ HARMED_WHO_RETURN = 0.35
 def returns_table(world: World, sales: Sales, chunk: int) -> pa.Table:
     """The contract's returns of these sales: 3 to 40 days after the order, those recorded by the last day."""
     rng = random_stream(world.seed, "returns", chunk)
-    source, reason, units = _ordinary(rng, world, sales)
-    harmed, harm_reason = _harmed(rng, world, sales)
+    source, reason, units = _draw_ordinary_returns(rng, world, sales)
+    harmed, harm_reason = _draw_harm_returns(rng, world, sales)
     source = np.concatenate([source, harmed])
     reason = np.concatenate([reason, harm_reason])
     units = np.concatenate([units, np.ones(len(harmed), dtype=np.int64)])
@@ -121,7 +121,7 @@ def returns_table(world: World, sales: Sales, chunk: int) -> pa.Table:
     })  # fmt: skip
 
 
-def _ordinary(rng: np.random.Generator, world: World, sales: Sales) -> tuple[Integers, Integers, Integers]:
+def _draw_ordinary_returns(rng: np.random.Generator, world: World, sales: Sales) -> tuple[Integers, Integers, Integers]:
     """Sales that lead to an ordinary return, its reason code and units; bad suppliers' goods come back more."""
     product = world.listings.product[sales.row]
     category = world.products.category[product]
@@ -136,7 +136,7 @@ def _ordinary(rng: np.random.Generator, world: World, sales: Sales) -> tuple[Int
     return source, reason, units
 
 
-def _harmed(rng: np.random.Generator, world: World, sales: Sales) -> tuple[Integers, Integers]:
+def _draw_harm_returns(rng: np.random.Generator, world: World, sales: Sales) -> tuple[Integers, Integers]:
     """Sales whose harmed buyers send the goods back, and the reason they give for it."""
     count = rng.binomial(sales.own_harm + sales.other_harm, HARMED_WHO_RETURN)
     source = np.repeat(np.arange(len(sales)), count)

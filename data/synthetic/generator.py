@@ -16,9 +16,9 @@ from data.progress import Progress, SilentProgress
 from data.synthetic.compliance_events import audits_table, certificates_table, holds_table, remediations_table
 from data.synthetic.customer_events import draw_sales, incidents_table, orders_table, returns_table
 from data.synthetic.ground_truth import World, calibrate_intercepts, truth_table
-from data.synthetic.lab_testing_history import join_histories, testing_history
-from data.synthetic.lab_tests import lab_tests_tables, reported
-from data.synthetic.listings import draw_listings, draw_products, products_needed
+from data.synthetic.lab_testing_history import concatenate_tests, simulate_testing
+from data.synthetic.lab_tests import lab_tests_tables, select_reported
+from data.synthetic.listings import draw_listings, draw_market_counts, draw_products
 from data.synthetic.randomness import Integers, random_stream, simulated_period
 from data.synthetic.reviews import reviews_tables
 from data.synthetic.skus import sku_ids, skus_table
@@ -51,7 +51,7 @@ def write_sample(
     ):
         attempt.mkdir()
         world = draw_world(skus, days, seed, until)
-        mended_on = _write_whole(world, attempt)
+        mended_on = _write_marketplace_tables(world, attempt)
         with ExitStack() as files:
             writers: dict[str, pq.ParquetWriter] = {}
             for chunk, rows in enumerate(_chunks(world)):
@@ -66,16 +66,16 @@ def draw_world(skus: int, days: int, seed: int, until: date = LAST_DAY) -> World
     """Everything latent in a marketplace of `skus` listings."""
     span = simulated_period(until, days)
     suppliers = draw_suppliers(skus, span, seed)
-    markets = products_needed(skus, seed)
+    markets = draw_market_counts(skus, seed)
     products = draw_products(len(markets), suppliers, span, seed)
     listings = draw_listings(markets, products, suppliers, span, seed)
     return calibrate_intercepts(World(seed, span, suppliers, products, listings, np.zeros(0)))
 
 
-def _write_whole(world: World, folder: Path) -> Integers:
+def _write_marketplace_tables(world: World, folder: Path) -> Integers:
     """Write the tables that need the whole marketplace at once; returns the day each product was mended."""
-    history = testing_history(world)
-    tests = reported(join_histories(history.draws), world)
+    history = simulate_testing(world)
+    tests = select_reported(concatenate_tests(history.tests), world)
     lab_tests, truth_tests = lab_tests_tables(tests, world, sku_ids(world, tests.row))
     tables = {
         "suppliers": suppliers_table(world.suppliers, world.seed),
@@ -85,7 +85,7 @@ def _write_whole(world: World, folder: Path) -> Integers:
         "remediations": remediations_table(world, history.remediations),
     }
     for name, table in tables.items():
-        pq.write_table(_declared(table, BY_NAME[name]), folder / f"{name}.parquet")
+        pq.write_table(_conform_to_contract(table, BY_NAME[name]), folder / f"{name}.parquet")
     pq.write_table(truth_tests, folder / "truth_tests.parquet")
     return history.mended_on
 
@@ -116,12 +116,12 @@ def _chunk_tables(world: World, rows: Integers, mended_on: Integers, chunk: int)
         "orders": orders_table(world, sales),
         "incidents": incidents_table(world, sales, chunk),
     }
-    declared = {name: _declared(table, BY_NAME[name]) for name, table in tables.items()}
+    declared = {name: _conform_to_contract(table, BY_NAME[name]) for name, table in tables.items()}
     truth = truth_table(world, rows, mended_on, names, supplier_ids(supplier, world.seed))
     return declared | {"truth": truth, "truth_reviews": truth_reviews}
 
 
-def _declared(table: pa.Table, contract: ContractTable) -> pa.Table:
+def _conform_to_contract(table: pa.Table, contract: ContractTable) -> pa.Table:
     """The table with the contract's columns in order and its types."""
     schema = pa.schema([(name, ARROW_TYPE[kind]) for name, kind in _columns(contract)])
     return table.select(schema.names).cast(schema)

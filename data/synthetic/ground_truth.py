@@ -10,7 +10,7 @@ which the hazards cause, tell about the coin and not only about the probability.
 - `p_prior`: the same probability **before the coin**; what listing, supplier and category facts can tell at most.
   A score may pass it without a leak only by what tests, returns and reviews of the listing itself revealed.
 
-Only tests and replay may read the truth files.
+Only tests and the simulation may read the truth files.
 """
 
 from dataclasses import dataclass

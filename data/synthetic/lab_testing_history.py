@@ -1,4 +1,4 @@
-"""How the sample marketplace tested so far: monthly rounds that follow suspicion, with a random share."""
+"""Past testing of the sample marketplace: monthly rounds that follow suspicion, with a random share."""
 
 from dataclasses import dataclass, field
 
@@ -66,16 +66,16 @@ class Remediations:
 
 @dataclass
 class LabTestingHistory:
-    """What the rounds leave behind: draws, corrective actions, and per product the day it was mended (or NEVER)."""
+    """All rounds: tests, corrective actions, and per product the day it was mended (or NEVER)."""
 
     mended_on: Integers
-    draws: list[SampledTests] = field(default_factory=list)
+    tests: list[SampledTests] = field(default_factory=list)
     remediations: list[Remediations] = field(default_factory=list)
 
 
 @dataclass
 class _Knowledge:
-    """What an officer has when a round starts: a hunch per listing, failures and the last test per product."""
+    """An officer's knowledge when a round starts: a hunch per listing, failures and the last test per product."""
 
     hunch: Floats
     supplier_failures: Floats
@@ -83,15 +83,15 @@ class _Knowledge:
     last_tested: Integers
 
 
-def join_histories(parts: list[SampledTests]) -> SampledTests:
-    """All draws as one."""
+def concatenate_tests(parts: list[SampledTests]) -> SampledTests:
+    """All tests in one record."""
     return SampledTests(
         *(np.concatenate([getattr(part, name) for part in parts]) for name in SampledTests.__dataclass_fields__)
     )
 
 
-def testing_history(world: World) -> LabTestingHistory:
-    """Every test of the period: monthly rounds in order, since suspicion follows the failures known by then."""
+def simulate_testing(world: World) -> LabTestingHistory:
+    """Every test of the period: monthly rounds in order, as suspicion follows the failures known by then."""
     rng = random_stream(world.seed, "tests")
     history = LabTestingHistory(np.full(len(world.products), NEVER))
     knowledge = _Knowledge(
@@ -102,18 +102,17 @@ def testing_history(world: World) -> LabTestingHistory:
     )
     for first in range(world.period.start, world.period.until + 1, ROUND_DAYS):
         last = min(first + ROUND_DAYS - 1, world.period.until)
-        for earlier in history.draws:
-            _learn(world, knowledge, earlier, first)
-        tests = _round(rng, world, knowledge, history, range(first, last + 1))
+        for earlier in history.tests:
+            _count_known_failures(world, knowledge, earlier, first)
+        tests = _simulate_round(rng, world, knowledge, history, range(first, last + 1))
         knowledge.last_tested[world.listings.product[tests.row]] = tests.day
-        history.draws.append(tests)
-        _remediate(rng, world, history, tests)
-    golden = _golden_samples(rng, world, history)
-    history.draws.append(golden)
+        history.tests.append(tests)
+        _draw_remediations(rng, world, history, tests)
+    history.tests.append(_draw_golden_samples(rng, world, history))
     return history
 
 
-def _learn(world: World, knowledge: _Knowledge, tests: SampledTests, today: int) -> None:
+def _count_known_failures(world: World, knowledge: _Knowledge, tests: SampledTests, today: int) -> None:
     """Count the failures whose reports came in during the month before `today`."""
     news = tests.failed & ~tests.inconclusive & (tests.known < today) & (tests.known >= today - ROUND_DAYS)
     product = world.listings.product[tests.row[news]]
@@ -121,7 +120,7 @@ def _learn(world: World, knowledge: _Knowledge, tests: SampledTests, today: int)
     np.add.at(knowledge.supplier_failures, world.products.supplier[product], 1.0)
 
 
-def _round(
+def _simulate_round(
     rng: np.random.Generator,
     world: World,
     knowledge: _Knowledge,
@@ -133,7 +132,7 @@ def _round(
     listed = world.listings.listed < first
     size = max(1, int(listed.sum()))
     at_random = TESTED_A_MONTH * RANDOM_SHARE * month
-    targeted = _targeted(world, knowledge, first) * listed
+    targeted = _targeting_weights(world, knowledge, first) * listed
     targeted *= TESTED_A_MONTH * (1 - RANDOM_SHARE) * month * size / max(targeted.sum(), 1e-9)
     targeted = np.minimum(targeted, 0.4)
     chance = rng.random(len(listed))
@@ -143,7 +142,7 @@ def _round(
     category = world.products.category[world.listings.product]
     new = listed & (world.listings.listed >= first - ROUND_DAYS) & (mandatory[category] > 0)
     mandatory_rows = np.flatnonzero(new & (chance > 1 - MANDATORY_SHARE))
-    follow_rows = _follow_ups(rng, history, first)
+    follow_rows = _draw_follow_ups(rng, history, first)
     rows = np.concatenate([random_rows, targeted_rows, mandatory_rows, follow_rows])
     split = np.where(rng.random(len(targeted_rows)) < 0.5, MODEL, RULE)
     strategy = np.concatenate([np.full(len(random_rows), RANDOM), split, np.full(len(mandatory_rows), MANDATORY),
@@ -157,7 +156,7 @@ def _round(
     return _test_samples(rng, world, history, _Samples(rows, day, strategy, propensity, origin))
 
 
-def _targeted(world: World, knowledge: _Knowledge, today: int) -> Floats:
+def _targeting_weights(world: World, knowledge: _Knowledge, today: int) -> Floats:
     """The relative propensity of each listing: suspicion, price, category risk and failures known so far."""
     rows = np.arange(len(world.listings))
     quarter = int(world.period.quarter_of(np.array(today)))
@@ -176,11 +175,11 @@ def _targeted(world: World, knowledge: _Knowledge, today: int) -> Floats:
     ))  # fmt: skip
 
 
-def _follow_ups(rng: np.random.Generator, history: LabTestingHistory, today: int) -> Integers:
-    """Listings whose failure became known in the month before and that are drawn again."""
-    if not history.draws:
+def _draw_follow_ups(rng: np.random.Generator, history: LabTestingHistory, today: int) -> Integers:
+    """Listings to be tested once more, as a failure became known in the month before."""
+    if not history.tests:
         return np.zeros(0, dtype=np.int64)
-    earlier = join_histories(history.draws[-3:])
+    earlier = concatenate_tests(history.tests[-3:])
     due = earlier.failed & ~earlier.inconclusive & (earlier.known < today) & (earlier.known >= today - ROUND_DAYS)
     rows = np.unique(earlier.row[due & (earlier.strategy != FOLLOW_UP)])
     return rows[rng.random(len(rows)) < FOLLOW_UP_SHARE]
@@ -189,7 +188,7 @@ def _follow_ups(rng: np.random.Generator, history: LabTestingHistory, today: int
 def _test_samples(
     rng: np.random.Generator, world: World, history: LabTestingHistory, samples: _Samples
 ) -> SampledTests:
-    """What the laboratory finds in these samples."""
+    """The laboratory's results of these samples."""
     rows, day, origin = samples.row, samples.day, samples.origin
     product = world.listings.product[rows]
     quarter = world.period.quarter_of(day)
@@ -211,7 +210,7 @@ def _test_samples(
     )
 
 
-def _golden_samples(rng: np.random.Generator, world: World, history: LabTestingHistory) -> SampledTests:
+def _draw_golden_samples(rng: np.random.Generator, world: World, history: LabTestingHistory) -> SampledTests:
     """Samples that suppliers sent in themselves, in the months after listing."""
     mandatory = per_category([1.0 + float(category.mandatory) for category in categories()])
     share = GOLDEN_SHARE * mandatory[world.products.category[world.listings.product]]
@@ -223,7 +222,7 @@ def _golden_samples(rng: np.random.Generator, world: World, history: LabTestingH
     return _test_samples(rng, world, history, _Samples(rows, day[rows], *missing))
 
 
-def _remediate(rng: np.random.Generator, world: World, history: LabTestingHistory, tests: SampledTests) -> None:
+def _draw_remediations(rng: np.random.Generator, world: World, history: LabTestingHistory, tests: SampledTests) -> None:
     """Open corrective actions after failures; an effective one mends the product from its verification on."""
     failed = np.flatnonzero(tests.failed & ~tests.inconclusive)
     remediated = failed[rng.random(len(failed)) < 0.6]

@@ -16,15 +16,15 @@ SHIPPING_EUR = 4.0
 SEVERITIES = ("minor", "major", "critical")
 
 
-def reported(tests: SampledTests, world: World) -> SampledTests:
-    """The draws whose report is out by the last day, in no telling order."""
+def select_reported(tests: SampledTests, world: World) -> SampledTests:
+    """The tests whose report is issued by the last day, in random order."""
     selected = np.flatnonzero(tests.known <= world.period.until)
     selected = random_stream(world.seed, "identifiers", 2).permutation(selected)
     return SampledTests(**{field.name: getattr(tests, field.name)[selected] for field in fields(SampledTests)})
 
 
 def lab_tests_tables(tests: SampledTests, world: World, sku_ids: pa.Array) -> tuple[pa.Table, pa.Table]:
-    """The contract's lab_tests and, beside it, truth_tests (only tests and replay may read it).
+    """The tables lab_tests and truth_tests (the latter for tests and simulation only).
 
     `sku_ids` are the identifiers of the listings drawn.
     """

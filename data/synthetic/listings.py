@@ -1,4 +1,4 @@
-"""What is made for the sample marketplace: products with their price, papers, hidden flaws and selling points."""
+"""Products and listings of the sample marketplace: price, certificates, latent risk, markets and sales."""
 
 from dataclasses import dataclass, fields
 
@@ -62,7 +62,7 @@ def draw_products(count: int, suppliers: Suppliers, period: SimulatedPeriod, see
         supplier=supplier,
         factory=suppliers.factories[supplier, second],
         category=category,
-        paper=_papers(rng, category, quality),
+        paper=_draw_papers(rng, category, quality),
         price_eur=price,
         price_deviation=deviation,
         flaw=rng.standard_normal(count) * 0.6,
@@ -70,14 +70,14 @@ def draw_products(count: int, suppliers: Suppliers, period: SimulatedPeriod, see
         batch_share=np.where(batch_only, rng.uniform(0.3, 0.7, count), 1.0),
         changed_in=np.where(changed, rng.integers(1, max(2, period.quarters), count), UNCHANGED),
         hazard=choose(rng, np.cumsum(hazard_mix(), axis=1), category),
-        severity=_severities(rng, category),
+        severity=_draw_severities(rng, category),
         design=rng.integers(0, 1 << 62, count),
         listed=earliest + (rng.random(count) * (period.until - earliest)).astype(np.int64),
     )
-    return _with_copies(rng, products, suppliers, period)
+    return _overwrite_copies(rng, products, suppliers, period)
 
 
-def _papers(rng: np.random.Generator, category: Integers, quality: Floats) -> Integers:
+def _draw_papers(rng: np.random.Generator, category: Integers, quality: Floats) -> Integers:
     """The true state of the certificate of each product; bad suppliers hold fewer valid ones."""
     share = per_category([category.certificate_share for category in categories()])
     claimed = rng.random(len(category)) < share[category]
@@ -87,14 +87,14 @@ def _papers(rng: np.random.Generator, category: Integers, quality: Floats) -> In
     return np.where(claimed, 1 + np.minimum(state, len(PAPER_SHARES) - 1), 0)
 
 
-def _severities(rng: np.random.Generator, category: Integers) -> Integers:
+def _draw_severities(rng: np.random.Generator, category: Integers) -> Integers:
     """How severe a failure of each product would be."""
     serious = per_category([c.prevalence["serious"] / c.prevalence["technical"] for c in categories()])[category]
     level = rng.random(len(category))
     return np.where(level < serious, CRITICAL, np.where(level < serious + 0.6 * (1 - serious), MAJOR, MINOR))
 
 
-def _with_copies(
+def _overwrite_copies(
     rng: np.random.Generator, products: Products, suppliers: Suppliers, period: SimulatedPeriod
 ) -> Products:
     """The products, some overwritten by copies that returning suppliers list anew."""
@@ -113,7 +113,7 @@ def _with_copies(
     return Products(**columns)
 
 
-def branded(products: Products, suppliers: Suppliers) -> Truths:
+def has_brand(products: Products, suppliers: Suppliers) -> Truths:
     """Whether each product carries a brand: always a brand owner's, sometimes another's."""
     kind = suppliers.kind[products.supplier]
     return np.asarray((kind == 2) | (products.design % 10 < 3))
@@ -144,7 +144,7 @@ class Listings:
         return len(self.product)
 
 
-def products_needed(skus: int, seed: int) -> Integers:
+def draw_market_counts(skus: int, seed: int) -> Integers:
     """The number of markets of each product, so that the listings add up to `skus`."""
     markets = 1 + pick(random_stream(seed, "listings"), MARKETS_PER_PRODUCT, skus)
     count = int(np.searchsorted(np.cumsum(markets), skus)) + 1
@@ -167,18 +167,18 @@ def draw_listings(
     delay = np.where(rng.random(size) < 0.6, 0, rng.integers(0, 90, size))
     listed = np.minimum(products.listed[product] + delay, period.until)
     appeal = rng.standard_normal(size) * 1.35 - 0.15 * products.price_deviation[product]
-    market = _markets(rng, markets)
+    market = _draw_markets(rng, markets)
     return Listings(
         product=product,
         market=market,
         listed=listed,
         fate=np.clip(fate, 1e-12, 1 - 1e-12),
         units_a_day=DAILY_UNITS * np.exp(appeal) * np.where(market <= 1, 1.1, 0.7),
-        responsible_person=_responsible(rng, market, products, product, suppliers),
+        responsible_person=_draw_responsible_persons(rng, market, products, product, suppliers),
     )
 
 
-def _markets(rng: np.random.Generator, counts: Integers) -> Integers:
+def _draw_markets(rng: np.random.Generator, counts: Integers) -> Integers:
     """Distinct markets for each product, drawn by their shares without replacement (Gumbel's trick)."""
     noise = rng.gumbel(size=(len(counts), len(MARKETS))) + np.log(MARKET_SHARES)
     ranked = np.argsort(-noise, axis=1)
@@ -186,7 +186,7 @@ def _markets(rng: np.random.Generator, counts: Integers) -> Integers:
     return ranked[listed].astype(np.int64)
 
 
-def _responsible(
+def _draw_responsible_persons(
     rng: np.random.Generator, market: Integers, products: Products, product: Integers, suppliers: Suppliers
 ) -> Truths:
     """Whether a responsible person is named; in the EU and the UK often not, elsewhere mostly."""

@@ -1,4 +1,4 @@
-"""Chance: independent streams from one seed, and draws that several tables need."""
+"""Independent random streams from one seed, and draws that several tables need."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -98,7 +98,7 @@ class SimulatedPeriod:
 
     @cached_property
     def demand(self) -> Floats:
-        """Cumulative demand, ordinary and seasonal goods by day: `demand[s, d]` is what was asked before day d."""
+        """Cumulative demand, ordinary and seasonal goods by day: `demand[s, d]` is the demand before day d."""
         days = np.arange(self.start, self.until + 1).astype("datetime64[D]")
         holidays = days.astype("datetime64[M]").astype(np.int64) % 12 >= 10
         daily = np.stack([np.where(holidays, 1.25, 1.0), np.where(holidays, 2.5, 1.0)])

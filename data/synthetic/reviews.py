@@ -1,4 +1,4 @@
-"""Reviews of the sample marketplace: what buyers wrote, what was bought, and what rivals planted."""
+"""Reviews of the sample marketplace: of buyers, bought ones, and ones that rivals planted."""
 
 from dataclasses import dataclass, replace
 
@@ -80,10 +80,10 @@ def reviews_tables(world: World, sales: Sales, chunk: int) -> tuple[pa.Table, pa
     """
     rng = random_stream(world.seed, "reviews", chunk)
     parts = [
-        _ordinary(rng, world, sales),
-        _harmed(rng, world, sales),
-        _fakes(rng, world, sales),
-        _attacks(rng, sales),
+        _draw_ordinary_reviews(rng, world, sales),
+        _draw_harm_reviews(rng, world, sales),
+        _draw_bought_reviews(rng, world, sales),
+        _draw_planted_reviews(rng, sales),
     ]
     opinions = ReviewDraws(
         *(np.concatenate([getattr(part, name) for part in parts]) for name in ReviewDraws.__dataclass_fields__)
@@ -92,7 +92,7 @@ def reviews_tables(world: World, sales: Sales, chunk: int) -> tuple[pa.Table, pa
     known = happened + rng.integers(0, 3, len(opinions))
     selected = rng.permutation(np.flatnonzero(known <= world.period.until))
     row = sales.row[opinions.source[selected]]
-    language, text = _written(
+    language, text = _draw_language_and_text(
         rng, choose(rng, np.cumsum(SPOKEN, axis=1), world.listings.market[row]), opinions, selected
     )
     names = identifiers("V", chunk * NUMBER_SPAN + np.arange(len(selected)), world.seed)
@@ -122,13 +122,13 @@ def _rate(world: World, sales: Sales) -> Floats:
     return REVIEW_SCALE * per_category([c.reviews_per_unit for c in categories()])[category]
 
 
-def _delays(rng: np.random.Generator, size: int) -> Integers:
+def _draw_delays(rng: np.random.Generator, size: int) -> Integers:
     """Days from the order to the review: a week's delivery, then a tail."""
     return 4 + (rng.exponential(18.0, size)).astype(np.int64)
 
 
-def _ordinary(rng: np.random.Generator, world: World, sales: Sales) -> ReviewDraws:
-    """What ordinary buyers think; goods of bad suppliers get fewer stars."""
+def _draw_ordinary_reviews(rng: np.random.Generator, world: World, sales: Sales) -> ReviewDraws:
+    """Reviews of ordinary buyers; goods of bad suppliers get fewer stars."""
     source = np.repeat(np.arange(len(sales)), rng.poisson(sales.units * _rate(world, sales)))
     size = len(source)
     supplier = world.products.supplier[world.listings.product[sales.row[source]]]
@@ -140,11 +140,11 @@ def _ordinary(rng: np.random.Generator, world: World, sales: Sales) -> ReviewDra
         kind = np.where((chance >= 0) & (chance < share) & (stars >= 3), TONE[tone], kind)
         chance = chance - share
     kind = np.where(rng.random(size) < PRESET_SHARE * 1.15, TONE["preset"], kind)
-    return _opinions("ordinary", source, _delays(rng, size), stars, kind, 0.9)
+    return _review_draws("ordinary", source, _draw_delays(rng, size), stars, kind, 0.9)
 
 
-def _harmed(rng: np.random.Generator, world: World, sales: Sales) -> ReviewDraws:
-    """What harmed buyers write; some complain of a harm that is not the product's fault."""
+def _draw_harm_reviews(rng: np.random.Generator, world: World, sales: Sales) -> ReviewDraws:
+    """Reviews of harmed buyers; some complain of a harm that is not the product's fault."""
     rate = np.minimum(HARMED_REVIEW_FACTOR * _rate(world, sales), 1.0)
     own = np.repeat(np.arange(len(sales)), rng.binomial(sales.own_harm, rate))
     other = np.repeat(np.arange(len(sales)), rng.binomial(sales.other_harm, rate))
@@ -157,20 +157,22 @@ def _harmed(rng: np.random.Generator, world: World, sales: Sales) -> ReviewDraws
     )
     stars = 1 + pick(rng, HARMED_STARS, size)
     kind = np.where(rng.random(size) < VEILED_SHARE, TONE["veiled"], topic_kind()[hazard])
-    mistaken = _opinions("mistaken", source, _delays(rng, size), stars, kind, 0.92)
+    mistaken = _review_draws("mistaken", source, _draw_delays(rng, size), stars, kind, 0.92)
     return replace(mistaken, origin=np.where(np.arange(size) < len(own), ORIGIN["harmed"], mistaken.origin))
 
 
-def _fakes(rng: np.random.Generator, world: World, sales: Sales) -> ReviewDraws:
+def _draw_bought_reviews(rng: np.random.Generator, world: World, sales: Sales) -> ReviewDraws:
     """Bought praise, for the few suppliers who buy it."""
     faking = world.suppliers.faking[world.products.supplier[world.listings.product[sales.row]]]
     rate = _rate(world, sales) * FAKES_PER_REVIEW * faking
     source = np.repeat(np.arange(len(sales)), rng.poisson(sales.units * rate))
     size = len(source)
-    return _opinions("bought", source, rng.integers(1, 8, size), np.full(size, 5), np.full(size, TONE["fake"]), 0.45)
+    return _review_draws(
+        "bought", source, rng.integers(1, 8, size), np.full(size, 5), np.full(size, TONE["fake"]), 0.45
+    )
 
 
-def _attacks(rng: np.random.Generator, sales: Sales) -> ReviewDraws:
+def _draw_planted_reviews(rng: np.random.Generator, sales: Sales) -> ReviewDraws:
     """Bursts of invented harm that rivals plant on a few listings, whatever the product is like; half are copies."""
     listed = np.unique(sales.row, return_index=True)[1]
     struck = listed[rng.random(len(listed)) < ATTACKED_SHARE]
@@ -179,24 +181,25 @@ def _attacks(rng: np.random.Generator, sales: Sales) -> ReviewDraws:
     size = len(source)
     kind = topic_kind()[rng.integers(0, len(hazards()), size)]
     copying = rng.random(len(struck)) < COPYING_RIVALS
-    planted = _opinions("planted", source, rng.integers(5, 10, size), np.ones(size, dtype=np.int64), kind, 0.1)
+    planted = _review_draws("planted", source, rng.integers(5, 10, size), np.ones(size, dtype=np.int64), kind, 0.1)
     return replace(planted, copied=np.where(copying[burst], burst, NO_COPY))
 
 
-def _opinions(
+def _review_draws(
     origin: str, source: Integers, delay: Integers, stars: Integers, kind: Integers, verified: float
 ) -> ReviewDraws:
+    """Draws of one origin, none copied; `verified` is the probability of a verified purchase."""
     size = len(source)
     return ReviewDraws(
         source, delay, stars, kind, np.full(size, verified), np.full(size, ORIGIN[origin]), np.full(size, NO_COPY)
     )
 
 
-def _written(
+def _draw_language_and_text(
     rng: np.random.Generator, language: Integers, opinions: ReviewDraws, selected: Integers
 ) -> tuple[Integers, pa.Array]:
-    """The language and the words of each opinion kept; copies take both from the first of their burst."""
-    text = _texts(rng, language, opinions.kind[selected], opinions.stars[selected])
+    """Language and text of each selected review; copies take both from the first of their burst."""
+    text = _draw_texts(rng, language, opinions.kind[selected], opinions.stars[selected])
     copied = opinions.copied[selected]
     first = np.arange(len(selected))
     bursts, start, burst = np.unique(copied, return_index=True, return_inverse=True)
@@ -205,7 +208,7 @@ def _written(
     return language[first], text.take(pa.array(first))
 
 
-def _texts(rng: np.random.Generator, language: Integers, kind: Integers, stars: Integers) -> pa.Array:
+def _draw_texts(rng: np.random.Generator, language: Integers, kind: Integers, stars: Integers) -> pa.Array:
     """One to four sentences; preset phrases and fakes stand alone."""
     size = len(kind)
     number = rng.integers(0, 1 << 20, size)
@@ -215,10 +218,12 @@ def _texts(rng: np.random.Generator, language: Integers, kind: Integers, stars: 
     # One or two further on, so that no review says the same sentence twice: no list of sentences is shorter than three.
     second = phrases().pick(language, tone, number + rng.integers(1, 3, size))
     alone = (kind == TONE["preset"]) | (kind == TONE["fake"])
-    second = _some(rng, second, alone, SECOND_SENTENCE)
+    second = _drop_sentences(rng, second, alone, SECOND_SENTENCE)
     swapped = pa.array((rng.random(size) < 0.5) & (tone != TONE["aftermath"]))
     opening, closing = (
-        _some(rng, phrases().pick(language, np.full(size, TONE[place]), rng.integers(0, 1 << 20, size)), alone, share)
+        _drop_sentences(
+            rng, phrases().pick(language, np.full(size, TONE[place]), rng.integers(0, 1 << 20, size)), alone, share
+        )
         for place, share in (("opening", OPENING), ("closing", CLOSING))
     )
     options = pc.JoinOptions(null_handling="skip")
@@ -226,7 +231,7 @@ def _texts(rng: np.random.Generator, language: Integers, kind: Integers, stars: 
     return pc.binary_join_element_wise(opening, start, end, closing, " ", options=options)
 
 
-def _some(rng: np.random.Generator, sentences: pa.Array, alone: Truths, share: float) -> pa.Array:
+def _drop_sentences(rng: np.random.Generator, sentences: pa.Array, alone: Truths, share: float) -> pa.Array:
     """The sentences of a share of the reviews, none of those that stand alone."""
     left_out = alone | (rng.random(len(sentences)) >= share)
     return pc.if_else(pa.array(left_out), pa.scalar(None, pa.string()), sentences)

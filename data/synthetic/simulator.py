@@ -1,8 +1,8 @@
-"""A catalogue that goes on living while it is tested: known truth, round by round, for replay and benchmarks.
+"""Simulated marketplace that changes while it is tested: known truth, round by round, for simulation and benchmarks.
 
 Every SKU has a probability of being non-compliant, fixed with one coin when its batch arrives. Suppliers' quality
 walks, listings and batches are replaced, new hazards enter whole cells (category and market), and sellers caught may
-come back under another name. All chance is drawn for every place of the catalogue in every round, so that two
+come back under another name. All chance is drawn for every row of the catalogue in every round, so that two
 strategies replayed on one seed meet the same weather (common random numbers).
 """
 
@@ -65,9 +65,9 @@ SCENARIOS = {scenario.name: scenario for scenario in (STATIONARY, DRIFTING)}
 
 
 class MarketplaceSimulator:
-    """One world of a scenario; `advance` brings the next round, `delist` empties places for new listings.
+    """One world of a scenario; `advance` brings the next round, `delist` empties rows for new listings.
 
-    Along the places of the catalogue: `sku` (an identity that changes with the listing or its batch), `supplier`
+    Along the rows of the catalogue: `sku` (an identity that changes with the listing or its batch), `supplier`
     (a name that hopping changes), `cell`, `p_fail` (true), `non_compliant`. `observed` is what the marketplace sees,
     columns `OBSERVED`, and never holds the truth.
     """
@@ -85,26 +85,26 @@ class MarketplaceSimulator:
         self._named_since = -rng.integers(0, 60, scenario.suppliers)
         self._name = np.arange(scenario.suppliers)
         self._next_sku = 0
-        places = scenario.skus
-        self.sku = np.zeros(places, dtype=np.int64)
-        self._firm = np.zeros(places, dtype=np.int64)
-        self.category = np.zeros(places, dtype=np.int64)
-        self.market = np.zeros(places, dtype=np.int64)
-        self.units_sold = np.zeros(places)
-        self.p_fail = np.zeros(places)
-        self.non_compliant = np.zeros(places, dtype=np.bool_)
-        self._look = np.zeros((places, 2 + ATTRIBUTES))
-        self.complaints = np.zeros(places)
-        self._list(np.ones(places, dtype=np.bool_), rng)
+        rows = scenario.skus
+        self.sku = np.zeros(rows, dtype=np.int64)
+        self._firm = np.zeros(rows, dtype=np.int64)
+        self.category = np.zeros(rows, dtype=np.int64)
+        self.market = np.zeros(rows, dtype=np.int64)
+        self.units_sold = np.zeros(rows)
+        self.p_fail = np.zeros(rows)
+        self.non_compliant = np.zeros(rows, dtype=np.bool_)
+        self._look = np.zeros((rows, 2 + ATTRIBUTES))
+        self.complaints = np.zeros(rows)
+        self._draw_listings(np.ones(rows, dtype=np.bool_), rng)
 
     @property
     def cell(self) -> Integers:
-        """The cell of each place: category x number of markets + market."""
+        """The cell of each row: category x number of markets + market."""
         return self.category * self.scenario.markets + self.market
 
     @property
     def supplier(self) -> Integers:
-        """The name each place's supplier goes by at present."""
+        """The name each row's supplier goes by at present."""
         return self._name[self._firm]
 
     @property
@@ -113,13 +113,13 @@ class MarketplaceSimulator:
         return float(self.non_compliant.mean())
 
     def observed(self) -> Matrix:
-        """What the marketplace sees of each place, (places, len(OBSERVED))."""
+        """Observed features, (rows, len(OBSERVED))."""
         age = self.round - self._named_since[self._firm]
         columns = (self.category, self.market, *self._look.T, self.complaints, age)
         return np.stack([column.astype(np.float32) for column in columns], axis=1)
 
     def advance(self) -> Truths:
-        """Go to the next round; returns which places hold other goods, of which old tests say nothing."""
+        """Go to the next round; returns which rows hold other goods, so that their old tests no longer count."""
         self.round += 1
         rng = random_stream(self.seed, "living", 1 + self.round)
         self.quality = 0.99 * self.quality + rng.normal(0, self.scenario.quality_step, len(self.quality))
@@ -127,29 +127,29 @@ class MarketplaceSimulator:
         listed = chance < self.scenario.churn
         renewed = chance > 1 - self.scenario.new_batch
         if self.round in self.scenario.hazards_at:
-            renewed |= np.isin(self.cell, self._endanger(rng)) & ~listed
-        self._list(listed, rng)
-        self._renew(renewed, rng)
+            renewed |= np.isin(self.cell, self._draw_hazard_cells(rng)) & ~listed
+        self._draw_listings(listed, rng)
+        self._draw_batches(renewed, rng)
         return listed | renewed
 
-    def delist(self, places: Integers) -> None:
-        """Take the listings at `places` down; a new listing takes each place."""
+    def delist(self, rows: Integers) -> None:
+        """Take the listings at `rows` down; a new listing takes each row."""
         gone = np.zeros(self.scenario.skus, dtype=np.bool_)
-        gone[places] = True
-        self._list(gone, random_stream(self.seed, "delisted", 1 + self.round))
+        gone[rows] = True
+        self._draw_listings(gone, random_stream(self.seed, "delisted", 1 + self.round))
 
     def hop(self, caught: Integers) -> Truths:
-        """Let some of the suppliers named in `caught` return under a new name; returns which places are theirs."""
+        """Let some of the suppliers named in `caught` return under a new name; returns which rows are theirs."""
         rng = random_stream(self.seed, "hopping", 1 + self.round)
         willing = rng.random(self.scenario.suppliers) < self.scenario.hopping
         hopping = np.flatnonzero(np.isin(self._name, caught) & willing)
         self._name[hopping] = self._name.max() + 1 + np.arange(len(hopping))
         self._named_since[hopping] = self.round
-        places = np.isin(self._firm, hopping)
-        self.sku[places] = self._new_skus(int(places.sum()))
-        return places
+        rows = np.isin(self._firm, hopping)
+        self.sku[rows] = self._new_skus(int(rows.sum()))
+        return rows
 
-    def _endanger(self, rng: np.random.Generator) -> Integers:
+    def _draw_hazard_cells(self, rng: np.random.Generator) -> Integers:
         """The cells that the new hazard enters: drawn among the safer half."""
         risk = self._category_risk[np.arange(self.scenario.cells) // self.scenario.markets] + self._cell_risk
         safe = np.argsort(risk + 99 * self._hazard)[: self.scenario.cells // 2]
@@ -157,30 +157,30 @@ class MarketplaceSimulator:
         self._hazard[chosen] = self.scenario.hazard
         return np.asarray(chosen, dtype=np.int64)
 
-    def _list(self, places: Truths, rng: np.random.Generator) -> None:
-        """New listings at `places`; chance is drawn for every place."""
+    def _draw_listings(self, rows: Truths, rng: np.random.Generator) -> None:
+        """New listings at `rows`; chance is drawn for every row."""
         size = self.scenario.skus
-        self._firm[places] = np.searchsorted(self._share, rng.random(size))[places]
-        self.category[places] = np.searchsorted(self._popularity, rng.random(size))[places]
-        self.market[places] = rng.integers(0, self.scenario.markets, size)[places]
-        self.units_sold[places] = np.ceil(rng.lognormal(2.5, 1.3, size))[places]
+        self._firm[rows] = np.searchsorted(self._share, rng.random(size))[rows]
+        self.category[rows] = np.searchsorted(self._popularity, rng.random(size))[rows]
+        self.market[rows] = rng.integers(0, self.scenario.markets, size)[rows]
+        self.units_sold[rows] = np.ceil(rng.lognormal(2.5, 1.3, size))[rows]
         look = rng.normal(size=(size, 2 + ATTRIBUTES))
         look[:, 1] = look[:, 1] < 0.3
-        self._look[places] = look[places]
-        self._renew(places, rng)
+        self._look[rows] = look[rows]
+        self._draw_batches(rows, rng)
 
-    def _renew(self, places: Truths, rng: np.random.Generator) -> None:
-        """New batches at `places`: probability, coin and complaints; chance is drawn for every place."""
+    def _draw_batches(self, rows: Truths, rng: np.random.Generator) -> None:
+        """New batches at `rows`: probability, coin and complaints; chance is drawn for every row."""
         size = self.scenario.skus
         noise, coin, murmur = rng.normal(size=size), rng.random(size), rng.normal(size=size)
-        self.sku[places] = self._new_skus(int(places.sum()))
-        visible = self._margin()[places] + self.scenario.sku_noise * noise[places]
-        self.p_fail[places] = logistic(visible + self._hazard[self.cell[places]])
-        self.non_compliant[places] = coin[places] < self.p_fail[places]
-        self.complaints[places] = visible - self.scenario.base + self.scenario.murmur * murmur[places]
+        self.sku[rows] = self._new_skus(int(rows.sum()))
+        visible = self._margin()[rows] + self.scenario.sku_noise * noise[rows]
+        self.p_fail[rows] = logistic(visible + self._hazard[self.cell[rows]])
+        self.non_compliant[rows] = coin[rows] < self.p_fail[rows]
+        self.complaints[rows] = visible - self.scenario.base + self.scenario.murmur * murmur[rows]
 
     def _margin(self) -> Floats:
-        """The log-odds of every place before its own noise and new hazards, which no customer notices."""
+        """The log-odds of every row before its own noise and new hazards, which no customer notices."""
         price, documents, attributes = self._look[:, 0], self._look[:, 1], self._look[:, 2:]
         return np.asarray(
             self.scenario.base

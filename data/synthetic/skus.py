@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.synthetic.ground_truth import World
-from data.synthetic.listings import branded
+from data.synthetic.listings import has_brand
 from data.synthetic.randomness import Integers, choose, format_days, identifiers, logistic
 from data.synthetic.suppliers import brand_owner, factory_ids, supplier_ids
 from data.synthetic.vocabulary import BATTERIES, MARKETS, TRUTHS, categories
@@ -36,14 +36,14 @@ def titles(world: World, products: Integers) -> pa.Array:
     """The titles of these products; copies of a product have the same words."""
     made = world.products
     design = made.design[products]
-    leaning = _leaning(world, products)
+    leaning = _standardized_risk(world, products)
     first, second = (design >> 4) % 1000 / 1000, (design >> 14) % 1000 / 1000
     risky = first < logistic(-1.8 + 0.9 * leaning)
     plain = ~risky & (first > 0.75)
     opening = np.where(risky, len(PLAIN) + (design >> 24) % len(RISKY), (design >> 24) % len(PLAIN))
     category = made.category[products]
     material = np.where(second < logistic(-0.8 + 0.8 * leaning), 1, 0)
-    carries = branded(made, world.suppliers)[products]
+    carries = has_brand(made, world.suppliers)[products]
     owner = brand_owner(world.suppliers, made.supplier[products])
     words = [
         pa.array(PLAIN + RISKY).take(pa.array(opening, mask=~(risky | plain))),
@@ -62,8 +62,8 @@ def titles(world: World, products: Integers) -> pa.Array:
     return pc.binary_join_element_wise(*words, " ", options=options)
 
 
-def _leaning(world: World, products: Integers) -> np.ndarray:
-    """How far the makings of each product point to failing, about standard normal."""
+def _standardized_risk(world: World, products: Integers) -> np.ndarray:
+    """The latent risk of each product, about standard normal."""
     made = world.products
     supplier = made.supplier[products]
     effect = world.suppliers.factory_effect[made.factory[products]]
@@ -116,7 +116,7 @@ def _product_facts(world: World, product: Integers, rng: np.random.Generator) ->
     category = made.category[product]
     size = len(product)
     missing = pa.scalar(None, pa.string())
-    carries = branded(made, world.suppliers)[product]
+    carries = has_brand(made, world.suppliers)[product]
     owner = brand_owner(world.suppliers, made.supplier[product])
     known_factory = pa.array(rng.random(size) >= UNKNOWN_FACTORY)
     battery = np.array([list(c.battery.values()) for c in categories()])

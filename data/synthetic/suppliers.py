@@ -59,8 +59,8 @@ def draw_suppliers(skus: int, period: SimulatedPeriod, seed: int) -> Suppliers:
     kind = pick(rng, (0.4, 0.48, 0.12), count)
     country = pick(rng, (0.62, 0.06, 0.05, 0.06, 0.05, 0.05, 0.03, 0.03, 0.03, 0.02), count)
     level = rng.standard_normal(count) + np.array([0.0, 0.12, -0.6])[kind] + np.where(country == 0, 0.08, -0.1)
-    quality = _drifting(rng, level, period.quarters)
-    suspended_on = _suspensions(rng, quality, period)
+    quality = _draw_quality(rng, level, period.quarters)
+    suspended_on = _draw_suspensions(rng, quality, period)
     factory_effect = rng.standard_normal(max(3, round(count * FACTORIES_PER_SUPPLIER)))
     # A squared uniform makes a few factories serve many sellers.
     factories = (rng.random((count, 2)) ** 1.6 * len(factory_effect)).astype(np.int64)
@@ -69,10 +69,10 @@ def draw_suppliers(skus: int, period: SimulatedPeriod, seed: int) -> Suppliers:
     onboarded = rng.integers(period.start - 900, period.until - 45, count)
     born = Suppliers(onboarded, kind, country, quality, factories, factory_effect, faking, suspended_on,
                      np.full(count, -1), weight)  # fmt: skip
-    return _with_returning(rng, born, period)
+    return _append_returning(rng, born, period)
 
 
-def _drifting(rng: np.random.Generator, level: Floats, quarters: int) -> Floats:
+def _draw_quality(rng: np.random.Generator, level: Floats, quarters: int) -> Floats:
     """Quality per quarter: an AR(1) around the first level's scale, with rare lasting jumps."""
     quality = np.empty((len(level), quarters))
     quality[:, 0] = level
@@ -83,14 +83,14 @@ def _drifting(rng: np.random.Generator, level: Floats, quarters: int) -> Floats:
     return quality
 
 
-def _suspensions(rng: np.random.Generator, quality: Floats, period: SimulatedPeriod) -> Integers:
+def _draw_suspensions(rng: np.random.Generator, quality: Floats, period: SimulatedPeriod) -> Integers:
     """The day each supplier was suspended, or NEVER; the worse the likelier."""
     suspended = rng.random(len(quality)) < logistic(-3.7 + 1.1 * quality.mean(axis=1))
     day = period.start + (rng.uniform(0.1, 0.8, len(quality)) * period.days).astype(np.int64)
     return np.where(suspended, day, NEVER)
 
 
-def _with_returning(rng: np.random.Generator, born: Suppliers, period: SimulatedPeriod) -> Suppliers:
+def _append_returning(rng: np.random.Generator, born: Suppliers, period: SimulatedPeriod) -> Suppliers:
     """The suppliers, and after them the suspended ones that come back 30 to 90 days later under a new number."""
     candidates = np.flatnonzero(born.suspended_on < period.until - 150)
     if not len(candidates):
@@ -130,7 +130,7 @@ def factory_ids(numbers: Integers, seed: int) -> pa.StringArray:
 
 
 def suppliers_table(suppliers: Suppliers, seed: int) -> pa.Table:
-    """The contract's suppliers table, in no telling order."""
+    """The contract's suppliers table, in random order."""
     order = random_stream(seed, "identifiers", 1).permutation(len(suppliers))
     return pa.table({
         "supplier_id": supplier_ids(order, seed),

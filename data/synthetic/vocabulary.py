@@ -33,7 +33,7 @@ class Category:
     """One product category: prices in euros, prevalences and rates as shares per SKU or per unit sold.
 
     `hazards` is the mix among technical failures and sums to one; `packages` maps a test package to its fee in
-    euros; `detectability` says how much of a visible hazard reaches reviews and returns.
+    euros; `detectability` is the share of a visible hazard that reaches reviews and returns.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Category:
 
 
 @lru_cache(maxsize=1)
-def _declared() -> dict[str, Any]:
+def _read_categories() -> dict[str, Any]:
     return tomllib.loads((Path(__file__).parent / "categories.toml").read_text(encoding="utf-8"))
 
 
@@ -73,13 +73,13 @@ def _category(declared: dict[str, Any]) -> Category:
 @lru_cache(maxsize=1)
 def categories() -> tuple[Category, ...]:
     """All categories, in the order of the file; a category's code is its position."""
-    return tuple(_category(declared) for declared in _declared()["category"])
+    return tuple(_category(declared) for declared in _read_categories()["category"])
 
 
 @lru_cache(maxsize=1)
 def hazards() -> tuple[SyntheticHazard, ...]:
     """All hazards, in the order of the file; a hazard's code is its position."""
-    return tuple(SyntheticHazard(name, **declared) for name, declared in _declared()["hazards"].items())
+    return tuple(SyntheticHazard(name, **declared) for name, declared in _read_categories()["hazards"].items())
 
 
 def per_category(values: list[float]) -> npt.NDArray[np.float64]:

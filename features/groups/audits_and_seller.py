@@ -1,4 +1,4 @@
-"""What factory audits found, weighted by gravity, at a supplier and in a factory."""
+"""Features of factory audits and of the supplier itself: findings weighted by gravity, age, kind."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 SELLER_GROUP: Final = "supplier history"
 
 
-def _supplier(days: "ir.Table", tables: "Tables", _: FittedTables) -> "ir.Table":
+def _supplier_facts(days: "ir.Table", tables: "Tables", _: FittedTables) -> "ir.Table":
     # Country and size stay behind: they are no features.
     return left_join_missing(days, tables["suppliers"].select("supplier_id", "onboarded_on", "kind"), ("supplier_id",))
 
 
-SUPPLIER = Facts("the supplier", ("suppliers",), _supplier)
+SUPPLIER = Facts("the supplier", ("suppliers",), _supplier_facts)
 
 SELLER_FEATURES: tuple[Feature, ...] = (
     Feature(
@@ -73,13 +73,13 @@ OF_FACTORY = Events("audits of the factory", ("audits",), ("factory_id",), grade
 AUDITS_OF: dict[Entity, Events] = {"supplier": OF_SUPPLIER, "factory": OF_FACTORY}
 
 
-def _held(seen: "ir.Table") -> "ir.BooleanValue":
+def _is_audit(seen: "ir.Table") -> "ir.BooleanValue":
     return seen.audit_id.notnull()
 
 
 def _mean_points(entity: Entity, window_days: int) -> Feature:
     def points(seen: "ir.Table", _: FittedTables) -> "ir.Value":
-        recent = _held(seen) & within(seen, window_days)
+        recent = _is_audit(seen) & within(seen, window_days)
         return share(total(seen.points, recent), count(recent))
 
     return Feature(
@@ -112,7 +112,7 @@ def _days_since_audit(entity: Entity) -> Feature:
         unit="days", group=GROUP, entity=entity, direction=0,
         sentence=f"The last audit {WHERE[entity]} was {{value}} ago.",
         missing=f"No audit {WHERE[entity]} is known.",
-        source=AUDITS_OF[entity], value=lambda seen, _: days_since_last(seen, _held(seen)),
+        source=AUDITS_OF[entity], value=lambda seen, _: days_since_last(seen, _is_audit(seen)),
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What certificates say of a SKU and of its supplier's range, in the state known on the day."""
+"""Features of certificates of a SKU and of its supplier's range, in the state known on the day."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -34,7 +34,7 @@ def statuses(tables: "Tables") -> "ir.Table":
     )
 
 
-def reuses(tables: "Tables") -> "ir.Table":
+def reused_certificates(tables: "Tables") -> "ir.Table":
     """Pairs of a SKU and another SKU (`other_sku_id`) that names the same certificate, known once both are."""
     import ibis
 
@@ -56,38 +56,38 @@ OF_SKU = Events(
     lambda tables: statuses(tables).filter(lambda row: row.sku_id.notnull()).drop("supplier_id"),
 )  # fmt: skip
 OF_SUPPLIER = Events("certificates of the supplier", ("certificates",), ("supplier_id",), statuses)
-REUSES = Events("SKUs under the same certificate", ("certificates",), ("sku_id",), reuses)
+REUSES = Events("SKUs under the same certificate", ("certificates",), ("sku_id",), reused_certificates)
 
 
-def current(seen: "ir.Table") -> "ir.BooleanValue":
+def is_current(seen: "ir.Table") -> "ir.BooleanValue":
     """Whether the status is the newest one known of its certificate."""
     return seen.status.notnull() & (seen.superseded_on.isnull() | (seen.superseded_on >= seen.as_of))
 
 
-def past_expiry(seen: "ir.Table") -> "ir.BooleanValue":
+def is_past_expiry(seen: "ir.Table") -> "ir.BooleanValue":
     """Whether the certificate is reported expired or its last day is over."""
     return (seen.status == "expired") | (seen.expires_on < seen.as_of).fill_null(False)
 
 
-def _standing(seen: "ir.Table", status: str) -> "ir.BooleanValue":
-    return current(seen) & (seen.status == status) & ~past_expiry(seen)
+def _has_status(seen: "ir.Table", status: str) -> "ir.BooleanValue":
+    return is_current(seen) & (seen.status == status) & ~is_past_expiry(seen)
 
 
-def _refuted(seen: "ir.Table") -> "ir.BooleanValue":
-    return current(seen) & seen.status.isin(REFUTED)
+def _is_refuted(seen: "ir.Table") -> "ir.BooleanValue":
+    return is_current(seen) & seen.status.isin(REFUTED)
 
 
-def _expired(seen: "ir.Table") -> "ir.BooleanValue":
-    return current(seen) & past_expiry(seen) & ~seen.status.isin(REFUTED)
+def _is_expired(seen: "ir.Table") -> "ir.BooleanValue":
+    return is_current(seen) & is_past_expiry(seen) & ~seen.status.isin(REFUTED)
 
 
 def _days_to_expiry(seen: "ir.Table", _: FittedTables) -> "ir.Value":
     days_left = seen.expires_on.delta(seen.as_of, unit="day")
-    return days_left.max(where=current(seen) & (seen.status == "confirmed"))
+    return days_left.max(where=is_current(seen) & (seen.status == "confirmed"))
 
 
 def _refuted_rate(seen: "ir.Table", reference: FittedTables) -> "ir.Value":
-    return smoothed(count(_refuted(seen)), count(current(seen)), reference.prior("refuted_certificate"))
+    return smoothed(count(_is_refuted(seen)), count(is_current(seen)), reference.prior("refuted_certificate"))
 
 
 UNKNOWN = "No certificates are kept for this product."
@@ -100,7 +100,7 @@ FEATURES: tuple[Feature, ...] = (
         unit="count", group=GROUP, entity="sku", direction=-1,
         sentence="{value} certificate[s] of this product [is|are] confirmed by [its|their] issuer and in force.",
         missing=UNKNOWN,
-        source=OF_SKU, value=lambda seen, _: count(_standing(seen, "confirmed")),
+        source=OF_SKU, value=lambda seen, _: count(_has_status(seen, "confirmed")),
     ),
     Feature(
         name="sku_certificates_claimed_only",
@@ -108,7 +108,7 @@ FEATURES: tuple[Feature, ...] = (
         unit="count", group=GROUP, entity="sku", direction=0,
         sentence="{value} certificate[s] of this product [is|are] claimed but not confirmed by [its|their] issuer.",
         missing=UNKNOWN,
-        source=OF_SKU, value=lambda seen, _: count(_standing(seen, "claimed")),
+        source=OF_SKU, value=lambda seen, _: count(_has_status(seen, "claimed")),
     ),
     Feature(
         name="sku_certificates_refuted",
@@ -116,14 +116,14 @@ FEATURES: tuple[Feature, ...] = (
         unit="count", group=GROUP, entity="sku", direction=1,
         sentence="{value} certificate[s] of this product [was|were] denied, withdrawn or found out of scope.",
         missing=UNKNOWN,
-        source=OF_SKU, value=lambda seen, _: count(_refuted(seen)),
+        source=OF_SKU, value=lambda seen, _: count(_is_refuted(seen)),
     ),
     Feature(
         name="sku_certificates_expired",
         meaning="certificates of this product that have expired",
         unit="count", group=GROUP, entity="sku", direction=0,
         sentence="{value} certificate[s] of this product [has|have] expired.", missing=UNKNOWN,
-        source=OF_SKU, value=lambda seen, _: count(_expired(seen)),
+        source=OF_SKU, value=lambda seen, _: count(_is_expired(seen)),
     ),
     Feature(
         name="sku_certificate_days_to_expiry",
@@ -161,21 +161,21 @@ FEATURES: tuple[Feature, ...] = (
         meaning="share of this supplier's certificates that are confirmed and in force",
         unit="share", group=GROUP, entity="supplier", direction=0,
         sentence="{value} of this supplier's certificates are confirmed and in force.", missing=UNKNOWN_OF_SUPPLIER,
-        source=OF_SUPPLIER, value=lambda seen, _: share(count(_standing(seen, "confirmed")), count(current(seen))),
+        source=OF_SUPPLIER, value=lambda seen, _: share(count(_has_status(seen, "confirmed")), count(is_current(seen))),
     ),
     Feature(
         name="supplier_claimed_share",
         meaning="share of this supplier's certificates that are claimed and not yet confirmed",
         unit="share", group=GROUP, entity="supplier", direction=0,
         sentence="{value} of this supplier's certificates are claimed but not confirmed.", missing=UNKNOWN_OF_SUPPLIER,
-        source=OF_SUPPLIER, value=lambda seen, _: share(count(_standing(seen, "claimed")), count(current(seen))),
+        source=OF_SUPPLIER, value=lambda seen, _: share(count(_has_status(seen, "claimed")), count(is_current(seen))),
     ),
     Feature(
         name="supplier_expired_share",
         meaning="share of this supplier's certificates that have expired",
         unit="share", group=GROUP, entity="supplier", direction=0,
         sentence="{value} of this supplier's certificates have expired.", missing=UNKNOWN_OF_SUPPLIER,
-        source=OF_SUPPLIER, value=lambda seen, _: share(count(_expired(seen)), count(current(seen))),
+        source=OF_SUPPLIER, value=lambda seen, _: share(count(_is_expired(seen)), count(is_current(seen))),
     ),
     Feature(
         name="supplier_certificates_refuted_365",
@@ -183,6 +183,6 @@ FEATURES: tuple[Feature, ...] = (
         unit="count", group=GROUP, entity="supplier", direction=1,
         sentence="{value} certificate[s] of this supplier [was|were] refuted by [its|their] issuer in the last year.",
         missing="This supplier's certificates cannot be looked up.",
-        source=OF_SUPPLIER, value=lambda seen, _: count(_refuted(seen) & within(seen, 365)),
+        source=OF_SUPPLIER, value=lambda seen, _: count(_is_refuted(seen) & within(seen, 365)),
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What went wrong outside the laboratory: incidents, holds by authorities, corrective actions left undone."""
+"""Features of incidents, holds by authorities and open corrective actions."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -28,10 +28,10 @@ def _holds_of_supplier(tables: "Tables") -> "ir.Table":
     import ibis
 
     holds = tables["holds"]
-    owners = tables["skus"].select("sku_id", owner="supplier_id").distinct()
-    owned = holds.left_join(owners, "sku_id")
-    return owned.select(
-        "hold_id", "happened_on", "known_on", supplier_id=ibis.coalesce(owned.supplier_id, owned.owner)
+    suppliers = tables["skus"].select("sku_id", owner="supplier_id").distinct()
+    joined = holds.left_join(suppliers, "sku_id")
+    return joined.select(
+        "hold_id", "happened_on", "known_on", supplier_id=ibis.coalesce(joined.supplier_id, joined.owner)
     ).distinct()
 
 
@@ -46,13 +46,13 @@ HOLDS_OF_SUPPLIER = Events("holds of the supplier", ("holds",), ("supplier_id",)
 REMEDIATIONS = Events("remediations of the supplier", ("remediations",), ("supplier_id",), _remediations)
 
 
-def verified(seen: "ir.Table") -> "ir.BooleanValue":
+def is_verified(seen: "ir.Table") -> "ir.BooleanValue":
     """Whether the corrective action was verified before as_of; a later verification is not known yet."""
     return (seen.verified_on < seen.as_of).fill_null(False)
 
 
-def _open(seen: "ir.Table") -> "ir.BooleanValue":
-    return seen.remediation_id.notnull() & ~verified(seen)
+def _is_open(seen: "ir.Table") -> "ir.BooleanValue":
+    return seen.remediation_id.notnull() & ~is_verified(seen)
 
 
 FEATURES: tuple[Feature, ...] = (
@@ -120,7 +120,7 @@ FEATURES: tuple[Feature, ...] = (
         unit="count", group=GROUP, entity="supplier", direction=0,
         sentence="{value} corrective action[s] of this supplier [is|are] not verified yet.",
         missing="Corrective actions are not kept.",
-        source=REMEDIATIONS, value=lambda seen, _: count(_open(seen)),
+        source=REMEDIATIONS, value=lambda seen, _: count(_is_open(seen)),
     ),
     Feature(
         name="supplier_remediations_overdue",
@@ -128,7 +128,7 @@ FEATURES: tuple[Feature, ...] = (
         unit="count", group=GROUP, entity="supplier", direction=1,
         sentence="{value} corrective action[s] of this supplier [is|are] overdue.",
         missing="Corrective actions are not kept.",
-        source=REMEDIATIONS, value=lambda seen, _: count(_open(seen) & (seen.due_on < seen.as_of)),
+        source=REMEDIATIONS, value=lambda seen, _: count(_is_open(seen) & (seen.due_on < seen.as_of)),
     ),
     Feature(
         name="supplier_remediations_ineffective",
@@ -136,6 +136,6 @@ FEATURES: tuple[Feature, ...] = (
         unit="count", group=GROUP, entity="supplier", direction=1,
         sentence="{value} corrective action[s] of this supplier did not work.",
         missing="Corrective actions are not kept.",
-        source=REMEDIATIONS, value=lambda seen, _: count(verified(seen) & ~seen.effective),
+        source=REMEDIATIONS, value=lambda seen, _: count(is_verified(seen) & ~seen.effective),
     ),
 )  # fmt: skip

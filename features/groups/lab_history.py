@@ -1,4 +1,4 @@
-"""How a supplier's goods fared in the laboratory so far, and those of its factory, of the SKU and of its title."""
+"""Features of the laboratory tests of a supplier, a factory, a SKU and a title."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from data.lake.tables import Tables
 
 
-def listed(tables: "Tables") -> "ir.Table":
+def entity_keys(tables: "Tables") -> "ir.Table":
     """The SKUs with the keys of every entity they belong to."""
     skus = tables["skus"]
     return skus.select(*sku_key_columns(skus), "supplier_id", "factory_id", "category", title_key=title_key(skus.title))
@@ -22,7 +22,7 @@ def listed(tables: "Tables") -> "ir.Table":
 def clear_tests(tables: "Tables") -> "ir.Table":
     """Tests with a clear result: `independent` and `given` (supplier-provided) tests, `failed`, `severity`.
 
-    Why, by whom and with which package a test was ordered stays behind: that would tell the officer's suspicion.
+    Why, by whom and with which package a test was ordered stays behind: that would leak the officer's suspicion.
     """
     tests = tables["lab_tests"].filter(lambda test: test.result.isin(["pass", "fail"]))
     given = tests.origin == "supplier_provided"

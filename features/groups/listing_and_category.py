@@ -1,4 +1,4 @@
-"""What the listing itself says, and how old it is.
+"""Features of the listing itself and of its category in its market.
 
 The expressions here also run on the plain values of `features.groups.new_listing`, for listings that no table holds
 yet.
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 CATEGORY_GROUP: Final = "category and market"
 
 
-def learned_of_category(days: "ir.Table", _: "Tables", reference: FittedTables) -> "ir.Table":
-    """Each category and market with what training learned of it."""
+def fitted_of_category(days: "ir.Table", _: "Tables", reference: FittedTables) -> "ir.Table":
+    """`days` with the fitted columns of their category and market."""
     import ibis
 
     learned = ibis.memtable(reference["categories"]).rename(of_category="category", of_market="market")
     return days.left_join(learned, [days.category == learned.of_category, days.market == learned.of_market])
 
 
-LEARNED = Facts("what training learned of the category", (), learned_of_category)
+LEARNED = Facts("what training learned of the category", (), fitted_of_category)
 
 
 def _fail_rate(window_days: int | None) -> Feature:
@@ -91,14 +91,14 @@ READ = (
 )  # fmt: skip
 
 
-def _listing(days: "ir.Table", tables: "Tables", reference: FittedTables) -> "ir.Table":
+def _listing_facts(days: "ir.Table", tables: "Tables", reference: FittedTables) -> "ir.Table":
     skus = tables["skus"]
     keys = sku_join_keys(days, skus)
     listing = left_join_missing(days, skus.select(*keys, "category", *READ), keys)
-    return learned_of_category(listing, tables, reference)
+    return fitted_of_category(listing, tables, reference)
 
 
-LISTING = Facts("the listing", ("skus",), _listing)
+LISTING = Facts("the listing", ("skus",), _listing_facts)
 TITLE = Facts("the title", (), title_signals)
 
 
@@ -114,7 +114,7 @@ def _battery(kind: str, what: str) -> Feature:
     return _yes_no(f"sku_{kind}_battery", what, lambda seen, _: (seen.battery == kind).cast("int64"))
 
 
-def _brand_named(seen: "ir.Table", _: FittedTables) -> "ir.Value":
+def _has_brand(seen: "ir.Table", _: FittedTables) -> "ir.Value":
     named = (seen.brand.strip().length() > 0).fill_null(False)
     return seen.listed_on.notnull().ifelse(named.cast("int64"), None)
 
@@ -166,7 +166,7 @@ FEATURES: tuple[Feature, ...] = (
     _stated("skin_contact", "it touches skin in use"),
     _stated("food_contact", "it touches food in use"),
     _stated("responsible_person", "a responsible person for the market is named", -1),
-    _yes_no("sku_brand_named", "it has a brand", _brand_named),
+    _yes_no("sku_brand_named", "it has a brand", _has_brand),
     Feature(
         name="sku_listing_age_days",
         meaning="days since the listing went live in this market",

@@ -20,7 +20,7 @@ ASCII_WHITESPACE = " \t\n\r\v\f"
 
 @dataclass(frozen=True)
 class NewListing:
-    """A listing in the contract's words; None where it says nothing."""
+    """A listing with the contract's columns; None where a value is not stated."""
 
     market: str
     supplier_id: str
@@ -40,7 +40,7 @@ class NewListing:
 
     @cached_property
     def title_key(self) -> str | None:
-        """The title in lower case, everything but letters and digits as single spaces; None where nothing is left."""
+        """The title in lower case, everything but letters and digits as single spaces; None where the rest is empty."""
         lower = "".join(_lower(letter) for letter in self.title or "")
         spaced = "".join(letter if unicodedata.category(letter)[0] in "LN" else " " for letter in lower)
         return " ".join(spaced.split()) or None
@@ -135,7 +135,7 @@ class _Row:
 
 
 class ListingReader:
-    """On-demand features of listings: the declared expressions over what a listing says and what training learned."""
+    """On-demand features of listings: the declared expressions over its columns and the fitted tables."""
 
     def __init__(self, reference: FittedTables) -> None:
         self._reference = reference
@@ -144,7 +144,7 @@ class ListingReader:
         self._weights = dict(zip(words["word"], words["weight"], strict=True))
 
     def features(self, listing: NewListing, as_of: date) -> dict[str, float]:
-        """The features that the listing alone determines, by name; NaN where it says nothing."""
+        """The features that the listing alone determines, by name; NaN where unknown."""
         learned = self._categories.get((listing.category, listing.market), dict.fromkeys(SCHEMAS["categories"].names))
         row: Any = _Row({**learned, **vars(listing), **self._title(listing.title_key), "as_of": as_of,
                          "listed_on": listing.listed_on or as_of})  # fmt: skip

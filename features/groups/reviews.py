@@ -1,4 +1,4 @@
-"""What buyers write: ratings, and the hazards that the words speak of."""
+"""Features of reviews: ratings, and mentions of hazards."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -42,12 +42,12 @@ WHAT: dict[Entity, str] = {
 }  # fmt: skip
 
 
-def _told(seen: "ir.Table", condition: "ir.BooleanValue") -> "ir.IntegerScalar":
-    """How many reviews fulfil `condition`, a copied one counted once."""
+def _count_distinct(seen: "ir.Table", condition: "ir.BooleanValue") -> "ir.IntegerScalar":
+    """The number of reviews that fulfil `condition`, copies counted once."""
     return distinct(seen.copy_key, condition)
 
 
-def _rated(seen: "ir.Table", window_days: int) -> "ir.BooleanValue":
+def _is_rated(seen: "ir.Table", window_days: int) -> "ir.BooleanValue":
     return seen.rating.notnull() & within(seen, window_days)
 
 
@@ -56,13 +56,13 @@ def _mean_rating(seen: "ir.Table", rated: "ir.BooleanValue") -> "ir.Value":
 
 
 def _rating_trend(seen: "ir.Table", _: FittedTables) -> "ir.Value":
-    recent, before = _rated(seen, 90), _rated(seen, WINDOW_DAYS) & ~within(seen, 90)
+    recent, before = _is_rated(seen, 90), _is_rated(seen, WINDOW_DAYS) & ~within(seen, 90)
     return _mean_rating(seen, recent) - _mean_rating(seen, before)
 
 
 def _low_rating_rate(entity: Entity) -> Feature:
     def rate(seen: "ir.Table", reference: FittedTables) -> "ir.Value":
-        rated = _rated(seen, WINDOW_DAYS)
+        rated = _is_rated(seen, WINDOW_DAYS)
         return smoothed(count(rated & (seen.rating <= 2)), count(rated), reference.prior("low_rating"))
 
     return Feature(
@@ -77,7 +77,7 @@ def _low_rating_rate(entity: Entity) -> Feature:
 def _hazard_rate(entity: Entity, window_days: int) -> Feature:
     def rate(seen: "ir.Table", reference: FittedTables) -> "ir.Value":
         written = within(seen, window_days)
-        return smoothed(_told(seen, written & seen.hazard), count(written), reference.prior("hazard_review"))
+        return smoothed(_count_distinct(seen, written & seen.hazard), count(written), reference.prior("hazard_review"))
 
     return Feature(
         name=f"{entity}_hazard_review_rate_{window_days}",
@@ -93,7 +93,9 @@ def _hazard_rate(entity: Entity, window_days: int) -> Feature:
 def _topic_rate(hazard: Hazard) -> Feature:
     def rate(seen: "ir.Table", reference: FittedTables) -> "ir.Value":
         written = within(seen, WINDOW_DAYS)
-        return smoothed(_told(seen, written & seen[hazard.name]), count(written), reference.prior("hazard_review"))
+        return smoothed(
+            _count_distinct(seen, written & seen[hazard.name]), count(written), reference.prior("hazard_review")
+        )
 
     return Feature(
         name=f"sku_{hazard.name}_review_rate",
@@ -113,7 +115,7 @@ def _hazard_reviews(window_days: int) -> Feature:
         unit="count", group=GROUP, entity="sku", direction=1,
         sentence=f"{{value}} review[s] of this product in the last {window_days} days [speaks|speak] of a hazard.",
         missing=NOT_KEPT,
-        source=OF["sku"], value=lambda seen, _: _told(seen, within(seen, window_days) & seen.hazard),
+        source=OF["sku"], value=lambda seen, _: _count_distinct(seen, within(seen, window_days) & seen.hazard),
     )  # fmt: skip
 
 
@@ -121,7 +123,7 @@ def _hazard_growth(entity: Entity) -> Feature:
     def growth(seen: "ir.Table", reference: FittedTables) -> "ir.Value":
         month, before = within(seen, 30), within(seen, 120) & ~within(seen, 30)
         now, then = (
-            smoothed(_told(seen, written & seen.hazard), count(written), reference.prior("hazard_review"))
+            smoothed(_count_distinct(seen, written & seen.hazard), count(written), reference.prior("hazard_review"))
             for written in (month, before)
         )
         return now - then
@@ -187,7 +189,7 @@ def _five_star_hazards(entity: Entity) -> Feature:
         sentence=f"In the last year {{value}} review[s] of {WHAT[entity]} gave 5 stars and told of a hazard.",
         missing=NOT_KEPT,
         source=OF[entity],
-        value=lambda seen, _: _told(seen, within(seen, WINDOW_DAYS) & seen.hazard & (seen.rating == 5)),
+        value=lambda seen, _: _count_distinct(seen, within(seen, WINDOW_DAYS) & seen.hazard & (seen.rating == 5)),
     )  # fmt: skip
 
 
@@ -197,7 +199,7 @@ def _verified_hazards(seen: "ir.Table", _: FittedTables) -> "ir.Value":
 
 
 def _five_star_share(seen: "ir.Table", _: FittedTables) -> "ir.Value":
-    rated = _rated(seen, WINDOW_DAYS)
+    rated = _is_rated(seen, WINDOW_DAYS)
     return share(count(rated & (seen.rating == 5)), count(rated))
 
 
@@ -214,7 +216,7 @@ FEATURES: tuple[Feature, ...] = (
         meaning="mean rating of this product in the last year",
         unit="stars", group=GROUP, entity="sku", direction=0,
         sentence="Buyers rated this product {value} on average in the last year.", missing=NO_REVIEW,
-        source=OF["sku"], value=lambda seen, _: _mean_rating(seen, _rated(seen, WINDOW_DAYS)),
+        source=OF["sku"], value=lambda seen, _: _mean_rating(seen, _is_rated(seen, WINDOW_DAYS)),
     ),
     Feature(
         name="sku_rating_trend",

@@ -1,4 +1,4 @@
-"""How much of what was sold comes back, and why."""
+"""Features of units sold and returns by reason."""
 
 from typing import TYPE_CHECKING, Final
 

@@ -1,4 +1,4 @@
-"""Titles reduced to what can be compared, and what their words weigh."""
+"""Features of the title: its normalized key, and the learned weights of its words."""
 
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,9 @@ MILLION = 1_000_000
 
 
 def title_key(title: "ir.StringValue") -> "ir.StringValue":
-    """The title in lower case, everything but letters and digits as single spaces; missing where nothing is left."""
+    """The title in lower case, everything but letters and digits as single spaces; missing where the rest is empty."""
     lower = title.lower()
-    # Most titles need no replacement, and finding that out is quicker than replacing nothing.
+    # Most titles need no replacement, and a look is quicker than a replacement without effect.
     plain = lower.re_search(r"[^\p{L}\p{N} ]|  ").ifelse(lower.re_replace(r"[^\p{L}\p{N}]+", " "), lower)
     return plain.strip().nullif("")
 

@@ -3,9 +3,9 @@
 Words and pairs of neighbouring words are hashed into 16,384 buckets (scikit-learn's HashingVectorizer), so that no
 vocabulary is kept; a logistic regression weighs them. Hand-kept cues come first: the model adds at most `BOUND` to
 their log-odds. Two numbers then make a probability of the sum (Platt scaling). The slope comes from 120 mentions of the
-tuning half that were read and judged, half of them from incident narratives; the level from all 83 mentions of safety
-hazards in ordinary review sentences of the tuning half, of which four or five were judged true. So a probability speaks
-of an ordinary stream of reviews; of a product that does harm, more mentions are true than it says.
+tuning half that were read and labelled, half of them from incident narratives; the level from all 83 mentions of safety
+hazards in ordinary review sentences of the tuning half, of which four or five were true. So a probability speaks
+of an ordinary stream of reviews; of a product that does harm, more mentions are true.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""How the linear model is learned: from sentences of known truth, and from officers' clicks when there are some."""
+"""Training of the linear model: on sentences of known truth, and on officers' labels of quotes where given."""
 
 import sys
 import tomllib
@@ -18,7 +18,7 @@ from features.review_text.classifier import BUCKETS, FOLDER, LinearModel, read_m
 from features.review_text.mentions import Mention, find_mentions
 from features.review_text.normalization import LANGUAGES, NormalForm, language_of
 
-REHEARSAL: Final = Path(__file__).resolve().parent / "training_sentences.toml"
+SENTENCES_FILE: Final = Path(__file__).resolve().parent / "training_sentences.toml"
 WORDS_WITHOUT_HARM: Final = ("negation", "figurative", "hypothetical", "elsewhere", "praise", "neutral", "complaint")
 # Sentences about these topics of the marketplace speak of no hazard that the phrases know.
 WITHOUT_HAZARD: Final = ("performance", "noise")
@@ -26,9 +26,9 @@ WITHOUT_HAZARD: Final = ("performance", "noise")
 
 @dataclass(frozen=True)
 class LabelledText:
-    """A text, its language, and whether what it says of hazards is true of the product; `family` says how it is told.
+    """Training example: text, language, and whether its mentions are hazards of the product; `family` is its kind.
 
-    The verdicts of officers on quotes take the same form; theirs is about `hazard` alone.
+    Officers' labels of quotes take the same form; theirs is about `hazard` alone.
     """
 
     text: str
@@ -40,7 +40,7 @@ class LabelledText:
 
 def training_sentences() -> list[LabelledText]:
     """Every sentence of the marketplace, and each of its words of harm in every frame of `training_sentences.toml`."""
-    frames = tomllib.loads(REHEARSAL.read_text(encoding="utf-8"))
+    frames = tomllib.loads(SENTENCES_FILE.read_text(encoding="utf-8"))
     texts = []
     for number, language in enumerate(LANGUAGES):
         for tone in WORDS_WITHOUT_HARM:
@@ -67,21 +67,23 @@ def _sentences(language: int, kind: int) -> list[str]:
 
 REGULARISATION = 1.0
 IS_HAZARD, NO_HAZARD = "hazard", ("no_hazard", "other_product")
-CLICK_COLUMNS = ("review_id", "hazard", "verdict", "sentence", "language", "decided_at")
+LABEL_COLUMNS = ("review_id", "hazard", "verdict", "sentence", "language", "decided_at")
 
 
-def learn(texts: Sequence[LabelledText], clicks: Sequence[LabelledText] = (), click_weight: float = 5.0) -> LinearModel:
-    """Weights from all mentions in `texts` and `clicks`, a click counting `click_weight` times; not yet calibrated.
+def fit_classifier(
+    texts: Sequence[LabelledText], labels: Sequence[LabelledText] = (), label_weight: float = 5.0
+) -> LinearModel:
+    """The model fitted on all mentions in `texts` and `labels`, a label counting `label_weight` times; not calibrated.
 
-    The two classes of each language weigh alike, so that no language teaches the base rate of another.
+    The two classes of each language weigh alike, so that the base rate of no language affects another.
     """
     from sklearn.linear_model import LogisticRegression
 
-    labelled = [*texts, *clicks]
-    forms, mentions = mentions_in(labelled)
+    labelled = [*texts, *labels]
+    forms, mentions = find_labelled_mentions(labelled)
     mentions = [mention for mention in mentions if labelled[mention.text].hazard in (None, mention.hazard)]
     truth = np.array([labelled[mention.text].is_hazard for mention in mentions])
-    weight = np.where([mention.text >= len(texts) for mention in mentions], click_weight, 1.0)
+    weight = np.where([mention.text >= len(texts) for mention in mentions], label_weight, 1.0)
     for language in {mention.language for mention in mentions}:
         for side in (True, False):
             mine = (truth == side) & np.array([mention.language == language for mention in mentions])
@@ -94,27 +96,27 @@ def learn(texts: Sequence[LabelledText], clicks: Sequence[LabelledText] = (), cl
     return LinearModel(weights, float(fitted.intercept_[0]), slope=1.0, offset=0.0)
 
 
-def relearn(folder: Path = FOLDER, clicks: Path | None = None) -> None:
-    """Learn from the rehearsed texts, and `clicks`, again and write the model to `folder`; its calibration stays."""
-    model, clicked = read_model(), read_clicks(clicks) if clicks else ()
-    write_model(replace(learn(training_sentences(), clicked), slope=model.slope, offset=model.offset), folder)
+def refit_classifier(folder: Path = FOLDER, labels: Path | None = None) -> None:
+    """Fit on the training sentences, and the file `labels`, and write the model to `folder`; its calibration stays."""
+    model, examples = read_model(), read_quote_labels(labels) if labels else ()
+    write_model(replace(fit_classifier(training_sentences(), examples), slope=model.slope, offset=model.offset), folder)
 
 
-def read_clicks(path: Path) -> list[LabelledText]:
-    """The officers' verdicts that `touchstone verdicts` exported: whether a sentence tells of a hazard of its product.
+def read_quote_labels(path: Path) -> list[LabelledText]:
+    """Officers' labels of quotes, as `touchstone verdicts` exports them: whether a quote is of a hazard of its product.
 
     Raises UserError where columns are missing or a verdict is none that is known.
     """
     rows = pl.read_parquet(path)
-    if missing := [name for name in CLICK_COLUMNS if name not in rows.columns]:
+    if missing := [name for name in LABEL_COLUMNS if name not in rows.columns]:
         raise UserError(f"{path} lacks {', '.join(missing)}. Export it with `touchstone verdicts`.")
-    clicks = rows.unique(["review_id", "hazard", "sentence"], keep="last", maintain_order=True)
-    if unknown := sorted(set(clicks["verdict"].to_list()) - {IS_HAZARD, *NO_HAZARD}):
+    labels = rows.unique(["review_id", "hazard", "sentence"], keep="last", maintain_order=True)
+    if unknown := sorted(set(labels["verdict"].to_list()) - {IS_HAZARD, *NO_HAZARD}):
         raise UserError(f"{path} holds the verdict {unknown[0]!r}; known are {IS_HAZARD}, {', '.join(NO_HAZARD)}.")
     return [
         LabelledText(row["sentence"], row["language"] or language_of(row["sentence"].lower()) or "en",
                      row["verdict"] == IS_HAZARD, "click", row["hazard"])
-        for row in clicks.iter_rows(named=True)
+        for row in labels.iter_rows(named=True)
     ]  # fmt: skip
 
 
@@ -126,11 +128,11 @@ def calibrate(model: LinearModel, margins: NDArray[np.float64], truth: NDArray[n
     return replace(model, slope=float(fitted.coef_[0, 0]), offset=float(fitted.intercept_[0]))
 
 
-def mentions_in(labelled: Sequence[LabelledText]) -> tuple[list[NormalForm], list[Mention]]:
+def find_labelled_mentions(labelled: Sequence[LabelledText]) -> tuple[list[NormalForm], list[Mention]]:
     """The mentions that the phrases find in these texts."""
     texts = pl.Series([example.text for example in labelled], dtype=pl.String)
     return find_mentions(texts, [example.language for example in labelled])
 
 
 if __name__ == "__main__":
-    relearn(clicks=Path(sys.argv[1]) if sys.argv[1:] else None)
+    refit_classifier(labels=Path(sys.argv[1]) if sys.argv[1:] else None)

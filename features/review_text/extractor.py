@@ -22,7 +22,7 @@ from features.review_text.matching import candidates, search
 from features.review_text.mentions import find_mentions
 from features.review_text.normalization import (
     WORDS,
-    flattened,
+    flatten,
     known_language,
     language_of,
     normal_forms,
@@ -33,12 +33,12 @@ from features.review_text.redaction import redact
 SAMPLED_SHARE: Final = 0.0075
 # A doctor, a danger to life: two signs each; suddenly, my daughter, had to unplug: one each.
 SIGNS: Final = {"incident": 1, "medical": 2, "life": 2}
-TELLING_SIGNS: Final = 3
+LEAST_SIGNS: Final = 3
 
 
 @dataclass(frozen=True)
-class BlindSpot:
-    """What the signs of an incident say of the phrases: two ways to find the same reviews, as in capture and recapture.
+class RecallAudit:
+    """Audit of the phrases' recall by signs of an incident: two ways to find the same reviews (capture-recapture).
 
     `hits_with_signs` reviews have a mention and the signs; `sampled` of the `without_hit` reviews were read again,
     `sampled_with_signs` of these have the signs. The two ways agree more often than chance on blatant cases, so the
@@ -57,9 +57,9 @@ class BlindSpot:
         estimate = self.sampled_with_signs / self.sampled if self.sampled else 0.0
         return self._of_all(estimate), self._of_all(low), self._of_all(high)
 
-    def __add__(self, other: "BlindSpot") -> "BlindSpot":
+    def __add__(self, other: "RecallAudit") -> "RecallAudit":
         """Both together, where no review is in both."""
-        return BlindSpot(
+        return RecallAudit(
             self.hits_with_signs + other.hits_with_signs, self.without_hit + other.without_hit,
             self.sampled + other.sampled, self.sampled_with_signs + other.sampled_with_signs,
         )  # fmt: skip
@@ -82,15 +82,15 @@ def sampled_rows(rows: NDArray[np.int64], seed: int, share: float = SAMPLED_SHAR
 
 
 def signs_of_incident(texts: pl.Series, languages: Sequence[str | None]) -> NDArray[np.bool_]:
-    """Whether each text tells of an incident by at least three signs, none of which names a hazard."""
+    """Whether each text has at least three signs of an incident, none of which names a hazard."""
     forms = normal_forms(texts)
     patterns = tuple(_signs())
-    matches = search(flattened(pl.Series([form.text for form in forms], dtype=pl.String)), patterns)
+    matches = search(flatten(pl.Series([form.text for form in forms], dtype=pl.String)), patterns)
     signs = np.zeros(len(forms), dtype=np.int64)
     for text, number in sorted(set(zip(matches.text.tolist(), matches.pattern.tolist(), strict=True))):
         language = known_language(languages[text]) or language_of(forms[text].text)
         signs[text] += _signs()[patterns[number]].get(language or "", 0)
-    return np.asarray(signs >= TELLING_SIGNS)
+    return np.asarray(signs >= LEAST_SIGNS)
 
 
 def exact_interval(successes: int, trials: int, level: float = 0.95) -> tuple[float, float]:
@@ -139,7 +139,7 @@ class ReviewBatch:
 
 @dataclass(frozen=True)
 class ExtractionResult:
-    """What was read of a batch.
+    """Result of both stages over a batch.
 
     `mentions` has the columns of `SCHEMA`: `text[start:end]` is the sentence (kept with addresses and phone numbers
     masked), `text[phrase_start:phrase_end]` the phrase. `normal` holds the normal form of the texts that have
@@ -150,11 +150,11 @@ class ExtractionResult:
     mentions: pl.DataFrame
     normal: dict[int, str]
     signs: dict[int, bool]
-    blind_spot: BlindSpot
+    recall_audit: RecallAudit
 
 
 def extract_mentions(batch: ReviewBatch) -> ExtractionResult:
-    """Both stages over one batch: each review is read alone, whatever stands beside it."""
+    """Both stages over one batch: each review is read alone, whatever else is in the batch."""
     text = clean_texts(batch.text)
     is_candidate = candidates(text).to_numpy()
     chosen = np.flatnonzero(is_candidate)
@@ -189,7 +189,7 @@ def extract_mentions(batch: ReviewBatch) -> ExtractionResult:
     safety = np.array([hazards()[mention.hazard].safety for mention in mentions], dtype=bool)
     harmful = np.unique(np.array(positions, dtype=np.int64)[safety])
     with_signs = signs_of_incident(text.gather(harmful), batch.language.gather(harmful).to_list())
-    spot = BlindSpot(int(with_signs.sum()), int((~hit).sum()), len(signs), int(signs.sum()))
+    spot = RecallAudit(int(with_signs.sum()), int((~hit).sum()), len(signs), int(signs.sum()))
     return ExtractionResult(table, normal, dict(zip(reread.tolist(), signs.tolist(), strict=True)), spot)
 
 
@@ -200,7 +200,7 @@ def clean_texts(texts: "pl.Series | Iterable[str | None]") -> pl.Series:
     return pl.Series([without_surrogates(text or "") for text in texts], dtype=pl.String)
 
 
-def in_order(work: Callable[[Given], Read], given: Iterable[Given], workers: int = WORKERS) -> Iterator[Read]:
+def map_in_order(work: Callable[[Given], Read], given: Iterable[Given], workers: int = WORKERS) -> Iterator[Read]:
     """The results of `work` in the order given, by threads that stay at most `workers` ahead.
 
     Polars searches outside Python's lock, so one batch is searched while the next one's sentences are weighed.

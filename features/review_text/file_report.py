@@ -17,12 +17,12 @@ from data.progress import Progress, SilentProgress
 from data.workspace import replace_atomically
 from features.review_text.classifier import COUNTS_FROM
 from features.review_text.extractor import (
-    BlindSpot,
     ExtractionResult,
+    RecallAudit,
     ReviewBatch,
     extract_mentions,
     extractor_version,
-    in_order,
+    map_in_order,
     sampled_rows,
 )
 from features.review_text.hazards import hazards
@@ -36,7 +36,7 @@ COLUMNS: Final = ("row", "hazard", "severity", "probability", "sentence", "start
 
 @dataclass(frozen=True)
 class FileSummary:
-    """What was found in a file: rows read, mentions, and by hazard the rows with one that counts and the worst one.
+    """Summary of a file: rows read, mentions, and by hazard the rows with one that counts and the worst one.
 
     `rows_with_hazard` counts rows with a mention of probability COUNTS_FROM or more; `worst` is the severity 0 to 4.
     """
@@ -45,7 +45,7 @@ class FileSummary:
     mentions: int
     rows_with_hazard: dict[str, int]
     worst: dict[str, int]
-    blind_spot: BlindSpot
+    recall_audit: RecallAudit
     extractor_version: str
 
     def lines(self) -> list[str]:
@@ -54,7 +54,7 @@ class FileSummary:
         for hazard, rows in sorted(self.rows_with_hazard.items(), key=lambda item: -item[1]):
             meaning = hazards()[hazard].meaning
             lines.append(f"  {hazard}: {rows:,} rows seem to speak of {meaning}; worst severity {self.worst[hazard]}")
-        spot = self.blind_spot
+        spot = self.recall_audit
         estimate, low, high = spot.miss_rate
         lines.append(
             f"Blind spot: {spot.sampled:,} of {spot.without_hit:,} rows without a hit were read again, "
@@ -85,7 +85,7 @@ def signals(
     ):
         batches = _batches(source, text_column, language, seed)
         with pq.ParquetWriter(attempt, _arrow_schema(), compression="zstd") as writer:
-            for batch, reading in in_order(_read, batches):
+            for batch, reading in map_in_order(_read, batches):
                 tally.add(len(batch.reviews.row), reading)
                 writer.write_table(reading.mentions.select(COLUMNS).to_arrow().cast(_arrow_schema()))
                 advance(batch.size_bytes)
@@ -107,7 +107,7 @@ def _read(batch: _FileBatch) -> tuple[_FileBatch, ExtractionResult]:
 class _Tally:
     def __init__(self) -> None:
         self.rows = self.mentions = 0
-        self.blind_spot = BlindSpot(0, 0, 0, 0)
+        self.recall_audit = RecallAudit(0, 0, 0, 0)
         self.rows_with_hazard: Counter[str] = Counter()
         self.worst: dict[str, int] = {}
 
@@ -115,7 +115,7 @@ class _Tally:
         """Count one batch."""
         self.rows += rows
         self.mentions += len(reading.mentions)
-        self.blind_spot += reading.blind_spot
+        self.recall_audit += reading.recall_audit
         likely = reading.mentions.filter(pl.col("probability") >= COUNTS_FROM)
         by_hazard = likely.group_by("hazard").agg(rows=pl.col("row").n_unique(), worst=pl.col("severity").max())
         for hazard, count, worst in by_hazard.iter_rows():
@@ -125,7 +125,7 @@ class _Tally:
     def summary(self) -> FileSummary:
         """All batches together."""
         return FileSummary(
-            self.rows, self.mentions, dict(self.rows_with_hazard), self.worst, self.blind_spot, extractor_version()
+            self.rows, self.mentions, dict(self.rows_with_hazard), self.worst, self.recall_audit, extractor_version()
         )
 
 
@@ -160,10 +160,10 @@ def _texts(source: Path, column: str) -> Iterator[str]:
         rows = csv.reader(lines, delimiter=delimiter)
         try:
             next(rows)
-            place = header.index(column)
+            position = header.index(column)
             for row in rows:
                 if row:
-                    yield without_surrogates(row[place]) if place < len(row) else ""
+                    yield without_surrogates(row[position]) if position < len(row) else ""
         except csv.Error as error:
             raise UserError(
                 f"{source} cannot be read as CSV near line {rows.line_num}: {error}. Close its quotes there."

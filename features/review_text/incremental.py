@@ -24,7 +24,7 @@ from data.lake.tables import Tables
 from data.progress import Progress, SilentProgress
 from data.workspace import Workspace, replace_atomically
 from features.groups.reviews import READ, REVIEWS, SIGNALS
-from features.review_text.extractor import BlindSpot, extractor_version, in_order
+from features.review_text.extractor import RecallAudit, extractor_version, map_in_order
 from features.review_text.records import MENTION, REVIEW, ReviewRecords, Types, carried_types, records_of
 
 BATCH_ROWS: Final = 30_000
@@ -34,13 +34,13 @@ MONTHS: Final = "months"
 
 @dataclass(frozen=True)
 class ExtractionCounts:
-    """What one run did: days and reviews read now, days kept from before, and what the sample says of the misses."""
+    """Counts of one run: days and reviews read now, days kept from before, and the recall audit."""
 
     days_read: int
     days_kept: int
     reviews_read: int
     mentions_found: int
-    blind_spot: BlindSpot
+    recall_audit: RecallAudit
     extractor_version: str
 
 
@@ -55,7 +55,7 @@ def update_review_signals(
     what it replaces goes.
     """
     reviews = tables["reviews"]
-    wanted = _wanted(tables, seed)
+    wanted = _day_folders(tables, seed)
     missing = {day: name for day, (name, _) in wanted.items() if not (folder / name).is_dir()}
     total = sum(wanted[day][1] for day in missing)
     tally = _Tally()
@@ -65,7 +65,7 @@ def update_review_signals(
             attempt.mkdir(parents=True)
             try:
                 days = _Days(attempt, folder, missing)
-                for records in in_order(
+                for records in map_in_order(
                     lambda batch: records_of(batch, seed), _batches(tables, reviews, list(missing))
                 ):
                     tally.add(records)
@@ -76,7 +76,7 @@ def update_review_signals(
                 shutil.rmtree(attempt)
     _remove_superseded(folder, {name for name, _ in wanted.values()})
     return ExtractionCounts(
-        len(missing), len(wanted) - len(missing), tally.reviews, tally.mentions, tally.blind_spot, extractor_version()
+        len(missing), len(wanted) - len(missing), tally.reviews, tally.mentions, tally.recall_audit, extractor_version()
     )
 
 
@@ -85,11 +85,11 @@ def review_signals(tables: Tables, folder: Path) -> ir.Table:
 
     `copy_key` is alike for near-duplicates: count distinct keys, and a copied review counts once.
     """
-    return _kept(tables, sorted(folder.glob(f"[0-9]*/{MENTIONS_FILE}")), MENTION)
+    return _read_stored(tables, sorted(folder.glob(f"[0-9]*/{MENTIONS_FILE}")), MENTION)
 
 
-def read_reviews_kept(tables: Tables, folder: Path) -> ir.Table:
-    """Every review in `folder`, one row each, with what it speaks of (see `records.REVIEW`).
+def read_stored_reviews(tables: Tables, folder: Path) -> ir.Table:
+    """Every review in `folder`, one row each, with its hazards (see `records.REVIEW`).
 
     They are read from a file a month, written again where one of its days has changed: hundreds of small files take
     several times as long.
@@ -103,22 +103,22 @@ def read_reviews_kept(tables: Tables, folder: Path) -> ir.Table:
     for name, of_month in files.items():
         if not (months / name).is_file():
             with replace_atomically(months / name) as attempt:
-                rows = _parquet(tables, of_month).order_by("sku_id", "market", "happened_on", "review_id")
+                rows = _read_parquet(tables, of_month).order_by("sku_id", "market", "happened_on", "review_id")
                 tables.backend.to_parquet(rows, attempt, compression="zstd")
     _remove_superseded(months, set(files))
-    return _kept(tables, [months / name for name in files], REVIEW)
+    return _read_stored(tables, [months / name for name in files], REVIEW)
 
 
 class _Tally:
     def __init__(self) -> None:
         self.reviews = self.mentions = 0
-        self.blind_spot = BlindSpot(0, 0, 0, 0)
+        self.recall_audit = RecallAudit(0, 0, 0, 0)
 
     def add(self, records: ReviewRecords) -> None:
         """Count one batch."""
         self.reviews += len(records.reviews)
         self.mentions += len(records.mentions)
-        self.blind_spot += records.blind_spot
+        self.recall_audit += records.recall_audit
 
 
 class _Days:
@@ -150,18 +150,18 @@ class _Days:
     def _append(self, name: str, rows: pa.Table) -> None:
         if name not in self.writers:
             assert self.day is not None
-            place = self.attempt / self.names[self.day]
-            place.mkdir(exist_ok=True)
+            folder = self.attempt / self.names[self.day]
+            folder.mkdir(exist_ok=True)
             self.writers[name] = self.open_files.enter_context(
-                pq.ParquetWriter(place / name, rows.schema, compression="zstd")
+                pq.ParquetWriter(folder / name, rows.schema, compression="zstd")
             )
         self.writers[name].write_table(rows)
 
 
-def _wanted(tables: Tables, seed: int) -> dict[date, tuple[str, int]]:
-    """The name of every day's folder, and how many reviews it holds.
+def _day_folders(tables: Tables, seed: int) -> dict[date, tuple[str, int]]:
+    """The folder name and the number of reviews of every day.
 
-    Where the lake keeps reviews by day, the names of its folders tell what they hold, and no review is looked at.
+    Where the lake keeps reviews by day, their folders' names identify their content, and no review is looked at.
     """
     made_of, wanted = f"{extractor_version()} {seed} {' '.join(carried_types(tables['reviews'].columns))}", {}
     for day, content, rows in sorted(_contents_by_name(tables) or _contents(tables["reviews"])):
@@ -197,11 +197,11 @@ def _batches(tables: Tables, reviews: ir.Table, days: list[date]) -> Iterator[pl
             yield frame
 
 
-def _kept(tables: Tables, files: Sequence[Path], types: Types) -> ir.Table:
-    return _parquet(tables, files) if files else ibis.memtable(pl.DataFrame(schema=types).to_arrow())
+def _read_stored(tables: Tables, files: Sequence[Path], types: Types) -> ir.Table:
+    return _read_parquet(tables, files) if files else ibis.memtable(pl.DataFrame(schema=types).to_arrow())
 
 
-def _parquet(tables: Tables, files: Sequence[Path]) -> ir.Table:
+def _read_parquet(tables: Tables, files: Sequence[Path]) -> ir.Table:
     return tables.backend.read_parquet([literal_path(path) for path in files], hive_partitioning=False)
 
 
@@ -222,19 +222,19 @@ def read_lake(workspace: Workspace, progress: Progress | None = None) -> Tables:
 
     Raises UserError where nothing has been ingested.
     """
-    return with_reviews_read(open_lake(workspace), workspace.review_signals, progress)
+    return add_review_tables(open_lake(workspace), workspace.review_signals, progress)
 
 
-def with_reviews_read(tables: Tables, folder: Path, progress: Progress | None = None) -> Tables:
+def add_review_tables(tables: Tables, folder: Path, progress: Progress | None = None) -> Tables:
     """The tables with READ (a row per review) and SIGNALS (a row per mention) of the reviews, kept in `folder`."""
     if not tables.has(REVIEWS):
         return tables
     update_review_signals(tables, folder, progress=progress)
-    read = {READ: read_reviews_kept(tables, folder), SIGNALS: review_signals(tables, folder)}
+    read = {READ: read_stored_reviews(tables, folder), SIGNALS: review_signals(tables, folder)}
     return replace(tables, given={**tables.given, **read})
 
 
-def read_at_once(tables: Tables) -> Tables:
+def add_review_tables_in_memory(tables: Tables) -> Tables:
     """The tables with READ and SIGNALS, computed now and kept in memory: for small marketplaces."""
     if not tables.has(REVIEWS):
         return tables

@@ -75,7 +75,7 @@ class Cue:
     spares_harm: bool
 
     def speaks_to(self, hazard: str, strength: str) -> bool:
-        """Whether it says anything about a mention of this hazard and strength."""
+        """Whether it applies to a mention of this hazard and strength."""
         concerned = self.hazards is None or hazard in self.hazards
         return self.shift != 0 and concerned and not (self.spares_harm and strength == "harm")
 

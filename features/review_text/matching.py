@@ -1,4 +1,4 @@
-"""The first stage: which reviews may speak of a hazard at all, found fast."""
+"""First stage: the reviews that may mention a hazard at all, by one automaton."""
 
 import itertools
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The second stage: every mention of a hazard with its sentence, its severity and what speaks for and against it."""
+"""Second stage: every mention of a hazard with its sentence, severity and context cues."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from features.review_text.lexicon import STRENGTHS, WHOLE_SENTENCE, Cue, Phrase,
 from features.review_text.matching import search
 from features.review_text.normalization import (
     NormalForm,
-    flattened,
+    flatten,
     known_language,
     language_of,
     normal_forms,
@@ -55,13 +55,13 @@ class Mention:
 
 
 def find_mentions(texts: pl.Series, languages: Sequence[str | None]) -> tuple[list[NormalForm], list[Mention]]:
-    """The normal form of every text, and the mentions in order of text, place and hazard.
+    """The normal form of every text, and the mentions in order of text, position and hazard.
 
-    `languages` holds what the table says, None where it says nothing: then the text's own words decide.
+    `languages` holds the languages that the table gives, None where it gives none: then the text's own words decide.
     """
     forms = normal_forms(texts)
     normal = pl.Series([form.text for form in forms], dtype=pl.String)
-    matches = search(flattened(normal), _patterns())
+    matches = search(flatten(normal), _patterns())
     mentions: dict[tuple[int, str, Span], Mention] = {}
     spoken: dict[int, str | None] = {}
     around = _Sentences(forms)
@@ -70,7 +70,7 @@ def find_mentions(texts: pl.Series, languages: Sequence[str | None]) -> tuple[li
     ):
         if text not in spoken:
             spoken[text] = known_language(languages[text]) or language_of(forms[text].text)
-        for phrase in _of_pattern()[number]:
+        for phrase in _phrases_of_pattern()[number]:
             if phrase.language == spoken[text]:
                 span = _span(phrase.pattern, start, forms[text].text)
                 mention = Mention(
@@ -120,7 +120,7 @@ def _add_cues(forms: Sequence[NormalForm], mentions: Sequence[Mention]) -> None:
     """Give every mention the cues of its sentence that reach it."""
     spans = list(dict.fromkeys((mention.text, *mention.sentence) for mention in mentions))
     sentences = pl.Series([forms[text].text[begin:end] for text, begin, end in spans], dtype=pl.String)
-    flat_sentences = flattened(sentences).to_list()
+    flat_sentences = flatten(sentences).to_list()
     names = list(cue_patterns())
     matches = search(pl.Series(flat_sentences, dtype=pl.String), names)
     standing: dict[tuple[int, int, int], list[tuple[str, int]]] = defaultdict(list)
@@ -132,10 +132,10 @@ def _add_cues(forms: Sequence[NormalForm], mentions: Sequence[Mention]) -> None:
     for mention in mentions:
         span = (mention.text, *mention.sentence)
         number = number_of[span]
-        mention.cues = set(_reaching(mention, flat_sentences[number], sentences[number], standing[span]))
+        mention.cues = set(_reaching_cues(mention, flat_sentences[number], sentences[number], standing[span]))
 
 
-def _reaching(
+def _reaching_cues(
     mention: Mention, flat_sentence: str, sentence: str, standing: Sequence[tuple[str, int]]
 ) -> Iterator[str]:
     """The names of the cues that reach the phrase: near enough, not part of it, and for a negation not cut off."""
@@ -154,14 +154,14 @@ def _reaching(
             for start, end in spans:
                 if start < last and end > first:
                     continue
-                if _in_reach(cue, (start, end), (first, last), flat_sentence, sentence) and not (
-                    name in ("negation", "negation_after") and _cut_off((start, end), (first, last), blocked)
+                if _is_in_reach(cue, (start, end), (first, last), flat_sentence, sentence) and not (
+                    name in ("negation", "negation_after") and _is_cut_off((start, end), (first, last), blocked)
                 ):
                     yield name
                     break
 
 
-def _in_reach(cue: Cue, at: Span, phrase: Span, flat_sentence: str, sentence: str) -> bool:
+def _is_in_reach(cue: Cue, at: Span, phrase: Span, flat_sentence: str, sentence: str) -> bool:
     before = at[1] <= phrase[0]
     reach = cue.before if before else cue.after
     if reach >= WHOLE_SENTENCE:
@@ -173,7 +173,7 @@ def _in_reach(cue: Cue, at: Span, phrase: Span, flat_sentence: str, sentence: st
     return words + WORDS_PER_COMMA * commas < reach
 
 
-def _cut_off(at: Span, phrase: Span, blocked: Sequence[Span]) -> bool:
+def _is_cut_off(at: Span, phrase: Span, blocked: Sequence[Span]) -> bool:
     """Whether a negation is none (not only), or a new clause begins between it and the phrase."""
     low, high = (at[0], phrase[0]) if at[1] <= phrase[0] else (phrase[1], at[1])
     return any(start >= low and end <= high for start, end in blocked)
@@ -185,7 +185,7 @@ def _patterns() -> tuple[str, ...]:
 
 
 @cache
-def _of_pattern() -> tuple[tuple[Phrase, ...], ...]:
+def _phrases_of_pattern() -> tuple[tuple[Phrase, ...], ...]:
     phrases_by_pattern: dict[str, list[Phrase]] = {pattern: [] for pattern in _patterns()}
     for phrase in phrases():
         phrases_by_pattern[phrase.pattern].append(phrase)

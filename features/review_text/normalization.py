@@ -65,7 +65,7 @@ READ_CHARACTERS: Final = 600
 
 
 def language_of(text: str) -> str | None:
-    """`en`, `de`, `fr`, `es`, `ja` or `zh` for a text in normal form, or None where nothing tells.
+    """`en`, `de`, `fr`, `es`, `ja` or `zh` for a text in normal form, or None where it is not recognised.
 
     Reads the first 600 characters. Japanese is known by its kana, Chinese by Han characters without kana.
     """
@@ -119,7 +119,7 @@ _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 class NormalForm:
     """A text in lower case and NFKC, without mark-up, hidden characters and letters repeated three times or more.
 
-    `origin[i]` is where character i stands in the original; None where every character stays in its place.
+    `origin[i]` is where character i stands in the original; None where every character stays at its position.
     """
 
     text: str
@@ -158,20 +158,20 @@ def normal_form(text: str) -> NormalForm:
     origin = array("q")
     position = 0
     for spot in _SPOT.finditer(text):
-        _keep(text, position, spot.start(), pieces, origin)
+        _append_ascii(text, position, spot.start(), pieces, origin)
         position = spot.end()
         if spot["wide"] and _is_settled(spot.group()):
-            _keep(text, spot.start(), position, pieces, origin)
+            _append_ascii(text, spot.start(), position, pieces, origin)
             continue
         for start, piece in _replacements(spot):
             pieces.append(piece)
             origin.extend([start] * len(piece))
-    _keep(text, position, len(text), pieces, origin)
+    _append_ascii(text, position, len(text), pieces, origin)
     return NormalForm("".join(pieces), origin, len(text))
 
 
-def _keep(text: str, start: int, end: int, pieces: list[str], origin: "array[int]") -> None:
-    """Append the ASCII text from start to end, in lower case, each character in its place."""
+def _append_ascii(text: str, start: int, end: int, pieces: list[str], origin: "array[int]") -> None:
+    """Append the ASCII text from start to end, in lower case, each character at its position."""
     pieces.append(text[start:end].lower())
     origin.extend(range(start, end))
 
@@ -182,22 +182,22 @@ def _is_settled(wide: str) -> bool:
 
 
 def _replacements(spot: re.Match[str]) -> Iterator[tuple[int, str]]:
-    """What stands for a spot, in pieces with the place of each."""
+    """The replacement of a spot, in pieces with the position of each."""
     letters, start = spot.group(), spot.start()
     if spot["wide"]:
         for cluster in _CLUSTER.finditer(letters):
-            yield start + cluster.start(), _composed(cluster.group())
+            yield start + cluster.start(), _compose(cluster.group())
     elif spot["blank"]:
         yield start, "\n" if "\n" in letters else " "
     elif spot["run"]:
-        yield start, _composed(letters[0])
+        yield start, _compose(letters[0])
     elif spot["entity"]:
-        yield start, _composed(html.unescape(letters))
+        yield start, _compose(html.unescape(letters))
     elif spot["tag"]:
         yield start, " "
 
 
-def _composed(piece: str) -> str:
+def _compose(piece: str) -> str:
     return without_surrogates(unicodedata.normalize("NFKC", piece).lower())
 
 
@@ -217,7 +217,7 @@ def flat(text: pl.Expr) -> pl.Expr:
     return pl.concat_str(pl.lit(" "), text.str.replace_many(list(BETWEEN_WORDS), [" "]), pl.lit(" "))
 
 
-def flattened(normal: pl.Series) -> pl.Series:
+def flatten(normal: pl.Series) -> pl.Series:
     """Each text in normal form as flat text."""
     return normal.alias("normal").to_frame().select(flat(pl.col("normal")).alias("flat"))["flat"]
 

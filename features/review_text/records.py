@@ -1,4 +1,4 @@
-"""What is kept of reviews that were read: a row for every mention, and one for every review, with what it speaks of."""
+"""Tables of reviews read: a row for every mention, and one for every review with its hazards."""
 
 import hashlib
 import re
@@ -15,8 +15,8 @@ from data.lake.surrogate_keys import SKU_CODE
 from features.review_text.classifier import COUNTS_FROM
 from features.review_text.extractor import (
     SCHEMA,
-    BlindSpot,
     ExtractionResult,
+    RecallAudit,
     ReviewBatch,
     clean_texts,
     extract_mentions,
@@ -81,70 +81,70 @@ REVIEW: Final[Types] = {
 
 @dataclass(frozen=True)
 class ReviewRecords:
-    """Of one batch: `reviews` in the columns of REVIEW, `mentions` in those of MENTION, and what they say of misses.
+    """Of one batch: `reviews` in the columns of REVIEW, `mentions` in those of MENTION, and the recall audit.
 
-    A review's `hazard` tells whether a likely mention of it speaks of a safety hazard, `severity` is the worst of
-    these (missing where there is none), and one column per hazard tells of which; `text_key` is alike for texts of the
-    same letters, `copy_key` for near-duplicates.
+    A review's `hazard` is whether a likely mention of it is of a safety hazard, `severity` is the worst of these
+    (missing where there is none), and one column per hazard is the same of that hazard; `text_key` is alike for texts
+    of the same letters, `copy_key` for near-duplicates.
     """
 
     reviews: pl.DataFrame
     mentions: pl.DataFrame
-    blind_spot: BlindSpot
+    recall_audit: RecallAudit
 
 
 def records_of(given: pl.DataFrame, seed: int = 0) -> ReviewRecords:
-    """Read reviews (the columns of CARRIED, `text` and `language`); each is read alone, whatever stands beside it.
+    """Read reviews (the columns of CARRIED, `text` and `language`); each is read alone, whatever else is in the batch.
 
     Reviews that carry the code of their SKU keep it.
     """
     text = clean_texts(given["text"])
     row = np.arange(len(given), dtype=np.int64)
-    sampled = sampled_rows(_numbers(given["review_id"]), seed)
+    sampled = sampled_rows(_hash_identifiers(given["review_id"]), seed)
     reading = extract_mentions(ReviewBatch(row, text, given["language"].cast(pl.String), sampled))
     keys = text_keys(text)
     near = list(keys)
-    for place, key in zip(
+    for position, key in zip(
         reading.normal, copy_keys(list(reading.normal.values()), [keys[n] for n in reading.normal]), strict=True
     ):
-        near[place] = key
+        near[position] = key
     types = carried_types(given.columns)
     carried = given.select(pl.col(name).cast(kind) for name, kind in types.items())
     reviews = carried.with_columns(
-        text_key=_as_numbers(keys), copy_key=_as_numbers(near), **_spoken_of(reading, len(given)),
+        text_key=_to_integers(keys), copy_key=_to_integers(near), **_hazard_columns(reading, len(given)),
         is_hit=np.isin(row, np.fromiter(reading.normal, np.int64)),
         blind_spot_signs=pl.Series([reading.signs.get(n) for n in range(len(given))], dtype=pl.Boolean),
         extractor_version=pl.lit(extractor_version()),
     ).select(pl.col(name).cast(kind) for name, kind in {**types, **REVIEW}.items())  # fmt: skip
     whose = reviews.select(*CARRIED, "copy_key", "extractor_version", row=row)
     mentions = reading.mentions.join(whose, on="row", how="left", maintain_order="left").select(*MENTION)
-    return ReviewRecords(reviews, mentions, reading.blind_spot)
+    return ReviewRecords(reviews, mentions, reading.recall_audit)
 
 
 def carried_types(columns: Collection[str]) -> Types:
-    """What is kept of reviews in these columns as it was given."""
+    """Columns carried over from the given ones, by type."""
     return {**CARRIED, SKU_CODE: pl.Int32} if SKU_CODE in columns else CARRIED
 
 
-def _spoken_of(reading: ExtractionResult, size: int) -> dict[str, pl.Series]:
-    """Per hazard whether each review likely speaks of it, whether of any that hurts people, and how severe it is."""
+def _hazard_columns(reading: ExtractionResult, size: int) -> dict[str, pl.Series]:
+    """Boolean columns per hazard, `hazard` (any that hurts people), and `severity`."""
     likely = reading.mentions.filter(pl.col("probability") >= COUNTS_FROM)
     mentioned = {name: np.zeros(size, dtype=bool) for name in ("hazard", *hazards())}
     severity = np.full(size, -1, dtype=np.int8)
     for (name,), rows in likely.group_by("hazard"):
-        places = rows["row"].to_numpy()
-        mentioned[str(name)][places] = True
+        positions = rows["row"].to_numpy()
+        mentioned[str(name)][positions] = True
         if hazards()[str(name)].safety:
-            mentioned["hazard"][places] = True
-            np.maximum.at(severity, places, rows["severity"].to_numpy())
+            mentioned["hazard"][positions] = True
+            np.maximum.at(severity, positions, rows["severity"].to_numpy())
     worst = pl.Series(severity).replace(-1, None)
     return {"severity": worst, **{name: pl.Series(speaks) for name, speaks in mentioned.items()}}
 
 
-def _as_numbers(keys: list[bytes]) -> NDArray[np.int64]:
+def _to_integers(keys: list[bytes]) -> NDArray[np.int64]:
     return np.frombuffer(b"".join(keys), dtype=np.int64)
 
 
-def _numbers(identifiers: pl.Series) -> NDArray[np.int64]:
-    """A number for each identifier, the same wherever it is read."""
-    return _as_numbers([hashlib.blake2b(name.encode(), digest_size=8).digest() for name in identifiers.to_list()])
+def _hash_identifiers(identifiers: pl.Series) -> NDArray[np.int64]:
+    """A 64-bit hash of each identifier, the same on every machine."""
+    return _to_integers([hashlib.blake2b(name.encode(), digest_size=8).digest() for name in identifiers.to_list()])

@@ -1,4 +1,4 @@
-"""What is kept of a quote: its words, without the e-mail addresses and phone numbers in it."""
+"""Redaction of quotes: e-mail addresses and phone numbers are masked."""
 
 import re
 from typing import Final
@@ -14,10 +14,10 @@ _DATE = re.compile(r"(?:\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./]\d
 def redact(quote: str) -> str:
     """The quote with each letter and digit of an address or phone number as `*`; its length stays the same."""
     if "@" in quote or "\uff20" in quote:
-        quote = _ADDRESS.sub(lambda found: MASK * len(found.group()), quote)
-    return _NUMBER.sub(_masked_number, quote)
+        quote = _ADDRESS.sub(lambda match: MASK * len(match.group()), quote)
+    return _NUMBER.sub(_mask_number, quote)
 
 
-def _masked_number(match: re.Match[str]) -> str:
+def _mask_number(match: re.Match[str]) -> str:
     number = match.group()
     return number if _DATE.fullmatch(number) else MASK * len(number)

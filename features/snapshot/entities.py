@@ -72,20 +72,20 @@ def enumerate_entities(
     """
     with _temporary_tables(tables) as store:
         listing = _skus(tables, as_of)
-        owners: dict[Entity, EntityRows] = {}
+        other_entities: dict[Entity, EntityRows] = {}
         for entity in (entity for entity in KEYS if entity in entities and entity != "sku"):
             keys = list(KEYS[entity])
             present = listing.filter(~listing.later).drop_null(keys).select(*keys).distinct()
             rows = store(present.mutate(**{row_column(entity): _row_number(*keys)}))
-            owners[entity] = EntityRows(entity, rows, 0, _count(tables, rows))
-        kinds: tuple[Entity, ...] = ("sku", "supplier", *owners)
+            other_entities[entity] = EntityRows(entity, rows, 0, _count(tables, rows))
+        kinds: tuple[Entity, ...] = ("sku", "supplier", *other_entities)
         wanted = dict.fromkeys(key for entity in kinds for key in KEYS[entity])
         listing = listing.select(SKU_CODE, "later", *wanted, **{row_column("sku"): _row_number("later", SKU_RANK)})
-        for owner in owners.values():
-            listing = left_join_missing(listing, owner.rows, KEYS[owner.entity])
+        for other in other_entities.values():
+            listing = left_join_missing(listing, other.rows, KEYS[other.entity])
         listing = store(listing)
         listed = _count(tables, listing.filter(~listing.later))
-        yield listing, {"sku": EntityRows("sku", listing, 0, listed).span(0, listed), **owners}
+        yield listing, {"sku": EntityRows("sku", listing, 0, listed).span(0, listed), **other_entities}
 
 
 @contextmanager

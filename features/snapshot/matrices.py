@@ -62,7 +62,7 @@ class CatalogueFeatures:
             column.fill(np.nan)
 
     def of_source(self, source: Source, rows: EntityRows, features: Sequence[Feature]) -> pl.DataFrame:
-        """Frame of `rows.column` and the `features` of one source as float64, a row per entity that it tells of.
+        """Frame of `rows.column` and the `features` of one source as float64, a row per entity with rows in it.
 
         For events the row NOBODY holds the features of an entity that has seen none.
         """
@@ -84,15 +84,15 @@ class CatalogueFeatures:
         return computed
 
     def _known(self, events: Events, rows: EntityRows) -> "ir.Table":
-        """The events known before the day, each beside the row number of its entity.
+        """The events known before the day, each with the row number of its entity.
 
         One day needs no join by day: grouping them by row gives the same values.
         """
         table, day = events.rows(self.snapshot.tables), ibis.literal(self.snapshot.as_of)
         through_sku = events.on == SKU_KEY or events.of_skus(table)
-        owners, keys = (self.listing, sku_join_keys(table, self.listing)) if through_sku else (rows.rows, events.on)
-        placed = table.inner_join(rows.within(owners).select(*keys, rows.column), list(keys))
-        known = placed.filter(placed.known_on < day)
+        entities, keys = (self.listing, sku_join_keys(table, self.listing)) if through_sku else (rows.rows, events.on)
+        joined = table.inner_join(rows.within(entities).select(*keys, rows.column), list(keys))
+        known = joined.filter(joined.known_on < day)
         return known.mutate(as_of=day, age_days=day.delta(known.happened_on, unit="day"))
 
     def _read(self, rows: "ir.Table") -> pl.DataFrame:

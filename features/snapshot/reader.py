@@ -23,7 +23,7 @@ FEATURES, LINKS = "features", "links"
 
 @dataclass(frozen=True)
 class SnapshotContent:
-    """What the manifest says of a snapshot.
+    """Content of a snapshot's manifest.
 
     `entities` holds the feature names of each file in the order of their columns, the SKU file first and the
     others in the order of its links; `unseen` what each feature is for an entity without any event, None = unknown.
@@ -50,8 +50,8 @@ class Snapshot:
         self._content = MANIFEST.read(folder, digest)
         self._linked = {entity: MemoryMappedTable(folder / f"{entity}.arrow") for entity in self._content.entities}
         self._skus = self._linked.pop(SKU)
-        place = {name: number for number, name in enumerate(self._content.feature_names)}
-        self._places = [np.array([place[name] for name in names], dtype=np.intp)
+        position = {name: number for number, name in enumerate(self._content.feature_names)}
+        self._columns = [np.array([position[name] for name in names], dtype=np.intp)
                         for names in self._content.entities.values()]  # fmt: skip
         self._index = HashIndex(folder / INDEX_FILE, self._skus, ("sku_id", "market"))
 
@@ -105,26 +105,26 @@ class Snapshot:
         if len(positions) and not (positions.min() >= 0 and positions.max() < len(self)):
             raise IndexError(f"Positions run from 0 to {len(self) - 1}, got {positions.min()} to {positions.max()}.")
         matrix = np.empty((len(positions), len(self.feature_names)))
-        matrix[:, self._places[0]] = self._skus.vectors(FEATURES, positions)
+        matrix[:, self._columns[0]] = self._skus.vectors(FEATURES, positions)
         links = self._skus.vectors(LINKS, positions)
         for number, linked in enumerate(self._linked.values()):
-            matrix[:, self._places[number + 1]] = linked.vectors(FEATURES, links[:, number])
+            matrix[:, self._columns[number + 1]] = linked.vectors(FEATURES, links[:, number])
         return matrix
 
-    def newcomer(self, keys: Mapping[Entity, tuple[str, ...]]) -> NDArray[np.float64]:
+    def new_listing_features(self, keys: Mapping[Entity, tuple[str, ...]]) -> NDArray[np.float64]:
         """The features of a listing that the catalogue does not hold, (feature_names,), NaN = missing.
 
         `keys` names its supplier, category and so on by their `features.definition.KEYS`. An entity that the catalogue
         knows says what it says of its other SKUs, one that it does not know and the SKU itself what an entity without
-        any event says; what is told of the listing itself, and of entities not named, is missing.
+        any event says; features of the listing itself, and of entities not named, are missing.
         """
         unseen = np.array([self._content.unseen[name] for name in self.feature_names], dtype=np.float64)
         row = np.full(len(self.feature_names), np.nan)
-        row[self._places[0]] = unseen[self._places[0]]
-        for (entity, table), places in zip(self._linked.items(), self._places[1:], strict=True):
+        row[self._columns[0]] = unseen[self._columns[0]]
+        for (entity, table), columns in zip(self._linked.items(), self._columns[1:], strict=True):
             if entity in keys:
-                found = table.find(KEYS[entity], keys[entity])
-                row[places] = unseen[places] if found < 0 else table.vectors(FEATURES, np.array([found]))[0]
+                at = table.find(KEYS[entity], keys[entity])
+                row[columns] = unseen[columns] if at < 0 else table.vectors(FEATURES, np.array([at]))[0]
         return row
 
     def feature(self, name: str) -> NDArray[np.float64]:

@@ -157,16 +157,16 @@ class HashIndex:
         """The row of each key, whose two texts are given one by one; -1 where there is none."""
         keys = list(zip(firsts, seconds, strict=True))
         hashes = np.array([key_hash(*key) for key in keys], dtype=np.uint64)
-        places = np.searchsorted(self._hashes, hashes).tolist()
-        return np.array([self._row(*each) for each in zip(places, hashes, keys, strict=True)], dtype=np.int64)
+        positions = np.searchsorted(self._hashes, hashes).tolist()
+        return np.array([self._row(*each) for each in zip(positions, hashes, keys, strict=True)], dtype=np.int64)
 
-    def _row(self, place: int, wanted: np.uint64, key: tuple[str, str]) -> int:
+    def _row(self, position: int, wanted: np.uint64, key: tuple[str, str]) -> int:
         first, second = self._names
-        while place < len(self._hashes) and self._hashes[place] == wanted:
-            row = int(self._rows[place])
+        while position < len(self._hashes) and self._hashes[position] == wanted:
+            row = int(self._rows[position])
             if (self._table.value(first, row), self._table.value(second, row)) == key:
                 return row
-            place += 1
+            position += 1
         return NO_ROW
 
 

@@ -1,4 +1,4 @@
-"""How the features of the whole catalogue on one day reach the disk, with memory bounded whatever its size."""
+"""Writer of a snapshot: the features of the whole catalogue on one day, in bounded memory."""
 
 import hashlib
 import json
@@ -13,6 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from data.errors import UserError
+from data.lake.partitions import md5_number_lower
 from data.lake.tables import Tables
 from data.progress import Advance, Progress
 from data.workspace import replace_atomically
@@ -50,13 +51,13 @@ def catalogue_on(tables: Tables, as_of: date) -> ir.Table:
 
 
 def reference_digest(reference: FittedTables) -> str:
-    """`r-` and 12 hex digits that name what the reference holds for the pipeline, however it is stored."""
+    """`r-` and 12 hex digits that name the content of the fitted tables, however they are stored."""
     read = {name: reference[name].to_pydict() for name in ("rates", "categories", "title_words")}
     return "r-" + hashlib.sha256(json.dumps(read, sort_keys=True).encode("utf-8")).hexdigest()[:12]
 
 
 def snapshot_name(tables: Tables, as_of: date, reference: FittedTables) -> str:
-    """`s-` and 12 hex digits that name what a snapshot is made of: format, day, lake, features and reference."""
+    """`s-` and 12 hex digits that name the inputs of a snapshot: format, day, lake, features and reference."""
     made_of = (
         str(MANIFEST.format),
         as_of.isoformat(),
@@ -119,14 +120,9 @@ def _batches(
 def _key_hashes(catalogue: CatalogueFeatures) -> NDArray[np.uint64]:
     """`key_hash` of every SKU, in the order of the file."""
     skus = catalogue.entities[SKU]
-    hashes = skus.rows.select(skus.column, hashed=_md5_number_lower(skus.rows.sku_id + BETWEEN + skus.rows.market))
+    hashes = skus.rows.select(skus.column, hashed=md5_number_lower(skus.rows.sku_id + BETWEEN + skus.rows.market))
     hashes_by_row: NDArray[np.uint64] = catalogue.backend.to_pyarrow(hashes.order_by(skus.column))["hashed"].to_numpy()
     return hashes_by_row
-
-
-@ibis.udf.scalar.builtin(name="md5_number_lower", signature=(("string",), "uint64"))
-def _md5_number_lower(text):  # type: ignore[no-untyped-def]
-    """DuckDB's lower 64 bits of the MD5 of a text."""
 
 
 def _counted(batches: Iterator[pa.RecordBatch], advance: Advance) -> Iterator[pa.RecordBatch]:

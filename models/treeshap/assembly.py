@@ -72,11 +72,11 @@ def assemble(forest: Forest, precision: type[np.floating]) -> CompiledModel:
 
     """
     branches, coded = _branches(forest), used_columns(forest)
-    walk = _walked(forest, branches)
+    walk = _run_walk(forest, branches)
     rules = {int(d): rule_for(int(d)) for d in np.unique(walk.distinct) if d > 0}
     sizes = {d: len(rule.points) for d, rule in rules.items()}
     offsets = dict(zip(sizes, np.cumsum([0, *sizes.values()]), strict=False))
-    centred = forest._replace(leaf_values=_centred(forest, walk))
+    centred = forest._replace(leaf_values=_center_leaves(forest, walk))
     program = Program(
         columns=coded.columns,
         steps=_steps(centred, branches, walk, precision),
@@ -111,7 +111,7 @@ def _branches(forest: Forest) -> Branches:
     return Branches(first, second, flipped, shares, other_shares)
 
 
-def _walked(forest: Forest, branches: Branches) -> Walk:
+def _run_walk(forest: Forest, branches: Branches) -> Walk:
     tests, trees = len(branches.first), len(forest.split_start) - 1
     steps = tests + int(np.count_nonzero(branches.first >= 0))
 
@@ -177,7 +177,7 @@ def _walk_all(split_start, features, branches, n_features, walk):  # type: ignor
         walk.step_start[tree + 1] = step
 
 
-def _centred(forest: Forest, walk: Walk) -> Floats:
+def _center_leaves(forest: Forest, walk: Walk) -> Floats:
     """Leaf values less the expectation of their tree, which changes no contribution and keeps float32's digits."""
     leaves = np.diff(forest.leaf_start)
     tree = np.repeat(np.arange(len(leaves)), leaves)

@@ -1,4 +1,4 @@
-"""LightGBM's own contributions, asked of its C library.
+"""LightGBM's own contributions, through its C library.
 
 `import lightgbm` brings scikit-learn, SciPy and pandas with it, which takes longer than everything else a scorer loads.
 Source: https://lightgbm.readthedocs.io/en/stable/C-API.html.

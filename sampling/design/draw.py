@@ -1,4 +1,4 @@
-"""The draw: fixed sizes, exact probabilities, and no limit broken in any realised sample."""
+"""The draw: a fixed-size sample with exact inclusion probabilities that keeps every constraint."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,7 @@ import numba
 import numpy as np
 
 from sampling.design.inclusion import DesignSolution
-from sampling.problem import Codes, Constraints, Integers, SamplingUnits, Truths
+from sampling.problem import Codes, Constraints, Integers, SamplingUnits, Truths, exact_group_sums
 from sampling.randomness import ONE, hash_columns, mix_words, permanent_random_numbers, systematic
 
 _STEP = np.uint64(0x9E3779B97F4A7C15)
@@ -15,10 +15,10 @@ _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
 def round_dependently(tails: Codes, heads: Codes, fractions: Integers, one: int, seed: int) -> Truths:
-    """Which edges are rounded up; edge e carries `fractions[e]` / `one`, in (0, 1), from `tails[e]` to `heads[e]`.
+    """Boolean array of the edges that are rounded up.
 
-    Into every node must flow what flows out, up to whole numbers; that remains so. Each edge is rounded up with its
-    fraction as probability.
+    Edge e carries `fractions[e]` / `one`, in (0, 1), from `tails[e]` to `heads[e]`. Into every node must flow what
+    flows out, up to whole numbers; that remains so. Each edge is rounded up with its fraction as probability.
     """
     flow = fractions.copy()
     tails, heads = tails.astype(np.int32, copy=False), heads.astype(np.int32, copy=False)
@@ -34,16 +34,16 @@ def round_dependently(tails: Codes, heads: Codes, fractions: Integers, one: int,
     return up
 
 
-def _compiled(function: Callable[..., Any]) -> Any:
-    """Machine code, kept on disk where numba finds a place for it."""
+def _compile(function: Callable[..., Any]) -> Any:
+    """The function compiled by numba, cached on disk where numba can write."""
     try:
         return numba.njit(cache=True)(function)
     except RuntimeError:  # numba: "cannot cache function: no locator available"
         return numba.njit(function)
 
 
-@_compiled
-def _loose_edge(flow, edges, span, one, node, but):  # type: ignore[no-untyped-def]  # pragma: no cover
+@_compile
+def _fractional_edge(flow, edges, span, one, node, but):  # type: ignore[no-untyped-def]  # pragma: no cover
     """A fractional edge of `node` other than `but`, -1 where there is none; whole ones leave the node's list."""
     first, last = span
     at = last[node] - 1
@@ -58,7 +58,7 @@ def _loose_edge(flow, edges, span, one, node, but):  # type: ignore[no-untyped-d
     return -1
 
 
-@_compiled
+@_compile
 def _shift(tails, flow, one, nodes, cycle, word):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Add to the edges along a cycle, and take from those against it, as much as one of them bears; or the reverse."""
     up, down = one, one
@@ -74,9 +74,9 @@ def _shift(tails, flow, one, nodes, cycle, word):  # type: ignore[no-untyped-def
         flow[edge] += change if tails[edge] == nodes[step] else -change
 
 
-@_compiled
+@_compile
 def _round_all(ends, flow, edges, span, one, state):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Walk over fractional edges until a node comes again, round on that cycle, go on from there.
+    """Walk over fractional edges until a node recurs, round on that cycle, go on from there.
 
     `edges[span[0][n]:span[1][n]]` are the edges of node n; step s of the walk leaves node `nodes[s]` by `path[s]`.
     """
@@ -91,7 +91,7 @@ def _round_all(ends, flow, edges, span, one, state):  # type: ignore[no-untyped-
         place[nodes[0]] = 0
         while True:
             node = nodes[depth]
-            edge = _loose_edge(flow, edges, span, one, node, path[depth - 1] if depth else -1)
+            edge = _fractional_edge(flow, edges, span, one, node, path[depth - 1] if depth else -1)
             if edge < 0:
                 break
             path[depth] = edge
@@ -118,15 +118,15 @@ _ROWS_AT_ONCE = 1 << 20
 
 
 def draw_sample(units: SamplingUnits, solution: DesignSolution, limits: Constraints, seed: int | str) -> Truths:
-    """Which SKUs one draw takes, each with exactly its inclusion probability.
+    """Boolean array of the SKUs drawn, each with exactly its inclusion probability.
 
     SKUs are walked by package, cell and supplier, inside by risk stratum and then by a hash under `seed`. Every
     package, every cell of a package and every supplier that has more SKUs than its cap gets its expected tests rounded
     down or up; as the sums keep the limits, so does every draw.
     """
-    order, first, (group, supplier) = _walk(units, solution, limits, seed)
+    order, first, (group, supplier) = _walk_order(units, solution, limits, seed)
     fraction = np.add.reduceat(solution.inclusion[order], first) & (ONE - 1)
-    up = _rounded_up(group, supplier, fraction, solution, len(limits.options), seed)
+    up = _round_group_sums(group, supplier, fraction, solution, len(limits.options), seed)
     draw = permanent_random_numbers(np.arange(len(first), dtype=np.uint64), hash_columns(f"{seed} start"))
     # A start below `ONE - fraction` rounds the group's sum down, any other rounds it up.
     high, low = (draw * fraction).astype(np.int64), (draw * (ONE - fraction)).astype(np.int64)
@@ -147,7 +147,7 @@ def _groups(units: SamplingUnits, solution: DesignSolution, limits: Constraints)
     return group, number[units.supplier + 1], int(large.sum()) + 1
 
 
-def _walk(
+def _walk_order(
     units: SamplingUnits, solution: DesignSolution, limits: Constraints, seed: int | str
 ) -> tuple[Integers, Integers, tuple[Integers, Codes]]:
     """The order of the walk, where in it each group begins, and the groups: their package and cell, their supplier."""
@@ -167,10 +167,10 @@ def _walk(
     return order, first, (group[heads].astype(np.int64), supplier[heads])
 
 
-def _rounded_up(
+def _round_group_sums(
     group: Integers, supplier: Codes, fraction: Integers, solution: DesignSolution, cells: int, seed: int | str
 ) -> Truths:
-    """Which sums of (package and cell, supplier) are rounded up.
+    """Boolean array of the sums of (package and cell, supplier) that are rounded up.
 
     Their fractions flow from the root (node 0) through suppliers to cells of packages, on to packages, to groups that
     share a few tests, and back to the root. Who is in no large supplier comes from the root at once.
@@ -184,14 +184,14 @@ def _rounded_up(
     group_of = solution.totals.group[:packages]
     groups = len(solution.totals.group_most)
     pair_node, supplier_node = 1 + packages + groups, packages + groups + pairs
-    of_pair, of_supplier = _sums(group, flow, pairs), _sums(supplier, flow, suppliers)[1:]
-    of_package = _sums(package, of_pair, packages)
+    of_pair, of_supplier = exact_group_sums(group, flow, pairs), exact_group_sums(supplier, flow, suppliers)[1:]
+    of_package = exact_group_sums(package, of_pair, packages)
     every = np.arange(1, suppliers, dtype=np.int32) + supplier_node
     tails = [np.where(supplier > 0, supplier + supplier_node, 0), np.arange(pairs) + pair_node,
              np.arange(packages) + 1, np.arange(groups) + 1 + packages, np.zeros_like(every)]  # fmt: skip
     heads = [group + pair_node, package + 1, np.where(group_of >= 0, 1 + packages + group_of, 0),
              np.zeros(groups, dtype=np.int64), every]  # fmt: skip
-    of_group = _sums(group_of[group_of >= 0], of_package[group_of >= 0], groups)
+    of_group = exact_group_sums(group_of[group_of >= 0], of_package[group_of >= 0], groups)
     flows = np.concatenate([flow, of_pair, of_package, of_group, of_supplier]) & (ONE - 1)
     carried = np.flatnonzero(flows)
     start, end = (np.concatenate(side).astype(np.int32)[carried] for side in (tails, heads))
@@ -200,10 +200,3 @@ def _rounded_up(
     up = np.zeros(len(fraction), dtype=np.bool_)
     up[loose] = edge_up[: len(loose)]
     return up
-
-
-def _sums(number: Codes, values: Integers, size: int) -> Integers:
-    """The sum of the values of each number; exact, unlike `bincount`."""
-    sums = np.zeros(size, dtype=np.int64)
-    np.add.at(sums, number, values)
-    return sums

@@ -1,4 +1,4 @@
-"""The inclusion probability of every SKU of a round: strata, programme and whole numbers together."""
+"""Inclusion probabilities of the SKUs of a round: strata, linear program and integer totals together."""
 
 from dataclasses import dataclass, replace
 
@@ -7,7 +7,14 @@ import numpy as np
 from sampling.design.integer_totals import FractionalTotals, IntegerTotals, round_totals
 from sampling.design.linear_program import MARGIN, LinearProgram, Optimum, Prices
 from sampling.design.screening_tiers import add_screening_tiers
-from sampling.design.strata import Grouping, Strata, bounded, ranked, strata_of, within_totals
+from sampling.design.strata import (
+    Grouping,
+    Strata,
+    bound_floors,
+    bound_floors_by_totals,
+    build_strata,
+    rank_by_value_per_euro,
+)
 from sampling.design.within_strata import cap_shares, expected_probabilities, integer_probabilities
 from sampling.problem import Codes, Constraints, ExplorationSettings, Floats, Integers, SamplingUnits
 from sampling.randomness import ONE
@@ -21,7 +28,7 @@ _SLACK = 0.03
 
 @dataclass(frozen=True)
 class DesignPrices:
-    """What the plan gave up and what bounds it.
+    """Value, variance and shadow prices of a design.
 
     `best_value` is the value attainable under the same floors and limits, `value` the plan's; `variance` is the
     anticipated one of the number of failures, `variance_price` (kappa) the value paid for one unit of it, None where
@@ -40,7 +47,7 @@ class DesignPrices:
 
 @dataclass(frozen=True)
 class DesignSolution:
-    """The plan before the draw; `inclusion` (whole multiples of 2**-36) and `package` run along the SKUs.
+    """A sampling design before the draw; `inclusion` (whole multiples of 2**-36) and `package` run along the SKUs.
 
     `probability` runs along the strata, `unmet` along the cells: the tests short of a minimum. A SKU that no limit
     leaves room for has probability 0 and waits for another round.
@@ -55,8 +62,8 @@ class DesignSolution:
     price: DesignPrices
 
 
-def solve(units: SamplingUnits, limits: Constraints, knobs: ExplorationSettings) -> DesignSolution:
-    """Spend the money of `limits` on `units` as `knobs` say; UserError where it does not buy one test of every kind.
+def solve(units: SamplingUnits, limits: Constraints, exploration: ExplorationSettings) -> DesignSolution:
+    """Spend the money of `limits` on `units` under `exploration`; UserError where it does not buy a test of each kind.
 
     The least variance that leaves at least (1 - `value_given_up`) of the best attainable value: the optimum of value
     minus kappa times variance, with the largest kappa that keeps this much. Minimums that can not be met are met as
@@ -64,42 +71,41 @@ def solve(units: SamplingUnits, limits: Constraints, knobs: ExplorationSettings)
     """
     order = np.argsort(units.words, kind="stable")
     if np.all(order[1:] > order[:-1]):
-        return _solve(units, limits, knobs)
-    place = np.empty(len(order), dtype=np.int64)
-    place[order] = np.arange(len(order))
-    return _taken(_solve(units.taken(order), limits, knobs), place)
+        return _solve(units, limits, exploration)
+    position = np.empty(len(order), dtype=np.int64)
+    position[order] = np.arange(len(order))
+    return _reorder(_solve(units.take(order), limits, exploration), position)
 
 
-def _taken(solution: DesignSolution, places: Integers) -> DesignSolution:
-    """The solution of the SKUs at these places."""
+def _reorder(solution: DesignSolution, positions: Integers) -> DesignSolution:
+    """The solution of the SKUs at these positions."""
     strata = solution.strata
-    share = None if strata.share is None else strata.share[places]
+    share = None if strata.share is None else strata.share[positions]
     return replace(
         solution,
-        inclusion=solution.inclusion[places],
-        package=solution.package[places],
-        strata=replace(strata, of_unit=strata.of_unit[places], share=share),
+        inclusion=solution.inclusion[positions],
+        package=solution.package[positions],
+        strata=replace(strata, of_unit=strata.of_unit[positions], share=share),
     )
 
 
-def _solve(units: SamplingUnits, limits: Constraints, knobs: ExplorationSettings) -> DesignSolution:
-    grouping = ranked(units, limits)
+def _solve(units: SamplingUnits, limits: Constraints, exploration: ExplorationSettings) -> DesignSolution:
+    grouping = rank_by_value_per_euro(units, limits)
     if any(len(options) > 1 for options in limits.options):
-        grouping = add_screening_tiers(
-            units, limits, grouping, bounded(strata_of(units, limits, grouping, knobs), limits)
-        )
+        strata = bound_floors(build_strata(units, limits, grouping, exploration), limits)
+        grouping = add_screening_tiers(units, limits, grouping, strata)
     for attempt in range(_ATTEMPTS):
-        strata = bounded(strata_of(units, limits, grouping, knobs), limits)
-        programme = LinearProgram(strata, limits)
-        best = programme.most_value()
-        steady = programme.least_variance((1 - knobs.value_given_up) * best.value * (1 - _SETTLED))
-        eased = _within_caps(units, limits, grouping, strata, steady.inclusion)
+        strata = bound_floors(build_strata(units, limits, grouping, exploration), limits)
+        program = LinearProgram(strata, limits)
+        best = program.maximize_value()
+        steady = program.minimize_variance((1 - exploration.value_given_up) * best.value * (1 - _SETTLED))
+        eased = _regroup_capped_suppliers(units, limits, grouping, strata, steady.inclusion)
         if eased is grouping or attempt + 1 == _ATTEMPTS:
             break
         grouping = eased
-    strata, totals = _in_whole_tests(strata, steady, limits)
-    programme = LinearProgram(strata, limits, totals)
-    final = programme.least_variance((1 - knobs.value_given_up) * best.value, 10 * steady.prices.value)
+    strata, totals = _round_to_whole_tests(strata, steady, limits)
+    program = LinearProgram(strata, limits, totals)
+    final = program.minimize_variance((1 - exploration.value_given_up) * best.value, 10 * steady.prices.value)
     inclusion = integer_probabilities(units, limits, strata, final.inclusion)
     return DesignSolution(
         inclusion=inclusion.chances,
@@ -108,28 +114,27 @@ def _solve(units: SamplingUnits, limits: Constraints, knobs: ExplorationSettings
         probability=np.bincount(strata.of_unit, weights=inclusion.chances) / np.bincount(strata.of_unit) / ONE,
         totals=totals,
         unmet=inclusion.unmet,
-        price=_price(best, steady.prices, final, programme),
+        price=_design_prices(best, steady.prices, final, program),
     )
 
 
-def _in_whole_tests(strata: Strata, optimum: Optimum, limits: Constraints) -> tuple[Strata, IntegerTotals]:
+def _round_to_whole_tests(strata: Strata, optimum: Optimum, limits: Constraints) -> tuple[Strata, IntegerTotals]:
     packages = len(limits.packages)
     tests = np.bincount(strata.package, weights=strata.size * optimum.inclusion, minlength=packages).astype(np.float64)
     skus = np.bincount(strata.package, weights=strata.size, minlength=packages).astype(np.int64)
-    full = np.array([options[0] for options in limits.options])
     met = np.floor(np.maximum(limits.least - optimum.unmet, 0) + MARGIN)
-    least = np.bincount(full, weights=met, minlength=packages).astype(np.float64)
+    least = np.bincount(limits.full_package, weights=met, minlength=packages).astype(np.float64)
     totals = round_totals(FractionalTotals(tests, skus, least), limits)
-    return within_totals(strata, totals), totals
+    return bound_floors_by_totals(strata, totals), totals
 
 
-def _within_caps(
+def _regroup_capped_suppliers(
     units: SamplingUnits, limits: Constraints, grouping: Grouping, strata: Strata, inclusion: Floats
 ) -> Grouping:
     """The grouping that eases suppliers who expect more tests than their cap; the same one where nobody does.
 
-    A few get strata of their own, bounded in the programme; of many, each SKU gets a share of its stratum's
-    probability instead, as the programme would grow too large.
+    A few get strata of their own, bounded in the program; of many, each SKU gets a share of its stratum's
+    probability instead, as the program would grow too large.
     """
     if limits.supplier_cap is None:
         return grouping
@@ -150,9 +155,9 @@ def _within_caps(
     return replace(grouping, share=share * grouping.share)
 
 
-def _price(best: Optimum, prices: Prices, final: Optimum, programme: LinearProgram) -> DesignPrices:
+def _design_prices(best: Optimum, prices: Prices, final: Optimum, program: LinearProgram) -> DesignPrices:
     """Prices in units of value; where value is not bounded they are those of value alone."""
-    variance, unit = programme.variance(final.inclusion), prices.value
+    variance, unit = program.variance(final.inclusion), prices.value
     if unit <= 0:
         return DesignPrices(
             best.value, final.value, variance, None, best.prices.euro, best.prices.slot, best.prices.minimum

@@ -1,4 +1,4 @@
-"""Whole numbers of tests per package that no draw exceeds and the money always pays."""
+"""Integer totals: whole numbers of tests per package that fit the budget and the slots."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -26,7 +26,7 @@ class IntegerTotals:
 
 @dataclass(frozen=True)
 class FractionalTotals:
-    """What a programme without whole numbers asks of each package.
+    """Expected tests per package before rounding.
 
     The `expected` tests, its `skus`, and the `least` tests that minimums need of it, 0 without any.
     """
@@ -54,17 +54,17 @@ def round_totals(demand: FractionalTotals, limits: Constraints) -> IntegerTotals
     """
     cost, used = limits.cost_cents, np.flatnonzero(demand.expected > 0)
     if not len(used):
-        return _totals(np.zeros(len(cost), dtype=np.int64), [])
-    _refuse_scarce(limits, used)
+        return _integer_totals(np.zeros(len(cost), dtype=np.int64), [])
+    _require_affordable(limits, used)
     down = np.floor(demand.expected + _NEARLY).astype(np.int64)
     most = np.where((demand.expected > 0) & (down == 0), 1, down)
-    most = _within_slots(most, demand, limits)
+    most = _fit_slots(most, demand, limits)
     rare = np.flatnonzero((down == 0) & (most > 0))
     shared = [_Shared([k], 1) for k in rare[np.argsort(-cost[rare], kind="stable")].tolist()]
     own = np.setdiff1d(used, rare)
-    while (over := int(cost[own] @ most[own]) + _price(shared, cost) - limits.budget_cents) > 0:
+    while (over := int(cost[own] @ most[own]) + _total_cost(shared, cost) - limits.budget_cents) > 0:
         spare = own[(most[own] > 1) & (most[own] - 1 >= demand.least[own])]
-        if _merged(shared, demand, cost, pressed=not len(own)):
+        if _merge_neighbours(shared, demand, cost, pressed=not len(own)):
             continue
         if len(spare):
             enough = spare[cost[spare] >= over]
@@ -77,23 +77,23 @@ def round_totals(demand: FractionalTotals, limits: Constraints) -> IntegerTotals
             most[shared[0].packages.pop(0)] = 0
             shared = [each for each in shared if each.packages]
     if not len(own):
-        _fill(shared, cost, limits.budget_cents)
+        _buy_group_tests(shared, cost, limits.budget_cents)
     shared = [each for each in shared if len(each.packages) > 1]
-    return _totals(_top_up(most, demand, limits, shared), shared)
+    return _integer_totals(_spend_rest(most, demand, limits, shared), shared)
 
 
-def _totals(most: Integers, shared: list[_Shared]) -> IntegerTotals:
+def _integer_totals(most: Integers, shared: list[_Shared]) -> IntegerTotals:
     group = np.full(len(most), -1, dtype=np.int64)
     for number, each in enumerate(shared):
         group[each.packages] = number
     return IntegerTotals(most, group, np.array([each.tests for each in shared], dtype=np.int64))
 
 
-def _price(shared: list[_Shared], cost: Integers) -> int:
+def _total_cost(shared: list[_Shared], cost: Integers) -> int:
     return sum(each.tests * int(cost[each.packages[0]]) for each in shared)
 
 
-def _merged(shared: list[_Shared], demand: FractionalTotals, cost: Integers, pressed: bool) -> bool:
+def _merge_neighbours(shared: list[_Shared], demand: FractionalTotals, cost: Integers, pressed: bool) -> bool:
     """Merge the two neighbours nearest in price that then need fewer tests; False where there are none.
 
     Where money is `pressed`, any two get one test less than they had.
@@ -112,15 +112,15 @@ def _merged(shared: list[_Shared], demand: FractionalTotals, cost: Integers, pre
     return True
 
 
-def _fill(shared: list[_Shared], cost: Integers, budget_cents: int) -> None:
+def _buy_group_tests(shared: list[_Shared], cost: Integers, budget_cents: int) -> None:
     """Spend what is left on further tests of groups, the dearest that it buys first."""
     for each in shared:
         price = int(cost[each.packages[0]])
-        while each.tests < len(each.packages) and _price(shared, cost) + price <= budget_cents:
+        while each.tests < len(each.packages) and _total_cost(shared, cost) + price <= budget_cents:
             each.tests += 1
 
 
-def _refuse_scarce(limits: Constraints, used: Integers) -> None:
+def _require_affordable(limits: Constraints, used: Integers) -> None:
     dearest = max((limits.packages[k] for k in used), key=lambda package: package.cost_cents)
     if dearest.cost_cents > limits.budget_cents:
         raise UserError(
@@ -130,9 +130,9 @@ def _refuse_scarce(limits: Constraints, used: Integers) -> None:
         )
 
 
-def _within_slots(most: Integers, demand: FractionalTotals, limits: Constraints) -> Integers:
+def _fit_slots(most: Integers, demand: FractionalTotals, limits: Constraints) -> Integers:
     """Take from packages that share a method until its slots suffice; one that is left with none waits a round."""
-    methods = np.array([package.method for package in limits.packages])
+    methods = limits.methods
     for method, slots in limits.capacity.items():
         own = np.flatnonzero(methods == method)
         while most[own].sum() > slots:
@@ -142,15 +142,15 @@ def _within_slots(most: Integers, demand: FractionalTotals, limits: Constraints)
     return most
 
 
-def _top_up(most: Integers, demand: FractionalTotals, limits: Constraints, shared: list[_Shared]) -> Integers:
+def _spend_rest(most: Integers, demand: FractionalTotals, limits: Constraints, shared: list[_Shared]) -> Integers:
     """Spend what rounding left over, first where most was rounded away, while slots and SKUs last.
 
     Packages that are `shared` stay as they are, and so does the money for them.
     """
     cost, most = limits.cost_cents, most.copy()
     open_ = np.setdiff1d(np.flatnonzero(most > 0), [k for each in shared for k in each.packages])
-    left = limits.budget_cents - int(cost[open_] @ most[open_]) - _price(shared, cost)
-    methods = np.array([package.method for package in limits.packages])
+    left = limits.budget_cents - int(cost[open_] @ most[open_]) - _total_cost(shared, cost)
+    methods = limits.methods
     free = {method: slots - int(most[methods == method].sum()) for method, slots in limits.capacity.items()}
     while True:
         able = [k for k in open_ if cost[k] <= left and most[k] < demand.skus[k] and free.get(methods[k], 1) > 0]

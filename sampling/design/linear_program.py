@@ -1,4 +1,4 @@
-"""The linear programme of a round: inclusion probabilities of strata within money, slots, minimums and caps."""
+"""Linear program of a round: inclusion probabilities of strata within money, slots, minimums and caps."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -29,42 +29,45 @@ class Bound:
     most: float
 
 
-def bounds_of(strata: Strata, limits: Constraints, totals: IntegerTotals | None) -> list[Bound]:
+def build_bounds(strata: Strata, limits: Constraints, totals: IntegerTotals | None) -> list[Bound]:
     """Every bound of a round; with `totals`, whole numbers of tests take the place of the budget."""
-    method = np.array([package.method for package in limits.packages])[strata.package]
+    method = limits.methods[strata.package]
     return [
-        *(_money(strata, limits) if totals is None else _whole(strata, totals)),
-        *(_all_of(SLOTS, method == name, float(slots), name=name) for name, slots in sorted(limits.capacity.items())),
-        *_suppliers(strata, limits),
-        *_minimums(strata, limits),
+        *(_budget_bounds(strata, limits) if totals is None else _total_bounds(strata, totals)),
+        *(
+            _sum_bound(SLOTS, method == name, float(slots), name=name)
+            for name, slots in sorted(limits.capacity.items())
+        ),
+        *_supplier_bounds(strata, limits),
+        *_minimum_bounds(strata, limits),
     ]
 
 
-def _all_of(kind: str, chosen: Truths, most: float, name: str = "", number: int = -1) -> Bound:
+def _sum_bound(kind: str, chosen: Truths, most: float, name: str = "", number: int = -1) -> Bound:
     strata = np.flatnonzero(chosen)
     return Bound(kind, name, number, strata, np.ones(len(strata)), most)
 
 
-def _money(strata: Strata, limits: Constraints) -> list[Bound]:
+def _budget_bounds(strata: Strata, limits: Constraints) -> list[Bound]:
     fee_eur = limits.cost_cents[strata.package] / 100
     return [Bound(MONEY, "", -1, np.arange(len(strata)), fee_eur, limits.budget_cents / 100)]
 
 
-def _whole(strata: Strata, totals: IntegerTotals) -> list[Bound]:
-    own = [_all_of(PACKAGE, strata.package == k, float(totals.most[k])) for k in np.unique(strata.package).tolist()]
+def _total_bounds(strata: Strata, totals: IntegerTotals) -> list[Bound]:
+    own = [_sum_bound(PACKAGE, strata.package == k, float(totals.most[k])) for k in np.unique(strata.package).tolist()]
     number = totals.group[strata.package]
-    return [*own, *(_all_of(GROUP, number == g, float(most)) for g, most in enumerate(totals.group_most))]
+    return [*own, *(_sum_bound(GROUP, number == g, float(most)) for g, most in enumerate(totals.group_most))]
 
 
-def _suppliers(strata: Strata, limits: Constraints) -> list[Bound]:
+def _supplier_bounds(strata: Strata, limits: Constraints) -> list[Bound]:
     most = (limits.supplier_cap or 0) - 10 * MARGIN
     watched = np.unique(strata.watched[strata.watched >= 0]).tolist()
-    return [_all_of(SUPPLIER, strata.watched == supplier, most) for supplier in watched]
+    return [_sum_bound(SUPPLIER, strata.watched == supplier, most) for supplier in watched]
 
 
-def _minimums(strata: Strata, limits: Constraints) -> list[Bound]:
+def _minimum_bounds(strata: Strata, limits: Constraints) -> list[Bound]:
     """Each cell's minimum in full tests, as far as it has SKUs for it, with a margin where there is room."""
-    full = np.array([options[0] for options in limits.options])[strata.cell] == strata.package
+    full = limits.full_package[strata.cell] == strata.package
     bounds = []
     for cell in np.flatnonzero(limits.least).tolist():
         own = full & (strata.cell == cell) & (strata.floor > 0)
@@ -77,7 +80,7 @@ def _minimums(strata: Strata, limits: Constraints) -> list[Bound]:
 
 
 class Vertex(NamedTuple):
-    """Where the gain is largest, and per row what one more of its bound would add to the gain."""
+    """Solution of a linear program: `x`, and per row the dual price of its bound."""
 
     x: Floats
     prices: Floats
@@ -87,8 +90,8 @@ def maximize(gain: Floats, rows: csr_array, most: Floats, upper: Floats) -> Vert
     """The x from 0 to `upper` with `rows @ x <= most` and the largest `gain @ x`; UserError where there is none.
 
     Columns are scaled by their upper bounds and rows by their largest entries, so that strata of one SKU and of a
-    million stand in one programme. Presolving now and then ends without an answer where gains differ by many orders of
-    magnitude; the programme is then solved as it stands.
+    million stand in one program. Presolving now and then ends without an answer where gains differ by many orders of
+    magnitude; the program is then solved as it stands.
     """
     width = np.where(np.isfinite(upper) & (upper > 0), upper, 1.0)
     scaled = rows.multiply(width[None, :]).tocsr()
@@ -110,7 +113,7 @@ _UNMET_PRICE = 1e5
 
 @dataclass(frozen=True)
 class Prices:
-    """What one more of a bound would add to the objective: per euro, per slot of a method, per test less of a minimum.
+    """Dual prices of the bounds: per euro, per slot of a method, per test less of a minimum.
 
     `value` is the price of a unit of value where it is bounded from below, else 0.
     """
@@ -123,7 +126,7 @@ class Prices:
 
 @dataclass(frozen=True)
 class Optimum:
-    """A solved programme: `inclusion` along the strata, tests short of each cell's minimum, and the expected value."""
+    """A solved program: `inclusion` along the strata, tests short of each cell's minimum, and the expected value."""
 
     inclusion: Floats
     unmet: Floats
@@ -149,26 +152,26 @@ class LinearProgram:
         sensitivity = np.array([package.sensitivity for package in limits.packages])[strata.package]
         self._value, self._variance = strata.value * sensitivity, strata.variance / sensitivity
         self._floor_tests = strata.size * strata.floor
-        self._bounds = bounds_of(strata, limits, totals)
+        self._bounds = build_bounds(strata, limits, totals)
         self._most = np.array([bound.most - bound.weights @ self._floor_tests[bound.strata] for bound in self._bounds])
         number = np.repeat(np.arange(len(self._bounds)), [len(bound.strata) for bound in self._bounds])
         places = (number, np.concatenate([bound.strata for bound in self._bounds]))
         weights = np.concatenate([bound.weights for bound in self._bounds])
         self._matrix = csr_array((weights, places), shape=(len(self._bounds), len(strata))).tocsc()
 
-    def most_value(self) -> Optimum:
+    def maximize_value(self) -> Optimum:
         """The inclusion probabilities that bring most."""
         stratum = np.flatnonzero((self._strata.floor > 0) & (self._strata.floor < 1))
         low = self._strata.floor[stratum]
         return self._solved(_Segments(stratum, low, np.ones(len(low)), self._value[stratum]), 0.0, None)
 
-    def least_variance(self, value: float, shortage_price: float | None = None) -> Optimum:
+    def minimize_variance(self, value: float, shortage_price: float | None = None) -> Optimum:
         """The probabilities with the least variance among those that bring at least `value`.
 
-        With `shortage_price` a shortage of value is paid for, so that it can not make the programme infeasible. The
+        With `shortage_price` a shortage of value is paid for, so that it can not make the program infeasible. The
         fall of the variance is taken as linear between probabilities that double, so segments fill in order.
         """
-        stratum, low, high = _ladder(self._strata.floor)
+        stratum, low, high = _geometric_segments(self._strata.floor)
         return self._solved(
             _Segments(stratum, low, high, self._variance[stratum] / (low * high)), value, shortage_price
         )
@@ -220,7 +223,7 @@ class LinearProgram:
         return Optimum(inclusion, unmet, value, Prices(euro, slot, minimum, value_price))
 
 
-def _ladder(floor: Floats) -> tuple[Integers, Floats, Floats]:
+def _geometric_segments(floor: Floats) -> tuple[Integers, Floats, Floats]:
     """Segments of every stratum that may be tested at all: the stratum, and where each begins and ends."""
     steps = np.where((floor > 0) & (floor < 1), np.ceil(-np.log2(np.maximum(floor, 1e-12))), 0).astype(np.int64)
     stratum = np.repeat(np.arange(len(floor)), steps)

@@ -1,4 +1,4 @@
-"""Which SKUs are screened cheaply and which get the full package, where a cell has both."""
+"""Screening tiers: the SKUs that get a screen or the full package, where a cell has both."""
 
 from dataclasses import replace
 
@@ -15,11 +15,11 @@ _UNMET_PRICE = 1e5
 def add_screening_tiers(units: SamplingUnits, limits: Constraints, grouping: Grouping, strata: Strata) -> Grouping:
     """The `grouping` with an option for every SKU: the mix of packages that brings most within the limits.
 
-    A linear programme decides the share of each stratum that is screened; which of its SKUs these are follows their
+    A linear program decides the share of each stratum that is screened; which of its SKUs these are follows their
     `words`. So a SKU has one package in a round, known before the draw, and the alternatives never add up to more
     than one test.
     """
-    tests = _best_mix(limits, strata)
+    tests = _optimal_tests(limits, strata)
     option = grouping.option.copy()
     given = tests.sum(axis=1)
     mixed = np.flatnonzero((tests[:, 0] < given - 1e-9) & (given > 0))
@@ -35,14 +35,14 @@ def add_screening_tiers(units: SamplingUnits, limits: Constraints, grouping: Gro
     return replace(grouping, option=option)
 
 
-def _best_mix(limits: Constraints, strata: Strata) -> Floats:
+def _optimal_tests(limits: Constraints, strata: Strata) -> Floats:
     """Tests of every stratum with every option of its cell, (strata, options), that bring most.
 
     The floor counts effective tests: a screen that finds half of the failures explores half as much.
     """
-    stratum, option, package = _alternatives(limits, strata)
+    stratum, option, package = _package_options(limits, strata)
     sensitivity = np.array([p.sensitivity for p in limits.packages])[package]
-    method = np.array([p.method for p in limits.packages])[package]
+    method = limits.methods[package]
     full = np.flatnonzero(option == 0)
     rows = [(np.arange(len(stratum)), limits.cost_cents[package] / 100, limits.budget_cents / 100)]
     rows += [(own := np.flatnonzero(method == m), np.ones(len(own)), float(n)) for m, n in limits.capacity.items()]
@@ -59,7 +59,7 @@ def _best_mix(limits: Constraints, strata: Strata) -> Floats:
                           len(stratum) + np.arange(len(cells))]))),
         shape=(len(rows) + 2 * len(strata), len(stratum) + len(cells)),
     )  # fmt: skip
-    least = 0.99 * strata.size * strata.floor * np.minimum(1.0, _most_sensitive(limits, strata))
+    least = 0.99 * strata.size * strata.floor * np.minimum(1.0, _best_sensitivity(limits, strata))
     most = np.concatenate([[most for _, _, most in rows], strata.size, -least])
     gain = strata.value[stratum] * sensitivity
     priced = np.concatenate([gain / max(float(gain.max(initial=0)), 1e-300), np.full(len(cells), -_UNMET_PRICE)])
@@ -68,7 +68,7 @@ def _best_mix(limits: Constraints, strata: Strata) -> Floats:
     return tests
 
 
-def _alternatives(limits: Constraints, strata: Strata) -> tuple[Integers, Integers, Integers]:
+def _package_options(limits: Constraints, strata: Strata) -> tuple[Integers, Integers, Integers]:
     """Stratum, option and package of every pair that fits."""
     options = [limits.options[cell] for cell in strata.cell]
     count = np.array([len(each) for each in options])
@@ -77,6 +77,6 @@ def _alternatives(limits: Constraints, strata: Strata) -> tuple[Integers, Intege
     return stratum, option, np.concatenate([np.array(each, dtype=np.int64) for each in options])
 
 
-def _most_sensitive(limits: Constraints, strata: Strata) -> Floats:
+def _best_sensitivity(limits: Constraints, strata: Strata) -> Floats:
     best = [max(limits.packages[k].sensitivity for k in options) for options in limits.options]
     return np.array(best)[strata.cell]

@@ -15,7 +15,7 @@ _BINS_OF_WATCHED = 4
 
 @dataclass(frozen=True)
 class Grouping:
-    """How SKUs are put into strata: their cell, the option (of the cell) they are tested with, and their rank bin.
+    """Grouping of SKUs into strata: their cell, the option (of the cell) they are tested with, and their rank bin.
 
     `watched` numbers the suppliers that have strata of their own, -1 for all others. `share` is the part of a
     stratum's probability that each SKU gets, less than 1 where its supplier would else exceed the cap; None where all
@@ -57,11 +57,11 @@ class Strata:
         return replace(self, floor=floor)
 
 
-def ranked(units: SamplingUnits, limits: Constraints) -> Grouping:
-    """Every SKU with the full package of its cell, no supplier watched, in bins of value per euro."""
-    full = np.array([options[0] for options in limits.options], dtype=np.int64)
-    density = units.value / limits.cost_cents[full][units.cell]
-    tests = min(limits.budget_cents / float(np.mean(limits.cost_cents[full][units.cell])), len(units))
+def rank_by_value_per_euro(units: SamplingUnits, limits: Constraints) -> Grouping:
+    """Grouping of every SKU in bins of value per euro: full package of its cell, no supplier watched."""
+    cost = limits.cost_cents[limits.full_package][units.cell]
+    density = units.value / cost
+    tests = min(limits.budget_cents / float(np.mean(cost)), len(units))
     ranks = np.unique(np.minimum(np.ceil(np.array(_EDGES) * tests), len(units)).astype(np.int64))
     ranks = ranks[(ranks > 0) & (ranks < len(units))]
     cuts = np.unique(np.partition(density, len(units) - ranks)[len(units) - ranks]) if len(ranks) else np.empty(0)
@@ -70,9 +70,11 @@ def ranked(units: SamplingUnits, limits: Constraints) -> Grouping:
     return Grouping(np.zeros(len(units), dtype=np.int8), bins.astype(np.int8), nobody)
 
 
-def strata_of(units: SamplingUnits, limits: Constraints, grouping: Grouping, knobs: ExplorationSettings) -> Strata:
+def build_strata(
+    units: SamplingUnits, limits: Constraints, grouping: Grouping, exploration: ExplorationSettings
+) -> Strata:
     """The strata of a grouping, with their floors."""
-    code = _codes(units, limits, grouping)
+    code = _stratum_codes(units, limits, grouping)
     present = np.flatnonzero(np.bincount(code))
     number = np.zeros(int(present[-1]) + 1, dtype=np.int32)
     number[present] = np.arange(len(present), dtype=np.int32)
@@ -100,10 +102,10 @@ def strata_of(units: SamplingUnits, limits: Constraints, grouping: Grouping, kno
     weight = (
         1.0 if units.floor_weight is None else np.bincount(of_unit, weights=units.floor_weight) / np.bincount(of_unit)
     )
-    return strata.with_floor(np.minimum(_floors(strata, limits, knobs) * weight, 1.0))
+    return strata.with_floor(np.minimum(_floors(strata, limits, exploration) * weight, 1.0))
 
 
-def _codes(units: SamplingUnits, limits: Constraints, grouping: Grouping) -> Codes:
+def _stratum_codes(units: SamplingUnits, limits: Constraints, grouping: Grouping) -> Codes:
     """A small number per (cell, option, bin); the SKUs of watched suppliers get numbers of their own behind these."""
     most = max(len(options) for options in limits.options)
     code = (units.cell.astype(np.int32) * np.int32(most) + grouping.option) * np.int32(BINS) + grouping.bins
@@ -116,52 +118,52 @@ def _codes(units: SamplingUnits, limits: Constraints, grouping: Grouping) -> Cod
     return code
 
 
-def _floors(strata: Strata, limits: Constraints, knobs: ExplorationSettings) -> Floats:
+def _floors(strata: Strata, limits: Constraints, exploration: ExplorationSettings) -> Floats:
     """The even part and the part by uncertainty per root of a euro; each takes its share of the money."""
     cost = limits.cost_cents[strata.package].astype(np.float64)
     spread = np.sqrt(strata.variance / cost)
     money = strata.size * cost
-    even = knobs.floor_uniform * limits.budget_cents / float(money.sum())
+    even = exploration.floor_uniform * limits.budget_cents / float(money.sum())
     if not (by_spread := float(money @ spread)):
         return np.full(len(strata), even)
-    return even + knobs.floor_neyman * limits.budget_cents / by_spread * spread
+    return even + exploration.floor_neyman * limits.budget_cents / by_spread * spread
 
 
-def bounded(strata: Strata, limits: Constraints) -> Strata:
+def bound_floors(strata: Strata, limits: Constraints) -> Strata:
     """The strata with floors that leave room for every minimum, and within every limit.
 
     Where a limit leaves nothing beside the minimums, the other SKUs wait: their floor is 0.
     """
     cost = limits.cost_cents[strata.package].astype(np.float64)
-    method = np.array([package.method for package in limits.packages])[strata.package]
-    full = np.array([options[0] for options in limits.options])[strata.cell] == strata.package
+    method = limits.methods[strata.package]
+    full = limits.full_package[strata.cell] == strata.package
     lawful = full & (limits.least[strata.cell] > 0)
     skus = np.bincount(strata.cell[full], weights=strata.size[full], minlength=len(limits.options))
     minimum = np.minimum(limits.least, skus)
     for cell in np.flatnonzero(minimum):
-        strata = _fitted(strata, lawful & (strata.cell == cell), minimum[cell] / 2)
+        strata = _shrink_floors(strata, lawful & (strata.cell == cell), minimum[cell] / 2)
     of_law = np.where(lawful, minimum[strata.cell] / np.maximum(skus[strata.cell], 1), 0.0) * strata.size
     for name, slots in limits.capacity.items():
         own = method == name
-        strata = _fitted(strata, own & lawful, slots / 2)
-        strata = _fitted(strata, own & ~lawful, 0.9 * max(slots - float(of_law[own].sum()), 0.0))
-    strata = _fitted(strata, lawful, limits.budget_cents / 2, cost)
-    strata = _fitted(strata, ~lawful, 0.9 * max(limits.budget_cents - float(cost @ of_law), 0.0), cost)
+        strata = _shrink_floors(strata, own & lawful, slots / 2)
+        strata = _shrink_floors(strata, own & ~lawful, 0.9 * max(slots - float(of_law[own].sum()), 0.0))
+    strata = _shrink_floors(strata, lawful, limits.budget_cents / 2, cost)
+    strata = _shrink_floors(strata, ~lawful, 0.9 * max(limits.budget_cents - float(cost @ of_law), 0.0), cost)
     for supplier in np.unique(strata.watched[strata.watched >= 0]):
-        strata = _fitted(strata, strata.watched == supplier, (limits.supplier_cap or 0) / 2)
+        strata = _shrink_floors(strata, strata.watched == supplier, (limits.supplier_cap or 0) / 2)
     return strata
 
 
-def within_totals(strata: Strata, totals: IntegerTotals) -> Strata:
+def bound_floors_by_totals(strata: Strata, totals: IntegerTotals) -> Strata:
     """The strata with floors within the whole numbers of tests."""
     for package in np.unique(strata.package):
-        strata = _fitted(strata, strata.package == package, 0.999 * float(totals.most[package]))
+        strata = _shrink_floors(strata, strata.package == package, 0.999 * float(totals.most[package]))
     for group, most in enumerate(totals.group_most):
-        strata = _fitted(strata, totals.group[strata.package] == group, most / 2)
+        strata = _shrink_floors(strata, totals.group[strata.package] == group, most / 2)
     return strata
 
 
-def _fitted(strata: Strata, group: Truths, most: float, weight: Floats | float = 1.0) -> Strata:
+def _shrink_floors(strata: Strata, group: Truths, most: float, weight: Floats | float = 1.0) -> Strata:
     """Floors shrunk where the tests of a group, each times its weight, would be more than `most`."""
     least = float((strata.size * strata.floor * weight)[group].sum())
     if least <= most:

@@ -1,4 +1,4 @@
-"""The chance of each SKU: the tests of its stratum or package, shared out by what each is worth and how uncertain."""
+"""Inclusion probabilities of SKUs within strata and packages, by value and variance."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from sampling.design.linear_program import MARGIN
 from sampling.design.strata import Strata
-from sampling.problem import Codes, Constraints, Floats, Integers, SamplingUnits, Truths
+from sampling.problem import Codes, Constraints, Floats, Integers, SamplingUnits, Truths, exact_group_sums
 from sampling.randomness import BITS, ONE
 
 _BINS, _RANGE = 1_500, 16.0  # bins of equal ratio over so many natural logarithms of the value
@@ -17,7 +17,7 @@ _VALUE_LOST = 5e-3  # what bins may cost; in a small pool they can cost more
 
 @dataclass(frozen=True)
 class ProbabilityPool:
-    """What a test of each SKU brings, the variance of its outcome, and its floor; all along the SKUs of the pool."""
+    """Value, outcome variance and floor of each SKU of a pool; all along its SKUs."""
 
     value: Floats
     variance: Floats
@@ -33,8 +33,8 @@ def pool_probabilities(pool: ProbabilityPool, chance: Floats) -> Floats:
     tests = float(chance.sum())
     if not len(chance) or not pool.value.any() or tests >= len(chance) * (1 - 1e-9):
         return chance
-    price, kappa = _prices(pool, chance, tests)
-    free = _optimal(pool, price, kappa)
+    price, kappa = _solve_prices(pool, chance, tests)
+    free = _optimal_probabilities(pool, price, kappa)
     for _ in range(_POOL_PASSES):
         loose = (free > pool.floor) & (free < 1)
         lacking = tests - float(free.sum())
@@ -47,14 +47,14 @@ def pool_probabilities(pool: ProbabilityPool, chance: Floats) -> Floats:
     return chance
 
 
-def _optimal(pool: ProbabilityPool, price: float, kappa: float) -> Floats:
+def _optimal_probabilities(pool: ProbabilityPool, price: float, kappa: float) -> Floats:
     """The probabilities at a price of a test and a value `kappa` of a unit of variance."""
     dear = np.maximum(price - pool.value, 1e-300)
     wanted = np.where(pool.value < price, np.sqrt(kappa * pool.variance / dear), 1.0)
     return np.clip(wanted, pool.floor, 1.0)
 
 
-def _prices(pool: ProbabilityPool, chance: Floats, tests: float) -> tuple[float, float]:
+def _solve_prices(pool: ProbabilityPool, chance: Floats, tests: float) -> tuple[float, float]:
     """The price of a test and the value of variance at which sum and value are those of `chance`."""
     bins = np.minimum(np.log(pool.value.max() / np.maximum(pool.value, 1e-300)) * (_BINS / _RANGE), _BINS)
     number = bins.astype(np.int32)
@@ -68,21 +68,21 @@ def _prices(pool: ProbabilityPool, chance: Floats, tests: float) -> tuple[float,
     price = top
     for _ in range(_HALVINGS):
         kappa = float(np.exp((low + high) / 2))
-        price = _price(mean, size, kappa, tests)
-        if float((size * _optimal(mean, price, kappa)) @ mean.value) >= worth:
+        price = _solve_test_price(mean, size, kappa, tests)
+        if float((size * _optimal_probabilities(mean, price, kappa)) @ mean.value) >= worth:
             low = np.log(kappa)
         else:
             high = np.log(kappa)
     return price, kappa
 
 
-def _price(mean: ProbabilityPool, size: Floats, kappa: float, tests: float) -> float:
+def _solve_test_price(mean: ProbabilityPool, size: Floats, kappa: float, tests: float) -> float:
     """The price at which so many `tests` are bought."""
     top = float(mean.value.max())
     low, high = 0.0, top + kappa * float(mean.variance.max() / mean.floor.min() ** 2)
     for _ in range(_HALVINGS):
         price = (low + high) / 2
-        if float(size @ _optimal(mean, price, kappa)) > tests:
+        if float(size @ _optimal_probabilities(mean, price, kappa)) > tests:
             low = price
         else:
             high = price
@@ -110,7 +110,7 @@ def cap_shares(
     if not over.any():
         return None
     most *= 1 - slack
-    full = np.array([options[0] for options in limits.options])
+    full = limits.full_package
     lawful = (limits.least > 0)[units.cell] & (full[units.cell] == package)
     requested = np.bincount(number[lawful], weights=chance[lawful], minlength=len(tests))
     others = tests - requested
@@ -130,7 +130,7 @@ def expected_probabilities(units: SamplingUnits, limits: Constraints, strata: St
     """The inclusion probability of each SKU, times its share.
 
     SKUs that no limit tells apart (of one package, in no cell with a minimum, of no watched supplier) share the tests
-    and the value that the programme gave all of their strata, at the least variance (`pool_probabilities`); others
+    and the value that the program gave all of their strata, at the least variance (`pool_probabilities`); others
     share those of their stratum (`unit_inclusion_probabilities`).
     """
     chance = unit_inclusion_probabilities(units, strata, inclusion)
@@ -154,10 +154,10 @@ def unit_inclusion_probabilities(units: SamplingUnits, strata: Strata, inclusion
     weight.
     """
     chance, spread = floor_probabilities(units, strata), _deviation(units)
-    spread *= _per_mean(inclusion - strata.floor, spread, strata)[strata.of_unit]
+    spread *= _scale_to_mean_weight(inclusion - strata.floor, spread, strata)[strata.of_unit]
     chance += spread
     chance[(inclusion >= _CERTAIN)[strata.of_unit]] = 1.0
-    _level(chance, strata, inclusion)
+    _cap_at_one(chance, strata, inclusion)
     return chance if strata.share is None else chance * strata.share
 
 
@@ -166,7 +166,7 @@ def floor_probabilities(units: SamplingUnits, strata: Strata) -> Floats:
     floor = _deviation(units)
     if units.floor_weight is not None:
         floor *= units.floor_weight
-    floor *= _per_mean(strata.floor, floor, strata)[strata.of_unit]
+    floor *= _scale_to_mean_weight(strata.floor, floor, strata)[strata.of_unit]
     return np.minimum(floor, 1.0)
 
 
@@ -176,17 +176,17 @@ def _deviation(units: SamplingUnits) -> Floats:
     return np.maximum(spread, max(float(spread.mean()) / 10, 1e-9), out=spread)
 
 
-def _per_mean(level: Floats, weight: Floats, strata: Strata) -> Floats:
+def _scale_to_mean_weight(level: Floats, weight: Floats, strata: Strata) -> Floats:
     """`level` of each stratum per mean weight of its SKUs."""
     counted = weight if strata.share is None else weight * strata.share
     total = np.bincount(strata.of_unit, weights=counted, minlength=len(strata))
     return np.asarray(level * strata.size / total)
 
 
-def _level(chance: Floats, strata: Strata, inclusion: Floats) -> None:
-    """Where a chance would exceed 1, the others of its stratum take what is too much."""
+def _cap_at_one(chance: Floats, strata: Strata, inclusion: Floats) -> None:
+    """Cap probabilities at 1; the others of the stratum take the excess."""
     for _ in range(_PASSES):
-        rows = _of_overfull(chance, strata)
+        rows = _units_of_overfull_strata(chance, strata)
         if not len(rows):
             return
         chance[rows] = np.minimum(chance[rows], 1.0)
@@ -200,7 +200,7 @@ def _level(chance: Floats, strata: Strata, inclusion: Floats) -> None:
     np.minimum(chance, 1.0, out=chance)
 
 
-def _of_overfull(chance: Floats, strata: Strata) -> Integers:
+def _units_of_overfull_strata(chance: Floats, strata: Strata) -> Integers:
     """The SKUs of strata in which a chance exceeds 1."""
     over = chance > 1
     if not over.any():
@@ -232,29 +232,30 @@ def integer_probabilities(
     package = strata.package.astype(np.int32)[strata.of_unit]
     chances = (expected_probabilities(units, limits, strata, inclusion) * ONE).astype(np.int64)
     np.maximum(chances, (strata.floor > 0)[strata.of_unit], out=chances)
-    _reduce(chances, cap_shares(units, limits, package, chances / ONE))
+    _apply_shares(chances, cap_shares(units, limits, package, chances / ONE))
     pair = package * len(limits.options) + units.cell.astype(np.int32)
     pairs = len(limits.packages) * len(limits.options)
-    settled = _make_whole(chances, pair, pairs, np.ones(len(units), dtype=np.bool_))
-    _make_whole(chances, package, len(limits.packages), ~settled[pair])
-    full = np.array([options[0] for options in limits.options])
-    tests = _sums(pair, chances, pairs)[full * len(limits.options) + np.arange(len(limits.options))]
+    settled = _round_group_sums(chances, pair, pairs, np.ones(len(units), dtype=np.bool_))
+    _round_group_sums(chances, package, len(limits.packages), ~settled[pair])
+    tests = exact_group_sums(pair, chances, pairs)[
+        limits.full_package * len(limits.options) + np.arange(len(limits.options))
+    ]
     return IntegerProbabilities(chances, np.maximum(limits.least - (tests >> BITS), 0))
 
 
-def _reduce(chances: Integers, share: Floats | None) -> None:
+def _apply_shares(chances: Integers, share: Floats | None) -> None:
     if share is not None:
         rows = np.flatnonzero((share < 1) & (chances > 0))
         chances[rows] = np.maximum((chances[rows] * share[rows]).astype(np.int64), 1)
 
 
-def _make_whole(chances: Integers, group: Codes, groups: int, free: Truths) -> Truths:
+def _round_group_sums(chances: Integers, group: Codes, groups: int, free: Truths) -> Truths:
     """Add to the uncertain `free` SKUs of a group what its sum lacks to whole tests, where that is but rounding.
 
     Returns which groups have whole sums now.
     """
     size = np.bincount(group, minlength=groups)
-    lacking = (ONE // 2 - _sums(group, chances, groups)) % ONE - ONE // 2
+    lacking = (ONE // 2 - exact_group_sums(group, chances, groups)) % ONE - ONE // 2
     near = np.abs(lacking) <= _NEARLY * ONE + size
     rows = np.flatnonzero(free & (near & (lacking != 0))[group] & (chances > ONE >> 24) & (chances < ONE - (ONE >> 8)))
     loose = np.bincount(group[rows], minlength=groups)
@@ -266,10 +267,3 @@ def _make_whole(chances: Integers, group: Codes, groups: int, free: Truths) -> T
     chances[one_of[mended]] += rest[mended]
     settled: Truths = (lacking == 0) | (near & (loose > 0))
     return settled
-
-
-def _sums(group: Codes, values: Integers, groups: int) -> Integers:
-    """The sum of the values of each group; exact, unlike `bincount`."""
-    sums = np.zeros(groups, dtype=np.int64)
-    np.add.at(sums, group, values)
-    return sums

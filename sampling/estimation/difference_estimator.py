@@ -1,4 +1,4 @@
-"""The difference estimator: what the model says of everybody, corrected by what tests with known chances found.
+"""Difference estimator: the model's total over the frame, corrected by tests with known inclusion probabilities.
 
 Särndal, Swensson and Wretman, Model Assisted Survey Sampling (1992), ch. 6. Weights 1 / inclusion probability make it
 free of bias whatever the model is worth; the model only narrows it.
@@ -68,7 +68,7 @@ class Outcomes:
 
 def difference_total(tested: Outcomes, expected_total: float) -> float:
     """The estimated total of failures: `expected_total`, the frame's sum of size x p_fail, plus the weighted misses."""
-    return expected_total + float((_misses(tested) / tested.inclusion).sum())
+    return expected_total + float((_residuals(tested) / tested.inclusion).sum())
 
 
 def design_variance(tested: Outcomes) -> float:
@@ -78,7 +78,7 @@ def design_variance(tested: Outcomes) -> float:
     alone answers.
     """
     at_random = tested.inclusion < 1
-    misses, chance = _misses(tested)[at_random], tested.inclusion[at_random]
+    misses, chance = _residuals(tested)[at_random], tested.inclusion[at_random]
     units, noise = len(chance), float((tested.size**2 * tested.noise / tested.inclusion).sum())
     if units == 0:
         return noise
@@ -89,7 +89,7 @@ def design_variance(tested: Outcomes) -> float:
     return noise + float(units / (units - 1) * (spare * (expanded - centre) ** 2).sum())
 
 
-def missed(failed: Floats | Truths, sensitivity: Floats) -> Floats:
+def sensitivity_variance(failed: Floats | Truths, sensitivity: Floats) -> Floats:
     """The variance of found / sensitivity about the truth, estimated from what tests of this sensitivity `failed`."""
     return np.asarray(failed * (1 - sensitivity) / sensitivity**2)
 
@@ -106,5 +106,5 @@ def anticipated_variance(p_fail: Floats, inclusion: Floats, size: Floats, sensit
     return float((size**2 * (seen / inclusion - truth)).sum())
 
 
-def _misses(tested: Outcomes) -> Floats:
+def _residuals(tested: Outcomes) -> Floats:
     return tested.size * (tested.failed - tested.p_fail)

@@ -1,4 +1,4 @@
-"""When an estimate may be published, and what laboratories miss."""
+"""Estimation policy: when an estimate may be published, sensitivity and specificity of laboratories."""
 
 from datetime import date
 from pathlib import Path
@@ -12,7 +12,7 @@ Least = Annotated[float, Field(ge=0, le=1e9)]
 
 
 class LaboratorySkill(TomlTable):
-    """What a full test finds, of failing SKUs and of good ones."""
+    """Sensitivity and specificity of a full test."""
 
     sensitivity: Annotated[float, Field(ge=0.5, le=1)]
     specificity: Annotated[float, Field(gt=0.5, le=1)]

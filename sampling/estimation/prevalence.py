@@ -23,8 +23,8 @@ BY_SKUS, BY_UNITS_SOLD = "SKUs", "units sold"
 class DomainEstimate:
     """The prevalence of one domain, counted in SKUs or weighted by units sold.
 
-    `withheld` says why only the upper limit may be told, empty where the figure may be published; `provisional` that
-    results are still awaited. `rounds` went into it, with `tests` results and `failures` among them.
+    `withheld` is the reason to publish the upper limit only, empty where the figure may be published; `provisional`
+    that results are still awaited. `rounds` went into it, with `tests` results and `failures` among them.
     """
 
     domain: Domain
@@ -38,7 +38,7 @@ class DomainEstimate:
 
 
 @dataclass(frozen=True)
-class _Reading:
+class _RoundEstimate:
     """One round's estimate of one domain, as shares; `foreseen` is the variance known at design time."""
 
     value: float
@@ -59,30 +59,32 @@ def prevalence(
     weighted by 1 / the variance foreseen at design time: weights that follow the results would favour the rounds
     which by luck found few failures.
     """
-    readings = [(each, reading) for each in rounds if (reading := _reading(each, domain, measure)) is not None]
-    if not readings:
+    estimates = [
+        (each, estimate) for each in rounds if (estimate := _estimate_round(each, domain, measure)) is not None
+    ]
+    if not estimates:
         return None
-    weight = _weights([reading.foreseen for _, reading in readings])
+    weight = _inverse_variance_weights([estimate.foreseen for _, estimate in estimates])
     value, expected = (
-        float(weight @ [getattr(reading, name) for _, reading in readings]) for name in ("value", "expected")
+        float(weight @ [getattr(estimate, name) for _, estimate in estimates]) for name in ("value", "expected")
     )
-    variance = float(weight**2 @ [reading.variance for _, reading in readings])
+    variance = float(weight**2 @ [estimate.variance for _, estimate in estimates])
     share = korn_graubard(value, variance, expected, policy.level)
-    foreseen = sum(reading.expected_failures for _, reading in readings)
+    foreseen = sum(estimate.expected_failures for _, estimate in estimates)
     return DomainEstimate(
         domain,
         measure,
         share,
-        withheld(share, foreseen, policy),
-        any(each.share_in < policy.final_share for each, _ in readings),
-        tuple(each.round_id for each, _ in readings),
-        sum(reading.tests for _, reading in readings),
-        sum(reading.failures for _, reading in readings),
+        reason_to_withhold(share, foreseen, policy),
+        any(each.share_in < policy.final_share for each, _ in estimates),
+        tuple(each.round_id for each, _ in estimates),
+        sum(estimate.tests for _, estimate in estimates),
+        sum(estimate.failures for _, estimate in estimates),
     )
 
 
-def withheld(share: ProportionEstimate, expected_failures: float, policy: EstimationPolicy) -> str:
-    """Why a share must not be published, empty where it may; `expected_failures` among the tests drawn by chance."""
+def reason_to_withhold(share: ProportionEstimate, expected_failures: float, policy: EstimationPolicy) -> str:
+    """The reason not to publish a share, empty where it may be; `expected_failures` among the tests drawn by chance."""
     if share.effective_tests < policy.least_effective_tests:
         return f"worth {share.effective_tests:.0f} random tests, {policy.least_effective_tests:.0f} are needed"
     if expected_failures < policy.least_expected_failures:
@@ -105,27 +107,27 @@ def domains_of(rounds: Sequence[RoundData]) -> list[Domain]:
     return [Domain(), *(Domain(category, market) for category, market in sorted(names))]
 
 
-def _reading(evidence: RoundData, domain: Domain, measure: str) -> _Reading | None:
+def _estimate_round(data: RoundData, domain: Domain, measure: str) -> _RoundEstimate | None:
     by_units = measure == BY_UNITS_SOLD
     size_name, expected_name, foreseen_name = (
         ("exposure", "exposure_p_fail", "exposure_foreseen") if by_units else ("skus", "p_fail_sum", "foreseen")
     )
-    inside = domain.holds(evidence.strata)
+    inside = domain.holds(data.strata)
     size, expected, foreseen = (
-        float(floats(evidence.strata, name)[inside].sum()) for name in (size_name, expected_name, foreseen_name)
+        float(floats(data.strata, name)[inside].sum()) for name in (size_name, expected_name, foreseen_name)
     )
-    settled = evidence.outside.filter(domain.holds(evidence.outside))
+    settled = data.outside.filter(domain.holds(data.outside))
     weight = floats(settled, "exposure") if by_units else np.ones(len(settled))
     total = size + float(weight.sum())
     if total <= 0:
         return None
     known = float(weight @ floats(settled, "failed"))
-    tested = evidence.tested(domain, by_units)
+    tested = data.tested(domain, by_units)
     at_random = tested.inclusion < 1
     mean = expected / size if size else 0.0
     design = design_variance(tested)
     variance = max(design, foreseen) if np.isfinite(design) else foreseen
-    return _Reading(
+    return _RoundEstimate(
         value=(known + difference_total(tested, expected)) / total,
         expected=(known + expected) / total,
         variance=variance / total**2,
@@ -136,7 +138,7 @@ def _reading(evidence: RoundData, domain: Domain, measure: str) -> _Reading | No
     )
 
 
-def _weights(foreseen: list[float]) -> Floats:
+def _inverse_variance_weights(foreseen: list[float]) -> Floats:
     """Weights in proportion to 1 / variance; rounds that leave nothing to chance take all the weight."""
     variances = np.array(foreseen)
     exact = variances <= 0

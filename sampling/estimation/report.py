@@ -1,4 +1,4 @@
-"""What the rounds of a workspace say about the whole catalogue."""
+"""Prevalence report of a workspace: estimate from its rounds, file and text."""
 
 import json
 from collections.abc import Sequence
@@ -82,7 +82,7 @@ SHOWN_CELLS = 10
 
 @dataclass(frozen=True)
 class PrevalenceEstimate:
-    """The figures of the catalogue and its cells, the model's skill, and what they rest on.
+    """Estimate of a day: figures of the catalogue and its cells, the model's skill, and the tests they rest on.
 
     `failed_share` is the share of failures among the tests: it follows suspicion and is no prevalence.
     """
@@ -102,7 +102,7 @@ class PrevalenceEstimate:
 
 
 def estimate_prevalence(
-    workspace: Workspace, rounds_asked: Sequence[str], as_of: date, policy: EstimationPolicy
+    workspace: Workspace, names: Sequence[str], as_of: date, policy: EstimationPolicy
 ) -> PrevalenceEstimate:
     """Estimate from rounds of a workspace, by the accepted results known before `as_of`.
 
@@ -110,7 +110,7 @@ def estimate_prevalence(
     """
     results = accepted_results(workspace)
     known = results.filter(pc.less(results["known_on"], pa.scalar(as_of, pa.date32()))).sort_by("known_on")
-    rounds = [_evidence(workspace, round_id, known, policy) for round_id in rounds_asked]
+    rounds = [_load_round(workspace, round_id, known, policy) for round_id in names]
     figures = [
         figure
         for measure in (BY_SKUS, BY_UNITS_SOLD)
@@ -142,13 +142,13 @@ def latest_rounds(workspace: Workspace, number: int) -> list[str]:
 def write_estimate(estimate: PrevalenceEstimate, folder: Path) -> Path:
     """Write `prevalence-<day>.json` into `folder`; returns the file. A withheld share keeps its upper limit only."""
     target = folder / f"prevalence-{estimate.as_of}.json"
-    record = asdict(estimate) | {"figures": [_told(figure) for figure in estimate.figures]}
+    record = asdict(estimate) | {"figures": [_figure_record(figure) for figure in estimate.figures]}
     with replace_atomically(target) as attempt:
         attempt.write_text(json.dumps(record, indent=2, default=str) + "\n", encoding="utf-8")
     return target
 
 
-def _evidence(workspace: Workspace, round_id: str, known: pa.Table, policy: EstimationPolicy) -> RoundData:
+def _load_round(workspace: Workspace, round_id: str, known: pa.Table, policy: EstimationPolicy) -> RoundData:
     """One round with its own results, and with those of tests drawn before it for what was in test."""
     folder = round_folder(workspace, round_id)
     day = date.fromisoformat(round_record(workspace, round_id)["as_of"])
@@ -159,7 +159,7 @@ def _evidence(workspace: Workspace, round_id: str, known: pa.Table, policy: Esti
     return build_round_data(RoundRecord(round_id, **tables, results=own, earlier=earlier), policy)
 
 
-def _told(figure: DomainEstimate) -> dict[str, object]:
+def _figure_record(figure: DomainEstimate) -> dict[str, object]:
     record = asdict(figure)
     if figure.withheld:
         record["share"] = {"high": figure.share.high}
@@ -167,11 +167,11 @@ def _told(figure: DomainEstimate) -> dict[str, object]:
 
 
 def estimate_text(estimate: PrevalenceEstimate) -> str:
-    """The estimate in words: the catalogue, the cells that may be told, and the model."""
-    lines = [_line(figure) for figure in estimate.figures if figure.domain.category is None]
+    """The estimate as text: the catalogue, the cells that may be published, and the model."""
+    lines = [_figure_line(figure) for figure in estimate.figures if figure.domain.category is None]
     cells = [figure for figure in estimate.figures if figure.domain.category and figure.measure == BY_SKUS]
     largest = sorted((cell for cell in cells if not cell.withheld), key=lambda cell: -cell.share.value)
-    lines += [_line(cell) for cell in largest[:SHOWN_CELLS]]
+    lines += [_figure_line(cell) for cell in largest[:SHOWN_CELLS]]
     if len(largest) < len(cells):
         lines.append(f"{len(cells) - len(largest)} of {len(cells)} cells carry no figure of their own; see the file.")
     lines.append(_skill_line(estimate))
@@ -191,15 +191,12 @@ def _skill_line(estimate: PrevalenceEstimate) -> str:
             f"{model.failures_per_expected:.2f} failures per failure expected.")  # fmt: skip
 
 
-def _line(figure: DomainEstimate) -> str:
+def _figure_line(figure: DomainEstimate) -> str:
     domain, share = figure.domain, figure.share
     name = f"{domain.category} in {domain.market}" if domain.category else "Whole catalogue"
     state = ", provisional" if figure.provisional else ""
     if figure.withheld:
         return f"{name}: at most {share.high:.1%} of {figure.measure} fail{state} ({figure.withheld})."
+    rounds = "1 round" if len(figure.rounds) == 1 else f"{len(figure.rounds)} rounds"
     return (f"{name}: {max(share.value, 0.0):.1%} of {figure.measure} fail ({share.low:.1%} to {share.high:.1%}), "
-            f"{figure.tests:,} tests in {_counted(len(figure.rounds))}{state}.")  # fmt: skip
-
-
-def _counted(rounds: int) -> str:
-    return "1 round" if rounds == 1 else f"{rounds} rounds"
+            f"{figure.tests:,} tests in {rounds}{state}.")  # fmt: skip

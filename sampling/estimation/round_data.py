@@ -1,4 +1,4 @@
-"""What one round says: its frame summed by stratum, its tests with their chances, what was known outside the frame."""
+"""Data of one round: its frame summed by stratum, tests with inclusion probabilities, known SKUs outside the frame."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,16 +22,16 @@ def response_rates(answered: Truths, groupings: Sequence[Sequence[object]]) -> F
     rate) makes response a second phase of the draw (Särndal, Swensson and Wretman 1992, ch. 15). All 0 where nobody
     answered.
     """
-    group = _numbered(groupings[0])
+    group = _group_numbers(groupings[0])
     for grouping in groupings[1:]:
-        coarser = _numbered(grouping)
+        coarser = _group_numbers(grouping)
         silent = np.bincount(group, weights=answered)[group] == 0
         speaks_together = np.isin(coarser, coarser[silent])
-        group = _numbered(np.where(speaks_together, -1 - coarser, group))
+        group = _group_numbers(np.where(speaks_together, -1 - coarser, group))
     return np.asarray(np.bincount(group, weights=answered)[group] / np.bincount(group)[group])
 
 
-def _numbered(names: Iterable[object]) -> Integers:
+def _group_numbers(names: Iterable[object]) -> Integers:
     return np.unique(np.asarray([str(name) for name in names]), return_inverse=True)[1].astype(np.int64)
 
 
@@ -103,7 +103,7 @@ def build_round_data(record: RoundRecord, policy: EstimationPolicy) -> RoundData
     """
     plan = record.plan
     _refuse_unknown_chances(record.round_id, plan)
-    answered = _joined(plan, record.results)
+    answered = _last_results(plan, record.results)
     known = np.isin(np.array([str(result) for result in answered]), DECIDED)
     if not known.any():
         raise UserError(
@@ -112,21 +112,23 @@ def build_round_data(record: RoundRecord, policy: EstimationPolicy) -> RoundData
         )
     everybody = [0] * len(plan)
     rate = response_rates(known, (_strata_names(plan), plan["category"].to_pylist(), everybody))
-    youden, noise = _lab(plan, policy)
+    youden, noise = _youden_and_noise(plan, policy)
     failed = (np.array([result == "fail" for result in answered], dtype=np.float64) - noise) / youden
     columns = {
         "category": plan["category"],
         "market": plan["market"],
         "failed": pa.array(failed),
-        "noise": pa.array(_lab_variance(failed, youden, noise)),
+        "noise": pa.array(_laboratory_variance(failed, youden, noise)),
         "p_fail": plan["p_fail"],
         "inclusion": pa.array(floats(plan, "inclusion_probability") * rate),
         "exposure": pa.array(_exposure(plan)),
     }
     units = pa.table(columns).filter(pa.array(known))
     reachable = record.strata.filter(pc.greater(record.strata["inclusion"], 0))
-    outcomes = _with_foreseen_variance(reachable, plan, rate, youden, noise)
-    return RoundData(record.round_id, outcomes, units, _settled(record.outside, record.earlier), float(known.mean()))
+    outcomes = _append_foreseen_variance(reachable, plan, rate, youden, noise)
+    return RoundData(
+        record.round_id, outcomes, units, _known_outside(record.outside, record.earlier), float(known.mean())
+    )
 
 
 def _refuse_unknown_chances(round_id: str, plan: pa.Table) -> None:
@@ -139,7 +141,7 @@ def _refuse_unknown_chances(round_id: str, plan: pa.Table) -> None:
         )
 
 
-def _joined(plan: pa.Table, results: pa.Table) -> list[str | None]:
+def _last_results(plan: pa.Table, results: pa.Table) -> list[str | None]:
     """The last result of each unit of the plan, None where there is none."""
     keys = zip(results["sku_id"].to_pylist(), results["market"].to_pylist(), strict=True)
     last = dict(zip(keys, results["result"].to_pylist(), strict=True))
@@ -151,14 +153,14 @@ def _strata_names(plan: pa.Table) -> list[str]:
     return ["\x1f".join(str(part) for part in parts) for parts in zip(*columns, strict=True)]
 
 
-def _lab(plan: pa.Table, policy: EstimationPolicy) -> tuple[Floats, Floats]:
+def _youden_and_noise(plan: pa.Table, policy: EstimationPolicy) -> tuple[Floats, Floats]:
     """Per unit what Rogan and Gladen (Am. J. Epidemiol. 107 (1978) 71) need: Se + Sp - 1, and 1 - Sp."""
     sensitivity = policy.laboratory.sensitivity * _sensitivity(plan)
     noise = 1 - policy.laboratory.specificity
     return sensitivity - noise, np.full(len(plan), noise)
 
 
-def _lab_variance(failed: Floats, youden: Floats, noise: Floats) -> Floats:
+def _laboratory_variance(failed: Floats, youden: Floats, noise: Floats) -> Floats:
     """The variance of corrected results about the truth: sound goods called failing, failing ones overlooked."""
     sensitivity = youden + noise
     return np.asarray((failed * sensitivity * (1 - sensitivity) + (1 - failed) * noise * (1 - noise)) / youden**2)
@@ -168,17 +170,19 @@ def _sensitivity(plan: pa.Table) -> Floats:
     return floats(plan, "sensitivity") if "sensitivity" in plan.column_names else np.ones(len(plan))
 
 
-def _with_foreseen_variance(strata: pa.Table, plan: pa.Table, rate: Floats, youden: Floats, noise: Floats) -> pa.Table:
+def _append_foreseen_variance(
+    strata: pa.Table, plan: pa.Table, rate: Floats, youden: Floats, noise: Floats
+) -> pa.Table:
     """The strata with the variances foreseen of their sums, by their units' response and laboratory.
 
     A stratum without a drawn unit answers like the average one.
     """
     names, group = np.unique(np.array(_strata_names(plan)), return_inverse=True)
     units = np.bincount(group)
-    place = np.searchsorted(names, own := np.array(_strata_names(strata)))
+    position = np.searchsorted(names, own := np.array(_strata_names(strata)))
     is_drawn = np.isin(own, names)
     rates, youdens = (
-        np.where(is_drawn, (np.bincount(group, weights=each) / units)[np.where(is_drawn, place, 0)], each.mean())
+        np.where(is_drawn, (np.bincount(group, weights=each) / units)[np.where(is_drawn, position, 0)], each.mean())
         for each in (rate, youden)
     )
     skus, expected, chance, variance, exposure, exposure_variance = (
@@ -194,9 +198,9 @@ def _with_foreseen_variance(strata: pa.Table, plan: pa.Table, rate: Floats, youd
     )
 
 
-def _settled(outside: pa.Table, results: pa.Table) -> pa.Table:
+def _known_outside(outside: pa.Table, results: pa.Table) -> pa.Table:
     """The SKUs outside the frame whose state is known: those in test by then have their result by now."""
-    known = _joined(outside, results)
+    known = _last_results(outside, results)
     failed = [
         before if before is not None else {"fail": True, "pass": False}.get(str(now))
         for before, now in zip(outside["failed"].to_pylist(), known, strict=True)

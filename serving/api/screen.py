@@ -145,7 +145,7 @@ class Screen:
     def _row(self, listing: NewListing, at: int) -> Floats:
         """The features: what is known of the product and its entities, and what the listing says of itself."""
         snapshot = self._published.snapshot
-        row: Floats = snapshot.matrix_at(np.array([at]))[0] if at >= 0 else snapshot.newcomer(listing.keys)
+        row: Floats = snapshot.matrix_at(np.array([at]))[0] if at >= 0 else snapshot.new_listing_features(listing.keys)
         said = self._reader.features(listing, snapshot.as_of)
         if at >= 0:
             del said["sku_listing_age_days"]

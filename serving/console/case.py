@@ -8,7 +8,7 @@ from data.database.audit_log import Versions
 from data.errors import UserError
 from models.risk_bands import bands_in_force
 from sampling.policy import sampling_policy_in_force
-from sampling.problem import Package
+from sampling.problem import Cell, Package
 from serving.console.context import AppContext
 from serving.console.session import Person
 from serving.decisions.assignment_and_labels import owner_of
@@ -117,7 +117,7 @@ def case_view(context: AppContext, person: Person, sku_id: str, market: str) -> 
     return CaseView(
         listing=dossier.listing, score=score, file=file, grounds=grounds, policy=policy,
         options=tuple(_disposition_option(each, file, officer_of(person)) for each in policy.dispositions.values()),
-        packages=sampling_policy_in_force(score.as_of).options((dossier.listing.category, market)), history=history,
+        packages=sampling_policy_in_force(score.as_of).options(Cell(dossier.listing.category, market)), history=history,
         deadline=first_deadline(grounds, notices, policy.deadlines, _last_decision_day(history)),
         owner=owner_of(context.engine, sku_id, market),
         estimate_due=person.role in ESTIMATORS and estimate_is_due(context.engine, case, person.key_id, policy),

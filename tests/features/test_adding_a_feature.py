@@ -20,7 +20,7 @@ from features.definition import (
     total,
     within,
 )
-from features.groups.lab_history import clear_tests, listed
+from features.groups.lab_history import clear_tests, entity_keys
 from features.groups.reviews import read_reviews
 from features.groups.sales_and_returns import FLOW, sales_and_returns
 from features.point_in_time import point_in_time_join
@@ -71,7 +71,7 @@ def test_a_new_feature_of_any_entity_is_the_same_joined_and_grouped(
         rows = catalogue.entities[entity]
         grouped = catalogue.matrix(rows, features)
         order = catalogue.backend.to_pyarrow(rows.rows.order_by(rows.column).select(*keys)).to_pylist()
-    days = listed(world.tables).drop_null(keys).select(*keys).distinct().mutate(as_of=ibis.literal(AS_OF))
+    days = entity_keys(world.tables).drop_null(keys).select(*keys).distinct().mutate(as_of=ibis.literal(AS_OF))
     joined = world.backend.to_pyarrow(point_in_time_join(days, world.tables, REFERENCE, features)).to_pylist()
     by_key = {tuple(row[key] for key in keys): [row[feature.name] for feature in features] for row in joined}
     expected = [by_key[tuple(row.values())] for row in order]

@@ -76,7 +76,7 @@ def test_the_plan_finds_more_failures_than_the_same_money_at_random() -> None:
     """The plan finds more failures than the same money at random, and keeps what it may not give up of the value."""
     summary = allocate(marketplace(2_000), POLICY, 20_000, seed=1).summary
     assert summary.expected_failures > 3 * summary.expected_failures_at_random
-    knobs = POLICY.knobs
+    knobs = POLICY.exploration_settings
     explored = knobs.floor_uniform + knobs.floor_neyman
     assert summary.random_share == pytest.approx(explored, rel=0.05)
     assert (1 - knobs.value_given_up - 0.005) * summary.best_value <= summary.value <= summary.best_value

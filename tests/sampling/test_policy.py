@@ -8,6 +8,7 @@ import pytest
 from data.errors import UserError
 from data.policy import validate
 from sampling.policy import SamplingPolicy, sampling_policy_in_force
+from sampling.problem import Cell
 
 XRF = {"name": "XRF", "cost_eur": 25.5, "units": 1, "method": "xrf", "turnaround_days": 3, "categories": ["jewellery"]}
 SCREEN = {**XRF, "name": "screen", "sensitivity": 0.5}
@@ -26,7 +27,7 @@ def test_the_policy_in_force_prices_every_category_of_the_sample_marketplace() -
     """The policy in force prices every category of the sample marketplace, and knows a laboratory for each."""
     policy = sampling_policy_in_force(date(2026, 6, 30))
     for category in ("toys_under_3", "mains_chargers", "cosmetics", "jewellery", "ppe_alarms", "Food-Spice"):
-        packages = policy.options((category, "DE"))
+        packages = policy.options(Cell(category, "DE"))
         assert packages[0] is not policy.default
         assert all(policy.labs_for(package.method) for package in packages)
 
@@ -34,7 +35,7 @@ def test_the_policy_in_force_prices_every_category_of_the_sample_marketplace() -
 def test_a_category_nobody_names_gets_the_default_package() -> None:
     """A category nobody names gets the default package."""
     policy = _policy()
-    assert policy.options(("spaceships", "DE")) == policy.options((None, "DE")) == (policy.default,)
+    assert policy.options(Cell("spaceships", "DE")) == policy.options(Cell(None, "DE")) == (policy.default,)
     assert policy.default.cost_cents == 2_550
 
 
@@ -42,7 +43,7 @@ def test_a_package_of_some_markets_is_for_these_alone_and_screens_follow_the_ful
     """A package of some markets is for these alone; screens follow the full package."""
     abroad = {**XRF, "name": "abroad", "markets": ["US"]}
     policy = _policy(default_package="abroad", packages=[SCREEN, {**XRF, "markets": ["DE"]}, abroad])
-    names = {market: [package.name for package in policy.options(("jewellery", market))] for market in ("DE", "US")}
+    names = {market: [package.name for package in policy.options(Cell("jewellery", market))] for market in ("DE", "US")}
     assert names == {"DE": ["XRF", "screen"], "US": ["abroad", "screen"]}
 
 

@@ -12,7 +12,7 @@ from data.contract import BY_NAME
 from data.lake.tables import Tables, tables_from_frames
 from data.progress import SilentProgress
 from data.synthetic.generator import write_sample
-from features.review_text.incremental import read_at_once
+from features.review_text.incremental import add_review_tables_in_memory
 from training import metrics
 from training.dataset.labels import build_labels
 from training.dataset.splits import split_by_time
@@ -34,7 +34,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def tables_in(folder: Path) -> Tables:
     """The contract tables of a folder; the truth stays behind."""
-    return read_at_once(tables_from_frames({
+    return add_review_tables_in_memory(tables_from_frames({
         path.stem: pq.read_table(path) for path in folder.glob("*.parquet") if path.stem in BY_NAME
     }))  # fmt: skip
 

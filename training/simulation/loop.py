@@ -11,7 +11,7 @@ from sampling.estimation.difference_estimator import (
     anticipated_variance,
     design_variance,
     difference_total,
-    missed,
+    sensitivity_variance,
 )
 from training.metrics import Floats, Truths
 from training.simulation.lab_records import Integers, LabRecords, LabTestBatch, Matrix
@@ -206,5 +206,5 @@ def _outcomes(view: StrategyView, choice: StrategyChoice, tested: _Outcome) -> O
         p_fail=view.p_fail[choice.chosen],
         inclusion=inclusion[choice.chosen],
         size=np.ones(len(tested.failed)),
-        noise=missed(tested.failed, tested.sensitivity),
+        noise=sensitivity_variance(tested.failed, tested.sensitivity),
     )

@@ -9,7 +9,7 @@ from starlette.datastructures import FormData
 
 from data.errors import UserError
 from sampling.policy import sampling_policy_in_force
-from sampling.problem import Package
+from sampling.problem import Cell, Package
 from sampling.rounds import round_record
 from serving.console.blinding import BlindedScores, blind_scores, find_positions
 from serving.console.case import current_policy, decisions_of, newest_samples, officer_of, score_at_decision
@@ -129,7 +129,7 @@ def _select_orders(store: OnlineStore, form: FormData, blinding: BlindedScores) 
         raise UserError(
             "Every chosen case was drawn for your own estimate. Open each and give it, then order its test."
         )
-    orders = [PackageOrder(entry, policy.options((entry.category, entry.market))[0]) for entry in visible]
+    orders = [PackageOrder(entry, policy.options(Cell(entry.category, entry.market))[0]) for entry in visible]
     return OrderSelection(orders, blinded)
 
 

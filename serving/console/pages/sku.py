@@ -16,7 +16,7 @@ from pydantic import Field
 from data.policy import POLICY_FOLDER, Policy, Share, policy_in_force
 from features.registry import BY_NAME
 from sampling.policy import sampling_policy_in_force
-from sampling.problem import Package
+from sampling.problem import Cell, Package
 from serving.api.counterfactuals import TOGETHER, Change, changes, steps_in_force
 from serving.console.blinding import blind_scores, find_positions
 from serving.console.case import CaseView, case_view
@@ -128,7 +128,7 @@ class NextTest:
 
 def next_test(store: OnlineStore, position: int, category: str, market: str) -> NextTest:
     """The test of the sampling policy for a category and market, and the score after it passed."""
-    package, *screens = sampling_policy_in_force(store.publication.as_of).options((category, market))
+    package, *screens = sampling_policy_in_force(store.publication.as_of).options(Cell(category, market))
     names = store.snapshot.feature_names
     (values,) = store.snapshot.matrix_at(np.array([position]))
     passed = store.assessor.probabilities(_features_after_pass(store, names, values)[None, :]).p_fail

@@ -23,20 +23,20 @@ FINDINGS = st.builds(
 @given(st.lists(FINDINGS), FINDINGS)
 def test_another_finding_never_turns_a_failure_into_anything_else(findings: list[Finding], more: Finding) -> None:
     """Another finding never turns a failure into anything else."""
-    if LEVELS.verdict("Spice", findings).result == "fail":
-        assert LEVELS.verdict("Spice", [*findings, more]).result == "fail"
+    if LEVELS.evaluate("Spice", findings).result == "fail":
+        assert LEVELS.evaluate("Spice", [*findings, more]).result == "fail"
 
 
 @given(st.lists(FINDINGS))
 def test_the_order_of_the_findings_changes_nothing(findings: list[Finding]) -> None:
     """The order of the findings changes nothing."""
-    assert LEVELS.verdict("Spice", findings) == LEVELS.verdict("Spice", findings[::-1])
+    assert LEVELS.evaluate("Spice", findings) == LEVELS.evaluate("Spice", findings[::-1])
 
 
 def test_a_metal_at_its_level_passes_and_the_metal_furthest_above_is_the_hazard() -> None:
     """A metal at its level passes and the metal furthest above is the hazard."""
-    assert LEVELS.verdict("Spice", [Finding("Lead", "MG/KG-DRY", 2.0)]).result == "pass"
-    verdict = LEVELS.verdict("Spice", [Finding("Lead", "ppm", 4.0), Finding("Cadmium", "ppm", 3.0)])
+    assert LEVELS.evaluate("Spice", [Finding("Lead", "MG/KG-DRY", 2.0)]).result == "pass"
+    verdict = LEVELS.evaluate("Spice", [Finding("Lead", "ppm", 4.0), Finding("Cadmium", "ppm", 3.0)])
     assert (verdict.result, verdict.hazard) == ("fail", "cadmium")
 
 

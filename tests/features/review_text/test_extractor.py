@@ -16,14 +16,14 @@ from features.review_text.classifier_training import training_sentences
 from features.review_text.extractor import (
     EXTRACTOR,
     SCHEMA,
-    BlindSpot,
     ExtractionResult,
+    RecallAudit,
     ReviewBatch,
     clean_texts,
     exact_interval,
     extract_mentions,
     extractor_version,
-    in_order,
+    map_in_order,
     sampled_rows,
     signs_of_incident,
     version_of,
@@ -54,7 +54,7 @@ def test_the_interval_is_that_of_scipy(successes: int, failures: int) -> None:
 @given(st.integers(0, 50), st.integers(1, 10_000), st.integers(1, 50))
 def test_the_estimate_lies_in_its_interval(hits: int, without_hit: int, sampled: int) -> None:
     for with_signs in {0, sampled // 2, sampled}:
-        estimate, low, high = BlindSpot(hits, without_hit, sampled, with_signs).miss_rate
+        estimate, low, high = RecallAudit(hits, without_hit, sampled, with_signs).miss_rate
         assert 0.0 <= low <= estimate <= high <= 1.0
 
 
@@ -160,7 +160,7 @@ def test_results_come_in_the_order_given() -> None:
         time.sleep(0.02 if number % 2 else 0.0)
         return number
 
-    assert list(in_order(wait, range(9))) == list(range(9))
+    assert list(map_in_order(wait, range(9))) == list(range(9))
 
 
 def test_the_version_names_the_extractor() -> None:

@@ -21,11 +21,11 @@ from features.review_text.hazards import hazards
 from features.review_text.incremental import (
     MONTHS,
     ExtractionCounts,
-    read_at_once,
-    read_reviews_kept,
+    add_review_tables,
+    add_review_tables_in_memory,
+    read_stored_reviews,
     review_signals,
     update_review_signals,
-    with_reviews_read,
 )
 from features.review_text.records import ReviewRecords, records_of
 
@@ -121,7 +121,7 @@ def test_a_copied_review_counts_once(tmp_path: Path) -> None:
 def test_every_review_has_one_row_among_the_reviews_kept(tmp_path: Path) -> None:
     tables = tables_of(reviews())
     update_review_signals(tables, tmp_path)
-    kept = read_reviews_kept(tables, tmp_path).to_pyarrow().to_pandas()
+    kept = read_stored_reviews(tables, tmp_path).to_pyarrow().to_pandas()
     assert sorted(kept["review_id"]) == sorted(row["review_id"] for row in reviews())
     assert kept.groupby("is_hit").size().to_dict() == {False: 4, True: 8}
 
@@ -135,7 +135,7 @@ def test_reviews_that_are_gone_are_forgotten(tmp_path: Path) -> None:
 
 def test_the_row_of_a_review_says_what_its_likely_mentions_say(tmp_path: Path) -> None:
     """Whatever was read: a column per hazard, the worst severity, and `hazard` for those that hurt people."""
-    tables = with_reviews_read(tables_of(reviews(60, 7)), tmp_path)
+    tables = add_review_tables(tables_of(reviews(60, 7)), tmp_path)
     rows, mentions = (tables[name].to_pyarrow().to_pandas() for name in (READ, SIGNALS))
     likely = mentions[mentions["probability"] >= COUNTS_FROM]
     assert 0 < len(likely) < len(rows)
@@ -152,7 +152,7 @@ def test_the_row_of_a_review_says_what_its_likely_mentions_say(tmp_path: Path) -
 
 def test_read_at_once_is_read_day_by_day(tmp_path: Path) -> None:
     tables = tables_of(reviews(40, 5))
-    ways = with_reviews_read(tables, tmp_path), read_at_once(tables)
+    ways = add_review_tables(tables, tmp_path), add_review_tables_in_memory(tables)
     for name in (READ, SIGNALS):
         one, other = (way[name].to_pyarrow().to_pandas().sort_values(["review_id"], ignore_index=True) for way in ways)
         pd.testing.assert_frame_equal(one, other)
@@ -165,9 +165,9 @@ def test_a_sku_keeps_the_code_that_its_lake_gave_it(tmp_path: Path) -> None:
         rows = given["reviews"].mutate(sku_code=ibis.literal(code, "int32"))
         coded = replace(given, given={"reviews": rows})
         assert update_review_signals(coded, tmp_path).days_read == 3
-        assert set(read_reviews_kept(coded, tmp_path).sku_code.to_pyarrow().to_pylist()) == {code}
+        assert set(read_stored_reviews(coded, tmp_path).sku_code.to_pyarrow().to_pylist()) == {code}
     assert update_review_signals(given, tmp_path).days_read == 3
-    assert "sku_code" not in read_reviews_kept(given, tmp_path).columns
+    assert "sku_code" not in read_stored_reviews(given, tmp_path).columns
 
 
 def test_only_months_of_days_that_changed_are_written_again(tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_only_months_of_days_that_changed_are_written_again(tmp_path: Path) -> N
     kept: dict[str, int] = {}
     for given in (rows, [*rows, {**rows[0], "review_id": "V99"}], rows[1::2]):
         before = kept
-        tables = with_reviews_read(tables_of(given), tmp_path)
+        tables = add_review_tables(tables_of(given), tmp_path)
         assert sorted(tables[READ].review_id.to_pyarrow().to_pylist()) == sorted(row["review_id"] for row in given)
         kept = {path.name: path.stat().st_ino for path in (tmp_path / MONTHS).iterdir()}
         if before:
@@ -188,12 +188,12 @@ def test_only_months_of_days_that_changed_are_written_again(tmp_path: Path) -> N
 def test_a_marketplace_without_one_review_is_read_too(tmp_path: Path) -> None:
     empty = tables_of(reviews(1))
     empty = replace(empty, given={"reviews": empty["reviews"].filter(False)})
-    tables = with_reviews_read(empty, tmp_path)
+    tables = add_review_tables(empty, tmp_path)
     assert tables[READ].count().to_pyarrow().as_py() == tables[SIGNALS].count().to_pyarrow().as_py() == 0
-    assert set(read_at_once(empty)[READ].columns) == set(tables[READ].columns)
+    assert set(add_review_tables_in_memory(empty)[READ].columns) == set(tables[READ].columns)
     nothing = replace(empty, given={})
-    assert with_reviews_read(nothing, tmp_path) is nothing
-    assert read_at_once(nothing) is nothing
+    assert add_review_tables(nothing, tmp_path) is nothing
+    assert add_review_tables_in_memory(nothing) is nothing
 
 
 def test_features_of_unread_reviews_are_refused() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from features.review_text.classifier_training import training_sentences
 from features.review_text.normalization import (
     flat_phrase,
-    flattened,
+    flatten,
     known_language,
     language_of,
     normal_form,
@@ -55,7 +55,7 @@ def test_texts_in_company_take_the_form_they_take_alone(texts: list[str]) -> Non
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=100))
 def test_flat_text_is_its_text_between_two_spaces_character_by_character(text: str) -> None:
-    assert len(flattened(pl.Series([text], dtype=pl.String))[0]) == len(text) + 2
+    assert len(flatten(pl.Series([text], dtype=pl.String))[0]) == len(text) + 2
 
 
 @pytest.mark.parametrize(

@@ -219,7 +219,7 @@ def test_a_newcomer_is_told_what_its_supplier_and_category_are_told_elsewhere(sn
             "supplier": (keys[place]["supplier_id"],),
             "category": (keys[place]["category"], keys[place]["market"]),
         }
-        row = snapshot.newcomer(named)
+        row = snapshot.new_listing_features(named)
         for entity in ("supplier", "category"):
             np.testing.assert_array_equal(row[columns_of(entity)], whole[place, columns_of(entity)])
         for entity in ("factory", "title"):
@@ -232,7 +232,7 @@ def test_a_newcomer_without_history_is_told_what_the_pipeline_tells_of_no_event(
     """What no event says of a SKU is what the pipeline says of one that the tables do not name."""
     spine = ibis.memtable(pa.table({"sku_id": ["nobody"], "market": ["DE"], "as_of": [DAY]}))
     told = tables.backend.to_pyarrow(feature_table(tables, spine, FittedTables.untrained())).to_pylist()[0]
-    row = snapshot.newcomer({"supplier": ("nobody",)})
+    row = snapshot.new_listing_features({"supplier": ("nobody",)})
     of_events = [f for f in CATALOGUE if f.entity == "sku" and isinstance(f.source, Events) and tables_of(f, tables)]
     assert len(of_events) >= 5
     for feature in of_events:

@@ -14,7 +14,7 @@ from data.synthetic.generator import write_sample
 from features.fitted_tables import FittedTables
 from features.point_in_time import feature_frame
 from features.registry import FEATURE_NAMES
-from features.review_text.incremental import read_at_once, with_reviews_read
+from features.review_text.incremental import add_review_tables, add_review_tables_in_memory
 from features.snapshot import writer
 from features.snapshot.reader import open_snapshot
 from features.snapshot.writer import write_snapshot
@@ -28,7 +28,9 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
     """All eleven tables of a sample marketplace."""
     folder = tmp_path_factory.mktemp("marketplace") / "tables"
     write_sample(folder, skus=600, days=400, seed=3, until=UNTIL)
-    return read_at_once(tables_from_frames({t.name: pq.read_table(folder / f"{t.name}.parquet") for t in TABLES}))
+    return add_review_tables_in_memory(
+        tables_from_frames({t.name: pq.read_table(folder / f"{t.name}.parquet") for t in TABLES})
+    )
 
 
 def matrix_of(tables: Tables, day: date, folder: Path) -> np.ndarray:
@@ -56,5 +58,5 @@ def test_the_snapshot_of_one_day_equals_the_pipeline_over_its_spine(
     assert differing == []
     assert np.isfinite(matrix).mean() > 0.5
     for _ in range(2):
-        kept = with_reviews_read(tables, tmp_path / "review_signals")
+        kept = add_review_tables(tables, tmp_path / "review_signals")
         assert np.array_equal(matrix_of(kept, day, tmp_path / "kept"), matrix, equal_nan=True)

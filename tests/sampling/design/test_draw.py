@@ -72,6 +72,6 @@ def test_the_order_of_the_skus_changes_no_probability(instance: Round) -> None:
     """SKUs in another order have the same probabilities."""
     units, limits = instance.units, instance.limits
     order = np.argsort(units.words)
-    there, here = solution_of(Round(units.taken(order), limits)), solution_of(instance)
+    there, here = solution_of(Round(units.take(order), limits)), solution_of(instance)
     assert np.array_equal(there.inclusion, here.inclusion[order])
     assert np.array_equal(there.strata.of_unit, here.strata.of_unit[order])

@@ -12,7 +12,7 @@ from sampling.estimation.difference_estimator import (
     design_variance,
     difference_total,
     korn_graubard,
-    missed,
+    sensitivity_variance,
 )
 from sampling.problem import Floats, Truths
 
@@ -94,7 +94,7 @@ def test_screens_of_known_sensitivity_leave_the_mean_and_add_the_variance_forese
     for _ in range(2_000):
         failed = rng.random(400) < p_fail
         found = failed & (rng.random(400) < sensitivity)
-        screened = Outcomes(found / sensitivity, p_fail, everybody, everybody, missed(found, sensitivity))
+        screened = Outcomes(found / sensitivity, p_fail, everybody, everybody, sensitivity_variance(found, sensitivity))
         misses.append(difference_total(screened, float(p_fail.sum())) - failed.sum())
         told.append(design_variance(screened))
     variance = float((p_fail * 0.2 / 0.8).sum())

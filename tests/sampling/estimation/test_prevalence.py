@@ -8,7 +8,14 @@ import pytest
 
 from data.errors import UserError
 from sampling.estimation.difference_estimator import ProportionEstimate
-from sampling.estimation.prevalence import BY_SKUS, BY_UNITS_SOLD, DomainEstimate, domains_of, prevalence, withheld
+from sampling.estimation.prevalence import (
+    BY_SKUS,
+    BY_UNITS_SOLD,
+    DomainEstimate,
+    domains_of,
+    prevalence,
+    reason_to_withhold,
+)
 from sampling.estimation.report import model_skill
 from sampling.estimation.round_data import Domain, build_round_data
 from tests.sampling.rounds import Market, market, policy
@@ -119,11 +126,11 @@ def test_the_mean_of_the_scores_is_refused_as_prevalence() -> None:
 
 def test_what_the_data_cannot_carry_is_withheld() -> None:
     share = ProportionEstimate(0.03, 0.02, 0.045, 0.0001, 500.0)
-    assert withheld(share, 20, policy()) == ""
-    assert "random tests" in withheld(replace(share, effective_tests=10.0), 20, policy())
-    assert "failures expected" in withheld(share, 4, policy())
-    assert "wide" in withheld(replace(share, high=0.5), 20, policy())
-    assert "wide around" in withheld(replace(share, high=0.12), 20, policy())
+    assert reason_to_withhold(share, 20, policy()) == ""
+    assert "random tests" in reason_to_withhold(replace(share, effective_tests=10.0), 20, policy())
+    assert "failures expected" in reason_to_withhold(share, 4, policy())
+    assert "wide" in reason_to_withhold(replace(share, high=0.5), 20, policy())
+    assert "wide around" in reason_to_withhold(replace(share, high=0.12), 20, policy())
 
 
 def test_domains_are_the_catalogue_and_its_cells() -> None:

@@ -11,7 +11,7 @@ from data.contract import TABLES
 from data.lake.tables import Tables, schema_of, tables_from_frames
 from data.progress import SilentProgress
 from data.workspace import Workspace
-from features.review_text.incremental import read_at_once
+from features.review_text.incremental import add_review_tables_in_memory
 from models.registry import load_champion
 from serving.scoring.batch import score_catalogue
 from tests.models.worlds import tiny_champion
@@ -47,7 +47,7 @@ def shop_tables() -> Tables:
         table.name: pa.Table.from_pylist(rows[table.name], schema=schema_of(table).to_pyarrow())
         for table in TABLES if table.name in rows
     }  # fmt: skip
-    return read_at_once(tables_from_frames(frames))
+    return add_review_tables_in_memory(tables_from_frames(frames))
 
 
 def scored_shop(home: Path, days: Sequence[date] = (DAY,)) -> Workspace:
