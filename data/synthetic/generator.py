@@ -38,9 +38,9 @@ def write_sample(
 ) -> None:
     """Write a marketplace of `skus` listings over `days` days, `until` the last, into the folder `out`.
 
-    The eleven tables of the contract, and `truth.parquet` (each listing, the week after the last day),
-    `truth_tests.parquet` (each laboratory test, at its draw) and `truth_reviews.parquet` (what each review is), which
-    only tests and evaluation may read; what their columns mean is said in `compliance` and `reviews`. The same
+    The tables of the contract, and `truth.parquet` (each listing, the week after the last day), `truth_tests.parquet`
+    (each laboratory test, at its draw) and `truth_reviews.parquet` (what each review is), which only tests and
+    evaluation may read; `data.synthetic.ground_truth` and `data.synthetic.reviews` document their columns. The same
     arguments write the same tables. `out` is replaced as a whole or not at all. Raises UserError for too small a
     marketplace and for a folder that holds anything else.
     """
