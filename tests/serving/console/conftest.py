@@ -50,12 +50,12 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.Engine]:
 
 @pytest.fixture(scope="session")
 def context(scored: Scored, engine: sa.Engine) -> AppContext:
-    """What the pages draw on in these tests."""
+    """The application context of these tests."""
     return context_of(scored.workspace.home, engine)
 
 
 def context_of(home: Path, engine: sa.Engine, insecure: bool = False) -> AppContext:
-    """A context over the workspace at `home`."""
+    """An application context for the workspace at `home`."""
     settings = Settings(Workspace(home), None)
     return AppContext(
         settings, HotReloader(settings.workspace), lambda: engine, PRINCIPALS.get, BY_ID.get, lambda: NOW, insecure,
@@ -80,7 +80,7 @@ def console(context: AppContext) -> Iterator[TestClient]:
 
 @pytest.fixture
 def signed(context: AppContext) -> Clients:
-    """Makes browsers signed in with the role asked for."""
+    """Makes browsers signed in with a role."""
     return lambda role: signed_into(context, role)
 
 
@@ -112,14 +112,14 @@ def shop_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def shop(shop_home: Path, tmp_path: Path) -> Iterator[AppContext]:
-    """A context over that marketplace in which nothing was decided yet."""
+    """An application context for that marketplace, without any decision."""
     engine = open_database(f"sqlite:///{tmp_path / 'state.db'}")
     yield replace(context_of(shop_home, engine), now=lambda: SHOP_NOW)
     engine.dispose()
 
 
 def signed_into(context: AppContext, role: str) -> TestClient:
-    """A browser signed in with the role at a context."""
+    """A browser signed in with the role."""
     client = TestClient(mounted(context), follow_redirects=False)
     answer = client.post("/ui/sign-in", data={"csrf": csrf_of(client, "/ui/sign-in"), "key": f"ts_{role}_secret"})
     assert answer.status_code == 303

@@ -216,6 +216,6 @@ def test_a_draw_of_another_policy_is_drawn_anew(shop: AppContext, store: OnlineS
     store.queue.__dict__["_columns"] = {**store.queue.__dict__["_columns"], "drawn": ~stored}
     older = replace(store.queue.__dict__["_content"], draw_policy="2020-01-01-00000000")
     store.queue.__dict__["_content"] = older
-    veil = blind_scores(shop, store, Person("Olga", "officer", "k-officer"))
-    assert veil.hidden is not None
-    assert veil.hidden.tolist() == stored.tolist()
+    blinding = blind_scores(shop, store, Person("Olga", "officer", "k-officer"))
+    assert blinding.hidden is not None
+    assert blinding.hidden.tolist() == stored.tolist()
