@@ -16,7 +16,7 @@ from serving.console.session import Person
 from serving.decisions.blind_assessment import ESTIMATORS
 from serving.decisions.policy import decision_policy_in_force
 from serving.online.store import OnlineStore
-from serving.review_queue.reader import Entry
+from serving.review_queue.reader import QueueEntry
 
 Key = tuple[str, str]
 """A SKU and its market."""
@@ -33,11 +33,11 @@ class BlindedScores:
     veiled: NDArray[np.bool_] | None
     asked: NDArray[np.int64]
 
-    def hides(self, entry: Entry) -> bool:
+    def hides(self, entry: QueueEntry) -> bool:
         """Whether the score of the SKU must not show."""
         return self.veiled is not None and bool(self.veiled[entry.rank - 1])
 
-    def over(self, entry: Entry) -> Entry:
+    def over(self, entry: QueueEntry) -> QueueEntry:
         """The SKU without anything that tells of its score, where that must not show."""
         if not self.hides(entry):
             return entry
@@ -69,7 +69,7 @@ def blind_scores(house: AppContext, published: OnlineStore, person: Person, flag
     veiled = drawn.copy()
     veiled[store.numbers_of(_estimated(house, published, person))] = False
     offered = np.isin(store.column("band"), [store.bands.index(name) for name in flagged]) & drawn
-    others = store.by_name(drawn & ~offered)
+    others = store.sort_by_name(drawn & ~offered)
     count = min(int(offered.sum()), len(others))
     offered[others[np.linspace(0, len(others) - 1, count).astype(np.int64)]] = True
     return BlindedScores(veiled, store.positions(np.flatnonzero(offered & veiled)))
@@ -79,7 +79,7 @@ def blinded_among(house: AppContext, person: Person, keys: Iterable[Key]) -> fro
     """The SKUs among `keys` whose score the person does not see yet; none while nothing is in service."""
     asked = sorted(set(keys))
     try:
-        published = house.desk.published()
+        published = house.desk.store()
     except UserError:
         return frozenset()
     if person.role not in ESTIMATORS or not asked:
@@ -91,7 +91,7 @@ def blinded_among(house: AppContext, person: Person, keys: Iterable[Key]) -> fro
 
 
 def _drawn(house: AppContext, published: OnlineStore) -> NDArray[np.bool_]:
-    return published.queue.drawn(decision_policy_in_force(house.now().date()), published.snapshot)
+    return published.queue.blind_cases(decision_policy_in_force(house.now().date()), published.snapshot)
 
 
 def _estimated(house: AppContext, published: OnlineStore, person: Person) -> NDArray[np.int64]:

@@ -90,7 +90,7 @@ def decisions_of(house: AppContext) -> Decisions:
 
 def dossier_of(house: AppContext, sku_id: str, market: str) -> Dossier:
     """The dossier of a SKU in service; UserError where the catalogue does not know it."""
-    published = house.desk.published()
+    published = house.desk.store()
     position = int(published.snapshot.find([sku_id], [market])[0])
     if position < 0:
         raise UserError(f"The catalogue of {published.publication.as_of} has no SKU {sku_id!r} in market {market!r}.")
@@ -99,7 +99,7 @@ def dossier_of(house: AppContext, sku_id: str, market: str) -> Dossier:
 
 def case_view(house: AppContext, person: Person, sku_id: str, market: str) -> CaseView:
     """The case of a SKU for the person signed in; UserError where the catalogue does not know it."""
-    published, policy = house.desk.published(), policy_today(house)
+    published, policy = house.desk.store(), policy_today(house)
     dossier = dossier_of(house, sku_id, market)
     score = published.score_row(Item(sku_id=sku_id, market=market))
     facts = grounds_in_force(dossier, published.publication.as_of)

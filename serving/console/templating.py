@@ -174,6 +174,6 @@ def path_of(request: Request) -> str:
 
 def _in_service(request: Request) -> Any:
     try:
-        return app_context(request).desk.published().publication
+        return app_context(request).desk.store().publication
     except UserError:
         return None

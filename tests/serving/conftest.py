@@ -1,6 +1,7 @@
 """A scored catalogue and a served one, made once for all tests of this room."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -27,6 +28,7 @@ from tests.features.catalogues import DAY, small_catalogue
 from tests.models.worlds import tiny_champion
 
 ROOT = Path(__file__).resolve().parents[2]
+SERVICE = "serving.service:Touchstone"
 START_SECONDS = 90
 
 
@@ -62,6 +64,15 @@ def ingested_workspace(home: Path) -> Workspace:
 def scored(tmp_path_factory: pytest.TempPathFactory) -> Scored:
     """A scored catalogue that no test changes."""
     return scored_workspace(tmp_path_factory.mktemp("scored") / "workspace")
+
+
+@pytest.fixture(scope="module")
+def client(scored: Scored, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A client of a server that answers from a copy of the scored catalogue, which it may write to."""
+    folder = tmp_path_factory.mktemp("served")
+    shutil.copytree(scored.workspace.home, folder / "workspace")
+    with serving(SERVICE, folder / "workspace", ROOT, {"BENTOML_HOME": str(folder)}) as client:
+        yield client
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from serving.decisions.appeals import (
 )
 from serving.decisions.policy import decision_policy_in_force
 from serving.decisions.records import Appeal, Decision
-from serving.dsa.statement_of_reasons import Statement, letter, statement_of
+from serving.dsa.statement_of_reasons import Statement, statement_of, write_letter
 from serving.dsa.transparency_database import transparency_record
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(signed_in)])
@@ -47,14 +47,19 @@ def both(request: Request, house: AnyHouse, decision_id: str) -> Response:
     except UserError as refusal:
         record, refused = None, str(refusal)
     return page(
-        request, "statement.html", decision=decision, letter=letter(statement, UNBROKEN), record=record, why=refused
+        request,
+        "statement.html",
+        decision=decision,
+        letter=write_letter(statement, UNBROKEN),
+        record=record,
+        why=refused,
     )
 
 
 @router.get("/decisions/{decision_id}/letter.txt")
 def as_text(house: AnyHouse, decision_id: str) -> Response:
     """The letter alone."""
-    said = letter(_statement(decisions_of(house).decision(decision_id)))
+    said = write_letter(_statement(decisions_of(house).decision(decision_id)))
     return Response(said, media_type="text/plain; charset=utf-8", headers=_attached(f"{decision_id}.txt"))
 
 

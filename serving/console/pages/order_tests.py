@@ -25,7 +25,7 @@ from serving.decisions.records import CaseFile, Decision, ScoreAtDecision
 from serving.decisions.rules import Officer, Proposal
 from serving.decisions.store import Decisions
 from serving.online.store import OnlineStore
-from serving.review_queue.reader import Entry
+from serving.review_queue.reader import QueueEntry
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(signed_in)])
 
@@ -47,7 +47,7 @@ class Budget:
 class OrderResult:
     """What became of one order: the decision, or the sentence that says why there is none."""
 
-    entry: Entry
+    entry: QueueEntry
     package: Package
     decision: Decision | None
     refused: str | None
@@ -57,8 +57,8 @@ class OrderResult:
 class OrderSelection:
     """The orders, riskiest first; `veiled` are SKUs whose score the person may not see before an own estimate."""
 
-    orders: list[tuple[Entry, Package]]
-    veiled: list[Entry]
+    orders: list[tuple[QueueEntry, Package]]
+    veiled: list[QueueEntry]
 
 
 @router.post("/queue/order")
@@ -70,7 +70,7 @@ def ask(request: Request, house: AnyHouse, person: Orderer, form: OwnForm) -> Re
 @router.post("/queue/ordered")
 def order(request: Request, house: AnyHouse, person: Orderer, form: OwnForm) -> Response:
     """Decide for each chosen SKU that it is tested; say for each what became of it."""
-    published, policy = house.desk.published(), decision_policy_in_force(house.now().date())
+    published, policy = house.desk.store(), decision_policy_in_force(house.now().date())
     code, explanation = str(form.get("code", "")), str(form.get("explanation", ""))
     if code not in policy.disposition(ORDER).codes or len(explanation.strip()) < policy.limits.least_explanation:
         needed = f"Choose a reason, and say why in at least {policy.limits.least_explanation} characters."
@@ -92,7 +92,7 @@ def order(request: Request, house: AnyHouse, person: Orderer, form: OwnForm) -> 
 
 
 def _asked(request: Request, house: AppContext, person: Person, form: FormData, refused: str | None) -> Response:
-    published, policy = house.desk.published(), decision_policy_in_force(house.now().date())
+    published, policy = house.desk.store(), decision_policy_in_force(house.now().date())
     chosen = _chosen(published, form, _veil(house, published, person))
     cost = sum(package.cost_cents for _, package in chosen.orders) / 100
     return page(
@@ -130,7 +130,7 @@ def _chosen(published: OnlineStore, form: FormData, veil: BlindedScores) -> Orde
     return OrderSelection([(entry, policy.options((entry.category, entry.market))[0]) for entry in told], veiled)
 
 
-def _file(published: OnlineStore, entry: Entry) -> CaseFile:
+def _file(published: OnlineStore, entry: QueueEntry) -> CaseFile:
     scored = published.publication
     asked = str(bands_in_force(scored.as_of).action([entry.p_fail])[0])
     versions = Versions(scored.model_version, scored.feature_version, scored.policy_version)

@@ -26,8 +26,8 @@ from serving.console.templating import page
 from serving.decisions.appeals import appeals
 from serving.decisions.legal_grounds import fact_policy_in_force
 from serving.decisions.records import DECLINED, IN_FORCE, PROPOSED, Decision
-from serving.dossiers.reader import OWNER
-from serving.kpis.kpis import FEWEST, FEWEST_CASES, KpiTotals, rate, read_totals
+from serving.dossiers.reader import ENTITY_ROW
+from serving.kpis.kpis import MIN_CASES, MIN_COUNT, KpiTotals, rate, read_totals
 from serving.kpis.outcomes import TakeDown, forecasts_of_rounds, forecasts_of_training, take_down_times
 from serving.kpis.relisting import RelistingCounts, count_relistings
 from serving.online.store import OnlineStore
@@ -95,8 +95,8 @@ def count_decisions(house: AppContext) -> DecisionCounts:
     waiting = sum(count for (state, _), count in tally.items() if state == PROPOSED)
     return DecisionCounts(
         in_force, waiting, gentler, harder, len(filed), len(answered),
-        rate(sum(each.outcome == "reversed" for each in answered), len(answered), FEWEST_CASES),
-        rate(as_asked, in_force, FEWEST_CASES),
+        rate(sum(each.outcome == "reversed" for each in answered), len(answered), MIN_CASES),
+        rate(as_asked, in_force, MIN_CASES),
     )  # fmt: skip
 
 
@@ -218,10 +218,10 @@ def expired_notices(house: AppContext, published: OnlineStore) -> ExpiredNotices
     """Count the notices of the catalogue in service; a decision, unless declined, answers those known by its day."""
     as_of = published.publication.as_of
     days = fact_policy_in_force(as_of).notice_days
-    rows = published.dossiers.rows("incidents", (OWNER, "known_on"))
+    rows = published.dossiers.rows("incidents", (ENTITY_ROW, "known_on"))
     if rows is None:
         return ExpiredNotices(0, 0, days)
-    owners, known = rows[OWNER].to_numpy(), rows["known_on"].to_numpy().astype("datetime64[D]")
+    owners, known = rows[ENTITY_ROW].to_numpy(), rows["known_on"].to_numpy().astype("datetime64[D]")
     last = np.datetime64(as_of - timedelta(days=days))
     ended = (known < last) & (known >= last - YEAR_DAYS)
     owners, known = owners[ended], known[ended]
@@ -251,7 +251,7 @@ ROUNDS, DRIFTS = 12, 8
 @router.get("/overview")
 def overview(request: Request, house: AnyHouse) -> Response:
     """All figures on one page; what the data cannot carry is said instead of shown."""
-    workspace, published = house.settings.workspace, house.desk.published()
+    workspace, published = house.settings.workspace, house.desk.store()
     totals, uncounted = _totals(workspace, house)
     return page(
         request,
@@ -268,12 +268,12 @@ def overview(request: Request, house: AnyHouse) -> Response:
         lapsed=expired_notices(house, published),
         kept_back=forecasts_of_training(published.metrics),
         since=forecasts_of_rounds(workspace),
-        fewest=FEWEST,
+        fewest=MIN_COUNT,
     )
 
 
 def _totals(workspace: Workspace, house: AppContext) -> tuple[KpiTotals | None, str]:
     try:
-        return read_totals(workspace, house.desk.published().publication.as_of), ""
+        return read_totals(workspace, house.desk.store().publication.as_of), ""
     except UserError as refusal:
         return None, str(refusal)

@@ -74,7 +74,7 @@ def plan(
     request: Request, house: AnyHouse, person: SignedIn, budget_eur: Annotated[float, Query(gt=0, le=1e9)] = 20_000
 ) -> Response:
     """What a budget would buy. The tests shown are one draw of many; approving draws anew, so nobody picks a draw."""
-    published, refused, drawn = house.desk.published(), None, None
+    published, refused, drawn = house.desk.store(), None, None
     try:
         drawn = _preview(published, budget_eur)
     except UserError as refusal:
@@ -97,7 +97,7 @@ def approve(request: Request, house: AnyHouse, person: Scheduler, sent: OwnForm)
     except ValueError as error:
         raise UserError("The budget is not a number. Give whole euros.") from error
     by = Planner(house.engine, person.name, house.now())
-    summary = draw_round(house.settings.workspace, house.desk.published(), budget_eur, by)
+    summary = draw_round(house.settings.workspace, house.desk.store(), budget_eur, by)
     return RedirectResponse(address(request, f"/rounds/{summary.round_id}"), 303)
 
 

@@ -24,7 +24,7 @@ from serving.decisions.deadlines import Due
 from serving.online.store import OnlineStore
 from serving.publication import Publication
 from serving.review_queue.format import SORTS, QueueEvidence, QueueQuery
-from serving.review_queue.reader import Entry, Numbers
+from serving.review_queue.reader import Numbers, QueueEntry
 
 ESTIMATE = "estimate"
 VIEWS: Mapping[str, str] = MappingProxyType({
@@ -129,7 +129,7 @@ class QueueLine:
     `veiled`: the person gives an own estimate before they see the score, and `entry` tells nothing of it.
     """
 
-    entry: Entry
+    entry: QueueEntry
     veiled: bool
     owner: str | None
     due: Due | None
@@ -210,7 +210,7 @@ ROWS_PER_PAGE = 50
 @router.get("/")
 def queue(request: Request, house: AnyHouse, person: SignedIn) -> Response:
     """The list that the address asks for."""
-    published = house.desk.published()
+    published = house.desk.store()
     asked = read_filter(request.query_params)
     numbers, veil = _found(house, published, person, asked)
     pages = max(-(-len(numbers) // ROWS_PER_PAGE), 1)
@@ -227,7 +227,7 @@ def queue(request: Request, house: AnyHouse, person: SignedIn) -> Response:
 @router.get("/queue.csv")
 def export(request: Request, house: AnyHouse, person: SignedIn) -> Response:
     """The whole list that the address asks for, as CSV."""
-    published = house.desk.published()
+    published = house.desk.store()
     numbers, veil = _found(house, published, person, read_filter(request.query_params))
     name = f"queue-{published.publication.as_of}.csv"
     rows: Iterator[str] = exported(published.publication, QueueLines(house, published, veil), numbers)
@@ -243,4 +243,4 @@ def _found(
     veil = blind_scores(house, published, person, flagged)
     wanted = asked.wanted(store.bands, flagged)
     places = among(asked.view, house, published, (person, veil))
-    return store.find(replace(wanted, among=places, veiled=veil.veiled)), veil
+    return store.find(replace(wanted, among=places, blinded=veil.veiled)), veil

@@ -16,7 +16,7 @@ from data.policy import POLICY_FOLDER, Policy, Share, policy_in_force
 from features.registry import BY_NAME
 from sampling.policy import sampling_policy_in_force
 from sampling.problem import Package
-from serving.api.counterfactuals import TOGETHER, Change, changes, steps_in_force
+from serving.api.counterfactuals import ALL_STEPS, Counterfactual, find_counterfactuals, steps_in_force
 from serving.console.blinding import blind_scores, flagged_bands
 from serving.console.case import CaseView, case_view
 from serving.console.context import AppContext
@@ -36,7 +36,7 @@ from serving.console.templating import address, page
 from serving.decisions.assignment_and_labels import labels_of
 from serving.dossiers.records import Audit, Certificate, Dossier, Remediation, ReviewQuote
 from serving.online.store import OnlineStore
-from serving.review_queue.reader import Entry
+from serving.review_queue.reader import QueueEntry
 from serving.schemas import ScoreRow
 
 Values = Mapping[str, float]
@@ -130,7 +130,7 @@ def next_test(published: OnlineStore, position: int, cell: tuple[str, str]) -> N
     package, *screens = sampling_policy_in_force(published.publication.as_of).options(cell)
     names = published.snapshot.feature_names
     (values,) = published.snapshot.matrix_at(np.array([position]))
-    passed = published.assessor.probabilities(_passed(published, names, values)[None, :]).p_fail
+    passed = published.scorer.probabilities(_passed(published, names, values)[None, :]).p_fail
     return NextTest(package, tuple(screens), float(passed[0]))
 
 
@@ -157,7 +157,7 @@ MOST_QUOTES = 5
 class SkuView:
     """All that the page tells of a SKU beside its case; `markets` are the other markets where it is listed."""
 
-    entry: Entry
+    entry: QueueEntry
     dossier: Dossier
     knowledge: ScoreConfidence
     reasons: SkuReasons
@@ -166,7 +166,7 @@ class SkuView:
     peers: tuple[Peer, ...]
     siblings: Siblings
     change: ScoreChange | None
-    changes: tuple[Change, ...]
+    changes: tuple[Counterfactual, ...]
     test: NextTest
     unknowns: tuple[str, ...]
     markets: tuple[str, ...]
@@ -203,37 +203,42 @@ def sku(request: Request, house: AnyHouse, person: SignedIn, market: str, sku_id
     portrait = _portrait(house, person, work)
     return page(
         request, "sku.html", work=work, it=portrait, policy=work.policy, refused=None, kept={}, width=WIDTH,
-        height=HEIGHT, tracks=TRACKS, total=len(house.desk.published().queue), today=house.now().date(),
+        height=HEIGHT, tracks=TRACKS, total=len(house.desk.store().queue), today=house.now().date(),
     )  # fmt: skip
 
 
 def _portrait(house: AppContext, person: Person, work: CaseView) -> SkuView:
-    published, listing = house.desk.published(), work.listing
+    published, listing = house.desk.store(), work.listing
     position = int(published.snapshot.find([listing.sku_id], [listing.market])[0])
     (row,) = published.snapshot.matrix_at(np.array([position]))
     names = published.snapshot.feature_names
     values: Mapping[str, float] = dict(zip(names, row.tolist(), strict=True))
     dossier = published.dossiers.of(position)
     return SkuView(
-        entry=published.queue.entries(published.queue.numbers_of(np.array([position])))[0], dossier=dossier,
-        knowledge=score_confidence(work.score, values), reasons=reasons_of(published, position, listing.category),
-        quotes=_quotes(house, dossier), timeline=timeline_of(dossier, usual_returns(published, listing.category)),
+        entry=published.queue.entries(published.queue.numbers_of(np.array([position])))[0],
+        dossier=dossier,
+        knowledge=score_confidence(work.score, values),
+        reasons=reasons_of(published, position, listing.category),
+        quotes=_quotes(house, dossier),
+        timeline=timeline_of(dossier, usual_returns(published, listing.category)),
         peers=peers_of(published, position, listing.category),
         siblings=siblings_of(
             published, position, listing.factory_id, blind_scores(house, published, person, flagged_bands(published))
         ),
         change=score_change(published, house.settings.workspace, position),
-        changes=_telling(changes(published.assessor, names, row, steps_in_force(work.score.as_of)), work.score.p_fail),
+        changes=_telling(
+            find_counterfactuals(published.scorer, names, row, steps_in_force(work.score.as_of)), work.score.p_fail
+        ),
         test=next_test(published, position, (listing.category, listing.market)),
         unknowns=unknowns_of(dossier, values, published.metrics),
         markets=_other_markets(published, published.queue.markets, listing.sku_id, listing.market),
-    )  # fmt: skip
+    )
 
 
-def _telling(steps: Sequence[Change], p_fail: float) -> tuple[Change, ...]:
+def _telling(steps: Sequence[Counterfactual], p_fail: float) -> tuple[Counterfactual, ...]:
     """The steps that would lower the predicted rate by a whole point at least; their sum only beside several."""
     told = [step for step in steps if p_fail - step.p_fail >= 0.01]
-    single = tuple(step for step in told if step.step != TOGETHER)
+    single = tuple(step for step in told if step.step != ALL_STEPS)
     return tuple(told) if len(single) > 1 else single
 
 

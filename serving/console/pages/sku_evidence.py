@@ -8,13 +8,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from models.reasons import ReasonText, RowContext
+from models.reasons import FeatureContribution, ReasonText, RowContext
 from serving.console.blinding import BlindedScores
-from serving.dossiers.reader import LISTING, OWNER
+from serving.dossiers.reader import ENTITY_ROW, LISTING
 from serving.dossiers.records import LabTest
 from serving.online.store import OnlineStore
 from serving.review_queue.format import QueueEvidence, QueueQuery
-from serving.review_queue.reader import Entry
+from serving.review_queue.reader import QueueEntry
 
 MOST_SIBLINGS = 8
 
@@ -24,21 +24,21 @@ class Siblings:
     """`shown` of `count` other SKUs of the factory; `hidden` of those shown tell nothing of their score."""
 
     count: int
-    shown: tuple[Entry, ...]
+    shown: tuple[QueueEntry, ...]
     hidden: frozenset[int]
 
 
 def siblings_of(published: OnlineStore, position: int, factory_id: str | None, veil: BlindedScores) -> Siblings:
     """The riskiest first; cases that wait for an own estimate after them, by name. None where no factory is known."""
-    store, listed = published.queue, published.dossiers.rows(LISTING, (OWNER, "factory_id"))
+    store, listed = published.queue, published.dossiers.rows(LISTING, (ENTITY_ROW, "factory_id"))
     if factory_id is None or listed is None:
         return Siblings(0, (), frozenset())
-    made = listed.filter(pc.equal(listed["factory_id"], pa.scalar(factory_id)))[OWNER].to_numpy().astype(np.int64)
+    made = listed.filter(pc.equal(listed["factory_id"], pa.scalar(factory_id)))[ENTITY_ROW].to_numpy().astype(np.int64)
     numbers = store.numbers_of(made[made != position])
     kept = np.zeros(len(store), dtype=bool)
     kept[numbers] = True
     veiled = kept & veil.veiled if veil.veiled is not None else np.zeros_like(kept)
-    order = np.concatenate([np.flatnonzero(kept & ~veiled), store.by_name(veiled)])[:MOST_SIBLINGS]
+    order = np.concatenate([np.flatnonzero(kept & ~veiled), store.sort_by_name(veiled)])[:MOST_SIBLINGS]
     entries = store.entries(order)
     hidden = frozenset(entry.position for entry in entries if veil.hides(entry))
     return Siblings(len(numbers), tuple(veil.over(entry) for entry in entries), hidden)
@@ -53,7 +53,7 @@ PEERS_COMPARED = 400
 class Peer:
     """A tested SKU and its newest independent test."""
 
-    entry: Entry
+    entry: QueueEntry
     test: LabTest
 
 
@@ -87,7 +87,7 @@ def peers_of(published: OnlineStore, position: int, category: str) -> tuple[Peer
 
 def _distances(published: OnlineStore, position: int, positions: NDArray[np.int64]) -> NDArray[np.float64]:
     matrix = published.snapshot.matrix_at(np.append(positions, position))
-    contributions = published.assessor.whole(matrix).contributions
+    contributions = published.scorer.score(matrix).contributions
     return np.asarray(np.linalg.norm(contributions[:-1] - contributions[-1], axis=1))
 
 
@@ -148,11 +148,14 @@ def reasons_of(published: OnlineStore, position: int, category: str) -> SkuReaso
     """The reasons of the row at `position`, whose contributions all count, told or not."""
     names = published.snapshot.feature_names
     values = published.snapshot.matrix_at(np.array([position]))
-    scores = published.assessor.whole(values)
+    scores = published.scorer.score(values)
     contributions, place = scores.contributions[0], RowContext(category, float(scores.margin[0]))
-    chosen = _chosen(contributions, [published.narrator.group(name) for name in names])
-    told = published.narrator.reasons(
-        [(place, names[column], float(values[0, column]), float(contributions[column])) for column in chosen]
+    chosen = _chosen(contributions, [published.reason_writer.group(name) for name in names])
+    told = published.reason_writer.reasons(
+        [
+            FeatureContribution(place, names[column], float(values[0, column]), float(contributions[column]))
+            for column in chosen
+        ]
     )
     others = category_rows(published, category)
     reasons = [
@@ -164,7 +167,7 @@ def reasons_of(published: OnlineStore, position: int, category: str) -> SkuReaso
         raising=tuple(each for each, column in zip(reasons, chosen, strict=True) if contributions[column] > 0),
         lowering=tuple(each for each, column in zip(reasons, chosen, strict=True) if contributions[column] < 0),
         groups=group_sums(published, place, contributions),
-        rest_count=len(rest), rest_points=published.narrator.points(place, float(contributions[rest].sum())),
+        rest_count=len(rest), rest_points=published.reason_writer.points(place, float(contributions[rest].sum())),
     )  # fmt: skip
 
 
@@ -194,9 +197,9 @@ def group_sums(published: OnlineStore, place: RowContext, contributions: Floats)
     """What contributions (one for each feature, in log-odds) do together by group, the largest first."""
     sums: dict[str, float] = {}
     for name, contribution in zip(published.snapshot.feature_names, contributions.tolist(), strict=True):
-        group = published.narrator.group(name)
+        group = published.reason_writer.group(name)
         sums[group] = sums.get(group, 0.0) + contribution
-    told = [GroupSum(group, published.narrator.points(place, total)) for group, total in sums.items()]
+    told = [GroupSum(group, published.reason_writer.points(place, total)) for group, total in sums.items()]
     return tuple(sorted(told, key=lambda each: -each.points))
 
 

@@ -53,7 +53,7 @@ def score_change(published: OnlineStore, workspace: Workspace, position: int) ->
         return None
     rows = [snapshot.matrix_at(np.array([at]))
             for snapshot, at in ((earlier.snapshot, place), (published.snapshot, position))]  # fmt: skip
-    scores = published.assessor.whole(np.concatenate(rows))
+    scores = published.scorer.score(np.concatenate(rows))
     here = RowContext(published.snapshot.category(position), float(scores.margin[1]))
     sums = group_sums(published, here, scores.contributions[1] - scores.contributions[0])
     moved = sorted((each for each in sums if abs(each.points) >= LEAST_POINTS), key=lambda each: -abs(each.points))

@@ -5,7 +5,7 @@ import pytest
 
 from data.errors import UserError
 from features.registry import BY_NAME
-from serving.api.counterfactuals import TOGETHER, changes, steps_in_force
+from serving.api.counterfactuals import ALL_STEPS, find_counterfactuals, steps_in_force
 from serving.api.explain import explain
 from serving.online.store import OnlineStore, open_online_store
 from serving.schemas import Item
@@ -61,7 +61,7 @@ def test_every_step_lowers_the_score_and_touches_only_its_features(published: On
             )
             assert {moved.feature for moved in step.features} <= allowed
             assert step.features
-            assert step.step in (*steps, TOGETHER)
+            assert step.step in (*steps, ALL_STEPS)
 
 
 def test_steps_name_only_what_somebody_can_change() -> None:
@@ -77,8 +77,8 @@ def test_a_step_that_changes_nothing_is_not_told(published: OnlineStore) -> None
     names, steps = published.snapshot.feature_names, steps_in_force(DAY)
     values = published.snapshot.matrix_at(np.array([0]))[0]
     for step in steps:
-        values = step.taken(values, names)
-    assert changes(published.assessor, names, values, steps) == ()
+        values = step.apply(values, names)
+    assert find_counterfactuals(published.scorer, names, values, steps) == ()
 
 
 def test_evidence_is_the_dossier(published: OnlineStore) -> None:

@@ -11,9 +11,9 @@ from starlette.testclient import TestClient
 
 from data.database.connection import open_database
 from data.errors import UnavailableError
-from serving.api.application import address_of
-from serving.auth.api_keys import KeyRing, create_key, key_by_id, key_of, revoke_key
-from serving.auth.middleware import Gate
+from serving.api.application import known_address
+from serving.auth.api_keys import ApiKeyCache, create_key, key_by_id, key_by_secret, revoke_key
+from serving.auth.middleware import AccessMiddleware
 from serving.auth.rate_limit import access_policy_in_force
 from serving.console.context import AppContext
 from serving.console.session import COOKIE
@@ -78,7 +78,9 @@ def test_a_revoked_key_ends_its_sessions_at_once(house: AppContext, tmp_path: Pa
     """At the next request; the page after it knows nobody, and forms of the old session are no longer believed."""
     engine = open_database(f"sqlite:///{tmp_path / 'keys.db'}")
     key, secret = create_key(engine, "Olga", "officer", NOW)
-    own = replace(house, holder_of=lambda text: key_of(engine, text), holder_by_id=lambda id_: key_by_id(engine, id_))
+    own = replace(
+        house, holder_of=lambda text: key_by_secret(engine, text), holder_by_id=lambda id_: key_by_id(engine, id_)
+    )
     with TestClient(mounted(own), follow_redirects=False) as client:
         client.post("/ui/sign-in", data={"csrf": csrf_of(client, "/ui/sign-in"), "key": secret})
         assert client.get("/ui/").status_code == 200
@@ -140,7 +142,9 @@ def test_without_the_database_nobody_is_believed(house: AppContext) -> None:
 
 def test_every_answer_forbids_inline_scripts_and_framing(house: AppContext, engine: sa.Engine) -> None:
     policy = access_policy_in_force(NOW.date())
-    client = TestClient(Gate(mounted(house), KeyRing(lambda: engine, policy), policy, False, address_of))
+    client = TestClient(
+        AccessMiddleware(mounted(house), ApiKeyCache(lambda: engine, policy), policy, False, known_address)
+    )
     for path in ("/ui/", "/ui/sign-in", "/ui/nothing", "/ui/static/console.css"):
         headers = client.get(path).headers
         assert headers["cache-control"] == ("private, max-age=3600" if "static" in path else "no-store")
@@ -156,7 +160,7 @@ def test_behind_a_proxy_every_link_form_redirection_and_cookie_has_its_prefix(
 ) -> None:
     """From the redirection to the sign-in page to the queue and its error pages, with what the proxy takes off."""
     policy = access_policy_in_force(NOW.date())
-    gate = Gate(mounted(house), KeyRing(lambda: engine, policy), policy, False, address_of)
+    gate = AccessMiddleware(mounted(house), ApiKeyCache(lambda: engine, policy), policy, False, known_address)
     client = TestClient(gate, headers={"x-forwarded-prefix": "/shop/risk"}, follow_redirects=False)
     assert client.get("/ui").headers["location"] == "/shop/risk/ui/"
     led = client.get("/ui/plan")

@@ -21,7 +21,7 @@ from features.review_text.classifier import COUNTS_FROM
 from features.snapshot.reader import open_snapshot
 from features.snapshot.writer import write_snapshot
 from serving.dossiers import records
-from serving.dossiers.reader import MANIFEST, MONTHS_KEPT, Dossiers, months_before, verify_dossiers
+from serving.dossiers.reader import MANIFEST, MONTHS_COUNT, Dossiers, months_before, verify_dossiers
 from serving.dossiers.writer import dossiers_name, write_dossiers
 from tests.features.catalogues import DAY, small_catalogue
 from tests.features.small_world import AS_OF, Rows
@@ -162,7 +162,7 @@ def test_quotes_and_mentions_come_from_the_signals_where_there_are_any(tmp_path:
 @given(as_of=st.dates(date(2000, 1, 1), date(2100, 1, 1)))
 def test_the_months_end_with_the_month_of_the_day_before(as_of: date) -> None:
     months = months_before(as_of)
-    assert len(months) == MONTHS_KEPT
+    assert len(months) == MONTHS_COUNT
     assert months[-1] == (as_of - timedelta(1)).replace(day=1)
     assert all((late - early).days in (28, 29, 30, 31) for early, late in pairwise(months))
 

@@ -14,11 +14,10 @@ from data.lake.lab_results import accepted_results
 from data.workspace import Workspace
 from sampling.rounds import round_ids
 from tests.postgresql import binaries, postgresql_server
-from tests.serving.conftest import ROOT, scored_workspace, serving, wait_until
+from tests.serving.conftest import ROOT, SERVICE, scored_workspace, serving, wait_until
 
 pytestmark = pytest.mark.slow
 
-SERVICE = "serving.service:Touchstone"
 SCORE = {"items": [{"sku_id": "K-1", "market": "DE"}]}
 
 

@@ -18,9 +18,8 @@ from data.database.audit_log import audit_rows, verify_chain
 from data.database.connection import open_database
 from data.lake.lab_results import accepted_results
 from data.workspace import Workspace
-from tests.serving.conftest import ROOT, running, scored_workspace, wait_until, workers_of
+from tests.serving.conftest import ROOT, SERVICE, running, scored_workspace, wait_until, workers_of
 
-SERVICE = "serving.service:Touchstone"
 SENDERS, BEFORE_THE_KILL = 3, 6
 
 

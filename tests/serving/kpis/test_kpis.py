@@ -20,8 +20,8 @@ from serving.decisions.records import ContextGround, DecisionContext, ListingSum
 from serving.dossiers.reader import Dossiers
 from serving.dossiers.records import Dossier
 from serving.dossiers.writer import write_dossiers
-from serving.kpis.aggregate import UNNAMED, totals_of
-from serving.kpis.kpis import KpiTotals, LabTotals, MonthTotals, Rate, indicators_file, rate, read_totals, save_totals
+from serving.kpis.aggregate import UNKNOWN_STRATEGY, compute_totals
+from serving.kpis.kpis import KpiTotals, LabTotals, MonthTotals, Rate, kpi_file, rate, read_totals, save_totals
 from serving.kpis.outcomes import Forecast, forecasts_of_rounds, forecasts_of_training, take_down_times
 from tests.features.small_world import AS_OF
 from tests.serving.decisions.cases import POLICY
@@ -38,7 +38,7 @@ def test_an_interval_holds_its_share_and_shrinks_with_more(whole: int, data: st.
     assert 0 <= share.low <= share.value + 1e-12
     assert share.value - 1e-12 <= share.high <= 1
     assert more.high - more.low < share.high - share.low
-    assert share.told == (whole >= 20)
+    assert share.is_reportable == (whole >= 20)
 
 
 def test_the_interval_is_wilsons() -> None:
@@ -103,7 +103,7 @@ def counted(
         row["certificate_id"] = f"{row['certificate_id']} {row['supplier_id']} {row['sku_id']}"
     write_dossiers(tables_of(rows), AS_OF, folder, SilentProgress())
     dossiers = Dossiers(folder)
-    return totals_of(folder), [dossiers.of(position) for position in range(len(dossiers))]
+    return compute_totals(folder), [dossiers.of(position) for position in range(len(dossiers))]
 
 
 def test_months_are_the_sums_of_all_dossiers(counted: tuple[KpiTotals, list[Dossier]]) -> None:
@@ -162,7 +162,7 @@ def test_tests_by_choice_are_those_of_the_last_year_with_a_verdict(counted: tupl
         test for each in dossiers for test in each.tests
         if test.independent and test.result in ("pass", "fail") and test.known_on >= AS_OF - timedelta(days=365)
     ]  # fmt: skip
-    expected = Counter(test.strategy or UNNAMED for test in known)
+    expected = Counter(test.strategy or UNKNOWN_STRATEGY for test in known)
     assert {each.strategy: each.tests for each in totals.chosen} == expected
     assert sum(each.failed for each in totals.chosen) == sum(test.result == "fail" for test in known)
     assert sum(each.cost_eur for each in totals.chosen) == pytest.approx(sum(test.cost_eur or 0 for test in known))
@@ -178,7 +178,7 @@ def test_no_counts_and_broken_counts_are_said(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     with pytest.raises(UserError, match="Nothing was counted for 2026-07-01 yet"):
         read_totals(workspace, date(2026, 7, 1))
-    path = indicators_file(workspace, date(2026, 7, 1))
+    path = kpi_file(workspace, date(2026, 7, 1))
     path.parent.mkdir(parents=True)
     path.write_text('{"months": [', encoding="utf-8")
     with pytest.raises(UserError, match="cannot be read"):

@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 
 from data.progress import SilentProgress
 from features.snapshot.storage import write_table
-from serving.dossiers.reader import OWNER, Dossiers
+from serving.dossiers.reader import ENTITY_ROW, Dossiers
 from serving.dossiers.writer import write_dossiers
-from serving.kpis.aggregate import totals_of
+from serving.kpis.aggregate import compute_totals
 from serving.kpis.relisting import DAYS, RelistingCounts, count_relistings
 from tests.features.small_world import AS_OF
 from tests.serving.dossiers.worlds import tables_of, world
 
 COLUMNS = ("sku_id", "market", "supplier_id", "factory_id", "category", "listed_on", "title")
-TYPES = {OWNER: pa.int32(), "listed_on": pa.date32()}
-SCHEMA = pa.schema([(name, TYPES.get(name, pa.string())) for name in (OWNER, *COLUMNS)])
+TYPES = {ENTITY_ROW: pa.int32(), "listed_on": pa.date32()}
+SCHEMA = pa.schema([(name, TYPES.get(name, pa.string())) for name in (ENTITY_ROW, *COLUMNS)])
 SPRING = st.dates(date(2026, 1, 1), date(2026, 6, 30))
 END = date(2026, 7, 1)
 
@@ -53,7 +53,7 @@ LISTINGS = st.builds(
 def test_whatever_the_spelling(data: st.DataObject) -> None:
     listings = data.draw(st.lists(LISTINGS, min_size=1, max_size=8, unique_by=lambda each: (each.sku_id, each.market)))
     removals = data.draw(st.dictionaries(st.integers(0, len(listings) - 1), SPRING, max_size=4))
-    rows = [{**asdict(each), OWNER: place} for place, each in enumerate(listings)]
+    rows = [{**asdict(each), ENTITY_ROW: place} for place, each in enumerate(listings)]
     with TemporaryDirectory() as folder:
         batch = pa.RecordBatch.from_pylist(rows, SCHEMA)
         write_table(Path(folder) / "listing.arrow", [batch], SCHEMA)
@@ -70,7 +70,7 @@ def test_in_a_whole_marketplace(seed: int, tmp_path: Path) -> None:
     days = {place: [hold.known_on for hold in each.holds if hold.sku_id] for place, each in enumerate(dossiers)}
     held = {place: min(known) for place, known in days.items() if known}
     assert held
-    assert totals_of(folder).relisted == by_comparing([each.listing for each in dossiers], held, AS_OF)
+    assert compute_totals(folder).relisted == by_comparing([each.listing for each in dossiers], held, AS_OF)
 
 
 def by_comparing(listings: Sequence[Any], removals: dict[int, date], as_of: date) -> tuple[RelistingCounts, ...]:

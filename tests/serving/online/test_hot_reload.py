@@ -40,23 +40,23 @@ def scored_again(own: Scored) -> str:
 
 def next_of(desk: HotReloader) -> OnlineStore:
     """The publication that the desk answers from after it has looked."""
-    desk.look()
-    return desk.published()
+    desk.poll()
+    return desk.store()
 
 
 def test_nothing_published_is_said_with_what_to_do(tmp_path: Path) -> None:
     """Before the first scores the desk says to run `touchstone score`."""
     with pytest.raises(UserError, match="Run `touchstone score`"):
-        HotReloader(Workspace(tmp_path)).published()
+        HotReloader(Workspace(tmp_path)).store()
 
 
 def test_it_moves_on_to_the_next_publication(own: Scored) -> None:
     """After the next scoring the desk answers by the new model, and not before."""
     desk = HotReloader(own.workspace)
-    first = desk.published()
-    assert desk.published() is first
+    first = desk.store()
+    assert desk.store() is first
     version = scored_again(own)
-    assert desk.published() is first
+    assert desk.store() is first
     assert next_of(desk).publication.model_version == version
 
 
@@ -84,7 +84,7 @@ def test_it_stays_while_any_file_of_the_next_is_cut_short_and_moves_on_when_it_i
     """Half of any file leaves the present publication in service, and a new start refuses; the whole file is taken."""
     monkeypatch.setattr(desk_module, "RETRY_SECONDS", 0.0)
     desk = HotReloader(own.workspace)
-    first = desk.published()
+    first = desk.store()
     scored_again(own)
     files = files_of_next(own)
     assert len(files) > 15
@@ -93,7 +93,7 @@ def test_it_stays_while_any_file_of_the_next_is_cut_short_and_moves_on_when_it_i
         path.write_bytes(whole[: len(whole) // 2])
         assert next_of(desk) is first
         with pytest.raises(UserError, match=r"`touchstone score`|train again"):
-            HotReloader(own.workspace).published()
+            HotReloader(own.workspace).store()
         path.write_bytes(whole)
     assert next_of(desk) is not first
 
@@ -102,7 +102,7 @@ def test_it_stays_while_any_file_of_the_next_is_cut_short_and_moves_on_when_it_i
 def test_it_stays_while_one_bit_of_the_next_is_wrong(own: Scored, broken: str) -> None:
     """A flipped bit in what names and ranks the catalogue is never served."""
     desk = HotReloader(own.workspace)
-    first = desk.published()
+    first = desk.store()
     scored_again(own)
     path = files_of_next(own)[broken]
     content = bytearray(path.read_bytes())
@@ -110,7 +110,7 @@ def test_it_stays_while_one_bit_of_the_next_is_wrong(own: Scored, broken: str) -
     path.write_bytes(bytes(content))
     assert next_of(desk) is first
     with pytest.raises(UserError, match="Run `touchstone score`"):
-        HotReloader(own.workspace).published()
+        HotReloader(own.workspace).store()
 
 
 def test_a_broken_publication_is_said_once_and_not_opened_at_every_look(
@@ -118,7 +118,7 @@ def test_a_broken_publication_is_said_once_and_not_opened_at_every_look(
 ) -> None:
     """Of a hundred looks at a broken publication one opens it and says so in the log, whatever the clock shows."""
     desk = HotReloader(own.workspace)
-    first = desk.published()
+    first = desk.store()
     scored_again(own)
     files_of_next(own)["scores.arrow"].write_bytes(b"")
     monkeypatch.setattr(time, "time", lambda: 0.0)
@@ -141,7 +141,7 @@ def test_a_broken_publication_is_said_once_and_not_opened_at_every_look(
 def test_while_the_next_is_opened_everybody_is_answered(own: Scored, monkeypatch: pytest.MonkeyPatch) -> None:
     """A desk that watches opens the next publication and keeps nobody waiting for it."""
     desk = HotReloader(own.workspace)
-    first = desk.published()
+    first = desk.store()
     scored_again(own)
     opening, go_on = threading.Event(), threading.Event()
 
@@ -151,21 +151,21 @@ def test_while_the_next_is_opened_everybody_is_answered(own: Scored, monkeypatch
         return open_online_store(workspace)
 
     monkeypatch.setattr(desk_module, "open_online_store", slowly)
-    desk.watch()
+    desk.start_polling()
     assert opening.wait(10)
-    assert all(desk.published() is first for _ in range(100))
+    assert all(desk.store() is first for _ in range(100))
     go_on.set()
     latest = time.monotonic() + 10
-    while desk.published() is first and time.monotonic() < latest:
+    while desk.store() is first and time.monotonic() < latest:
         time.sleep(0.01)
-    assert desk.published().name == published_name(own.workspace) != first.name
+    assert desk.store().name == published_name(own.workspace) != first.name
 
 
 def test_a_desk_that_watches_survives_whatever_happens(own: Scored, monkeypatch: pytest.MonkeyPatch) -> None:
     """An error that nobody foresaw keeps the present publication in service, and only as long as it lasts."""
     monkeypatch.setattr(desk_module, "RETRY_SECONDS", 0.0)
     desk, failed = HotReloader(own.workspace), threading.Event()
-    first = desk.published()
+    first = desk.store()
     scored_again(own)
 
     def break_once(workspace: Workspace) -> OnlineStore:
@@ -175,12 +175,12 @@ def test_a_desk_that_watches_survives_whatever_happens(own: Scored, monkeypatch:
         return open_online_store(workspace)
 
     monkeypatch.setattr(desk_module, "open_online_store", break_once)
-    desk.watch()
+    desk.start_polling()
     latest = time.monotonic() + 10
-    while desk.published() is first and time.monotonic() < latest:
+    while desk.store() is first and time.monotonic() < latest:
         time.sleep(0.01)
     assert failed.is_set()
-    assert desk.published() is not first
+    assert desk.store() is not first
 
 
 @pytest.mark.parametrize("broken", ["sku.arrow", "sku_index.arrow", "tests.arrow", "listing.arrow"])
@@ -196,7 +196,7 @@ def test_a_changed_file_is_not_published_and_the_next_run_writes_it_anew(own: Sc
     score_catalogue(own.workspace, own.tables, load_champion(own.workspace), DAY, SilentProgress(), rows_per_part=64)
     verify_snapshot(published.snapshot.folder)
     verify_dossiers(published.dossiers.folder)
-    assert HotReloader(own.workspace).published().p_fail.tolist() == published.p_fail.tolist()
+    assert HotReloader(own.workspace).store().p_fail.tolist() == published.p_fail.tolist()
 
 
 def ranks_and_p_fail(own: Scored) -> tuple[Ranks, Floats]:
@@ -208,20 +208,20 @@ def ranks_and_p_fail(own: Scored) -> tuple[Ranks, Floats]:
 def test_it_stays_while_the_next_model_was_tampered_with(own: Scored) -> None:
     """A changed model file is never served."""
     desk = HotReloader(own.workspace)
-    first = desk.published()
+    first = desk.store()
     version = scored_again(own)
     booster = own.workspace.models / version / "booster.txt"
     booster.write_text(booster.read_text(encoding="utf-8") + "\n", encoding="utf-8")
     assert next_of(desk) is first
     with pytest.raises(UserError, match=r"booster\.txt has changed"):
-        HotReloader(own.workspace).published()
+        HotReloader(own.workspace).store()
 
 
 def test_a_pointer_to_nothing_is_refused(own: Scored) -> None:
     """A pointer that names no publication is a sentence, not a crash."""
     write_pointer(publications(own.workspace) / "CURRENT", "p-000000000000")
     with pytest.raises(UserError, match=r"no complete publication in .*p-000000000000: publication\.json is missing"):
-        HotReloader(own.workspace).published()
+        HotReloader(own.workspace).store()
 
 
 def test_only_the_present_and_the_previous_publication_are_kept(own: Scored) -> None:

@@ -15,13 +15,14 @@ from data.errors import UserError
 from models.risk_bands import bands_in_force
 from serving.online.store import OnlineStore, open_online_store
 from serving.review_queue.format import DAYS, SORTS, QueueDetails, QueueEvidence, QueueQuery, queue_folder
-from serving.review_queue.reader import Entry, Queue
+from serving.review_queue.reader import Queue, QueueEntry
 from serving.review_queue.writer import ClockStarts, RankedCatalogue, write_queue
+from serving.score_rows import RankedScores
 from tests.features.catalogues import DAY
 from tests.serving.conftest import Scored
 
 Floats = NDArray[np.float64]
-KEYS: dict[str, Callable[[Entry], float]] = {
+KEYS: dict[str, Callable[[QueueEntry], float]] = {
     "risk": lambda e: e.rank, "harm": lambda e: -e.p_fail * e.units_90, "units": lambda e: -e.units_90,
     "tested": lambda e: -np.inf if e.days_since_test is None else -e.days_since_test, "sku": lambda e: e.position,
 }  # fmt: skip
@@ -34,12 +35,14 @@ def published(scored: Scored) -> OnlineStore:
 
 
 @pytest.fixture(scope="module")
-def every(published: OnlineStore) -> list[Entry]:
+def every(published: OnlineStore) -> list[QueueEntry]:
     """All that the queue says, by rank."""
     return published.queue.entries(np.arange(len(published.queue)))
 
 
-def test_the_queue_holds_every_sku_with_the_score_that_is_published(published: OnlineStore, every: list[Entry]) -> None:
+def test_the_queue_holds_every_sku_with_the_score_that_is_published(
+    published: OnlineStore, every: list[QueueEntry]
+) -> None:
     rows = published.rows_at(np.array([entry.position for entry in every]))
     told = [(e.sku_id, e.market, e.p_fail, e.band, e.rank) for e in every]
     assert told == [(row.sku_id, row.market, row.p_fail, row.band, row.rank) for row in rows]
@@ -69,7 +72,7 @@ wanted = st.builds(
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(wanted=wanted)
 def test_the_queue_finds_what_a_plain_look_through_finds(
-    published: OnlineStore, every: list[Entry], wanted: QueueQuery
+    published: OnlineStore, every: list[QueueEntry], wanted: QueueQuery
 ) -> None:
     found = published.queue.entries(published.queue.find(wanted))
     expected = [entry for entry in every if fits(entry, wanted)]
@@ -78,7 +81,7 @@ def test_the_queue_finds_what_a_plain_look_through_finds(
     assert keys == sorted(keys)
 
 
-def fits(entry: Entry, wanted: QueueQuery) -> bool:
+def fits(entry: QueueEntry, wanted: QueueQuery) -> bool:
     """Whether a SKU is wanted, by plain Python."""
     text = f"{entry.sku_id}\n{entry.supplier_id}\n{entry.title or ''}".lower()
     return (
@@ -95,12 +98,16 @@ def fits(entry: Entry, wanted: QueueQuery) -> bool:
 
 def rescored(published: OnlineStore, p_fail: Floats, folder: Path, before: Floats | None = None) -> Queue:
     """The queue of the same catalogue with other scores."""
-    order = np.empty(len(p_fail), dtype=np.int64)
-    order[np.argsort(-p_fail, kind="stable")] = np.arange(1, len(p_fail) + 1)
-    told = QueueDetails(p_fail, p_fail, np.zeros(len(p_fail), np.int16), p_fail)
+    ranks = np.empty(len(p_fail), dtype=np.int64)
+    ranks[np.argsort(-p_fail, kind="stable")] = np.arange(1, len(p_fail) + 1)
+    details = QueueDetails(p_fail, p_fail, np.zeros(len(p_fail), np.int16), p_fail)
     never = np.full(len(p_fail), "NaT", DAYS)
-    scored = (order, p_fail, bands_in_force(DAY), told, ClockStarts(never, never), before)
-    write_queue(RankedCatalogue(published.snapshot, published.dossiers.titles, *scored), folder)
+    write_queue(
+        RankedCatalogue(
+            published.snapshot, published.dossiers.titles, RankedScores(ranks, p_fail), bands_in_force(DAY), details,
+            ClockStarts(never, never), before,
+        ), folder,
+    )  # fmt: skip
     return Queue(folder)
 
 
@@ -125,7 +132,7 @@ def test_what_is_veiled_stands_where_it_stands_whatever_its_score(
     lists = []
     for queue in twins[:2]:
         veiled = np.isin(queue.column("position"), list(twins[2]))
-        lists.append(queue.positions(queue.find(replace(wanted, veiled=veiled))).tolist())
+        lists.append(queue.positions(queue.find(replace(wanted, blinded=veiled))).tolist())
     assert lists[0] == lists[1]
     everything = [queue.positions(queue.find(QueueQuery())).tolist() for queue in twins[:2]]
     assert everything[0] != everything[1]

@@ -24,7 +24,7 @@ from models.scorer import Scorer
 from serving.online.store import open_online_store
 from serving.publication import day_in_service, published_name, read_publication
 from serving.schemas import Item, ScoreAnswer
-from serving.score_rows import SCORE_SCHEMA, RowScorer, ranked, ranks_of, score_batch
+from serving.score_rows import SCORE_SCHEMA, RowScorer, compute_ranks, score_batch, with_ranks
 from serving.scoring.batch import score_catalogue
 from tests.features.catalogues import DAY, small_catalogue
 from tests.models.worlds import tiny_champion
@@ -74,7 +74,7 @@ def test_ranks_run_from_1_and_follow_the_probability(scored: Scored) -> None:
 def test_equals_rank_in_catalogue_order(margins: np.ndarray) -> None:
     """Ranks are a permutation; p_fail decides, then the margin, then the place in the catalogue."""
     p_fail = np.clip(margins, -1.0, 1.0) / 4 + 0.5
-    ranks = ranks_of(margins, p_fail)
+    ranks = compute_ranks(margins, p_fail)
     expected = sorted(range(len(margins)), key=lambda row: (-p_fail[row], -margins[row], row))
     assert np.argsort(ranks).tolist() == expected
     assert sorted(ranks) == list(range(1, len(margins) + 1))
@@ -89,7 +89,7 @@ def test_a_row_equals_the_same_sku_scored_alone(scored: Scored) -> None:
     for position in (0, 63, 64, 150, 199):
         matrix = snapshot.matrix_at(np.array([position]))
         (keys,) = snapshot.keys(position, position + 1).to_batches()
-        alone = ranked(score_batch(assessor, keys, matrix), ranks[[position]])
+        alone = with_ranks(score_batch(assessor, keys, matrix), ranks[[position]])
         assert alone.to_pylist() == rows.slice(position, 1).to_pylist()
 
 

@@ -203,7 +203,7 @@ def test_a_run_killed_between_its_two_renames_gives_the_previous_scores_back(tmp
     target.mkdir()
     (target / "part-00000.parquet").write_text("previous")
     with open_checkpoint(target, ("killed",)) as killed:
-        target.replace(killed.replaced)
+        target.replace(killed.previous)
     with open_checkpoint(target, ("another",)) as checkpoint:
         assert (target / "part-00000.parquet").read_text() == "previous"
         assert not killed.folder.exists()

@@ -97,7 +97,7 @@ def test_what_a_killed_run_left_goes_too(own: Workspace) -> None:
 def test_a_service_goes_on_reading_what_it_has_open(own: Workspace, template: Scored) -> None:
     """An answer from a publication whose files are gone is the one from before; the next is opened as ever."""
     desk = HotReloader(own)
-    opened = desk.published()
+    opened = desk.store()
     before = opened.score_row(ITEM)
     dossier = opened.dossiers.of(0)
     for number in (DAYS, DAYS + 1):
@@ -107,7 +107,7 @@ def test_a_service_goes_on_reading_what_it_has_open(own: Workspace, template: Sc
     assert opened.snapshot.folder in folders
     assert opened.score_row(ITEM) == before
     assert opened.dossiers.of(0) == dossier
-    assert HotReloader(own).published().score_row(ITEM).as_of == day(DAYS + 1)
+    assert HotReloader(own).store().score_row(ITEM).as_of == day(DAYS + 1)
 
 
 def test_before_the_first_publication_nothing_goes(tmp_path: Path) -> None:

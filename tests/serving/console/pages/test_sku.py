@@ -67,7 +67,7 @@ def test_at_most_four_reasons_raise_and_two_lower_and_all_contributions_are_coun
         assert all(each.reason.points >= 0 for each in told.raising)
         assert all(each.reason.points <= 0 for each in told.lowering)
         matrix = published.snapshot.matrix_at(np.array([position]))
-        active = int((published.assessor.whole(matrix).contributions[0] != 0).sum())
+        active = int((published.scorer.score(matrix).contributions[0] != 0).sum())
         assert len(told.raising) + len(told.lowering) + told.rest_count == active <= len(names)
         for each in (*told.raising, *told.lowering):
             assert each.spread is None or (0 <= each.spread.at <= 1 and 0 <= each.spread.below <= 1)
