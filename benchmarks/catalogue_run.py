@@ -56,7 +56,7 @@ def watched() -> Stopwatch:
         (Snapshot, "matrix", "gather"), (Snapshot, "keys", "gather"), (Engine, "top", "explain"),
         (Calibration, "p_fail_with_interval", "calibrate"), (RowScorer, "rows", "rows and reasons"),
         (batch.CatalogueScores, "_write_unranked", "all unranked"),
-        (batch.CatalogueScores, "_margins", "ranks"), (batch, "ranks_of", "ranks"),
+        (batch.CatalogueScores, "_margins", "ranks"), (batch, "compute_ranks", "ranks"),
         (batch.CatalogueScores, "_write_part", "Parquet"),
     ):  # fmt: skip
         stopwatch.watch(owner, name, stage)

@@ -22,7 +22,7 @@ from serving.auth.rate_limit import AccessPolicy
 
 Role = Literal["scheduler", "officer", "analyst", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
-LONGEST_NAME = 80
+MAX_NAME_LENGTH = 80
 _SECRET = re.compile(r"ts_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
 _NO_HASH = "0" * 64
 
@@ -64,9 +64,9 @@ def create_key(
     name = name.strip()
     person = name if person is None else person.strip()
     for given in (name, person):
-        if not given or len(given) > LONGEST_NAME or not given.isprintable():
+        if not given or len(given) > MAX_NAME_LENGTH or not given.isprintable():
             raise UserError(
-                f"A key needs the name of a person or system, of at most {LONGEST_NAME} printable characters."
+                f"A key needs the name of a person or system, of at most {MAX_NAME_LENGTH} printable characters."
             )
     if role not in ROLES:
         raise UserError(f"There is no role {role!r}. Give one of {', '.join(ROLES)}.")

@@ -65,12 +65,12 @@ print(json.dumps(told))
 """
 LOG = """
 import logging, sys
-from serving.api.bentoml_patches import keep_words_out
+from serving.api.bentoml_patches import redact_logs
 
 for name in ("bentoml.access", "bentoml._internal.server.http_app"):
     logging.getLogger(name).addHandler(logging.StreamHandler(sys.stdout))
     logging.getLogger(name).setLevel("INFO")
-keep_words_out(lambda path: "(known)" if path == "/score" else "(none)")
+redact_logs(lambda path: "(known)" if path == "/score" else "(none)")
 request = "scheme=http,method=GET,path=/my-secret,type=x,length=1"
 logging.getLogger("bentoml.access").warning("%s (%s)", "127.0.0.1:1", request)
 try:
@@ -80,7 +80,7 @@ except ValueError:
 """
 ORPHAN = """
 import os, subprocess, sys
-child = "import serving.api.bentoml_patches as f, time; f.end_with_parent(); print('up', flush=True); time.sleep(60)"
+child = "import serving.api.bentoml_patches as f, time; f.exit_with_parent(); print('up', flush=True); time.sleep(60)"
 worker = subprocess.Popen([sys.executable, "-c", child], stdout=subprocess.PIPE)
 worker.stdout.readline()
 print(worker.pid, flush=True)
