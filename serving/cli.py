@@ -15,19 +15,17 @@ from data.cli import DAY, FOLDER, CommandContext
 from data.errors import UserError
 from data.progress import TerminalProgress
 from data.settings import Settings
-from sampling.plan import PlanSummary
-from serving.api.explain import explain
-from serving.online.store import OnlineStore
-from serving.schemas import Item, ScoreRow
 
 if TYPE_CHECKING:
-    from sampling.plan import Plan
+    from sampling.plan import Plan, PlanSummary
+    from serving.online.store import OnlineStore
+    from serving.schemas import ScoreRow
 
 WIDTH = 110
 RISKIEST = 5
 
 
-def catalogue_summary(published: OnlineStore) -> str:
+def catalogue_summary(published: "OnlineStore") -> str:
     """Size of the catalogue, skill on held-out tests, and the riskiest SKUs with a reason each, as text."""
     scored = published.publication
     return "\n".join([
@@ -42,7 +40,7 @@ def catalogue_summary(published: OnlineStore) -> str:
     ])  # fmt: skip
 
 
-def plan_summary(plan: PlanSummary) -> str:
+def plan_summary(plan: "PlanSummary") -> str:
     """Tests and cost of a plan, the minimums it misses, and the marginal value of more money, as text."""
     tests = (
         f"EUR {plan.budget_eur:,.0f} buys {plan.tests:,} tests for EUR {plan.cost_eur:,.0f}, "
@@ -61,9 +59,12 @@ def plan_summary(plan: PlanSummary) -> str:
     return "\n".join(lines)
 
 
-def explanation(published: OnlineStore, sku_id: str, market: str) -> str:
+def explanation(published: "OnlineStore", sku_id: str, market: str) -> str:
     """The score of one SKU, its reasons, the facts and steps as text; UserError where the catalogue lacks it."""
-    answer = explain(published, Item.model_construct(sku_id=sku_id, market=market))
+    from serving.api.explain import explain_sku
+    from serving.schemas import Item
+
+    answer = explain_sku(published, Item.model_construct(sku_id=sku_id, market=market))
     row = answer.score
     facts = [_wrap(f"- {fact.sentence}") for fact in (answer.evidence.facts if answer.evidence else ())]
     steps = [
@@ -79,7 +80,7 @@ def explanation(published: OnlineStore, sku_id: str, market: str) -> str:
     ])  # fmt: skip
 
 
-def _held_out_summary(published: OnlineStore) -> str:
+def _held_out_summary(published: "OnlineStore") -> str:
     """Failures among the riskiest held-out tests against random ones, as a sentence."""
     metrics = published.metrics
     depths = metrics["found"]
@@ -92,7 +93,7 @@ def _held_out_summary(published: OnlineStore) -> str:
     )
 
 
-def _expected_summary(published: OnlineStore) -> str:
+def _expected_summary(published: "OnlineStore") -> str:
     """Predicted failures among the riskiest SKUs of the catalogue against random ones, as a sentence."""
     p_fail = sorted(published.p_fail, reverse=True)
     riskiest, mean = sum(p_fail[:100]), sum(p_fail) / len(p_fail)
@@ -101,7 +102,7 @@ def _expected_summary(published: OnlineStore) -> str:
     )
 
 
-def _score_line(row: ScoreRow) -> str:
+def _score_line(row: "ScoreRow") -> str:
     reason = (row.reasons or [])[0].sentence if row.reasons else ""
     head = f"{row.rank:>3}  {row.sku_id} {row.market}  {row.p_fail:.0%} ({row.p_low:.0%} to {row.p_high:.0%})  "
     return fill(reason, WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
@@ -161,7 +162,7 @@ def allocate(call: CommandContext, budget: float | None, seed: int | None, seal:
 @click.argument("sku_id")
 @click.argument("market")
 @click.pass_obj
-def explain_command(call: CommandContext, sku_id: str, market: str) -> None:
+def explain(call: CommandContext, sku_id: str, market: str) -> None:
     """Say in sentences why SKU_ID in MARKET has its score."""
     from serving.online.store import open_online_store
 

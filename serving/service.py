@@ -21,8 +21,8 @@ from serving.api.allocate import Planner, draw_plan
 from serving.api.application import RESOURCES, build_application, known_address
 from serving.api.bentoml_patches import exit_with_parent, patch_bentoml, redact_logs
 from serving.api.catalogue_status import RescoringAnswer
-from serving.api.explain import ExplainAnswer, explain
-from serving.api.lab_results import Record, ResultIntake, ResultsAnswer, ResultsQuestion, accept_results
+from serving.api.explain import ExplainAnswer, explain_sku
+from serving.api.lab_results import LabResultIntake, Record, ResultsAnswer, ResultsQuestion, accept_results
 from serving.api.openapi import ModelApi, openapi_document
 from serving.api.screen import Listing, ScreenAnswer, ScreenQuestion, screener_of, screening_event
 from serving.api.screening_policy import Stage
@@ -104,7 +104,7 @@ class Touchstone:
 
     @bentoml.api(route="/score", input_spec=ScoreQuestion, output_spec=ScoreAnswer)  # type: ignore[untyped-decorator]
     async def score(self, items: list[Item], explain: bool) -> Any:
-        """Scores of up to 1,000 SKUs, with reasons as sentences where `explain` is true.
+        """Scores of up to 1,000 SKUs, with reasons as sentences where `explain_sku` is true.
 
         SKUs that the catalogue does not know come back under `refused`, the others are answered all the same.
         """
@@ -116,7 +116,7 @@ class Touchstone:
     @bentoml.api(route="/explain", input_spec=Item, output_spec=ExplainAnswer)  # type: ignore[untyped-decorator]
     def explain(self, sku_id: str, market: str) -> Any:
         """Everything behind one score: all contributions, what is known of the SKU, and what would change the score."""
-        return explain(_published(), Item(sku_id=sku_id, market=market))
+        return explain_sku(_published(), Item(sku_id=sku_id, market=market))
 
     @bentoml.api(route="/screen", input_spec=ScreenQuestion, output_spec=ScreenAnswer)  # type: ignore[untyped-decorator]
     def screen(self, listing: Listing, stage: Stage) -> Any:
@@ -134,7 +134,7 @@ class Touchstone:
     def allocate(self, budget_eur: float, seed: int | None) -> Any:
         """Which SKUs to test next for a budget, each with the probability with which it was drawn.
 
-        The plan is kept as a round and recorded in the ledger. The same seed and budget give the same round.
+        The plan is stored as a round and recorded in the ledger. The same seed and budget give the same round.
         """
         published = _published()
         by, scored = Planner(_STATE.engine(), current_principal().name, datetime.now(UTC)), published.publication
@@ -147,7 +147,7 @@ class Touchstone:
 
         Each result is validated by itself and accepted once: sending the same one twice changes nothing.
         """
-        intake = ResultIntake(_STATE.engine(), _SETTINGS.workspace, _published())
+        intake = LabResultIntake(_STATE.engine(), _SETTINGS.workspace, _published())
         sender = Sender(current_principal().name, current_principal().id, datetime.now(UTC))
         return accept_results(intake, results, sender)
 

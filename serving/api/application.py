@@ -16,7 +16,7 @@ from serving.console.app import add_console, error_page
 from serving.console.context import AppContext
 
 RESOURCES = (openapi.router, catalogue_status.router)
-"""The resources that are no pages: each router names the roles that may ask as its dependencies."""
+"""The resources that are no pages: each router names the roles that may use it as its dependencies."""
 
 _ROUTES = tuple(route for router in RESOURCES for route in router.routes if isinstance(route, APIRoute))
 

@@ -25,7 +25,7 @@ PARENT_POLL_SECONDS, GRACE_SECONDS = 1.0, 5.0
 
 def patch_bentoml(address_of: AddressLookup) -> None:
     """Patch BentoML, before it builds the application; `address_of` gives the address that a path belongs to."""
-    # Its labels, the paths asked, would fill the memory (test_requests_are_counted_under_addresses_that_exist).
+    # Its labels, the requested paths, would fill the memory (test_requests_are_counted_under_addresses_that_exist).
     instruments.RunnerTrafficMetricsMiddleware = _metrics_middleware(address_of)  # type: ignore[misc]
     # Its timers run to their end, and hold the request so long (test_requests_have_our_deadline_and_no_other).
     traffic.TimeoutMiddleware = Deadline  # type: ignore[misc, assignment]

@@ -34,7 +34,7 @@ _STATUS_SENTENCES = {
 
 @dataclass(frozen=True)
 class Problem:
-    """An error as it is answered: its HTTP status, a sentence for whoever asked, and headers."""
+    """An error as it is answered: its HTTP status, a sentence for the caller, and headers."""
 
     status: int
     sentence: str

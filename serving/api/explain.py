@@ -146,7 +146,7 @@ def to_evidence_answer(dossier: Dossier, facts: tuple[Ground, ...]) -> EvidenceA
     )  # fmt: skip
 
 
-def explain(published: OnlineStore, item: Item) -> ExplainAnswer:
+def explain_sku(published: OnlineStore, item: Item) -> ExplainAnswer:
     """Why a SKU has its score: every contribution, what is known of it, what would change it.
 
     Raises UserError where the catalogue does not know it.

@@ -114,7 +114,7 @@ PlannedTests = Mapping[tuple[str, str, str], Record]
 
 
 @dataclass(frozen=True)
-class ResultIntake:
+class LabResultIntake:
     """The database, the workspace and the scores in service that results are checked against and stored in."""
 
     engine: sa.Engine
@@ -122,7 +122,7 @@ class ResultIntake:
     published: OnlineStore
 
 
-def accept_results(intake: ResultIntake, records: Sequence[Record], sender: Sender) -> ResultsAnswer:
+def accept_results(intake: LabResultIntake, records: Sequence[Record], sender: Sender) -> ResultsAnswer:
     """Store the valid results among `records`, and report on each.
 
     Raises UserError where the database cannot be written; then none is accepted.
@@ -146,7 +146,7 @@ def accept_results(intake: ResultIntake, records: Sequence[Record], sender: Send
 
 
 def _validate_results(
-    intake: ResultIntake, records: Sequence[Record], sender: Sender
+    intake: LabResultIntake, records: Sequence[Record], sender: Sender
 ) -> tuple[dict[str, Record], list[RefusedResult]]:
     """The valid results by test_id, completed from their plans, and the refused ones."""
     planned = _planned_tests(intake.workspace)

@@ -150,21 +150,21 @@ def _add_api_routes(router: APIRouter, api: ModelApi) -> None:
 def _endpoint(parameters: Mapping[str, Any]) -> Callable[..., None]:
     """A function of these parameters, by name and type."""
 
-    def ask(**_: Any) -> None: ...
+    def endpoint(**_: Any) -> None: ...
 
     signature = [Parameter(name, Parameter.KEYWORD_ONLY, annotation=each) for name, each in parameters.items()]
-    ask.__signature__ = Signature(signature)  # type: ignore[attr-defined]
-    return ask
+    endpoint.__signature__ = Signature(signature)  # type: ignore[attr-defined]
+    return endpoint
 
 
 def _roles(route: APIRoute) -> frozenset[Role] | None:
-    """The roles that may ask a route; None where it needs no key."""
+    """The roles that may use a route; None where it needs no key."""
     required = [each.dependency for each in route.dependencies if isinstance(each.dependency, RequiredRole)]
     return required[0].roles if required else PERMISSIONS.get(route.path)
 
 
 def _complete_operation(path: str, operation: Mapping[str, Any], roles: frozenset[Role] | None) -> dict[str, Any]:
-    """An operation with its name, its errors and who may ask."""
+    """An operation with its name, its errors and its roles."""
     statuses = ERRORS if roles else {status: ERRORS[status] for status in ("405", "500", "503")}
     if operation.get("parameters") or path.endswith("/submit"):
         statuses = {**statuses, "404": "There is nothing of this name."}

@@ -34,7 +34,7 @@ _PREFIX = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+")
 
 
 class AccessMiddleware:
-    """ASGI middleware that lets a request through to the addresses that its key's role may ask.
+    """ASGI middleware that lets a request through to the addresses that its key's role may use.
 
     The key comes as `Authorization: Bearer KEY`; for reading with a browser also as the password of Basic. `insecure`
     lets requests of this machine itself in without one. `keys` looks a key up in a thread where it is not cached;

@@ -36,7 +36,7 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "/rescore/status": _RESCORERS,
     "/rescore/get": _RESCORERS,
 }
-"""The addresses of BentoML that are served, with the roles that may ask them; its others do not exist."""
+"""The addresses of BentoML that are served, with the roles that may use them; its others do not exist."""
 
 PRINCIPAL: ContextVar[Key] = ContextVar("principal")
 

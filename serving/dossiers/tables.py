@@ -56,7 +56,7 @@ def _join_entity_rows(rows: ir.Table, entity_rows: Places, on: Sequence[str]) ->
     return rows.inner_join(numbers.select(*on, numbers[entity_rows.column].name(ENTITY_ROW)), list(on))
 
 
-Rows = Callable[[CatalogueEntities], ir.Table]
+RowsOf = Callable[[CatalogueEntities], ir.Table]
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class DossierTable:
 
     needs: tuple[str, ...]
     record: type
-    rows: Rows
+    rows: RowsOf
     ties: tuple[str, ...] = ()
 
     def ordered_rows(self, entities: CatalogueEntities) -> ir.Table:
@@ -156,7 +156,7 @@ def _mentions(entities: CatalogueEntities) -> ir.Table:
     return reviews.mutate(hazard_mentions=ibis.literal(1))
 
 
-_MONTHLY: Mapping[str, Rows] = {"orders": _sales, "returns": _returns, "reviews": _reviews, SIGNALS: _mentions}
+_MONTHLY: Mapping[str, RowsOf] = {"orders": _sales, "returns": _returns, "reviews": _reviews, SIGNALS: _mentions}
 
 
 def _supplier_range_rows(entities: CatalogueEntities, name: str) -> ir.Table:

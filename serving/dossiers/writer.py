@@ -42,15 +42,15 @@ def write_dossiers(tables: Tables, as_of: date, folder: Path, progress: Progress
     with (
         replace_atomically(folder) as attempt,
         progress.step("Dossiers", len(files), "files") as advance,
-        numbered(tables, as_of, ("sku", "supplier")) as (_, places),
+        numbered(tables, as_of, ("sku", "supplier")) as (_, entity_rows),
     ):
         attempt.mkdir()
-        entities = CatalogueEntities(as_of, tables, places["sku"], places["supplier"])
+        entities = CatalogueEntities(as_of, tables, entity_rows["sku"], entity_rows["supplier"])
         for name, file in files.items():
             rows = file.ordered_rows(entities)
             write_table(attempt / f"{name}.arrow", _stream(tables.backend, rows), _schema(rows))
             advance(1)
-        skus, hazards_read = places["sku"].stop, tables.has(SIGNALS)
+        skus, hazards_read = entity_rows["sku"].stop, tables.has(SIGNALS)
         MANIFEST.write(attempt, DossiersContent(as_of, tables.fingerprint, skus, hazards_read, tuple(files)))
 
 

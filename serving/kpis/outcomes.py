@@ -64,14 +64,14 @@ class Forecast:
         return self.expected / self.tests if self.tests else 0.0
 
     @property
-    def found(self) -> Rate:
+    def observed(self) -> Rate:
         """The share that failed."""
         return Rate(self.failed, self.tests)
 
     @property
     def fits(self) -> bool:
         """Whether the prediction lies within the interval of the observed share."""
-        return self.found.holds(self.predicted)
+        return self.observed.holds(self.predicted)
 
 
 def forecasts_of_training(metrics: Mapping[str, Any]) -> list[Forecast]:

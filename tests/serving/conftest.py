@@ -92,13 +92,13 @@ def running(
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "bentoml", "serve", served, "--host", "127.0.0.1", "--port", str(port)]
     log = home.parent / f"server-{port}.log"
-    told = {
+    variables = {
         **os.environ, "TOUCHSTONE_HOME": str(home), "TOUCHSTONE_INSECURE": "1",
         "BENTOML_DO_NOT_TRACK": "true", **environment,
     }  # fmt: skip
     with log.open("wb") as output:
         server = subprocess.Popen(
-            command, cwd=folder, env=told, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            command, cwd=folder, env=variables, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
         )
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:

@@ -18,8 +18,8 @@ def run_without_what_the_image_lacks(program: str, *arguments: str) -> None:
         "sys.meta_path.insert(0, Absent())\n"
     )
     command = [sys.executable, "-c", blocked + program, *arguments]
-    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert told.returncode == 0, told.stderr
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
 
 
 def test_the_service_needs_nothing_that_the_image_lacks() -> None:

@@ -26,9 +26,9 @@ ERRORS = st.one_of(
 def test_whatever_went_wrong_becomes_one_sentence(error: Exception) -> None:
     """Any exception becomes {"error": text} with some text, of its own status or 500."""
     answer = error_response(error)
-    told = json.loads(bytes(answer.body))
-    assert list(told) == ["error"]
-    assert told["error"].strip() or isinstance(error, UserError)
+    body = json.loads(bytes(answer.body))
+    assert list(body) == ["error"]
+    assert body["error"].strip() or isinstance(error, UserError)
     assert answer.status_code == to_problem(error).status >= 400
 
 

@@ -37,9 +37,9 @@ def test_a_score_over_http_equals_the_row_of_the_file(client: httpx.Client, scor
     items = [{"sku_id": row["sku_id"], "market": row["market"]} for row in rows]
     answer = client.post("/score", json={"items": items, "explain": True}).json()
     assert answer["refused"] == []
-    for told, row in zip(answer["scores"], rows, strict=True):
-        sentences = [reason.pop("sentence") for reason in told["reasons"]]
-        assert told == row
+    for score, row in zip(answer["scores"], rows, strict=True):
+        sentences = [reason.pop("sentence") for reason in score["reasons"]]
+        assert score == row
         assert all(sentence.endswith(".") for sentence in sentences)
 
 
@@ -186,9 +186,9 @@ def test_before_the_first_scores_it_says_what_to_do_and_then_answers_by_itself(t
         for answer in (client.post("/score", json=item), client.get("/readyz")):
             assert answer.status_code == 503
             assert "Run `touchstone score`" in answer.json()["error"]
-        nothing = client.get("/catalogue/status")
-        assert (nothing.status_code, nothing.json()["published"]) == (200, False)
-        assert "Run `touchstone score`" in nothing.json()["why"]
+        status = client.get("/catalogue/status")
+        assert (status.status_code, status.json()["published"]) == (200, False)
+        assert "Run `touchstone score`" in status.json()["why"]
         made = scored_workspace(tmp_path / "made" / "workspace")
         shutil.copytree(made.workspace.home, home, dirs_exist_ok=True)
         assert client.get("/readyz").status_code == 200
@@ -227,10 +227,10 @@ def test_metrics_name_no_address_that_a_scanner_made_up(client: httpx.Client) ->
     for number in range(50):
         assert client.get(f"/made-up-{number}").status_code == 404
         client.get(f"/ui/made-up-{number}")
-    told = client.get("/metrics").text
-    assert "made-up" not in told
-    assert 'endpoint="(no address of ours)"' in told
-    assert 'endpoint="/ui"' in told
+    metrics = client.get("/metrics").text
+    assert "made-up" not in metrics
+    assert 'endpoint="(no address of ours)"' in metrics
+    assert 'endpoint="/ui"' in metrics
 
 
 def test_a_listing_is_screened_over_http(client: httpx.Client) -> None:
@@ -258,9 +258,9 @@ def test_a_result_is_taken_once(client: httpx.Client) -> None:
               "known_on": "2026-01-09", "result": "fail", "origin": "warehouse"}  # fmt: skip
     first = client.post("/results", json={"results": [result, {**result, "test_id": "T-bad", "result": "burnt"}]})
     assert first.status_code == 200, first.text
-    told = first.json()
-    assert (told["accepted"], told["filed"]) == (["T-http"], True)
-    assert told["refused"] == [
+    answer = first.json()
+    assert (answer["accepted"], answer["filed"]) == (["T-http"], True)
+    assert answer["refused"] == [
         {"place": 1, "test_id": "T-bad", "why": ["result is not one of pass, fail, inconclusive"]}
     ]
     assert client.post("/results", json={"results": [result]}).json()["known"] == ["T-http"]

@@ -41,7 +41,7 @@ def listings_of(scored: Scored) -> list[dict[str, Any]]:
     return [row for row in rows if row["listed_on"] < DAY]
 
 
-def asked(row: dict[str, Any], **other: Any) -> Listing:
+def listing_of(row: dict[str, Any], **other: Any) -> Listing:
     """A row of the table as a question."""
     return Listing(**{name: row[name] for name in Listing.model_fields} | other)
 
@@ -97,18 +97,18 @@ def test_a_listing_reads_as_the_pipeline_reads_it(published: OnlineStore, scored
     positions = snapshot.find([row["sku_id"] for row in rows], [row["market"] for row in rows])
     matrix, names = snapshot.matrix_at(positions), snapshot.feature_names
     for row, values in zip(rows, matrix, strict=True):
-        told = NewListing(**{name: value for name, value in row.items() if name != "sku_id"})
-        for name, value in reader.features(told, DAY).items():
+        listing = NewListing(**{name: value for name, value in row.items() if name != "sku_id"})
+        for name, value in reader.features(listing, DAY).items():
             if name in names:
                 np.testing.assert_allclose(value, values[names.index(name)], rtol=1e-12, err_msg=f"{name} of {row}")
 
 
 def test_a_known_product_is_screened_by_its_own_score(published: OnlineStore, scored: Scored) -> None:
     """What the catalogue holds already, asked as it is listed, gets the score of the catalogue."""
-    screen = screener_of(published)
+    screener = screener_of(published)
     for row in listings_of(scored)[::9]:
-        listing = asked(row)
-        answer = screen.decide(listing, "listing")
+        listing = listing_of(row)
+        answer = screener.decide(listing, "listing")
         at = int(published.snapshot.find([listing.sku_id], [listing.market])[0])
         assert answer.known.sku
         assert answer.p_fail == pytest.approx(published.p_fail[at], abs=1e-12)
@@ -116,9 +116,9 @@ def test_a_known_product_is_screened_by_its_own_score(published: OnlineStore, sc
 
 def test_a_newcomer_joins_what_is_known_of_its_supplier_and_category(published: OnlineStore, scored: Scored) -> None:
     """A new product of a known supplier is told from one of a stranger, and both get a whole answer."""
-    screen, row = screener_of(published), listings_of(scored)[0]
+    screener, row = screener_of(published), listings_of(scored)[0]
     for supplier, known in ((row["supplier_id"], True), ("nobody", False)):
-        answer = screen.decide(asked(row, sku_id="K-new", supplier_id=supplier), "shipment")
+        answer = screener.decide(listing_of(row, sku_id="K-new", supplier_id=supplier), "shipment")
         assert (answer.known.sku, answer.known.supplier, answer.known.category) == (False, known, True)
         assert 0 <= answer.p_low <= answer.p_fail <= answer.p_high <= 1
         assert answer.rule in {rule.name for rule in POLICY.rules}
@@ -140,21 +140,21 @@ def test_a_failed_test_in_another_market_is_named_and_holds_nothing_here(
     published: OnlineStore, scored: Scored
 ) -> None:
     """Every SKU that failed in one market alone: held there, tested first in the other, the failure told in both."""
-    screen, rows = screener_of(published), listings_of(scored)
-    asked_of = {(row["sku_id"], row["market"]): asked(row) for row in rows}
+    screener, rows = screener_of(published), listings_of(scored)
+    by_key = {(row["sku_id"], row["market"]): listing_of(row) for row in rows}
     failed = {
-        key: {fact.row_id for fact in screen.decide(listing, "payment").facts if fact.kind == FAILED_TEST}
-        for key, listing in asked_of.items()
+        key: {fact.row_id for fact in screener.decide(listing, "payment").facts if fact.kind == FAILED_TEST}
+        for key, listing in by_key.items()
     }
     alone = [key for key, tests in failed.items() if tests and not failed.get(_in_other_market(key), {"unlisted"})]
     assert alone
     for key in alone:
-        here = screen.decide(asked_of[key], "payment")
-        there = screen.decide(asked_of[_in_other_market(key)], "payment")
+        here = screener.decide(by_key[key], "payment")
+        there = screener.decide(by_key[_in_other_market(key)], "payment")
         assert (here.decision, there.decision, there.ask) == ("hold", "test_first", "test")
-        told = [fact for fact in there.facts if fact.kind == FAILED_ELSEWHERE]
-        assert {fact.row_id for fact in told} == failed[key]
-        assert all(fact.sentence.startswith(f"In market {key[1]}: An independent") for fact in told)
+        elsewhere = [fact for fact in there.facts if fact.kind == FAILED_ELSEWHERE]
+        assert {fact.row_id for fact in elsewhere} == failed[key]
+        assert all(fact.sentence.startswith(f"In market {key[1]}: An independent") for fact in elsewhere)
 
 
 def _in_other_market(key: tuple[str, str]) -> tuple[str, str]:

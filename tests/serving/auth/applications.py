@@ -36,7 +36,7 @@ async def _echo(request: Request) -> Response:
 
 
 def app_with(engine: sa.Engine, insecure: bool = False, policy: AccessPolicy = POLICY) -> AccessMiddleware:
-    """The gate of the service before an application that echoes."""
+    """The middleware of the service before an application that echoes."""
     inner = FastAPI()
     inner.add_exception_handler(HTTPException, handle_error)
     for path in (*PERMISSIONS, *PUBLIC, "/", "/ui/queue", "/ui"):

@@ -71,8 +71,8 @@ def test_the_secret_is_kept_nowhere(embedded: sa.Engine, tmp_path: Path) -> None
     """No file of the database holds the secret or its random part."""
     _, secret = create_key(embedded, "lab gateway", "scheduler", NOON)
     embedded.dispose()
-    kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
-    assert secret.split("_", 2)[2].encode() not in kept
+    stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert secret.split("_", 2)[2].encode() not in stored
 
 
 @given(st.text(max_size=80))
@@ -85,9 +85,9 @@ def test_whatever_else_is_presented_opens_nothing(text: str) -> None:
 def test_a_changed_secret_opens_nothing(embedded: sa.Engine) -> None:
     """Each character of the secret counts."""
     _, secret = create_key(embedded, "lab gateway", "scheduler", NOON)
-    for place in range(len(secret)):
-        other = "b" if secret[place] == "a" else "a"
-        assert key_by_secret(embedded, secret[:place] + other + secret[place + 1 :]) is None
+    for position in range(len(secret)):
+        other = "b" if secret[position] == "a" else "a"
+        assert key_by_secret(embedded, secret[:position] + other + secret[position + 1 :]) is None
 
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 81, "two\nlines"])
@@ -99,23 +99,23 @@ def test_a_key_needs_a_printable_name(embedded: sa.Engine, name: str) -> None:
         create_key(embedded, "laptop 7", "admin", NOON, person=name)
 
 
-def test_a_ring_asks_the_database_once(embedded: sa.Engine) -> None:
+def test_a_cached_key_is_looked_up_in_the_database_once(embedded: sa.Engine) -> None:
     """A key that was looked up is at hand; one that opens nothing never is."""
     key, secret = create_key(embedded, "lab gateway", "scheduler", NOON)
-    ring = ApiKeyCache(lambda: embedded, POLICY)
-    assert ring.cached(secret) is None
-    assert ring.look_up(secret) == ring.cached(secret) == key
-    assert ring.look_up("ts_0_x") is ring.cached("ts_0_x") is None
+    cache = ApiKeyCache(lambda: embedded, POLICY)
+    assert cache.cached(secret) is None
+    assert cache.look_up(secret) == cache.cached(secret) == key
+    assert cache.look_up("ts_0_x") is cache.cached("ts_0_x") is None
 
 
-def test_a_revoked_key_is_at_hand_no_longer_than_trusted(embedded: sa.Engine) -> None:
+def test_a_revoked_key_is_cached_no_longer_than_trusted(embedded: sa.Engine) -> None:
     """After the trusted seconds the database decides."""
     key, secret = create_key(embedded, "lab gateway", "scheduler", NOON)
-    ring = ApiKeyCache(lambda: embedded, POLICY.model_copy(update={"trusted_seconds": 1e-9}))
-    assert ring.look_up(secret) == key
+    cache = ApiKeyCache(lambda: embedded, POLICY.model_copy(update={"trusted_seconds": 1e-9}))
+    assert cache.look_up(secret) == key
     revoke_key(embedded, key.id, NOON)
-    assert ring.cached(secret) is None
-    assert ring.look_up(secret) is None
+    assert cache.cached(secret) is None
+    assert cache.look_up(secret) is None
 
 
 def test_known_keys_open_while_the_database_is_gone(embedded: sa.Engine) -> None:
@@ -128,12 +128,12 @@ def test_known_keys_open_while_the_database_is_gone(embedded: sa.Engine) -> None
             raise UserError("The database cannot be used.")
         return embedded
 
-    ring = ApiKeyCache(engine, POLICY)
-    ring.look_up(secret)
+    cache = ApiKeyCache(engine, POLICY)
+    cache.look_up(secret)
     gone = True
-    assert ring.look_up(secret) == key
+    assert cache.look_up(secret) == key
     with pytest.raises(UserError, match="cannot be used"):
-        ring.look_up("ts_000000000000_" + "x" * 43)
+        cache.look_up("ts_000000000000_" + "x" * 43)
 
 
 def test_the_command_line_makes_lists_and_revokes(tmp_path: Path) -> None:

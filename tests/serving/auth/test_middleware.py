@@ -16,7 +16,7 @@ from tests.serving.auth.applications import LOCAL, POLICY, app_with, asking, bea
 
 
 @pytest.mark.anyio
-async def test_probes_and_console_are_no_concern_of_the_gate(engine: sa.Engine) -> None:
+async def test_probes_and_console_are_no_concern_of_the_middleware(engine: sa.Engine) -> None:
     """Health needs no key, and the console has its own sign-in."""
     async with asking(app_with(engine)) as client:
         for path in (*PUBLIC, "/ui", "/ui/queue"):
@@ -26,7 +26,7 @@ async def test_probes_and_console_are_no_concern_of_the_gate(engine: sa.Engine) 
 @pytest.mark.anyio
 @pytest.mark.parametrize("path", ["/uix", "//score", "/score/", "/healthz", "/rescore", "/SCORE"])
 async def test_what_is_not_named_is_closed(engine: sa.Engine, secrets: dict[Role, str], path: str) -> None:
-    """No spelling of an address leads around the gate, with or without a key."""
+    """No spelling of an address leads around the middleware, with or without a key."""
     async with asking(app_with(engine)) as client:
         assert (await client.get(LOCAL + path)).status_code == 401
         assert (await client.get(LOCAL + path, headers=bearer(secrets["admin"]))).status_code == 404
@@ -86,7 +86,7 @@ async def test_a_body_may_be_as_large_as_the_policy_says(
 @pytest.mark.anyio
 @pytest.mark.parametrize("members", [1, 2])
 async def test_a_packed_body_is_read(engine: sa.Engine, secrets: dict[Role, str], members: int) -> None:
-    """As gzip, of one member or more; behind the gate nothing says that it was packed."""
+    """As gzip, of one member or more; behind the middleware nothing says that it was packed."""
     packed = b"".join(gzip.compress(b'{"a": 1}') for _ in range(members))
     async with asking(app_with(engine)) as client:
         headers = bearer(secrets["admin"]) | {"content-encoding": "gzip"}
@@ -159,13 +159,13 @@ async def test_the_prefix_of_a_proxy_is_put_before_every_address(
         answer = await client.get("/ui/queue", headers={"x-forwarded-prefix": given})
         assert (answer.status_code, answer.json()["path"]) == (200, f"{root}/ui/queue")
         for role in ROLES:
-            asked = await client.get("/allocate", headers=bearer(secrets[role]) | {"x-forwarded-prefix": given})
-            assert asked.status_code == (200 if role in PERMISSIONS["/allocate"] else 403)
+            plan = await client.get("/allocate", headers=bearer(secrets[role]) | {"x-forwarded-prefix": given})
+            assert plan.status_code == (200 if role in PERMISSIONS["/allocate"] else 403)
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("begun", [False, True])
-async def test_what_nobody_caught_tells_nothing_of_the_house(
+async def test_what_nobody_caught_leaks_nothing_of_the_service(
     engine: sa.Engine, secrets: dict[Role, str], caplog: pytest.LogCaptureFixture, begun: bool
 ) -> None:
     """500 in the one shape, unless the answer had begun; neither answer nor log repeats what the exception says."""
@@ -174,13 +174,13 @@ async def test_what_nobody_caught_tells_nothing_of_the_house(
         if begun:
             await send({"type": "http.response.start", "status": 200, "headers": []})
             await send({"type": "http.response.body", "body": b"{}", "more_body": False})
-        raise RuntimeError("a secret of the house")
+        raise RuntimeError("a secret of the service")
 
-    gate = AccessMiddleware(broken, ApiKeyCache(lambda: engine, POLICY), POLICY, False, known_address)
-    async with asking(gate) as client:
+    middleware = AccessMiddleware(broken, ApiKeyCache(lambda: engine, POLICY), POLICY, False, known_address)
+    async with asking(middleware) as client:
         answer = await client.get("/score", headers=bearer(secrets["admin"]))
     assert answer.status_code == (200 if begun else 500)
     assert list(answer.json()) == ([] if begun else ["error"])
-    assert "secret of the house" not in answer.text + caplog.text
+    assert "secret of the service" not in answer.text + caplog.text
     assert "RuntimeError" in caplog.text
     assert "in broken" in caplog.text

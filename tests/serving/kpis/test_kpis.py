@@ -75,9 +75,12 @@ def test_forecasts_of_training_are_its_shares_by_category() -> None:
     """20 of 40 failed where 8 were expected: that does not fit."""
     toys = {"category": "toys", "n": 40, "base_rate": 0.5, "p_fail": 0.2}
     apparel = {"category": "apparel", "n": 80, "base_rate": 0.1, "p_fail": 0.12}
-    told = forecasts_of_training({"categories": [toys, apparel]})
-    assert [(each.category, each.failed, each.fits) for each in told] == [("apparel", 8, True), ("toys", 20, False)]
-    assert told[1].predicted == pytest.approx(0.2)
+    forecasts = forecasts_of_training({"categories": [toys, apparel]})
+    assert [(each.category, each.failed, each.fits) for each in forecasts] == [
+        ("apparel", 8, True),
+        ("toys", 20, False),
+    ]
+    assert forecasts[1].predicted == pytest.approx(0.2)
     assert forecasts_of_training({}) == []
 
 
@@ -85,8 +88,8 @@ def test_time_to_take_down_counts_working_days_from_the_fact() -> None:
     """Known on a Thursday, in force on the Monday after: two. Too few decisions have no median."""
     fact = ContextGround("failed_independent_test", date(2026, 6, 25), "It failed.", "T-1")
     other = replace(fact, since=date(2026, 1, 5), row_id="T-9")
-    shown = DecisionContext(0.3, 0.5, (), (other, fact), ListingSummary(None, "toys", date(2025, 1, 1)))
-    decision = replace(REMOVAL, settled_at="2026-06-29T12:00:00+00:00", shown=json.dumps(shown.told()))
+    context = DecisionContext(0.3, 0.5, (), (other, fact), ListingSummary(None, "toys", date(2025, 1, 1)))
+    decision = replace(REMOVAL, settled_at="2026-06-29T12:00:00+00:00", shown=json.dumps(context.told()))
     assert take_down_times([decision, replace(decision, shown=None)], POLICY.clocks).working_days == (2,)
     assert take_down_times([decision] * 9, POLICY.clocks).quartiles is None
     assert take_down_times([decision] * 10, POLICY.clocks).quartiles == (2, 2, 2)
@@ -187,8 +190,8 @@ def test_no_counts_and_broken_counts_are_said(tmp_path: Path) -> None:
 
 @given(part=st.integers(0, 100), whole=st.integers(0, 100), fewest=st.integers(1, 50))
 def test_too_little_is_no_figure(part: int, whole: int, fewest: int) -> None:
-    found = rate(part, whole, fewest)
-    assert (found is None) == (whole < fewest)
+    share = rate(part, whole, fewest)
+    assert (share is None) == (whole < fewest)
 
 
 def test_the_newest_month_awaits_its_returns() -> None:

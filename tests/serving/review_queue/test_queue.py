@@ -44,8 +44,8 @@ def test_the_queue_holds_every_sku_with_the_score_that_is_published(
     published: OnlineStore, every: list[QueueEntry]
 ) -> None:
     rows = published.rows_at(np.array([entry.position for entry in every]))
-    told = [(e.sku_id, e.market, e.p_fail, e.band, e.rank) for e in every]
-    assert told == [(row.sku_id, row.market, row.p_fail, row.band, row.rank) for row in rows]
+    entries = [(e.sku_id, e.market, e.p_fail, e.band, e.rank) for e in every]
+    assert entries == [(row.sku_id, row.market, row.p_fail, row.band, row.rank) for row in rows]
     assert [(e.p_low, e.p_high) for e in every] == [(row.p_low, row.p_high) for row in rows]
     for entry, row in zip(every, rows, strict=True):
         raising = [each for each in row.reasons or () if each.contribution > 0]
@@ -55,7 +55,7 @@ def test_the_queue_holds_every_sku_with_the_score_that_is_published(
     assert sum(published.queue.band_sizes) == len(every)
 
 
-wanted = st.builds(
+QUERIES = st.builds(
     QueueQuery,
     bands=st.sets(st.sampled_from(bands_in_force(DAY).names), max_size=2).map(tuple),
     markets=st.sampled_from([(), ("DE",), ("FR",), ("XX",)]),
@@ -70,29 +70,29 @@ wanted = st.builds(
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(wanted=wanted)
+@given(query=QUERIES)
 def test_the_queue_finds_what_a_plain_look_through_finds(
-    published: OnlineStore, every: list[QueueEntry], wanted: QueueQuery
+    published: OnlineStore, every: list[QueueEntry], query: QueueQuery
 ) -> None:
-    found = published.queue.entries(published.queue.find(wanted))
-    expected = [entry for entry in every if fits(entry, wanted)]
-    assert sorted(e.rank for e in found) == [e.rank for e in expected]
-    keys = [KEYS[wanted.sort](entry) for entry in found]
+    entries = published.queue.entries(published.queue.find(query))
+    expected = [entry for entry in every if fits(entry, query)]
+    assert sorted(e.rank for e in entries) == [e.rank for e in expected]
+    keys = [KEYS[query.sort](entry) for entry in entries]
     assert keys == sorted(keys)
 
 
-def fits(entry: QueueEntry, wanted: QueueQuery) -> bool:
-    """Whether a SKU is wanted, by plain Python."""
+def fits(entry: QueueEntry, query: QueueQuery) -> bool:
+    """Whether a SKU matches, by plain Python."""
     text = f"{entry.sku_id}\n{entry.supplier_id}\n{entry.title or ''}".lower()
     return (
-        (not wanted.bands or entry.band in wanted.bands)
-        and (not wanted.markets or entry.market in wanted.markets)
-        and (not wanted.categories or entry.category in wanted.categories)
-        and wanted.supplier in ("", entry.supplier_id)
-        and all(word.lower() in text for word in wanted.words)
-        and (entry.evidence & wanted.evidence) == wanted.evidence
-        and not (wanted.never_tested and entry.days_since_test is not None)
-        and (wanted.among is None or entry.position in wanted.among)
+        (not query.bands or entry.band in query.bands)
+        and (not query.markets or entry.market in query.markets)
+        and (not query.categories or entry.category in query.categories)
+        and query.supplier in ("", entry.supplier_id)
+        and all(word.lower() in text for word in query.words)
+        and (entry.evidence & query.evidence) == query.evidence
+        and not (query.never_tested and entry.days_since_test is not None)
+        and (query.among is None or entry.position in query.among)
     )
 
 
@@ -124,15 +124,15 @@ def twins(published: OnlineStore, tmp_path_factory: pytest.TempPathFactory) -> t
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(wanted=wanted)
-def test_what_is_veiled_stands_where_it_stands_whatever_its_score(
-    twins: tuple[Queue, Queue, set[int]], wanted: QueueQuery
+@given(query=QUERIES)
+def test_what_is_blinded_stands_where_it_stands_whatever_its_score(
+    twins: tuple[Queue, Queue, set[int]], query: QueueQuery
 ) -> None:
-    """No filter and no order tells the scores of SKUs that are veiled; without the veil they would."""
+    """No filter and no order tells the scores of SKUs that are blinded; without blinding they would."""
     lists = []
     for queue in twins[:2]:
-        veiled = np.isin(queue.column("position"), list(twins[2]))
-        lists.append(queue.positions(queue.find(replace(wanted, blinded=veiled))).tolist())
+        blinded = np.isin(queue.column("position"), list(twins[2]))
+        lists.append(queue.positions(queue.find(replace(query, blinded=blinded))).tolist())
     assert lists[0] == lists[1]
     everything = [queue.positions(queue.find(QueueQuery())).tolist() for queue in twins[:2]]
     assert everything[0] != everything[1]

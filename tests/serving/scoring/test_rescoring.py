@@ -33,14 +33,14 @@ def test_one_runs_at_a_time_and_is_told_to_its_end(state: sa.Engine) -> None:
         start_rescoring(state, KEY, now)
     with DatabaseProgress(state, name).step("Scores", 100, "SKUs") as advance:
         advance(40)
-        told = latest_rescoring(state, datetime.now(UTC))
-        assert told is not None
-        assert (told.state, told.step, told.total, told.unit) == ("running", "Scores", 100, "SKUs")
+        rescoring = latest_rescoring(state, datetime.now(UTC))
+        assert rescoring is not None
+        assert (rescoring.state, rescoring.step, rescoring.total, rescoring.unit) == ("running", "Scores", 100, "SKUs")
     finish_rescoring(state, name, "done", "The catalogue is scored.", now)
     finish_rescoring(state, name, "failed", "Too late.", now)
-    told = latest_rescoring(state, now)
-    assert told is not None
-    assert (told.state, told.done, told.message) == ("done", 100, "The catalogue is scored.")
+    rescoring = latest_rescoring(state, now)
+    assert rescoring is not None
+    assert (rescoring.state, rescoring.done, rescoring.message) == ("done", 100, "The catalogue is scored.")
     start_rescoring(state, KEY, now + timedelta(seconds=1))
     assert [row.action for row in audit_rows(state)] == ["rescore", "rescore"]
 
@@ -65,7 +65,7 @@ def test_one_that_fell_silent_blocks_nobody(state: sa.Engine) -> None:
     """A process that was killed is told as interrupted, and another may begin."""
     now = datetime.now(UTC)
     start_rescoring(state, KEY, now - SILENCE_LIMIT - timedelta(seconds=1))
-    told = latest_rescoring(state, now)
-    assert told is not None
-    assert told.state == "interrupted"
+    rescoring = latest_rescoring(state, now)
+    assert rescoring is not None
+    assert rescoring.state == "interrupted"
     assert start_rescoring(state, KEY, now)

@@ -187,10 +187,10 @@ def test_rank_band_and_versions_are_the_same_on_spark(both: BothWays, name: str)
 @needs_spark
 def test_reasons_are_the_same_on_spark(both: BothWays) -> None:
     """Each SKU has the same features for reasons, in the same order, with equal values and contributions."""
-    found, expected = (rows["reasons"].combine_chunks().flatten() for rows in (both.scores_on_spark, both.scores))
-    assert found.field("feature").to_pylist() == expected.field("feature").to_pylist()
+    actual, expected = (rows["reasons"].combine_chunks().flatten() for rows in (both.scores_on_spark, both.scores))
+    assert actual.field("feature").to_pylist() == expected.field("feature").to_pylist()
     for name in ("value", "contribution"):
-        a, b = (reasons.field(name).to_numpy(zero_copy_only=False) for reasons in (found, expected))
+        a, b = (reasons.field(name).to_numpy(zero_copy_only=False) for reasons in (actual, expected))
         np.testing.assert_allclose(a, b, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True)
 
 
