@@ -84,8 +84,9 @@ def demo(call: CommandContext, skus: int, budget: float, seed: int, no_serve: bo
     from data.progress import TerminalProgress
     from data.synthetic.generator import write_sample
     from features.review_text.incremental import read_lake
-    from serving.cli import catalogue_summary, plan_round, plan_summary, score_day, serve_published
+    from serving.cli import catalogue_summary, plan_round, plan_summary, run_service
     from serving.online.store import open_online_store
+    from serving.scoring.batch import score_day
     from training.pipeline import train
     from training.recipe import read_recipe
 
@@ -101,7 +102,7 @@ def demo(call: CommandContext, skus: int, budget: float, seed: int, no_serve: bo
     click.echo(plan_summary(plan.summary))
     click.echo(f"\nEverything is in {settings.workspace.home}, the plan in {folder}.")
     if not no_serve:
-        serve_published(replace(settings, insecure=True), "127.0.0.1", 3000)
+        run_service(replace(settings, insecure=True), "127.0.0.1", 3000)
 
 
 if __name__ == "__main__":

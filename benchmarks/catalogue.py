@@ -94,24 +94,24 @@ def fitted(runs: Sequence[dict[str, Any]]) -> tuple[float, float]:
 
 def beside_lightgbm(artifact: Artifact, snapshot: Snapshot) -> dict[str, float]:
     """Microseconds per score row with reasons on two threads, with the engine and with LightGBM's contributions."""
-    assessor = RowScorer(artifact, snapshot.as_of, bands_in_force(snapshot.as_of), threads=2)
+    scorer = RowScorer(artifact, snapshot.as_of, bands_in_force(snapshot.as_of), threads=2)
     booster = lightgbm.Booster(model_str=artifact.booster_text)
     matrix = snapshot.matrix(0, PEER_ROWS)
     (keys,) = snapshot.keys(0, PEER_ROWS).combine_chunks().to_batches()
     seconds = interleaved_medians({
-        "engine": partial(score_batch, assessor, keys, matrix),
-        "LightGBM pred_contrib": partial(_lightgbm_rows, assessor, booster, keys, matrix),
+        "engine": partial(score_batch, scorer, keys, matrix),
+        "LightGBM pred_contrib": partial(_lightgbm_rows, scorer, booster, keys, matrix),
     }, rounds=3)  # fmt: skip
     return {name: 1e6 * taken / PEER_ROWS for name, taken in seconds.items()}
 
 
 def _lightgbm_rows(
-    assessor: RowScorer, booster: lightgbm.Booster, keys: pa.RecordBatch, matrix: NDArray[np.float64]
+    scorer: RowScorer, booster: lightgbm.Booster, keys: pa.RecordBatch, matrix: NDArray[np.float64]
 ) -> pa.RecordBatch:
     contributions = np.asarray(booster.predict(matrix, pred_contrib=True, num_threads=2))[:, :-1]
-    top, told = top_reasons(contributions), assessor.probabilities(matrix)
+    top, told = top_reasons(contributions), scorer.probabilities(matrix)
     strongest = np.take_along_axis(contributions, top, axis=1)
-    return assessor.rows(
+    return scorer.score_rows(
         keys, matrix, Explanations(told.margin, told.p_fail, told.p_low, told.p_high, top.astype(np.int32), strongest)
     )
 

@@ -54,9 +54,9 @@ def watched() -> Stopwatch:
     stopwatch = Stopwatch()
     for owner, name, stage in (
         (Snapshot, "matrix", "gather"), (Snapshot, "keys", "gather"), (Engine, "top", "explain"),
-        (Calibration, "p_fail_with_interval", "calibrate"), (RowScorer, "rows", "rows and reasons"),
+        (Calibration, "p_fail_with_interval", "calibrate"), (RowScorer, "score_rows", "rows and reasons"),
         (batch.CatalogueScores, "_write_unranked", "all unranked"),
-        (batch.CatalogueScores, "_margins", "ranks"), (batch, "ranks_of", "ranks"),
+        (batch.CatalogueScores, "_margins", "ranks"), (batch, "compute_ranks", "ranks"),
         (batch.CatalogueScores, "_write_part", "Parquet"),
     ):  # fmt: skip
         stopwatch.watch(owner, name, stage)

@@ -24,7 +24,7 @@ from data.settings import Settings
 from data.workspace import Workspace
 from models.risk_bands import bands_in_force
 from models.scorer import Explanations
-from serving.api.application import web_application
+from serving.api.application import build_application
 from serving.auth.permissions import CONSOLE
 from serving.console.context import AppContext
 from serving.online.hot_reload import HotReloader
@@ -32,7 +32,7 @@ from serving.online.store import open_online_store
 from serving.publication import publish
 from serving.review_queue.format import QueueDetails, queue_folder
 from serving.review_queue.writer import ClockStarts, RankedCatalogue, clock_starts, write_queue
-from serving.score_rows import ranks_of
+from serving.score_rows import RankedScores, compute_ranks
 
 SKUS = 1_000_000
 ROWS_PER_BATCH = 65_536
@@ -67,9 +67,9 @@ def enlarge(source: Workspace, large: Workspace) -> float:
     large.home.mkdir(parents=True)
     large.models.symlink_to(source.models)
     snapshot = BigSnapshot(small.snapshot.folder, SKUS, seed=0).write(large.home / "snapshots" / "big")
-    parts = [small.assessor.told(snapshot.matrix(at, at + ROWS_PER_BATCH)) for at in range(0, SKUS, ROWS_PER_BATCH)]
+    parts = [small.scorer.explain(snapshot.matrix(at, at + ROWS_PER_BATCH)) for at in range(0, SKUS, ROWS_PER_BATCH)]
     p_fail = np.concatenate([part.p_fail for part in parts])
-    ranks = ranks_of(np.concatenate([part.margin for part in parts]), p_fail)
+    ranks = compute_ranks(np.concatenate([part.margin for part in parts]), p_fail)
     publication = replace(
         small.publication, snapshot="snapshots/big", snapshot_digest=snapshot.digest, dossiers=None,
         dossiers_digest=None,
@@ -80,7 +80,9 @@ def enlarge(source: Workspace, large: Workspace) -> float:
     alarms = ClockStarts(few.first_order[again], few.first_notice[again])
     start = time.perf_counter()
     write_queue(
-        RankedCatalogue(snapshot, titles, ranks, p_fail, bands_in_force(publication.as_of), _told(parts), alarms),
+        RankedCatalogue(
+            snapshot, titles, RankedScores(ranks, p_fail), bands_in_force(publication.as_of), _told(parts), alarms
+        ),
         queue_folder(large, publication),
     )
     seconds = time.perf_counter() - start
@@ -101,7 +103,7 @@ def measured(workspace: Workspace) -> dict[str, dict[str, float]]:
         Settings(workspace, None), reloader, lambda: engine, lambda _: None, lambda _: None, lambda: datetime.now(UTC),
         True, b"x",
     )  # fmt: skip
-    client = TestClient(web_application(lambda: context))
+    client = TestClient(build_application(lambda: context))
     took: dict[str, list[float]] = {name: [_milliseconds(client, path)] for name, path in PAGES.items()}
     for _ in range(TIMES):
         for name, path in PAGES.items():

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -113,8 +113,8 @@ Integers = NDArray[np.int64]
 Columns = NDArray[np.integer[Any]]
 
 STORED_REASONS = 5
-TOLD_REASONS = 4
-"""No more than four are told (US Regulation B, comment 9(b)(2)-1)."""
+MAX_REASONS = 4
+"""The most that a person is given (US Regulation B, comment 9(b)(2)-1)."""
 
 REASONS_TYPE = pa.list_(pa.struct([("feature", pa.string()), ("value", pa.float64()), ("contribution", pa.float64())]))
 """The `reasons` of a score row; `contribution` is in log-odds, an unknown `value` is null."""
@@ -129,9 +129,9 @@ def top_reasons(contributions: Floats, k: int = STORED_REASONS) -> Integers:
     rows = np.arange(len(size))
     top = np.empty((len(size), min(k, size.shape[1])), dtype=np.int64)
     # k passes of argmax beat a sort, and argmax takes the first of equals.
-    for place in range(top.shape[1]):
-        top[:, place] = size.argmax(axis=1)
-        size[rows, top[:, place]] = -1.0
+    for rank in range(top.shape[1]):
+        top[:, rank] = size.argmax(axis=1)
+        size[rows, top[:, rank]] = -1.0
     return top
 
 
@@ -179,36 +179,47 @@ class ReasonText:
 
 @dataclass(frozen=True)
 class RowContext:
-    """Where a row stands: its category and its margin (raw log-odds)."""
+    """The category of a row and its margin (raw log-odds)."""
 
     category: str
     margin: float
 
 
-Told = tuple[RowContext, str, float, float]
-"""What a reason is told of: where the row stands, the feature, its value and its contribution in log-odds."""
+class FeatureContribution(NamedTuple):
+    """One feature of one row: its value (NaN = unknown) and its contribution in log-odds.
+
+    A named tuple, as a request makes hundreds of them and a frozen dataclass takes more than twice as long to make.
+    """
+
+    row: RowContext
+    feature: str
+    value: float
+    contribution: float
 
 
 class ReasonWriter:
-    """Tells the reasons of one model's scores in words."""
+    """Writes the reasons of one model's scores as sentences."""
 
     def __init__(self, artifact: Artifact) -> None:
         self._artifact = artifact
         self._norms = norms_of(artifact)
 
-    def tell(
-        self, place: RowContext, values: Floats, contributions: Floats, most: int = TOLD_REASONS
+    def strongest(
+        self, row: RowContext, values: Floats, contributions: Floats, most: int = MAX_REASONS
     ) -> tuple[ReasonText, ...]:
         """At most `most` (never more than four) reasons of one row, strongest first.
 
         `values` and `contributions` are (features,) in the artifact's order.
         """
-        strongest = top_reasons(contributions[None, :], min(most, TOLD_REASONS))[0]
+        strongest = top_reasons(contributions[None, :], min(most, MAX_REASONS))[0]
         columns = [int(column) for column in strongest if contributions[column] != 0.0]
         names = self._artifact.feature_names
         return tuple(
             self.reasons(
-                [(place, names[column], float(values[column]), float(contributions[column])) for column in columns]
+                [
+                    FeatureContribution(row, names[column], float(values[column]), float(contributions[column]))
+                    for column in columns
+                ]
             )
         )
 
@@ -216,36 +227,31 @@ class ReasonWriter:
         """The group that a feature belongs to."""
         return BY_NAME[name].group
 
-    def points(self, place: RowContext, contribution: float) -> float:
-        """What a contribution in log-odds changes at this place, in percentage points."""
-        return float(self._points(np.array([place.margin]), np.array([contribution]))[0])
+    def points(self, row: RowContext, contribution: float) -> float:
+        """Change of the predicted failure rate by a contribution in log-odds, in percentage points."""
+        return float(self._points(np.array([row.margin]), np.array([contribution]))[0])
 
-    def reason(self, place: RowContext, name: str, value: float, contribution: float) -> ReasonText:
-        """One reason: a feature's value (NaN = unknown) and its contribution in log-odds, in words."""
-        return self.reasons([(place, name, value, contribution)])[0]
-
-    def reasons(self, contributions: Sequence[Told]) -> list[ReasonText]:
-        """Each of them as `reason` says it alone, of however many rows; together they cost a third of it."""
+    def reasons(self, contributions: Sequence[FeatureContribution]) -> list[ReasonText]:
+        """The reason for each contribution, of any rows; together they cost a third of what they cost one by one."""
         return [
-            ReasonText(name, BY_NAME[name].group, value, points, *self._parts(place, name, value, contribution, points))
-            for (place, name, value, contribution), points in self._with_points(contributions)
+            ReasonText(each.feature, BY_NAME[each.feature].group, each.value, points, *self._parts(each, points))
+            for each, points in self._with_points(contributions)
         ]
 
-    def sentences(self, contributions: Sequence[Told]) -> list[str]:
-        """The sentence of each, as `reasons` has it, without the rest of a reason."""
-        return [_sentence(*self._parts(*each, points)) for each, points in self._with_points(contributions)]
+    def sentences(self, contributions: Sequence[FeatureContribution]) -> list[str]:
+        """The `sentence` of each reason, without the rest of it."""
+        return [_sentence(*self._parts(each, points)) for each, points in self._with_points(contributions)]
 
-    def _with_points(self, contributions: Sequence[Told]) -> Iterable[tuple[Told, float]]:
-        margins = np.array([each[0].margin for each in contributions])
-        points = self._points(margins, np.array([each[3] for each in contributions]))
+    def _with_points(self, contributions: Sequence[FeatureContribution]) -> Iterable[tuple[FeatureContribution, float]]:
+        margins = np.array([each.row.margin for each in contributions])
+        points = self._points(margins, np.array([each.contribution for each in contributions]))
         return zip(contributions, points.tolist(), strict=True)
 
-    def _parts(
-        self, place: RowContext, name: str, value: float, contribution: float, points: float
-    ) -> tuple[str, str, str]:
+    def _parts(self, each: FeatureContribution, points: float) -> tuple[str, str, str]:
         """Fact, comparison and effect."""
+        row, name, value, contribution = each
         feature = BY_NAME[name]
-        comparison = comparison_of(feature, value, place.category, self._norms)
+        comparison = comparison_of(feature, value, row.category, self._norms)
         return fact_of(feature, value), comparison, effect_of(points, contribution)
 
     def _points(self, margins: Floats, contributions: Floats) -> Floats:

@@ -13,44 +13,42 @@ import click
 
 from data.cli import DAY, FOLDER, CommandContext
 from data.errors import UserError
-from data.progress import Progress, TerminalProgress
+from data.progress import TerminalProgress
 from data.settings import Settings
-from sampling.plan import PlanSummary
-from serving.api.explain import explain
-from serving.online.store import OnlineStore
-from serving.schemas import Item, ScoreRow
 
 if TYPE_CHECKING:
-    from sampling.plan import Plan
+    from sampling.plan import Plan, PlanSummary
+    from serving.online.store import OnlineStore
+    from serving.schemas import ScoreRow
 
 WIDTH = 110
 RISKIEST = 5
 
 
-def catalogue_summary(published: OnlineStore) -> str:
-    """How large the catalogue is, what held-out tests say of its scores, and the riskiest SKUs with a reason each."""
+def catalogue_summary(published: "OnlineStore") -> str:
+    """Size of the catalogue, skill on held-out tests, and the riskiest SKUs with a reason each, as text."""
     scored = published.publication
     return "\n".join([
         "",
         f"{len(published.snapshot):,} SKUs scored as of {scored.as_of} by model {scored.model_version}.",
-        _held_out(published),
-        _expected(published),
+        _held_out_summary(published),
+        _expected_summary(published),
         "",
         f"The {RISKIEST} riskiest SKUs, and the first reason:",
-        *(_line(row) for row in published.riskiest(RISKIEST)),
+        *(_score_line(row) for row in published.riskiest(RISKIEST)),
         "",
     ])  # fmt: skip
 
 
-def plan_summary(plan: PlanSummary) -> str:
-    """What a plan buys, what it could not do, and what more would buy."""
-    bought = (
+def plan_summary(plan: "PlanSummary") -> str:
+    """Tests and cost of a plan, the minimums it misses, and the marginal value of more money, as text."""
+    tests = (
         f"EUR {plan.budget_eur:,.0f} buys {plan.tests:,} tests for EUR {plan.cost_eur:,.0f}, "
         f"{plan.random_share:.0%} of the money explores: about {plan.expected_failures:,.0f} failures found, against "
         f"{plan.expected_failures_at_random:,.0f} if all money were drawn at random."
     )
     share = 100 * plan.worth_of_1000_eur / plan.value if plan.value else 0.0
-    lines = [_wrapped(bought), f"EUR 1,000 more would add {share:.1f} % to its value."]
+    lines = [_wrap(tests), f"EUR 1,000 more would add {share:.1f} % to its value."]
     lines += [
         f"Minimum not met: {short.tests - short.unmet} of {short.tests} tests of {short.category} in {short.market}."
         for short in plan.minimums
@@ -61,39 +59,42 @@ def plan_summary(plan: PlanSummary) -> str:
     return "\n".join(lines)
 
 
-def explanation(published: OnlineStore, sku_id: str, market: str) -> str:
-    """The score of one SKU, its reasons, the facts and steps as sentences; UserError where nobody knows it."""
-    told = explain(published, Item.model_construct(sku_id=sku_id, market=market))
-    row = told.score
-    facts = [_wrapped(f"- {fact.sentence}") for fact in (told.evidence.facts if told.evidence else ())]
+def explanation(published: "OnlineStore", sku_id: str, market: str) -> str:
+    """The score of one SKU, its reasons, the facts and steps as text; UserError where the catalogue lacks it."""
+    from serving.api.explain import explain_sku
+    from serving.schemas import Item
+
+    answer = explain_sku(published, Item.model_construct(sku_id=sku_id, market=market))
+    row = answer.score
+    facts = [_wrap(f"- {fact.sentence}") for fact in (answer.evidence.facts if answer.evidence else ())]
     steps = [
-        _wrapped(f"- {step.sentence} The model would then predict {step.p_fail:.0%}.") for step in told.would_change
+        _wrap(f"- {step.sentence} The model would then predict {step.p_fail:.0%}.") for step in answer.would_change
     ]
     return "\n".join([
         f"{sku_id} in {market} as of {row.as_of}: about {10 * row.p_fail:.0f} in 10 such SKUs fail when tested "
         f"({row.p_low:.0%} to {row.p_high:.0%}); band {row.band}, rank {row.rank:,} of {len(published.snapshot):,}.",
-        *(_wrapped(f"- {reason.sentence}") for reason in row.reasons or ()),
+        *(_wrap(f"- {reason.sentence}") for reason in row.reasons or ()),
         *(["Known for certain:", *facts] if facts else []),
         *(["What would change the prediction:", *steps] if steps else []),
         f"(model {row.model_version}, features {row.feature_version}, policy {row.policy_version})",
     ])  # fmt: skip
 
 
-def _held_out(published: OnlineStore) -> str:
-    """The failures among the riskiest held-out tests against random ones."""
+def _held_out_summary(published: "OnlineStore") -> str:
+    """Failures among the riskiest held-out tests against random ones, as a sentence."""
     metrics = published.metrics
     depths = metrics["found"]
-    found = depths.get("riskiest_100", depths["riskiest_10_percent"])
-    low, high = found["failed_interval"]
-    return _wrapped(
-        f"Held-out tests, drawn from {metrics['data']['test_from']} on: of the {found['tests']:,} riskiest of "
-        f"{found['of']:,}, {found['failed']:,.0f} failed ({low:,.0f} to {high:,.0f}); at random "
-        f"{found['at_random']:,.0f}. AUC {metrics['auc']:.3f}."
+    riskiest = depths.get("riskiest_100", depths["riskiest_10_percent"])
+    low, high = riskiest["failed_interval"]
+    return _wrap(
+        f"Held-out tests, drawn from {metrics['data']['test_from']} on: of the {riskiest['tests']:,} riskiest of "
+        f"{riskiest['of']:,}, {riskiest['failed']:,.0f} failed ({low:,.0f} to {high:,.0f}); at random "
+        f"{riskiest['at_random']:,.0f}. AUC {metrics['auc']:.3f}."
     )
 
 
-def _expected(published: OnlineStore) -> str:
-    """The same for the catalogue as predicted."""
+def _expected_summary(published: "OnlineStore") -> str:
+    """Predicted failures among the riskiest SKUs of the catalogue against random ones, as a sentence."""
     p_fail = sorted(published.p_fail, reverse=True)
     riskiest, mean = sum(p_fail[:100]), sum(p_fail) / len(p_fail)
     return (
@@ -101,13 +102,13 @@ def _expected(published: OnlineStore) -> str:
     )
 
 
-def _line(row: ScoreRow) -> str:
+def _score_line(row: "ScoreRow") -> str:
     reason = (row.reasons or [])[0].sentence if row.reasons else ""
     head = f"{row.rank:>3}  {row.sku_id} {row.market}  {row.p_fail:.0%} ({row.p_low:.0%} to {row.p_high:.0%})  "
     return fill(reason, WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
 
 
-def _wrapped(text: str) -> str:
+def _wrap(text: str) -> str:
     return fill(text, WIDTH)
 
 
@@ -122,6 +123,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 def score(call: CommandContext, as_of: datetime | None, engine: str, master: str | None) -> None:
     """Score the whole catalogue, with intervals and reasons, to Parquet."""
     from serving.publication import day_in_service
+    from serving.scoring.batch import score_day
 
     if master and engine != "spark":
         raise click.UsageError("--master belongs to --engine spark.")
@@ -145,7 +147,9 @@ def score(call: CommandContext, as_of: datetime | None, engine: str, master: str
 def allocate(call: CommandContext, budget: float | None, seed: int | None, seal: bool) -> None:
     """Draw the next round's sampling plan, with known inclusion probabilities, within the budget and every limit."""
     if seal:
-        click.echo(f"{_seal(call)}\nPublish this seal; the next `touchstone allocate` without --seed opens it.")
+        click.echo(
+            f"{_commit_next_seed(call)}\nPublish this seal; the next `touchstone allocate` without --seed opens it."
+        )
         return
     if budget is None:
         raise click.UsageError("Give --budget, or --seal.")
@@ -158,7 +162,7 @@ def allocate(call: CommandContext, budget: float | None, seed: int | None, seal:
 @click.argument("sku_id")
 @click.argument("market")
 @click.pass_obj
-def explain_command(call: CommandContext, sku_id: str, market: str) -> None:
+def explain(call: CommandContext, sku_id: str, market: str) -> None:
     """Say in sentences why SKU_ID in MARKET has its score."""
     from serving.online.store import open_online_store
 
@@ -169,7 +173,7 @@ def explain_command(call: CommandContext, sku_id: str, market: str) -> None:
 @click.option("--out", required=True, type=FOLDER, help="The Parquet file to write.")
 @click.pass_obj
 def verdicts(call: CommandContext, out: Path) -> None:
-    """Write what officers said of quoted sentences, as labels for the text model."""
+    """Write officers' labels of quoted sentences, for the text model."""
     from data.database.connection import open_database
     from serving.decisions.assignment_and_labels import write_labels
 
@@ -185,38 +189,21 @@ def verdicts(call: CommandContext, out: Path) -> None:
 @click.pass_obj
 def serve(call: CommandContext, host: str, port: int, workers: int) -> None:
     """Serve scores, plans and the rest over HTTP until Ctrl-C, to whoever holds a key."""
-    serve_published(call.settings, host, port, workers)
+    run_service(call.settings, host, port, workers)
 
 
-def _seal(call: CommandContext) -> str:
-    """The seal of the next round's seed, which is chosen and recorded at the first call."""
+def _commit_next_seed(call: CommandContext) -> str:
+    """The seal of the next round's seed, which the first call draws, stores and records."""
     from data.database.audit_log import Versions
     from sampling.randomness import SeedCommitment, read_commitment, store_commitment
 
     plans = call.settings.workspace.plans
-    kept = read_commitment(plans)
-    if kept is None:
-        kept = SeedCommitment(secrets.randbits(62), secrets.token_hex(16))
-        store_commitment(kept, plans)
-        call.record("seal", kept.seal, {}, Versions())
-    return kept.seal
-
-
-def score_day(settings: Settings, as_of: date | None, progress: Progress) -> Path:
-    """Score the catalogue with the champion, as of the day after the newest row where no day is given; prune after."""
-    from data.lake.store import current_lake, latest_known_on
-    from features.review_text.incremental import read_lake
-    from models.registry import load_champion
-    from serving.scoring.batch import score_catalogue
-    from serving.scoring.retention import prune
-
-    current_lake(settings.workspace)  # what is missing is said before reviews are read
-    artifact = load_champion(settings.workspace)
-    tables = read_lake(settings.workspace, progress)
-    as_of = as_of or latest_known_on(tables) + timedelta(days=1)
-    scores = score_catalogue(settings.workspace, tables, artifact, as_of, progress)
-    prune(settings.workspace, settings.keep_days)
-    return scores
+    commitment = read_commitment(plans)
+    if commitment is None:
+        commitment = SeedCommitment(secrets.randbits(62), secrets.token_hex(16))
+        store_commitment(commitment, plans)
+        call.record("seal", commitment.seal, {}, Versions())
+    return commitment.seal
 
 
 def _score_on_spark(settings: Settings, as_of: date | None, master: str) -> Path:
@@ -229,7 +216,7 @@ def _score_on_spark(settings: Settings, as_of: date | None, master: str) -> Path
 
 
 def plan_round(call: CommandContext, budget_eur: float, seed: int | None = None) -> "tuple[Plan, Path]":
-    """Plan a round from the scores in service, and record it; the plan, and the folder it was written to."""
+    """Plan a round from the scores in service and record it; return the plan and its folder."""
     from data.database.connection import open_database
     from serving.api.allocate import Planner, draw_plan
     from serving.online.store import open_online_store
@@ -244,16 +231,16 @@ def plan_round(call: CommandContext, budget_eur: float, seed: int | None = None)
     return plan, workspace.plans / plan.summary.round_id
 
 
-def serve_published(settings: Settings, host: str, port: int, workers: int = 1) -> None:
+def run_service(settings: Settings, host: str, port: int, workers: int = 1) -> None:
     """Become the service: this process is replaced, so that Ctrl-C reaches it."""
     from serving.online.store import open_online_store
 
     open_online_store(settings.workspace)
-    refuse_taken(host, port)
-    click.echo(_who_may_ask(settings, host))
+    require_free_address(host, port)
+    click.echo(_access_summary(settings, host))
     click.echo(f"Serving scores, plans and their documentation on http://{host}:{port} until Ctrl-C.")
-    place = ["--host", host, "--port", str(port), "--working-dir", str(REPOSITORY)]
-    command = [sys.executable, "-m", "bentoml", "serve", "serving.service:Touchstone", *place]
+    address = ["--host", host, "--port", str(port), "--working-dir", str(REPOSITORY)]
+    command = [sys.executable, "-m", "bentoml", "serve", "serving.service:Touchstone", *address]
     environment = os.environ | {
         "TOUCHSTONE_HOME": str(settings.workspace.home),
         "TOUCHSTONE_INSECURE": "1" if settings.insecure else "",
@@ -263,10 +250,10 @@ def serve_published(settings: Settings, host: str, port: int, workers: int = 1) 
     os.execve(sys.executable, command, environment)  # noqa: S606 - our own interpreter, no shell
 
 
-def _who_may_ask(settings: Settings, host: str) -> str:
-    """Who is answered, in a sentence; UserError where the door would stand open to other machines."""
+def _access_summary(settings: Settings, host: str) -> str:
+    """Who is answered, as a sentence; UserError where other machines would be answered without a key."""
     from data.database.connection import open_database
-    from serving.auth.api_keys import listed_keys
+    from serving.auth.api_keys import list_keys
     from serving.auth.permissions import is_loopback
 
     if settings.insecure and not is_loopback(host):
@@ -277,14 +264,14 @@ def _who_may_ask(settings: Settings, host: str) -> str:
     if settings.insecure:
         return "INSECURE: no key is asked for. Every program on this machine may ask and decide as an admin."
     engine = open_database(settings.database_address)
-    opening = sum(row.revoked_at is None for row in listed_keys(engine))
+    keys = sum(row.revoked_at is None for row in list_keys(engine))
     engine.dispose()
-    if not opening:
+    if not keys:
         return "Nobody holds a key yet. Make one: touchstone keys create NAME --role scheduler"
-    return f"{opening} key{'s' if opening > 1 else ''} can ask; touchstone keys list shows them."
+    return f"{keys} key{'s' if keys > 1 else ''} can ask; touchstone keys list shows them."
 
 
-def refuse_taken(host: str, port: int) -> None:
+def require_free_address(host: str, port: int) -> None:
     """Raise UserError where the address cannot be listened on."""
     import socket
 

@@ -1,4 +1,4 @@
-"""Which scores the service answers from: one immutable record, named by one pointer file."""
+"""The publication: an immutable record of the scores in service, named by one pointer file."""
 
 import shutil
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Publication:
-    """A scored catalogue as a whole: the model, the snapshot and the day that belong together.
+    """A scored catalogue: the model, the snapshot and the day that belong together.
 
     `snapshot`, `scores` and `dossiers` (None where there are none) are folders below the workspace, `fingerprint` the
     content of the lake. Their digests are those of their manifests.
@@ -64,7 +64,7 @@ def read_publication(workspace: Workspace, name: str) -> tuple[Publication, Rank
     """
     folder = publications(workspace) / name
     publication = MANIFEST.verify(folder)
-    if _name(folder) != name:
+    if _digest_name(folder) != name:
         raise UserError(f"The publication {folder} changed since it was written. Run `touchstone score`.")
     scores = MemoryMappedTable(folder / SCORES_FILE)
     return publication, scores.array(RANK), scores.array(P_FAIL)
@@ -81,7 +81,7 @@ def publish(workspace: Workspace, publication: Publication, ranks: Ranks, p_fail
 
     `ranks` and `p_fail` have an entry for every row of the snapshot. Raises UserError, and leaves in service what is
     there, where a file of the snapshot or of the dossiers is not the one that was written.
-    Only it and its predecessor are kept: a service may still be opening that one.
+    All but it and its predecessor are deleted: a service may still be opening that one.
     """
     verify_snapshot(workspace.home / publication.snapshot)
     if publication.dossiers is not None:
@@ -91,13 +91,13 @@ def publish(workspace: Workspace, publication: Publication, ranks: Ranks, p_fail
         return
     home = publications(workspace)
     home.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".", dir=home) as made:
-        folder = Path(made) / "publication"
+    with TemporaryDirectory(prefix=".", dir=home) as temporary:
+        folder = Path(temporary) / "publication"
         folder.mkdir()
         write_table(folder / SCORES_FILE, [pa.RecordBatch.from_pydict({RANK: ranks, P_FAIL: p_fail})])
         MANIFEST.write(folder, publication)
-        name = _name(folder)
-        if not _is_whole(workspace, name):
+        name = _digest_name(folder)
+        if not _is_intact(workspace, name):
             with replace_atomically(home / name) as attempt:
                 folder.replace(attempt)
     write_pointer(home / "CURRENT", name)
@@ -106,11 +106,11 @@ def publish(workspace: Workspace, publication: Publication, ranks: Ranks, p_fail
             shutil.rmtree(folder)
 
 
-def _name(folder: Path) -> str:
+def _digest_name(folder: Path) -> str:
     return f"p-{MANIFEST.digest(folder)[:12]}"
 
 
-def _is_whole(workspace: Workspace, name: str) -> bool:
+def _is_intact(workspace: Workspace, name: str) -> bool:
     try:
         read_publication(workspace, name)
     except UserError:

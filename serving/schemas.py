@@ -10,20 +10,20 @@ from pydantic_core import CoreSchema
 
 from sampling.plan import Plan
 
-MOST_ITEMS = 1_000
-"""So many SKUs a call; more belong into the files that `touchstone score` writes."""
+MAX_ITEMS = 1_000
+"""SKUs in a call; more belong into the files that `touchstone score` writes."""
 
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class Question(BaseModel):
-    """What is asked: fields that it does not have are refused, and values are taken as they are."""
+    """A request body: unknown fields are refused, and values are not coerced."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class NoQuestion(Question):
-    """Nothing is to be said."""
+    """An empty request body."""
 
 
 class Item(Question):
@@ -35,7 +35,7 @@ class Item(Question):
     market: Text
 
 
-Items = Annotated[list[Item], Field(min_length=1, max_length=MOST_ITEMS, description="the SKUs to score")]
+Items = Annotated[list[Item], Field(min_length=1, max_length=MAX_ITEMS, description="the SKUs to score")]
 
 
 class ScoreQuestion(Question):
@@ -198,6 +198,6 @@ class PlanAnswer(BaseModel):
 
 
 def plan_answer(plan: Plan, model_version: str, feature_version: str) -> PlanAnswer:
-    """A plan as the service says it."""
+    """A plan as it goes over HTTP."""
     summary = {**asdict(plan.summary), "tests": plan.units.to_pylist()}
     return PlanAnswer.model_validate({**summary, "model_version": model_version, "feature_version": feature_version})

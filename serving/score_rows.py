@@ -1,5 +1,6 @@
-"""The score row: what the house says of one SKU, in the file and over HTTP alike."""
+"""The score row of one SKU: the same in the Parquet files and over HTTP."""
 
+from dataclasses import dataclass
 from datetime import date
 from typing import TypeVar
 
@@ -42,11 +43,11 @@ class RowScorer:
         self.bands = bands
         self._feature_names = pa.array(list(artifact.feature_names), pa.string())
 
-    def told(self, matrix: Floats) -> Explanations:
+    def explain(self, matrix: Floats) -> Explanations:
         """Probabilities and the strongest contributions of each row of `matrix` (rows, features)."""
         return self._scorer.explain(matrix, STORED_REASONS)
 
-    def whole(self, matrix: Floats) -> Scores:
+    def score(self, matrix: Floats) -> Scores:
         """Probabilities and the contribution of every feature of each row of `matrix`."""
         return self._scorer.score(matrix)
 
@@ -54,52 +55,60 @@ class RowScorer:
         """Probabilities of each row of `matrix`, without explanation."""
         return self._scorer.probabilities(matrix)
 
-    def rows(self, keys: pa.RecordBatch, matrix: Floats, told: Probabilities) -> pa.RecordBatch:
-        """Score rows in SCORE_SCHEMA, their rank 0; `reasons` is null where `told` explains nothing.
+    def score_rows(self, keys: pa.RecordBatch, matrix: Floats, scores: Probabilities) -> pa.RecordBatch:
+        """Score rows in SCORE_SCHEMA, their rank 0; `reasons` is null where `scores` has no explanations.
 
-        `keys` has sku_id and market, one row per row of `matrix` and `told`.
+        `keys` has sku_id and market, one row per row of `matrix` and `scores`.
         """
         count, artifact = len(matrix), self._scorer.artifact
         columns = {
-            "sku_id": keys["sku_id"], "market": keys["market"], "as_of": _repeated(self.as_of, count, pa.date32()),
-            "p_fail": pa.array(told.p_fail), "p_low": pa.array(told.p_low), "p_high": pa.array(told.p_high),
-            "band": pa.array(self.bands.names, pa.string()).take(pa.array(self.bands.rank(told.p_fail))),
-            "rank": _repeated(0, count, pa.int64()), "reasons": self._reasons(matrix, told),
-            "model_version": _repeated(artifact.version, count, pa.string()),
-            "feature_version": _repeated(artifact.feature_version, count, pa.string()),
-            "policy_version": _repeated(self.policy_version, count, pa.string()),
+            "sku_id": keys["sku_id"], "market": keys["market"], "as_of": _constant(self.as_of, count, pa.date32()),
+            "p_fail": pa.array(scores.p_fail), "p_low": pa.array(scores.p_low), "p_high": pa.array(scores.p_high),
+            "band": pa.array(self.bands.names, pa.string()).take(pa.array(self.bands.rank(scores.p_fail))),
+            "rank": _constant(0, count, pa.int64()), "reasons": self._reasons(matrix, scores),
+            "model_version": _constant(artifact.version, count, pa.string()),
+            "feature_version": _constant(artifact.feature_version, count, pa.string()),
+            "policy_version": _constant(self.policy_version, count, pa.string()),
         }  # fmt: skip
         return pa.RecordBatch.from_arrays([columns[name] for name in SCORE_SCHEMA.names], schema=SCORE_SCHEMA)
 
-    def _reasons(self, matrix: Floats, told: Probabilities) -> pa.Array:
-        if not isinstance(told, Explanations):
+    def _reasons(self, matrix: Floats, scores: Probabilities) -> pa.Array:
+        if not isinstance(scores, Explanations):
             return pa.nulls(len(matrix), REASONS_TYPE)
-        values = np.take_along_axis(matrix, told.strongest, axis=1)
-        return reasons_array(values, told.strongest, told.contributions, self._feature_names)
+        values = np.take_along_axis(matrix, scores.strongest, axis=1)
+        return reasons_array(values, scores.strongest, scores.contributions, self._feature_names)
 
 
-def score_batch(assessor: RowScorer, keys: pa.RecordBatch, matrix: Floats) -> pa.RecordBatch:
+def score_batch(scorer: RowScorer, keys: pa.RecordBatch, matrix: Floats) -> pa.RecordBatch:
     """Unranked score rows with reasons: keys (sku_id, market) and features in, UNRANKED_SCHEMA out.
 
-    A row's answer depends on that row alone, so any engine may call this on any share of the catalogue.
+    A row's score depends on that row alone, so any engine may call this on any share of the catalogue.
     """
-    told = assessor.told(matrix)
+    scores = scorer.explain(matrix)
     return pa.RecordBatch.from_arrays(
-        [*assessor.rows(keys, matrix, told).columns, pa.array(told.margin)], schema=UNRANKED_SCHEMA
+        [*scorer.score_rows(keys, matrix, scores).columns, pa.array(scores.margin)], schema=UNRANKED_SCHEMA
     )
 
 
-def ranked(rows: RowsT, ranks: Ranks) -> RowsT:
+@dataclass(frozen=True)
+class RankedScores:
+    """Rank (1 = riskiest) and p_fail of every row of a snapshot, in its order."""
+
+    ranks: Ranks
+    p_fail: Floats
+
+
+def with_ranks(rows: RowsT, ranks: Ranks) -> RowsT:
     """The score rows in SCORE_SCHEMA with their ranks."""
     return rows.select(SCORE_SCHEMA.names).set_column(RANK, SCORE_SCHEMA.field(RANK), pa.array(ranks))
 
 
-def ranks_of(margins: Floats, p_fail: Floats) -> Ranks:
+def compute_ranks(margins: Floats, p_fail: Floats) -> Ranks:
     """1 = riskiest: by p_fail, then by margin, equals in catalogue order."""
     ranks = np.empty(len(margins), dtype=np.int64)
     ranks[np.lexsort((-margins, -p_fail))] = np.arange(1, len(margins) + 1)
     return ranks
 
 
-def _repeated(value: object, count: int, kind: pa.DataType) -> pa.Array:
+def _constant(value: object, count: int, kind: pa.DataType) -> pa.Array:
     return pa.repeat(pa.scalar(value, kind), count)

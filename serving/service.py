@@ -1,4 +1,4 @@
-"""The HTTP service; it and `framework.py` alone know BentoML."""
+"""The HTTP service; this file and `api/bentoml_patches.py` alone import BentoML."""
 
 import gc
 import logging
@@ -18,17 +18,17 @@ from data.errors import UnavailableError, UserError
 from data.lab_results.store import Sender, file_results
 from data.settings import read_settings
 from serving.api.allocate import Planner, draw_plan
-from serving.api.application import RESOURCES, address_of, web_application
-from serving.api.bentoml_patches import end_with_parent, keep_words_out, patch_bentoml
+from serving.api.application import RESOURCES, build_application, known_address
+from serving.api.bentoml_patches import exit_with_parent, patch_bentoml, redact_logs
 from serving.api.catalogue_status import RescoringAnswer
-from serving.api.explain import ExplainAnswer, explain
-from serving.api.lab_results import Counter, Record, ResultsAnswer, ResultsQuestion, take_in
+from serving.api.explain import ExplainAnswer, explain_sku
+from serving.api.lab_results import LabResultIntake, Record, ResultsAnswer, ResultsQuestion, accept_results
 from serving.api.openapi import ModelApi, openapi_document
-from serving.api.screen import Listing, ScreenAnswer, ScreenQuestion, screen_of, screening_deed
+from serving.api.screen import Listing, ScreenAnswer, ScreenQuestion, screener_of, screening_event
 from serving.api.screening_policy import Stage
-from serving.auth.api_keys import Key, KeyRing, key_by_id
-from serving.auth.middleware import Gate
-from serving.auth.permissions import caller
+from serving.auth.api_keys import ApiKeyCache, Key, key_by_id
+from serving.auth.middleware import AccessMiddleware
+from serving.auth.permissions import current_principal
 from serving.auth.rate_limit import access_policy_in_force
 from serving.console.context import AppContext
 from serving.console.session import session_secret
@@ -47,21 +47,21 @@ ITEMS_AT_ONCE = 20
 _SETTINGS = read_settings()
 _ACCESS = access_policy_in_force(datetime.now(UTC).date())
 _STATE = LazyEngine(_SETTINGS.database_address)
-_DESK = HotReloader(_SETTINGS.workspace)
-_RING = KeyRing(_STATE.engine, _ACCESS)
-patch_bentoml(address_of)
+_HOT_RELOADER = HotReloader(_SETTINGS.workspace)
+_KEY_CACHE = ApiKeyCache(_STATE.engine, _ACCESS)
+patch_bentoml(known_address)
 
 
 def _key_by_id(key_id: str) -> Key | None:
     return key_by_id(_STATE.engine(), key_id)
 
 
-def _app_context() -> AppContext:
-    context: AppContext = bentoml.get_current_service().app_context
+def _context() -> AppContext:
+    context: AppContext = bentoml.get_current_service().context
     return context
 
 
-_WEB = web_application(_app_context)
+_WEB = build_application(_context)
 
 
 @bentoml.asgi_app(_WEB, path="/")
@@ -78,45 +78,45 @@ class Touchstone:
         # Whole collections then pass over what was imported, so that they come sooner and take no tenth of a second.
         gc.collect()
         gc.freeze()
-        keep_words_out(address_of)
-        end_with_parent()
-        self.app_context = AppContext(
-            _SETTINGS, _DESK, _STATE.engine, _RING.key, _key_by_id, lambda: datetime.now(UTC),
+        redact_logs(known_address)
+        exit_with_parent()
+        self.context = AppContext(
+            _SETTINGS, _HOT_RELOADER, _STATE.engine, _KEY_CACHE.key, _key_by_id, lambda: datetime.now(UTC),
             _SETTINGS.insecure, session_secret(_SETTINGS.workspace),
         )  # fmt: skip
         log = logging.getLogger("bentoml")
         if _SETTINGS.insecure:
             log.warning("INSECURE (TOUCHSTONE_INSECURE=1): every program on this machine may ask as an admin.")
         try:
-            _DESK.published()
-        except UserError as refusal:
-            log.warning("Not ready: %s", refusal)
-        _DESK.watch()
-        _file_what_waits(log)
+            _HOT_RELOADER.store()
+        except UserError as error:
+            log.warning("Not ready: %s", error)
+        _HOT_RELOADER.start_polling()
+        _file_pending_results(log)
 
     def __is_ready__(self) -> bool:
         """Whether there are verified scores to answer from; 503 with the sentence where there are none."""
         try:
-            _DESK.published()
-        except UserError as refusal:
-            raise HTTPException(503, str(refusal)) from refusal
+            _HOT_RELOADER.store()
+        except UserError as error:
+            raise HTTPException(503, str(error)) from error
         return True
 
     @bentoml.api(route="/score", input_spec=ScoreQuestion, output_spec=ScoreAnswer)  # type: ignore[untyped-decorator]
     async def score(self, items: list[Item], explain: bool) -> Any:
-        """Scores of up to 1,000 SKUs, with reasons as sentences where `explain` is true.
+        """Scores of up to 1,000 SKUs, with reasons as sentences where `explain_sku` is true.
 
         SKUs that the catalogue does not know come back under `refused`, the others are answered all the same.
         """
-        at_hand = _DESK.at_hand() if len(items) <= ITEMS_AT_ONCE else None
-        if at_hand is not None:
-            return _scores(items, explain, at_hand)
+        current = _HOT_RELOADER.current() if len(items) <= ITEMS_AT_ONCE else None
+        if current is not None:
+            return _scores(items, explain, current)
         return await anyio.to_thread.run_sync(_scores, items, explain)
 
     @bentoml.api(route="/explain", input_spec=Item, output_spec=ExplainAnswer)  # type: ignore[untyped-decorator]
     def explain(self, sku_id: str, market: str) -> Any:
         """Everything behind one score: all contributions, what is known of the SKU, and what would change the score."""
-        return explain(_published(), Item(sku_id=sku_id, market=market))
+        return explain_sku(_published(), Item(sku_id=sku_id, market=market))
 
     @bentoml.api(route="/screen", input_spec=ScreenQuestion, output_spec=ScreenAnswer)  # type: ignore[untyped-decorator]
     def screen(self, listing: Listing, stage: Stage) -> Any:
@@ -125,35 +125,36 @@ class Touchstone:
         Only a fact holds it: a failed independent test, a denied mandatory certificate or an authority's order. What
         is not simply allowed is recorded in the ledger.
         """
-        answer = screen_of(_published()).decision(listing, stage)
+        answer = screener_of(_published()).decide(listing, stage)
         if answer.decision != "allow":
-            record_event(_STATE.engine(), screening_deed(answer, caller()), datetime.now(UTC))
+            record_event(_STATE.engine(), screening_event(answer, current_principal()), datetime.now(UTC))
         return answer
 
     @bentoml.api(route="/allocate", input_spec=PlanQuestion, output_spec=PlanAnswer)  # type: ignore[untyped-decorator]
     def allocate(self, budget_eur: float, seed: int | None) -> Any:
         """Which SKUs to test next for a budget, each with the probability with which it was drawn.
 
-        The plan is kept as a round and recorded in the ledger. The same seed and budget give the same round again.
+        The plan is stored as a round and recorded in the ledger. The same seed and budget give the same round.
         """
         published = _published()
-        by, scored = Planner(_STATE.engine(), caller().name, datetime.now(UTC)), published.publication
+        by, scored = Planner(_STATE.engine(), current_principal().name, datetime.now(UTC)), published.publication
         plan = draw_plan(_SETTINGS.workspace, published, budget_eur, by, seed)
         return plan_answer(plan, scored.model_version, scored.feature_version)
 
     @bentoml.api(route="/results", input_spec=ResultsQuestion, output_spec=ResultsAnswer)  # type: ignore[untyped-decorator]
     def results(self, results: list[Record]) -> Any:
-        """Take in what the laboratories found; the next training learns from it.
+        """Accept the results of laboratories; the next training learns from them.
 
-        Each result is judged by itself and taken once: sending the same again, or half of it again, changes nothing.
+        Each result is validated by itself and accepted once: sending the same one twice changes nothing.
         """
-        counter = Counter(_STATE.engine(), _SETTINGS.workspace, _published())
-        return take_in(counter, results, Sender(caller().name, caller().id, datetime.now(UTC)))
+        intake = LabResultIntake(_STATE.engine(), _SETTINGS.workspace, _published())
+        sender = Sender(current_principal().name, current_principal().id, datetime.now(UTC))
+        return accept_results(intake, results, sender)
 
     @bentoml.task(route="/rescore", input_spec=NoQuestion, output_spec=RescoringAnswer)  # type: ignore[untyped-decorator]
     async def rescore(self) -> Any:
         """Score the whole catalogue anew in the background; `GET /catalogue/status` tells how far it is."""
-        ended = await rescore(await to_thread(_STATE.engine), _SETTINGS, caller())
+        ended = await rescore(await to_thread(_STATE.engine), _SETTINGS, current_principal())
         if ended.state != "done":
             raise UserError(ended.message or "The rescoring did not end. Ask again.")
         return RescoringAnswer(rescoring=ended)
@@ -162,9 +163,9 @@ class Touchstone:
 def _published() -> OnlineStore:
     """The publication to answer from; UnavailableError where there is none yet."""
     try:
-        return _DESK.published()
-    except UserError as refusal:
-        raise UnavailableError(str(refusal)) from refusal
+        return _HOT_RELOADER.store()
+    except UserError as error:
+        raise UnavailableError(str(error)) from error
 
 
 def _scores(items: list[Item], explain: bool, published: OnlineStore | None = None) -> Response:
@@ -173,14 +174,14 @@ def _scores(items: list[Item], explain: bool, published: OnlineStore | None = No
     return Response(answer, media_type="application/json")
 
 
-def _file_what_waits(log: logging.Logger) -> None:
+def _file_pending_results(log: logging.Logger) -> None:
     """Write the results that were accepted just before the service last ended."""
     try:
         filed = file_results(_STATE.engine(), _SETTINGS.workspace, datetime.now(UTC))
         if filed:
             log.warning("%d results that were accepted before are filed now.", filed)
-    except (UserError, OSError) as unable:
-        log.warning("Results that were accepted may wait for their file: %s", unable)
+    except (UserError, OSError) as error:
+        log.warning("Results that were accepted may wait for their file: %s", error)
 
 
 @cache
@@ -196,5 +197,5 @@ def _document() -> dict[str, Any]:
 
 _WEB.openapi = _document  # type: ignore[method-assign]
 Touchstone.add_asgi_middleware(  # type: ignore[attr-defined]
-    Gate, ring=_RING, policy=_ACCESS, insecure=_SETTINGS.insecure, address_of=address_of
+    AccessMiddleware, keys=_KEY_CACHE, policy=_ACCESS, insecure=_SETTINGS.insecure, address_of=known_address
 )

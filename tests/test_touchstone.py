@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from data.errors import UserError
-from serving.cli import refuse_taken
+from serving.cli import require_free_address
 from touchstone import COMMANDS, main
 
 
@@ -103,4 +103,4 @@ def test_a_taken_port_is_refused() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(UserError, match=f"127.0.0.1:{port} cannot be served on"):
-            refuse_taken("127.0.0.1", port)
+            require_free_address("127.0.0.1", port)

@@ -1,1 +1,1 @@
-"""What is asked of the model over HTTP."""
+"""The HTTP addresses: BentoML APIs of the model, and resources of the FastAPI application."""

@@ -1,4 +1,4 @@
-"""Drawing a round: a seed that nobody chose, the plan kept whole, and a row of the ledger."""
+"""Drawing a round: a seed that nobody chose, the whole plan as files, and a row of the ledger."""
 
 import fcntl
 import secrets
@@ -20,7 +20,7 @@ from serving.online.store import OnlineStore
 
 @dataclass(frozen=True)
 class Planner:
-    """Who draws, when, and the state that records it."""
+    """Who draws a round, when, and the database that records it."""
 
     engine: sa.Engine
     name: str
@@ -28,9 +28,9 @@ class Planner:
 
 
 def draw_round(workspace: Workspace, published: OnlineStore, budget_eur: float, by: Planner) -> PlanSummary:
-    """Draw the next round for a budget, by the seed sealed before where there is one; keep and record it.
+    """Draw the next round for a budget, by the committed seed where there is one; store and record it.
 
-    Raises UserError where budget or catalogue do not allow a plan; then the sealed seed stays sealed.
+    Raises UserError where budget or catalogue do not allow a plan; then the commitment stays unopened.
     """
     return draw_plan(workspace, published, budget_eur, by).summary
 
@@ -38,40 +38,40 @@ def draw_round(workspace: Workspace, published: OnlineStore, budget_eur: float, 
 def draw_plan(
     workspace: Workspace, published: OnlineStore, budget_eur: float, by: Planner, seed: int | None = None
 ) -> Plan:
-    """The whole plan of `draw_round`; a `seed` that is given draws instead of the sealed one.
+    """The whole plan of `draw_round`; a given `seed` takes the place of the committed one.
 
     One round is drawn at a time, so that none draws what another has just put to test. The same seed and budget give
-    the same round again, which is recorded once. Raises UserError as `draw_round`, or where this seed drew another
+    the same round, which is recorded once. Raises UserError as `draw_round`, or where this seed drew another
     plan.
     """
-    with _alone(workspace):
-        kept = read_commitment(workspace.plans) if seed is None else None
-        fresh = kept or SeedCommitment(secrets.randbits(62), secrets.token_hex(16))
-        sealed = fresh if seed is None else SeedCommitment(seed, "")
-        plan = published.plan(budget_eur, sealed.seed, sealed.nonce)
+    with _draw_lock(workspace):
+        stored = read_commitment(workspace.plans) if seed is None else None
+        fresh = stored or SeedCommitment(secrets.randbits(62), secrets.token_hex(16))
+        commitment = fresh if seed is None else SeedCommitment(seed, "")
+        plan = published.plan(budget_eur, commitment.seed, commitment.nonce)
         # Written while the record waits to be committed: a round that nobody recorded would keep its SKUs in test.
         with write_transaction(by.engine) as connection:
             write_plan(plan, workspace.plans)
             _record_once(connection, plan.summary, published, by)
-        if kept is not None:
+        if stored is not None:
             delete_commitment(workspace.plans)
     return plan
 
 
-def _record_once(connection: sa.Connection, told: PlanSummary, published: OnlineStore, by: Planner) -> None:
-    if any(row.action == "plan" for row in audit_rows(by.engine, told.round_id)):
+def _record_once(connection: sa.Connection, summary: PlanSummary, published: OnlineStore, by: Planner) -> None:
+    if any(row.action == "plan" for row in audit_rows(by.engine, summary.round_id)):
         return
     content = {
-        "seal": told.seal, "frame": told.frame_digest, "budget_eur": told.budget_eur, "cost_eur": told.cost_eur,
-        "tests": told.tests, "in_test": told.in_test,
+        "seal": summary.seal, "frame": summary.frame_digest, "budget_eur": summary.budget_eur,
+        "cost_eur": summary.cost_eur, "tests": summary.tests, "in_test": summary.in_test,
     }  # fmt: skip
     scored = published.publication
-    versions = Versions(scored.model_version, scored.feature_version, told.policy_version)
-    record_event_in(connection, AuditEvent(by.name, "plan", told.round_id, content, versions), by.now)
+    versions = Versions(scored.model_version, scored.feature_version, summary.policy_version)
+    record_event_in(connection, AuditEvent(by.name, "plan", summary.round_id, content, versions), by.now)
 
 
 @contextmanager
-def _alone(workspace: Workspace) -> Iterator[None]:
+def _draw_lock(workspace: Workspace) -> Iterator[None]:
     """Hold the drawing of rounds; the system lets go of it even when the process is killed."""
     workspace.plans.mkdir(parents=True, exist_ok=True)
     with (workspace.plans / ".drawing.lock").open("w") as lock:

@@ -9,22 +9,22 @@ from starlette.exceptions import HTTPException
 
 from data.errors import UserError
 from serving.api import catalogue_status, openapi
-from serving.api.errors import error_answer
+from serving.api.errors import error_response
 from serving.auth.middleware import path_below_root
-from serving.auth.permissions import CONSOLE, NOWHERE, PUBLIC, RIGHTS, is_console
+from serving.auth.permissions import CONSOLE, PERMISSIONS, PUBLIC, UNKNOWN_ADDRESS, is_console
 from serving.console.app import add_console, error_page
 from serving.console.context import AppContext
 
 RESOURCES = (openapi.router, catalogue_status.router)
-"""What is no page; a new resource adds its router here, with the roles that may ask as dependencies."""
+"""The resources that are no pages: each router names the roles that may use it as its dependencies."""
 
 _ROUTES = tuple(route for router in RESOURCES for route in router.routes if isinstance(route, APIRoute))
 
 
-def web_application(context: Callable[[], AppContext]) -> FastAPI:
+def build_application(context: Callable[[], AppContext]) -> FastAPI:
     """The application; `context` gives what its routes draw on, and is called within requests only."""
     app = FastAPI(title="Touchstone", openapi_url=None, docs_url=None, redoc_url=None)
-    app.state.context = context
+    app.state.house = context
     for router in RESOURCES:
         app.include_router(router)
     add_console(app)
@@ -35,16 +35,16 @@ def web_application(context: Callable[[], AppContext]) -> FastAPI:
 
 async def _answer(request: Request, error: Exception) -> Response:
     """An error as a page within the console, elsewhere in the one shape."""
-    return error_page(request, error) if is_console(path_below_root(request)) else error_answer(error)
+    return error_page(request, error) if is_console(path_below_root(request)) else error_response(error)
 
 
-def address_of(path: str) -> str:
-    """The address that a path without prefix asks, one of few.
+def known_address(path: str) -> str:
+    """The address that a path without prefix belongs to, one of few.
 
-    CONSOLE for all its pages, the template of a resource with parameters, NOWHERE for what does not exist.
+    CONSOLE for all its pages, the template of a resource with parameters, UNKNOWN_ADDRESS for what does not exist.
     """
     if is_console(path):
         return CONSOLE
-    if path in RIGHTS or path in PUBLIC:
+    if path in PERMISSIONS or path in PUBLIC:
         return path
-    return next((route.path for route in _ROUTES if route.path_regex.match(path)), NOWHERE)
+    return next((route.path for route in _ROUTES if route.path_regex.match(path)), UNKNOWN_ADDRESS)

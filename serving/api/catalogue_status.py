@@ -1,4 +1,4 @@
-"""Where the catalogue stands: what is in service, what waits, how a rescoring goes."""
+"""Resource `/catalogue/status`: the publication in service, newer inputs that wait, the newest rescoring."""
 
 from datetime import UTC, date, datetime
 
@@ -16,7 +16,7 @@ from serving.auth.permissions import require_role
 from serving.console.session import ContextDep
 from serving.online.hot_reload import HotReloader
 from serving.online.store import OnlineStore
-from serving.scoring.rescoring import Rescoring, latest
+from serving.scoring.rescoring import Rescoring, latest_rescoring
 
 
 class RescoringAnswer(BaseModel):
@@ -26,12 +26,12 @@ class RescoringAnswer(BaseModel):
 
 
 class CatalogueStatus(BaseModel):
-    """What the service answers from. `bands` counts SKUs by band.
+    """The catalogue in service. `bands` counts SKUs by band.
 
-    Before the first publication `published` is false, `why` says what to do, and what describes scores is null.
+    Before the first publication `published` is false, `why` says what to do, and fields about scores are null.
     `champion` is the model that the next scoring uses, `up_to_date` whether it and the tables are those in service;
     `hand_ins` counts the files of results that came in since, `rounds` names the newest sampling rounds. `rescoring` is
-    the newest one that was asked of the service, with its progress; null before the first.
+    the newest one that the service ran, with its progress; null before the first.
     """
 
     published: bool
@@ -59,14 +59,10 @@ def catalogue_status(
     rounds = round_ids(workspace)[-5:]
     if isinstance(published, UserError):
         return CatalogueStatus(
-            published=False,
-            why=str(published),
-            champion=champion,
-            hand_ins=hand_ins,
-            rounds=rounds,
+            published=False, why=str(published), champion=champion, hand_ins=hand_ins, rounds=rounds,
             rescoring=rescoring,
-        )
-    scored, bands = published.publication, published.assessor.bands
+        )  # fmt: skip
+    scored, bands = published.publication, published.scorer.bands
     counts = np.bincount(bands.rank(published.p_fail), minlength=len(bands.names)).tolist()
     same_tables = tables_fingerprint(workspace) in (None, scored.fingerprint)
     return CatalogueStatus(
@@ -86,14 +82,16 @@ def status(context: ContextDep) -> CatalogueStatus:
     """Where the catalogue stands, before the first scores too."""
     try:
         return catalogue_status(
-            context.settings.workspace, _published(context.reloader), latest(context.engine, datetime.now(UTC))
+            context.settings.workspace,
+            _store_or_error(context.reloader),
+            latest_rescoring(context.engine, datetime.now(UTC)),
         )
-    except UserError as unable:
-        raise UnavailableError(str(unable)) from unable
+    except UserError as error:
+        raise UnavailableError(str(error)) from error
 
 
-def _published(desk: HotReloader) -> OnlineStore | UserError:
+def _store_or_error(reloader: HotReloader) -> OnlineStore | UserError:
     try:
-        return desk.published()
-    except UserError as refusal:
-        return refusal
+        return reloader.store()
+    except UserError as error:
+        return error

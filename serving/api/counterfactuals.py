@@ -1,4 +1,4 @@
-"""What would change a score: the steps that somebody could take, and what the model would then predict."""
+"""Counterfactual explanations: steps that somebody could take, and what the model would then predict."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from serving.score_rows import RowScorer
 
 Floats = NDArray[np.float64]
 
-TOGETHER = "all_of_these"
+ALL_STEPS = "all_of_these"
 
 
 def _known_feature(name: str) -> str:
@@ -30,7 +30,7 @@ Feature = Annotated[str, AfterValidator(_known_feature)]
 
 
 class Step(TomlTable):
-    """Something to do, in a sentence, and the features that would then read otherwise."""
+    """A step as a sentence, and the values that features take by it."""
 
     name: str
     sentence: str
@@ -43,8 +43,8 @@ class Step(TomlTable):
         """The features that this step can change."""
         return frozenset(self.sets) | frozenset(self.move or ())
 
-    def taken(self, values: Floats, names: Sequence[str]) -> Floats:
-        """The values (features,) once this step is taken; the same where it changes nothing."""
+    def apply(self, values: Floats, names: Sequence[str]) -> Floats:
+        """The values (features,) after this step; equal ones where it has no effect."""
         changed, column = values.copy(), {name: number for number, name in enumerate(names)}
         for name, value in self.sets.items():
             if not np.isnan(values[column[name]]) or name in self.also_unknown:
@@ -57,8 +57,8 @@ class Step(TomlTable):
 
 
 @dataclass(frozen=True)
-class Change:
-    """What a step would do: features with their values before and after (None = unknown), and the score it leads to."""
+class Counterfactual:
+    """A step, the features it changes with values before and after (None = unknown), and the score it leads to."""
 
     step: str
     sentence: str
@@ -79,31 +79,33 @@ def steps_in_force(as_of: date, folder: Path = POLICY_FOLDER) -> tuple[Step, ...
     return policy_in_force(AdvicePolicy, as_of, folder).steps
 
 
-def changes(assessor: RowScorer, names: Sequence[str], values: Floats, steps: Sequence[Step]) -> tuple[Change, ...]:
+def find_counterfactuals(
+    scorer: RowScorer, names: Sequence[str], values: Floats, steps: Sequence[Step]
+) -> tuple[Counterfactual, ...]:
     """The steps that would lower the predicted failure rate of a row, the most first, then all of them together."""
-    fit = [step for step in steps if step.features <= set(names)]
-    rows = [step.taken(values, names) for step in fit]
-    margins = assessor.probabilities(np.vstack([values, *rows])).margin
+    applicable = [step for step in steps if step.features <= set(names)]
+    rows = [step.apply(values, names) for step in applicable]
+    margins = scorer.probabilities(np.vstack([values, *rows])).margin
     useful = [number for number in np.argsort(margins[1:], kind="stable") if margins[number + 1] < margins[0]]
-    told = [(fit[number].name, fit[number].sentence, rows[number]) for number in useful]
+    lowering = [(applicable[number].name, applicable[number].sentence, rows[number]) for number in useful]
     if len(useful) > 1:
-        whole = values
+        combined = values
         for number in useful:
-            whole = fit[number].taken(whole, names)
-        told.append((TOGETHER, "All of these together.", whole))
-    if not told:
+            combined = applicable[number].apply(combined, names)
+        lowering.append((ALL_STEPS, "All of these together.", combined))
+    if not lowering:
         return ()
-    after = assessor.probabilities(np.vstack([row for _, _, row in told]))
-    bands = assessor.bands.band(after.p_fail)
+    after = scorer.probabilities(np.vstack([row for _, _, row in lowering]))
+    bands = scorer.bands.band(after.p_fail)
     return tuple(
-        Change(name, sentence, _differences(names, values, row), float(p_fail), str(band))
-        for (name, sentence, row), p_fail, band in zip(told, after.p_fail, bands, strict=True)
+        Counterfactual(name, sentence, _differences(names, values, row), float(p_fail), str(band))
+        for (name, sentence, row), p_fail, band in zip(lowering, after.p_fail, bands, strict=True)
     )
 
 
 def _differences(names: Sequence[str], before: Floats, after: Floats) -> dict[str, tuple[float | None, float | None]]:
-    moved = np.flatnonzero(~((before == after) | (np.isnan(before) & np.isnan(after))))
-    return {names[column]: (_known(before[column]), _known(after[column])) for column in moved.tolist()}
+    changed = np.flatnonzero(~((before == after) | (np.isnan(before) & np.isnan(after))))
+    return {names[column]: (_known(before[column]), _known(after[column])) for column in changed.tolist()}
 
 
 def _known(value: float) -> float | None:

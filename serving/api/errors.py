@@ -1,4 +1,4 @@
-"""One shape for every error that leaves the service, `{"error": sentence}`, whoever raised it."""
+"""The one form of every error over HTTP, `{"error": sentence}`, whoever raised it."""
 
 import asyncio
 import logging
@@ -23,9 +23,9 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-MOST_COMPLAINTS, LONGEST_NAME = 5, 80
+MAX_SENTENCES, MAX_NAME_LENGTH = 5, 80
 _PHRASES = {status.phrase for status in HTTPStatus}
-_OF_STATUS = {
+_STATUS_SENTENCES = {
     404: "There is nothing at this address. The addresses are listed at /.",
     405: "This address does not take this method. The addresses are listed at /.",
     500: "Something went wrong here and was noted. Ask again; if it stays, tell the operator when it happened.",
@@ -34,48 +34,48 @@ _OF_STATUS = {
 
 @dataclass(frozen=True)
 class Problem:
-    """An error as it is answered: its HTTP status, a sentence for whoever asked, and headers."""
+    """An error as it is answered: its HTTP status, a sentence for the caller, and headers."""
 
     status: int
     sentence: str
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def problem_of(error: Exception) -> Problem:
-    """How an exception is answered; one that nobody foresaw is of status 500 and says nothing of itself."""
+def to_problem(error: Exception) -> Problem:
+    """Status and sentence of an exception; an unforeseen one has status 500 and does not repeat its own words."""
     match error:
         case UserError():
             return Problem(503 if isinstance(error, UnavailableError) else 400, str(error))
         case RequestValidationError():
-            return Problem(400, _complaints([{**each, "loc": each["loc"][1:]} for each in error.errors()]))
+            return Problem(400, _validation_message([{**each, "loc": each["loc"][1:]} for each in error.errors()]))
         case ValidationError():
-            return Problem(400, _complaints(error.errors(include_context=False, include_input=False)))
+            return Problem(400, _validation_message(error.errors(include_context=False, include_input=False)))
         case HTTPException():
-            return Problem(error.status_code, _sentence(error.status_code, str(error.detail)), error.headers or {})
+            return Problem(error.status_code, _http_sentence(error.status_code, str(error.detail)), error.headers or {})
         case ClientDisconnect():
             return Problem(499, "The client went away.")
-    return Problem(500, _OF_STATUS[500])
+    return Problem(500, _STATUS_SENTENCES[500])
 
 
-def error_answer(error: Exception) -> JSONResponse:
+def error_response(error: Exception) -> JSONResponse:
     """The answer to a request that ended with `error`."""
-    problem = problem_of(error)
-    return refusal(problem.status, problem.sentence, problem.headers.items())
+    problem = to_problem(error)
+    return error_json(problem.status, problem.sentence, problem.headers.items())
 
 
-async def answer_error(_: Request, error: Exception) -> JSONResponse:
-    """`error_answer` as an exception handler of Starlette and FastAPI."""
-    return error_answer(error)
+async def handle_error(_: Request, error: Exception) -> JSONResponse:
+    """`error_response` as an exception handler of Starlette and FastAPI."""
+    return error_response(error)
 
 
-def refusal(status: int, sentence: str, headers: Iterable[tuple[str, str]] = ()) -> JSONResponse:
-    """An error in the one shape."""
+def error_json(status: int, sentence: str, headers: Iterable[tuple[str, str]] = ()) -> JSONResponse:
+    """The response of an error."""
     return JSONResponse({"error": sentence}, status_code=status, headers=dict(headers))
 
 
 def log_failure(error: Exception) -> None:
-    """Note an unforeseen exception: its kind and the lines that it went through; what it says may quote the caller."""
-    if problem_of(error).status != HTTPStatus.INTERNAL_SERVER_ERROR:
+    """Log an unforeseen exception by kind and lines of code alone: its message may quote the caller."""
+    if to_problem(error).status != HTTPStatus.INTERNAL_SERVER_ERROR:
         return
     lines = "".join(
         f"\n  {frame.filename}:{frame.lineno} in {frame.name}" for frame in traceback.extract_tb(error.__traceback__)
@@ -83,19 +83,21 @@ def log_failure(error: Exception) -> None:
     logging.getLogger("bentoml").error("A request failed with %s.%s", type(error).__name__, lines)
 
 
-def _sentence(status: int, detail: str) -> str:
-    """What an HTTPException says, where that is more than the name of its status."""
-    own = detail in _PHRASES or status == HTTPStatus.INTERNAL_SERVER_ERROR
-    return (not own and detail.strip()) or _OF_STATUS.get(status, f"The request was answered with status {status}.")
+def _http_sentence(status: int, detail: str) -> str:
+    """The detail of an HTTPException, where it is more than the name of its status."""
+    without_detail = detail in _PHRASES or status == HTTPStatus.INTERNAL_SERVER_ERROR
+    return (not without_detail and detail.strip()) or _STATUS_SENTENCES.get(
+        status, f"The request was answered with status {status}."
+    )
 
 
-def _complaints(errors: Iterable[Mapping[str, Any]]) -> str:
-    return " ".join([_complaint(error) for error in errors][:MOST_COMPLAINTS])
+def _validation_message(errors: Iterable[Mapping[str, Any]]) -> str:
+    return " ".join([_validation_sentence(error) for error in errors][:MAX_SENTENCES])
 
 
-def _complaint(error: Mapping[str, Any]) -> str:
+def _validation_sentence(error: Mapping[str, Any]) -> str:
     """One validation error as a sentence: where, and what was expected."""
-    path = [part if isinstance(part, int) else str(part)[:LONGEST_NAME] for part in error.get("loc") or ()]
+    path = [part if isinstance(part, int) else str(part)[:MAX_NAME_LENGTH] for part in error.get("loc") or ()]
     where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
     if error.get("type") == "extra_forbidden":
         return f"{where} is no field of this question. The fields are listed at /docs.json."
@@ -104,9 +106,9 @@ def _complaint(error: Mapping[str, Any]) -> str:
 
 
 class Deadline:
-    """ASGI middleware: a request whose answer has not begun after `timeout` seconds is given up with 504.
+    """ASGI middleware: 504 for a request whose answer has not begun after `timeout` seconds.
 
-    A thread that works on it cannot be stopped; its answer is dropped. Nothing of a request that is answered is kept.
+    A thread that works on it cannot be stopped; its answer is dropped. An answered request leaves no timer behind.
     """
 
     def __init__(self, app: App, timeout: float) -> None:
@@ -117,22 +119,22 @@ class Deadline:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begun, given_up = asyncio.Event(), False
+        started, timed_out = asyncio.Event(), False
 
-        async def watch(message: Message) -> None:
-            if not given_up:
-                begun.set()
+        async def observe(message: Message) -> None:
+            if not timed_out:
+                started.set()
                 await send(message)
 
-        work = asyncio.ensure_future(self._app(scope, receive, watch))
-        work.add_done_callback(lambda _: begun.set())
+        work = asyncio.ensure_future(self._app(scope, receive, observe))
+        work.add_done_callback(lambda _: started.set())
         try:
             async with asyncio.timeout(self._seconds):
-                await begun.wait()
+                await started.wait()
         except TimeoutError:
-            given_up = True
+            timed_out = True
             work.cancel()
             sentence = f"There was no answer within {self._seconds:g} seconds. Ask for less at once, or later."
-            await refusal(504, sentence)(scope, receive, send)
+            await error_json(504, sentence)(scope, receive, send)
             return
         await work

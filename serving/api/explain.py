@@ -1,4 +1,4 @@
-"""What `/explain` answers, as it goes over HTTP."""
+"""`POST /explain`: every contribution to one score, the evidence, and counterfactual steps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from pydantic import BaseModel
 
 from data.errors import UserError
 from features.registry import BY_NAME
-from models.reasons import ReasonWriter, RowContext
-from serving.api.counterfactuals import Change, changes, steps_in_force
+from models.reasons import FeatureContribution, ReasonWriter, RowContext
+from serving.api.counterfactuals import Counterfactual, find_counterfactuals, steps_in_force
 from serving.decisions.legal_grounds import Ground, grounds_in_force
 from serving.dossiers.records import Certificate, Dossier, Hold, Incident, LabTest, Month, Remediation, ReviewQuote
 from serving.online.store import OnlineStore
@@ -40,29 +40,35 @@ class ContributionGroup:
     features: tuple[Contribution, ...]
 
 
-def grouped(
-    narrator: ReasonWriter, names: Sequence[str], place: RowContext, values: Floats, contributions: Floats
+def group_contributions(
+    writer: ReasonWriter, names: Sequence[str], row: RowContext, values: Floats, contributions: Floats
 ) -> tuple[ContributionGroup, ...]:
     """Every feature's contribution in its group, the group of the largest sum first.
 
     `values` and `contributions` are (features,) in the order of `names`. The sums of the groups and the base value
     make the margin.
     """
+    order = np.argsort(-np.abs(contributions), kind="stable").tolist()
+    reasons = writer.reasons(
+        [
+            FeatureContribution(row, names[column], float(values[column]), float(contributions[column]))
+            for column in order
+        ]
+    )
     groups: dict[str, list[Contribution]] = {}
-    for column in np.argsort(-np.abs(contributions), kind="stable").tolist():
-        value, size = float(values[column]), float(contributions[column])
-        reason = narrator.reason(place, names[column], value, size)
+    for reason, column in zip(reasons, order, strict=True):
+        size = float(contributions[column])
         words = reason.sentence if size else " ".join(part for part in (reason.fact, reason.comparison) if part)
-        feature = BY_NAME[names[column]]
-        known = None if np.isnan(value) else value
-        groups.setdefault(feature.group, []).append(Contribution(feature.name, feature.meaning, known, size, words))
-    told = (ContributionGroup(name, sum(one.contribution for one in each), tuple(each))
-            for name, each in groups.items())  # fmt: skip
-    return tuple(sorted(told, key=lambda group: -abs(group.contribution)))
+        known = None if np.isnan(reason.value) else reason.value
+        meaning = BY_NAME[reason.feature].meaning
+        groups.setdefault(reason.group, []).append(Contribution(reason.feature, meaning, known, size, words))
+    summed = [ContributionGroup(name, sum(one.contribution for one in each), tuple(each))
+              for name, each in groups.items()]  # fmt: skip
+    return tuple(sorted(summed, key=lambda group: -abs(group.contribution)))
 
 
-MOST_ROWS = 20
-"""So many rows of a kind are shown; the newest."""
+MAX_ROWS = 20
+"""At most so many rows of a kind are answered, the newest."""
 
 
 class EvidenceAnswer(BaseModel):
@@ -122,45 +128,47 @@ class ExplainAnswer(BaseModel):
     as_of: date
 
 
-def step_answer(change: Change) -> StepAnswer:
-    """A change as it goes over HTTP."""
-    moved = [FeatureChange(feature=name, before=old, after=new) for name, (old, new) in change.features.items()]
+def to_step_answer(change: Counterfactual) -> StepAnswer:
+    """A counterfactual as it goes over HTTP."""
+    features = [FeatureChange(feature=name, before=old, after=new) for name, (old, new) in change.features.items()]
     return StepAnswer(
-        step=change.step, sentence=change.sentence, features=moved, p_fail=change.p_fail, band=change.band
+        step=change.step, sentence=change.sentence, features=features, p_fail=change.p_fail, band=change.band
     )
 
 
-def evidence_of(dossier: Dossier, facts: tuple[Ground, ...]) -> EvidenceAnswer:
-    """What a dossier holds, the newest rows of each kind."""
+def to_evidence_answer(dossier: Dossier, facts: tuple[Ground, ...]) -> EvidenceAnswer:
+    """The newest rows of each kind of a dossier."""
     return EvidenceAnswer(
-        facts=list(facts), tests=list(dossier.tests[:MOST_ROWS]),
-        certificates=list(dossier.standing_certificates[:MOST_ROWS]), holds=list(dossier.holds[:MOST_ROWS]),
-        incidents=list(dossier.incidents[:MOST_ROWS]), remediations=list(dossier.remediations[:MOST_ROWS]),
-        quotes=list(dossier.quotes[:MOST_ROWS]), months=list(dossier.months),
+        facts=list(facts), tests=list(dossier.tests[:MAX_ROWS]),
+        certificates=list(dossier.standing_certificates[:MAX_ROWS]), holds=list(dossier.holds[:MAX_ROWS]),
+        incidents=list(dossier.incidents[:MAX_ROWS]), remediations=list(dossier.remediations[:MAX_ROWS]),
+        quotes=list(dossier.quotes[:MAX_ROWS]), months=list(dossier.months),
     )  # fmt: skip
 
 
-def explain(published: OnlineStore, item: Item) -> ExplainAnswer:
+def explain_sku(published: OnlineStore, item: Item) -> ExplainAnswer:
     """Why a SKU has its score: every contribution, what is known of it, what would change it.
 
     Raises UserError where the catalogue does not know it.
     """
-    row = published.score_row(item)
+    score = published.score_row(item)
     position = int(published.snapshot.find([item.sku_id], [item.market])[0])
     matrix = published.snapshot.matrix_at(np.array([position]))
-    scores, names = published.assessor.whole(matrix), published.snapshot.feature_names
-    place = RowContext(published.snapshot.category(position), float(scores.margin[0]))
-    steps = steps_in_force(row.as_of)
+    scores, names = published.scorer.score(matrix), published.snapshot.feature_names
+    row = RowContext(published.snapshot.category(position), float(scores.margin[0]))
+    steps = steps_in_force(score.as_of)
     return ExplainAnswer(
-        score=row,
-        action=str(published.assessor.bands.action(row.p_fail)),
+        score=score,
+        action=str(published.scorer.bands.action(score.p_fail)),
         margin=float(scores.margin[0]),
         base_value=scores.base_value,
-        groups=list(grouped(published.narrator, names, place, matrix[0], scores.contributions[0])),
-        would_change=[step_answer(change) for change in changes(published.assessor, names, matrix[0], steps)],
+        groups=list(group_contributions(published.reason_writer, names, row, matrix[0], scores.contributions[0])),
+        would_change=[
+            to_step_answer(change) for change in find_counterfactuals(published.scorer, names, matrix[0], steps)
+        ],
         evidence=_evidence(published, position),
-        model_version=row.model_version, feature_version=row.feature_version, policy_version=row.policy_version,
-        as_of=row.as_of,
+        model_version=score.model_version, feature_version=score.feature_version,
+        policy_version=score.policy_version, as_of=score.as_of,
     )  # fmt: skip
 
 
@@ -169,4 +177,4 @@ def _evidence(published: OnlineStore, position: int) -> EvidenceAnswer | None:
         dossier = published.dossiers.of(position)
     except UserError:
         return None
-    return evidence_of(dossier, grounds_in_force(dossier, dossier.as_of))
+    return to_evidence_answer(dossier, grounds_in_force(dossier, dossier.as_of))

@@ -1,4 +1,4 @@
-"""Results on their way in: judged one by one, completed by their plan, kept, filed."""
+"""`POST /results`: laboratory results, each validated, completed from its plan, stored and filed."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -17,12 +17,12 @@ from sampling.rounds import planned_tests, round_status
 from serving.online.store import OnlineStore
 from serving.schemas import Question
 
-MOST_RESULTS = 1_000
+MAX_RESULTS = 1_000
 Short = Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT)]
 
 
 class LabResult(BaseModel):
-    """A laboratory result in the words of the input contract; what a planned test leaves open, its plan fills in."""
+    """A laboratory result in the words of the input contract; the plan of a planned test fills in what is absent."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -59,11 +59,11 @@ def _any_object(value: Any, _: ValidatorFunctionWrapHandler) -> Any:
     return value
 
 
-# Each result is judged by itself, so that a broken one does not cost the others theirs: any object gets that far, as a
-# dict, and is described as what it should be.
+# Each result is validated by itself, so that a broken one does not cost the others theirs: any object is let through
+# as a dict, and is described as what it should be.
 Results = Annotated[
     list[Annotated[LabResult, WrapValidator(_any_object)]],
-    Field(min_length=1, max_length=MOST_RESULTS, description="the results to take in"),
+    Field(min_length=1, max_length=MAX_RESULTS, description="the results to take in"),
 ]
 
 
@@ -74,7 +74,7 @@ class ResultsQuestion(Question):
 
 
 class RefusedResult(BaseModel):
-    """A result that was not taken: its place in the question from 0, and every rule it breaks."""
+    """A refused result: its position in the question from 0 (`place`), and every rule it breaks."""
 
     place: int
     test_id: str | None
@@ -91,10 +91,10 @@ class RoundProgress(BaseModel):
 
 
 class ResultsAnswer(BaseModel):
-    """What became of the results: `accepted` for the first time, `known` before alike, `changed` and left as they were.
+    """Test ids `accepted` for the first time, `known` with the same content, `changed` and left as they were.
 
-    `accepted` results are kept for good. `filed` is false while they wait to be written where training reads them,
-    which happens by itself. The same question again changes nothing. Versions are those of the scores in service.
+    `accepted` results are stored for good. `filed` is false while they wait to be written where training reads them,
+    which happens by itself. The same question twice changes nothing. Versions are those of the scores in service.
     """
 
     accepted: list[str]
@@ -110,64 +110,64 @@ class ResultsAnswer(BaseModel):
 
 
 Record = Mapping[str, Any]
-Planned = Mapping[tuple[str, str, str], Record]
+PlannedTests = Mapping[tuple[str, str, str], Record]
 
 
 @dataclass(frozen=True)
-class Counter:
-    """Where results are handed in."""
+class LabResultIntake:
+    """The database, the workspace and the scores in service that results are checked against and stored in."""
 
     engine: sa.Engine
     workspace: Workspace
     published: OnlineStore
 
 
-def take_in(counter: Counter, records: Sequence[Record], sender: Sender) -> ResultsAnswer:
-    """Accept the sound results among `records` and say what became of each.
+def accept_results(intake: LabResultIntake, records: Sequence[Record], sender: Sender) -> ResultsAnswer:
+    """Store the valid results among `records`, and report on each.
 
     Raises UserError where the database cannot be written; then none is accepted.
     """
-    sound, refused = _sorted_out(counter, records, sender)
-    kept = store_results(counter.engine, counter.workspace, list(sound.values()), sender)
+    valid, refused = _validate_results(intake, records, sender)
+    stored = store_results(intake.engine, intake.workspace, list(valid.values()), sender)
     try:
-        file_results(counter.engine, counter.workspace, sender.now)
+        file_results(intake.engine, intake.workspace, sender.now)
         filed = True
     except OSError as error:
         logging.getLogger("bentoml").warning("Results are accepted but wait for their file: %s.", error.strerror)
         filed = False
-    named = {str(result["round_id"]) for result in sound.values() if result["round_id"]}
-    scored = counter.published.publication
+    rounds = {str(result["round_id"]) for result in valid.values() if result["round_id"]}
+    scored = intake.published.publication
     return ResultsAnswer(
-        accepted=list(kept.new), known=list(kept.known), changed=list(kept.changed), refused=refused, filed=filed,
-        rounds=[_progress(counter.workspace, name) for name in sorted(named)],
+        accepted=list(stored.new), known=list(stored.known), changed=list(stored.changed), refused=refused, filed=filed,
+        rounds=[_progress(intake.workspace, name) for name in sorted(rounds)],
         model_version=scored.model_version, feature_version=scored.feature_version,
         policy_version=scored.policy_version, as_of=scored.as_of,
     )  # fmt: skip
 
 
-def _sorted_out(
-    counter: Counter, records: Sequence[Record], sender: Sender
+def _validate_results(
+    intake: LabResultIntake, records: Sequence[Record], sender: Sender
 ) -> tuple[dict[str, Record], list[RefusedResult]]:
-    """The sound results by test, completed, and the refused ones."""
-    planned = _planned(counter.workspace)
-    sound: dict[str, Record] = {}
+    """The valid results by test_id, completed from their plans, and the refused ones."""
+    planned = _planned_tests(intake.workspace)
+    valid: dict[str, Record] = {}
     refused: list[RefusedResult] = []
-    for place, record in enumerate(records):
-        told = validate_record(record, sender.now.date())
-        why = [*told.broken, *_references(counter.published, planned, told.values)]
-        test_id = told.values["test_id"]
-        result = _completed(told.values, planned)
-        if not why and sound.get(test_id, result) != result:
+    for position, record in enumerate(records):
+        checked = validate_record(record, sender.now.date())
+        why = [*checked.broken, *_unknown_references(intake.published, planned, checked.values)]
+        test_id = checked.values["test_id"]
+        result = _complete_from_plan(checked.values, planned)
+        if not why and valid.get(test_id, result) != result:
             why = ["duplicate test_id with another content"]
         if why:
-            refused.append(RefusedResult(place=place, test_id=test_id, why=why))
+            refused.append(RefusedResult(place=position, test_id=test_id, why=why))
         else:
-            sound[test_id] = result
-    return sound, refused
+            valid[test_id] = result
+    return valid, refused
 
 
-def _references(published: OnlineStore, planned: Planned, values: Record) -> list[str]:
-    """What the result refers to and nobody knows."""
+def _unknown_references(published: OnlineStore, planned: PlannedTests, values: Record) -> list[str]:
+    """The references of a result that the catalogue or its rounds do not have."""
     sku_id, market, round_id = values["sku_id"], values["market"], values["round_id"]
     if sku_id is None or market is None:
         return []
@@ -178,12 +178,12 @@ def _references(published: OnlineStore, planned: Planned, values: Record) -> lis
     return []
 
 
-def _planned(workspace: Workspace) -> Planned:
+def _planned_tests(workspace: Workspace) -> PlannedTests:
     return {(row["round_id"], row["sku_id"], row["market"]): row for row in planned_tests(workspace).to_pylist()}
 
 
-def _completed(values: Record, planned: Planned) -> Record:
-    """What a result leaves open, its plan fills in."""
+def _complete_from_plan(values: Record, planned: PlannedTests) -> Record:
+    """The result with its absent values filled in from its plan, where it names a round."""
     plan = planned.get((values["round_id"], values["sku_id"], values["market"])) if values["round_id"] else None
     if plan is None:
         return values

@@ -1,6 +1,6 @@
-"""The one description of the service: as OpenAPI at `/docs.json` for programs, as a page at `/` for people.
+"""The description of the service: OpenAPI at `/docs.json` for programs, a page at `/` for people.
 
-The BentoML APIs and the routes of the FastAPI application are described by the same generator, that of FastAPI.
+FastAPI's generator describes both the BentoML APIs and the routes of the FastAPI application.
 """
 
 import json
@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from serving.auth.api_keys import ROLES, Role
 from serving.auth.middleware import application_root
-from serving.auth.permissions import CONSOLE, RIGHTS, RequiredRole, require_role
+from serving.auth.permissions import CONSOLE, PERMISSIONS, RequiredRole, require_role
 
 ERRORS: Mapping[str, str] = {
     "400": "The question is not well formed, or cannot be answered as it is asked.",
@@ -61,7 +61,7 @@ _ORDER = (
     "/score", "/explain", "/screen", "/allocate", "/results", "/catalogue/status", "/rescore/submit", "/rescore/status",
     "/rescore/get",
 )  # fmt: skip
-"""What most callers ask comes first; the rest by name."""
+"""The order on the page; other addresses follow by name."""
 
 _STYLE = """
 :root{color-scheme:light dark;--ground:#f4f5f3;--sheet:#fff;--ink:#1a2126;--soft:#4d5a63;--line:#d8dcd9;--link:#0b5a82}
@@ -94,7 +94,7 @@ class Task(BaseModel):
 
 @dataclass(frozen=True)
 class ModelApi:
-    """A BentoML API as it is described: its address, the models of question and answer, what it does."""
+    """A BentoML API: its address, the models of question and answer, and its description."""
 
     path: str
     question: type[BaseModel]
@@ -105,10 +105,10 @@ class ModelApi:
 
 def openapi_document(apis: Iterable[ModelApi], routers: Sequence[APIRouter], description: str) -> dict[str, Any]:
     """The OpenAPI document of the service: its probes, its BentoML APIs and the routes of its application."""
-    described = _probes()
+    probes = _probes()
     for api in apis:
-        _describe(described, api)
-    routes = [route for router in (described, *routers) for route in router.routes if isinstance(route, APIRoute)]
+        _add_api_routes(probes, api)
+    routes = [route for router in (probes, *routers) for route in router.routes if isinstance(route, APIRoute)]
     document = get_openapi(title="Touchstone", version="1", description=cleandoc(description), routes=routes)
     schemas = {name: each for name, each in document["components"]["schemas"].items() if "ValidationError" not in name}
     roles = {(route.path, method.lower()): _roles(route) for route in routes for method in route.methods or ()}
@@ -118,27 +118,27 @@ def openapi_document(apis: Iterable[ModelApi], routers: Sequence[APIRouter], des
         "security": [{"key": []}],
         "components": {"schemas": {**schemas, "Error": _ERROR_SCHEMA}, "securitySchemes": {"key": bearer}},
         "paths": {
-            path: {method: _completed(path, each, roles[path, method]) for method, each in operations.items()}
+            path: {method: _complete_operation(path, each, roles[path, method]) for method, each in operations.items()}
             for path, operations in sorted(document["paths"].items())
         },
     }
 
 
 def _probes() -> APIRouter:
-    """What BentoML answers of itself, as routes that nobody asks."""
+    """The addresses that BentoML answers by itself, as routes for the description alone."""
     router = APIRouter()
     for path, description in _PROBES.items():
         router.add_api_route(path, _endpoint({}), description=description, response_class=PlainTextResponse)
     return router
 
 
-def _describe(router: APIRouter, api: ModelApi) -> None:
-    """Describe a BentoML API by routes that nobody asks; a task has three of its own."""
+def _add_api_routes(router: APIRouter, api: ModelApi) -> None:
+    """Add a BentoML API as routes for the description alone; a task has three."""
     question, task_id = _endpoint({"question": Annotated[api.question, Body()]}), _endpoint({"task_id": str})
-    path, asked = (f"{api.path}/submit", Task) if api.is_task else (api.path, api.answer)
+    path, response = (f"{api.path}/submit", Task) if api.is_task else (api.path, api.answer)
     example = {"requestBody": {"content": {"application/json": {"example": EXAMPLES.get(api.path, {})}}}}
     router.add_api_route(
-        path, question, methods=["POST"], response_model=asked, description=api.description, openapi_extra=example
+        path, question, methods=["POST"], response_model=response, description=api.description, openapi_extra=example
     )
     if api.is_task:
         for name, answer, description in (
@@ -150,31 +150,31 @@ def _describe(router: APIRouter, api: ModelApi) -> None:
 def _endpoint(parameters: Mapping[str, Any]) -> Callable[..., None]:
     """A function of these parameters, by name and type."""
 
-    def ask(**_: Any) -> None: ...
+    def endpoint(**_: Any) -> None: ...
 
-    named = [Parameter(name, Parameter.KEYWORD_ONLY, annotation=each) for name, each in parameters.items()]
-    ask.__signature__ = Signature(named)  # type: ignore[attr-defined]
-    return ask
+    signature = [Parameter(name, Parameter.KEYWORD_ONLY, annotation=each) for name, each in parameters.items()]
+    endpoint.__signature__ = Signature(signature)  # type: ignore[attr-defined]
+    return endpoint
 
 
 def _roles(route: APIRoute) -> frozenset[Role] | None:
-    """The roles that may ask a route; None where it needs no key."""
+    """The roles that may use a route; None where it needs no key."""
     required = [each.dependency for each in route.dependencies if isinstance(each.dependency, RequiredRole)]
-    return required[0].roles if required else RIGHTS.get(route.path)
+    return required[0].roles if required else PERMISSIONS.get(route.path)
 
 
-def _completed(path: str, operation: Mapping[str, Any], roles: frozenset[Role] | None) -> dict[str, Any]:
-    """An operation with its name, its errors and who may ask."""
+def _complete_operation(path: str, operation: Mapping[str, Any], roles: frozenset[Role] | None) -> dict[str, Any]:
+    """An operation with its name, its errors and its roles."""
     statuses = ERRORS if roles else {status: ERRORS[status] for status in ("405", "500", "503")}
     if operation.get("parameters") or path.endswith("/submit"):
         statuses = {**statuses, "404": "There is nothing of this name."}
     error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
     errors = {status: {"description": words, "content": error} for status, words in statuses.items()}
-    said = cleandoc(operation.get("description", ""))
+    description = cleandoc(operation.get("description", ""))
     return {
         **{key: value for key, value in operation.items() if key != "summary"},
         "operationId": re.sub(r"\W+", "_", path).strip("_"),
-        "description": f"{said}\n\nRoles: {', '.join(sorted(roles))}." if roles else said,
+        "description": f"{description}\n\nRoles: {', '.join(sorted(roles))}." if roles else description,
         "responses": {**{key: each for key, each in operation["responses"].items() if key < "400"}, **errors},
         **({} if roles else {"security": []}),
     }
@@ -212,20 +212,20 @@ def page(document: Mapping[str, Any], root: str = "") -> str:
         f'<p><a href="{root}{CONSOLE}">The console</a> for people, ',
         f'<a href="{root}/docs.json">OpenAPI</a> for programs.</p>',
         f"<nav aria-label=\"Addresses\"><ul>{links}</ul></nav>",
-        *(_section(path, method, operation)
+        *(_address_section(path, method, operation)
           for path in paths for method, operation in document["paths"][path].items()),
         "</main></body></html>",
     ])  # fmt: skip
 
 
-def _section(path: str, method: str, operation: Mapping[str, Any]) -> str:
+def _address_section(path: str, method: str, operation: Mapping[str, Any]) -> str:
     what, _, roles = operation["description"].partition("\n\nRoles: ")
     who = f"For the roles {escape(roles.rstrip('.'))}." if roles else "For everybody, without a key."
-    told = f'<h2><code>{method.upper()} {escape(path)}</code></h2>{_prose(what)}<p class="soft">{who}</p>'
+    html = f'<h2><code>{method.upper()} {escape(path)}</code></h2>{_prose(what)}<p class="soft">{who}</p>'
     if "requestBody" in operation:
         example = operation["requestBody"]["content"]["application/json"]["example"]
-        told += f"<h3>Example</h3><pre>{escape(json.dumps(example, indent=2))}</pre>"
-    return f'<section id="{_anchor(path)}">{told}</section>'
+        html += f"<h3>Example</h3><pre>{escape(json.dumps(example, indent=2))}</pre>"
+    return f'<section id="{_anchor(path)}">{html}</section>'
 
 
 def _prose(text: str) -> str:

@@ -1,4 +1,4 @@
-"""A listing on its way into the catalogue: what it says, joined with what is known, decided by the policy's rules."""
+"""`POST /screen`: a listing joined with what the catalogue knows of its entities, decided by the policy's rules."""
 
 from dataclasses import replace
 from datetime import date
@@ -13,8 +13,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from data.database.audit_log import AuditEvent, Versions
 from features.groups.new_listing import ListingReader, NewListing
-from models.reasons import RowContext
-from serving.api.screening_policy import Ask, Decision, ScreeningPolicy, Situation, Stage, screening_policy_in_force
+from models.reasons import FeatureContribution, RowContext
+from serving.api.screening_policy import (
+    Ask,
+    ScreeningDecision,
+    ScreeningPolicy,
+    Situation,
+    Stage,
+    screening_policy_in_force,
+)
 from serving.auth.api_keys import Key
 from serving.decisions.legal_grounds import Ground, failed_elsewhere, grounds_in_force
 from serving.dossiers.records import Dossier
@@ -83,7 +90,7 @@ class ScreenAnswer(BaseModel):
     sku_id: str
     market: str
     stage: Stage
-    decision: Decision
+    decision: ScreeningDecision
     ask: Ask
     rule: str
     facts: list[Ground]
@@ -102,11 +109,11 @@ class ScreenAnswer(BaseModel):
 
 Floats = NDArray[np.float64]
 
-MOST_SUPPLIERS = 10_000
-"""So many are remembered."""
+MAX_SUPPLIERS = 10_000
+"""At most so many are cached."""
 
 
-class Screen:
+class ListingScreener:
     """Decides on listings by one publication."""
 
     def __init__(self, published: OnlineStore) -> None:
@@ -119,60 +126,64 @@ class Screen:
         )
         self._markets = sorted({market for _, market in self._categories})
 
-    def decision(self, listing: Listing, stage: Stage) -> ScreenAnswer:
-        """What to do with a listing at a stage; UserError where the catalogue was scored without dossiers."""
+    def decide(self, listing: Listing, stage: Stage) -> ScreenAnswer:
+        """The decision on a listing at a stage; UserError where the catalogue was scored without dossiers."""
         published, as_of = self._published, self._published.publication.as_of
-        told = NewListing(**listing.model_dump(exclude={"sku_id"}))
-        at = int(published.snapshot.find([listing.sku_id], [listing.market])[0])
-        row = self._row(told, at)
-        scored = published.assessor.told(row[None, :])
-        facts, p_fail = (*self._facts(listing, at), *self._facts_elsewhere(listing)), float(scored.p_fail[0])
-        band = str(published.assessor.bands.band(p_fail))
+        new = NewListing(**listing.model_dump(exclude={"sku_id"}))
+        position = int(published.snapshot.find([listing.sku_id], [listing.market])[0])
+        row = self._features(new, position)
+        scored = published.scorer.explain(row[None, :])
+        facts, p_fail = (*self._facts(listing, position), *self._facts_elsewhere(listing)), float(scored.p_fail[0])
+        band = str(published.scorer.bands.band(p_fail))
         missing = [name for name in Listing.model_fields if getattr(listing, name) in (None, False)]
-        rule = self._policy.decides(Situation(stage, listing.market, {fact.kind for fact in facts}, band, missing))
-        reasons = self._reasons(told, row, scored.strongest[0], scored.contributions[0], float(scored.margin[0]))
-        category_known = (listing.category, listing.market) in self._categories
+        rule = self._policy.decide(Situation(stage, listing.market, {fact.kind for fact in facts}, band, missing))
+        reasons = self._reasons(new, row, scored.strongest[0], scored.contributions[0], float(scored.margin[0]))
         return ScreenAnswer(
             sku_id=listing.sku_id, market=listing.market, stage=stage, decision=rule.decision, ask=rule.ask,
             rule=rule.name, facts=list(facts), p_fail=p_fail,
             p_low=float(scored.p_low[0]), p_high=float(scored.p_high[0]), band=band, reasons=reasons,
-            known=Known(sku=at >= 0, supplier=self._supplier_at(listing.supplier_id) >= 0, category=category_known),
+            known=Known(
+                sku=position >= 0, supplier=self._supplier_position(listing.supplier_id) >= 0,
+                category=(listing.category, listing.market) in self._categories,
+            ),
             model_version=published.publication.model_version,
             feature_version=published.publication.feature_version, policy_version=self._policy.version,
-            bands_version=published.assessor.policy_version, as_of=as_of,
+            bands_version=published.scorer.policy_version, as_of=as_of,
         )  # fmt: skip
 
-    def _row(self, listing: NewListing, at: int) -> Floats:
-        """The features: what is known of the product and its entities, and what the listing says of itself."""
-        snapshot = self._published.snapshot
-        row: Floats = snapshot.matrix_at(np.array([at]))[0] if at >= 0 else snapshot.new_listing_features(listing.keys)
-        said = self._reader.features(listing, snapshot.as_of)
-        if at >= 0:
-            del said["sku_listing_age_days"]
+    def _features(self, listing: NewListing, position: int) -> Floats:
+        """The features (features,): those of the product or its entities, replaced by those of the listing itself."""
+        snapshot, known = self._published.snapshot, position >= 0
+        row: Floats = (
+            snapshot.matrix_at(np.array([position]))[0] if known else snapshot.new_listing_features(listing.keys)
+        )
+        on_demand = self._reader.features(listing, snapshot.as_of)
+        if known:
+            del on_demand["sku_listing_age_days"]
         for column, name in enumerate(snapshot.feature_names):
-            if name in said:
-                row[column] = said[name]
+            if name in on_demand:
+                row[column] = on_demand[name]
         return row
 
-    def _facts(self, listing: Listing, at: int) -> tuple[Ground, ...]:
+    def _facts(self, listing: Listing, position: int) -> tuple[Ground, ...]:
         dossiers, as_of = self._published.dossiers, self._published.publication.as_of
-        if at >= 0:
-            return grounds_in_force(dossiers.of(at), as_of)
-        other = self._supplier_at(listing.supplier_id)
+        if position >= 0:
+            return grounds_in_force(dossiers.of(position), as_of)
+        other = self._supplier_position(listing.supplier_id)
         if other < 0:
             return ()
-        return grounds_in_force(_of_range(dossiers.of(other), listing.market), as_of)
+        return grounds_in_force(_supplier_dossier(dossiers.of(other), listing.market), as_of)
 
     def _facts_elsewhere(self, listing: Listing) -> tuple[Ground, ...]:
         others = [market for market in self._markets if market != listing.market]
-        found = self._published.snapshot.find([listing.sku_id] * len(others), others)
-        dossiers = [self._published.dossiers.of(at) for at in found[found >= 0].tolist()]
+        positions = self._published.snapshot.find([listing.sku_id] * len(others), others)
+        dossiers = [self._published.dossiers.of(position) for position in positions[positions >= 0].tolist()]
         return failed_elsewhere(dossiers, self._published.publication.as_of)
 
-    def _supplier_at(self, supplier_id: str) -> int:
+    def _supplier_position(self, supplier_id: str) -> int:
         """The position of any product of a supplier, -1 where the catalogue has none."""
         if supplier_id not in self._suppliers:
-            if len(self._suppliers) >= MOST_SUPPLIERS:
+            if len(self._suppliers) >= MAX_SUPPLIERS:
                 self._suppliers.clear()
             suppliers = self._published.snapshot.keys(0, len(self._published.snapshot))["supplier_id"]
             self._suppliers[supplier_id] = int(pc.index(suppliers, supplier_id).as_py())
@@ -181,24 +192,24 @@ class Screen:
     def _reasons(
         self, listing: NewListing, row: Floats, strongest: NDArray[np.int32], sizes: Floats, margin: float
     ) -> list[Reason]:
-        names, place = self._published.snapshot.feature_names, RowContext(listing.category, margin)
-        told = [(names[column], float(row[column]), float(size)) for column, size in zip(strongest, sizes, strict=True)
-                if size]  # fmt: skip
-        said = self._published.narrator.sentences([(place, *each) for each in told])
+        names, context = self._published.snapshot.feature_names, RowContext(listing.category, margin)
+        contributions = [FeatureContribution(context, names[column], float(row[column]), float(size))
+                         for column, size in zip(strongest, sizes, strict=True) if size]  # fmt: skip
+        sentences = self._published.reason_writer.sentences(contributions)
         return [
             Reason(feature=name, value=None if np.isnan(value) else value, contribution=size, sentence=sentence)
-            for (name, value, size), sentence in zip(told, said, strict=True)
+            for (_, name, value, size), sentence in zip(contributions, sentences, strict=True)
         ]
 
 
 @lru_cache(maxsize=1)
-def screen_of(published: OnlineStore) -> Screen:
-    """The screen of a publication, made once. Raises UserError where the policy is not whole."""
-    return Screen(published)
+def screener_of(published: OnlineStore) -> ListingScreener:
+    """The screener of a publication, made once. Raises UserError where the policy is not whole."""
+    return ListingScreener(published)
 
 
-def screening_deed(answer: ScreenAnswer, key: Key) -> AuditEvent:
-    """What the ledger says of a screening that did not simply allow."""
+def screening_event(answer: ScreenAnswer, key: Key) -> AuditEvent:
+    """Audit event of a screening that did not simply allow."""
     content = {
         "stage": answer.stage, "decision": answer.decision, "ask": answer.ask, "rule": answer.rule, "key": key.id,
         "p_fail": answer.p_fail, "band": answer.band, "as_of": answer.as_of.isoformat(),
@@ -208,8 +219,8 @@ def screening_deed(answer: ScreenAnswer, key: Key) -> AuditEvent:
     return AuditEvent(key.name, "screen", f"{answer.sku_id} {answer.market}", content, versions)
 
 
-def _of_range(dossier: Dossier, market: str) -> Dossier:
-    """What concerns the supplier's whole range, for a product of it that is not known yet."""
+def _supplier_dossier(dossier: Dossier, market: str) -> Dossier:
+    """The dossier of a supplier's unknown product: the rows that concern the supplier's whole range."""
     return replace(
         dossier, listing=replace(dossier.listing, market=market), tests=(), incidents=(), quotes=(),
         certificates=tuple(each for each in dossier.certificates if each.sku_id is None),

@@ -1,4 +1,4 @@
-"""Which rule decides on a listing, by dated policy."""
+"""Policy of screening: dated rules, of which the first that matches decides on a listing."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -12,22 +12,22 @@ from data.policy import POLICY_FOLDER, Policy, Several, TomlTable, policy_in_for
 from serving.decisions.legal_grounds import DENIED_CERTIFICATE, FAILED_TEST, ORDER
 
 Stage = Literal["listing", "payment", "shipment"]
-Decision = Literal["allow", "test_first", "hold"]
+ScreeningDecision = Literal["allow", "test_first", "hold"]
 Ask = Literal["none", "documents", "test"]
 FactKind = Literal["authority_order", "failed_independent_test", "certificate_denied", "failed_in_another_market"]
 
 STAGES: tuple[Stage, ...] = get_args(Stage)
-HOLDING = frozenset({ORDER, FAILED_TEST, DENIED_CERTIFICATE})
+HOLDING_FACTS = frozenset({ORDER, FAILED_TEST, DENIED_CERTIFICATE})
 """Facts about the product in its market, which alone may hold it there."""
 FACTS: frozenset[str] = frozenset(get_args(FactKind))
 
 
 class ScreeningRule(TomlTable):
-    """When it fits and what it decides; an empty condition fits always, `missing` names fields of the listing."""
+    """Conditions and the decision; an empty condition always matches, `missing` names fields of the listing."""
 
     name: str
     stages: Several[Stage]
-    decision: Decision
+    decision: ScreeningDecision
     ask: Ask
     markets: Several[str] = ()
     facts: Several[FactKind] = ()
@@ -36,7 +36,7 @@ class ScreeningRule(TomlTable):
 
     @model_validator(mode="after")
     def _does_not_overstep(self) -> Self:
-        if self.decision == "hold" and not (self.facts and HOLDING.issuperset(self.facts)):
+        if self.decision == "hold" and not (self.facts and HOLDING_FACTS.issuperset(self.facts)):
             raise ValueError(
                 f"only a fact of this market may hold a product, got facts {list(self.facts)}; a score alone orders at "
                 "most a test"
@@ -48,7 +48,7 @@ class ScreeningRule(TomlTable):
 
 @dataclass(frozen=True)
 class Situation:
-    """What rules look at: stage, market, the kinds of facts that stand, the band, the fields that are not stated."""
+    """The input of the rules: stage, market, kinds of facts in force, band, fields that are not stated."""
 
     stage: Stage
     market: str
@@ -58,7 +58,7 @@ class Situation:
 
 
 class ScreeningPolicy(Policy, subject="screening"):
-    """The rules in force, in order; the last fits every listing at every stage."""
+    """The rules in force, in order; the last matches every listing at every stage."""
 
     rules: Annotated[Several[ScreeningRule], Field(alias="rule", min_length=1)]
 
@@ -69,9 +69,9 @@ class ScreeningPolicy(Policy, subject="screening"):
             raise ValueError(f"the last rule must fit every listing at every stage, got {last.name!r}")
         return self
 
-    def decides(self, situation: Situation) -> ScreeningRule:
-        """The first rule that fits; the last always does."""
-        return next(rule for rule in self.rules if _fits(rule, situation))
+    def decide(self, situation: Situation) -> ScreeningRule:
+        """The first rule that matches; the last always does."""
+        return next(rule for rule in self.rules if _matches(rule, situation))
 
 
 def screening_policy_in_force(as_of: date, folder: Path = POLICY_FOLDER) -> ScreeningPolicy:
@@ -83,7 +83,7 @@ def screening_policy_in_force(as_of: date, folder: Path = POLICY_FOLDER) -> Scre
     return policy_in_force(ScreeningPolicy, as_of, folder)
 
 
-def _fits(rule: ScreeningRule, situation: Situation) -> bool:
+def _matches(rule: ScreeningRule, situation: Situation) -> bool:
     return (
         situation.stage in rule.stages
         and (not rule.markets or situation.market in rule.markets)

@@ -1,4 +1,4 @@
-"""Keys to the service: a name, a role and a person each, shown once, stored hashed."""
+"""API keys: a name, a role and a person each; the secret is printed once and stored as a hash."""
 
 import hmac
 import re
@@ -22,16 +22,16 @@ from serving.auth.rate_limit import AccessPolicy
 
 Role = Literal["scheduler", "officer", "analyst", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
-LONGEST_NAME = 80
+MAX_NAME_LENGTH = 80
 _SECRET = re.compile(r"ts_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
-_NOBODY = "0" * 64
+_NO_HASH = "0" * 64
 
 
 @dataclass(frozen=True)
 class Key:
-    """Who asks: the key's `id`, which is no secret, the name it was made for, and what it may do.
+    """An authenticated key: its public `id`, the name it was made for, and its role.
 
-    `person` is whose key it is: several keys of one person are one pair of eyes, whatever they are named.
+    `person` is who holds it: several keys of one person are one pair of eyes, whatever they are named.
     """
 
     id: str
@@ -50,69 +50,69 @@ class ListedKey:
 
 
 INSECURE = Key("insecure", "insecure", "admin", "insecure")
-"""Whoever asks while `TOUCHSTONE_INSECURE=1` leaves the door open on this machine."""
+"""The principal of every request without a key while `TOUCHSTONE_INSECURE=1`."""
 
 
 def create_key(
     engine: sa.Engine, name: str, role: Role, now: datetime, actor: str = "operator", person: str | None = None
 ) -> tuple[Key, str]:
-    """Make a key and record that; return it with its secret, which cannot be shown again.
+    """Make a key and record that; return it with its secret, which is stored as a hash alone.
 
-    The key is of the person it is named after where none is given. Raises UserError where name or person is empty, too
+    Its person is its name where none is given. Raises UserError where name or person is empty, too
     long or not printable, or the role unknown.
     """
     name = name.strip()
     person = name if person is None else person.strip()
     for given in (name, person):
-        if not given or len(given) > LONGEST_NAME or not given.isprintable():
+        if not given or len(given) > MAX_NAME_LENGTH or not given.isprintable():
             raise UserError(
-                f"A key needs the name of a person or system, of at most {LONGEST_NAME} printable characters."
+                f"A key needs the name of a person or system, of at most {MAX_NAME_LENGTH} printable characters."
             )
     if role not in ROLES:
         raise UserError(f"There is no role {role!r}. Give one of {', '.join(ROLES)}.")
     key = Key(secrets.token_hex(6), name, role, person)
     secret = f"ts_{key.id}_{secrets.token_urlsafe(32)}"
     with write_transaction(engine) as connection:
-        told = {"name": name, "role": role, "person": person}
-        row = record_event_in(connection, AuditEvent(actor, "create_key", key.id, told), now)
+        fields = {"name": name, "role": role, "person": person}
+        row = record_event_in(connection, AuditEvent(actor, "create_key", key.id, fields), now)
         connection.execute(sa.insert(API_KEYS).values(
-            key_id=key.id, **told, secret_hash=hashed(secret), created_at=row.recorded_at,
+            key_id=key.id, **fields, secret_hash=hash_secret(secret), created_at=row.recorded_at,
         ))  # fmt: skip
     return key, secret
 
 
-def key_of(engine: sa.Engine, secret: str) -> Key | None:
-    """The key that a secret opens; None where it opens nothing. Takes equally long for every wrong secret of a key."""
+def key_by_secret(engine: sa.Engine, secret: str) -> Key | None:
+    """The key that a secret opens; None where it opens none. Takes equally long for every wrong secret of a key."""
     match = _SECRET.fullmatch(secret)
-    found = None
-    if match:
-        asked = sa.select(API_KEYS).where(API_KEYS.c.key_id == match[1], API_KEYS.c.revoked_at.is_(None))
-        with read_transaction(engine) as connection:
-            found = connection.execute(asked).one_or_none()
-    same = hmac.compare_digest(hashed(secret), found.secret_hash if found else _NOBODY)
-    return _key(found) if found and same else None
+    row = _open_key_row(engine, match[1]) if match else None
+    same = hmac.compare_digest(hash_secret(secret), row.secret_hash if row else _NO_HASH)
+    return _key(row) if row and same else None
 
 
 def key_by_id(engine: sa.Engine, key_id: str) -> Key | None:
     """The key of this id that is not revoked; None where there is none."""
-    asked = sa.select(API_KEYS).where(API_KEYS.c.key_id == key_id, API_KEYS.c.revoked_at.is_(None))
+    row = _open_key_row(engine, key_id)
+    return _key(row) if row else None
+
+
+def _open_key_row(engine: sa.Engine, key_id: str) -> sa.Row[Any] | None:
+    query = sa.select(API_KEYS).where(API_KEYS.c.key_id == key_id, API_KEYS.c.revoked_at.is_(None))
     with read_transaction(engine) as connection:
-        found = connection.execute(asked).one_or_none()
-    return _key(found) if found else None
+        return connection.execute(query).one_or_none()
 
 
 def revoke_key(engine: sa.Engine, key_id: str, now: datetime, actor: str = "operator") -> None:
-    """Let a key open nothing any more, and record that; UserError where there is no such key that opens."""
+    """Revoke a key and record that; UserError where there is no such key in force."""
     with write_transaction(engine) as connection:
         row = record_event_in(connection, AuditEvent(actor, "revoke_key", key_id, {}), now)
-        mine = sa.and_(API_KEYS.c.key_id == key_id, API_KEYS.c.revoked_at.is_(None))
-        if connection.execute(sa.update(API_KEYS).where(mine).values(revoked_at=row.recorded_at)).rowcount != 1:
+        this = sa.and_(API_KEYS.c.key_id == key_id, API_KEYS.c.revoked_at.is_(None))
+        if connection.execute(sa.update(API_KEYS).where(this).values(revoked_at=row.recorded_at)).rowcount != 1:
             raise UserError(
                 f"There is no key {key_id!r} that is not revoked already. `touchstone keys list` shows them."
             )
 
 
-def listed_keys(engine: sa.Engine) -> list[ListedKey]:
+def list_keys(engine: sa.Engine) -> list[ListedKey]:
     """Every key ever made, oldest first."""
     with read_transaction(engine) as connection:
         rows = connection.execute(sa.select(API_KEYS).order_by(API_KEYS.c.created_at, API_KEYS.c.key_id)).all()
@@ -123,67 +123,67 @@ def _key(row: sa.Row[Any]) -> Key:
     return Key(row.key_id, row.name, row.role, row.person)
 
 
-def hashed(secret: str) -> str:
+def hash_secret(secret: str) -> str:
     """SHA-256 in hex; a secret is 256 random bits, so a slow hash would add nothing."""
     return sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 
-def moment(now: datetime) -> str:
-    """A moment as the state keeps it: ISO 8601 in UTC."""
+def utc_timestamp(now: datetime) -> str:
+    """A moment as the database stores it: ISO 8601 in UTC, to the microsecond."""
     return now.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-MOST_KEPT = 1_000
+MAX_CACHED_KEYS = 1_000
 
 
 @dataclass(frozen=True)
-class _Known:
+class _CachedKey:
     """A key, and the second of the monotonic clock at which it was looked up."""
 
     key: Key
-    looked_up: float
+    looked_up_at: float
 
 
-class KeyRing:
-    """The keys of a database, kept for the seconds that the policy trusts them; only their hashes are held.
+class ApiKeyCache:
+    """Keys by the hash of their secret, cached for the seconds that the policy trusts them.
 
-    A key that is revoked may open that much longer. `engine` is asked for the database at each look-up.
+    A revoked key may open that much longer. `engine` gives the database at each look-up.
     """
 
     def __init__(self, engine: Callable[[], sa.Engine], policy: AccessPolicy) -> None:
         self._engine, self._policy = engine, policy
         self._lock = threading.Lock()
-        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._cached: OrderedDict[str, _CachedKey] = OrderedDict()
 
-    def at_hand(self, secret: str) -> Key | None:
-        """The key of a secret where it was looked up lately; asks no database."""
-        return self._kept(hashed(secret), self._policy.trusted_seconds)
+    def cached(self, secret: str) -> Key | None:
+        """The key of a secret that was looked up lately; reads no database."""
+        return self._younger_than(self._policy.trusted_seconds, hash_secret(secret))
 
-    def looked_up(self, secret: str) -> Key | None:
-        """The key of a secret from the database; None where it opens nothing.
+    def look_up(self, secret: str) -> Key | None:
+        """The key of a secret from the database; None where it opens none.
 
-        While the database cannot be asked, a key known before opens on; for others the UserError is raised.
+        While the database cannot be reached, a cached key opens on; for others the UserError is raised.
         """
-        name = hashed(secret)
+        name = hash_secret(secret)
         try:
-            key = key_of(self._engine(), secret)
+            key = key_by_secret(self._engine(), secret)
         except UserError:
-            key = self._kept(name, self._policy.trusted_without_database_seconds)
+            key = self._younger_than(self._policy.trusted_without_database_seconds, name)
             if key is None:
                 raise
             return key
         with self._lock:
-            self._known.pop(name, None)
+            self._cached.pop(name, None)
             if key is not None:
-                self._known[name] = _Known(key, time.monotonic())
-                while len(self._known) > MOST_KEPT:
-                    self._known.popitem(last=False)
+                self._cached[name] = _CachedKey(key, time.monotonic())
+                while len(self._cached) > MAX_CACHED_KEYS:
+                    self._cached.popitem(last=False)
         return key
 
     def key(self, secret: str) -> Key | None:
-        """The key of a secret, from the database where it is not at hand. Raises as `looked_up`."""
-        return self.at_hand(secret) or self.looked_up(secret)
+        """The key of a secret, from the database where it is not cached. Raises as `look_up`."""
+        return self.cached(secret) or self.look_up(secret)
 
-    def _kept(self, name: str, seconds: float) -> Key | None:
-        known = self._known.get(name)
-        return known.key if known and time.monotonic() - known.looked_up <= seconds else None
+    def _younger_than(self, seconds: float, name: str) -> Key | None:
+        entry = self._cached.get(name)
+        return entry.key if entry and time.monotonic() - entry.looked_up_at <= seconds else None

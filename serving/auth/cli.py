@@ -39,10 +39,10 @@ def create(call: CommandContext, name: str, role: str, person: str | None) -> No
 def show(call: CommandContext) -> None:
     """List every key ever made; secrets are not kept."""
     from data.database.connection import open_database
-    from serving.auth.api_keys import listed_keys
+    from serving.auth.api_keys import list_keys
 
     engine = open_database(call.settings.database_address)
-    listed = listed_keys(engine)
+    listed = list_keys(engine)
     engine.dispose()
     for row in listed:
         state = f"revoked {row.revoked_at[:16]}Z" if row.revoked_at else "open"
@@ -59,7 +59,7 @@ def _named(key: Key) -> str:
 @click.argument("key_id")
 @click.pass_obj
 def revoke(call: CommandContext, key_id: str) -> None:
-    """Let the key KEY_ID open nothing any more; a running service notices within seconds."""
+    """Revoke the key KEY_ID; a running service notices within seconds."""
     from getpass import getuser
 
     from data.database.connection import open_database

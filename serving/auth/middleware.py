@@ -1,4 +1,4 @@
-"""The gate, the first thing a request meets: who asks, whether they may, not too often, and how much they bring."""
+"""ASGI middleware before every address: authentication, permissions, rate limit, body limit, security headers."""
 
 import base64
 import binascii
@@ -15,30 +15,39 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from data.errors import UserError
-from serving.api.errors import App, Message, Receive, Scope, Send, error_answer, log_failure, refusal
-from serving.auth.api_keys import INSECURE, Key, KeyRing
-from serving.auth.permissions import CALLER, CONSOLE, NOWHERE, PUBLIC, RIGHTS, check_role, is_console, why_not_local
-from serving.auth.rate_limit import AccessPolicy, Allowance
+from serving.api.errors import App, Message, Receive, Scope, Send, error_json, error_response, log_failure
+from serving.auth.api_keys import INSECURE, ApiKeyCache, Key
+from serving.auth.permissions import (
+    CONSOLE,
+    PERMISSIONS,
+    PRINCIPAL,
+    PUBLIC,
+    UNKNOWN_ADDRESS,
+    check_role,
+    is_console,
+    non_local_reason,
+)
+from serving.auth.rate_limit import AccessPolicy, TokenBucket
 
-HOW = "Send the header `Authorization: Bearer KEY`; `touchstone keys create` makes keys."
+KEY_HINT = "Send the header `Authorization: Bearer KEY`; `touchstone keys create` makes keys."
 _PREFIX = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+")
 
 
-class Gate:
-    """ASGI middleware that lets a request through to the addresses that its key's role may ask.
+class AccessMiddleware:
+    """ASGI middleware that lets a request through to the addresses that its key's role may use.
 
     The key comes as `Authorization: Bearer KEY`; for reading with a browser also as the password of Basic. `insecure`
-    lets whoever asks on this machine itself in without one. `ring` is asked in a thread where a key is not at hand;
-    `address_of` gives the address that a path asks, NOWHERE where there is none. A request passes with its whole body,
-    unpacked; below the prefix that a proxy names in `X-Forwarded-Prefix`. Every answer carries the security headers,
-    and what nobody caught becomes one.
+    lets requests of this machine itself in without one. `keys` looks a key up in a thread where it is not cached;
+    `address_of` gives the address that a path belongs to, UNKNOWN_ADDRESS where there is none. A request passes with
+    its whole body, unpacked; below the prefix that a proxy names in `X-Forwarded-Prefix`. Every answer carries the
+    security headers, and an uncaught exception becomes an answer of status 500.
     """
 
     def __init__(
-        self, app: App, ring: KeyRing, policy: AccessPolicy, insecure: bool, address_of: Callable[[str], str]
+        self, app: App, keys: ApiKeyCache, policy: AccessPolicy, insecure: bool, address_of: Callable[[str], str]
     ) -> None:
-        self._app, self._ring, self._insecure, self._address_of = app, ring, insecure, address_of
-        self._requests = Allowance(policy.requests_per_minute, policy.burst)
+        self._app, self._keys, self._insecure, self._address_of = app, keys, insecure, address_of
+        self._rate_limit = TokenBucket(policy.requests_per_minute, policy.burst)
         self._largest_bytes = int(policy.largest_body_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,24 +58,24 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope, path = below_prefix(scope)
-        begun = False
+        scope, path = apply_forwarded_prefix(scope)
+        started = False
 
-        async def complete(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await send(with_security_headers(message, path))
+        async def send_with_headers(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(add_security_headers(message, path))
 
         try:
-            await self._pass(scope, path, receive, complete)
+            await self._forward(scope, path, receive, send_with_headers)
         except Exception as error:
             log_failure(error)
-            if not begun:
-                await error_answer(error)(scope, receive, complete)
+            if not started:
+                await error_response(error)(scope, receive, send_with_headers)
 
-    async def _pass(self, scope: Scope, path: str, receive: Receive, send: Send) -> None:
-        """Answer the request by the application behind, as its caller."""
-        answer = await self._admitted(scope, path)
+    async def _forward(self, scope: Scope, path: str, receive: Receive, send: Send) -> None:
+        """Authenticate the request and let the application behind answer it."""
+        answer = await self._authenticate(scope, path)
         if isinstance(answer, JSONResponse):
             await answer(scope, receive, send)
             return
@@ -74,51 +83,51 @@ class Gate:
             body = await read_body(scope, receive, self._largest_bytes)
             if body is None:
                 return
-            scope, receive = with_body(scope, receive, body)
-        token = CALLER.set(answer) if answer else None
+            scope, receive = replace_body(scope, receive, body)
+        token = PRINCIPAL.set(answer) if answer else None
         try:
             await self._app(scope, receive, send)
         finally:
             if token:
-                CALLER.reset(token)
+                PRINCIPAL.reset(token)
 
-    async def _admitted(self, scope: Scope, path: str) -> Key | JSONResponse | None:
-        """The key that asks, None where the address asks for none, or why the request is not let in."""
+    async def _authenticate(self, scope: Scope, path: str) -> Key | JSONResponse | None:
+        """The key of the request, None where the address needs none, or the answer that refuses it."""
         if path in PUBLIC:
             return None
         if is_console(path):
-            why = why_not_local(scope) if self._insecure else None
-            return refusal(403, why) if why else None
+            why = non_local_reason(scope) if self._insecure else None
+            return error_json(403, why) if why else None
         key = await self._key(scope)
         if isinstance(key, Key):
-            self._check(scope, path, key)
+            self._authorize(scope, path, key)
         return key
 
     async def _key(self, scope: Scope) -> Key | JSONResponse:
         secret = _secret(Headers(scope=scope), reading=scope["method"] in ("GET", "HEAD"))
         if secret is None and self._insecure:
-            why = why_not_local(scope)
-            return refusal(403, why) if why else INSECURE
+            why = non_local_reason(scope)
+            return error_json(403, why) if why else INSECURE
         if secret is None:
-            return _unknown(f"This address needs a key. {HOW}")
-        key = self._ring.at_hand(secret)
+            return _unauthorized(f"This address needs a key. {KEY_HINT}")
+        key = self._keys.cached(secret)
         if key is None:
             try:
-                key = await anyio.to_thread.run_sync(partial(self._ring.looked_up, secret))
-            except UserError as unable:
-                return refusal(503, str(unable))
+                key = await anyio.to_thread.run_sync(partial(self._keys.look_up, secret))
+            except UserError as error:
+                return error_json(503, str(error))
             if key is None:
-                return _unknown(f"This key opens nothing, or was revoked. {HOW}")
-        wait = self._requests.spend(key.id)
-        return _slow_down(wait) if wait else key
+                return _unauthorized(f"This key opens nothing, or was revoked. {KEY_HINT}")
+        wait = self._rate_limit.spend(key.id)
+        return _too_many_requests(wait) if wait else key
 
-    def _check(self, scope: Scope, path: str, key: Key) -> None:
-        """Raise HTTPException where there is no such address, or a known caller may not ask it like this.
+    def _authorize(self, scope: Scope, path: str, key: Key) -> None:
+        """Raise HTTPException where there is no such address, or the key's role or media type is not allowed there.
 
-        Whether they may ask an address that is not BentoML's, its route says itself.
+        The roles of an address that is not BentoML's are checked by its route.
         """
-        roles = RIGHTS.get(path)
-        if roles is None and self._address_of(path) == NOWHERE:
+        roles = PERMISSIONS.get(path)
+        if roles is None and self._address_of(path) == UNKNOWN_ADDRESS:
             raise HTTPException(404)
         if roles is not None:
             check_role(key, roles)
@@ -129,20 +138,20 @@ class Gate:
                 raise HTTPException(415, "Questions are JSON. Send the header `Content-Type: application/json`.")
 
 
-def _unknown(sentence: str) -> JSONResponse:
-    answer = refusal(401, sentence)
+def _unauthorized(sentence: str) -> JSONResponse:
+    answer = error_json(401, sentence)
     for scheme in ("Bearer", "Basic"):
         answer.headers.append("www-authenticate", f'{scheme} realm="touchstone"')
     return answer
 
 
-def _slow_down(seconds: float) -> JSONResponse:
+def _too_many_requests(seconds: float) -> JSONResponse:
     whole = math.ceil(seconds)
-    return refusal(429, f"Too many requests. Ask again in {whole} s.", [("retry-after", str(whole))])
+    return error_json(429, f"Too many requests. Ask again in {whole} s.", [("retry-after", str(whole))])
 
 
 def _secret(headers: Headers, reading: bool) -> str | None:
-    """What `Authorization` presents; None where it presents nothing, empty where it cannot be read."""
+    """The secret in `Authorization`; None where there is no header, empty where it cannot be read."""
     scheme, _, value = headers.get("authorization", "").strip().partition(" ")
     if not scheme:
         return None
@@ -156,7 +165,7 @@ def _secret(headers: Headers, reading: bool) -> str | None:
         return ""
 
 
-def below_prefix(scope: Scope) -> tuple[Scope, str]:
+def apply_forwarded_prefix(scope: Scope) -> tuple[Scope, str]:
     """The scope below the prefix that a proxy took off (`X-Forwarded-Prefix`), and the path without any prefix.
 
     A header that is no path is ignored: it would end up in links.
@@ -204,11 +213,11 @@ async def read_body(scope: Scope, receive: Receive, largest_bytes: int) -> bytes
             raise _too_large(largest_bytes)
         more = message.get("more_body", False)
     body = b"".join(parts)
-    return unpacked(body, largest_bytes) if packed.endswith("gzip") and body else body
+    return decompress_gzip(body, largest_bytes) if packed.endswith("gzip") and body else body
 
 
-def unpacked(body: bytes, largest_bytes: int) -> bytes:
-    """What a gzip body holds, of one member or more; never more than `largest_bytes` and one are unpacked."""
+def decompress_gzip(body: bytes, largest_bytes: int) -> bytes:
+    """The content of a gzip body of one member or more; never more than `largest_bytes` + 1 are unpacked."""
     whole = bytearray()
     try:
         while body:
@@ -229,8 +238,8 @@ def _too_large(largest_bytes: int) -> HTTPException:
     return HTTPException(413, sentence, {"connection": "close"})
 
 
-def with_body(scope: Scope, receive: Receive, body: bytes) -> tuple[Scope, Receive]:
-    """The request with a body that was read before; what comes after it is received as it comes."""
+def replace_body(scope: Scope, receive: Receive, body: bytes) -> tuple[Scope, Receive]:
+    """The request with a body that was read before; later messages are received as they come."""
     if any(name == b"content-encoding" for name, _ in scope["headers"]):
         headers = MutableHeaders(raw=list(scope["headers"]))
         del headers["content-encoding"]
@@ -238,13 +247,13 @@ def with_body(scope: Scope, receive: Receive, body: bytes) -> tuple[Scope, Recei
         scope = {**scope, "headers": headers.raw}
     unread = [{"type": "http.request", "body": body, "more_body": False}]
 
-    async def replay() -> Message:
+    async def receive_body() -> Message:
         return unread.pop() if unread else await receive()
 
-    return scope, replay
+    return scope, receive_body
 
 
-_EVERYWHERE = {
+_API_HEADERS = {
     b"x-content-type-options": b"nosniff",
     b"x-frame-options": b"DENY",
     b"referrer-policy": b"no-referrer",
@@ -254,20 +263,22 @@ _EVERYWHERE = {
     b"cache-control": b"no-store",
     b"content-security-policy": b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
 }
-_PAGES = {
-    **_EVERYWHERE,
+_PAGE_HEADERS = {
+    **_API_HEADERS,
     b"referrer-policy": b"same-origin",
     b"content-security-policy": b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     b"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 }
-_FILES = {**_PAGES, b"cache-control": b"private, max-age=3600"}
-_TELLTALE = (b"server", b"x-powered-by")
+_STATIC_FILE_HEADERS = {**_PAGE_HEADERS, b"cache-control": b"private, max-age=3600"}
+_SOFTWARE_HEADERS = (b"server", b"x-powered-by")
 
 
-def with_security_headers(message: Message, path: str) -> Message:
-    """The beginning of an answer with what a browser is told to refuse, and without what names the software behind."""
+def add_security_headers(message: Message, path: str) -> Message:
+    """The start message of an answer with security headers, and without those that name the software behind."""
     if message["type"] != "http.response.start":
         return message
-    ours = _EVERYWHERE if not is_console(path) else _FILES if path.startswith(CONSOLE + "/static/") else _PAGES
-    others = [pair for pair in message["headers"] if pair[0].lower() not in ours and pair[0].lower() not in _TELLTALE]
-    return {**message, "headers": [*others, *ours.items()]}
+    of_console = _STATIC_FILE_HEADERS if path.startswith(CONSOLE + "/static/") else _PAGE_HEADERS
+    security = of_console if is_console(path) else _API_HEADERS
+    replaced = {*security, *_SOFTWARE_HEADERS}
+    others = [(name, value) for name, value in message["headers"] if name.lower() not in replaced]
+    return {**message, "headers": [*others, *security.items()]}

@@ -1,4 +1,4 @@
-"""Who may ask what: the rights to the BentoML APIs in one list, those to a FastAPI route by a dependency on it."""
+"""Permissions: the roles of each BentoML address in one table, those of a FastAPI route by a dependency on it."""
 
 from collections.abc import Iterable, Mapping, MutableMapping
 from contextvars import ContextVar
@@ -12,41 +12,41 @@ from starlette.exceptions import HTTPException
 from serving.auth.api_keys import ROLES, Key, Role
 
 PUBLIC = ("/livez", "/readyz")
-"""Probes of the operator's own machinery, which hold no secret."""
+"""Probes for the operator's own machinery; they hold no secret."""
 
 CONSOLE = "/ui"
 """Pages with a sign-in of their own."""
 
-NOWHERE = "(no address of ours)"
-"""What stands for every address that does not exist."""
+UNKNOWN_ADDRESS = "(no address of ours)"
+"""Stands for every address that does not exist."""
 
-_ANY: frozenset[Role] = frozenset(ROLES)
+_ALL_ROLES: frozenset[Role] = frozenset(ROLES)
 _PLANNERS: frozenset[Role] = frozenset({"scheduler", "admin"})
 _RESCORERS: frozenset[Role] = frozenset({"scheduler", "analyst", "admin"})
 
-RIGHTS: Mapping[str, frozenset[Role]] = {
-    "/metrics": _ANY,
-    "/schema.json": _ANY,
-    "/score": _ANY,
-    "/explain": _ANY,
-    "/screen": _ANY,
+PERMISSIONS: Mapping[str, frozenset[Role]] = {
+    "/metrics": _ALL_ROLES,
+    "/schema.json": _ALL_ROLES,
+    "/score": _ALL_ROLES,
+    "/explain": _ALL_ROLES,
+    "/screen": _ALL_ROLES,
     "/allocate": _PLANNERS,
     "/results": _PLANNERS,
     "/rescore/submit": _RESCORERS,
     "/rescore/status": _RESCORERS,
     "/rescore/get": _RESCORERS,
 }
-"""The addresses of BentoML that are served, with the roles that may ask them; its others do not exist."""
+"""The addresses of BentoML that are served, with the roles that may use them; its others do not exist."""
 
-CALLER: ContextVar[Key] = ContextVar("caller")
+PRINCIPAL: ContextVar[Key] = ContextVar("principal")
 
 
-def caller() -> Key:
-    """The key of the request in progress, which the gate let in.
+def current_principal() -> Key:
+    """The key of the request in progress, as the middleware authenticated it.
 
-    Raises LookupError outside a request: nothing is recorded without a name.
+    Raises LookupError outside a request, so that no record goes without a name.
     """
-    return CALLER.get()
+    return PRINCIPAL.get()
 
 
 class RequiredRole:
@@ -57,13 +57,13 @@ class RequiredRole:
 
     async def __call__(self) -> Key:
         """The key; HTTPException 403 where its role is another."""
-        key = caller()
+        key = current_principal()
         check_role(key, self.roles)
         return key
 
 
 def require_role(*roles: Role) -> RequiredRole:
-    """What a route of an application depends on: `Depends(require_role("scheduler", "admin"))`."""
+    """A route's dependency on a role: `Depends(require_role("scheduler", "admin"))`."""
     return RequiredRole(roles)
 
 
@@ -79,8 +79,8 @@ def is_console(path: str) -> bool:
     return path == CONSOLE or path.startswith(CONSOLE + "/")
 
 
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
-_CLOSE = "Keys are not asked for (TOUCHSTONE_INSECURE=1)"
+_PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+_INSECURE_MODE = "Keys are not asked for (TOUCHSTONE_INSECURE=1)"
 
 
 def is_loopback(host: str) -> bool:
@@ -93,20 +93,20 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def why_not_local(scope: MutableMapping[str, Any]) -> str | None:
-    """Why an ASGI request is not answered without a key; None where it is local.
+def non_local_reason(scope: MutableMapping[str, Any]) -> str | None:
+    """The sentence why an ASGI request needs a key; None where it is local.
 
     Both ends must be loopback, no proxy may stand between, and where a browser asks, its page must be ours: neither
     another site's, nor ours under another name (DNS rebinding).
     """
     headers = Headers(scope=scope)
     ends = [str(end[0]) for end in (scope.get("client"), scope.get("server")) if end]
-    if len(ends) < 2 or not all(map(is_loopback, ends)) or any(name in headers for name in _FORWARDED):
-        return f"{_CLOSE}, so only this machine is answered. Send a key, or ask on 127.0.0.1 without a proxy."
+    if len(ends) < 2 or not all(map(is_loopback, ends)) or any(name in headers for name in _PROXY_HEADERS):
+        return f"{_INSECURE_MODE}, so only this machine is answered. Send a key, or ask on 127.0.0.1 without a proxy."
     host = headers.get("host", "")
     if not is_loopback(urlsplit(f"//{host}").hostname or ""):
-        return f"{_CLOSE}, so only the host 127.0.0.1 or localhost is answered. Ask by that name."
+        return f"{_INSECURE_MODE}, so only the host 127.0.0.1 or localhost is answered. Ask by that name."
     origin = headers.get("origin")
     if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
-        return f"{_CLOSE}, so pages of other sites are not answered. Ask from this machine's own pages."
+        return f"{_INSECURE_MODE}, so pages of other sites are not answered. Ask from this machine's own pages."
     return None

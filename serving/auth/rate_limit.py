@@ -1,4 +1,4 @@
-"""How often somebody may ask: so many at once, refilled steadily."""
+"""Limits of access by dated policy, and the rate limit: a token bucket per caller."""
 
 import time
 from collections import OrderedDict
@@ -28,10 +28,10 @@ def access_policy_in_force(day: date, folder: Path = POLICY_FOLDER) -> AccessPol
     return policy_in_force(AccessPolicy, day, folder)
 
 
-MOST_CALLERS = 10_000
+MAX_CALLERS = 10_000
 
 
-class Allowance:
+class TokenBucket:
     """A token bucket per caller, in memory.
 
     On the monotonic clock, because a clock set back would otherwise shut callers out until it has caught up; the
@@ -40,20 +40,20 @@ class Allowance:
 
     def __init__(self, per_minute: float, burst: float) -> None:
         self._per_second, self._burst = per_minute / 60, burst
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def spend(self, caller: str) -> float:
-        """Take one of the caller's requests; 0, or the seconds until there is one again."""
-        left = self._refilled(caller)
-        if left < 1:
-            return (1 - left) / self._per_second
-        self._left[caller] = (left - 1, time.monotonic())
-        self._left.move_to_end(caller)
-        if len(self._left) > MOST_CALLERS:
-            self._left.popitem(last=False)
+        """Take one token of the caller; 0, or the seconds until there is the next one."""
+        tokens = self._refill(caller)
+        if tokens < 1:
+            return (1 - tokens) / self._per_second
+        self._buckets[caller] = (tokens - 1, time.monotonic())
+        self._buckets.move_to_end(caller)
+        if len(self._buckets) > MAX_CALLERS:
+            self._buckets.popitem(last=False)
         return 0.0
 
-    def _refilled(self, caller: str) -> float:
+    def _refill(self, caller: str) -> float:
         now = time.monotonic()
-        left, since = self._left.get(caller, (self._burst, now))
-        return min(left + (now - since) * self._per_second, self._burst)
+        tokens, since = self._buckets.get(caller, (self._burst, now))
+        return min(tokens + (now - since) * self._per_second, self._burst)

@@ -17,7 +17,7 @@ from serving.decisions.blind_assessment import ESTIMATORS
 from serving.decisions.policy import decision_policy_in_force
 from serving.decisions.records import SkuKey
 from serving.online.store import OnlineStore
-from serving.review_queue.reader import Entry
+from serving.review_queue.reader import QueueEntry
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class BlindedScores:
     hidden: NDArray[np.bool_] | None
     to_estimate: NDArray[np.int64]
 
-    def is_hidden(self, entry: Entry) -> bool:
+    def is_hidden(self, entry: QueueEntry) -> bool:
         """Whether the score of the SKU is hidden."""
         return self.hidden is not None and bool(self.hidden[entry.rank - 1])
 
-    def redact(self, entry: Entry) -> Entry:
+    def redact(self, entry: QueueEntry) -> QueueEntry:
         """The entry, without all that depends on its score where that is hidden."""
         if not self.is_hidden(entry):
             return entry
@@ -66,7 +66,7 @@ def blind_scores(context: AppContext, store: OnlineStore, person: Person) -> Bli
     hidden = drawn.copy()
     hidden[queue.numbers_of(_estimated_positions(context, store, person))] = False
     offered = np.isin(queue.column("band"), [queue.bands.index(name) for name in flagged_bands(store)]) & drawn
-    others = queue.by_name(drawn & ~offered)
+    others = queue.sort_by_name(drawn & ~offered)
     count = min(int(offered.sum()), len(others))
     offered[others[np.linspace(0, len(others) - 1, count).astype(np.int64)]] = True
     return BlindedScores(hidden, queue.positions(np.flatnonzero(offered & hidden)))
@@ -93,7 +93,7 @@ def find_positions(store: OnlineStore, keys: Sequence[SkuKey]) -> NDArray[np.int
 
 
 def _drawn_cases(context: AppContext, store: OnlineStore) -> NDArray[np.bool_]:
-    return store.queue.drawn(decision_policy_in_force(context.now().date()), store.snapshot)
+    return store.queue.blind_cases(decision_policy_in_force(context.now().date()), store.snapshot)
 
 
 def _estimated_positions(context: AppContext, store: OnlineStore, person: Person) -> NDArray[np.int64]:

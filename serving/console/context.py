@@ -49,4 +49,4 @@ class AppContext:
     @property
     def store(self) -> OnlineStore:
         """The publication in service; UserError while there is none."""
-        return self.reloader.published()
+        return self.reloader.store()

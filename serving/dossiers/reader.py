@@ -1,4 +1,4 @@
-"""Dossiers on disk, read by the position of a SKU in its snapshot, without any database."""
+"""Reader of dossiers: memory-mapped files, read by the position of a SKU in its snapshot, without any database."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -24,11 +24,11 @@ from serving.dossiers.records import (
     ReviewQuote,
 )
 
-OWNER = "owner"
+ENTITY_ROW = "owner"
 LISTING, MONTHS = "listing", "months"
-SUPPLIER_PLACE = "supplier_place"
+SUPPLIER_ROW = "supplier_place"
 OF_SUPPLIER = "_of_supplier"
-MONTHS_KEPT = 24
+MONTHS_COUNT = 24
 _DAYS = itemgetter("happened_on", "known_on")
 
 RecordT = TypeVar("RecordT")
@@ -36,10 +36,10 @@ RecordT = TypeVar("RecordT")
 
 @dataclass(frozen=True)
 class DossiersContent:
-    """What the manifest says of dossiers.
+    """The manifest of dossiers.
 
     `skus` is the number of positions; `hazards_read` whether reviews were read for hazards; `sheets` names the tables,
-    each sorted by OWNER, a position or the place of a supplier.
+    each sorted by ENTITY_ROW, the row of a SKU in the snapshot or of a supplier.
     """
 
     as_of: date
@@ -62,14 +62,14 @@ class Dossiers:
     def __init__(self, folder: Path, digest: str | None = None) -> None:
         self.folder = folder
         self._content = MANIFEST.read(folder, digest)
-        self._sheets = {name: MemoryMappedTable(folder / f"{name}.arrow") for name in self._content.sheets}
+        self._tables = {name: MemoryMappedTable(folder / f"{name}.arrow") for name in self._content.sheets}
 
     def __len__(self) -> int:
         return self._content.skus
 
     @property
     def as_of(self) -> date:
-        """The day: nothing known on it or later is in here."""
+        """The day before which every row became known."""
         return self._content.as_of
 
     @property
@@ -85,22 +85,22 @@ class Dossiers:
     @property
     def titles(self) -> pa.ChunkedArray:
         """The title of every SKU, by position; null where the listing has none."""
-        return self._sheets[LISTING].columns(["title"])["title"]
+        return self._tables[LISTING].columns(["title"])["title"]
 
-    def rows(self, sheet: str, columns: Sequence[str]) -> pa.Table | None:
-        """Columns of all rows of a sheet, by owner; None where its table is not kept."""
-        return self._sheets[sheet].columns(columns) if sheet in self._sheets else None
+    def rows(self, table: str, columns: Sequence[str]) -> pa.Table | None:
+        """Columns of all rows of a table, by entity row; None where the dossiers lack it."""
+        return self._tables[table].columns(columns) if table in self._tables else None
 
     def of(self, position: int) -> Dossier:
         """The dossier of the SKU at `position`; IndexError where there is none."""
         if not 0 <= position < len(self):
             raise IndexError(f"Positions run from 0 to {len(self) - 1}, got {position}.")
         (listing,) = self._rows(LISTING, position)
-        supplier, market = int(listing.pop(SUPPLIER_PLACE)), str(listing["market"])
+        supplier, market = int(listing.pop(SUPPLIER_ROW)), str(listing["market"])
         holds = self._rows("holds", position) + self._rows("holds" + OF_SUPPLIER, supplier)
         return Dossier(
             as_of=self.as_of,
-            listing=_record(DossierListing, listing),
+            listing=_to_record(DossierListing, listing),
             tests=_newest_first(LabTest, self._rows("tests", position)),
             certificates=_newest_first(
                 Certificate,
@@ -114,15 +114,15 @@ class Dossiers:
             quotes=_newest_first(ReviewQuote, self._rows("quotes", position)),
         )
 
-    def _rows(self, sheet: str, owner: int) -> list[Row]:
-        return self._sheets[sheet].rows_of(OWNER, owner) if sheet in self._sheets else []
+    def _rows(self, table: str, entity_row: int) -> list[Row]:
+        return self._tables[table].rows_of(ENTITY_ROW, entity_row) if table in self._tables else []
 
     def _months(self, position: int) -> tuple[Month, ...]:
-        found = {row["month"]: row for row in self._rows(MONTHS, position)}
-        nothing = {"units": 0, "returned_units": 0, "safety_returned_units": 0, "reviews": 0, "hazard_mentions": 0}
+        by_month = {row["month"]: row for row in self._rows(MONTHS, position)}
+        zeros = {"units": 0, "returned_units": 0, "safety_returned_units": 0, "reviews": 0, "hazard_mentions": 0}
         unread = {} if self._content.hazards_read else {"hazard_mentions": None}
         return tuple(
-            _record(Month, {"month": month, **nothing, **found.get(month, {}), **unread})
+            _to_record(Month, {"month": month, **zeros, **by_month.get(month, {}), **unread})
             for month in months_before(self.as_of)
         )
 
@@ -130,7 +130,7 @@ class Dossiers:
 def months_before(as_of: date) -> tuple[date, ...]:
     """The first days of the last 24 calendar months with a day before `as_of`, oldest first."""
     last = as_of.year * 12 + as_of.month - 1 - (as_of.day == 1)
-    return tuple(date(month // 12, month % 12 + 1, 1) for month in range(last - MONTHS_KEPT + 1, last + 1))
+    return tuple(date(month // 12, month % 12 + 1, 1) for month in range(last - MONTHS_COUNT + 1, last + 1))
 
 
 def verify_dossiers(folder: Path) -> None:
@@ -138,16 +138,16 @@ def verify_dossiers(folder: Path) -> None:
     MANIFEST.verify(folder)
 
 
-def sheet_rows(folder: Path, sheet: str) -> Iterator[pa.RecordBatch]:
-    """The rows of one sheet of the dossiers in `folder`, a batch at a time; none where its table is not kept."""
-    path = folder / f"{sheet}.arrow"
+def scan_table(folder: Path, table: str) -> Iterator[pa.RecordBatch]:
+    """The rows of one table of the dossiers in `folder`, a batch at a time; none where the dossiers lack it."""
+    path = folder / f"{table}.arrow"
     return iter(MemoryMappedTable(path).batches if path.is_file() else ())
 
 
 def _newest_first(kind: type[RecordT], rows: Sequence[Row]) -> tuple[RecordT, ...]:
-    """The records, rows of two sheets merged by day; within a day each sheet keeps its order."""
-    return tuple(_record(kind, row) for row in sorted(rows, key=_DAYS, reverse=True))
+    """The records, rows of two tables merged by day; within a day each table keeps its order."""
+    return tuple(_to_record(kind, row) for row in sorted(rows, key=_DAYS, reverse=True))
 
 
-def _record(kind: type[RecordT], row: Row) -> RecordT:
+def _to_record(kind: type[RecordT], row: Row) -> RecordT:
     return kind(**{field.name: row[field.name] for field in fields(cast(Any, kind))})

@@ -1,4 +1,4 @@
-"""What is known of one SKU on one day, as frozen records in the contract's words."""
+"""Records of a dossier, all evidence on one SKU before one day, in the words of the input contract."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -8,7 +8,7 @@ SUPPLIER_PROVIDED = "supplier_provided"
 
 @dataclass(frozen=True)
 class DossierListing:
-    """What the listing says; None where it says nothing."""
+    """The listing; None where it states no value."""
 
     sku_id: str
     market: str
@@ -97,7 +97,7 @@ class Incident:
 
 @dataclass(frozen=True)
 class Audit:
-    """A visit to one of the supplier's factories and what it found."""
+    """A visit to one of the supplier's factories and its findings."""
 
     audit_id: str
     supplier_id: str
@@ -142,7 +142,7 @@ class Month:
 class ReviewQuote:
     """A sentence of a review that mentions a hazard, its private data masked.
 
-    `start` and `end` are its place in the review's text, `phrase_start` and `phrase_end` that of the words that name
+    `start` and `end` are its span in the review's text, `phrase_start` and `phrase_end` that of the words that name
     the hazard, `severity` 0 (feared) to 4 (life-threatening), `probability` that the writer reports the hazard as real.
     """
 

@@ -1,4 +1,4 @@
-"""Which rows of the lake go into dossiers, and to whom each belongs: a SKU of the catalogue or its supplier."""
+"""The tables of the dossiers: rows of the lake by the row number of their SKU or of its supplier."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -13,7 +13,7 @@ from features.groups.certificates import GRAVITY
 from features.groups.reviews import SIGNALS
 from features.review_text.classifier import COUNTS_FROM
 from features.snapshot.entities import EntityRows, row_column
-from serving.dossiers.reader import LISTING, MONTHS, OF_SUPPLIER, OWNER, SUPPLIER_PLACE, months_before
+from serving.dossiers.reader import ENTITY_ROW, LISTING, MONTHS, OF_SUPPLIER, SUPPLIER_ROW, months_before
 from serving.dossiers.records import (
     Audit,
     Certificate,
@@ -30,8 +30,8 @@ SAFETY_REASONS = ("safety_concern", "allergic_reaction")
 
 
 @dataclass(frozen=True)
-class Owners:
-    """The SKUs of a catalogue and their suppliers with their places, and the tables known before `as_of`."""
+class CatalogueEntities:
+    """The SKUs of a catalogue and their suppliers with row numbers, and the tables of the lake."""
 
     as_of: date
     tables: Tables
@@ -39,100 +39,99 @@ class Owners:
     suppliers: EntityRows
 
     def known(self, name: str) -> ir.Table:
-        """The rows of a table that are known before the day."""
+        """The rows of a table that are known before `as_of`."""
         return self.tables[name].filter(lambda row: row.known_on < self.as_of)
 
     def of_skus(self, rows: ir.Table, on: Sequence[str] | None = None) -> ir.Table:
-        """The rows with the place of the SKU that they belong to, found by the columns `on`: by default its key."""
-        return _owned(rows, self.skus, on or sku_join_keys(rows, self.skus.rows))
+        """The rows with the row number of their SKU, joined on the columns `on`, by default its key."""
+        return _join_entity_rows(rows, self.skus, on or sku_join_keys(rows, self.skus.rows))
 
     def of_suppliers(self, rows: ir.Table) -> ir.Table:
-        """The rows with the place of their supplier."""
-        return _owned(rows, self.suppliers, ("supplier_id",))
+        """The rows with the row number of their supplier."""
+        return _join_entity_rows(rows, self.suppliers, ("supplier_id",))
 
 
-def _owned(rows: ir.Table, owners: EntityRows, on: Sequence[str]) -> ir.Table:
-    return rows.inner_join(owners.rows.select(*on, owners.rows[owners.column].name(OWNER)), list(on))
+def _join_entity_rows(rows: ir.Table, entity_rows: EntityRows, on: Sequence[str]) -> ir.Table:
+    numbers = entity_rows.rows
+    return rows.inner_join(numbers.select(*on, numbers[entity_rows.column].name(ENTITY_ROW)), list(on))
 
 
-Rows = Callable[[Owners], ir.Table]
+RowsOf = Callable[[CatalogueEntities], ir.Table]
 
 
 @dataclass(frozen=True)
 class DossierTable:
     """One file of the dossiers: the contract tables it cannot do without, the columns of `record`, and its rows.
 
-    Rows of one owner are sorted newest first, then by `ties`.
+    Rows of one entity are sorted newest first, then by `ties`.
     """
 
     needs: tuple[str, ...]
     record: type
-    rows: Rows
+    rows: RowsOf
     ties: tuple[str, ...] = ()
 
-    def ordered(self, owners: Owners) -> ir.Table:
-        """The rows by owner, in their order."""
-        rows = self.rows(owners)
-        columns = [OWNER, *(field.name for field in fields(self.record))]
+    def ordered_rows(self, entities: CatalogueEntities) -> ir.Table:
+        """The rows by entity row, in their order."""
+        rows = self.rows(entities)
+        columns = [ENTITY_ROW, *(field.name for field in fields(self.record))]
         if self.record is DossierListing:
-            return rows.select(*columns, SUPPLIER_PLACE).order_by(OWNER)
+            return rows.select(*columns, SUPPLIER_ROW).order_by(ENTITY_ROW)
         if self.record is Month:
-            return rows.select(*columns).order_by(OWNER, "month")
+            return rows.select(*columns).order_by(ENTITY_ROW, "month")
         newest = (ibis.desc("happened_on"), ibis.desc("known_on"))
         graver = (ibis.desc(rows.status.cases(*GRAVITY.items(), else_=0)),) if self.record is Certificate else ()
-        return rows.order_by(OWNER, *newest, *graver, *self.ties).select(*columns)
+        return rows.order_by(ENTITY_ROW, *newest, *graver, *self.ties).select(*columns)
 
 
-def _listing(owners: Owners) -> ir.Table:
-    places = owners.skus.rows
-    row = row_column("supplier")
-    columns = ["sku_id", "market", places[owners.skus.column].name(OWNER), places[row].name(SUPPLIER_PLACE)]
-    return owners.tables["skus"].inner_join(places.select(*columns), ["sku_id", "market"])
+def _listing(entities: CatalogueEntities) -> ir.Table:
+    skus = entities.skus.rows
+    numbers = skus[entities.skus.column].name(ENTITY_ROW), skus[row_column("supplier")].name(SUPPLIER_ROW)
+    return entities.tables["skus"].inner_join(skus.select("sku_id", "market", *numbers), ["sku_id", "market"])
 
 
-def _holds(owners: Owners) -> ir.Table:
-    held = owners.known("holds").filter(lambda row: row.sku_id.notnull())
-    places = owners.skus.rows
-    listed = places.select("sku_id", places[owners.skus.column].name(OWNER), listed_in=places.market)
-    return held.inner_join(listed, "sku_id").filter(lambda row: row.market.isnull() | (row.market == row.listed_in))
+def _holds(entities: CatalogueEntities) -> ir.Table:
+    holds = entities.known("holds").filter(lambda row: row.sku_id.notnull())
+    skus = entities.skus.rows
+    listed = skus.select("sku_id", skus[entities.skus.column].name(ENTITY_ROW), listed_in=skus.market)
+    return holds.inner_join(listed, "sku_id").filter(lambda row: row.market.isnull() | (row.market == row.listed_in))
 
 
-def _remediations(owners: Owners) -> ir.Table:
-    rows = owners.of_suppliers(owners.known("remediations"))
-    verified = rows.verified_on < owners.as_of
+def _remediations(entities: CatalogueEntities) -> ir.Table:
+    rows = entities.of_suppliers(entities.known("remediations"))
+    verified = rows.verified_on < entities.as_of
     return rows.mutate(
         verified_on=verified.ifelse(rows.verified_on, None), effective=verified.ifelse(rows.effective, None)
     )
 
 
-def _months(owners: Owners) -> ir.Table:
-    """Sums of every month in which anything happened."""
-    parts = [part for name, part in _MONTHLY.items() if owners.tables.has(name)]
-    rows = [_counted(owners, part(owners)) for part in parts]
-    together = rows[0].union(*rows[1:]) if len(rows) > 1 else rows[0]
-    return together.group_by(OWNER, "month").aggregate(**{name: together[name].sum().cast("int32") for name in _COUNTS})
+def _months(entities: CatalogueEntities) -> ir.Table:
+    """Sums per SKU and month that has an event."""
+    sources = [events for name, events in _MONTHLY.items() if entities.tables.has(name)]
+    rows = [_month_counts(entities, events(entities)) for events in sources]
+    union = rows[0].union(*rows[1:]) if len(rows) > 1 else rows[0]
+    return union.group_by(ENTITY_ROW, "month").aggregate(**{name: union[name].sum().cast("int32") for name in _COUNTS})
 
 
 _COUNTS = ("units", "returned_units", "safety_returned_units", "reviews", "hazard_mentions")
 
 
-def _counted(owners: Owners, events: ir.Table) -> ir.Table:
-    """Recent events with their owner and month, and 0 for what they do not count."""
-    recent = events.filter(events.happened_on >= months_before(owners.as_of)[0], events.happened_on < owners.as_of)
-    placed = owners.of_skus(recent)
-    counts = {name: placed[name] if name in placed.columns else ibis.literal(0) for name in _COUNTS}
-    return placed.select(
-        OWNER, month=placed.happened_on.truncate("M"), **{name: count.cast("int64") for name, count in counts.items()}
-    )
+def _month_counts(entities: CatalogueEntities, events: ir.Table) -> ir.Table:
+    """Recent events with entity row, month and _COUNTS, 0 where they do not count one."""
+    recent = events.filter(events.happened_on >= months_before(entities.as_of)[0], events.happened_on < entities.as_of)
+    joined = entities.of_skus(recent)
+    counts = {name: joined[name] if name in joined.columns else ibis.literal(0) for name in _COUNTS}
+    sums = {name: count.cast("int64") for name, count in counts.items()}
+    return joined.select(ENTITY_ROW, month=joined.happened_on.truncate("M"), **sums)
 
 
-def _sales(owners: Owners) -> ir.Table:
-    orders = owners.known("orders")
+def _sales(entities: CatalogueEntities) -> ir.Table:
+    orders = entities.known("orders")
     return orders.select(*sku_key_columns(orders), "happened_on", "units")
 
 
-def _returns(owners: Owners) -> ir.Table:
-    returns = owners.known("returns")
+def _returns(entities: CatalogueEntities) -> ir.Table:
+    returns = entities.known("returns")
     units = returns.units.fill_null(1)
     safety = returns.reason.isin(SAFETY_REASONS).fill_null(False)
     return returns.select(
@@ -140,67 +139,72 @@ def _returns(owners: Owners) -> ir.Table:
     )
 
 
-def _reviews(owners: Owners) -> ir.Table:
-    reviews = owners.known("reviews")
+def _reviews(entities: CatalogueEntities) -> ir.Table:
+    reviews = entities.known("reviews")
     return reviews.select(*sku_key_columns(reviews), "happened_on", reviews=ibis.literal(1))
 
 
-def _counted_mentions(owners: Owners) -> ir.Table:
-    """The mentions that features count; the others are hardly ever meant."""
-    return owners.known(SIGNALS).filter(lambda mention: mention.probability >= COUNTS_FROM)
+def _credible_mentions(entities: CatalogueEntities) -> ir.Table:
+    """The mentions that features count: those probable enough."""
+    return entities.known(SIGNALS).filter(lambda mention: mention.probability >= COUNTS_FROM)
 
 
-def _mentions(owners: Owners) -> ir.Table:
-    """One row per review that likely speaks of a hazard."""
-    likely = _counted_mentions(owners)
-    mentioned = likely.select(*sku_key_columns(likely), "happened_on", "review_id").distinct()
-    return mentioned.mutate(hazard_mentions=ibis.literal(1))
+def _mentions(entities: CatalogueEntities) -> ir.Table:
+    """One row per review with a credible mention of a hazard."""
+    mentions = _credible_mentions(entities)
+    reviews = mentions.select(*sku_key_columns(mentions), "happened_on", "review_id").distinct()
+    return reviews.mutate(hazard_mentions=ibis.literal(1))
 
 
-_MONTHLY: Mapping[str, Rows] = {"orders": _sales, "returns": _returns, "reviews": _reviews, SIGNALS: _mentions}
+_MONTHLY: Mapping[str, RowsOf] = {"orders": _sales, "returns": _returns, "reviews": _reviews, SIGNALS: _mentions}
 
 
-def _ranges(owners: Owners, name: str) -> ir.Table:
+def _supplier_range_rows(entities: CatalogueEntities, name: str) -> ir.Table:
     """Rows that name a supplier and none of its products."""
-    return owners.of_suppliers(owners.known(name).filter(lambda row: row.sku_id.isnull()))
+    return entities.of_suppliers(entities.known(name).filter(lambda row: row.sku_id.isnull()))
 
 
-SHEETS: Mapping[str, DossierTable] = {
+DOSSIER_TABLES: Mapping[str, DossierTable] = {
     LISTING: DossierTable(("skus",), DossierListing, _listing),
     "tests": DossierTable(
-        ("lab_tests",), LabTest, lambda owners: owners.of_skus(owners.known("lab_tests")), ("test_id",)
+        ("lab_tests",), LabTest, lambda entities: entities.of_skus(entities.known("lab_tests")), ("test_id",)
     ),
     "certificates": DossierTable(
         ("certificates",),
         Certificate,
-        lambda owners: owners.of_skus(owners.known("certificates"), ("sku_id",)),
+        lambda entities: entities.of_skus(entities.known("certificates"), ("sku_id",)),
         ("certificate_id", "status"),
     ),
     "certificates" + OF_SUPPLIER: DossierTable(
-        ("certificates",), Certificate, lambda owners: _ranges(owners, "certificates"), ("certificate_id", "status")
+        ("certificates",),
+        Certificate,
+        lambda entities: _supplier_range_rows(entities, "certificates"),
+        ("certificate_id", "status"),
     ),
     "holds": DossierTable(("holds",), Hold, _holds, ("hold_id",)),
-    "holds" + OF_SUPPLIER: DossierTable(("holds",), Hold, lambda owners: _ranges(owners, "holds"), ("hold_id",)),
+    "holds" + OF_SUPPLIER: DossierTable(
+        ("holds",), Hold, lambda entities: _supplier_range_rows(entities, "holds"), ("hold_id",)
+    ),
     "incidents": DossierTable(
-        ("incidents",), Incident, lambda owners: owners.of_skus(owners.known("incidents")), ("incident_id",)
+        ("incidents",), Incident, lambda entities: entities.of_skus(entities.known("incidents")), ("incident_id",)
     ),
     "audits" + OF_SUPPLIER: DossierTable(
-        ("audits",), Audit, lambda owners: owners.of_suppliers(owners.known("audits")), ("audit_id",)
+        ("audits",), Audit, lambda entities: entities.of_suppliers(entities.known("audits")), ("audit_id",)
     ),
     "remediations" + OF_SUPPLIER: DossierTable(("remediations",), Remediation, _remediations, ("remediation_id",)),
     "quotes": DossierTable(
         (SIGNALS,),
         ReviewQuote,
-        lambda owners: owners.of_skus(_counted_mentions(owners)),
+        lambda entities: entities.of_skus(_credible_mentions(entities)),
         ("review_id", "start", "hazard"),
     ),
 }
-"""The files of the dossiers but for the months, by name; those whose table is not kept are left out."""
+"""The files of the dossiers but for the months, by name."""
 
-MONTHS_SHEET = DossierTable((), Month, _months)
+MONTHS_TABLE = DossierTable((), Month, _months)
 
 
 def dossier_tables(tables: Tables) -> Mapping[str, DossierTable]:
-    """The files that can be written of these tables."""
-    found = {name: sheet for name, sheet in SHEETS.items() if all(tables.has(need) for need in sheet.needs)}
-    return {**found, MONTHS: MONTHS_SHEET} if any(tables.has(name) for name in _MONTHLY) else found
+    """The files that these tables suffice for, by name."""
+    files = {name: file for name, file in DOSSIER_TABLES.items() if all(tables.has(need) for need in file.needs)}
+    return {**files, MONTHS: MONTHS_TABLE} if any(tables.has(name) for name in _MONTHLY) else files

@@ -1,4 +1,4 @@
-"""What a statement of reasons says: the decision, the facts, the rule, the use of automation, the way to appeal."""
+"""Statement of reasons (DSA Art. 17): decision, facts, ground, use of automation, ways to appeal; and the letter."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -10,7 +10,7 @@ from serving.decisions.deadlines import add_months
 from serving.decisions.policy import DecisionPolicy, Disposition, GroundWording
 from serving.decisions.records import DECLINED, PROPOSED, Decision, ListingSummary
 
-MOST_REASONS = 4
+MAX_REASONS = 4
 # The member states of the EU, and of the EEA, as the transparency database names them; markets may name a whole area.
 # fmt: off
 EU = [
@@ -20,7 +20,7 @@ EU = [
 # fmt: on
 EEA = sorted([*EU, "IS", "LI", "NO"])
 EUROPE = frozenset({"EU", "EEA", *EEA})
-# A score finds, people decide: the reasons an officer gives with this code came from no score.
+# Codes of decisions that no score led to.
 _NOT_FOUND_BY_SCORE = frozenset({"authority_order"})
 
 
@@ -59,10 +59,10 @@ class Statement:
 
 
 def statement_of(decision: Decision, policy: DecisionPolicy) -> Statement:
-    """The statement for a decision, with the reasons and the offer that its officer had before them.
+    """The statement for a decision, with the reasons and the offer in its context.
 
     Raises UserError where the decision restricts nothing, so that no statement is owed; where it waits for approval;
-    and where it does not say what was shown.
+    and where it has no context.
     """
     disposition = policy.disposition(decision.disposition)
     if not disposition.restricts or decision.state == DECLINED:
@@ -72,8 +72,8 @@ def statement_of(decision: Decision, policy: DecisionPolicy) -> Statement:
             f"Decision {decision.decision_id} waits for approval and restricts nothing yet. Its statement of reasons "
             "is written when a second person has approved it."
         )
-    shown = decision.decision_context
-    if shown is None:
+    context = decision.decision_context
+    if context is None:
         raise UserError(
             f"Decision {decision.decision_id} was taken before reasons were kept with decisions. Write its statement "
             "from its row in the ledger."
@@ -82,10 +82,10 @@ def statement_of(decision: Decision, policy: DecisionPolicy) -> Statement:
     from_day = date.fromisoformat(decision.since[:10])
     return Statement(
         decision=decision,
-        offer=shown.offer,
+        offer=context.offer,
         disposition=disposition,
         ground=policy.grounds[decision.fact_kind or "terms"],
-        reasons=shown.raising[:MOST_REASONS] if found_by_score else (),
+        reasons=context.raising[:MAX_REASONS] if found_by_score else (),
         remedy=policy.codes[decision.code].remedy,
         found_by_score=found_by_score,
         from_day=from_day,
@@ -95,22 +95,22 @@ def statement_of(decision: Decision, policy: DecisionPolicy) -> Statement:
 
 
 WIDTH = 72
-_DONE = {
+_MEASURES = {
     "pause": "we have paused the offer of this product until {ends}",
     "remove": "we have removed the offer of this product",
     "suspend": "we have suspended your account as a seller",
     "recall": "we have removed the offer of this product and ask those who bought it to return it",
 }
-_FOUND = (
+_FOUND_BY_MODEL = (
     "A computer model that compares products with others tested before suggested that we look at this product. It "
     "decided nothing: people read the facts, one proposed this decision and another approved it."
 )
-_NOT_FOUND = (
+_FOUND_BY_PEOPLE = (
     "No automated means found this product, and people alone took this decision: one proposed, another approved."
 )
 
 
-def letter(statement: Statement, width: int = WIDTH) -> str:
+def write_letter(statement: Statement, width: int = WIDTH) -> str:
     """The draft of the letter: what was decided, on which facts and rule, how it was found, how to mend and appeal.
 
     Lines have at most `width` characters.
@@ -118,16 +118,16 @@ def letter(statement: Statement, width: int = WIDTH) -> str:
     decision, offer = statement.decision, statement.offer
     name = f"{offer.title or decision.sku_id} (SKU {decision.sku_id}, market {decision.market})"
     fact = decision.fact_sentence or "No finding: the product is to be tested, and waits for the test."
-    listed = partial(_listed, width=width)
+    listed = partial(_section, width=width)
     parts = [
         "DRAFT. A person checks this letter before it is sent.",
         f"Statement of reasons {decision.decision_id}",
         fill(f"About: {name}", width),
-        fill(f"From {statement.from_day} on {_what(statement)}. It applies to market {decision.market}.", width),
+        fill(f"From {statement.from_day} on {_measure(statement)}. It applies to market {decision.market}.", width),
         listed("The facts", [fact]),
         *([listed("What made us look at it", list(statement.reasons))] if statement.reasons else []),
         listed("The rule", [statement.ground.rule, f"Ground: {statement.legal_ground}."]),
-        listed("Use of automated means", [_FOUND if statement.found_by_score else _NOT_FOUND]),
+        listed("Use of automated means", [_FOUND_BY_MODEL if statement.found_by_score else _FOUND_BY_PEOPLE]),
         listed("How to put it right", [statement.remedy or "Write to us; we will tell you what is missing."]),
         listed("How to appeal", [
             f"You may appeal free of charge until {statement.appeal_until} through {statement.appeal_address}. A "
@@ -139,12 +139,12 @@ def letter(statement: Statement, width: int = WIDTH) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _what(statement: Statement) -> str:
+def _measure(statement: Statement) -> str:
     name = statement.disposition.name
-    if name not in _DONE:
+    if name not in _MEASURES:
         raise UserError(f"No letter is written for {statement.disposition.title!r}. Add its sentence to letter.py.")
-    return _DONE[name].format(ends=statement.decision.ends_on or "the day its approval sets")
+    return _MEASURES[name].format(ends=statement.decision.ends_on or "the day its approval sets")
 
 
-def _listed(title: str, sentences: list[str], width: int) -> str:
+def _section(title: str, sentences: list[str], width: int) -> str:
     return "\n".join([title, *(fill(s, width, initial_indent="- ", subsequent_indent="  ") for s in sentences)])

@@ -1,4 +1,4 @@
-"""A decision as the EU's transparency database of statements of reasons takes it; never with personal data.
+"""A statement of reasons for the EU's transparency database (DSA Art. 24(5)); never with personal data.
 
 Names and limits: https://transparency.dsa.ec.europa.eu/page/api-documentation, read on 2026-11-26.
 """
@@ -9,7 +9,7 @@ from typing import Any
 from data.errors import UserError
 from serving.dsa.statement_of_reasons import EEA, EU, Statement
 
-MOST_FACTS, MOST_EXPLANATION, MOST_GROUND = 5000, 2000, 500
+MAX_FACTS, MAX_EXPLANATION, MAX_GROUND = 5000, 2000, 500
 _VISIBILITY = {
     "pause": "DECISION_VISIBILITY_CONTENT_DISABLED",
     "remove": "DECISION_VISIBILITY_CONTENT_REMOVED",
@@ -33,7 +33,7 @@ def transparency_record(statement: Statement, content_language: str | None = Non
         "territorial_scope": territory(decision.market),
         "content_date": max(statement.offer.listed_on, date(2000, 1, 1)).isoformat(),
         "application_date": statement.from_day.isoformat(),
-        "decision_facts": _facts(statement)[:MOST_FACTS],
+        "decision_facts": _facts(statement)[:MAX_FACTS],
         "source_type": "SOURCE_VOLUNTARY" if statement.found_by_score else "SOURCE_TYPE_OTHER_NOTIFICATION",
         "automated_detection": "Yes" if statement.found_by_score else "No",
         "automated_decision": (
@@ -60,10 +60,10 @@ def _measure(statement: Statement) -> dict[str, Any]:
     """What the decision does: to the offer, or to the account."""
     if statement.disposition.name == "suspend":
         return {"decision_account": "DECISION_ACCOUNT_SUSPENDED", "account_type": "ACCOUNT_TYPE_BUSINESS"}
-    told: dict[str, Any] = {"decision_visibility": [_VISIBILITY[statement.disposition.name]]}
+    measure: dict[str, Any] = {"decision_visibility": [_VISIBILITY[statement.disposition.name]]}
     if statement.decision.ends_on is not None:
-        told["end_date_visibility_restriction"] = statement.decision.ends_on
-    return told
+        measure["end_date_visibility_restriction"] = statement.decision.ends_on
+    return measure
 
 
 def _ground(statement: Statement) -> dict[str, str]:
@@ -71,13 +71,13 @@ def _ground(statement: Statement) -> dict[str, str]:
     name = f"{kind}_legal_ground" if statement.rests_on_fact else f"{kind}_ground"
     return {
         "decision_ground": f"DECISION_GROUND_{kind.upper()}",
-        name: statement.ground.legal_ground[:MOST_GROUND],
-        f"{kind}_explanation": statement.ground.rule[:MOST_EXPLANATION],
+        name: statement.ground.legal_ground[:MAX_GROUND],
+        f"{kind}_explanation": statement.ground.rule[:MAX_EXPLANATION],
     }
 
 
 def _keywords(statement: Statement) -> dict[str, Any]:
-    """The database's keyword: a finding makes the product unsafe, a pause is no finding."""
+    """The database's keyword: a fact makes the product unsafe, a pause rests on none."""
     if statement.rests_on_fact:
         return {"category_specification": ["KEYWORD_UNSAFE_PRODUCTS"]}
     return {
@@ -87,11 +87,10 @@ def _keywords(statement: Statement) -> dict[str, Any]:
 
 
 def _facts(statement: Statement) -> str:
-    found = statement.decision.fact_sentence
-    told = [found] if found else []
-    told += statement.reasons
+    sentence = statement.decision.fact_sentence
+    facts = [*([sentence] if sentence else []), *statement.reasons]
     means = "A model suggested the check." if statement.found_by_score else "No automated means were used."
-    return " ".join([*told, f"{means} People took the decision; another person approved it."])
+    return " ".join([*facts, f"{means} People took the decision; another person approved it."])
 
 
 def _is_ean(sku_id: str) -> bool:
@@ -99,4 +98,4 @@ def _is_ean(sku_id: str) -> bool:
     if len(sku_id) != 13 or not (sku_id.isascii() and sku_id.isdigit()):
         return False
     digits = [int(digit) for digit in sku_id]
-    return (10 - sum(d * (3 if place % 2 else 1) for place, d in enumerate(digits[:12])) % 10) % 10 == digits[12]
+    return (10 - sum(d * (3 if position % 2 else 1) for position, d in enumerate(digits[:12])) % 10) % 10 == digits[12]

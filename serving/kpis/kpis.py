@@ -1,4 +1,4 @@
-"""The counts of a catalogue on the day of its scores, and the figures made of them; small numbers carry no figure."""
+"""Totals of a catalogue on the day of its scores, and the KPIs made of them; small counts give no KPI."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -12,8 +12,8 @@ from data.workspace import Workspace, replace_atomically
 from serving.kpis.relisting import RelistingCounts
 
 Z_95 = 1.959964
-FEWEST = 20
-"""Counts below this carry no share."""
+MIN_COUNT = 20
+"""Counts below this are not given as a share."""
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,13 @@ class Rate:
     whole: int
 
     @property
-    def told(self) -> bool:
-        """Whether the count is large enough to be told as a share."""
-        return self.whole >= FEWEST
+    def is_reportable(self) -> bool:
+        """Whether the count is large enough to be given as a share."""
+        return self.whole >= MIN_COUNT
 
     @property
     def value(self) -> float:
-        """The share; 0 of nothing."""
+        """The share; 0 where the whole is 0."""
         return self.part / self.whole if self.whole else 0.0
 
     @property
@@ -63,9 +63,9 @@ class Rate:
         return Z_95 * sqrt(inner) / (1 + self._spread)
 
 
-FEWEST_UNITS = 1_000
-FEWEST_TESTS = 20
-FEWEST_CASES = 10
+MIN_UNITS = 1_000
+MIN_TESTS = 20
+MIN_CASES = 10
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class LabTotals:
 
 @dataclass(frozen=True)
 class SelectionOutcome:
-    """Independent tests with a verdict whose SKUs were chosen in one way, their failures and cost."""
+    """Independent tests that passed or failed, of SKUs chosen by one strategy: their number, failures and cost."""
 
     strategy: str
     tests: int
@@ -114,17 +114,17 @@ class SelectionOutcome:
     @property
     def per_1000_eur(self) -> float | None:
         """Failures found per 1,000 EUR of tests; None where there are too few tests or none has a price."""
-        told = self.cost_eur > 0 and self.tests >= FEWEST_TESTS
-        return 1000 * self.failed / self.cost_eur if told else None
+        is_reportable = self.cost_eur > 0 and self.tests >= MIN_TESTS
+        return 1000 * self.failed / self.cost_eur if is_reportable else None
 
 
 @dataclass(frozen=True)
 class KpiTotals:
-    """Everything counted; `exposed_units` were sold in the last three months of SKUs with a failed independent test.
+    """All totals; `exposed_units` were sold in the last three months of SKUs with a failed independent test.
 
     `certificates` counts them by standing status; `actions_due` are corrective actions whose day has come, and
-    `actions_in_time` those of them verified by it; `chosen` tells the tests of the last year by how their SKU was
-    chosen, `relisted` whether what an authority held came back.
+    `actions_in_time` those of them verified by it; `chosen` has the outcomes of the last year's tests by
+    strategy, `relisted` the listings like those that an authority held.
     """
 
     as_of: date
@@ -141,87 +141,87 @@ class KpiTotals:
     relisted: tuple[RelistingCounts, ...]
 
     def chosen_by(self, strategy: str) -> SelectionOutcome | None:
-        """The tests whose SKUs were chosen in this way; None where there are none."""
+        """The outcomes of one strategy; None where there are no tests."""
         return next((each for each in self.chosen if each.strategy == strategy), None)
 
     @property
     def return_rate(self) -> float | None:
         """Units returned per unit sold over three matured months: the newest month still awaits its returns."""
         matured = self.months[-4:-1]
-        return rate(sum(each.returned_units for each in matured), sum(each.units for each in matured), FEWEST_UNITS)
+        return rate(sum(each.returned_units for each in matured), sum(each.units for each in matured), MIN_UNITS)
 
     @property
     def incidents_per_100k(self) -> float | None:
         """Incidents per 100,000 units sold over twelve months."""
         year = self.months[-12:]
-        found = rate(sum(each.incidents for each in year), sum(each.units for each in year), FEWEST_UNITS)
-        return None if found is None else 1e5 * found
+        share = rate(sum(each.incidents for each in year), sum(each.units for each in year), MIN_UNITS)
+        return None if share is None else 1e5 * share
 
     @property
     def holds_per_10k(self) -> float | None:
         """Holds per 10,000 units sold over twelve months; units stand for shipments, which are not in the tables."""
         year = self.months[-12:]
-        found = rate(sum(each.holds for each in year), sum(each.units for each in year), FEWEST_UNITS)
-        return None if found is None else 1e4 * found
+        share = rate(sum(each.holds for each in year), sum(each.units for each in year), MIN_UNITS)
+        return None if share is None else 1e4 * share
 
     @property
     def exposure(self) -> float | None:
         """The share of units of the last three months that SKUs with a failed independent test sold."""
-        return rate(self.exposed_units, self.recent_units, FEWEST_UNITS)
+        return rate(self.exposed_units, self.recent_units, MIN_UNITS)
 
     @property
     def golden_gap(self) -> float | None:
         """Failed share of independent tests minus that of samples that suppliers handed in."""
-        own = rate(self.tests.failed, self.tests.independent, FEWEST_TESTS)
-        given = rate(self.tests.given_failed, self.tests.given, FEWEST_TESTS)
+        own = rate(self.tests.failed, self.tests.independent, MIN_TESTS)
+        given = rate(self.tests.given_failed, self.tests.given, MIN_TESTS)
         return None if own is None or given is None else own - given
 
     @property
     def cost_per_critical_eur(self) -> float | None:
         """Euros of independent tests per critical failure found."""
-        return self.tests.cost_eur / self.tests.critical if self.tests.critical >= FEWEST_CASES else None
+        return self.tests.cost_eur / self.tests.critical if self.tests.critical >= MIN_CASES else None
 
     @property
     def confirmed_share(self) -> float | None:
         """Certificates that their issuer confirmed, of all that stand."""
-        return rate(self.certificates.get("confirmed", 0), sum(self.certificates.values()), FEWEST_TESTS)
+        return rate(self.certificates.get("confirmed", 0), sum(self.certificates.values()), MIN_TESTS)
 
     @property
     def in_time_share(self) -> float | None:
         """Corrective actions verified by their day, of those whose day has come."""
-        return rate(self.actions_in_time, self.actions_due, FEWEST_CASES)
+        return rate(self.actions_in_time, self.actions_due, MIN_CASES)
 
 
 def rate(part: float, whole: float, fewest: float) -> float | None:
-    """`part` per `whole`, None where the whole is too small to carry a figure."""
+    """`part` per `whole`, None where the whole is less than `fewest`."""
     return part / whole if whole >= fewest else None
 
 
-def indicators_file(workspace: Workspace, as_of: date) -> Path:
+def kpi_file(workspace: Workspace, as_of: date) -> Path:
     """The file of one day."""
     return workspace.reports / f"indicators-{as_of.isoformat()}.json"
 
 
 def save_totals(workspace: Workspace, totals: KpiTotals) -> Path:
-    """Write the counts of a day, in place of earlier ones; return their file."""
-    path = indicators_file(workspace, totals.as_of)
+    """Write the totals of a day, in place of earlier ones; return their file."""
+    path = kpi_file(workspace, totals.as_of)
     with replace_atomically(path) as attempt:
         attempt.write_text(json.dumps(asdict(totals), indent=1, default=date.isoformat) + "\n", encoding="utf-8")
     return path
 
 
 def read_totals(workspace: Workspace, as_of: date) -> KpiTotals:
-    """The counts of a day; UserError where there are none, or they cannot be read."""
-    path = indicators_file(workspace, as_of)
+    """The totals of a day; UserError where there are none, or they cannot be read."""
+    path = kpi_file(workspace, as_of)
     try:
-        told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         months = tuple(
-            MonthTotals(**{**each, "month": date.fromisoformat(each["month"])}) for each in told.pop("months")
+            MonthTotals(**{**each, "month": date.fromisoformat(each["month"])}) for each in values.pop("months")
         )
-        day, tests = date.fromisoformat(told.pop("as_of")), LabTotals(**told.pop("tests"))
-        chosen = tuple(SelectionOutcome(**each) for each in told.pop("chosen"))
-        again = tuple(RelistingCounts(**each) for each in told.pop("relisted"))
-        return KpiTotals(as_of=day, months=months, tests=tests, chosen=chosen, relisted=again, **told)
+        day, tests = date.fromisoformat(values.pop("as_of")), LabTotals(**values.pop("tests"))
+        chosen = tuple(SelectionOutcome(**each) for each in values.pop("chosen"))
+        relisted = tuple(RelistingCounts(**each) for each in values.pop("relisted"))
+        return KpiTotals(as_of=day, months=months, tests=tests, chosen=chosen, relisted=relisted, **values)
     except FileNotFoundError as error:
         raise UserError(f"Nothing was counted for {as_of} yet. Run `touchstone score`.") from error
     except (ValueError, KeyError, TypeError) as error:

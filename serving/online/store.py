@@ -1,4 +1,4 @@
-"""The publication in service, opened: answers for single SKUs from the memory-mapped snapshot, no database."""
+"""Online store: answers for single SKUs from the memory-mapped publication in service, without any database."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from data.errors import UserError
 from data.workspace import Workspace
 from features.snapshot.reader import open_snapshot
 from models.artifact import Artifact, require_feature_version
-from models.reasons import ReasonWriter, RowContext
+from models.reasons import FeatureContribution, ReasonWriter, RowContext
 from models.registry import load_model
 from models.risk_bands import bands_in_force
 from models.scorer import Explanations
@@ -32,8 +32,8 @@ from serving.score_rows import RowScorer
 Floats = NDArray[np.float64]
 Record = dict[str, Any]
 
-# What a plan needs to know of a SKU, by the feature that says it.
-_TOLD = {
+# Column of the plan's candidates: the feature it is read from.
+_CANDIDATE_FEATURES = {
     "exposure": "sku_units_90",
     "supplier_tests": "supplier_tests",
     "cell_tests": "category_tests_365",
@@ -45,9 +45,8 @@ _TOLD = {
 class OnlineStore:
     """A model, its snapshot and its ranks, which were published together.
 
-    `p_fail` has an entry per row of the snapshot; `metrics` is what training measured; `assessor` scores by its model,
-    `narrator` tells why.
-    Raises UserError where one of them is missing or broken.
+    `p_fail` has an entry per row of the snapshot; `metrics` are those of the model's training; `scorer` and
+    `reason_writer` are made of the model. Raises UserError where a part is missing or broken.
     """
 
     def __init__(self, workspace: Workspace, name: str) -> None:
@@ -60,27 +59,27 @@ class OnlineStore:
                 f"The publication {name} ranks {len(self._ranks)} SKUs, its snapshot holds {len(self.snapshot)}. "
                 "Run `touchstone score`."
             )
-        self._dossiers = self._opened_dossiers(workspace)
+        self._dossiers = self._open_dossiers(workspace)
         require_feature_version(self._artifact, self.snapshot.feature_version)
-        self.assessor = RowScorer(self._artifact, self.publication.as_of, bands_in_force(self.publication.as_of))
+        self.scorer = RowScorer(self._artifact, self.publication.as_of, bands_in_force(self.publication.as_of))
         self.metrics = self._artifact.metrics
-        self.narrator = ReasonWriter(self._artifact)
+        self.reason_writer = ReasonWriter(self._artifact)
 
     def answer(self, items: Sequence[Item], explain: bool) -> ScoreAnswer:
         """The scores of the known items and, with a sentence each, the unknown ones."""
-        return ScoreAnswer.model_validate(self._answered(items, explain))
+        return ScoreAnswer.model_validate(self._answer_fields(items, explain))
 
     def answer_json(self, items: Sequence[Item], explain: bool) -> bytes:
-        """`answer` as JSON; what was put together here is not validated again."""
-        return to_json(self._answered(items, explain), inf_nan_mode="null")
+        """`answer` as JSON, without validating it."""
+        return to_json(self._answer_fields(items, explain), inf_nan_mode="null")
 
-    def _answered(self, items: Sequence[Item], explain: bool) -> Record:
+    def _answer_fields(self, items: Sequence[Item], explain: bool) -> Record:
         """The fields of ScoreAnswer, in its order."""
         positions = self.snapshot.find([item.sku_id for item in items], [item.market for item in items])
         known = [item for item, position in zip(items, positions, strict=True) if position >= 0]
         unknown = [item for item, position in zip(items, positions, strict=True) if position < 0]
         scores = self._rows(known, positions[positions >= 0], explain)
-        refused = [self._refused(item).model_dump() for item in unknown]
+        refused = [self._refuse(item).model_dump() for item in unknown]
         return {"scores": scores, "refused": refused, **self._versions, "as_of": self.publication.as_of}
 
     @property
@@ -90,7 +89,7 @@ class OnlineStore:
 
     @property
     def dossiers(self) -> Dossiers:
-        """What was known of each row of the snapshot; UserError where the catalogue was scored without dossiers."""
+        """The dossiers of the rows of the snapshot; UserError where the catalogue was scored without them."""
         if self._dossiers is None:
             raise UserError(f"The publication {self.name} has no dossiers. Run `touchstone score`.")
         return self._dossiers
@@ -104,11 +103,11 @@ class OnlineStore:
 
     @cached_property
     def queue(self) -> Queue:
-        """The SKUs as officers look through them; UserError where the catalogue was scored without dossiers."""
+        """The review queue; UserError where the catalogue was scored without dossiers."""
         return open_queue(self._workspace, self.publication)
 
     def prior(self, rate: str) -> tuple[float, float]:
-        """Mean and strength (in tests) of what training took a fail rate for before any test."""
+        """Mean and strength (in tests) of the prior of a fail rate, as training fitted it."""
         rates = self._artifact.reference["rates"].to_pydict()
         row = rates["rate"].index(rate)
         return float(rates["prior_mean"][row]), float(rates["prior_strength"][row])
@@ -125,10 +124,10 @@ class OnlineStore:
         return self.rows_at(positions[np.argsort(self._ranks[positions])])
 
     def candidates(self) -> pa.Table:
-        """What a sampling plan draws from: every SKU with its key, category, supplier, p_fail, sales and tests."""
+        """Sampling frame of a plan: table of every SKU with its key, category, supplier, p_fail, sales and tests."""
         rows = len(self.snapshot)
         candidates = self.snapshot.keys(0, rows).append_column("p_fail", pa.array(self.p_fail))
-        for name, feature in _TOLD.items():
+        for name, feature in _CANDIDATE_FEATURES.items():
             candidates = candidates.append_column(name, pa.array(self.snapshot.feature(feature), from_pandas=True))
         rate, tests = self.snapshot.feature("category_fail_rate_365"), self.snapshot.feature("category_tests_365")
         repeated = {
@@ -148,11 +147,11 @@ class OnlineStore:
         """
         as_of = self.publication.as_of
         policy = sampling_policy_in_force(as_of)
-        again = SeedCommitment(seed, nonce).round_id(as_of)
-        in_test = in_progress(self._workspace, as_of, policy.grace_days, but=again)
+        same_round = SeedCommitment(seed, nonce).round_id(as_of)
+        in_test = in_progress(self._workspace, as_of, policy.grace_days, but=same_round)
         return allocate(self.candidates(), policy, budget_eur, seed, in_test, nonce)
 
-    def _opened_dossiers(self, workspace: Workspace) -> Dossiers | None:
+    def _open_dossiers(self, workspace: Workspace) -> Dossiers | None:
         if self.publication.dossiers is None:
             return None
         dossiers = Dossiers(workspace.home / self.publication.dossiers, self.publication.dossiers_digest)
@@ -163,43 +162,47 @@ class OnlineStore:
 
     @cached_property
     def _versions(self) -> Record:
-        """What every row and answer repeats."""
+        """The fields that every row and answer repeats."""
         return {
             "model_version": self._artifact.version, "feature_version": self._artifact.feature_version,
-            "policy_version": self.assessor.policy_version,
+            "policy_version": self.scorer.policy_version,
         }  # fmt: skip
 
     def _rows(self, items: Sequence[Item], positions: NDArray[np.int64], explain: bool) -> list[Record]:
         """The fields of ScoreRow for each item, in its order; Arrow would cost more than the scores of so few rows."""
         matrix = self.snapshot.matrix_at(positions)
-        told = self.assessor.told(matrix) if explain else self.assessor.probabilities(matrix)
-        reasons = self._reasons(matrix, positions, told) if isinstance(told, Explanations) else [None] * len(items)
-        bands = self.assessor.bands.band(told.p_fail)
-        columns = (each.tolist() for each in (told.p_fail, told.p_low, told.p_high, bands, self._ranks[positions]))
+        scores = self.scorer.explain(matrix) if explain else self.scorer.probabilities(matrix)
+        reasons = self._reasons(matrix, positions, scores) if isinstance(scores, Explanations) else [None] * len(items)
+        bands = self.scorer.bands.band(scores.p_fail)
+        columns = (
+            each.tolist() for each in (scores.p_fail, scores.p_low, scores.p_high, bands, self._ranks[positions])
+        )
         return [
             {"sku_id": item.sku_id, "market": item.market, "as_of": self.publication.as_of, "p_fail": p_fail,
              "p_low": p_low, "p_high": p_high, "band": band, "rank": rank, "reasons": why, **self._versions}
             for item, p_fail, p_low, p_high, band, rank, why in zip(items, *columns, reasons, strict=True)
         ]  # fmt: skip
 
-    def _reasons(self, matrix: Floats, positions: NDArray[np.int64], told: Explanations) -> list[list[Record]]:
-        """The fields of Reason for each row; a feature that contributed nothing is no reason."""
-        places = [RowContext(self.snapshot.category(at), margin)
-                  for at, margin in zip(positions.tolist(), told.margin.tolist(), strict=True)]  # fmt: skip
-        rows, ranks = told.contributions.nonzero()
-        columns, sizes = told.strongest[rows, ranks], told.contributions[rows, ranks]
+    def _reasons(self, matrix: Floats, positions: NDArray[np.int64], scores: Explanations) -> list[list[Record]]:
+        """The fields of Reason for each row; a contribution of 0 is no reason."""
+        contexts = [RowContext(self.snapshot.category(position), margin)
+                    for position, margin in zip(positions.tolist(), scores.margin.tolist(), strict=True)]  # fmt: skip
+        rows, ranks = scores.contributions.nonzero()
+        columns, sizes = scores.strongest[rows, ranks], scores.contributions[rows, ranks]
         names, values = self.snapshot.feature_names, matrix[rows, columns]
         flat = zip(*(each.tolist() for each in (rows, columns, values, sizes)), strict=True)
-        said = [(places[row], names[column], value, size) for row, column, value, size in flat]
-        reasons: list[list[Record]] = [[] for _ in places]
+        contributions = [
+            FeatureContribution(contexts[row], names[column], value, size) for row, column, value, size in flat
+        ]
+        reasons: list[list[Record]] = [[] for _ in contexts]
         for row, (_, name, value, size), sentence in zip(
-            rows.tolist(), said, self.narrator.sentences(said), strict=True
+            rows.tolist(), contributions, self.reason_writer.sentences(contributions), strict=True
         ):
             known = None if math.isnan(value) else value
             reasons[row].append({"feature": name, "value": known, "contribution": size, "sentence": sentence})
         return reasons
 
-    def _refused(self, item: Item) -> RefusedItem:
+    def _refuse(self, item: Item) -> RefusedItem:
         return RefusedItem(
             sku_id=item.sku_id,
             market=item.market,

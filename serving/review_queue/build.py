@@ -1,4 +1,4 @@
-"""The queue of a publication: written before it goes into service, opened by whoever shows it."""
+"""The review queue of a publication: built before it goes into service, opened by those who read it."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,27 +11,24 @@ from serving.dossiers.reader import Dossiers
 from serving.publication import Publication, published_name, read_publication
 from serving.review_queue.format import MANIFEST, queue_folder, read_queue_details
 from serving.review_queue.reader import Queue
-from serving.review_queue.writer import RankedCatalogue, clock_starts, write_queue
+from serving.review_queue.writer import RankedCatalogue, asks_for_test, clock_starts, write_queue
+from serving.score_rows import RankedScores
 
-Ranks = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
-def write_queue_of(
-    workspace: Workspace, publication: Publication, snapshot: Snapshot, scored: tuple[Ranks, Floats], bands: RiskBands
+def build_queue(
+    workspace: Workspace, publication: Publication, snapshot: Snapshot, scores: RankedScores, bands: RiskBands
 ) -> None:
-    """Write the queue of a publication that has dossiers, unless it is there; `scored` are ranks and p_fail.
-
-    The files of its scores are there already.
-    """
+    """Write the queue of a publication that has dossiers, unless it is there; the files of its scores exist already."""
     folder = queue_folder(workspace, publication)
     if publication.dossiers is None or _is_written(workspace, publication):
         return
     dossiers = Dossiers(workspace.home / publication.dossiers)
-    told = read_queue_details(workspace.home / publication.scores, len(snapshot))
-    before = _p_fail_before(workspace, snapshot, scored[1], bands)
+    details = read_queue_details(workspace.home / publication.scores, len(snapshot))
+    before = _p_fail_before(workspace, snapshot, scores.p_fail, bands)
     write_queue(
-        RankedCatalogue(snapshot, dossiers.titles, *scored, bands, told, clock_starts(dossiers), before), folder
+        RankedCatalogue(snapshot, dossiers.titles, scores, bands, details, clock_starts(dossiers), before), folder
     )
 
 
@@ -49,7 +46,7 @@ def _is_written(workspace: Workspace, publication: Publication) -> bool:
 
 
 def _p_fail_before(workspace: Workspace, snapshot: Snapshot, p_fail: Floats, bands: RiskBands) -> Floats | None:
-    """What an earlier day in service said of the rows that a test is asked for now; NaN where it knew none.
+    """p_fail in the publication of an earlier day, of the rows whose band now asks for a test; NaN for all others.
 
     None where no earlier day is in service.
     """
@@ -63,10 +60,9 @@ def _p_fail_before(workspace: Workspace, snapshot: Snapshot, p_fail: Floats, ban
         return None
     if publication.as_of >= snapshot.as_of:
         return None
-    asking = np.array([action in ("test", "priority_test") for action in bands.actions])
-    asked = np.flatnonzero(asking[bands.rank(p_fail)])
-    keys = snapshot.keys(0, len(snapshot)).select(["sku_id", "market"]).take(asked)
-    places = present.find(keys["sku_id"].to_pylist(), keys["market"].to_pylist())
+    rows = np.flatnonzero(asks_for_test(bands)[bands.rank(p_fail)])
+    keys = snapshot.keys(0, len(snapshot)).select(["sku_id", "market"]).take(rows)
+    positions = present.find(keys["sku_id"].to_pylist(), keys["market"].to_pylist())
     before = np.full(len(snapshot), np.nan)
-    before[asked] = np.where(places >= 0, np.asarray(earlier)[places], np.nan)
+    before[rows] = np.where(positions >= 0, np.asarray(earlier)[positions], np.nan)
     return before

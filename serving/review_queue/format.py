@@ -1,4 +1,4 @@
-"""What a queue on disk consists of: columns in the order of rank, texts, and the manifest that names them."""
+"""Format of the review queue on disk: columns in the order of rank, texts, and the manifest; and a query of it."""
 
 import hashlib
 from collections.abc import Mapping
@@ -26,9 +26,9 @@ FEATURES = tuple(feature.name for feature in CATALOGUE)
 
 @dataclass(frozen=True)
 class QueueDetails:
-    """One entry per row of the snapshot; `reason` is the place in FEATURES of what raises the score most.
+    """Columns per row of the snapshot; `reason` is the index in FEATURES of the feature that raises the score most.
 
-    `reason` is NO_REASON where nothing raises it; `value` is NaN where that is unknown.
+    `reason` is NO_REASON where none raises it; `value` is that of the feature, NaN where unknown.
     """
 
     p_low: Floats
@@ -38,38 +38,38 @@ class QueueDetails:
 
 
 def read_queue_details(scores: Path, rows: int) -> QueueDetails:
-    """What the score files in `scores` tell of so many rows, read part by part."""
-    told = QueueDetails(np.empty(rows), np.empty(rows), np.full(rows, NO_REASON, np.int16), np.full(rows, np.nan))
+    """The details in the score files in the folder `scores`, of so many rows, read part by part."""
+    details = QueueDetails(np.empty(rows), np.empty(rows), np.full(rows, NO_REASON, np.int16), np.full(rows, np.nan))
     start = 0
     for path in sorted(scores.glob("part-*.parquet")):
         part = pq.read_table(path, columns=["p_low", "p_high", "reasons"])
         here = slice(start, start + len(part))
-        told.p_low[here], told.p_high[here] = part["p_low"].to_numpy(), part["p_high"].to_numpy()
-        told.reason[here], told.value[here] = main_reasons(part["reasons"].combine_chunks())
+        details.p_low[here], details.p_high[here] = part["p_low"].to_numpy(), part["p_high"].to_numpy()
+        details.reason[here], details.value[here] = main_reasons(part["reasons"].combine_chunks())
         start += len(part)
-    return told
+    return details
 
 
 def main_reasons(reasons: pa.ListArray) -> tuple[NDArray[np.int16], Floats]:
     """Feature and value of the strongest reason of each row that raises its score."""
-    told, owners = reasons.flatten(), pc.list_parent_indices(reasons).to_numpy()
-    raising = np.flatnonzero(told.field("contribution").to_numpy() > 0)
-    rows, first = np.unique(owners[raising], return_index=True)
-    chosen = told.take(pa.array(raising[first]))
+    flat, parents = reasons.flatten(), pc.list_parent_indices(reasons).to_numpy()
+    raising = np.flatnonzero(flat.field("contribution").to_numpy() > 0)
+    rows, first = np.unique(parents[raising], return_index=True)
+    strongest = flat.take(pa.array(raising[first]))
     reason, value = np.full(len(reasons), NO_REASON, np.int16), np.full(len(reasons), np.nan)
-    reason[rows] = pc.index_in(chosen.field("feature"), pa.array(FEATURES)).to_numpy().astype(np.int16)
-    value[rows] = chosen.field("value").to_numpy(zero_copy_only=False)
+    reason[rows] = pc.index_in(strongest.field("feature"), pa.array(FEATURES)).to_numpy().astype(np.int16)
+    value[rows] = strongest.field("value").to_numpy(zero_copy_only=False)
     return reason, value
 
 
 TEXTS = "texts.arrow"
 SUPPLIERS = "suppliers.arrow"
 TEXT_SCHEMA = pa.schema([("sku_id", pa.string()), ("title", pa.string()), ("found_by", pa.string())])
-"""`found_by` is what a search looks in: SKU, supplier and title in small letters."""
+"""`found_by` is the text that a search matches: SKU, supplier and title in small letters."""
 
 
 class QueueEvidence(IntFlag):
-    """What is known of a SKU beside its score, as a set; NEW is a SKU that its band did not ask to test before."""
+    """Kinds of evidence about a SKU, as a set; NEW is a SKU whose band asks for a test and did not before."""
 
     FAILED = 1
     PASSED = 2
@@ -91,9 +91,9 @@ COLUMNS: Mapping[str, Any] = MappingProxyType({
 """The columns, one file each, all in the order of rank; markets, categories, suppliers and features are numbers.
 
 `reason` is the feature that raises the score most, -1 where none does, `reason_value` what the SKU has there. `drawn`:
-its case asks for an own estimate first. `first_order` and `first_notice` are the days on which the first standing
+its case was sampled for a blind assessment. `first_order` and `first_notice` are the days on which the first standing
 order of an authority and the first notice of a danger became known, NaT where there is none. On disk, days are whole
-numbers since 1970 and truths 0 or 1 (`as_numbers`), to be read in place.
+numbers since 1970 and booleans 0 or 1 (`as_numbers`), to be read in place.
 """
 
 ORDERS = ("units", "harm", "tested", "sku")
@@ -102,9 +102,9 @@ ORDERS = ("units", "harm", "tested", "sku")
 
 @dataclass(frozen=True)
 class QueueContent:
-    """What the manifest says of a queue.
+    """The manifest of a queue.
 
-    `draw_policy` is the version of the policy by which cases were drawn for an own estimate.
+    `draw_policy` is the version of the policy by which cases were sampled for a blind assessment.
     """
 
     skus: int
@@ -118,22 +118,22 @@ MANIFEST = Manifest("queue.json", "queue", 3, QueueContent)
 
 
 def as_numbers(values: NDArray[Any]) -> NDArray[Any]:
-    """Days and truths as numbers in the same memory, which `view` with the type in COLUMNS turns back."""
+    """Days and booleans as numbers in the same memory; `view` with the type in COLUMNS turns them back."""
     return values.view({"b": np.uint8, "M": np.int64}.get(values.dtype.kind, values.dtype))
 
 
 def file_of(column: str) -> str:
-    """The file that holds a column or an order."""
+    """The name of the file of a column or an order."""
     return f"{column}.arrow"
 
 
 def queue_folder(workspace: Workspace, publication: Publication) -> Path:
-    """Where the queue of a publication lies; its name is a digest of what the publication ties together."""
-    named = (
+    """The folder of a publication's queue; its name is a digest of what the publication ties together."""
+    inputs = (
         str(MANIFEST.format), publication.as_of.isoformat(), publication.model_version, publication.policy_version,
         publication.snapshot, str(publication.dossiers),
     )  # fmt: skip
-    return workspace.home / "queues" / f"q-{hashlib.sha256('|'.join(named).encode()).hexdigest()[:12]}"
+    return workspace.home / "queues" / f"q-{hashlib.sha256('|'.join(inputs).encode()).hexdigest()[:12]}"
 
 
 SORTED_BY_SCORE = ("risk", "harm")
@@ -143,11 +143,11 @@ SORTS = ("risk", "harm", "units", "tested", "sku")
 
 @dataclass(frozen=True)
 class QueueQuery:
-    """A filter: empty tuples and texts ask for nothing in particular.
+    """A filter and an order: empty tuples and texts do not filter.
 
-    `words` must all occur in SKU, supplier or title. `evidence` must all be there; `never_tested` asks for none of a
-    test. `among` are positions of the snapshot, None for the whole catalogue. `veiled` marks, by number, the SKUs whose
-    score must not show: no filter by the score finds them, and where the score sorts they come last, by name.
+    `words` must all occur in SKU, supplier or title. `evidence` must all be there; `never_tested` keeps SKUs without
+    a test. `among` are positions of the snapshot, None for the whole catalogue. `blinded` is a mask by number of SKUs
+    whose score is hidden: no filter by the score finds them, and where the score sorts they come last, by name.
     """
 
     bands: tuple[str, ...] = ()
@@ -158,10 +158,10 @@ class QueueQuery:
     evidence: QueueEvidence = field(default_factory=lambda: QueueEvidence(0))
     never_tested: bool = False
     among: NDArray[np.int64] | None = None
-    veiled: NDArray[np.bool_] | None = None
+    blinded: NDArray[np.bool_] | None = None
     sort: str = "risk"
 
     @property
-    def asks_of_score(self) -> bool:
-        """Whether being found says something about a SKU's score."""
+    def filters_by_score(self) -> bool:
+        """Whether a match reveals something of a SKU's score."""
         return bool(self.bands) or QueueEvidence.NEW in self.evidence

@@ -1,4 +1,4 @@
-"""A queue on disk, memory-mapped: found in milliseconds among millions of SKUs."""
+"""Reader of the review queue: memory-mapped columns, filtered in milliseconds among millions of SKUs."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -38,7 +38,7 @@ Numbers = NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
-class Entry:
+class QueueEntry:
     """One SKU of the queue. `level` numbers its band, 0 the gentlest; `days_since_test` None where never tested.
 
     `reason` names the feature that raises the score most, None where none does.
@@ -64,12 +64,15 @@ class Entry:
 
 
 class Queue:
-    """Finds and tells the SKUs of one scored catalogue. Raises UserError where the folder is absent or broken."""
+    """The review queue of one scored catalogue. Raises UserError where the folder is absent or broken.
+
+    A number is a SKU's rank - 1, a position its row in the snapshot.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._content = MANIFEST.read(folder)
         self._folder = folder
-        self._drawn_anew: dict[str, NDArray[np.bool_]] = {}
+        self._sampled_by_version: dict[str, NDArray[np.bool_]] = {}
         self._columns = {name: self._array(name).view(dtype) for name, dtype in COLUMNS.items()}
         self._orders = {name: self._array(f"order_{name}") for name in ORDERS}
         self._texts = MemoryMappedTable(folder / TEXTS).columns(TEXT_SCHEMA.names)
@@ -101,122 +104,124 @@ class Queue:
         """How many SKUs each band holds."""
         return tuple(np.bincount(self._columns["band"], minlength=len(self.bands)).tolist())
 
-    def find(self, wanted: QueueQuery) -> Numbers:
-        """The numbers (rank - 1) of the wanted SKUs, in the wanted order."""
-        kept = self._kept(wanted)
-        if wanted.sort not in SORTS:
-            raise UserError(f"The queue cannot be sorted by {wanted.sort!r}. Choose {', '.join(SORTS)}.")
-        if wanted.veiled is None or not wanted.veiled.any():
-            return self._sorted(wanted.sort, kept)
-        kept = np.ones(len(self), dtype=bool) if kept is None else kept
-        if wanted.asks_of_score:
-            return self._sorted(wanted.sort, kept & ~wanted.veiled)
-        if wanted.sort not in SORTED_BY_SCORE:
-            return self._sorted(wanted.sort, kept)
-        told, veiled = (self._sorted(wanted.sort, kept & ~wanted.veiled), self._sorted("sku", kept & wanted.veiled))
-        return np.concatenate([told, veiled])
+    def find(self, query: QueueQuery) -> Numbers:
+        """The numbers of the SKUs that match, in the order of the query."""
+        matches = self._matches(query)
+        if query.sort not in SORTS:
+            raise UserError(f"The queue cannot be sorted by {query.sort!r}. Choose {', '.join(SORTS)}.")
+        if query.blinded is None or not query.blinded.any():
+            return self._sort(query.sort, matches)
+        matches = np.ones(len(self), dtype=bool) if matches is None else matches
+        if query.filters_by_score:
+            return self._sort(query.sort, matches & ~query.blinded)
+        if query.sort not in SORTED_BY_SCORE:
+            return self._sort(query.sort, matches)
+        return np.concatenate(
+            [self._sort(query.sort, matches & ~query.blinded), self._sort("sku", matches & query.blinded)]
+        )
 
-    def _sorted(self, sort: str, kept: NDArray[np.bool_] | None) -> Numbers:
+    def _sort(self, sort: str, mask: NDArray[np.bool_] | None) -> Numbers:
         if sort == "risk":
-            return np.arange(len(self)) if kept is None else np.flatnonzero(kept)
+            return np.arange(len(self)) if mask is None else np.flatnonzero(mask)
         order = self._orders[sort]
-        return order if kept is None else order[kept[order]]
+        return order if mask is None else order[mask[order]]
 
-    def by_name(self, kept: NDArray[np.bool_]) -> Numbers:
-        """The numbers of the SKUs that are kept, by name."""
-        return self._sorted("sku", kept)
+    def sort_by_name(self, mask: NDArray[np.bool_]) -> Numbers:
+        """The numbers of the SKUs in `mask`, by name."""
+        return self._sort("sku", mask)
 
     def column(self, name: str) -> Any:
         """One of COLUMNS, an array by number."""
         return self._columns[name]
 
-    def drawn(self, policy: DecisionPolicy, snapshot: Snapshot) -> NDArray[np.bool_]:
-        """Which cases ask for an own estimate by the policy, by number; `snapshot` is the one that was scored."""
-        if policy.version != self._content.draw_policy and policy.version not in self._drawn_anew:
-            self._drawn_anew[policy.version] = draw_cases(snapshot, policy)[self._columns["position"]]
-        return np.asarray(self._drawn_anew.get(policy.version, self._columns["drawn"]))
+    def blind_cases(self, policy: DecisionPolicy, snapshot: Snapshot) -> NDArray[np.bool_]:
+        """Mask by number of the cases that the policy samples for a blind assessment; `snapshot` is the scored one."""
+        if policy.version != self._content.draw_policy and policy.version not in self._sampled_by_version:
+            self._sampled_by_version[policy.version] = draw_cases(snapshot, policy)[self._columns["position"]]
+        return np.asarray(self._sampled_by_version.get(policy.version, self._columns["drawn"]))
 
     def numbers_of(self, positions: NDArray[np.int64]) -> Numbers:
         """The numbers of the rows of the snapshot at `positions`, riskiest first."""
         return np.flatnonzero(np.isin(self._columns["position"], positions))
 
     def positions(self, numbers: Numbers) -> NDArray[np.int64]:
-        """Where these SKUs stand in the snapshot."""
+        """The positions of these SKUs in the snapshot."""
         return np.asarray(self._columns["position"][numbers], dtype=np.int64)
 
-    def entries(self, numbers: Numbers) -> list[Entry]:
-        """What the queue says of these SKUs."""
-        told = {name: column[numbers] for name, column in self._columns.items()}
+    def entries(self, numbers: Numbers) -> list[QueueEntry]:
+        """The entries of these SKUs, in order."""
+        values = {name: column[numbers] for name, column in self._columns.items()}
         texts = self._texts.take(pa.array(numbers, pa.int64()))
-        suppliers = self._suppliers.take(pa.array(told["supplier"], pa.int64())).to_pylist()
+        suppliers = self._suppliers.take(pa.array(values["supplier"], pa.int64())).to_pylist()
         content = self._content
         return [
-            Entry(
-                position=int(told["position"][row]), rank=int(number) + 1, sku_id=sku_id, title=title,
-                market=content.markets[told["market"][row]], supplier_id=suppliers[row],
-                category=content.categories[told["category"][row]], p_fail=float(told["p_fail"][row]),
-                p_low=float(told["p_low"][row]), p_high=float(told["p_high"][row]),
-                reason=_feature(told["reason"][row]), reason_value=float(told["reason_value"][row]),
-                band=content.bands[told["band"][row]], level=int(told["band"][row]),
-                units_90=int(told["units_90"][row]), days_since_test=_days(told["days_since_test"][row]),
-                evidence=QueueEvidence(int(told["evidence"][row])),
+            QueueEntry(
+                position=int(values["position"][row]), rank=int(number) + 1, sku_id=sku_id, title=title,
+                market=content.markets[values["market"][row]], supplier_id=suppliers[row],
+                category=content.categories[values["category"][row]], p_fail=float(values["p_fail"][row]),
+                p_low=float(values["p_low"][row]), p_high=float(values["p_high"][row]),
+                reason=_feature(values["reason"][row]), reason_value=float(values["reason_value"][row]),
+                band=content.bands[values["band"][row]], level=int(values["band"][row]),
+                units_90=int(values["units_90"][row]), days_since_test=_days(values["days_since_test"][row]),
+                evidence=QueueEvidence(int(values["evidence"][row])),
             )
             for row, (number, sku_id, title) in enumerate(
                 zip(numbers, texts["sku_id"].to_pylist(), texts["title"].to_pylist(), strict=True)
             )
         ]  # fmt: skip
 
-    def _kept(self, wanted: QueueQuery) -> NDArray[np.bool_] | None:
-        """Which SKUs are wanted, in the order of rank; None for all."""
+    def _matches(self, query: QueueQuery) -> NDArray[np.bool_] | None:
+        """Mask by number of the SKUs that match, whatever is blinded; None for all."""
         masks = [
-            *self._of_name("band", wanted.bands, self.bands), *self._of_name("market", wanted.markets, self.markets),
-            *self._of_name("category", wanted.categories, self.categories),
+            *self._name_masks("band", query.bands, self.bands),
+            *self._name_masks("market", query.markets, self.markets),
+            *self._name_masks("category", query.categories, self.categories),
         ]  # fmt: skip
-        if wanted.supplier:
-            number = pc.index(self._suppliers, wanted.supplier).as_py()
+        if query.supplier:
+            number = pc.index(self._suppliers, query.supplier).as_py()
             masks.append(self._columns["supplier"] == number)
-        if wanted.evidence:
-            masks.append((self._columns["evidence"] & wanted.evidence) == wanted.evidence)
-        if wanted.never_tested:
+        if query.evidence:
+            masks.append((self._columns["evidence"] & query.evidence) == query.evidence)
+        if query.never_tested:
             masks.append(np.isnan(self._columns["days_since_test"]))
-        if wanted.among is not None:
+        if query.among is not None:
             among = np.zeros(len(self), dtype=bool)
-            among[wanted.among[(wanted.among >= 0) & (wanted.among < len(self))]] = True
+            among[query.among[(query.among >= 0) & (query.among < len(self))]] = True
             masks.append(among[self._columns["position"]])
-        kept = np.logical_and.reduce(masks) if masks else None
-        return self._with_words(wanted.words, kept)
+        mask = np.logical_and.reduce(masks) if masks else None
+        return self._search(query.words, mask)
 
-    def _of_name(self, column: str, asked: Sequence[str], names: Sequence[str]) -> list[NDArray[np.bool_]]:
-        if not asked:
+    def _name_masks(self, column: str, chosen: Sequence[str], names: Sequence[str]) -> list[NDArray[np.bool_]]:
+        if not chosen:
             return []
-        chosen = np.array([name in asked for name in names], dtype=bool)
-        return [chosen[self._columns[column]]]
+        is_chosen = np.array([name in chosen for name in names], dtype=bool)
+        return [is_chosen[self._columns[column]]]
 
-    def _with_words(self, words: Sequence[str], kept: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
-        """Searches only where the other filters leave something."""
+    def _search(self, words: Sequence[str], mask: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+        """The part of `mask` whose text has all the words; texts outside it are left unread where it is small."""
         if not words:
-            return kept
-        rows = np.arange(len(self)) if kept is None else np.flatnonzero(kept)
-        sought = self._texts["found_by"]
+            return mask
+        rows = np.arange(len(self)) if mask is None else np.flatnonzero(mask)
+        texts = self._texts["found_by"]
         if len(rows) * 4 < len(self):
-            sought = sought.take(pa.array(rows))
+            texts = texts.take(pa.array(rows))
         else:
             rows = np.arange(len(self))
         for word in sorted(words, key=len, reverse=True):
-            there = _holding(sought, word.lower())
-            rows, sought = rows[there], sought.take(pa.array(np.flatnonzero(there)))
-        found = np.zeros(len(self), dtype=bool)
-        found[rows] = True
-        return found if kept is None else found & kept
+            matches = _contains(texts, word.lower())
+            rows, texts = rows[matches], texts.take(pa.array(np.flatnonzero(matches)))
+        result = np.zeros(len(self), dtype=bool)
+        result[rows] = True
+        return result if mask is None else result & mask
 
 
-def _holding(texts: pa.ChunkedArray, word: str) -> NDArray[np.bool_]:
-    """Which texts hold the word; the pieces of the file are searched side by side."""
+def _contains(texts: pa.ChunkedArray, word: str) -> NDArray[np.bool_]:
+    """Mask of the texts that contain the word; the chunks of the file are searched in parallel."""
     if not len(texts):
         return np.zeros(0, dtype=bool)
     with ThreadPoolExecutor(SEARCHERS) as pool:
-        found = pool.map(lambda piece: np.asarray(pc.match_substring(piece, word)), texts.chunks)
-        return np.concatenate(list(found))
+        matches = pool.map(lambda chunk: np.asarray(pc.match_substring(chunk, word)), texts.chunks)
+        return np.concatenate(list(matches))
 
 
 def _feature(number: int) -> str | None:

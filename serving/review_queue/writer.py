@@ -1,4 +1,4 @@
-"""How a scored catalogue becomes a queue on disk; memory holds some 130 bytes a SKU, texts are streamed."""
+"""Writer of the review queue: memory holds some 130 bytes a SKU, texts are streamed."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from models.risk_bands import RiskBands
 from serving.decisions.blind_assessment import draw_cases
 from serving.decisions.legal_grounds import GroundPolicy, ground_policy_in_force
 from serving.decisions.policy import DecisionPolicy, decision_policy_in_force
-from serving.dossiers.reader import LISTING, OF_SUPPLIER, OWNER, SUPPLIER_PLACE, Dossiers
+from serving.dossiers.reader import ENTITY_ROW, LISTING, OF_SUPPLIER, SUPPLIER_ROW, Dossiers
 from serving.review_queue.format import (
     COLUMNS,
     DAYS,
@@ -33,6 +33,7 @@ from serving.review_queue.format import (
     as_numbers,
     file_of,
 )
+from serving.score_rows import RankedScores
 
 Days = NDArray[Any]
 """datetime64[D], NaT where there is no such day."""
@@ -40,33 +41,33 @@ Days = NDArray[Any]
 
 @dataclass(frozen=True)
 class ClockStarts:
-    """By position: when the first order that stands and the first notice became known."""
+    """By position: the days on which the first standing order and the first notice became known."""
 
     first_order: Days
     first_notice: Days
 
 
 def clock_starts(dossiers: Dossiers) -> ClockStarts:
-    """The alarms of every dossier: the orders and notices that `serving.decisions.legal_grounds` takes to stand."""
+    """First orders and notices of every dossier, those that `serving.decisions.legal_grounds` takes to stand."""
     policy = ground_policy_in_force(dossiers.as_of)
     orders = [_standing(rows, policy, dossiers.as_of) for rows in _holds(dossiers)]
-    incidents = dossiers.rows("incidents", (OWNER, "known_on"))
+    incidents = dossiers.rows("incidents", (ENTITY_ROW, "known_on"))
     notices = [] if incidents is None else [_since(incidents, dossiers.as_of - timedelta(days=policy.notice_days))]
     return ClockStarts(_first(orders, len(dossiers)), _first(notices, len(dossiers)))
 
 
 def _holds(dossiers: Dossiers) -> list[pa.Table]:
     """The holds of products, and those of suppliers' whole ranges as one row for each product in their market."""
-    columns = (OWNER, "known_on", "authority", "market")
+    columns = (ENTITY_ROW, "known_on", "authority", "market")
     own, ranges = dossiers.rows("holds", columns), dossiers.rows("holds" + OF_SUPPLIER, columns)
-    listed = dossiers.rows(LISTING, (OWNER, SUPPLIER_PLACE, "market"))
-    found = [] if own is None else [own.drop(["market"])]
+    listed = dossiers.rows(LISTING, (ENTITY_ROW, SUPPLIER_ROW, "market"))
+    holds = [] if own is None else [own.drop(["market"])]
     if ranges is not None and listed is not None:
-        ranges = ranges.rename_columns([SUPPLIER_PLACE, "known_on", "authority", "held_in"])
-        joined = listed.join(ranges, SUPPLIER_PLACE, join_type="inner")
+        ranges = ranges.rename_columns([SUPPLIER_ROW, "known_on", "authority", "held_in"])
+        joined = listed.join(ranges, SUPPLIER_ROW, join_type="inner")
         here = pc.or_kleene(pc.is_null(joined["held_in"]), pc.equal(joined["held_in"], joined["market"]))
-        found.append(joined.filter(here).select([OWNER, "known_on", "authority"]))
-    return found
+        holds.append(joined.filter(here).select([ENTITY_ROW, "known_on", "authority"]))
+    return holds
 
 
 def _standing(holds: pa.Table, policy: GroundPolicy, as_of: date) -> pa.Table:
@@ -82,15 +83,15 @@ def _since(rows: pa.Table, day: date) -> pa.Table:
 
 
 def _first(tables: list[pa.Table], rows: int) -> Days:
-    """The first day that became known, by owner."""
+    """The first `known_on` by entity row."""
     first = np.full(rows, "NaT", DAYS)
     for table in tables:
-        np.fmin.at(first, table[OWNER].to_numpy(), table["known_on"].to_numpy().astype(DAYS))
+        np.fmin.at(first, table[ENTITY_ROW].to_numpy(), table["known_on"].to_numpy().astype(DAYS))
     return first
 
 
 ROWS_PER_BATCH = 65_536
-KNOWN_BY = {
+EVIDENCE_FEATURES = {
     QueueEvidence.CERTIFICATE: "sku_certificates_refuted",
     QueueEvidence.RETURNS: "sku_safety_returns_365",
     QueueEvidence.REVIEWS: "sku_hazard_reviews_365",
@@ -99,39 +100,37 @@ KNOWN_BY = {
 }
 """The feature that is above zero where there is such evidence."""
 
-Ranks = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class RankedCatalogue:
-    """A scored catalogue: rank and p_fail of every row of the snapshot, its titles in the same order, the bands.
+    """A scored catalogue: titles, scores, details and clock starts of every row of the snapshot, in its order.
 
-    `told` and `alarms` are what else is known of every row, in the same order. `before` is p_fail of the
-    same rows in the publication before, NaN where it had none; None where there was none.
+    `p_fail_before` is p_fail of the same rows in the publication before, NaN where it had none; None where there was
+    none.
     """
 
     snapshot: Snapshot
     titles: pa.ChunkedArray
-    ranks: Ranks
-    p_fail: Floats
+    scores: RankedScores
     bands: RiskBands
-    told: QueueDetails
-    alarms: ClockStarts
-    before: Floats | None = None
+    details: QueueDetails
+    clock_starts: ClockStarts
+    p_fail_before: Floats | None = None
 
 
 def write_queue(ranked: RankedCatalogue, folder: Path) -> None:
     """Write the queue as `folder`, all or nothing."""
-    order = np.empty(len(ranked.ranks), dtype=np.int32)
-    order[ranked.ranks - 1] = np.arange(len(order), dtype=np.int32)
+    order = np.empty(len(ranked.scores.ranks), dtype=np.int32)
+    order[ranked.scores.ranks - 1] = np.arange(len(order), dtype=np.int32)
     keys = ranked.snapshot.keys(0, len(order)).append_column("title", ranked.titles)
     with replace_atomically(folder) as attempt:
         attempt.mkdir()
         markets, categories = _write_columns(ranked, order, keys, attempt)
         write_table(attempt / TEXTS, _texts(keys, order), TEXT_SCHEMA)
-        drawn_by = _draw_policy(ranked).version
-        content = QueueContent(len(order), drawn_by, ranked.bands.names, tuple(markets), tuple(categories))
+        policy = _draw_policy(ranked).version
+        content = QueueContent(len(order), policy, ranked.bands.names, tuple(markets), tuple(categories))
         MANIFEST.write(attempt, content)
 
 
@@ -139,25 +138,25 @@ def _write_columns(
     ranked: RankedCatalogue, order: NDArray[np.int32], keys: pa.Table, folder: Path
 ) -> tuple[Sequence[str], Sequence[str]]:
     """Write every column in the order of rank; returns the names of markets and categories."""
-    feature = ranked.snapshot.feature
-    markets, market = _numbered(keys["market"])
-    categories, category = _numbered(keys["category"])
-    suppliers, supplier = _numbered(keys["supplier_id"])
+    feature, p_fail = ranked.snapshot.feature, ranked.scores.p_fail
+    markets, market = _encode(keys["market"])
+    categories, category = _encode(keys["category"])
+    suppliers, supplier = _encode(keys["supplier_id"])
     write_table(folder / SUPPLIERS, [pa.RecordBatch.from_pydict({"supplier_id": suppliers})])
     units = np.nan_to_num(feature("sku_units_90"))
     untested = feature("sku_days_since_test")
     columns: dict[str, NDArray[Any]] = {
-        "position": np.arange(len(order)), "p_fail": ranked.p_fail, "band": ranked.bands.rank(ranked.p_fail),
+        "position": np.arange(len(order)), "p_fail": p_fail, "band": ranked.bands.rank(p_fail),
         "market": market, "category": category, "supplier": supplier, "units_90": units,
         "days_since_test": untested, "evidence": _evidence(ranked, untested),
-        "p_low": ranked.told.p_low, "p_high": ranked.told.p_high, "reason": ranked.told.reason,
-        "reason_value": ranked.told.value, "drawn": draw_cases(ranked.snapshot, _draw_policy(ranked)),
-        "first_order": ranked.alarms.first_order, "first_notice": ranked.alarms.first_notice,
+        "p_low": ranked.details.p_low, "p_high": ranked.details.p_high, "reason": ranked.details.reason,
+        "reason_value": ranked.details.value, "drawn": draw_cases(ranked.snapshot, _draw_policy(ranked)),
+        "first_order": ranked.clock_starts.first_order, "first_notice": ranked.clock_starts.first_notice,
     }  # fmt: skip
     for name, values in columns.items():
         _write_column(folder, name, values[order].astype(COLUMNS[name]))
     by = {
-        "units": -units[order], "harm": -(ranked.p_fail * units)[order],
+        "units": -units[order], "harm": -(p_fail * units)[order],
         "tested": -np.nan_to_num(untested[order], nan=np.inf), "sku": order.astype(np.float64),
     }  # fmt: skip
     for name in ORDERS:
@@ -181,22 +180,29 @@ def _evidence(ranked: RankedCatalogue, untested: Floats) -> NDArray[np.uint8]:
     known = np.where(failed, QueueEvidence.FAILED, np.where(np.isnan(untested), 0, QueueEvidence.PASSED)).astype(
         np.uint8
     )
-    for kind, name in KNOWN_BY.items():
+    for kind, name in EVIDENCE_FEATURES.items():
         known |= np.where(np.nan_to_num(feature(name)) > 0, kind, 0).astype(np.uint8)
-    if ranked.before is not None:
-        asking = np.array([action in ("test", "priority_test") for action in ranked.bands.actions])
-        asked = asking[ranked.bands.rank(np.nan_to_num(ranked.before))]
-        known |= np.where(asking[ranked.bands.rank(ranked.p_fail)] & ~asked, QueueEvidence.NEW, 0).astype(np.uint8)
+    if ranked.p_fail_before is not None:
+        asks = asks_for_test(ranked.bands)
+        now, before = (
+            asks[ranked.bands.rank(np.nan_to_num(each))] for each in (ranked.scores.p_fail, ranked.p_fail_before)
+        )
+        known |= np.where(now & ~before, QueueEvidence.NEW, 0).astype(np.uint8)
     return known
 
 
-def _numbered(texts: pa.ChunkedArray) -> tuple[pa.Array, NDArray[np.int64]]:
-    """The distinct texts, sorted, and the number of each row's."""
+def asks_for_test(bands: RiskBands) -> NDArray[np.bool_]:
+    """Whether each band asks for a test, by its rank."""
+    return np.array([action in ("test", "priority_test") for action in bands.actions])
+
+
+def _encode(texts: pa.ChunkedArray) -> tuple[pa.Array, NDArray[np.int64]]:
+    """The distinct texts, sorted, and the index of each row's among them."""
     encoded = texts.combine_chunks().cast(pa.string()).dictionary_encode()
     by_name = pc.array_sort_indices(encoded.dictionary)
-    place = np.empty(len(by_name), dtype=np.int64)
-    place[by_name.to_numpy()] = np.arange(len(by_name))
-    return encoded.dictionary.take(by_name), place[encoded.indices.to_numpy(zero_copy_only=False)]
+    code = np.empty(len(by_name), dtype=np.int64)
+    code[by_name.to_numpy()] = np.arange(len(by_name))
+    return encoded.dictionary.take(by_name), code[encoded.indices.to_numpy(zero_copy_only=False)]
 
 
 def _texts(keys: pa.Table, order: NDArray[np.int32]) -> Iterator[pa.RecordBatch]:
@@ -204,6 +210,6 @@ def _texts(keys: pa.Table, order: NDArray[np.int32]) -> Iterator[pa.RecordBatch]
     for start in range(0, len(order), ROWS_PER_BATCH):
         rows = keys.take(pa.array(order[start : start + ROWS_PER_BATCH]))
         titles = pc.fill_null(rows["title"], "")
-        sought = pc.binary_join_element_wise(rows["sku_id"], rows["supplier_id"], titles, "\n")
-        texts = {"sku_id": rows["sku_id"], "title": rows["title"], "found_by": pc.utf8_lower(sought)}
+        searched = pc.binary_join_element_wise(rows["sku_id"], rows["supplier_id"], titles, "\n")
+        texts = {"sku_id": rows["sku_id"], "title": rows["title"], "found_by": pc.utf8_lower(searched)}
         yield from pa.table(texts, schema=TEXT_SCHEMA).combine_chunks().to_batches()

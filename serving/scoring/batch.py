@@ -1,10 +1,10 @@
-"""The score of every SKU of the catalogue on one day, with reasons, as Parquet files."""
+"""Batch scoring: the score of every SKU of the catalogue on one day, with reasons, as Parquet files."""
 
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -13,22 +13,27 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from data.errors import UserError
+from data.lake.store import current_lake, latest_known_on
 from data.lake.tables import Tables
 from data.progress import Advance, Progress
-from data.workspace import Workspace
+from data.settings import Settings
+from data.workspace import Workspace, replace_atomically
+from features.review_text.incremental import read_lake
 from features.snapshot.reader import Snapshot, open_snapshot, verify_snapshot
 from features.snapshot.writer import snapshot_name, write_snapshot
 from features.version import feature_version
 from models.artifact import Artifact, require_feature_version
+from models.registry import load_champion
 from models.risk_bands import bands_in_force
 from serving.dossiers.reader import Dossiers, verify_dossiers
 from serving.dossiers.writer import dossiers_name, write_dossiers
-from serving.kpis.aggregate import totals_of
+from serving.kpis.aggregate import compute_totals
 from serving.kpis.kpis import save_totals
 from serving.publication import Publication, publish
-from serving.review_queue.build import write_queue_of
-from serving.score_rows import UNRANKED_SCHEMA, RowScorer, ranked, ranks_of, score_batch
-from serving.scoring.checkpoint import ScoringCheckpoint, finishing, open_checkpoint
+from serving.review_queue.build import build_queue
+from serving.score_rows import UNRANKED_SCHEMA, RankedScores, RowScorer, compute_ranks, score_batch, with_ranks
+from serving.scoring.checkpoint import ScoringCheckpoint, open_checkpoint
+from serving.scoring.retention import prune
 
 Floats = NDArray[np.float64]
 Ranks = NDArray[np.int64]
@@ -50,26 +55,28 @@ _LZ4 = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
 
 @dataclass(frozen=True)
 class CatalogueScores:
-    """How a snapshot becomes the files in `staging`: parts of `rows_per_part` rows, `threads` of them at a time.
+    """Writes the parts of a snapshot into `checkpoint`: `rows_per_part` rows each, `threads` of them at a time.
 
-    What lies finished in `staging` is not done again; the files are the same bytes either way. Memory holds a few
-    batches per thread and 32 bytes per SKU.
+    Parts that are finished in `checkpoint` are not written twice; the files are the same bytes either way. Memory holds
+    a few batches per thread and 32 bytes per SKU.
     """
 
     snapshot: Snapshot
-    assessor: RowScorer
-    staging: ScoringCheckpoint
+    scorer: RowScorer
+    checkpoint: ScoringCheckpoint
     rows_per_part: int
     threads: int
 
-    def write(self, progress: Progress) -> tuple[Ranks, Floats]:
+    def write(self, progress: Progress) -> RankedScores:
         """Write every part, and return rank and p_fail of every row of the snapshot."""
-        self._write_all("Scores with reasons", self.staging.unranked, self._write_unranked, progress)
+        self._write_all("Scores with reasons", self.checkpoint.unranked, self._write_unranked, progress)
         margins, p_fail = self._margins()
-        ranks = ranks_of(margins, p_fail)
+        ranks = compute_ranks(margins, p_fail)
         del margins
-        self._write_all("Ranks and files", self.staging.part, lambda number: self._write_part(number, ranks), progress)
-        return ranks, p_fail
+        self._write_all(
+            "Ranks and files", self.checkpoint.part, lambda number: self._write_part(number, ranks), progress
+        )
+        return RankedScores(ranks, p_fail)
 
     def _rows(self, number: int) -> range:
         start = number * self.rows_per_part
@@ -96,13 +103,13 @@ class CatalogueScores:
         # Opened for each part, so that the file's pages do not stay in memory when the part is done.
         rows, snapshot = self._rows(number), open_snapshot(self.snapshot.folder)
         with (
-            finishing(self.staging.unranked(number)) as attempt,
+            replace_atomically(self.checkpoint.unranked(number)) as attempt,
             pa.ipc.new_file(str(attempt), UNRANKED_SCHEMA, options=_LZ4) as writer,
         ):
             for start in range(rows.start, rows.stop, ROWS_PER_BATCH):
                 stop = min(start + ROWS_PER_BATCH, rows.stop)
                 (keys,) = snapshot.keys(start, stop).combine_chunks().to_batches()
-                writer.write_batch(score_batch(self.assessor, keys, snapshot.matrix(start, stop)))
+                writer.write_batch(score_batch(self.scorer, keys, snapshot.matrix(start, stop)))
 
     def _margins(self) -> tuple[Floats, Floats]:
         """Margin and p_fail of every row, read back so that a resumed run ranks what an unbroken one does."""
@@ -111,19 +118,22 @@ class CatalogueScores:
         options = pa.ipc.IpcReadOptions(included_fields=fields, use_threads=False)
         for number in self._numbers:
             rows = self._rows(number)
-            with pa.memory_map(str(self.staging.unranked(number))) as source:
-                read = pa.ipc.open_file(source, options=options).read_all()
-                margins[rows.start : rows.stop] = read["margin"].to_numpy()
-                p_fail[rows.start : rows.stop] = read["p_fail"].to_numpy()
+            with pa.memory_map(str(self.checkpoint.unranked(number))) as source:
+                part = pa.ipc.open_file(source, options=options).read_all()
+                margins[rows.start : rows.stop] = part["margin"].to_numpy()
+                p_fail[rows.start : rows.stop] = part["p_fail"].to_numpy()
         return margins, p_fail
 
     def _write_part(self, number: int, ranks: Ranks) -> None:
         options = pa.ipc.IpcReadOptions(use_threads=False)
-        with pa.OSFile(str(self.staging.unranked(number))) as source, finishing(self.staging.part(number)) as attempt:
+        with (
+            pa.OSFile(str(self.checkpoint.unranked(number))) as source,
+            replace_atomically(self.checkpoint.part(number)) as attempt,
+        ):
             rows = pa.ipc.open_file(source, options=options).read_all()
             of_part = self._rows(number)
             pq.write_table(
-                ranked(rows, ranks[of_part.start : of_part.stop]), attempt,
+                with_ranks(rows, ranks[of_part.start : of_part.stop]), attempt,
                 compression="zstd", compression_level=1, use_dictionary=DICTIONARIES, write_statistics=STATISTICS,
             )  # fmt: skip
 
@@ -143,6 +153,20 @@ def _for_each(count: Callable[[int], int], numbers: Sequence[int], threads: int,
 ROWS_PER_PART = 50_000
 
 
+def score_day(settings: Settings, as_of: date | None, progress: Progress) -> Path:
+    """Score the catalogue with the champion, then delete what no service needs any more; return the folder of scores.
+
+    `as_of` None means the day after the newest row of the lake.
+    """
+    current_lake(settings.workspace)  # a missing lake is an error before reviews are read
+    artifact = load_champion(settings.workspace)
+    tables = read_lake(settings.workspace, progress)
+    as_of = as_of or latest_known_on(tables) + timedelta(days=1)
+    scores = score_catalogue(settings.workspace, tables, artifact, as_of, progress)
+    prune(settings.workspace, settings.keep_days)
+    return scores
+
+
 def score_catalogue(
     workspace: Workspace,
     tables: Tables,
@@ -153,15 +177,14 @@ def score_catalogue(
 ) -> Path:
     """Score every SKU listed by `as_of` and return the folder of `part-*.parquet` in SCORE_SCHEMA.
 
-    Computes the features and the dossiers of that day first where there are none of them yet; then as
-    `score_snapshot`. Raises UserError where the catalogue is empty, the model reads other features or no policy is in
-    force.
+    Computes the features and the dossiers of that day first where there are none yet; then as `score_snapshot`. Raises
+    UserError where the catalogue is empty, the model reads other features or no policy is in force.
     """
     require_feature_version(artifact, feature_version())
     bands_in_force(as_of)
-    snapshot = _snapshot(workspace, tables, artifact, as_of, progress)
-    dossiers = _dossiers(workspace, tables, as_of, progress)
-    save_totals(workspace, totals_of(dossiers))
+    snapshot = _get_snapshot(workspace, tables, artifact, as_of, progress)
+    dossiers = _get_dossiers(workspace, tables, as_of, progress)
+    save_totals(workspace, compute_totals(dossiers))
     return score_snapshot(workspace, snapshot, artifact, progress, rows_per_part, dossiers)
 
 
@@ -178,25 +201,26 @@ def score_snapshot(
     The folder appears whole or not at all; then the service answers from it, unless it already answers for a later day
     of the same lake. A run that is killed is taken up by the next one of the same model, snapshot, policy and size of a
     part, with the same bytes as a result. `dossiers` is the folder of those of the same day and lake; without it the
-    service cannot say what is known of a SKU. Raises UserError where the model reads other features, no policy is in
+    service has no evidence of a SKU. Raises UserError where the model reads other features, no policy is in
     force or another run is scoring the same day.
     """
     require_feature_version(artifact, snapshot.feature_version)
     bands = bands_in_force(snapshot.as_of)
     target, threads = workspace.scores(snapshot.as_of), os.cpu_count() or 1
-    made_of = (artifact.version, snapshot.folder.name, bands.version, str(rows_per_part), pa.__version__)
-    with open_checkpoint(target, made_of) as staging:
-        assessor = RowScorer(artifact, snapshot.as_of, bands)
-        scores = CatalogueScores(snapshot, assessor, staging, rows_per_part, threads)
-        ranks, p_fail = scores.write(progress)
-        staging.publish(target)
+    inputs = (artifact.version, snapshot.folder.name, bands.version, str(rows_per_part), pa.__version__)
+    with open_checkpoint(target, inputs) as checkpoint:
+        scorer = RowScorer(artifact, snapshot.as_of, bands)
+        scores = CatalogueScores(snapshot, scorer, checkpoint, rows_per_part, threads).write(progress)
+        checkpoint.publish(target)
     publication = _publication(workspace, snapshot, artifact, bands.version, dossiers)
-    write_queue_of(workspace, publication, snapshot, (ranks, p_fail), bands)
-    publish(workspace, publication, ranks, p_fail)
+    build_queue(workspace, publication, snapshot, scores, bands)
+    publish(workspace, publication, scores.ranks, scores.p_fail)
     return target
 
 
-def _snapshot(workspace: Workspace, tables: Tables, artifact: Artifact, as_of: date, progress: Progress) -> Snapshot:
+def _get_snapshot(
+    workspace: Workspace, tables: Tables, artifact: Artifact, as_of: date, progress: Progress
+) -> Snapshot:
     """The snapshot for this day, lake, catalogue of features and reference; written where there is no whole one."""
     folder = workspace.snapshot(as_of) / snapshot_name(tables, as_of, artifact.reference)
     try:
@@ -206,7 +230,7 @@ def _snapshot(workspace: Workspace, tables: Tables, artifact: Artifact, as_of: d
     return open_snapshot(folder)
 
 
-def _dossiers(workspace: Workspace, tables: Tables, as_of: date, progress: Progress) -> Path:
+def _get_dossiers(workspace: Workspace, tables: Tables, as_of: date, progress: Progress) -> Path:
     """The folder of the dossiers for this day and lake; written where there are no whole ones."""
     folder = workspace.dossiers(as_of) / dossiers_name(tables, as_of)
     try:

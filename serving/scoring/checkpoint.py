@@ -1,9 +1,8 @@
-"""Where one scoring of a catalogue is worked on, and what of it a killed run has already finished."""
+"""Checkpoint of one scoring of a catalogue: the folder of its finished parts, which a killed run leaves to the next."""
 
 import fcntl
 import hashlib
 import shutil
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ ROOMS = ("data", "features", "models", "serving")
 
 @dataclass(frozen=True)
 class ScoringCheckpoint:
-    """A folder beside the scores that holds finished files only; the same work always finds the same folder.
+    """A folder next to the scores that holds finished files only; the same work always gets the same folder.
 
     `unranked/*.arrow` are scored rows that wait for their rank, `parts/part-*.parquet` the files to be published.
     """
@@ -38,14 +37,14 @@ class ScoringCheckpoint:
         return self.parts / f"part-{number:05}.parquet"
 
     @property
-    def replaced(self) -> Path:
-        """The previous scores, for the instant in which others take their place."""
+    def previous(self) -> Path:
+        """The previous scores, while the new ones are renamed into their place."""
         return self.folder / "replaced"
 
     def publish(self, target: Path) -> None:
-        """Let `parts` take the place of `target` and clear the rest."""
+        """Rename `parts` to `target` and delete the rest."""
         if target.exists():
-            target.replace(self.replaced)
+            target.replace(self.previous)
         self.parts.replace(target)
         shutil.rmtree(self.folder)
 
@@ -60,44 +59,33 @@ def code_version() -> str:
 
 
 @contextmanager
-def open_checkpoint(target: Path, made_of: tuple[str, ...]) -> Iterator[ScoringCheckpoint]:
-    """The staging folder of the work that `made_of` names; what is left of any other work for `target` is cleared.
+def open_checkpoint(target: Path, inputs: tuple[str, ...]) -> Iterator[ScoringCheckpoint]:
+    """The checkpoint of the work that `inputs` identify; those of any other work for `target` are deleted.
 
-    Work of other code is other work. An error or a killed process leaves the finished files for the next run. Raises
+    Other code is other work. An error or a killed process leaves the finished files for the next run. Raises
     UserError where another process is scoring for the same target.
     """
-    name = hashlib.sha256("\n".join((*made_of, code_version())).encode("utf-8")).hexdigest()[:12]
+    name = hashlib.sha256("\n".join((*inputs, code_version())).encode("utf-8")).hexdigest()[:12]
     target.parent.mkdir(parents=True, exist_ok=True)
     with (target.parent / f".{target.name}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise UserError(f"Another run is writing {target}. Wait for it to end.") from error
-        staging = ScoringCheckpoint(target.parent / f".{target.name}.{name}")
+        checkpoint = ScoringCheckpoint(target.parent / f".{target.name}.{name}")
         for folder in sorted(target.parent.glob(f".{target.name}.*/")):
-            _undo(ScoringCheckpoint(folder), target)
-            if folder != staging.folder:
+            _restore_previous(ScoringCheckpoint(folder), target)
+            if folder != checkpoint.folder:
                 shutil.rmtree(folder)
-        for folder in (staging.unranked(0).parent, staging.parts):
+        for folder in (checkpoint.unranked(0).parent, checkpoint.parts):
             folder.mkdir(parents=True, exist_ok=True)
-            for half in folder.glob(".*"):
-                half.unlink()
-        yield staging
+            for unfinished in folder.glob(".*"):
+                unfinished.unlink()
+        yield checkpoint
 
 
-def _undo(killed: ScoringCheckpoint, target: Path) -> None:
-    """Bring back the previous scores where a run was killed in the instant before its own took their place."""
-    if killed.replaced.exists() and not target.exists():
-        killed.replaced.replace(target)
-    shutil.rmtree(killed.replaced, ignore_errors=True)
-
-
-@contextmanager
-def finishing(path: Path) -> Iterator[Path]:
-    """Yield a path to write to; it becomes `path` when whole, so that a file with its name is always finished."""
-    attempt = path.parent / f".{path.name}.{uuid.uuid4().hex[:8]}"
-    try:
-        yield attempt
-        attempt.replace(path)
-    finally:
-        attempt.unlink(missing_ok=True)
+def _restore_previous(killed: ScoringCheckpoint, target: Path) -> None:
+    """Bring back the previous scores where a run was killed between the two renames of `publish`."""
+    if killed.previous.exists() and not target.exists():
+        killed.previous.replace(target)
+    shutil.rmtree(killed.previous, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""A rescoring as the service runs it: in a process of its own, so that answers stay quick."""
+"""Rescoring by the service: in a process of its own, so that answers stay quick; its state is in the database."""
 
 import asyncio
 import os
@@ -21,18 +21,18 @@ from data.database.schema import RESCORINGS
 from data.errors import UserError
 from data.progress import Advance
 from data.settings import Settings
-from serving.auth.api_keys import Key
+from serving.auth.api_keys import Key, utc_timestamp
 
-SILENT_AFTER = timedelta(minutes=15)
-"""A rescoring that was not heard from for so long has ended without saying so."""
-SECONDS_BETWEEN = 1.0
+SILENCE_LIMIT = timedelta(minutes=15)
+"""A running rescoring without a sign of life for so long counts as interrupted."""
+WRITE_INTERVAL_SECONDS = 1.0
 
 RescoringState = Literal["running", "done", "failed", "interrupted"]
 
 
 @dataclass(frozen=True)
 class Rescoring:
-    """A rescoring: its state, the step it is at with `done` of `total` units, and the sentence it ended with."""
+    """A rescoring: its state, its step with `done` of `total` units, and the sentence it ended with."""
 
     rescoring_id: str
     asked_by: str
@@ -46,11 +46,11 @@ class Rescoring:
     message: str | None
 
 
-def begin(engine: sa.Engine, key: Key, now: datetime) -> str:
-    """Begin a rescoring and record who asked; UserError while another one runs."""
+def start_rescoring(engine: sa.Engine, key: Key, now: datetime) -> str:
+    """Record a new rescoring and who started it; return its id. UserError while another one runs."""
     name = f"z-{secrets.token_hex(6)}"
     with write_transaction(engine) as connection:
-        # First: it waits for whoever else writes the ledger, so that of two that begin one sees the other.
+        # First: it waits for whoever else writes the ledger, so that of two that start one sees the other.
         row = record_event_in(connection, AuditEvent(key.name, "rescore", name, {"key": key.id}), now)
         present = _latest(connection, now)
         if present is not None and present.state == "running":
@@ -62,62 +62,61 @@ def begin(engine: sa.Engine, key: Key, now: datetime) -> str:
     return name
 
 
-def end(engine: sa.Engine, rescoring_id: str, state: RescoringState, message: str, now: datetime) -> None:
-    """Say how a running rescoring ended; one that ended already keeps its end."""
+def finish_rescoring(engine: sa.Engine, rescoring_id: str, state: RescoringState, message: str, now: datetime) -> None:
+    """Store how a running rescoring ended; the end of one that ended before stays."""
     running = sa.and_(RESCORINGS.c.rescoring_id == rescoring_id, RESCORINGS.c.state == "running")
-    said = {"state": state, "message": message, "ended_at": _moment(now), "heard_at": _moment(now)}
+    timestamp = utc_timestamp(now)
+    values = {"state": state, "message": message, "ended_at": timestamp, "heard_at": timestamp}
     with write_transaction(engine) as connection:
-        connection.execute(sa.update(RESCORINGS).where(running).values(**said))
+        connection.execute(sa.update(RESCORINGS).where(running).values(**values))
 
 
-def latest(engine: sa.Engine, now: datetime) -> Rescoring | None:
-    """The newest rescoring, None where there was none; one that fell silent was interrupted."""
+def latest_rescoring(engine: sa.Engine, now: datetime) -> Rescoring | None:
+    """The newest rescoring, None where there was none; one that fell silent is interrupted."""
     with read_transaction(engine) as connection:
         return _latest(connection, now)
 
 
 def _latest(connection: sa.Connection, now: datetime) -> Rescoring | None:
-    asked = sa.select(RESCORINGS).order_by(RESCORINGS.c.asked_at.desc()).limit(1)
-    row = connection.execute(asked).one_or_none()
+    newest = sa.select(RESCORINGS).order_by(RESCORINGS.c.asked_at.desc()).limit(1)
+    row = connection.execute(newest).one_or_none()
     if row is None:
         return None
-    silent = row.state == "running" and row.heard_at < _moment(now - SILENT_AFTER)
-    told = {name: row._mapping[name] for name in Rescoring.__dataclass_fields__}
-    return Rescoring(**(told | {"state": "interrupted"} if silent else told))
+    silent = row.state == "running" and row.heard_at < utc_timestamp(now - SILENCE_LIMIT)
+    values = {name: row._mapping[name] for name in Rescoring.__dataclass_fields__}
+    return Rescoring(**(values | {"state": "interrupted"} if silent else values))
 
 
-class StateProgress:
-    """Tells the state how a rescoring advances, about once a second."""
+class DatabaseProgress:
+    """Progress of a rescoring, written to the database about once a second."""
 
     def __init__(self, engine: sa.Engine, rescoring_id: str) -> None:
         self._engine, self._name = engine, rescoring_id
-        self._said = 0.0
+        self._written_at = 0.0
 
     @contextmanager
     def step(self, title: str, total: int, unit: str = "steps") -> Iterator[Advance]:
         """Open a step of `total` units."""
         done = 0
-        self._say(title, done, total, unit)
+        self._write(title, done, total, unit)
 
         def advance(units: int) -> None:
             nonlocal done
             done += units
-            if time.monotonic() - self._said >= SECONDS_BETWEEN:
-                self._say(title, done, total, unit)
+            if time.monotonic() - self._written_at >= WRITE_INTERVAL_SECONDS:
+                self._write(title, done, total, unit)
 
         yield advance
-        self._say(title, total, total, unit)
+        self._write(title, total, total, unit)
 
-    def _say(self, step: str, done: int, total: int, unit: str) -> None:
-        self._said = time.monotonic()
-        said = {"step": step, "done": done, "total": total, "unit": unit, "heard_at": _moment(datetime.now(UTC))}
+    def _write(self, step: str, done: int, total: int, unit: str) -> None:
+        self._written_at = time.monotonic()
+        values = {
+            "step": step, "done": done, "total": total, "unit": unit, "heard_at": utc_timestamp(datetime.now(UTC)),
+        }  # fmt: skip
         with write_transaction(self._engine) as connection:
-            mine = RESCORINGS.c.rescoring_id == self._name
-            connection.execute(sa.update(RESCORINGS).where(mine).values(**said))
-
-
-def _moment(now: datetime) -> str:
-    return now.astimezone(UTC).isoformat(timespec="microseconds")
+            this = RESCORINGS.c.rescoring_id == self._name
+            connection.execute(sa.update(RESCORINGS).where(this).values(**values))
 
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -126,13 +125,13 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 async def rescore(engine: sa.Engine, settings: Settings, key: Key) -> Rescoring:
     """Score the catalogue anew and return how it ended; the service moves on by itself to what is published.
 
-    Raises UserError where another rescoring runs, or where this installation holds nothing that computes features.
+    Raises UserError where another rescoring runs, or where this installation cannot compute features.
     """
     if find_spec("ibis") is None:
         raise UserError(
             "This image only answers; it cannot compute features. Run `touchstone score` where the lake is."
         )
-    name = await asyncio.to_thread(begin, engine, key, datetime.now(UTC))
+    name = await asyncio.to_thread(start_rescoring, engine, key, datetime.now(UTC))
     environment = os.environ | {"TOUCHSTONE_HOME": str(settings.workspace.home)}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "serving.scoring.rescoring_job", name, cwd=REPOSITORY, env=environment
@@ -142,11 +141,11 @@ async def rescore(engine: sa.Engine, settings: Settings, key: Key) -> Rescoring:
     except asyncio.CancelledError:
         process.terminate()
         raise
-    # It says itself how it ended, unless it was killed.
+    # The process stores its own end, unless it was killed.
     await asyncio.to_thread(
-        end, engine, name, "failed", f"The process ended with {code}. Ask again.", datetime.now(UTC)
+        finish_rescoring, engine, name, "failed", f"The process ended with {code}. Ask again.", datetime.now(UTC)
     )
-    ended = await asyncio.to_thread(latest, engine, datetime.now(UTC))
+    ended = await asyncio.to_thread(latest_rescoring, engine, datetime.now(UTC))
     if ended is None:
         raise UserError(f"The rescoring {name} is not in the database any more. Ask again.")
     return ended

@@ -1,4 +1,4 @@
-"""What is deleted when newer scores are in service: snapshots, dossiers and queues that nothing needs any more."""
+"""Retention: deletes snapshots, dossiers and queues of earlier days when newer scores are in service."""
 
 import shutil
 import uuid
@@ -10,14 +10,14 @@ from data.workspace import Workspace
 from serving.publication import publications, published_name, read_publication
 from serving.review_queue.format import queue_folder
 
-LEFT_ALONE_SECONDS = 86_400
-"""What was written so shortly before the publication in service, or after it, may belong to a run at work."""
+MIN_AGE_SECONDS = 86_400
+"""What is younger than this before the publication in service, or newer, may belong to a run at work."""
 
 
 def prune(workspace: Workspace, keep_days: int) -> list[Path]:
-    """Delete what scoring wrote for the service in earlier days, and return the folders that went.
+    """Delete what scoring wrote for the service in earlier days, and return the deleted folders.
 
-    Kept are, for each of the `keep_days` latest days that were scored, the newest snapshot and the newest dossiers;
+    There stay, for each of the `keep_days` latest days that were scored, the newest snapshot and the newest dossiers;
     whatever a publication names that is still there; and what is younger than a day, by the clock of the file system.
     Scores, plans, results and models are never touched. A service goes on reading what it has open: a file that is
     mapped stays readable until it is closed.
@@ -25,23 +25,27 @@ def prune(workspace: Workspace, keep_days: int) -> list[Path]:
     pointer = publications(workspace) / "CURRENT"
     if published_name(workspace) is None:
         return []
-    before = pointer.stat().st_mtime - LEFT_ALONE_SECONDS
-    kept = {*_named(workspace), *_latest(workspace, "snapshots", keep_days), *_latest(workspace, "dossiers", keep_days)}
+    before = pointer.stat().st_mtime - MIN_AGE_SECONDS
+    retained = {
+        *_referenced_folders(workspace),
+        *_latest_folders(workspace, "snapshots", keep_days),
+        *_latest_folders(workspace, "dossiers", keep_days),
+    }
     written = [*_folders(workspace, "snapshots/as_of=*"), *_folders(workspace, "dossiers/as_of=*"),
                *_folders(workspace, "queues")]  # fmt: skip
-    gone = [folder for folder in written if folder not in kept and folder.stat().st_mtime < before]
-    for folder in gone:
-        _remove(folder)
-    return gone
+    deleted = [folder for folder in written if folder not in retained and folder.stat().st_mtime < before]
+    for folder in deleted:
+        _delete(folder)
+    return deleted
 
 
-def _folders(workspace: Workspace, place: str) -> list[Path]:
-    """The folders there, and what a killed run left of them under a hidden name."""
-    return sorted(path for path in workspace.home.glob(f"{place}/*") if path.is_dir())
+def _folders(workspace: Workspace, parent: str) -> list[Path]:
+    """The folders in `parent` (a glob), and what a killed run left of them under a hidden name."""
+    return sorted(path for path in workspace.home.glob(f"{parent}/*") if path.is_dir())
 
 
-def _named(workspace: Workspace) -> Iterator[Path]:
-    """What the publications that are there need: the one in service, and its predecessor."""
+def _referenced_folders(workspace: Workspace) -> Iterator[Path]:
+    """The folders that existing publications name: the one in service, and its predecessor."""
     for folder in publications(workspace).glob("p-*"):
         try:
             publication, _, _ = read_publication(workspace, folder.name)
@@ -53,15 +57,15 @@ def _named(workspace: Workspace) -> Iterator[Path]:
             yield workspace.home / publication.dossiers
 
 
-def _latest(workspace: Workspace, kind: str, days: int) -> Iterator[Path]:
+def _latest_folders(workspace: Workspace, kind: str, days: int) -> Iterator[Path]:
     """The newest folder of each of the latest days; ISO days sort as text."""
     for day in sorted((workspace.home / kind).glob("as_of=*"))[-days:] if days else []:
         whole = [path for path in day.iterdir() if path.is_dir() and not path.name.startswith(".")]
         yield from sorted(whole, key=lambda path: path.stat().st_mtime)[-1:]
 
 
-def _remove(folder: Path) -> None:
-    """Let the folder vanish as a whole, then delete what it held, and its day where that was the last of it."""
+def _delete(folder: Path) -> None:
+    """Rename the folder, so that it vanishes as a whole, and delete it; then the folder of its day where empty."""
     hidden = folder.with_name(f".{folder.name.lstrip('.')}.{uuid.uuid4().hex[:8]}")
     folder.replace(hidden)
     shutil.rmtree(hidden)

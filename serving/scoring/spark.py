@@ -1,4 +1,4 @@
-"""The score of every SKU on a Spark cluster, by the same expressions and the same scorer; nobody else knows Spark."""
+"""Batch scoring on a Spark cluster, by the same expressions and the same scorer; no other file imports Spark."""
 
 import re
 import shutil
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -42,11 +42,11 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("data", "features", "models", "serving", "policy")
-# Sources, policy, and the kernels that numba has compiled: a worker of the same kind need not compile them again.
-SHIPPED = (".py", ".toml", ".nbi", ".nbc")
+# Sources, policy, and the kernels that numba has compiled: a worker of the same kind need not compile them anew.
+SHIPPED_SUFFIXES = (".py", ".toml", ".nbi", ".nbc")
 CODE, MODEL = "touchstone-code", "touchstone-model"
 ROWS_PER_PART = 500_000
-ROWS_TO_WARM = 64
+WARM_UP_ROWS = 64
 FINISHED = "_SUCCESS"  # what Spark writes into a folder last of all
 ADDRESS = re.compile(r"[a-z][a-z0-9]+:")
 # Size and place of a cluster belong into its spark-defaults.conf; these decide what is computed.
@@ -129,29 +129,29 @@ def score_on_spark(
     as_of = as_of or latest_known_on(tables) + timedelta(days=1)
     bands, target = bands_in_force(as_of), workspace.scores(as_of)
     # A model that cannot score is refused here, and its kernels are compiled before they are shipped.
-    RowScorer(artifact, as_of, bands).told(np.full((ROWS_TO_WARM, len(artifact.feature_names)), np.nan))
+    RowScorer(artifact, as_of, bands).explain(np.full((WARM_UP_ROWS, len(artifact.feature_names)), np.nan))
     rows = int(tables.backend.to_pyarrow(catalogue_on(tables, as_of).count()).as_py())
     if not rows:
         raise UserError(f"No SKU is listed by {as_of}, so there is nothing to score. Take a later day.")
-    made_of = ("spark", artifact.version, tables.fingerprint, feature_version(), bands.version, str(ROWS_PER_PART))
-    with open_checkpoint(target, made_of) as staging:
-        work = staging.folder / "spark"
+    inputs = ("spark", artifact.version, tables.fingerprint, feature_version(), bands.version, str(ROWS_PER_PART))
+    with open_checkpoint(target, inputs) as checkpoint:
+        work = checkpoint.folder / "spark"
         work.mkdir(exist_ok=True)
-        _ship(session, work, model_folder(workspace, artifact.version))
+        _distribute(session, work, model_folder(workspace, artifact.version))
         with progress.step("Features on Spark", rows, "SKUs") as advance:
             wide = features_on_spark(tables, as_of, artifact.reference, work)
             advance(rows)
         with progress.step("Scores with reasons on Spark", rows, "SKUs") as advance:
             scored = session.sql(tables.backend.compile(wide)).mapInArrow(_scoring(as_of), UNRANKED)
-            unranked = _once(work / "unranked", scored.write.parquet)
+            unranked = _write_once(work / "unranked", scored.write.parquet)
             advance(rows)
         with progress.step("Ranks on Spark", rows, "SKUs") as advance:
             ordered = _sorted_by_rank(
                 session.read.schema(UNRANKED).parquet(_address(unranked)), -(-rows // ROWS_PER_PART)
             )
-            _write_parts(session, _once(work / "sorted", ordered.write.parquet), staging, rows)
+            _write_parts(session, _write_once(work / "sorted", ordered.write.parquet), checkpoint, rows)
             advance(rows)
-        staging.publish(target)
+        checkpoint.publish(target)
     return target
 
 
@@ -161,20 +161,20 @@ def features_on_spark(tables: Tables, as_of: date, reference: FittedTables, work
     Each entity is written once: as one plan, the features outgrow Spark's optimizer.
     """
     spine = catalogue_on(tables, as_of)
-    found = {
-        entity: _kept(tables, entity_table(entity, tables, spine, reference), work / f"{entity}_features")
+    by_entity = {
+        entity: _materialize(tables, entity_table(entity, tables, spine, reference), work / f"{entity}_features")
         for entity in KEYS
     }
-    return join_entities(spine, found)
+    return join_entities(spine, by_entity)
 
 
-def _kept(tables: Tables, rows: "ir.Table", folder: Path) -> "ir.Table":
+def _materialize(tables: Tables, rows: "ir.Table", folder: Path) -> "ir.Table":
     """The rows, computed once into Parquet files in `folder`."""
-    finished = _once(folder, partial(tables.backend.to_parquet_dir, rows))
+    finished = _write_once(folder, partial(tables.backend.to_parquet_dir, rows))
     return tables.backend.read_parquet(_address(finished))
 
 
-def _once(folder: Path, write: "Callable[[str], object]") -> Path:
+def _write_once(folder: Path, write: "Callable[[str], object]") -> Path:
     """The folder, written by Spark at the address that `write` is given, unless a killed run has finished it."""
     if not (folder / FINISHED).exists():
         shutil.rmtree(folder, ignore_errors=True)
@@ -196,9 +196,9 @@ def _require_folder(home: Path) -> None:
         )
 
 
-def _ship(session: "SparkSession", work: Path, model: Path) -> None:
+def _distribute(session: "SparkSession", work: Path, model: Path) -> None:
     """Send the rooms and the model to every worker, which unpacks them once into its own folder."""
-    code = [path for room in ROOMS for path in (ROOT / room).rglob("*") if path.suffix in SHIPPED]
+    code = [path for room in ROOMS for path in (ROOT / room).rglob("*") if path.suffix in SHIPPED_SUFFIXES]
     for name, home, files in ((CODE, ROOT, code), (MODEL, model, list(model.rglob("*")))):
         with zipfile.ZipFile(work / f"{name}.zip", "w", zipfile.ZIP_DEFLATED) as archive:
             for path in files:
@@ -207,7 +207,7 @@ def _ship(session: "SparkSession", work: Path, model: Path) -> None:
 
 
 def _scoring(as_of: date) -> "Callable[[Batches], Iterator[pa.RecordBatch]]":
-    """What `mapInArrow` runs; a nested function travels whole, before the worker can import a room."""
+    """The function for `mapInArrow`; a nested function is shipped whole, before the worker can import a room."""
     code, model = CODE, MODEL
 
     def score(batches: "Batches") -> "Iterator[pa.RecordBatch]":
@@ -227,7 +227,7 @@ def _scoring(as_of: date) -> "Callable[[Batches], Iterator[pa.RecordBatch]]":
 
 
 def _sorted_by_rank(unranked: "DataFrame", parts: int) -> "DataFrame":
-    """The rows in the order of their rank over all partitions, as `assessment.ranks_of` orders them.
+    """The rows in the order of their rank over all partitions, as `score_rows.compute_ranks` orders them.
 
     A range partition, since a window over the whole catalogue would put every row on one worker.
     """
@@ -237,28 +237,29 @@ def _sorted_by_rank(unranked: "DataFrame", parts: int) -> "DataFrame":
     return unranked.repartitionByRange(parts, *order).sortWithinPartitions(*order)
 
 
-def _write_parts(session: "SparkSession", ordered: Path, staging: ScoringCheckpoint, rows: int) -> None:
+def _write_parts(session: "SparkSession", ordered: Path, checkpoint: ScoringCheckpoint, rows: int) -> None:
     """Turn the sorted files of `ordered` into ranked parts, each on a worker of its own choice."""
     files = sorted(ordered.glob("part-*.parquet"))
     counts = [int(pq.read_metadata(path).num_rows) for path in files]
     if sum(counts) != rows:
         raise AssertionError(f"{sum(counts)} score rows for {rows} SKUs: an entity has two rows a day.")
-    jobs, before = [], 0
-    for number, (path, count) in enumerate(zip(files, counts, strict=True)):
-        jobs.append((str(path), str(staging.part(number)), before))
-        before += count
+    jobs = [
+        {"source": str(path), "target": str(checkpoint.part(number)), "ranked_before": sum(counts[:number])}
+        for number, path in enumerate(files)
+    ]
     session.sparkContext.parallelize(jobs, len(jobs)).foreach(_ranking())
-    written = sum(int(pq.read_metadata(path).num_rows) for path in staging.parts.glob("part-*.parquet"))
+    written = sum(int(pq.read_metadata(path).num_rows) for path in checkpoint.parts.glob("part-*.parquet"))
     if written != rows:
         raise UserError(
-            f"The workers wrote {written} of {rows} rows to {staging.parts}. Put the workspace where all can see it."
+            f"The workers wrote {written} of {rows} rows to {checkpoint.parts}. Put the workspace where all can see it."
         )
 
 
-def _ranking() -> "Callable[[tuple[str, str, int]], None]":
+def _ranking() -> "Callable[[Mapping[str, Any]], None]":
+    """The function that writes one part, shipped as `_scoring`; a job has the parameters of `write_ranked`."""
     code = CODE
 
-    def rank(job: tuple[str, str, int]) -> None:
+    def rank(job: "Mapping[str, Any]") -> None:
         import sys
         from pathlib import Path
 
@@ -269,6 +270,6 @@ def _ranking() -> "Callable[[tuple[str, str, int]], None]":
             sys.path.insert(0, str(unpacked / code))
         from serving.scoring.spark_worker import write_ranked
 
-        write_ranked(Path(job[0]), Path(job[1]), job[2])
+        write_ranked(Path(job["source"]), Path(job["target"]), job["ranked_before"])
 
     return rank

@@ -1,4 +1,4 @@
-"""What one Spark worker does: turns batches of features into score rows, and sorted score rows into ranked parts."""
+"""Functions of one Spark worker: batches of features to score rows, and sorted score rows to ranked parts."""
 
 from collections.abc import Iterable, Iterator
 from datetime import date
@@ -20,12 +20,12 @@ def score_batches(batches: Iterable[pa.RecordBatch], model: Path, as_of: date) -
 
     `model` is the folder of an artifact, verified and loaded once per Python worker.
     """
-    assessor, feature_names = _assessor(model, as_of)
+    scorer, feature_names = _scorer(model, as_of)
     for batch in batches:
         matrix = np.empty((batch.num_rows, len(feature_names)))
-        for place, name in enumerate(feature_names):
-            matrix[:, place] = batch.column(name).to_numpy(zero_copy_only=False)
-        yield score_batch(assessor, batch.select(["sku_id", "market"]), matrix)
+        for column, name in enumerate(feature_names):
+            matrix[:, column] = batch.column(name).to_numpy(zero_copy_only=False)
+        yield score_batch(scorer, batch.select(["sku_id", "market"]), matrix)
 
 
 def write_ranked(source: Path, target: Path, ranked_before: int) -> int:
@@ -42,7 +42,7 @@ def write_ranked(source: Path, target: Path, ranked_before: int) -> int:
 
 
 @cache
-def _assessor(model: Path, as_of: date) -> tuple[RowScorer, tuple[str, ...]]:
+def _scorer(model: Path, as_of: date) -> tuple[RowScorer, tuple[str, ...]]:
     """The scorer of this Python worker and the columns it reads; one thread, since Spark runs a task on each core."""
     artifact = read_artifact(model)
     return RowScorer(artifact, as_of, bands_in_force(as_of), threads=1), artifact.feature_names

@@ -17,6 +17,7 @@ from models.calibration_curves import Floats
 from models.reasons import (
     IN_WORDS,
     REASONS_TYPE,
+    FeatureContribution,
     ReasonWriter,
     RowContext,
     brief_of,
@@ -197,10 +198,10 @@ def test_no_sentence_uses_a_forbidden_word_or_leaves_a_gap(declared: Feature) ->
 def test_what_is_told_agrees_in_number_sign_and_order(artifact: Artifact, seed: int, category: str) -> None:
     """What is told agrees in number sign and order."""
     matrix = tiny_matrix(3, seed)
-    scores, narrator = Scorer(artifact).score(matrix), ReasonWriter(artifact)
+    scores, writer = Scorer(artifact).score(matrix), ReasonWriter(artifact)
     for row in range(3):
         contributions = scores.contributions[row]
-        reasons = narrator.tell(RowContext(category, float(scores.margin[row])), matrix[row], contributions)
+        reasons = writer.strongest(RowContext(category, float(scores.margin[row])), matrix[row], contributions)
         assert len(reasons) <= 4
         for reason in reasons:
             contribution = contributions[FEATURE_NAMES.index(reason.feature)]
@@ -217,7 +218,9 @@ def test_points_are_the_probability_with_the_contribution_less_the_one_without(a
     """Points are the probability with the contribution less the one without."""
     contributions = np.zeros(len(FEATURE_NAMES))
     contributions[0] = 0.8
-    (reason,) = ReasonWriter(artifact).tell(RowContext("chargers", 0.3), np.zeros(len(FEATURE_NAMES)), contributions)
+    (reason,) = ReasonWriter(artifact).strongest(
+        RowContext("chargers", 0.3), np.zeros(len(FEATURE_NAMES)), contributions
+    )
     p_with, p_without = artifact.calibration.p_fail(np.array([0.3, -0.5]))
     assert reason.points == pytest.approx(100 * (p_with - p_without))
 
@@ -225,7 +228,9 @@ def test_points_are_the_probability_with_the_contribution_less_the_one_without(a
 def test_more_than_four_are_never_told_however_many_are_asked_for(artifact: Artifact) -> None:
     """More than four are never told however many are asked for."""
     contributions = np.linspace(0.1, 0.9, len(FEATURE_NAMES))
-    told = ReasonWriter(artifact).tell(RowContext("chargers", 0.3), np.zeros(len(FEATURE_NAMES)), contributions, most=9)
+    told = ReasonWriter(artifact).strongest(
+        RowContext("chargers", 0.3), np.zeros(len(FEATURE_NAMES)), contributions, most=9
+    )
     assert len(told) == 4
 
 
@@ -256,21 +261,19 @@ def test_norms_that_are_not_numbers_are_left_out(artifact: Artifact) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(
-    told=st.lists(
-        st.tuples(
-            st.builds(RowContext, st.sampled_from(CATEGORIES), st.floats(-6, 6)), st.sampled_from(FEATURE_NAMES),
-            st.sampled_from(VALUES[:-2]), st.floats(-2, 2),
+    contributions=st.lists(
+        st.builds(
+            FeatureContribution, st.builds(RowContext, st.sampled_from(CATEGORIES), st.floats(-6, 6)),
+            st.sampled_from(FEATURE_NAMES), st.sampled_from(VALUES[:-2]), st.floats(-2, 2),
         ),
         max_size=30,
     )
 )  # fmt: skip
-def test_a_reason_in_company_is_the_reason_alone(
-    artifact: Artifact, told: list[tuple[RowContext, str, float, float]]
-) -> None:
+def test_a_reason_in_company_is_the_reason_alone(artifact: Artifact, contributions: list[FeatureContribution]) -> None:
     """Reasons of many rows at once say, to the last bit, what each says by itself; so do their sentences."""
-    narrator = ReasonWriter(artifact)
-    alone = [narrator.reason(*each) for each in told]
-    assert narrator.reasons(told) == alone
-    assert narrator.sentences(told) == [reason.sentence for reason in alone]
+    writer = ReasonWriter(artifact)
+    alone = [writer.reasons([each])[0] for each in contributions]
+    assert writer.reasons(contributions) == alone
+    assert writer.sentences(contributions) == [reason.sentence for reason in alone]
     for reason in alone:
         assert reason.sentence.split() == f"{reason.fact} {reason.comparison} {reason.effect}".split()

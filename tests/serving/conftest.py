@@ -1,6 +1,7 @@
 """A scored catalogue and a served one, made once for all tests of this room."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -27,6 +28,7 @@ from tests.features.catalogues import DAY, small_catalogue
 from tests.models.worlds import tiny_champion
 
 ROOT = Path(__file__).resolve().parents[2]
+SERVICE = "serving.service:Touchstone"
 START_SECONDS = 90
 
 
@@ -64,6 +66,15 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> Scored:
     return scored_workspace(tmp_path_factory.mktemp("scored") / "workspace")
 
 
+@pytest.fixture(scope="module")
+def client(scored: Scored, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A client of a server that answers from a copy of the scored catalogue, which it may write to."""
+    folder = tmp_path_factory.mktemp("served")
+    shutil.copytree(scored.workspace.home, folder / "workspace")
+    with serving(SERVICE, folder / "workspace", ROOT, {"BENTOML_HOME": str(folder)}) as client:
+        yield client
+
+
 @contextmanager
 def serving(served: str, home: Path, folder: Path, environment: dict[str, str]) -> Iterator[httpx.Client]:
     """`bentoml serve` of an import string, a build folder or a tag, in the working directory `folder`."""
@@ -81,13 +92,13 @@ def running(
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "bentoml", "serve", served, "--host", "127.0.0.1", "--port", str(port)]
     log = home.parent / f"server-{port}.log"
-    told = {
+    variables = {
         **os.environ, "TOUCHSTONE_HOME": str(home), "TOUCHSTONE_INSECURE": "1",
         "BENTOML_DO_NOT_TRACK": "true", **environment,
     }  # fmt: skip
     with log.open("wb") as output:
         server = subprocess.Popen(
-            command, cwd=folder, env=told, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            command, cwd=folder, env=variables, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
         )
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:

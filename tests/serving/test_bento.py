@@ -95,9 +95,9 @@ def test_the_bento_answers_like_the_working_tree(bento: Path, scored: Scored, tm
 @pytest.mark.slow
 def test_whatever_the_service_imports_is_in_the_bento_or_asked_for_by_it(bento: Path) -> None:
     """Each module of ours that the service loads is packed, each of another's is among the locked packages."""
-    told = subprocess.run([sys.executable, "-c", LOADED], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert told.returncode == 0, told.stderr
-    ours, theirs = map(set, json.loads(told.stdout.splitlines()[-1]))
+    result = subprocess.run([sys.executable, "-c", LOADED], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    ours, theirs = map(set, json.loads(result.stdout.splitlines()[-1]))
     assert len(ours) > 50
     assert {name for name in ours if not (bento / "src" / name).is_file()} == set()
     assert theirs - required(bento) - NOT_ASKED_FOR == set()
@@ -106,8 +106,8 @@ def test_whatever_the_service_imports_is_in_the_bento_or_asked_for_by_it(bento: 
 @pytest.mark.slow
 def test_what_is_read_at_run_time_is_packed(bento: Path) -> None:
     """Every page, style, migration and policy of the tree is in."""
-    kept = ("serving/console/templates", "serving/console/static", "data/state/migrations", "policy")
-    files = [path for folder in kept for path in (ROOT / folder).rglob("*") if path.is_file()]
+    read_at_run_time = ("serving/console/templates", "serving/console/static", "data/database/migrations", "policy")
+    files = [path for folder in read_at_run_time for path in (ROOT / folder).rglob("*") if path.is_file()]
     read = [path.relative_to(ROOT) for path in files if path.suffix not in (".pyc", ".md")]
     assert len(read) > 40
     assert [str(path) for path in read if not (bento / "src" / path).is_file()] == []

@@ -98,9 +98,9 @@ def generated(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Itera
 @pytest.mark.slow
 def test_bentomls_own_client_asks_every_question(served: Served) -> None:
     """With reasons and without; each answer is that of the address."""
-    asked = [*QUESTIONS.items(), ("score", {"items": [ITEM]})]
-    told = _printed([sys.executable, "-c", BENTOML, served.url, served.key, json.dumps(asked)])
-    assert told == [served.answer(name, question) for name, question in asked]
+    questions = [*QUESTIONS.items(), ("score", {"items": [ITEM]})]
+    output = _printed([sys.executable, "-c", BENTOML, served.url, served.key, json.dumps(questions)])
+    assert output == [served.answer(name, question) for name, question in questions]
 
 
 @pytest.mark.slow

@@ -18,8 +18,8 @@ def run_without_what_the_image_lacks(program: str, *arguments: str) -> None:
         "sys.meta_path.insert(0, Absent())\n"
     )
     command = [sys.executable, "-c", blocked + program, *arguments]
-    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert told.returncode == 0, told.stderr
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
 
 
 def test_the_service_needs_nothing_that_the_image_lacks() -> None:
@@ -31,8 +31,8 @@ def test_an_answer_needs_nothing_that_the_image_lacks(scored: Scored) -> None:
     """Scores with reasons and a plan are computed without the libraries that the image lacks."""
     ask = (
         "from pathlib import Path\nfrom data.workspace import Workspace\n"
-        "from serving.schemas import Item\nfrom serving.online.store import published_now\n"
-        "published = published_now(Workspace(Path(sys.argv[1])))\n"
+        "from serving.schemas import Item\nfrom serving.online.store import open_online_store\n"
+        "published = open_online_store(Workspace(Path(sys.argv[1])))\n"
         "assert published.answer([Item(sku_id='K-1', market='DE')], True).scores[0].reasons\n"
         "assert published.plan(5000.0, 1).summary.tests\n"
         "assert len(published.dossiers.of(0).months) == 24\n"

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from data.errors import UnavailableError, UserError
-from serving.api.errors import error_answer, problem_of
+from serving.api.errors import error_response, to_problem
 from serving.api.screen import ScreenQuestion
 from serving.schemas import Item, PlanQuestion, Question, ScoreQuestion, ScoreRow
 from serving.score_rows import SCORE_SCHEMA
@@ -25,24 +25,24 @@ ERRORS = st.one_of(
 @given(error=ERRORS)
 def test_whatever_went_wrong_becomes_one_sentence(error: Exception) -> None:
     """Any exception becomes {"error": text} with some text, of its own status or 500."""
-    answer = error_answer(error)
-    told = json.loads(bytes(answer.body))
-    assert list(told) == ["error"]
-    assert told["error"].strip() or isinstance(error, UserError)
-    assert answer.status_code == problem_of(error).status >= 400
+    answer = error_response(error)
+    body = json.loads(bytes(answer.body))
+    assert list(body) == ["error"]
+    assert body["error"].strip() or isinstance(error, UserError)
+    assert answer.status_code == to_problem(error).status >= 400
 
 
 @given(words=st.text(min_size=12))
 def test_what_nobody_foresaw_says_nothing_of_itself(words: str) -> None:
     for error in (RuntimeError(words), HTTPException(500, words)):
-        assert problem_of(error) == problem_of(RuntimeError())
+        assert to_problem(error) == to_problem(RuntimeError())
 
 
 @given(status=st.sampled_from([404, 405, 418, 451]))
 def test_the_name_of_a_status_is_no_sentence(status: int) -> None:
     """Where an HTTPException says nothing of its own, a sentence is said instead of "Not Found"."""
-    assert problem_of(HTTPException(status)).sentence.endswith(".")
-    assert problem_of(HTTPException(status, "There is no round of this name.")).sentence.startswith("There is no round")
+    assert to_problem(HTTPException(status)).sentence.endswith(".")
+    assert to_problem(HTTPException(status, "There is no round of this name.")).sentence.startswith("There is no round")
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,8 @@ def test_a_question_is_taken_as_it_is_or_refused(body: object, sentence: str) ->
     """No field is left unread, no value is made another; the sentence says which."""
     with pytest.raises(ValidationError) as refused:
         ScoreQuestion.model_validate_json(json.dumps(body))
-    assert problem_of(refused.value).status == 400
-    assert problem_of(refused.value).sentence.startswith(sentence)
+    assert to_problem(refused.value).status == 400
+    assert to_problem(refused.value).sentence.startswith(sentence)
 
 
 @pytest.mark.parametrize(

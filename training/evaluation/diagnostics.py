@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from features.registry import FEATURE_NAMES
-from models.reasons import TOLD_REASONS, Columns, top_reasons
+from models.reasons import MAX_REASONS, Columns, top_reasons
 from models.treeshap import compile_model
 from training import metrics
 from training.dataset.splits import Rows
@@ -102,7 +102,7 @@ def jaccard(first: Columns, second: Columns) -> float:
 
 def _top_columns(booster: lgb.Booster, matrix: Floats) -> Columns:
     explanation = compile_model(booster.model_to_string()).contributions(matrix)
-    return top_reasons(np.asarray(explanation.values, dtype=np.float64), TOLD_REASONS)
+    return top_reasons(np.asarray(explanation.values, dtype=np.float64), MAX_REASONS)
 
 
 Days = npt.NDArray[np.int64]

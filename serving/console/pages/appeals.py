@@ -26,7 +26,7 @@ from serving.decisions.appeals import (
 )
 from serving.decisions.policy import decision_policy_in_force
 from serving.decisions.records import Appeal, Decision
-from serving.dsa.statement_of_reasons import Statement, letter, statement_of
+from serving.dsa.statement_of_reasons import Statement, statement_of, write_letter
 from serving.dsa.transparency_database import transparency_record
 
 router = APIRouter()
@@ -44,13 +44,15 @@ def statement(request: Request, context: ContextDep, decision_id: str) -> Respon
         record, why = _record_json(draft), None
     except UserError as refusal:
         record, why = None, str(refusal)
-    return page(request, "statement.html", decision=decision, letter=letter(draft, UNBROKEN), record=record, why=why)
+    return page(
+        request, "statement.html", decision=decision, letter=write_letter(draft, UNBROKEN), record=record, why=why
+    )
 
 
 @router.get("/decisions/{decision_id}/letter.txt")
 def letter_text(context: ContextDep, decision_id: str) -> Response:
     """The letter alone."""
-    plain = letter(_statement(decisions_of(context).decision(decision_id)))
+    plain = write_letter(_statement(decisions_of(context).decision(decision_id)))
     return Response(plain, media_type="text/plain; charset=utf-8", headers=_attachment_headers(f"{decision_id}.txt"))
 
 

@@ -21,7 +21,7 @@ from serving.decisions.blind_assessment import Case
 from serving.decisions.records import CaseFile, Decision, SkuKey
 from serving.decisions.rules import Proposal
 from serving.online.store import OnlineStore
-from serving.review_queue.reader import Entry
+from serving.review_queue.reader import QueueEntry
 
 router = APIRouter()
 
@@ -43,7 +43,7 @@ class RoundBudget:
 class PackageOrder:
     """A SKU and the test package to order for it."""
 
-    entry: Entry
+    entry: QueueEntry
     package: Package
 
 
@@ -61,7 +61,7 @@ class OrderSelection:
     """The orders, riskiest first, and the chosen SKUs whose score is hidden until the person gives an estimate."""
 
     orders: list[PackageOrder]
-    blinded: list[Entry]
+    blinded: list[QueueEntry]
 
 
 @router.post("/queue/order")
@@ -133,7 +133,7 @@ def _select_orders(store: OnlineStore, form: FormData, blinding: BlindedScores) 
     return OrderSelection(orders, blinded)
 
 
-def _case_file(store: OnlineStore, entry: Entry) -> CaseFile:
+def _case_file(store: OnlineStore, entry: QueueEntry) -> CaseFile:
     score = score_at_decision(store.publication, entry.p_fail, entry.band)
     case = Case(entry.sku_id, entry.market, store.publication.as_of)
     samples = newest_samples(store.dossiers.of(entry.position))

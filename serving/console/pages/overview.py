@@ -27,8 +27,8 @@ from serving.console.templating import page
 from serving.decisions.appeals import appeals
 from serving.decisions.legal_grounds import ground_policy_in_force
 from serving.decisions.records import DECLINED, IN_FORCE, PROPOSED, Decision, SkuKey
-from serving.dossiers.reader import OWNER
-from serving.kpis.kpis import FEWEST, FEWEST_CASES, KpiTotals, rate, read_totals
+from serving.dossiers.reader import ENTITY_ROW
+from serving.kpis.kpis import MIN_CASES, MIN_COUNT, KpiTotals, rate, read_totals
 from serving.kpis.outcomes import TakeDown, forecasts_of_rounds, forecasts_of_training, take_down_times
 from serving.kpis.relisting import RelistingCounts, count_relistings
 from serving.online.store import OnlineStore
@@ -96,8 +96,8 @@ def count_decisions(context: AppContext) -> DecisionCounts:
     waiting = sum(count for (state, _), count in counts.items() if state == PROPOSED)
     return DecisionCounts(
         in_force, waiting, gentler, harder, len(filed), len(answered),
-        rate(sum(each.outcome == "reversed" for each in answered), len(answered), FEWEST_CASES),
-        rate(as_asked, in_force, FEWEST_CASES),
+        rate(sum(each.outcome == "reversed" for each in answered), len(answered), MIN_CASES),
+        rate(as_asked, in_force, MIN_CASES),
     )  # fmt: skip
 
 
@@ -224,10 +224,10 @@ def expired_notices(context: AppContext, store: OnlineStore) -> ExpiredNotices:
     """Count the expired notices of the catalogue; a decision, unless declined, answers those known by its day."""
     as_of = store.publication.as_of
     days = ground_policy_in_force(as_of).notice_days
-    rows = store.dossiers.rows("incidents", (OWNER, "known_on"))
+    rows = store.dossiers.rows("incidents", (ENTITY_ROW, "known_on"))
     if rows is None:
         return ExpiredNotices(0, 0, days)
-    positions, known = rows[OWNER].to_numpy(), rows["known_on"].to_numpy().astype("datetime64[D]")
+    positions, known = rows[ENTITY_ROW].to_numpy(), rows["known_on"].to_numpy().astype("datetime64[D]")
     last = np.datetime64(as_of - timedelta(days=days))
     ended = (known < last) & (known >= last - YEAR.days)
     positions, known = positions[ended], known[ended]
@@ -274,7 +274,7 @@ def overview(request: Request, context: ContextDep) -> Response:
         expired=expired_notices(context, store),
         holdout_forecasts=forecasts_of_training(store.metrics),
         round_forecasts=forecasts_of_rounds(workspace),
-        fewest=FEWEST,
+        fewest=MIN_COUNT,
     )
 
 

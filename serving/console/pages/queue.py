@@ -23,7 +23,7 @@ from serving.decisions.records import SkuKey
 from serving.online.store import OnlineStore
 from serving.publication import Publication
 from serving.review_queue.format import SORTS, QueueEvidence, QueueQuery
-from serving.review_queue.reader import Entry, Numbers
+from serving.review_queue.reader import Numbers, QueueEntry
 
 ESTIMATE = "estimate"
 VIEWS: Mapping[str, str] = MappingProxyType({
@@ -128,7 +128,7 @@ class QueueRow:
     `is_blinded`: the person gives an own estimate before they see the score, and `entry` lacks all that depends on it.
     """
 
-    entry: Entry
+    entry: QueueEntry
     is_blinded: bool
     owner: str | None
     deadline: ActionDeadline | None
@@ -241,4 +241,4 @@ def _find_rows(
     blinding = blind_scores(context, store, person)
     positions = view_positions(query.view, context, store, person, blinding)
     queue_query = query.to_queue_query(store.queue.bands, flagged_bands(store))
-    return store.queue.find(replace(queue_query, among=positions, veiled=blinding.hidden)), blinding
+    return store.queue.find(replace(queue_query, among=positions, blinded=blinding.hidden)), blinding

@@ -17,7 +17,7 @@ from data.policy import POLICY_FOLDER, Policy, Share, policy_in_force
 from features.registry import BY_NAME
 from sampling.policy import sampling_policy_in_force
 from sampling.problem import Cell, Package
-from serving.api.counterfactuals import TOGETHER, Change, changes, steps_in_force
+from serving.api.counterfactuals import ALL_STEPS, Counterfactual, find_counterfactuals, steps_in_force
 from serving.console.blinding import blind_scores, find_positions
 from serving.console.case import CaseView, case_view
 from serving.console.context import AppContext
@@ -38,7 +38,7 @@ from serving.decisions.assignment_and_labels import labels_of
 from serving.decisions.records import SkuKey
 from serving.dossiers.records import Audit, Certificate, Dossier, Remediation, ReviewQuote
 from serving.online.store import OnlineStore
-from serving.review_queue.reader import Entry
+from serving.review_queue.reader import QueueEntry
 from serving.schemas import ScoreRow
 
 Values = Mapping[str, float]
@@ -131,7 +131,7 @@ def next_test(store: OnlineStore, position: int, category: str, market: str) -> 
     package, *screens = sampling_policy_in_force(store.publication.as_of).options(Cell(category, market))
     names = store.snapshot.feature_names
     (values,) = store.snapshot.matrix_at(np.array([position]))
-    passed = store.assessor.probabilities(_features_after_pass(store, names, values)[None, :]).p_fail
+    passed = store.scorer.probabilities(_features_after_pass(store, names, values)[None, :]).p_fail
     return NextTest(package, tuple(screens), float(passed[0]))
 
 
@@ -166,7 +166,7 @@ class DisplayedQuote:
 class SkuView:
     """The content of the page besides the case; `markets` are the other markets where the SKU is listed."""
 
-    entry: Entry
+    entry: QueueEntry
     dossier: Dossier
     confidence: ScoreConfidence
     reasons: SkuReasons
@@ -175,7 +175,7 @@ class SkuView:
     peers: tuple[Peer, ...]
     siblings: Siblings
     change: ScoreChange | None
-    changes: tuple[Change, ...]
+    changes: tuple[Counterfactual, ...]
     test: NextTest
     unknowns: tuple[str, ...]
     markets: tuple[str, ...]
@@ -233,7 +233,7 @@ def _sku_view(context: AppContext, person: Person, case: CaseView) -> SkuView:
         ),
         change=score_change(store, context.settings.workspace, position),
         changes=_effective_steps(
-            changes(store.assessor, names, row, steps_in_force(case.score.as_of)), case.score.p_fail
+            find_counterfactuals(store.scorer, names, row, steps_in_force(case.score.as_of)), case.score.p_fail
         ),
         test=next_test(store, position, listing.category, listing.market),
         unknowns=unknowns_of(dossier, values, store.metrics),
@@ -241,10 +241,10 @@ def _sku_view(context: AppContext, person: Person, case: CaseView) -> SkuView:
     )  # fmt: skip
 
 
-def _effective_steps(steps: Sequence[Change], p_fail: float) -> tuple[Change, ...]:
+def _effective_steps(steps: Sequence[Counterfactual], p_fail: float) -> tuple[Counterfactual, ...]:
     """The steps that would lower `p_fail` by one point or more; all together only with several of them."""
     effective = tuple(step for step in steps if p_fail - step.p_fail >= 0.01)
-    single = tuple(step for step in effective if step.step != TOGETHER)
+    single = tuple(step for step in effective if step.step != ALL_STEPS)
     return effective if len(single) > 1 else single
 
 

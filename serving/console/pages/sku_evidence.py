@@ -8,13 +8,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from models.reasons import ReasonText, RowContext
+from models.reasons import FeatureContribution, ReasonText, RowContext
 from serving.console.blinding import BlindedScores
-from serving.dossiers.reader import LISTING, OWNER
+from serving.dossiers.reader import ENTITY_ROW, LISTING
 from serving.dossiers.records import LabTest
 from serving.online.store import OnlineStore
 from serving.review_queue.format import QueueEvidence, QueueQuery
-from serving.review_queue.reader import Entry
+from serving.review_queue.reader import QueueEntry
 
 MOST_SIBLINGS = 8
 
@@ -24,21 +24,21 @@ class Siblings:
     """The riskiest `shown` of `count` other SKUs of the factory; `hidden` are the positions of blinded ones."""
 
     count: int
-    shown: tuple[Entry, ...]
+    shown: tuple[QueueEntry, ...]
     hidden: frozenset[int]
 
 
 def siblings_of(store: OnlineStore, position: int, factory_id: str | None, blinding: BlindedScores) -> Siblings:
     """The other SKUs of a factory, the riskiest first, blinded ones last by name; none where it is not known."""
-    queue, listed = store.queue, store.dossiers.rows(LISTING, (OWNER, "factory_id"))
+    queue, listed = store.queue, store.dossiers.rows(LISTING, (ENTITY_ROW, "factory_id"))
     if factory_id is None or listed is None:
         return Siblings(0, (), frozenset())
-    made = listed.filter(pc.equal(listed["factory_id"], pa.scalar(factory_id)))[OWNER].to_numpy().astype(np.int64)
+    made = listed.filter(pc.equal(listed["factory_id"], pa.scalar(factory_id)))[ENTITY_ROW].to_numpy().astype(np.int64)
     numbers = queue.numbers_of(made[made != position])
     selected = np.zeros(len(queue), dtype=bool)
     selected[numbers] = True
     blinded = selected & blinding.hidden if blinding.hidden is not None else np.zeros_like(selected)
-    order = np.concatenate([np.flatnonzero(selected & ~blinded), queue.by_name(blinded)])[:MOST_SIBLINGS]
+    order = np.concatenate([np.flatnonzero(selected & ~blinded), queue.sort_by_name(blinded)])[:MOST_SIBLINGS]
     entries = queue.entries(order)
     hidden = frozenset(entry.position for entry in entries if blinding.is_hidden(entry))
     return Siblings(len(numbers), tuple(blinding.redact(entry) for entry in entries), hidden)
@@ -53,7 +53,7 @@ PEERS_COMPARED = 400
 class Peer:
     """A tested SKU and its newest independent test."""
 
-    entry: Entry
+    entry: QueueEntry
     test: LabTest
 
 
@@ -87,7 +87,7 @@ def peers_of(store: OnlineStore, position: int, category: str) -> tuple[Peer, ..
 
 def _distances(store: OnlineStore, position: int, positions: NDArray[np.int64]) -> NDArray[np.float64]:
     matrix = store.snapshot.matrix_at(np.append(positions, position))
-    contributions = store.assessor.whole(matrix).contributions
+    contributions = store.scorer.score(matrix).contributions
     return np.asarray(np.linalg.norm(contributions[:-1] - contributions[-1], axis=1))
 
 
@@ -148,11 +148,14 @@ def reasons_of(store: OnlineStore, position: int, category: str) -> SkuReasons:
     """The reasons of the score of the row at `position`."""
     names = store.snapshot.feature_names
     values = store.snapshot.matrix_at(np.array([position]))
-    scores = store.assessor.whole(values)
+    scores = store.scorer.score(values)
     contributions, row = scores.contributions[0], RowContext(category, float(scores.margin[0]))
-    columns = _select_columns(contributions, [store.narrator.group(name) for name in names])
-    texts = store.narrator.reasons(
-        [(row, names[column], float(values[0, column]), float(contributions[column])) for column in columns]
+    columns = _select_columns(contributions, [store.reason_writer.group(name) for name in names])
+    texts = store.reason_writer.reasons(
+        [
+            FeatureContribution(row, names[column], float(values[0, column]), float(contributions[column]))
+            for column in columns
+        ]
     )
     others = category_rows(store, category)
     reasons = [
@@ -164,7 +167,7 @@ def reasons_of(store: OnlineStore, position: int, category: str) -> SkuReasons:
         raising=tuple(each for each, column in zip(reasons, columns, strict=True) if contributions[column] > 0),
         lowering=tuple(each for each, column in zip(reasons, columns, strict=True) if contributions[column] < 0),
         groups=group_sums(store, row, contributions),
-        rest_count=len(rest), rest_points=store.narrator.points(row, float(contributions[rest].sum())),
+        rest_count=len(rest), rest_points=store.reason_writer.points(row, float(contributions[rest].sum())),
     )  # fmt: skip
 
 
@@ -194,9 +197,9 @@ def group_sums(store: OnlineStore, row: RowContext, contributions: Floats) -> tu
     """Sum the contributions (one a feature, in log-odds) by group, in points, the largest first."""
     sums: dict[str, float] = {}
     for name, contribution in zip(store.snapshot.feature_names, contributions.tolist(), strict=True):
-        group = store.narrator.group(name)
+        group = store.reason_writer.group(name)
         sums[group] = sums.get(group, 0.0) + contribution
-    groups = [GroupSum(group, store.narrator.points(row, total)) for group, total in sums.items()]
+    groups = [GroupSum(group, store.reason_writer.points(row, total)) for group, total in sums.items()]
     return tuple(sorted(groups, key=lambda each: -each.points))
 
 

@@ -53,7 +53,7 @@ def score_change(store: OnlineStore, workspace: Workspace, position: int) -> Sco
         return None
     rows = [snapshot.matrix_at(np.array([at]))
             for snapshot, at in ((previous.snapshot, then), (store.snapshot, position))]  # fmt: skip
-    scores = store.assessor.whole(np.concatenate(rows))
+    scores = store.scorer.score(np.concatenate(rows))
     row = RowContext(store.snapshot.category(position), float(scores.margin[1]))
     sums = group_sums(store, row, scores.contributions[1] - scores.contributions[0])
     groups = sorted((each for each in sums if abs(each.points) >= LEAST_POINTS), key=lambda each: -abs(each.points))

@@ -65,12 +65,12 @@ print(json.dumps(told))
 """
 LOG = """
 import logging, sys
-from serving.api.bentoml_patches import keep_words_out
+from serving.api.bentoml_patches import redact_logs
 
 for name in ("bentoml.access", "bentoml._internal.server.http_app"):
     logging.getLogger(name).addHandler(logging.StreamHandler(sys.stdout))
     logging.getLogger(name).setLevel("INFO")
-keep_words_out(lambda path: "(known)" if path == "/score" else "(none)")
+redact_logs(lambda path: "(known)" if path == "/score" else "(none)")
 request = "scheme=http,method=GET,path=/my-secret,type=x,length=1"
 logging.getLogger("bentoml.access").warning("%s (%s)", "127.0.0.1:1", request)
 try:
@@ -80,7 +80,7 @@ except ValueError:
 """
 ORPHAN = """
 import os, subprocess, sys
-child = "import serving.api.bentoml_patches as f, time; f.end_with_parent(); print('up', flush=True); time.sleep(60)"
+child = "import serving.api.bentoml_patches as f, time; f.exit_with_parent(); print('up', flush=True); time.sleep(60)"
 worker = subprocess.Popen([sys.executable, "-c", child], stdout=subprocess.PIPE)
 worker.stdout.readline()
 print(worker.pid, flush=True)
@@ -125,23 +125,23 @@ def test_the_application_comes_before_bentomls_own_pages(built: dict[str, list[L
 
 def test_errors_of_bentoml_have_our_shape() -> None:
     """Refused, gone, broken, unreadable, of no such method or path: the one shape, and no words of an exception."""
-    told = json.loads(printed(SMALL).splitlines()[-1])
-    assert told.pop("7") == [200, {"number": 7}]
-    assert {kind: status for kind, (status, _) in told.items()} == {
+    output = json.loads(printed(SMALL).splitlines()[-1])
+    assert output.pop("7") == [200, {"number": 7}]
+    assert {kind: status for kind, (status, _) in output.items()} == {
         "a secret": 500, "refused": 400, "gone": 503, "broken": 500, "GET /ask": 405, "GET /nothing": 404,
         "GET /readyz": 503, "POST /ask": 400,
     }  # fmt: skip
-    assert all(list(answer) == ["error"] for _, answer in told.values())
-    assert [told[kind][1]["error"] for kind in ("refused", "gone", "GET /readyz")] == ["No.", "Later.", "Not yet."]
-    assert told["POST /ask"][1]["error"] == "kind: Field required."
-    assert "secret" not in json.dumps([answer for _, answer in told.values()])
+    assert all(list(answer) == ["error"] for _, answer in output.values())
+    assert [output[kind][1]["error"] for kind in ("refused", "gone", "GET /readyz")] == ["No.", "Later.", "Not yet."]
+    assert output["POST /ask"][1]["error"] == "kind: Field required."
+    assert "secret" not in json.dumps([answer for _, answer in output.values()])
 
 
 def test_the_log_repeats_nobody() -> None:
     """Neither a path that is no address nor the message of an exception is logged by BentoML."""
-    told = printed(LOG)
-    assert "my-secret" not in told
-    assert [name in told for name in ("path=(none)", "(known)", "ValueError")] == [True] * 3
+    log = printed(LOG)
+    assert "my-secret" not in log
+    assert [name in log for name in ("path=(none)", "(known)", "ValueError")] == [True] * 3
 
 
 def test_a_worker_ends_with_the_server_that_started_it() -> None:

@@ -5,8 +5,8 @@ import pytest
 
 from data.errors import UserError
 from features.registry import BY_NAME
-from serving.api.counterfactuals import TOGETHER, changes, steps_in_force
-from serving.api.explain import explain
+from serving.api.counterfactuals import ALL_STEPS, find_counterfactuals, steps_in_force
+from serving.api.explain import explain_sku
 from serving.online.store import OnlineStore, open_online_store
 from serving.schemas import Item
 from tests.features.catalogues import DAY
@@ -30,11 +30,11 @@ def items_of(published: OnlineStore) -> list[Item]:
 def test_all_contributions_and_the_base_value_make_the_margin(published: OnlineStore) -> None:
     """To 1e-9, over groups and over features; and every feature is told exactly once."""
     for item in items_of(published):
-        told = explain(published, item)
-        assert abs(sum(group.contribution for group in told.groups) + told.base_value - told.margin) < 1e-9
-        features = [one.feature for group in told.groups for one in group.features]
+        answer = explain_sku(published, item)
+        assert abs(sum(group.contribution for group in answer.groups) + answer.base_value - answer.margin) < 1e-9
+        features = [one.feature for group in answer.groups for one in group.features]
         assert sorted(features) == sorted(published.snapshot.feature_names)
-        for group in told.groups:
+        for group in answer.groups:
             assert abs(sum(one.contribution for one in group.features) - group.contribution) < 1e-12
             assert {BY_NAME[one.feature].group for one in group.features} == {group.group}
 
@@ -42,10 +42,10 @@ def test_all_contributions_and_the_base_value_make_the_margin(published: OnlineS
 def test_the_explained_score_is_the_score(published: OnlineStore) -> None:
     """Row and reasons equal those of `/score`, and its reasons are the strongest contributions."""
     for item in items_of(published):
-        told = explain(published, item)
-        assert told.score == published.score_row(item)
-        strongest = sorted((abs(one.contribution) for group in told.groups for one in group.features), reverse=True)
-        for reason, size in zip(told.score.reasons or [], strongest, strict=False):
+        answer = explain_sku(published, item)
+        assert answer.score == published.score_row(item)
+        strongest = sorted((abs(one.contribution) for group in answer.groups for one in group.features), reverse=True)
+        for reason, size in zip(answer.score.reasons or [], strongest, strict=False):
             assert abs(reason.contribution) == pytest.approx(size, abs=1e-9)
 
 
@@ -53,15 +53,15 @@ def test_every_step_lowers_the_score_and_touches_only_its_features(published: On
     """What is advised helps by the model, changes what it says, and together at least as much as nothing."""
     steps = {step.name: step for step in steps_in_force(DAY)}
     for item in items_of(published):
-        told = explain(published, item)
-        for step in told.would_change:
-            assert step.p_fail <= told.score.p_fail
+        answer = explain_sku(published, item)
+        for step in answer.would_change:
+            assert step.p_fail <= answer.score.p_fail
             allowed = (
                 steps[step.step].features if step.step in steps else set().union(*(s.features for s in steps.values()))
             )
             assert {moved.feature for moved in step.features} <= allowed
             assert step.features
-            assert step.step in (*steps, TOGETHER)
+            assert step.step in (*steps, ALL_STEPS)
 
 
 def test_steps_name_only_what_somebody_can_change() -> None:
@@ -77,14 +77,14 @@ def test_a_step_that_changes_nothing_is_not_told(published: OnlineStore) -> None
     names, steps = published.snapshot.feature_names, steps_in_force(DAY)
     values = published.snapshot.matrix_at(np.array([0]))[0]
     for step in steps:
-        values = step.taken(values, names)
-    assert changes(published.assessor, names, values, steps) == ()
+        values = step.apply(values, names)
+    assert find_counterfactuals(published.scorer, names, values, steps) == ()
 
 
 def test_evidence_is_the_dossier(published: OnlineStore) -> None:
     """Rows come from the dossier, none known on the day or later."""
     for item in items_of(published):
-        evidence = explain(published, item).evidence
+        evidence = explain_sku(published, item).evidence
         assert evidence is not None
         for rows in (evidence.tests, evidence.certificates, evidence.holds, evidence.quotes):
             assert all(row.known_on < DAY for row in rows)
@@ -93,4 +93,4 @@ def test_evidence_is_the_dossier(published: OnlineStore) -> None:
 def test_an_unknown_sku_is_refused(published: OnlineStore) -> None:
     """It is named."""
     with pytest.raises(UserError, match="no SKU 'nope'"):
-        explain(published, Item(sku_id="nope", market="DE"))
+        explain_sku(published, Item(sku_id="nope", market="DE"))

@@ -36,9 +36,16 @@ JSON = st.recursive(
 
 def record(test_id: str, **other: Any) -> dict[str, Any]:
     """A sound result as JSON gives it."""
-    told = {"test_id": test_id, "sku_id": "K-1", "market": "DE", "happened_on": "2026-07-01", "known_on": "2026-07-10",
-            "result": "fail", "origin": "warehouse"}  # fmt: skip
-    return told | other
+    fields = {
+        "test_id": test_id,
+        "sku_id": "K-1",
+        "market": "DE",
+        "happened_on": "2026-07-01",
+        "known_on": "2026-07-10",
+        "result": "fail",
+        "origin": "warehouse",
+    }
+    return fields | other
 
 
 def sound(*test_ids: str, **other: Any) -> list[Any]:
@@ -56,8 +63,8 @@ def test_results_are_kept_once_and_filed_once(state: sa.Engine, tmp_path: Path) 
     assert (second.new, second.known, second.changed) == (("t3",), ("t2",), ("t1",))
     file_results(state, workspace, NOW)
     assert file_results(state, workspace, NOW) == 0
-    told = accepted_results(workspace).to_pylist()
-    assert [(row["test_id"], row["result"]) for row in told] == [("t1", "fail"), ("t2", "fail"), ("t3", "fail")]
+    rows = accepted_results(workspace).to_pylist()
+    assert [(row["test_id"], row["result"]) for row in rows] == [("t1", "fail"), ("t2", "fail"), ("t3", "fail")]
     assert [row.action for row in audit_rows(state)] == ["results", "results"]
     assert verify_chain(state) is not None
 
@@ -83,12 +90,12 @@ def test_a_file_and_the_service_take_the_same_results_once(state: sa.Engine, tmp
     assert store_results(state, workspace, over_http[:1], SENDER).new == ("t3",)
     by_file = receive_results(file, workspace, state, clerk)
     assert (by_file.new["test_id"].to_pylist(), by_file.known, by_file.changed) == (["t1", "t2"], 1, 0)
-    again = store_results(state, workspace, over_http, SENDER)
-    assert (again.new, again.known, again.changed) == (("t4",), ("t3",), ("t2",))
+    second = store_results(state, workspace, over_http, SENDER)
+    assert (second.new, second.known, second.changed) == (("t4",), ("t3",), ("t2",))
     file_results(state, workspace, NOW)
     assert receive_results(file, workspace, state, clerk).new.num_rows == 0
-    told = [(row.actor, row.action, json.loads(row.content)["results"]) for row in audit_rows(state)]
-    assert told == [("lab gateway", "results", 1), ("ann", "results", 2), ("lab gateway", "results", 1)]
+    recorded = [(row.actor, row.action, json.loads(row.content)["results"]) for row in audit_rows(state)]
+    assert recorded == [("lab gateway", "results", 1), ("ann", "results", 2), ("lab gateway", "results", 1)]
     assert accepted_results(workspace)["test_id"].to_pylist() == ["t1", "t2", "t3", "t4"]
 
 
@@ -122,15 +129,15 @@ def _full(*_: object) -> None:
 @given(st.dictionaries(st.sampled_from([column.name for column in BY_NAME["lab_tests"].columns]), JSON))
 def test_no_record_breaks_the_judge(given_values: dict[str, Any]) -> None:
     """Whatever JSON holds is judged: the values that are read are of the contract's kinds, the rest is said."""
-    told = validate_record(record("t1") | given_values, NOW.date())
+    checked = validate_record(record("t1") | given_values, NOW.date())
     for column in BY_NAME["lab_tests"].columns:
-        value = told.values[column.name]
+        value = checked.values[column.name]
         if value is None:
             raw = (record("t1") | given_values).get(column.name)
             blank = raw is None or (isinstance(raw, str) and not raw.strip())
-            assert blank or any(column.name in rule for rule in told.broken)
+            assert blank or any(column.name in rule for rule in checked.broken)
         elif column.choices and value not in column.choices:
-            assert any(column.name in rule for rule in told.broken)
+            assert any(column.name in rule for rule in checked.broken)
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from data.errors import UserError
 from features.groups.new_listing import ListingReader, NewListing
 from models.risk_bands import bands_in_force
-from serving.api.screen import Listing, Screen, screen_of
-from serving.api.screening_policy import FACTS, HOLDING, STAGES, Situation, screening_policy_in_force
+from serving.api.screen import Listing, ListingScreener, screener_of
+from serving.api.screening_policy import FACTS, HOLDING_FACTS, STAGES, Situation, screening_policy_in_force
 from serving.decisions.legal_grounds import FAILED_ELSEWHERE, FAILED_TEST, Ground
 from serving.online.store import OnlineStore, open_online_store
 from tests.features.catalogues import DAY
@@ -41,7 +41,7 @@ def listings_of(scored: Scored) -> list[dict[str, Any]]:
     return [row for row in rows if row["listed_on"] < DAY]
 
 
-def asked(row: dict[str, Any], **other: Any) -> Listing:
+def listing_of(row: dict[str, Any], **other: Any) -> Listing:
     """A row of the table as a question."""
     return Listing(**{name: row[name] for name in Listing.model_fields} | other)
 
@@ -49,9 +49,9 @@ def asked(row: dict[str, Any], **other: Any) -> Listing:
 @given(SITUATIONS)
 def test_nothing_is_held_without_a_fact(situation: Situation) -> None:
     """Whatever the band, the stage and the listing: hold needs a fact of this market, and such a fact holds."""
-    assert (POLICY.decides(situation).decision == "hold") == bool(HOLDING & set(situation.facts))
+    assert (POLICY.decide(situation).decision == "hold") == bool(HOLDING_FACTS & set(situation.facts))
     if situation.facts:
-        assert POLICY.decides(situation).decision != "allow"
+        assert POLICY.decide(situation).decision != "allow"
 
 
 @given(SITUATIONS, st.sampled_from(BANDS))
@@ -59,7 +59,7 @@ def test_more_risk_never_means_a_gentler_decision(situation: Situation, band: st
     """A worse band decides at least as strictly, all else equal."""
     other = Situation(situation.stage, situation.market, situation.facts, band, situation.missing)
     gentler, worse = sorted((situation, other), key=lambda each: BANDS.index(each.band))
-    assert STRENGTH[POLICY.decides(gentler).decision] <= STRENGTH[POLICY.decides(worse).decision]
+    assert STRENGTH[POLICY.decide(gentler).decision] <= STRENGTH[POLICY.decide(worse).decision]
 
 
 @pytest.mark.parametrize(
@@ -97,18 +97,18 @@ def test_a_listing_reads_as_the_pipeline_reads_it(published: OnlineStore, scored
     positions = snapshot.find([row["sku_id"] for row in rows], [row["market"] for row in rows])
     matrix, names = snapshot.matrix_at(positions), snapshot.feature_names
     for row, values in zip(rows, matrix, strict=True):
-        told = NewListing(**{name: value for name, value in row.items() if name != "sku_id"})
-        for name, value in reader.features(told, DAY).items():
+        listing = NewListing(**{name: value for name, value in row.items() if name != "sku_id"})
+        for name, value in reader.features(listing, DAY).items():
             if name in names:
                 np.testing.assert_allclose(value, values[names.index(name)], rtol=1e-12, err_msg=f"{name} of {row}")
 
 
 def test_a_known_product_is_screened_by_its_own_score(published: OnlineStore, scored: Scored) -> None:
     """What the catalogue holds already, asked as it is listed, gets the score of the catalogue."""
-    screen = screen_of(published)
+    screener = screener_of(published)
     for row in listings_of(scored)[::9]:
-        listing = asked(row)
-        answer = screen.decision(listing, "listing")
+        listing = listing_of(row)
+        answer = screener.decide(listing, "listing")
         at = int(published.snapshot.find([listing.sku_id], [listing.market])[0])
         assert answer.known.sku
         assert answer.p_fail == pytest.approx(published.p_fail[at], abs=1e-12)
@@ -116,9 +116,9 @@ def test_a_known_product_is_screened_by_its_own_score(published: OnlineStore, sc
 
 def test_a_newcomer_joins_what_is_known_of_its_supplier_and_category(published: OnlineStore, scored: Scored) -> None:
     """A new product of a known supplier is told from one of a stranger, and both get a whole answer."""
-    screen, row = screen_of(published), listings_of(scored)[0]
+    screener, row = screener_of(published), listings_of(scored)[0]
     for supplier, known in ((row["supplier_id"], True), ("nobody", False)):
-        answer = screen.decision(asked(row, sku_id="K-new", supplier_id=supplier), "shipment")
+        answer = screener.decide(listing_of(row, sku_id="K-new", supplier_id=supplier), "shipment")
         assert (answer.known.sku, answer.known.supplier, answer.known.category) == (False, known, True)
         assert 0 <= answer.p_low <= answer.p_fail <= answer.p_high <= 1
         assert answer.rule in {rule.name for rule in POLICY.rules}
@@ -129,10 +129,10 @@ def test_a_newcomer_joins_what_is_known_of_its_supplier_and_category(published: 
 def test_a_fact_holds_at_every_stage_and_is_shown(published: OnlineStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """The fact that decided comes with the answer."""
     fact = Ground("authority_order", date(2026, 6, 1), "EU customs seized this product on 2026-05-30.", "h-1")
-    monkeypatch.setattr(Screen, "_facts", lambda *_: (fact,))
+    monkeypatch.setattr(ListingScreener, "_facts", lambda *_: (fact,))
     listing = Listing(sku_id="K-new", market="DE", supplier_id="nobody", category="toys")
     for stage in STAGES:
-        answer = Screen(published).decision(listing, stage)
+        answer = ListingScreener(published).decide(listing, stage)
         assert (answer.decision, answer.rule, answer.facts) == ("hold", "standing_fact", [fact])
 
 
@@ -140,21 +140,21 @@ def test_a_failed_test_in_another_market_is_named_and_holds_nothing_here(
     published: OnlineStore, scored: Scored
 ) -> None:
     """Every SKU that failed in one market alone: held there, tested first in the other, the failure told in both."""
-    screen, rows = screen_of(published), listings_of(scored)
-    asked_of = {(row["sku_id"], row["market"]): asked(row) for row in rows}
+    screener, rows = screener_of(published), listings_of(scored)
+    by_key = {(row["sku_id"], row["market"]): listing_of(row) for row in rows}
     failed = {
-        key: {fact.row_id for fact in screen.decision(listing, "payment").facts if fact.kind == FAILED_TEST}
-        for key, listing in asked_of.items()
+        key: {fact.row_id for fact in screener.decide(listing, "payment").facts if fact.kind == FAILED_TEST}
+        for key, listing in by_key.items()
     }
     alone = [key for key, tests in failed.items() if tests and not failed.get(_in_other_market(key), {"unlisted"})]
     assert alone
     for key in alone:
-        here = screen.decision(asked_of[key], "payment")
-        there = screen.decision(asked_of[_in_other_market(key)], "payment")
+        here = screener.decide(by_key[key], "payment")
+        there = screener.decide(by_key[_in_other_market(key)], "payment")
         assert (here.decision, there.decision, there.ask) == ("hold", "test_first", "test")
-        told = [fact for fact in there.facts if fact.kind == FAILED_ELSEWHERE]
-        assert {fact.row_id for fact in told} == failed[key]
-        assert all(fact.sentence.startswith(f"In market {key[1]}: An independent") for fact in told)
+        elsewhere = [fact for fact in there.facts if fact.kind == FAILED_ELSEWHERE]
+        assert {fact.row_id for fact in elsewhere} == failed[key]
+        assert all(fact.sentence.startswith(f"In market {key[1]}: An independent") for fact in elsewhere)
 
 
 def _in_other_market(key: tuple[str, str]) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from data.database.audit_log import audit_rows, verify_chain
 from data.database.connection import open_database
 from data.errors import UserError
 from data.settings import read_settings
-from serving.auth.api_keys import ROLES, Key, KeyRing, create_key, key_by_id, key_of, listed_keys, revoke_key
+from serving.auth.api_keys import ROLES, ApiKeyCache, Key, create_key, key_by_id, key_by_secret, list_keys, revoke_key
 from serving.auth.rate_limit import AccessPolicy
 from tests.data.database.conftest import address, postgresql, state
 from touchstone import main
@@ -39,11 +39,11 @@ def test_a_key_opens_with_its_secret_until_it_is_revoked(state: sa.Engine) -> No
     """Made, used, revoked: and every step is in the ledger, which stays whole."""
     made = {role: create_key(state, f"the {role}", role, NOON) for role in ROLES}
     for key, secret in made.values():
-        assert key_of(state, secret) == key
+        assert key_by_secret(state, secret) == key
     key, secret = made["officer"]
     revoke_key(state, key.id, NOON)
-    assert key_of(state, secret) is None
-    assert [row.revoked_at is None for row in listed_keys(state)].count(False) == 1
+    assert key_by_secret(state, secret) is None
+    assert [row.revoked_at is None for row in list_keys(state)].count(False) == 1
     assert [row.action for row in audit_rows(state)] == ["create_key"] * 4 + ["revoke_key"]
     assert verify_chain(state) is not None
 
@@ -63,31 +63,31 @@ def test_a_key_is_of_its_person_or_of_whom_it_is_named_after(state: sa.Engine) -
     alone, named = (create_key(state, "Olga, laptop", "officer", NOON, person=whose) for whose in (None, " Olga "))
     assert [key.person for key, _ in (alone, named)] == ["Olga, laptop", "Olga"]
     for key, secret in (alone, named):
-        assert key_of(state, secret) == key_by_id(state, key.id) == key
-    assert {row.key for row in listed_keys(state)} == {alone[0], named[0]}
+        assert key_by_secret(state, secret) == key_by_id(state, key.id) == key
+    assert {row.key for row in list_keys(state)} == {alone[0], named[0]}
 
 
 def test_the_secret_is_kept_nowhere(embedded: sa.Engine, tmp_path: Path) -> None:
     """No file of the database holds the secret or its random part."""
     _, secret = create_key(embedded, "lab gateway", "scheduler", NOON)
     embedded.dispose()
-    kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
-    assert secret.split("_", 2)[2].encode() not in kept
+    stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert secret.split("_", 2)[2].encode() not in stored
 
 
 @given(st.text(max_size=80))
 def test_whatever_else_is_presented_opens_nothing(text: str) -> None:
     """Any text but a secret is answered without asking the database, and never with a key."""
     nowhere = sa.create_engine("sqlite://")
-    assert key_of(nowhere, text) is None
+    assert key_by_secret(nowhere, text) is None
 
 
 def test_a_changed_secret_opens_nothing(embedded: sa.Engine) -> None:
     """Each character of the secret counts."""
     _, secret = create_key(embedded, "lab gateway", "scheduler", NOON)
-    for place in range(len(secret)):
-        other = "b" if secret[place] == "a" else "a"
-        assert key_of(embedded, secret[:place] + other + secret[place + 1 :]) is None
+    for position in range(len(secret)):
+        other = "b" if secret[position] == "a" else "a"
+        assert key_by_secret(embedded, secret[:position] + other + secret[position + 1 :]) is None
 
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 81, "two\nlines"])
@@ -99,23 +99,23 @@ def test_a_key_needs_a_printable_name(embedded: sa.Engine, name: str) -> None:
         create_key(embedded, "laptop 7", "admin", NOON, person=name)
 
 
-def test_a_ring_asks_the_database_once(embedded: sa.Engine) -> None:
+def test_a_cached_key_is_looked_up_in_the_database_once(embedded: sa.Engine) -> None:
     """A key that was looked up is at hand; one that opens nothing never is."""
     key, secret = create_key(embedded, "lab gateway", "scheduler", NOON)
-    ring = KeyRing(lambda: embedded, POLICY)
-    assert ring.at_hand(secret) is None
-    assert ring.looked_up(secret) == ring.at_hand(secret) == key
-    assert ring.looked_up("ts_0_x") is ring.at_hand("ts_0_x") is None
+    cache = ApiKeyCache(lambda: embedded, POLICY)
+    assert cache.cached(secret) is None
+    assert cache.look_up(secret) == cache.cached(secret) == key
+    assert cache.look_up("ts_0_x") is cache.cached("ts_0_x") is None
 
 
-def test_a_revoked_key_is_at_hand_no_longer_than_trusted(embedded: sa.Engine) -> None:
+def test_a_revoked_key_is_cached_no_longer_than_trusted(embedded: sa.Engine) -> None:
     """After the trusted seconds the database decides."""
     key, secret = create_key(embedded, "lab gateway", "scheduler", NOON)
-    ring = KeyRing(lambda: embedded, POLICY.model_copy(update={"trusted_seconds": 1e-9}))
-    assert ring.looked_up(secret) == key
+    cache = ApiKeyCache(lambda: embedded, POLICY.model_copy(update={"trusted_seconds": 1e-9}))
+    assert cache.look_up(secret) == key
     revoke_key(embedded, key.id, NOON)
-    assert ring.at_hand(secret) is None
-    assert ring.looked_up(secret) is None
+    assert cache.cached(secret) is None
+    assert cache.look_up(secret) is None
 
 
 def test_known_keys_open_while_the_database_is_gone(embedded: sa.Engine) -> None:
@@ -128,12 +128,12 @@ def test_known_keys_open_while_the_database_is_gone(embedded: sa.Engine) -> None
             raise UserError("The database cannot be used.")
         return embedded
 
-    ring = KeyRing(engine, POLICY)
-    ring.looked_up(secret)
+    cache = ApiKeyCache(engine, POLICY)
+    cache.look_up(secret)
     gone = True
-    assert ring.looked_up(secret) == key
+    assert cache.look_up(secret) == key
     with pytest.raises(UserError, match="cannot be used"):
-        ring.looked_up("ts_000000000000_" + "x" * 43)
+        cache.look_up("ts_000000000000_" + "x" * 43)
 
 
 def test_the_command_line_makes_lists_and_revokes(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_the_command_line_makes_lists_and_revokes(tmp_path: Path) -> None:
     assert "no keys yet" in run("list")
     secret = run("create", "lab gateway", "--role", "scheduler").strip()
     engine = open_database(read_settings(tmp_path, {}).database_address)
-    key = key_of(engine, secret)
+    key = key_by_secret(engine, secret)
     assert isinstance(key, Key)
     assert secret not in run("list")
     assert "lab gateway" in run("list")
@@ -155,6 +155,6 @@ def test_the_command_line_makes_lists_and_revokes(tmp_path: Path) -> None:
     run("create", "Olga, laptop", "--role", "officer", "--person", "Olga")
     assert "Olga, laptop, of Olga" in run("list")
     run("revoke", key.id)
-    assert key_of(engine, secret) is None
+    assert key_by_secret(engine, secret) is None
     assert "revoked" in run("list")
     engine.dispose()

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from data.database.connection import open_database
 from data.settings import Settings
 from data.workspace import Workspace
-from serving.api.application import web_application
+from serving.api.application import build_application
 from serving.console.context import AppContext
 from serving.online.hot_reload import HotReloader
 from tests.serving.browser.shop import DAY, DAY_BEFORE, scored_shop
@@ -65,7 +65,7 @@ def context_of(home: Path, engine: sa.Engine, insecure: bool = False) -> AppCont
 
 def mounted(context: AppContext) -> FastAPI:
     """The application of the service, with the console below /ui."""
-    return web_application(lambda: context)
+    return build_application(lambda: context)
 
 
 Clients = Callable[[str], TestClient]

@@ -21,7 +21,7 @@ from serving.console.pages.queue import EVIDENCE, SORT_LABELS, VIEWS
 from serving.console.session import Person
 from serving.online.hot_reload import HotReloader
 from serving.online.store import OnlineStore, open_online_store
-from serving.review_queue.reader import Entry
+from serving.review_queue.reader import QueueEntry
 from tests.serving.browser.shop import DRAWN_SKU
 from tests.serving.console.conftest import csrf_of, signed_into, soup_of
 
@@ -35,7 +35,7 @@ def store(shop: AppContext) -> OnlineStore:
 
 
 @pytest.fixture
-def drawn(store: OnlineStore) -> list[Entry]:
+def drawn(store: OnlineStore) -> list[QueueEntry]:
     """The cases that were drawn, with all that the queue says of them."""
     return store.queue.entries(np.flatnonzero(store.queue.column("drawn")))
 
@@ -67,7 +67,7 @@ def give_estimate(client: TestClient, sku_id: str) -> None:
     assert client.post("/ui/estimate", data=sent).status_code == 303
 
 
-def test_no_list_and_no_export_tells_the_score_of_a_blinded_case(shop: AppContext, drawn: list[Entry]) -> None:
+def test_no_list_and_no_export_tells_the_score_of_a_blinded_case(shop: AppContext, drawn: list[QueueEntry]) -> None:
     officer = signed_into(shop, "officer")
     names = {entry.sku_id for entry in drawn}
     assert DRAWN_SKU in names
@@ -88,14 +88,14 @@ def test_no_list_and_no_export_tells_the_score_of_a_blinded_case(shop: AppContex
     assert seen > len(SORT_LABELS)
 
 
-def test_where_the_score_sorts_blinded_cases_come_last_by_name(shop: AppContext, drawn: list[Entry]) -> None:
+def test_where_the_score_sorts_blinded_cases_come_last_by_name(shop: AppContext, drawn: list[QueueEntry]) -> None:
     names = [entry.sku_id for entry in sorted(drawn, key=lambda each: each.position)]
     for sort in ("risk", "harm"):
         last_page = lines(signed_into(shop, "officer"), f"view=all&sort={sort}&page=2")
         assert list(last_page)[-len(names) :] == names
 
 
-def test_no_page_of_a_blinded_case_tells_its_score(shop: AppContext, drawn: list[Entry]) -> None:
+def test_no_page_of_a_blinded_case_tells_its_score(shop: AppContext, drawn: list[QueueEntry]) -> None:
     """Its own page leads to the estimate, an order of its test is not offered, and the form shows facts alone."""
     officer = signed_into(shop, "officer")
     csrf = csrf_of(officer, "/ui/")
@@ -128,7 +128,7 @@ def plan_lines(client: TestClient, path: str) -> list[Tag]:
     return soup_of(client, path).select("section[aria-labelledby=tests-heading] tbody tr")
 
 
-def test_plan_round_and_export_tell_nothing_of_a_blinded_case(planned: AppContext, drawn: list[Entry]) -> None:
+def test_plan_round_and_export_tell_nothing_of_a_blinded_case(planned: AppContext, drawn: list[QueueEntry]) -> None:
     """Neither its score nor what follows from it; after the estimate, and to a scheduler, they do."""
     scheduler, officer = signed_into(planned, "scheduler"), signed_into(planned, "officer")
     names = {entry.sku_id for entry in drawn}
@@ -155,7 +155,7 @@ def test_plan_round_and_export_tell_nothing_of_a_blinded_case(planned: AppContex
     assert "% predicted" in line.text
 
 
-def test_ledger_and_decisions_tell_nothing_of_a_blinded_case(shop: AppContext, drawn: list[Entry]) -> None:
+def test_ledger_and_decisions_tell_nothing_of_a_blinded_case(shop: AppContext, drawn: list[QueueEntry]) -> None:
     """What a scheduler decided on it is there; the score it was decided on is not, nor words that may tell of it."""
     scheduler, officer = signed_into(shop, "scheduler"), signed_into(shop, "officer")
     entry = next(each for each in drawn if each.sku_id == DRAWN_SKU)
@@ -197,7 +197,7 @@ def test_the_score_shows_to_whoever_gave_an_estimate_and_to_nobody_else(shop: Ap
 
 
 def test_the_cases_to_estimate_are_all_flagged_ones_and_as_many_others(
-    shop: AppContext, store: OnlineStore, drawn: list[Entry]
+    shop: AppContext, store: OnlineStore, drawn: list[QueueEntry]
 ) -> None:
     officer = signed_into(shop, "officer")
     flagged = {entry.sku_id for entry in drawn if entry.band in flagged_bands(store)}

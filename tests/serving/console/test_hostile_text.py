@@ -25,7 +25,7 @@ from serving.decisions.rules import Officer, Proposal, Signature
 from serving.dossiers.reader import Dossiers
 from serving.dossiers.records import Dossier, ReviewQuote
 from serving.online.store import open_online_store
-from serving.review_queue.reader import Entry, Queue
+from serving.review_queue.reader import Queue, QueueEntry
 from tests.features.catalogues import DAY
 from tests.serving.conftest import scored_workspace
 from tests.serving.console.conftest import NOW, Clients, KeyHolder, context_of, csrf_of, mounted
@@ -61,7 +61,7 @@ def hostile(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         tests = tuple(replace(test, package=text, hazard=text, test_id=text) for test in told.tests)
         return replace(told, listing=listing, tests=tests, quotes=(said,))
 
-    def entries(self: Queue, numbers: "np.ndarray[Any, Any]") -> list[Entry]:
+    def entries(self: Queue, numbers: "np.ndarray[Any, Any]") -> list[QueueEntry]:
         return [replace(entry, title=text, supplier_id=text) for entry in true_entries(self, numbers)]
 
     monkeypatch.setattr(Dossiers, "of", dossier)

@@ -6,7 +6,7 @@ import pytest
 from bs4 import BeautifulSoup
 from starlette.testclient import TestClient
 
-from serving.auth.api_keys import create_key, key_by_id, key_of
+from serving.auth.api_keys import create_key, key_by_id, key_by_secret
 from serving.console.context import AppContext
 from tests.serving.browser.shop import FAILED_SKU
 from tests.serving.console.conftest import SHOP_NOW, csrf_of, mounted, soup_of
@@ -19,7 +19,7 @@ def keyed(shop: AppContext) -> AppContext:
     """The marketplace with its own keys: two of Olga's, one of Otto's."""
     return replace(
         shop,
-        principal_of=lambda text: key_of(shop.engine, text),
+        principal_of=lambda text: key_by_secret(shop.engine, text),
         principal_by_id=lambda id_: key_by_id(shop.engine, id_),
     )
 

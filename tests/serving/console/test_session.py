@@ -11,9 +11,9 @@ from starlette.testclient import TestClient
 
 from data.database.connection import open_database
 from data.errors import UnavailableError
-from serving.api.application import address_of
-from serving.auth.api_keys import KeyRing, create_key, key_by_id, key_of, revoke_key
-from serving.auth.middleware import Gate
+from serving.api.application import known_address
+from serving.auth.api_keys import ApiKeyCache, create_key, key_by_id, key_by_secret, revoke_key
+from serving.auth.middleware import AccessMiddleware
 from serving.auth.rate_limit import access_policy_in_force
 from serving.console.context import AppContext
 from serving.console.session import COOKIE
@@ -79,7 +79,9 @@ def test_a_revoked_key_ends_its_sessions_at_once(context: AppContext, tmp_path: 
     engine = open_database(f"sqlite:///{tmp_path / 'keys.db'}")
     key, secret = create_key(engine, "Olga", "officer", NOW)
     own = replace(
-        context, principal_of=lambda text: key_of(engine, text), principal_by_id=lambda id_: key_by_id(engine, id_)
+        context,
+        principal_of=lambda text: key_by_secret(engine, text),
+        principal_by_id=lambda id_: key_by_id(engine, id_),
     )
     with TestClient(mounted(own), follow_redirects=False) as client:
         client.post("/ui/sign-in", data={"csrf": csrf_of(client, "/ui/sign-in"), "key": secret})
@@ -142,7 +144,9 @@ def test_without_the_database_nobody_is_believed(context: AppContext) -> None:
 
 def test_every_answer_forbids_inline_scripts_and_framing(context: AppContext, engine: sa.Engine) -> None:
     policy = access_policy_in_force(NOW.date())
-    client = TestClient(Gate(mounted(context), KeyRing(lambda: engine, policy), policy, False, address_of))
+    client = TestClient(
+        AccessMiddleware(mounted(context), ApiKeyCache(lambda: engine, policy), policy, False, known_address)
+    )
     for path in ("/ui/", "/ui/sign-in", "/ui/nothing", "/ui/static/console.css"):
         headers = client.get(path).headers
         assert headers["cache-control"] == ("private, max-age=3600" if "static" in path else "no-store")
@@ -158,7 +162,7 @@ def test_behind_a_proxy_every_link_form_redirection_and_cookie_has_its_prefix(
 ) -> None:
     """From the redirection to the sign-in page to the queue and its error pages, with what the proxy takes off."""
     policy = access_policy_in_force(NOW.date())
-    gate = Gate(mounted(context), KeyRing(lambda: engine, policy), policy, False, address_of)
+    gate = AccessMiddleware(mounted(context), ApiKeyCache(lambda: engine, policy), policy, False, known_address)
     client = TestClient(gate, headers={"x-forwarded-prefix": "/shop/risk"}, follow_redirects=False)
     assert client.get("/ui").headers["location"] == "/shop/risk/ui/"
     led = client.get("/ui/plan")

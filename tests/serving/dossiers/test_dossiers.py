@@ -21,7 +21,7 @@ from features.review_text.classifier import COUNTS_FROM
 from features.snapshot.reader import open_snapshot
 from features.snapshot.writer import write_snapshot
 from serving.dossiers import records
-from serving.dossiers.reader import MANIFEST, MONTHS_KEPT, Dossiers, months_before, verify_dossiers
+from serving.dossiers.reader import MANIFEST, MONTHS_COUNT, Dossiers, months_before, verify_dossiers
 from serving.dossiers.writer import dossiers_name, write_dossiers
 from tests.features.catalogues import DAY, small_catalogue
 from tests.features.small_world import AS_OF, Rows
@@ -59,8 +59,8 @@ def test_a_dossier_holds_every_row_known_of_its_sku_and_no_other(seed: int, tmp_
         assert ids_told(dossier) == ids_expected(rows, sku)
         expected = units_expected(rows, sku)
         for name, sums in expected.items():
-            told = {(month.month.year, month.month.month): getattr(month, name) for month in dossier.months}
-            assert {month: count for month, count in told.items() if count} == {
+            counts = {(month.month.year, month.month.month): getattr(month, name) for month in dossier.months}
+            assert {month: count for month, count in counts.items() if count} == {
                 month: count for month, count in sums.items() if count and date(*month, 1) in months_before(AS_OF)
             }
         held += len(dossier.certificates) + len(dossier.holds)
@@ -85,10 +85,10 @@ def test_events_come_newest_first(dossiers: Dossiers) -> None:
 
 
 def test_what_a_verification_found_is_not_known_before_its_day(dossiers: Dossiers) -> None:
-    told = [each for number in range(len(dossiers)) for each in dossiers.of(number).remediations]
-    assert any(each.verified_on for each in told)
-    assert all(each.verified_on < AS_OF for each in told if each.verified_on is not None)
-    assert all(each.verified_on is not None or each.effective is None for each in told)
+    remediations = [each for number in range(len(dossiers)) for each in dossiers.of(number).remediations]
+    assert any(each.verified_on for each in remediations)
+    assert all(each.verified_on < AS_OF for each in remediations if each.verified_on is not None)
+    assert all(each.verified_on is not None or each.effective is None for each in remediations)
 
 
 def test_a_sample_of_the_supplier_is_kept_and_marked(dossiers: Dossiers) -> None:
@@ -128,8 +128,8 @@ def test_a_position_of_the_snapshot_is_the_position_of_its_dossier(tmp_path: Pat
     write_snapshot(tables, DAY, FittedTables.untrained(), tmp_path / "snapshot", SilentProgress())
     snapshot, dossiers = open_snapshot(tmp_path / "snapshot"), written(tables, DAY, tmp_path / "dossiers")
     keys = snapshot.keys(0, len(snapshot)).to_pylist()
-    assert [vars(dossiers.of(place).listing) | key for place, key in enumerate(keys)] == [
-        vars(dossiers.of(place).listing) for place in range(len(dossiers))
+    assert [vars(dossiers.of(position).listing) | key for position, key in enumerate(keys)] == [
+        vars(dossiers.of(position).listing) for position in range(len(dossiers))
     ]
     assert len(keys) == len(dossiers)
 
@@ -162,7 +162,7 @@ def test_quotes_and_mentions_come_from_the_signals_where_there_are_any(tmp_path:
 @given(as_of=st.dates(date(2000, 1, 1), date(2100, 1, 1)))
 def test_the_months_end_with_the_month_of_the_day_before(as_of: date) -> None:
     months = months_before(as_of)
-    assert len(months) == MONTHS_KEPT
+    assert len(months) == MONTHS_COUNT
     assert months[-1] == (as_of - timedelta(1)).replace(day=1)
     assert all((late - early).days in (28, 29, 30, 31) for early, late in pairwise(months))
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from data.errors import UserError
 from serving.decisions.records import ContextReason, Decision, DecisionContext, ListingSummary
-from serving.dsa.statement_of_reasons import Statement, letter, statement_of
+from serving.dsa.statement_of_reasons import Statement, statement_of, write_letter
 from serving.dsa.transparency_database import transparency_record
 from tests.serving.decisions.cases import POLICY
 
@@ -106,8 +106,8 @@ def assert_takes(record: dict[str, Any]) -> None:
 def drafted(decision: Decision = REMOVAL, sentences: list[str] = SENTENCES) -> Statement:
     """A statement under the policy in force."""
     reasons = tuple(ContextReason("sku_units_90", 0.5, sentence) for sentence in sentences)
-    shown = DecisionContext(0.3, 0.5, (*reasons, ContextReason("price_eur", -0.2, LOWERS)), (), OFFER)
-    return statement_of(replace(decision, shown=json.dumps(shown.to_json())), POLICY)
+    context = DecisionContext(0.3, 0.5, (*reasons, ContextReason("price_eur", -0.2, LOWERS)), (), OFFER)
+    return statement_of(replace(decision, shown=json.dumps(context.to_json())), POLICY)
 
 
 @pytest.mark.parametrize("decision", EVERY, ids=lambda each: f"{each.disposition} {each.code}")
@@ -127,9 +127,9 @@ def test_no_text_is_too_long_for_it(fact: str, sentences: list[str]) -> None:
 @pytest.mark.parametrize("decision", EVERY, ids=lambda each: f"{each.disposition} {each.code}")
 def test_nobody_is_named(decision: Decision) -> None:
     """Neither officers nor whom they name in their notes stand in the letter or the record."""
-    said = letter(drafted(decision)) + json.dumps(transparency_record(drafted(decision)))
+    text = write_letter(drafted(decision)) + json.dumps(transparency_record(drafted(decision)))
     for secret in ("Anna", "Huber", "Bernd", "Vogel", "Maier", "k-anna", "Agreed"):
-        assert secret not in said
+        assert secret not in text
 
 
 def test_found_by_score_and_decided_by_people() -> None:
@@ -148,30 +148,30 @@ def test_a_pause_is_no_finding_and_ends() -> None:
     record = transparency_record(drafted(PAUSE))
     assert record["decision_ground"] == "DECISION_GROUND_INCOMPATIBLE_CONTENT"
     assert record["end_date_visibility_restriction"] == "2026-07-08"
-    assert "paused the offer of this product until 2026-07-08" in " ".join(letter(drafted(PAUSE)).split())
+    assert "paused the offer of this product until 2026-07-08" in " ".join(write_letter(drafted(PAUSE)).split())
 
 
 def test_the_letter_says_what_the_law_asks_for() -> None:
     """Fact, at most four reasons, rule, automation, remedy, and six months to appeal to somebody new."""
-    said = " ".join(letter(drafted()).split())
-    assert "An independent test of 1 June 2026 failed: electric shock." in said
-    assert sum(sentence in said for sentence in SENTENCES) == 4
-    assert LOWERS not in said
+    text = " ".join(write_letter(drafted()).split())
+    assert "An independent test of 1 June 2026 failed: electric shock." in text
+    assert sum(sentence in text for sentence in SENTENCES) == 4
+    assert LOWERS not in text
     for part in (
         "Regulation (EU) 2023/988", "It decided nothing", "Mend the product", "until 2027-01-01",
         "who had no part in this decision", "DRAFT", "What made us look at it",
     ):  # fmt: skip
-        assert part in said
+        assert part in text
     for word in ("SHAP", "log-odds", "unsafe", "score"):
-        assert word not in said
+        assert word not in text
 
 
 @pytest.mark.parametrize("decision", EVERY, ids=lambda each: f"{each.disposition} {each.code}")
 def test_a_seller_elsewhere_is_not_told_of_european_law(decision: Decision) -> None:
-    for market, told in (("DE", True), ("EU", True), ("US", False), ("UK", False)):
-        said = letter(drafted(replace(decision, market=market)))
-        assert ("certified body" in said) == told
-        assert ("Regulation (EU)" in said) == (told and decision.disposition != "pause")
+    for market, is_european in (("DE", True), ("EU", True), ("US", False), ("UK", False)):
+        text = write_letter(drafted(replace(decision, market=market)))
+        assert ("certified body" in text) == is_european
+        assert ("Regulation (EU)" in text) == (is_european and decision.disposition != "pause")
 
 
 def test_an_article_number_is_given_and_other_ids_are_not() -> None:

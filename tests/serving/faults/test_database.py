@@ -14,11 +14,10 @@ from data.lake.lab_results import accepted_results
 from data.workspace import Workspace
 from sampling.rounds import round_ids
 from tests.postgresql import binaries, postgresql_server
-from tests.serving.conftest import ROOT, scored_workspace, serving, wait_until
+from tests.serving.conftest import ROOT, SERVICE, scored_workspace, serving, wait_until
 
 pytestmark = pytest.mark.slow
 
-SERVICE = "serving.service:Touchstone"
 SCORE = {"items": [{"sku_id": "K-1", "market": "DE"}]}
 
 
@@ -32,8 +31,8 @@ def result(test_id: str) -> dict[str, Any]:
 
 def assert_refused(client: httpx.Client, workspace: Workspace, test_id: str, because: str) -> None:
     """Whatever writes is refused with one sentence and what to do; scores are given all the same."""
-    for path, asked in (("/results", result(test_id)), ("/allocate", {"budget_eur": 3000, "seed": 5})):
-        answer = client.post(path, json=asked)
+    for path, body in (("/results", result(test_id)), ("/allocate", {"budget_eur": 3000, "seed": 5})):
+        answer = client.post(path, json=body)
         assert answer.status_code == 503, answer.text
         assert list(answer.json()) == ["error"]
         assert because in answer.json()["error"]
@@ -47,18 +46,18 @@ def assert_taken_once(workspace: Workspace, address: str, expected: list[str]) -
     """These results are kept once each, and the ledger, which counts them, is whole."""
     assert accepted_results(workspace)["test_id"].to_pylist() == expected
     engine = open_database(address)
-    told = [json.loads(row.content)["results"] for row in audit_rows(engine) if row.action == "results"]
+    recorded = [json.loads(row.content)["results"] for row in audit_rows(engine) if row.action == "results"]
     assert verify_chain(engine) is not None
     engine.dispose()
-    assert sum(told) == len(expected)
+    assert sum(recorded) == len(expected)
 
 
 def test_while_sqlite_is_locked_or_gone_it_says_so_and_then_goes_on(tmp_path: Path) -> None:
     """Locked by another program, moved away and put back: each is told, and over when it is over."""
     workspace = scored_workspace(tmp_path / "workspace").workspace
     address = f"sqlite:///{workspace.database}"
-    told = {"BENTOML_HOME": str(tmp_path), "TOUCHSTONE_DATABASE_URL": f"{address}?timeout=0.3"}
-    with serving(SERVICE, workspace.home, ROOT, told) as client:
+    environment = {"BENTOML_HOME": str(tmp_path), "TOUCHSTONE_DATABASE_URL": f"{address}?timeout=0.3"}
+    with serving(SERVICE, workspace.home, ROOT, environment) as client:
         assert client.post("/results", json=result("T-1")).json()["accepted"] == ["T-1"]
         other = sqlite3.connect(workspace.database, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
@@ -82,8 +81,8 @@ def test_while_postgresql_is_gone_it_says_so_and_then_goes_on(tmp_path: Path) ->
         pytest.skip("PostgreSQL's server is not installed")
     workspace = scored_workspace(tmp_path / "workspace").workspace
     with postgresql_server(programs) as database:
-        told = {"BENTOML_HOME": str(tmp_path), "TOUCHSTONE_DATABASE_URL": database.address}
-        with serving(SERVICE, workspace.home, ROOT, told) as client:
+        environment = {"BENTOML_HOME": str(tmp_path), "TOUCHSTONE_DATABASE_URL": database.address}
+        with serving(SERVICE, workspace.home, ROOT, environment) as client:
             assert client.post("/results", json=result("T-1")).json()["accepted"] == ["T-1"]
             database.stop()
             assert_refused(client, workspace, "T-2", "cannot be used")

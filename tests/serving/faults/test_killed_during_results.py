@@ -18,24 +18,23 @@ from data.database.audit_log import audit_rows, verify_chain
 from data.database.connection import open_database
 from data.lake.lab_results import accepted_results
 from data.workspace import Workspace
-from tests.serving.conftest import ROOT, running, scored_workspace, wait_until, workers_of
+from tests.serving.conftest import ROOT, SERVICE, running, scored_workspace, wait_until, workers_of
 
-SERVICE = "serving.service:Touchstone"
 SENDERS, BEFORE_THE_KILL = 3, 6
 
 
 def question(sender: int, number: int) -> dict[str, Any]:
     """Three results of a sender, one of which the question before held too."""
     return {"results": [
-        {"test_id": f"N-{sender}-{2 * number + place}", "sku_id": "K-1", "market": "DE", "happened_on": "2026-01-02",
+        {"test_id": f"N-{sender}-{2 * number + position}", "sku_id": "K-1", "market": "DE", "happened_on": "2026-01-02",
          "known_on": "2026-01-09", "result": "fail", "origin": "warehouse"}
-        for place in range(3)
+        for position in range(3)
     ]}  # fmt: skip
 
 
-def ids_of(asked: dict[str, Any]) -> set[str]:
+def ids_of(body: dict[str, Any]) -> set[str]:
     """The tests of a question."""
-    return {result["test_id"] for result in asked["results"]}
+    return {result["test_id"] for result in body["results"]}
 
 
 def _wait_until_free(address: httpx.URL) -> None:
@@ -74,21 +73,21 @@ def test_after_kill_9_during_results_every_accepted_one_is_there_once(
 ) -> None:
     """Started again, a killed worker by itself, it has filed what it said it had; sent again, nothing counts twice."""
     workspace = scored_workspace(tmp_path / "workspace").workspace
-    told, sent, answered = {"BENTOML_HOME": str(tmp_path)}, set[str](), set[str]()
+    environment, sent, answered = {"BENTOML_HOME": str(tmp_path)}, set[str](), set[str]()
 
     def send(address: str, sender: int) -> None:
         with httpx.Client(base_url=address, timeout=30) as client:
             for number in range(1_000):
-                asked = question(sender, number)
-                sent.update(ids_of(asked))
+                body = question(sender, number)
+                sent.update(ids_of(body))
                 try:
-                    answer = client.post("/results", json=asked)
+                    answer = client.post("/results", json=body)
                 except httpx.TransportError:
                     return
                 assert answer.status_code == 200, answer.text
                 answered.update(answer.json()["accepted"], answer.json()["known"])
 
-    with running(SERVICE, workspace.home, ROOT, told) as (client, server):
+    with running(SERVICE, workspace.home, ROOT, environment) as (client, server):
         senders = [threading.Thread(target=send, args=(str(client.base_url), n)) for n in range(SENDERS)]
         for sender in senders:
             sender.start()
@@ -103,7 +102,7 @@ def test_after_kill_9_during_results_every_accepted_one_is_there_once(
             _assert_kept_and_taken_once(client, workspace, sent, answered)
     if not comes_back:
         _wait_until_free(client.base_url)
-        with running(SERVICE, workspace.home, ROOT, told) as (client, _):
+        with running(SERVICE, workspace.home, ROOT, environment) as (client, _):
             assert client.get("/readyz").status_code == 200
             _assert_kept_and_taken_once(client, workspace, sent, answered)
 
@@ -120,11 +119,11 @@ def _assert_kept_and_taken_once(client: httpx.Client, workspace: Workspace, sent
     for sender_number in range(SENDERS):
         mine = {name for name in sent if name.startswith(f"N-{sender_number}-")}
         for number in range((len(mine) - 1) // 2):
-            again = client.post("/results", json=question(sender_number, number)).json()
-            assert again["refused"] == again["changed"] == []
-            assert again["filed"]
-    kept = accepted_results(workspace)["test_id"].to_pylist()
-    assert sorted(kept) == sorted(sent)
+            second = client.post("/results", json=question(sender_number, number)).json()
+            assert second["refused"] == second["changed"] == []
+            assert second["filed"]
+    stored = accepted_results(workspace)["test_id"].to_pylist()
+    assert sorted(stored) == sorted(sent)
     engine = open_database(f"sqlite:///{workspace.database}")
     assert verify_chain(engine) is not None
     counted = [json.loads(row.content)["results"] for row in audit_rows(engine) if row.action == "results"]

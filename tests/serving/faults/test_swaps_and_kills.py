@@ -61,11 +61,11 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
 @pytest.fixture(scope="module")
 def server(pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Two workers that answer from the pair."""
-    told = {
+    environment = {
         "BENTOML_HOME": str(tmp_path_factory.mktemp("bentoml")),
         "BENTOML_CONFIG_OPTIONS": f"services.touchstone.workers={WORKERS}",
     }
-    with running("serving.service:Touchstone", pair.workspace.home, ROOT, told) as both:
+    with running("serving.service:Touchstone", pair.workspace.home, ROOT, environment) as both:
         yield both
 
 
@@ -113,7 +113,8 @@ def test_a_hundred_swaps_under_load_cost_no_error_and_mix_no_answer(pair: Pair, 
     assert load.broken == 0
     assert len(load.answers) >= SWAPS
     given = [
-        next((name for name, told in pair.answers.items() if told == answer), "mixed") for _, answer in load.answers
+        next((name for name, expected in pair.answers.items() if expected == answer), "mixed")
+        for _, answer in load.answers
     ]
     assert {status for status, _ in load.answers} == {200}
     assert set(given) == set(names)

@@ -21,8 +21,8 @@ from serving.decisions.records import DecisionContext, ListingSummary
 from serving.dossiers.reader import Dossiers
 from serving.dossiers.records import Dossier
 from serving.dossiers.writer import write_dossiers
-from serving.kpis.aggregate import UNNAMED, totals_of
-from serving.kpis.kpis import KpiTotals, LabTotals, MonthTotals, Rate, indicators_file, rate, read_totals, save_totals
+from serving.kpis.aggregate import UNKNOWN_STRATEGY, compute_totals
+from serving.kpis.kpis import KpiTotals, LabTotals, MonthTotals, Rate, kpi_file, rate, read_totals, save_totals
 from serving.kpis.outcomes import Forecast, forecasts_of_rounds, forecasts_of_training, take_down_times
 from tests.features.small_world import AS_OF
 from tests.serving.decisions.cases import POLICY
@@ -39,7 +39,7 @@ def test_an_interval_holds_its_share_and_shrinks_with_more(whole: int, data: st.
     assert 0 <= share.low <= share.value + 1e-12
     assert share.value - 1e-12 <= share.high <= 1
     assert more.high - more.low < share.high - share.low
-    assert share.told == (whole >= 20)
+    assert share.is_reportable == (whole >= 20)
 
 
 def test_the_interval_is_wilsons() -> None:
@@ -76,9 +76,12 @@ def test_forecasts_of_training_are_its_shares_by_category() -> None:
     """20 of 40 failed where 8 were expected: that does not fit."""
     toys = {"category": "toys", "n": 40, "base_rate": 0.5, "p_fail": 0.2}
     apparel = {"category": "apparel", "n": 80, "base_rate": 0.1, "p_fail": 0.12}
-    told = forecasts_of_training({"categories": [toys, apparel]})
-    assert [(each.category, each.failed, each.fits) for each in told] == [("apparel", 8, True), ("toys", 20, False)]
-    assert told[1].predicted == pytest.approx(0.2)
+    forecasts = forecasts_of_training({"categories": [toys, apparel]})
+    assert [(each.category, each.failed, each.fits) for each in forecasts] == [
+        ("apparel", 8, True),
+        ("toys", 20, False),
+    ]
+    assert forecasts[1].predicted == pytest.approx(0.2)
     assert forecasts_of_training({}) == []
 
 
@@ -86,8 +89,8 @@ def test_time_to_take_down_counts_working_days_from_the_fact() -> None:
     """Known on a Thursday, in force on the Monday after: two. Too few decisions have no median."""
     fact = Ground("failed_independent_test", date(2026, 6, 25), "It failed.", "T-1")
     other = replace(fact, since=date(2026, 1, 5), row_id="T-9")
-    shown = DecisionContext(0.3, 0.5, (), (other, fact), ListingSummary(None, "toys", date(2025, 1, 1)))
-    decision = replace(REMOVAL, settled_at="2026-06-29T12:00:00+00:00", shown=json.dumps(shown.to_json()))
+    context = DecisionContext(0.3, 0.5, (), (other, fact), ListingSummary(None, "toys", date(2025, 1, 1)))
+    decision = replace(REMOVAL, settled_at="2026-06-29T12:00:00+00:00", shown=json.dumps(context.to_json()))
     assert take_down_times([decision, replace(decision, shown=None)], POLICY.deadlines).working_days == (2,)
     assert take_down_times([decision] * 9, POLICY.deadlines).quartiles is None
     assert take_down_times([decision] * 10, POLICY.deadlines).quartiles == (2, 2, 2)
@@ -104,7 +107,7 @@ def counted(
         row["certificate_id"] = f"{row['certificate_id']} {row['supplier_id']} {row['sku_id']}"
     write_dossiers(tables_of(rows), AS_OF, folder, SilentProgress())
     dossiers = Dossiers(folder)
-    return totals_of(folder), [dossiers.of(position) for position in range(len(dossiers))]
+    return compute_totals(folder), [dossiers.of(position) for position in range(len(dossiers))]
 
 
 def test_months_are_the_sums_of_all_dossiers(counted: tuple[KpiTotals, list[Dossier]]) -> None:
@@ -163,7 +166,7 @@ def test_tests_by_choice_are_those_of_the_last_year_with_a_verdict(counted: tupl
         test for each in dossiers for test in each.tests
         if test.independent and test.result in ("pass", "fail") and test.known_on >= AS_OF - timedelta(days=365)
     ]  # fmt: skip
-    expected = Counter(test.strategy or UNNAMED for test in known)
+    expected = Counter(test.strategy or UNKNOWN_STRATEGY for test in known)
     assert {each.strategy: each.tests for each in totals.chosen} == expected
     assert sum(each.failed for each in totals.chosen) == sum(test.result == "fail" for test in known)
     assert sum(each.cost_eur for each in totals.chosen) == pytest.approx(sum(test.cost_eur or 0 for test in known))
@@ -179,7 +182,7 @@ def test_no_counts_and_broken_counts_are_said(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     with pytest.raises(UserError, match="Nothing was counted for 2026-07-01 yet"):
         read_totals(workspace, date(2026, 7, 1))
-    path = indicators_file(workspace, date(2026, 7, 1))
+    path = kpi_file(workspace, date(2026, 7, 1))
     path.parent.mkdir(parents=True)
     path.write_text('{"months": [', encoding="utf-8")
     with pytest.raises(UserError, match="cannot be read"):
@@ -188,8 +191,8 @@ def test_no_counts_and_broken_counts_are_said(tmp_path: Path) -> None:
 
 @given(part=st.integers(0, 100), whole=st.integers(0, 100), fewest=st.integers(1, 50))
 def test_too_little_is_no_figure(part: int, whole: int, fewest: int) -> None:
-    found = rate(part, whole, fewest)
-    assert (found is None) == (whole < fewest)
+    share = rate(part, whole, fewest)
+    assert (share is None) == (whole < fewest)
 
 
 def test_the_newest_month_awaits_its_returns() -> None:

@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 
 from data.progress import SilentProgress
 from features.snapshot.storage import write_table
-from serving.dossiers.reader import OWNER, Dossiers
+from serving.dossiers.reader import ENTITY_ROW, Dossiers
 from serving.dossiers.writer import write_dossiers
-from serving.kpis.aggregate import totals_of
+from serving.kpis.aggregate import compute_totals
 from serving.kpis.relisting import DAYS, RelistingCounts, count_relistings
 from tests.features.small_world import AS_OF
 from tests.serving.dossiers.worlds import tables_of, world
 
 COLUMNS = ("sku_id", "market", "supplier_id", "factory_id", "category", "listed_on", "title")
-TYPES = {OWNER: pa.int32(), "listed_on": pa.date32()}
-SCHEMA = pa.schema([(name, TYPES.get(name, pa.string())) for name in (OWNER, *COLUMNS)])
+TYPES = {ENTITY_ROW: pa.int32(), "listed_on": pa.date32()}
+SCHEMA = pa.schema([(name, TYPES.get(name, pa.string())) for name in (ENTITY_ROW, *COLUMNS)])
 SPRING = st.dates(date(2026, 1, 1), date(2026, 6, 30))
 END = date(2026, 7, 1)
 
@@ -53,12 +53,12 @@ LISTINGS = st.builds(
 def test_whatever_the_spelling(data: st.DataObject) -> None:
     listings = data.draw(st.lists(LISTINGS, min_size=1, max_size=8, unique_by=lambda each: (each.sku_id, each.market)))
     removals = data.draw(st.dictionaries(st.integers(0, len(listings) - 1), SPRING, max_size=4))
-    rows = [{**asdict(each), OWNER: place} for place, each in enumerate(listings)]
+    rows = [{**asdict(each), ENTITY_ROW: row} for row, each in enumerate(listings)]
     with TemporaryDirectory() as folder:
         batch = pa.RecordBatch.from_pylist(rows, SCHEMA)
         write_table(Path(folder) / "listing.arrow", [batch], SCHEMA)
-        found = count_relistings(Path(folder), removals, END)
-    assert found == by_comparing(listings, removals, END)
+        counts = count_relistings(Path(folder), removals, END)
+    assert counts == by_comparing(listings, removals, END)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -66,11 +66,11 @@ def test_in_a_whole_marketplace(seed: int, tmp_path: Path) -> None:
     """Of the SKUs that an authority held, from the first day on which that was known."""
     folder = tmp_path / "dossiers"
     write_dossiers(tables_of(world(seed)), AS_OF, folder, SilentProgress())
-    dossiers = [Dossiers(folder).of(place) for place in range(len(Dossiers(folder)))]
-    days = {place: [hold.known_on for hold in each.holds if hold.sku_id] for place, each in enumerate(dossiers)}
-    held = {place: min(known) for place, known in days.items() if known}
-    assert held
-    assert totals_of(folder).relisted == by_comparing([each.listing for each in dossiers], held, AS_OF)
+    dossiers = [Dossiers(folder).of(position) for position in range(len(Dossiers(folder)))]
+    days = {position: [hold.known_on for hold in each.holds if hold.sku_id] for position, each in enumerate(dossiers)}
+    holds = {position: min(known) for position, known in days.items() if known}
+    assert holds
+    assert compute_totals(folder).relisted == by_comparing([each.listing for each in dossiers], holds, AS_OF)
 
 
 def by_comparing(listings: Sequence[Any], removals: dict[int, date], as_of: date) -> tuple[RelistingCounts, ...]:
@@ -79,9 +79,9 @@ def by_comparing(listings: Sequence[Any], removals: dict[int, date], as_of: date
 
 
 def _compared(listings: Sequence[Any], removals: dict[int, date], as_of: date, days: int) -> RelistingCounts:
-    span, told = timedelta(days=days), []
-    for place, day in removals.items():
-        mine = listings[place]
+    span, counts = timedelta(days=days), []
+    for position, day in removals.items():
+        mine = listings[position]
         others = [each for each in listings if each.sku_id != mine.sku_id and each.market == mine.market]
         same = [each for each in others if words(mine) and words(each) == words(mine)]
         linked = [
@@ -89,12 +89,12 @@ def _compared(listings: Sequence[Any], removals: dict[int, date], as_of: date, d
             and (each.supplier_id == mine.supplier_id or (mine.factory_id and each.factory_id == mine.factory_id))
         ]  # fmt: skip
         if day + span <= as_of:
-            told.append((
+            counts.append((
                 any(day < each.listed_on <= day + span for each in same),
                 any(day < each.listed_on <= day + span for each in linked),
                 any(day - span < each.listed_on <= day for each in linked),
             ))  # fmt: skip
-    return RelistingCounts(days, len(told), *(sum(each[number] for each in told) for number in range(3)))
+    return RelistingCounts(days, len(counts), *(sum(each[number] for each in counts) for number in range(3)))
 
 
 def words(listing: Any) -> list[str]:

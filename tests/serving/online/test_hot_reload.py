@@ -13,7 +13,7 @@ from data.workspace import Workspace, write_pointer
 from features.snapshot.reader import verify_snapshot
 from models.registry import load_champion, set_champion, store_model
 from serving.dossiers.reader import verify_dossiers
-from serving.online import hot_reload as desk_module
+from serving.online import hot_reload
 from serving.online.hot_reload import HotReloader
 from serving.online.store import OnlineStore, open_online_store
 from serving.publication import Floats, Ranks, publications, publish, published_name, read_publication
@@ -38,26 +38,26 @@ def scored_again(own: Scored) -> str:
     return version
 
 
-def next_of(desk: HotReloader) -> OnlineStore:
-    """The publication that the desk answers from after it has looked."""
-    desk.look()
-    return desk.published()
+def next_of(reloader: HotReloader) -> OnlineStore:
+    """The publication that the reloader answers from after it has polled."""
+    reloader.poll()
+    return reloader.store()
 
 
 def test_nothing_published_is_said_with_what_to_do(tmp_path: Path) -> None:
-    """Before the first scores the desk says to run `touchstone score`."""
+    """Before the first scores the reloader says to run `touchstone score`."""
     with pytest.raises(UserError, match="Run `touchstone score`"):
-        HotReloader(Workspace(tmp_path)).published()
+        HotReloader(Workspace(tmp_path)).store()
 
 
 def test_it_moves_on_to_the_next_publication(own: Scored) -> None:
-    """After the next scoring the desk answers by the new model, and not before."""
-    desk = HotReloader(own.workspace)
-    first = desk.published()
-    assert desk.published() is first
+    """After the next scoring the reloader answers by the new model, and not before."""
+    reloader = HotReloader(own.workspace)
+    first = reloader.store()
+    assert reloader.store() is first
     version = scored_again(own)
-    assert desk.published() is first
-    assert next_of(desk).publication.model_version == version
+    assert reloader.store() is first
+    assert next_of(reloader).publication.model_version == version
 
 
 def test_a_publication_that_was_opened_keeps_answering_after_the_next(own: Scored) -> None:
@@ -82,43 +82,43 @@ def test_it_stays_while_any_file_of_the_next_is_cut_short_and_moves_on_when_it_i
     own: Scored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Half of any file leaves the present publication in service, and a new start refuses; the whole file is taken."""
-    monkeypatch.setattr(desk_module, "RETRY_SECONDS", 0.0)
-    desk = HotReloader(own.workspace)
-    first = desk.published()
+    monkeypatch.setattr(hot_reload, "RETRY_SECONDS", 0.0)
+    reloader = HotReloader(own.workspace)
+    first = reloader.store()
     scored_again(own)
     files = files_of_next(own)
     assert len(files) > 15
     for path in files.values():
         whole = path.read_bytes()
         path.write_bytes(whole[: len(whole) // 2])
-        assert next_of(desk) is first
+        assert next_of(reloader) is first
         with pytest.raises(UserError, match=r"`touchstone score`|train again"):
-            HotReloader(own.workspace).published()
+            HotReloader(own.workspace).store()
         path.write_bytes(whole)
-    assert next_of(desk) is not first
+    assert next_of(reloader) is not first
 
 
 @pytest.mark.parametrize("broken", ["publication.json", "scores.arrow", "snapshot.json", "dossiers.json"])
 def test_it_stays_while_one_bit_of_the_next_is_wrong(own: Scored, broken: str) -> None:
     """A flipped bit in what names and ranks the catalogue is never served."""
-    desk = HotReloader(own.workspace)
-    first = desk.published()
+    reloader = HotReloader(own.workspace)
+    first = reloader.store()
     scored_again(own)
     path = files_of_next(own)[broken]
     content = bytearray(path.read_bytes())
     content[len(content) * 2 // 3] ^= 1
     path.write_bytes(bytes(content))
-    assert next_of(desk) is first
+    assert next_of(reloader) is first
     with pytest.raises(UserError, match="Run `touchstone score`"):
-        HotReloader(own.workspace).published()
+        HotReloader(own.workspace).store()
 
 
-def test_a_broken_publication_is_said_once_and_not_opened_at_every_look(
+def test_a_broken_publication_is_said_once_and_not_opened_at_every_poll(
     own: Scored, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a hundred looks at a broken publication one opens it and says so in the log, whatever the clock shows."""
-    desk = HotReloader(own.workspace)
-    first = desk.published()
+    reloader = HotReloader(own.workspace)
+    first = reloader.store()
     scored_again(own)
     files_of_next(own)["scores.arrow"].write_bytes(b"")
     monkeypatch.setattr(time, "time", lambda: 0.0)
@@ -129,8 +129,8 @@ def test_a_broken_publication_is_said_once_and_not_opened_at_every_look(
         opened += 1
         return open_online_store(workspace)
 
-    monkeypatch.setattr(desk_module, "open_online_store", count)
-    assert all(next_of(desk) is first for _ in range(100))
+    monkeypatch.setattr(hot_reload, "open_online_store", count)
+    assert all(next_of(reloader) is first for _ in range(100))
     assert opened == 1
     assert [record.message for record in caplog.records if f"Still answering from {first.name}" in record.message] == [
         record.message for record in caplog.records
@@ -139,9 +139,9 @@ def test_a_broken_publication_is_said_once_and_not_opened_at_every_look(
 
 
 def test_while_the_next_is_opened_everybody_is_answered(own: Scored, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A desk that watches opens the next publication and keeps nobody waiting for it."""
-    desk = HotReloader(own.workspace)
-    first = desk.published()
+    """A reloader that polls opens the next publication and keeps nobody waiting for it."""
+    reloader = HotReloader(own.workspace)
+    first = reloader.store()
     scored_again(own)
     opening, go_on = threading.Event(), threading.Event()
 
@@ -150,22 +150,22 @@ def test_while_the_next_is_opened_everybody_is_answered(own: Scored, monkeypatch
         assert go_on.wait(10)
         return open_online_store(workspace)
 
-    monkeypatch.setattr(desk_module, "open_online_store", slowly)
-    desk.watch()
+    monkeypatch.setattr(hot_reload, "open_online_store", slowly)
+    reloader.start_polling()
     assert opening.wait(10)
-    assert all(desk.published() is first for _ in range(100))
+    assert all(reloader.store() is first for _ in range(100))
     go_on.set()
     latest = time.monotonic() + 10
-    while desk.published() is first and time.monotonic() < latest:
+    while reloader.store() is first and time.monotonic() < latest:
         time.sleep(0.01)
-    assert desk.published().name == published_name(own.workspace) != first.name
+    assert reloader.store().name == published_name(own.workspace) != first.name
 
 
-def test_a_desk_that_watches_survives_whatever_happens(own: Scored, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_polling_survives_whatever_happens(own: Scored, monkeypatch: pytest.MonkeyPatch) -> None:
     """An error that nobody foresaw keeps the present publication in service, and only as long as it lasts."""
-    monkeypatch.setattr(desk_module, "RETRY_SECONDS", 0.0)
-    desk, failed = HotReloader(own.workspace), threading.Event()
-    first = desk.published()
+    monkeypatch.setattr(hot_reload, "RETRY_SECONDS", 0.0)
+    reloader, failed = HotReloader(own.workspace), threading.Event()
+    first = reloader.store()
     scored_again(own)
 
     def break_once(workspace: Workspace) -> OnlineStore:
@@ -174,13 +174,13 @@ def test_a_desk_that_watches_survives_whatever_happens(own: Scored, monkeypatch:
             raise MemoryError
         return open_online_store(workspace)
 
-    monkeypatch.setattr(desk_module, "open_online_store", break_once)
-    desk.watch()
+    monkeypatch.setattr(hot_reload, "open_online_store", break_once)
+    reloader.start_polling()
     latest = time.monotonic() + 10
-    while desk.published() is first and time.monotonic() < latest:
+    while reloader.store() is first and time.monotonic() < latest:
         time.sleep(0.01)
     assert failed.is_set()
-    assert desk.published() is not first
+    assert reloader.store() is not first
 
 
 @pytest.mark.parametrize("broken", ["sku.arrow", "sku_index.arrow", "tests.arrow", "listing.arrow"])
@@ -196,7 +196,7 @@ def test_a_changed_file_is_not_published_and_the_next_run_writes_it_anew(own: Sc
     score_catalogue(own.workspace, own.tables, load_champion(own.workspace), DAY, SilentProgress(), rows_per_part=64)
     verify_snapshot(published.snapshot.folder)
     verify_dossiers(published.dossiers.folder)
-    assert HotReloader(own.workspace).published().p_fail.tolist() == published.p_fail.tolist()
+    assert HotReloader(own.workspace).store().p_fail.tolist() == published.p_fail.tolist()
 
 
 def ranks_and_p_fail(own: Scored) -> tuple[Ranks, Floats]:
@@ -207,21 +207,21 @@ def ranks_and_p_fail(own: Scored) -> tuple[Ranks, Floats]:
 
 def test_it_stays_while_the_next_model_was_tampered_with(own: Scored) -> None:
     """A changed model file is never served."""
-    desk = HotReloader(own.workspace)
-    first = desk.published()
+    reloader = HotReloader(own.workspace)
+    first = reloader.store()
     version = scored_again(own)
     booster = own.workspace.models / version / "booster.txt"
     booster.write_text(booster.read_text(encoding="utf-8") + "\n", encoding="utf-8")
-    assert next_of(desk) is first
+    assert next_of(reloader) is first
     with pytest.raises(UserError, match=r"booster\.txt has changed"):
-        HotReloader(own.workspace).published()
+        HotReloader(own.workspace).store()
 
 
 def test_a_pointer_to_nothing_is_refused(own: Scored) -> None:
     """A pointer that names no publication is a sentence, not a crash."""
     write_pointer(publications(own.workspace) / "CURRENT", "p-000000000000")
     with pytest.raises(UserError, match=r"no complete publication in .*p-000000000000: publication\.json is missing"):
-        HotReloader(own.workspace).published()
+        HotReloader(own.workspace).store()
 
 
 def test_only_the_present_and_the_previous_publication_are_kept(own: Scored) -> None:
@@ -231,8 +231,8 @@ def test_only_the_present_and_the_previous_publication_are_kept(own: Scored) -> 
     names.append(str(published_name(own.workspace)))
     score_catalogue(own.workspace, own.tables, load_champion(own.workspace), DAY.replace(day=11), SilentProgress())
     names.append(str(published_name(own.workspace)))
-    kept = {path.name for path in publications(own.workspace).iterdir() if path.is_dir()}
-    assert kept == set(names[1:])
+    folders = {path.name for path in publications(own.workspace).iterdir() if path.is_dir()}
+    assert folders == set(names[1:])
 
 
 def test_the_riskiest_are_the_first_ranks_with_their_reasons(own: Scored) -> None:
@@ -252,8 +252,10 @@ def test_the_dossiers_of_a_publication_are_those_of_its_rows(own: Scored) -> Non
     """Every position that the snapshot finds has the dossier of the SKU asked for."""
     published = open_online_store(own.workspace)
     keys = published.snapshot.keys(0, len(published.snapshot)).to_pylist()
-    listings = [published.dossiers.of(place).listing for place in range(len(keys))]
-    assert [(told.sku_id, told.market) for told in listings] == [(key["sku_id"], key["market"]) for key in keys]
+    listings = [published.dossiers.of(position).listing for position in range(len(keys))]
+    assert [(listing.sku_id, listing.market) for listing in listings] == [
+        (key["sku_id"], key["market"]) for key in keys
+    ]
 
 
 def test_scores_without_dossiers_are_served_and_say_so_when_asked(own: Scored) -> None:

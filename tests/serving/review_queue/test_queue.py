@@ -15,13 +15,14 @@ from data.errors import UserError
 from models.risk_bands import bands_in_force
 from serving.online.store import OnlineStore, open_online_store
 from serving.review_queue.format import DAYS, SORTS, QueueDetails, QueueEvidence, QueueQuery, queue_folder
-from serving.review_queue.reader import Entry, Queue
+from serving.review_queue.reader import Queue, QueueEntry
 from serving.review_queue.writer import ClockStarts, RankedCatalogue, write_queue
+from serving.score_rows import RankedScores
 from tests.features.catalogues import DAY
 from tests.serving.conftest import Scored
 
 Floats = NDArray[np.float64]
-KEYS: dict[str, Callable[[Entry], float]] = {
+KEYS: dict[str, Callable[[QueueEntry], float]] = {
     "risk": lambda e: e.rank, "harm": lambda e: -e.p_fail * e.units_90, "units": lambda e: -e.units_90,
     "tested": lambda e: -np.inf if e.days_since_test is None else -e.days_since_test, "sku": lambda e: e.position,
 }  # fmt: skip
@@ -34,15 +35,17 @@ def published(scored: Scored) -> OnlineStore:
 
 
 @pytest.fixture(scope="module")
-def every(published: OnlineStore) -> list[Entry]:
+def every(published: OnlineStore) -> list[QueueEntry]:
     """All that the queue says, by rank."""
     return published.queue.entries(np.arange(len(published.queue)))
 
 
-def test_the_queue_holds_every_sku_with_the_score_that_is_published(published: OnlineStore, every: list[Entry]) -> None:
+def test_the_queue_holds_every_sku_with_the_score_that_is_published(
+    published: OnlineStore, every: list[QueueEntry]
+) -> None:
     rows = published.rows_at(np.array([entry.position for entry in every]))
-    told = [(e.sku_id, e.market, e.p_fail, e.band, e.rank) for e in every]
-    assert told == [(row.sku_id, row.market, row.p_fail, row.band, row.rank) for row in rows]
+    entries = [(e.sku_id, e.market, e.p_fail, e.band, e.rank) for e in every]
+    assert entries == [(row.sku_id, row.market, row.p_fail, row.band, row.rank) for row in rows]
     assert [(e.p_low, e.p_high) for e in every] == [(row.p_low, row.p_high) for row in rows]
     for entry, row in zip(every, rows, strict=True):
         raising = [each for each in row.reasons or () if each.contribution > 0]
@@ -52,7 +55,7 @@ def test_the_queue_holds_every_sku_with_the_score_that_is_published(published: O
     assert sum(published.queue.band_sizes) == len(every)
 
 
-wanted = st.builds(
+QUERIES = st.builds(
     QueueQuery,
     bands=st.sets(st.sampled_from(bands_in_force(DAY).names), max_size=2).map(tuple),
     markets=st.sampled_from([(), ("DE",), ("FR",), ("XX",)]),
@@ -67,40 +70,44 @@ wanted = st.builds(
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(wanted=wanted)
+@given(query=QUERIES)
 def test_the_queue_finds_what_a_plain_look_through_finds(
-    published: OnlineStore, every: list[Entry], wanted: QueueQuery
+    published: OnlineStore, every: list[QueueEntry], query: QueueQuery
 ) -> None:
-    found = published.queue.entries(published.queue.find(wanted))
-    expected = [entry for entry in every if fits(entry, wanted)]
-    assert sorted(e.rank for e in found) == [e.rank for e in expected]
-    keys = [KEYS[wanted.sort](entry) for entry in found]
+    entries = published.queue.entries(published.queue.find(query))
+    expected = [entry for entry in every if fits(entry, query)]
+    assert sorted(e.rank for e in entries) == [e.rank for e in expected]
+    keys = [KEYS[query.sort](entry) for entry in entries]
     assert keys == sorted(keys)
 
 
-def fits(entry: Entry, wanted: QueueQuery) -> bool:
-    """Whether a SKU is wanted, by plain Python."""
+def fits(entry: QueueEntry, query: QueueQuery) -> bool:
+    """Whether a SKU matches, by plain Python."""
     text = f"{entry.sku_id}\n{entry.supplier_id}\n{entry.title or ''}".lower()
     return (
-        (not wanted.bands or entry.band in wanted.bands)
-        and (not wanted.markets or entry.market in wanted.markets)
-        and (not wanted.categories or entry.category in wanted.categories)
-        and wanted.supplier in ("", entry.supplier_id)
-        and all(word.lower() in text for word in wanted.words)
-        and (entry.evidence & wanted.evidence) == wanted.evidence
-        and not (wanted.never_tested and entry.days_since_test is not None)
-        and (wanted.among is None or entry.position in wanted.among)
+        (not query.bands or entry.band in query.bands)
+        and (not query.markets or entry.market in query.markets)
+        and (not query.categories or entry.category in query.categories)
+        and query.supplier in ("", entry.supplier_id)
+        and all(word.lower() in text for word in query.words)
+        and (entry.evidence & query.evidence) == query.evidence
+        and not (query.never_tested and entry.days_since_test is not None)
+        and (query.among is None or entry.position in query.among)
     )
 
 
 def rescored(published: OnlineStore, p_fail: Floats, folder: Path, before: Floats | None = None) -> Queue:
     """The queue of the same catalogue with other scores."""
-    order = np.empty(len(p_fail), dtype=np.int64)
-    order[np.argsort(-p_fail, kind="stable")] = np.arange(1, len(p_fail) + 1)
-    told = QueueDetails(p_fail, p_fail, np.zeros(len(p_fail), np.int16), p_fail)
+    ranks = np.empty(len(p_fail), dtype=np.int64)
+    ranks[np.argsort(-p_fail, kind="stable")] = np.arange(1, len(p_fail) + 1)
+    details = QueueDetails(p_fail, p_fail, np.zeros(len(p_fail), np.int16), p_fail)
     never = np.full(len(p_fail), "NaT", DAYS)
-    scored = (order, p_fail, bands_in_force(DAY), told, ClockStarts(never, never), before)
-    write_queue(RankedCatalogue(published.snapshot, published.dossiers.titles, *scored), folder)
+    write_queue(
+        RankedCatalogue(
+            published.snapshot, published.dossiers.titles, RankedScores(ranks, p_fail), bands_in_force(DAY), details,
+            ClockStarts(never, never), before,
+        ), folder,
+    )  # fmt: skip
     return Queue(folder)
 
 
@@ -117,15 +124,15 @@ def twins(published: OnlineStore, tmp_path_factory: pytest.TempPathFactory) -> t
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(wanted=wanted)
-def test_what_is_veiled_stands_where_it_stands_whatever_its_score(
-    twins: tuple[Queue, Queue, set[int]], wanted: QueueQuery
+@given(query=QUERIES)
+def test_what_is_blinded_stands_where_it_stands_whatever_its_score(
+    twins: tuple[Queue, Queue, set[int]], query: QueueQuery
 ) -> None:
-    """No filter and no order tells the scores of SKUs that are veiled; without the veil they would."""
+    """No filter and no order tells the scores of SKUs that are blinded; without blinding they would."""
     lists = []
     for queue in twins[:2]:
-        veiled = np.isin(queue.column("position"), list(twins[2]))
-        lists.append(queue.positions(queue.find(replace(wanted, veiled=veiled))).tolist())
+        blinded = np.isin(queue.column("position"), list(twins[2]))
+        lists.append(queue.positions(queue.find(replace(query, blinded=blinded))).tolist())
     assert lists[0] == lists[1]
     everything = [queue.positions(queue.find(QueueQuery())).tolist() for queue in twins[:2]]
     assert everything[0] != everything[1]

@@ -24,7 +24,7 @@ from models.scorer import Scorer
 from serving.online.store import open_online_store
 from serving.publication import day_in_service, published_name, read_publication
 from serving.schemas import Item, ScoreAnswer
-from serving.score_rows import SCORE_SCHEMA, RowScorer, ranked, ranks_of, score_batch
+from serving.score_rows import SCORE_SCHEMA, RowScorer, compute_ranks, score_batch, with_ranks
 from serving.scoring.batch import score_catalogue
 from tests.features.catalogues import DAY, small_catalogue
 from tests.models.worlds import tiny_champion
@@ -74,7 +74,7 @@ def test_ranks_run_from_1_and_follow_the_probability(scored: Scored) -> None:
 def test_equals_rank_in_catalogue_order(margins: np.ndarray) -> None:
     """Ranks are a permutation; p_fail decides, then the margin, then the place in the catalogue."""
     p_fail = np.clip(margins, -1.0, 1.0) / 4 + 0.5
-    ranks = ranks_of(margins, p_fail)
+    ranks = compute_ranks(margins, p_fail)
     expected = sorted(range(len(margins)), key=lambda row: (-p_fail[row], -margins[row], row))
     assert np.argsort(ranks).tolist() == expected
     assert sorted(ranks) == list(range(1, len(margins) + 1))
@@ -84,12 +84,12 @@ def test_a_row_equals_the_same_sku_scored_alone(scored: Scored) -> None:
     """A row equals the same SKU scored alone."""
     publication, ranks, _ = read_publication(scored.workspace, str(published_name(scored.workspace)))
     snapshot = open_snapshot(scored.workspace.home / publication.snapshot)
-    assessor = RowScorer(load_champion(scored.workspace), DAY, bands_in_force(DAY))
+    scorer = RowScorer(load_champion(scored.workspace), DAY, bands_in_force(DAY))
     rows = parts_of(scored.scores)
     for position in (0, 63, 64, 150, 199):
         matrix = snapshot.matrix_at(np.array([position]))
         (keys,) = snapshot.keys(position, position + 1).to_batches()
-        alone = ranked(score_batch(assessor, keys, matrix), ranks[[position]])
+        alone = with_ranks(score_batch(scorer, keys, matrix), ranks[[position]])
         assert alone.to_pylist() == rows.slice(position, 1).to_pylist()
 
 
@@ -97,9 +97,9 @@ def test_contributions_sum_to_the_margin(scored: Scored) -> None:
     """The contributions and the base value sum to the margin, and the stored reasons are the largest of them."""
     publication, _, _ = read_publication(scored.workspace, str(published_name(scored.workspace)))
     snapshot = open_snapshot(scored.workspace.home / publication.snapshot)
-    told = Scorer(load_champion(scored.workspace)).score(snapshot.matrix(0, len(snapshot)))
-    np.testing.assert_allclose(told.contributions.sum(axis=1) + told.base_value, told.margin, rtol=0, atol=1e-9)
-    for row, contributions in zip(parts_of(scored.scores).to_pylist(), told.contributions, strict=True):
+    scores = Scorer(load_champion(scored.workspace)).score(snapshot.matrix(0, len(snapshot)))
+    np.testing.assert_allclose(scores.contributions.sum(axis=1) + scores.base_value, scores.margin, rtol=0, atol=1e-9)
+    for row, contributions in zip(parts_of(scored.scores).to_pylist(), scores.contributions, strict=True):
         largest = sorted(np.abs(contributions[contributions != 0]), reverse=True)[:5]
         assert [abs(reason["contribution"]) for reason in row["reasons"]] == pytest.approx(largest, abs=1e-12)
 
@@ -154,8 +154,8 @@ def test_the_service_answers_what_the_file_says_to_the_bit(scored: Scored) -> No
     published, rows = open_online_store(scored.workspace), parts_of(scored.scores).to_pylist()
     items = [Item(sku_id=row["sku_id"], market=row["market"]) for row in rows]
     together = published.answer(items, explain=True).scores
-    for row, told in zip(rows, together, strict=True):
-        answer = told.model_dump()
+    for row, score in zip(rows, together, strict=True):
+        answer = score.model_dump()
         for reason in answer["reasons"]:
             del reason["sentence"]
         assert {name: answer[name] for name in row} == row
@@ -171,6 +171,6 @@ def test_the_answer_written_at_once_is_the_declared_one(scored: Scored, data: st
     unknown = st.builds(Item, sku_id=st.text(min_size=1, max_size=9), market=st.sampled_from(["DE", "ZZ"]))
     items = data.draw(st.lists(st.sampled_from(known) | unknown, min_size=1, max_size=12))
     published = open_online_store(scored.workspace)
-    said = published.answer_json(items, explain)
-    assert said == published.answer(items, explain).model_dump_json().encode()
-    assert ScoreAnswer.model_validate_json(said, strict=True).model_dump_json().encode() == said
+    text = published.answer_json(items, explain)
+    assert text == published.answer(items, explain).model_dump_json().encode()
+    assert ScoreAnswer.model_validate_json(text, strict=True).model_dump_json().encode() == text

@@ -32,23 +32,23 @@ import os, signal, sys
 from pathlib import Path
 from data.progress import SilentProgress
 from data.workspace import Workspace
-from models.registry import champion
-from serving import batch, parts
+from models.registry import load_champion
+from serving.scoring import batch
 from tests.features.catalogues import DAY, small_catalogue
 method, after = sys.argv[2], int(sys.argv[3])
-write = getattr(parts.CatalogueScores, method)
+write = getattr(batch.CatalogueScores, method)
 def killed(scores, number, *rest):
     if number == after:
         os.kill(os.getpid(), signal.SIGKILL)
     return write(scores, number, *rest)
-setattr(parts.CatalogueScores, method, killed)
+setattr(batch.CatalogueScores, method, killed)
 batch.os.cpu_count = lambda: 1
 workspace = Workspace(Path(sys.argv[1]))
-batch.score_catalogue(workspace, small_catalogue(), champion(workspace), DAY, SilentProgress(), 25)
+batch.score_catalogue(workspace, small_catalogue(), load_champion(workspace), DAY, SilentProgress(), 25)
 """
 
 
-def scored_again(home: Workspace, rows_per_part: int = ROWS_PER_PART) -> Path:
+def score_anew(home: Workspace, rows_per_part: int = ROWS_PER_PART) -> Path:
     """Score the small catalogue."""
     return score_catalogue(home, small_catalogue(), load_champion(home), DAY, SilentProgress(), rows_per_part)
 
@@ -59,7 +59,7 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
 
 
 def staged(workspace: Workspace) -> list[Path]:
-    """The staging folders beside the scores."""
+    """The checkpoints next to the scores."""
     return [path for path in workspace.scores(DAY).parent.glob(".*") if path.is_dir()]
 
 
@@ -82,7 +82,7 @@ def fail(workspace: Workspace, method: str, after: int) -> None:
         patched.setattr(CatalogueScores, method, full_disk)
         patched.setattr(os, "cpu_count", lambda: 1)
         with pytest.raises(OSError, match="No space"):
-            scored_again(workspace)
+            score_anew(workspace)
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def fresh(tmp_path: Path, scored: Scored) -> tuple[Workspace, dict[str, bytes]]:
     unbroken, broken = Workspace(tmp_path / "unbroken"), Workspace(tmp_path / "broken")
     for workspace in (unbroken, broken):
         shutil.copytree(scored.workspace.home, workspace.home)
-    return broken, bytes_of(scored_again(unbroken))
+    return broken, bytes_of(score_anew(unbroken))
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_after_kill_9_only_the_rest_is_done_and_the_bytes_are_the_same(
     kill(workspace, method, after)
     assert bytes_of(workspace.scores(DAY)) == before
     assert published_name(workspace) == published
-    assert bytes_of(scored_again(workspace)) == expected
+    assert bytes_of(score_anew(workspace)) == expected
     assert counted() == left
     assert not staged(workspace)
 
@@ -144,13 +144,13 @@ def test_another_model_or_size_of_a_part_starts_afresh(
     workspace, _ = fresh
     fail(workspace, "_write_unranked", 5)
     version, already = tiny_champion(workspace, seed=1), len(counted()["_write_unranked"])
-    folder = scored_again(workspace)
+    folder = score_anew(workspace)
     assert len(counted()["_write_unranked"]) == already + 8
     assert set(pq.read_table(folder)["model_version"].to_pylist()) == {version}
     assert not staged(workspace)
     fail(workspace, "_write_unranked", 5)
     assert len(staged(workspace)) == 1
-    assert len(list(scored_again(workspace, 100).iterdir())) == 2
+    assert len(list(score_anew(workspace, 100).iterdir())) == 2
     assert not staged(workspace)
 
 
@@ -176,7 +176,7 @@ def test_a_full_disk_leaves_the_previous_scores_and_the_finished_parts(
     assert [checkpoint.unranked(number).exists() for number in range(7)] == [True] * 6 + [False]
     assert bytes_of(workspace.scores(DAY)) == before
     assert published_name(workspace) == published
-    assert bytes_of(scored_again(workspace)) == expected
+    assert bytes_of(score_anew(workspace)) == expected
 
 
 def test_a_half_written_file_is_never_taken_for_a_part(fresh: tuple[Workspace, dict[str, bytes]]) -> None:
@@ -185,14 +185,14 @@ def test_a_half_written_file_is_never_taken_for_a_part(fresh: tuple[Workspace, d
     fail(workspace, "_write_part", 3)
     (folder,) = staged(workspace)
     (ScoringCheckpoint(folder).parts / ".part-00003.parquet.abcd").write_bytes(b"half")
-    assert bytes_of(scored_again(workspace)) == expected
+    assert bytes_of(score_anew(workspace)) == expected
 
 
 def test_a_second_run_for_the_same_day_is_refused(scored: Scored) -> None:
     """Two runs never write the scores of one day at the same time."""
     target = scored.workspace.scores(DAY)
     with open_checkpoint(target, ("first",)), pytest.raises(UserError, match="Another run is writing"):
-        scored_again(scored.workspace)
+        score_anew(scored.workspace)
     with open_checkpoint(target, ("first",)) as checkpoint:
         shutil.rmtree(checkpoint.folder)
 
@@ -203,7 +203,7 @@ def test_a_run_killed_between_its_two_renames_gives_the_previous_scores_back(tmp
     target.mkdir()
     (target / "part-00000.parquet").write_text("previous")
     with open_checkpoint(target, ("killed",)) as killed:
-        target.replace(killed.replaced)
+        target.replace(killed.previous)
     with open_checkpoint(target, ("another",)) as checkpoint:
         assert (target / "part-00000.parquet").read_text() == "previous"
         assert not killed.folder.exists()
@@ -219,7 +219,7 @@ def test_the_number_of_threads_changes_no_byte(
     """The number of threads changes no byte."""
     workspace, expected = fresh
     monkeypatch.setattr(os, "cpu_count", lambda: threads)
-    assert bytes_of(scored_again(workspace)) == expected
+    assert bytes_of(score_anew(workspace)) == expected
 
 
 def test_the_size_of_a_batch_changes_no_value(
@@ -228,7 +228,7 @@ def test_the_size_of_a_batch_changes_no_value(
     """Rows explained seven at a time have the scores of rows explained all at once."""
     workspace, _ = fresh
     monkeypatch.setattr(batch, "ROWS_PER_BATCH", 7)
-    assert pq.read_table(scored_again(workspace)).equals(pq.read_table(scored.scores))
+    assert pq.read_table(score_anew(workspace)).equals(pq.read_table(scored.scores))
 
 
 def test_scores_of_one_workspace_are_the_bytes_of_another(tmp_path: Path, scored: Scored) -> None:

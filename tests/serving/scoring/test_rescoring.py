@@ -10,7 +10,13 @@ import sqlalchemy as sa
 from data.database.audit_log import audit_rows
 from data.errors import UserError
 from serving.auth.api_keys import Key
-from serving.scoring.rescoring import SILENT_AFTER, StateProgress, begin, end, latest
+from serving.scoring.rescoring import (
+    SILENCE_LIMIT,
+    DatabaseProgress,
+    finish_rescoring,
+    latest_rescoring,
+    start_rescoring,
+)
 from tests.data.database.conftest import address, postgresql, state
 
 __all__ = ["address", "postgresql", "state"]
@@ -21,21 +27,21 @@ KEY = Key("k1", "planner", "scheduler", "planner")
 def test_one_runs_at_a_time_and_is_told_to_its_end(state: sa.Engine) -> None:
     """While it runs another is refused; its steps are told; the first end stays; then another may begin."""
     now = datetime.now(UTC)
-    assert latest(state, now) is None
-    name = begin(state, KEY, now)
+    assert latest_rescoring(state, now) is None
+    name = start_rescoring(state, KEY, now)
     with pytest.raises(UserError, match="is being rescored since"):
-        begin(state, KEY, now)
-    with StateProgress(state, name).step("Scores", 100, "SKUs") as advance:
+        start_rescoring(state, KEY, now)
+    with DatabaseProgress(state, name).step("Scores", 100, "SKUs") as advance:
         advance(40)
-        told = latest(state, datetime.now(UTC))
-        assert told is not None
-        assert (told.state, told.step, told.total, told.unit) == ("running", "Scores", 100, "SKUs")
-    end(state, name, "done", "The catalogue is scored.", now)
-    end(state, name, "failed", "Too late.", now)
-    told = latest(state, now)
-    assert told is not None
-    assert (told.state, told.done, told.message) == ("done", 100, "The catalogue is scored.")
-    begin(state, KEY, now + timedelta(seconds=1))
+        rescoring = latest_rescoring(state, datetime.now(UTC))
+        assert rescoring is not None
+        assert (rescoring.state, rescoring.step, rescoring.total, rescoring.unit) == ("running", "Scores", 100, "SKUs")
+    finish_rescoring(state, name, "done", "The catalogue is scored.", now)
+    finish_rescoring(state, name, "failed", "Too late.", now)
+    rescoring = latest_rescoring(state, now)
+    assert rescoring is not None
+    assert (rescoring.state, rescoring.done, rescoring.message) == ("done", 100, "The catalogue is scored.")
+    start_rescoring(state, KEY, now + timedelta(seconds=1))
     assert [row.action for row in audit_rows(state)] == ["rescore", "rescore"]
 
 
@@ -46,7 +52,7 @@ def test_of_many_that_begin_at_once_one_runs(state: sa.Engine) -> None:
     def beginning(_: int) -> bool:
         ready.wait()
         try:
-            return bool(begin(state, KEY, now))
+            return bool(start_rescoring(state, KEY, now))
         except UserError:
             return False
 
@@ -58,8 +64,8 @@ def test_of_many_that_begin_at_once_one_runs(state: sa.Engine) -> None:
 def test_one_that_fell_silent_blocks_nobody(state: sa.Engine) -> None:
     """A process that was killed is told as interrupted, and another may begin."""
     now = datetime.now(UTC)
-    begin(state, KEY, now - SILENT_AFTER - timedelta(seconds=1))
-    told = latest(state, now)
-    assert told is not None
-    assert told.state == "interrupted"
-    assert begin(state, KEY, now)
+    start_rescoring(state, KEY, now - SILENCE_LIMIT - timedelta(seconds=1))
+    rescoring = latest_rescoring(state, now)
+    assert rescoring is not None
+    assert rescoring.state == "interrupted"
+    assert start_rescoring(state, KEY, now)

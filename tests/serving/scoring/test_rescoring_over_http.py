@@ -14,14 +14,14 @@ MOST_SECONDS = 120
 
 def watched(client: httpx.Client, task_id: str) -> list[dict[str, Any]]:
     """What the service said of its rescoring until the task was over."""
-    told: list[dict[str, Any]] = []
+    statuses: list[dict[str, Any]] = []
     latest = time.monotonic() + MOST_SECONDS
     while time.monotonic() < latest:
-        told.append(client.get("/catalogue/status").json())
+        statuses.append(client.get("/catalogue/status").json())
         if client.get("/rescore/status", params={"task_id": task_id}).json()["status"] != "in_progress":
-            return told
+            return statuses
         time.sleep(0.05)
-    raise AssertionError(f"The rescoring did not end in {MOST_SECONDS} s: {told[-1]}")
+    raise AssertionError(f"The rescoring did not end in {MOST_SECONDS} s: {statuses[-1]}")
 
 
 @pytest.mark.slow
@@ -32,8 +32,8 @@ def test_a_rescoring_is_watched_to_its_end_and_takes_results_with_it(tmp_path: P
         before = client.get("/catalogue/status").json()
         assert (before["published"], before["rescoring"]) == (False, None)
         task = client.post("/rescore/submit", json={}).json()["task_id"]
-        told = watched(client, task)
-        steps = [each["rescoring"]["step"] for each in told if each["rescoring"]]
+        statuses = watched(client, task)
+        steps = [each["rescoring"]["step"] for each in statuses if each["rescoring"]]
         assert {"Opening the tables", "Dossiers"} & set(steps), steps
         ended = client.get("/rescore/get", params={"task_id": task})
         assert (ended.status_code, ended.json()["rescoring"]["state"]) == (200, "done")

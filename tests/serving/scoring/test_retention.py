@@ -36,8 +36,8 @@ def aged(workspace: Workspace, days: float) -> None:
         os.utime(folder, (now - 86_400 * days, now - 86_400 * days))
 
 
-def _written(workspace: Workspace, places: Iterable[str]) -> list[Path]:
-    return [folder for place in places for folder in workspace.home.glob(place)]
+def _written(workspace: Workspace, globs: Iterable[str]) -> list[Path]:
+    return [folder for pattern in globs for folder in workspace.home.glob(pattern)]
 
 
 def days_of(workspace: Workspace, kind: str) -> list[str]:
@@ -67,10 +67,10 @@ def own(template: Scored, tmp_path: Path) -> Workspace:
 def test_the_latest_days_and_what_publications_name_are_left(own: Workspace, keep_days: int, left: int) -> None:
     """So many days stay, never fewer than the publication in service and its predecessor need; scores all stay."""
     prune(own, keep_days)
-    wanted = [day(number).isoformat() for number in range(DAYS)]
-    assert days_of(own, "snapshots") == days_of(own, "dossiers") == wanted[-left:]
+    days = [day(number).isoformat() for number in range(DAYS)]
+    assert days_of(own, "snapshots") == days_of(own, "dossiers") == days[-left:]
     assert len(list((own.home / "queues").iterdir())) == 2
-    assert days_of(own, "scores") == wanted
+    assert days_of(own, "scores") == days
     published = open_online_store(own)
     assert published.score_row(ITEM).as_of == day(DAYS - 1)
     assert len(published.queue) == len(published.snapshot) == len(published.dossiers)
@@ -85,8 +85,8 @@ def test_what_is_younger_than_a_day_is_left_alone(own: Workspace) -> None:
 
 def test_what_a_killed_run_left_goes_too(own: Workspace) -> None:
     """Attempts and half-deleted folders keep hidden names; once they are old, nobody is at work on them."""
-    for place in ("snapshots", "dossiers"):
-        half = own.home / place / f"as_of={day(DAYS - 1)}" / ".half.12345678"
+    for parent in ("snapshots", "dossiers"):
+        half = own.home / parent / f"as_of={day(DAYS - 1)}" / ".half.12345678"
         half.mkdir()
         (half / "sku.arrow").write_bytes(b"half")
     aged(own, 2)
@@ -96,8 +96,8 @@ def test_what_a_killed_run_left_goes_too(own: Workspace) -> None:
 
 def test_a_service_goes_on_reading_what_it_has_open(own: Workspace, template: Scored) -> None:
     """An answer from a publication whose files are gone is the one from before; the next is opened as ever."""
-    desk = HotReloader(own)
-    opened = desk.published()
+    reloader = HotReloader(own)
+    opened = reloader.store()
     before = opened.score_row(ITEM)
     dossier = opened.dossiers.of(0)
     for number in (DAYS, DAYS + 1):
@@ -107,7 +107,7 @@ def test_a_service_goes_on_reading_what_it_has_open(own: Workspace, template: Sc
     assert opened.snapshot.folder in folders
     assert opened.score_row(ITEM) == before
     assert opened.dossiers.of(0) == dossier
-    assert HotReloader(own).published().score_row(ITEM).as_of == day(DAYS + 1)
+    assert HotReloader(own).store().score_row(ITEM).as_of == day(DAYS + 1)
 
 
 def test_before_the_first_publication_nothing_goes(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from features.registry import FEATURE_NAMES
 from features.review_text.incremental import read_lake
 from features.snapshot.writer import catalogue_on
 from models.registry import load_champion, set_champion, store_model
-from serving.score_rows import SCORE_SCHEMA, ranks_of
+from serving.score_rows import SCORE_SCHEMA, compute_ranks
 from serving.scoring.batch import score_catalogue
 from tests.features.small_world import REFERENCE
 from tests.models.worlds import tiny_parts
@@ -105,7 +105,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> BothWays:
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch, spark.spark_session(TWO_WORKERS, options=SMALL) as session:
-        patch.setattr(spark, "_once", partial(noted, spark._once))
+        patch.setattr(spark, "_write_once", partial(noted, spark._write_once))
         with pytest.MonkeyPatch.context() as broken:
             broken.setattr(spark, "_sorted_by_rank", killed)
             with pytest.raises(KeyboardInterrupt):
@@ -187,10 +187,10 @@ def test_rank_band_and_versions_are_the_same_on_spark(both: BothWays, name: str)
 @needs_spark
 def test_reasons_are_the_same_on_spark(both: BothWays) -> None:
     """Each SKU has the same features for reasons, in the same order, with equal values and contributions."""
-    found, expected = (rows["reasons"].combine_chunks().flatten() for rows in (both.scores_on_spark, both.scores))
-    assert found.field("feature").to_pylist() == expected.field("feature").to_pylist()
+    actual, expected = (rows["reasons"].combine_chunks().flatten() for rows in (both.scores_on_spark, both.scores))
+    assert actual.field("feature").to_pylist() == expected.field("feature").to_pylist()
     for name in ("value", "contribution"):
-        a, b = (reasons.field(name).to_numpy(zero_copy_only=False) for reasons in (found, expected))
+        a, b = (reasons.field(name).to_numpy(zero_copy_only=False) for reasons in (actual, expected))
         np.testing.assert_allclose(a, b, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True)
 
 
@@ -233,7 +233,7 @@ def test_ranks_continue_from_part_to_part(tmp_path: Path, counts: tuple[int, ...
         pq.write_table(rows, tmp_path / "sorted.parquet")
         before += write_ranked(tmp_path / "sorted.parquet", tmp_path / f"{number}.parquet", before)
         ranks += pq.read_table(tmp_path / f"{number}.parquet")["rank"].to_pylist()
-    assert ranks == ranks_of(margins, 1 / (1 + np.exp(-margins))).tolist()
+    assert ranks == compute_ranks(margins, 1 / (1 + np.exp(-margins))).tolist()
 
 
 def test_without_spark_the_refusal_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,8 +22,8 @@ from sampling.rounds import round_ids
 from serving.console.pages import overview
 from serving.console.pages.overview import RemovalCounts
 from serving.console.templating import csv_rows
-from serving.kpis.aggregate import totals_of
-from serving.kpis.kpis import SelectionOutcome, indicators_file, save_totals
+from serving.kpis.aggregate import compute_totals
+from serving.kpis.kpis import SelectionOutcome, kpi_file, save_totals
 from serving.kpis.outcomes import Forecast, TakeDown
 from serving.kpis.relisting import RelistingCounts
 from serving.online.store import open_online_store
@@ -133,7 +133,7 @@ def test_the_overview_shows_what_it_knows_and_says_what_it_does_not(
     text = " ".join(soup_of(scheduler, "/ui/overview").text.split())
     for part in ("200 SKUs", "Not estimated yet", "touchstone estimate", "Not looked at yet", "too little to say"):
         assert part in text
-    indicators_file(own[0], DAY).unlink()
+    kpi_file(own[0], DAY).unlink()
     assert "Run `touchstone score`" in soup_of(scheduler, "/ui/overview").text
 
 
@@ -164,7 +164,7 @@ def test_figures_that_the_data_carry_are_shown_with_their_intervals(
 ) -> None:
     """And those that it does not are counted among what is left out."""
     counted = replace(
-        totals_of(open_online_store(own[0]).dossiers.folder),
+        compute_totals(open_online_store(own[0]).dossiers.folder),
         relisted=(RelistingCounts(30, 40, 2, 10, 4), RelistingCounts(90, 7, 1, 1, 1)),
         chosen=(
             SelectionOutcome("model", 100, 30, 50_000.0),

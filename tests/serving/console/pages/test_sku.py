@@ -67,7 +67,7 @@ def test_at_most_four_reasons_raise_and_two_lower_and_all_contributions_are_coun
         assert all(each.reason.points >= 0 for each in reasons.raising)
         assert all(each.reason.points <= 0 for each in reasons.lowering)
         matrix = store.snapshot.matrix_at(np.array([position]))
-        active = int((store.assessor.whole(matrix).contributions[0] != 0).sum())
+        active = int((store.scorer.score(matrix).contributions[0] != 0).sum())
         assert len(reasons.raising) + len(reasons.lowering) + reasons.rest_count == active <= len(names)
         for each in (*reasons.raising, *reasons.lowering):
             assert each.distribution is None or (0 <= each.distribution.at <= 1 and 0 <= each.distribution.below <= 1)

@@ -57,7 +57,7 @@ async def _broken(_: Request) -> Response:
 APP = Starlette(routes=[Route("/quick", _quick), Route("/never", _never), Route("/broken", _broken)])
 
 
-def asked(path: str, seconds: float, times: int = 1) -> httpx.Response:
+def respond(path: str, seconds: float, times: int = 1) -> httpx.Response:
     """The last answer to so many requests in turn, by a server that waits so long, and what they left behind."""
 
     async def ask() -> httpx.Response:
@@ -79,16 +79,16 @@ def asked(path: str, seconds: float, times: int = 1) -> httpx.Response:
 
 def test_what_is_answered_leaves_nothing_behind() -> None:
     """Nothing of a hundred requests is held while their deadlines, a minute, have not passed."""
-    assert asked("/quick", 60, times=100).text == "here"
+    assert respond("/quick", 60, times=100).text == "here"
     assert len(LEFT) == 100
 
 
 def test_what_takes_too_long_is_given_up_with_a_sentence() -> None:
-    answer = asked("/never", 0.05)
+    answer = respond("/never", 0.05)
     assert answer.status_code == 504
     assert "no answer within 0.05 seconds" in answer.json()["error"]
 
 
 def test_what_breaks_is_told_at_once() -> None:
     """An error is an answer: nobody waits for the deadline."""
-    assert asked("/broken", 60).status_code == 500
+    assert respond("/broken", 60).status_code == 500

@@ -32,8 +32,8 @@ class Read(HTMLParser):
 
 def described(words: str) -> dict[str, object]:
     """A description that says these words wherever it may."""
-    asked = {"content": {"application/json": {"example": {"words": words}}}}
-    score = {"post": {"description": f"{words}\n\nRoles: admin.", "requestBody": asked}}
+    body = {"content": {"application/json": {"example": {"words": words}}}}
+    score = {"post": {"description": f"{words}\n\nRoles: admin.", "requestBody": body}}
     return {"info": {"description": words}, "paths": {"/livez": {"get": {"description": words}}, "/score": score}}
 
 
