@@ -49,12 +49,8 @@ def group_contributions(
     make the margin.
     """
     order = np.argsort(-np.abs(contributions), kind="stable").tolist()
-    reasons = writer.reasons(
-        [
-            FeatureContribution(row, names[column], float(values[column]), float(contributions[column]))
-            for column in order
-        ]
-    )
+    flat = zip(order, values[order].tolist(), contributions[order].tolist(), strict=True)
+    reasons = writer.reasons([FeatureContribution(row, names[column], *numbers) for column, *numbers in flat])
     groups: dict[str, list[Contribution]] = {}
     for reason, column in zip(reasons, order, strict=True):
         size = float(contributions[column])

@@ -6,7 +6,6 @@ from functools import lru_cache
 from typing import Annotated, Literal
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
@@ -121,8 +120,9 @@ class ListingScreener:
         self._reader = ListingReader(published.artifact.reference)
         self._policy: ScreeningPolicy = screening_policy_in_force(published.publication.as_of)
         self._suppliers: dict[str, int] = {}
+        keys = published.snapshot.keys(0, len(published.snapshot)).select(["category", "market"])
         self._categories = frozenset(
-            (row["category"], row["market"]) for row in _distinct_categories(published).to_pylist()
+            (row["category"], row["market"]) for row in keys.group_by(["category", "market"]).aggregate([]).to_pylist()
         )
         self._markets = sorted({market for _, market in self._categories})
 
@@ -226,8 +226,3 @@ def _supplier_dossier(dossier: Dossier, market: str) -> Dossier:
         certificates=tuple(each for each in dossier.certificates if each.sku_id is None),
         holds=tuple(each for each in dossier.holds if each.sku_id is None and each.market in (None, market)),
     )  # fmt: skip
-
-
-def _distinct_categories(published: OnlineStore) -> pa.Table:
-    keys = published.snapshot.keys(0, len(published.snapshot))
-    return keys.select(["category", "market"]).group_by(["category", "market"]).aggregate([])

@@ -45,14 +45,14 @@ _CANDIDATE_FEATURES = {
 class OnlineStore:
     """A model, its snapshot and its ranks, which were published together.
 
-    `p_fail` has an entry per row of the snapshot; `metrics` are those of the model's training; `scorer` and
-    `reason_writer` are made of the model. Raises UserError where a part is missing or broken.
+    `p_fail` has an entry per row of the snapshot; `metrics` are those of the training of `artifact`,
+    the model, of which `scorer` and `reason_writer` are made. Raises UserError where a part is missing or broken.
     """
 
     def __init__(self, workspace: Workspace, name: str) -> None:
         self.name, self._workspace = name, workspace
         self.publication, self._ranks, self.p_fail = read_publication(workspace, name)
-        self._artifact: Artifact = load_model(workspace, self.publication.model_version)
+        self.artifact: Artifact = load_model(workspace, self.publication.model_version)
         self.snapshot = open_snapshot(workspace.home / self.publication.snapshot, self.publication.snapshot_digest)
         if len(self._ranks) != len(self.snapshot):
             raise UserError(
@@ -60,10 +60,10 @@ class OnlineStore:
                 "Run `touchstone score`."
             )
         self._dossiers = self._open_dossiers(workspace)
-        require_feature_version(self._artifact, self.snapshot.feature_version)
-        self.scorer = RowScorer(self._artifact, self.publication.as_of, bands_in_force(self.publication.as_of))
-        self.metrics = self._artifact.metrics
-        self.reason_writer = ReasonWriter(self._artifact)
+        require_feature_version(self.artifact, self.snapshot.feature_version)
+        self.scorer = RowScorer(self.artifact, self.publication.as_of, bands_in_force(self.publication.as_of))
+        self.metrics = self.artifact.metrics
+        self.reason_writer = ReasonWriter(self.artifact)
 
     def answer(self, items: Sequence[Item], explain: bool) -> ScoreAnswer:
         """The scores of the known items and, with a sentence each, the unknown ones."""
@@ -81,11 +81,6 @@ class OnlineStore:
         scores = self._rows(known, positions[positions >= 0], explain)
         refused = [self._refuse(item).model_dump() for item in unknown]
         return {"scores": scores, "refused": refused, **self._versions, "as_of": self.publication.as_of}
-
-    @property
-    def artifact(self) -> Artifact:
-        """The model that scored it."""
-        return self._artifact
 
     @property
     def dossiers(self) -> Dossiers:
@@ -108,7 +103,7 @@ class OnlineStore:
 
     def prior(self, rate: str) -> tuple[float, float]:
         """Mean and strength (in tests) of the prior of a fail rate, as training fitted it."""
-        rates = self._artifact.reference["rates"].to_pydict()
+        rates = self.artifact.reference["rates"].to_pydict()
         row = rates["rate"].index(rate)
         return float(rates["prior_mean"][row]), float(rates["prior_strength"][row])
 
@@ -164,7 +159,7 @@ class OnlineStore:
     def _versions(self) -> Record:
         """The fields that every row and answer repeats."""
         return {
-            "model_version": self._artifact.version, "feature_version": self._artifact.feature_version,
+            "model_version": self.artifact.version, "feature_version": self.artifact.feature_version,
             "policy_version": self.scorer.policy_version,
         }  # fmt: skip
 

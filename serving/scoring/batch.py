@@ -212,7 +212,14 @@ def score_snapshot(
         scorer = RowScorer(artifact, snapshot.as_of, bands)
         scores = CatalogueScores(snapshot, scorer, checkpoint, rows_per_part, threads).write(progress)
         checkpoint.publish(target)
-    publication = _publication(workspace, snapshot, artifact, bands.version, dossiers)
+    publication = Publication(
+        as_of=snapshot.as_of, model_version=artifact.version, feature_version=artifact.feature_version,
+        policy_version=bands.version, fingerprint=snapshot.fingerprint,
+        snapshot=snapshot.folder.relative_to(workspace.home).as_posix(), snapshot_digest=snapshot.digest,
+        scores=target.relative_to(workspace.home).as_posix(),
+        dossiers=None if dossiers is None else dossiers.relative_to(workspace.home).as_posix(),
+        dossiers_digest=None if dossiers is None else Dossiers(dossiers).digest,
+    )  # fmt: skip
     build_queue(workspace, publication, snapshot, scores, bands)
     publish(workspace, publication, scores.ranks, scores.p_fail)
     return target
@@ -238,20 +245,3 @@ def _get_dossiers(workspace: Workspace, tables: Tables, as_of: date, progress: P
     except UserError:
         write_dossiers(tables, as_of, folder, progress)
     return folder
-
-
-def _publication(
-    workspace: Workspace, snapshot: Snapshot, artifact: Artifact, policy_version: str, dossiers: Path | None
-) -> Publication:
-    return Publication(
-        as_of=snapshot.as_of,
-        model_version=artifact.version,
-        feature_version=artifact.feature_version,
-        policy_version=policy_version,
-        fingerprint=snapshot.fingerprint,
-        snapshot=snapshot.folder.relative_to(workspace.home).as_posix(),
-        snapshot_digest=snapshot.digest,
-        scores=workspace.scores(snapshot.as_of).relative_to(workspace.home).as_posix(),
-        dossiers=None if dossiers is None else dossiers.relative_to(workspace.home).as_posix(),
-        dossiers_digest=None if dossiers is None else Dossiers(dossiers).digest,
-    )

@@ -26,11 +26,8 @@ def prune(workspace: Workspace, keep_days: int) -> list[Path]:
     if published_name(workspace) is None:
         return []
     before = pointer.stat().st_mtime - MIN_AGE_SECONDS
-    retained = {
-        *_referenced_folders(workspace),
-        *_latest_folders(workspace, "snapshots", keep_days),
-        *_latest_folders(workspace, "dossiers", keep_days),
-    }
+    retained = {*_referenced_folders(workspace), *_latest_folders(workspace, "snapshots", keep_days),
+                *_latest_folders(workspace, "dossiers", keep_days)}  # fmt: skip
     written = [*_folders(workspace, "snapshots/as_of=*"), *_folders(workspace, "dossiers/as_of=*"),
                *_folders(workspace, "queues")]  # fmt: skip
     deleted = [folder for folder in written if folder not in retained and folder.stat().st_mtime < before]
