@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import sqlalchemy as sa
 
@@ -18,7 +18,9 @@ from data.database.audit_log import AuditEvent, record_event_in
 from data.database.connection import read_transaction, write_transaction
 from data.database.schema import API_KEYS
 from data.errors import UserError
-from serving.auth.rate_limit import AccessPolicy
+
+if TYPE_CHECKING:
+    from serving.auth.rate_limit import AccessPolicy
 
 Role = Literal["scheduler", "officer", "analyst", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -150,7 +152,7 @@ class ApiKeyCache:
     A revoked key may open that much longer. `engine` gives the database at each look-up.
     """
 
-    def __init__(self, engine: Callable[[], sa.Engine], policy: AccessPolicy) -> None:
+    def __init__(self, engine: Callable[[], sa.Engine], policy: "AccessPolicy") -> None:
         self._engine, self._policy = engine, policy
         self._lock = threading.Lock()
         self._cached: OrderedDict[str, _CachedKey] = OrderedDict()

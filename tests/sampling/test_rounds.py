@@ -17,8 +17,8 @@ from data.lab_results.store import Sender
 from data.lake.lab_results import accepted_results
 from data.lake.store import open_lake
 from data.workspace import Workspace
-from sampling.cli import ResultIntake, receive_results
 from sampling.plan import Plan, allocate
+from sampling.result_intake import ResultIntake, receive_results
 from sampling.rounds import in_progress, results_of, round_ids, round_status, write_plan
 from tests.sampling.frames import AS_OF, POLICY, candidates, marketplace, policy_with
 

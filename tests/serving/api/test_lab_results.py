@@ -20,7 +20,7 @@ from data.lab_results.record_validation import validate_record
 from data.lab_results.store import Sender, file_results, store_results
 from data.lake.lab_results import accepted_results, result_files
 from data.workspace import Workspace
-from sampling.cli import receive_results
+from sampling.result_intake import receive_results
 from tests.data.database.conftest import address, postgresql, state
 from tests.serving.conftest import ingested_workspace
 
