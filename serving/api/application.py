@@ -24,7 +24,7 @@ _ROUTES = tuple(route for router in RESOURCES for route in router.routes if isin
 def build_application(context: Callable[[], AppContext]) -> FastAPI:
     """The application; `context` gives what its routes draw on, and is called within requests only."""
     app = FastAPI(title="Touchstone", openapi_url=None, docs_url=None, redoc_url=None)
-    app.state.house = context
+    app.state.context = context
     for router in RESOURCES:
         app.include_router(router)
     add_console(app)
