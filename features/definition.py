@@ -92,7 +92,7 @@ class Feature:
 
 
 @dataclass(frozen=True)
-class Events:
+class EventSource:
     """Source of events: `entity LEFT JOIN events ON keys AND known_on < as_of GROUP BY entity, as_of`.
 
     `rows` yields the columns of `on`, `happened_on`, `known_on` and facts; rows of one SKU may lack those of `on` that
@@ -113,7 +113,7 @@ class Events:
 
 
 @dataclass(frozen=True)
-class Facts:
+class EntitySource:
     """Source of attributes of the entity itself: one row per (entity, as_of), no aggregation.
 
     `rows` adds columns to the entity's days.
@@ -124,7 +124,7 @@ class Facts:
     rows: "Callable[[ir.Table, Tables, FittedTables], ir.Table]"
 
 
-Source = Events | Facts
+Source = EventSource | EntitySource
 
 
 def group_by_source(features: "Sequence[Feature]", tables: "Tables") -> "Mapping[Source, list[Feature]]":
@@ -133,7 +133,7 @@ def group_by_source(features: "Sequence[Feature]", tables: "Tables") -> "Mapping
     for feature in features:
         source = feature.source
         if all(tables.has(name) for name in source.needs):
-            same = (source.rows, source.on) if isinstance(source, Events) else source
+            same = (source.rows, source.on) if isinstance(source, EventSource) else source
             groups.setdefault(same, (source, []))[1].append(feature)
     return dict(groups.values())
 

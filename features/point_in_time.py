@@ -13,7 +13,7 @@ from data.lake.tables import Tables
 from features.definition import (
     KEYS,
     Entity,
-    Events,
+    EventSource,
     Feature,
     Source,
     feature_values,
@@ -83,7 +83,7 @@ def _join_source(
     source: Source, days: ir.Table, tables: Tables, reference: FittedTables, features: Sequence[Feature]
 ) -> ir.Table:
     """The `features` of one source for every row of `days`."""
-    if not isinstance(source, Events):
+    if not isinstance(source, EventSource):
         facts = source.rows(days, tables, reference)
         return facts.select(*days.columns, **feature_values(facts, reference, features))
     events = _keyed_events(source, tables)
@@ -94,7 +94,7 @@ def _join_source(
     return seen.group_by(list(days.columns)).aggregate(**feature_values(seen, reference, features))
 
 
-def _keyed_events(source: Events, tables: Tables) -> ir.Table:
+def _keyed_events(source: EventSource, tables: Tables) -> ir.Table:
     """The events of a source with the keys of their entity, found through their SKU where they lack them."""
     events = source.rows(tables)
     if not source.of_skus(events):

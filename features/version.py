@@ -8,7 +8,7 @@ from enum import Enum
 from functools import cache
 from typing import TYPE_CHECKING
 
-from features.definition import KEYS, Entity, Events, Feature, Source
+from features.definition import KEYS, Entity, EventSource, Feature, Source
 from features.fitted_tables import UNTRAINED_RATES, FittedTables, Prior, rates_table
 from features.registry import CATALOGUE
 
@@ -60,7 +60,7 @@ class _DeclarationDigests:
         """The digest of one feature's declaration without its words."""
         source = feature.source
         rows, seen = self._rows_of(source, feature.entity)
-        on = source.on if isinstance(source, Events) else ()
+        on = source.on if isinstance(source, EventSource) else ()
         value = self.expressions.digest(feature.value(seen, self.reference))
         return _digest([feature.name, feature.entity, feature.direction, source.needs, on, rows, value])
 
@@ -68,15 +68,15 @@ class _DeclarationDigests:
         """The digest of the source's rows, and a table of their columns for values to be expressed over."""
         import ibis
 
-        made_by = source.rows if isinstance(source, Events) else (source.rows, entity)
+        made_by = source.rows if isinstance(source, EventSource) else (source.rows, entity)
         if made_by not in self._rows:
-            if isinstance(source, Events):
+            if isinstance(source, EventSource):
                 rows = source.rows(self.tables)
             else:
                 days = ibis.table({**dict.fromkeys(KEYS[entity], "string"), "as_of": "date"}, name="days")
                 rows = source.rows(days, self.tables, self.reference)
             columns = {**rows.schema(), "as_of": "date", "age_days": "int64"}
-            self._rows[made_by] = self.expressions.digest(rows), ibis.table(columns, name=type(source).__name__)
+            self._rows[made_by] = self.expressions.digest(rows), ibis.table(columns, name="rows")
         return self._rows[made_by]
 
 

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Final
 
 from features.definition import (
     Entity,
-    Events,
-    Facts,
+    EntitySource,
+    EventSource,
     Feature,
     count,
     days_since_last,
@@ -29,7 +29,7 @@ def _supplier_facts(days: "ir.Table", tables: "Tables", _: FittedTables) -> "ir.
     return left_join_missing(days, tables["suppliers"].select("supplier_id", "onboarded_on", "kind"), ("supplier_id",))
 
 
-SUPPLIER = Facts("the supplier", ("suppliers",), _supplier_facts)
+SUPPLIER = EntitySource("the supplier", ("suppliers",), _supplier_facts)
 
 SELLER_FEATURES: tuple[Feature, ...] = (
     Feature(
@@ -68,9 +68,9 @@ def graded_audits(tables: "Tables") -> "ir.Table":
     )  # fmt: skip
 
 
-OF_SUPPLIER = Events("audits of the supplier", ("audits",), ("supplier_id",), graded_audits)
-OF_FACTORY = Events("audits of the factory", ("audits",), ("factory_id",), graded_audits)
-AUDITS_OF: dict[Entity, Events] = {"supplier": OF_SUPPLIER, "factory": OF_FACTORY}
+OF_SUPPLIER = EventSource("audits of the supplier", ("audits",), ("supplier_id",), graded_audits)
+OF_FACTORY = EventSource("audits of the factory", ("audits",), ("factory_id",), graded_audits)
+AUDITS_OF: dict[Entity, EventSource] = {"supplier": OF_SUPPLIER, "factory": OF_FACTORY}
 
 
 def _is_audit(seen: "ir.Table") -> "ir.BooleanValue":

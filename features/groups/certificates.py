@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from features.definition import Events, Feature, count, days_since_last, distinct, share, smoothed, within
+from features.definition import EventSource, Feature, count, days_since_last, distinct, share, smoothed, within
 from features.fitted_tables import FittedTables
 
 if TYPE_CHECKING:
@@ -51,12 +51,12 @@ def reused_certificates(tables: "Tables") -> "ir.Table":
     )  # fmt: skip
 
 
-OF_SKU = Events(
+OF_SKU = EventSource(
     "certificates of the SKU", ("certificates",), ("sku_id",),
     lambda tables: statuses(tables).filter(lambda row: row.sku_id.notnull()).drop("supplier_id"),
 )  # fmt: skip
-OF_SUPPLIER = Events("certificates of the supplier", ("certificates",), ("supplier_id",), statuses)
-REUSES = Events("SKUs under the same certificate", ("certificates",), ("sku_id",), reused_certificates)
+OF_SUPPLIER = EventSource("certificates of the supplier", ("certificates",), ("supplier_id",), statuses)
+REUSES = EventSource("SKUs under the same certificate", ("certificates",), ("sku_id",), reused_certificates)
 
 
 def is_current(seen: "ir.Table") -> "ir.BooleanValue":

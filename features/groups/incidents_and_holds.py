@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Final
 
 from data.lake.surrogate_keys import sku_key_columns
-from features.definition import Events, Feature, count, days_since_last, within
+from features.definition import EventSource, Feature, count, days_since_last, within
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -39,11 +39,11 @@ def _remediations(tables: "Tables") -> "ir.Table":
     return tables["remediations"]
 
 
-INCIDENTS_OF_SKU = Events("incidents of the SKU", ("incidents",), ("sku_id", "market"), _incidents)
-INCIDENTS_OF_SUPPLIER = Events("incidents of the supplier", ("incidents",), ("supplier_id",), _incidents)
-HOLDS_OF_SKU = Events("holds of the SKU", ("holds",), ("sku_id",), _holds_of_sku)
-HOLDS_OF_SUPPLIER = Events("holds of the supplier", ("holds",), ("supplier_id",), _holds_of_supplier)
-REMEDIATIONS = Events("remediations of the supplier", ("remediations",), ("supplier_id",), _remediations)
+INCIDENTS_OF_SKU = EventSource("incidents of the SKU", ("incidents",), ("sku_id", "market"), _incidents)
+INCIDENTS_OF_SUPPLIER = EventSource("incidents of the supplier", ("incidents",), ("supplier_id",), _incidents)
+HOLDS_OF_SKU = EventSource("holds of the SKU", ("holds",), ("sku_id",), _holds_of_sku)
+HOLDS_OF_SUPPLIER = EventSource("holds of the supplier", ("holds",), ("supplier_id",), _holds_of_supplier)
+REMEDIATIONS = EventSource("remediations of the supplier", ("remediations",), ("supplier_id",), _remediations)
 
 
 def is_verified(seen: "ir.Table") -> "ir.BooleanValue":

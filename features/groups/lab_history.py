@@ -3,7 +3,18 @@
 from typing import TYPE_CHECKING, Final
 
 from data.lake.surrogate_keys import sku_key_columns
-from features.definition import KEYS, Entity, Events, Feature, count, days_since_last, share, smoothed, total, within
+from features.definition import (
+    KEYS,
+    Entity,
+    EventSource,
+    Feature,
+    count,
+    days_since_last,
+    share,
+    smoothed,
+    total,
+    within,
+)
 from features.fitted_tables import FittedTables
 from features.groups.titles import title_key
 
@@ -32,11 +43,11 @@ def clear_tests(tables: "Tables") -> "ir.Table":
     )  # fmt: skip
 
 
-def _tests_of(entity: Entity) -> Events:
-    return Events(f"tests of the {entity}", ("lab_tests",), KEYS[entity], clear_tests)
+def _tests_of(entity: Entity) -> EventSource:
+    return EventSource(f"tests of the {entity}", ("lab_tests",), KEYS[entity], clear_tests)
 
 
-TESTS_OF: dict[Entity, Events] = {entity: _tests_of(entity) for entity in KEYS}
+TESTS_OF: dict[Entity, EventSource] = {entity: _tests_of(entity) for entity in KEYS}
 
 
 GROUP: Final = "supplier history"

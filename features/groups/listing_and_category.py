@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Literal
 
 from data.lake.surrogate_keys import sku_join_keys
-from features.definition import Facts, Feature, count, left_join_missing, smoothed, within
+from features.definition import EntitySource, Feature, count, left_join_missing, smoothed, within
 from features.fitted_tables import FittedTables
 from features.groups.lab_history import TESTS_OF
 from features.groups.titles import MILLION, title_signals
@@ -29,7 +29,7 @@ def fitted_of_category(days: "ir.Table", _: "Tables", reference: FittedTables) -
     return days.left_join(learned, [days.category == learned.of_category, days.market == learned.of_market])
 
 
-LEARNED = Facts("what training learned of the category", (), fitted_of_category)
+LEARNED = EntitySource("what training learned of the category", (), fitted_of_category)
 
 
 def _fail_rate(window_days: int | None) -> Feature:
@@ -98,8 +98,8 @@ def _listing_facts(days: "ir.Table", tables: "Tables", reference: FittedTables) 
     return fitted_of_category(listing, tables, reference)
 
 
-LISTING = Facts("the listing", ("skus",), _listing_facts)
-TITLE = Facts("the title", (), title_signals)
+LISTING = EntitySource("the listing", ("skus",), _listing_facts)
+TITLE = EntitySource("the title", (), title_signals)
 
 
 def _log_price(seen: "ir.Table") -> "ir.Value":

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Final
 
 from data.errors import UserError
-from features.definition import Entity, Events, Feature, count, distinct, share, smoothed, total, within
+from features.definition import Entity, EventSource, Feature, count, distinct, share, smoothed, total, within
 from features.fitted_tables import FittedTables
 from features.review_text.hazards import Hazard, hazards
 
@@ -32,10 +32,10 @@ def read_reviews(tables: "Tables") -> "ir.Table":
     return tables[READ]
 
 
-OF: dict[Entity, Events] = {
-    "sku": Events("reviews of the SKU", (REVIEWS,), ("sku_id", "market"), read_reviews),
-    "supplier": Events("reviews of the supplier", (REVIEWS,), ("supplier_id",), read_reviews),
-    "factory": Events("reviews of the factory", (REVIEWS,), ("factory_id",), read_reviews),
+OF: dict[Entity, EventSource] = {
+    "sku": EventSource("reviews of the SKU", (REVIEWS,), ("sku_id", "market"), read_reviews),
+    "supplier": EventSource("reviews of the supplier", (REVIEWS,), ("supplier_id",), read_reviews),
+    "factory": EventSource("reviews of the factory", (REVIEWS,), ("factory_id",), read_reviews),
 }
 WHAT: dict[Entity, str] = {
     "sku": "this product", "supplier": "this supplier's products", "factory": "products of this factory"

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Final
 
 from data.lake.surrogate_keys import sku_key_columns
-from features.definition import Entity, Events, Feature, count, days_since_last, smoothed, total, within
+from features.definition import Entity, EventSource, Feature, count, days_since_last, smoothed, total, within
 from features.fitted_tables import FittedTables
 
 if TYPE_CHECKING:
@@ -34,9 +34,11 @@ def sales_and_returns(tables: "Tables") -> "ir.Table":
     return sold.union(returns.select(*keys, sold=zero, returned=units, **back))
 
 
-ORDERS_OF_SKU = Events("orders of the SKU", ("orders",), ("sku_id", "market"), sales_and_returns)
-RETURNS_OF_SKU = Events("sales and returns of the SKU", ("orders", "returns"), ("sku_id", "market"), sales_and_returns)
-RETURNS_OF_SUPPLIER = Events(
+ORDERS_OF_SKU = EventSource("orders of the SKU", ("orders",), ("sku_id", "market"), sales_and_returns)
+RETURNS_OF_SKU = EventSource(
+    "sales and returns of the SKU", ("orders", "returns"), ("sku_id", "market"), sales_and_returns
+)
+RETURNS_OF_SUPPLIER = EventSource(
     "sales and returns of the supplier", ("orders", "returns"), ("supplier_id",), sales_and_returns, added_by_day=FLOW
 )
 
@@ -105,7 +107,7 @@ EXPOSURE_FEATURES: tuple[Feature, ...] = (
 
 GROUP: Final = "returns"
 MATURITY_DAYS = 30
-SOURCE: dict[Entity, Events] = {"sku": RETURNS_OF_SKU, "supplier": RETURNS_OF_SUPPLIER}
+SOURCE: dict[Entity, EventSource] = {"sku": RETURNS_OF_SKU, "supplier": RETURNS_OF_SUPPLIER}
 WHAT: dict[Entity, str] = {"sku": "this product", "supplier": "this supplier's products"}
 COLUMN = {"return": "returned", "safety_return": "safety", "quality_return": "quality", "deception_return": "deception"}
 WHY = {

@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from data.lake.surrogate_keys import SKU_KEY, sku_join_keys
-from features.definition import Entity, Events, Feature, Source, feature_values, group_by_source
+from features.definition import Entity, EventSource, Feature, Source, feature_values, group_by_source
 from features.registry import CATALOGUE
 from features.snapshot.entities import EntityRows, SnapshotDate, enumerate_entities
 
@@ -66,13 +66,13 @@ class CatalogueFeatures:
 
         For events the row NOBODY holds the features of an entity that has seen none.
         """
-        if isinstance(source, Events):
+        if isinstance(source, EventSource):
             return self._of_events(source, rows, features)
         tables, reference = self.snapshot.tables, self.snapshot.reference
         facts = source.rows(rows.rows.mutate(as_of=ibis.literal(self.snapshot.as_of)), tables, reference)
         return self._read(facts.select(rows.column, **feature_values(facts, reference, features)))
 
-    def _of_events(self, events: Events, rows: EntityRows, features: Sequence[Feature]) -> pl.DataFrame:
+    def _of_events(self, events: EventSource, rows: EntityRows, features: Sequence[Feature]) -> pl.DataFrame:
         known, reference = self._known(events, rows), self.snapshot.reference
         values = feature_values(known, reference, features).values()
         read = {field.name for value in values for field in value.op().find(ops.Field, filter=ops.Value)}
@@ -83,7 +83,7 @@ class CatalogueFeatures:
         computed: pl.DataFrame = grouped.to_polars(engine="streaming")
         return computed
 
-    def _known(self, events: Events, rows: EntityRows) -> "ir.Table":
+    def _known(self, events: EventSource, rows: EntityRows) -> "ir.Table":
         """The events known before the day, each with the row number of its entity.
 
         One day needs no join by day: grouping them by row gives the same values.

@@ -17,7 +17,7 @@ from data.lake.partitions import md5_number_lower
 from data.lake.tables import Tables
 from data.progress import Advance, Progress
 from data.workspace import replace_atomically
-from features.definition import KEYS, Entity, Events, group_by_source
+from features.definition import KEYS, Entity, EventSource, group_by_source
 from features.fitted_tables import FittedTables
 from features.registry import CATALOGUE, FEATURE_NAMES
 from features.snapshot.entities import SnapshotDate, row_column
@@ -33,7 +33,7 @@ def cold_start_values(catalogue: "CatalogueFeatures") -> Mapping[str, float | No
     for entity, rows in catalogue.entities.items():
         features = [feature for feature in CATALOGUE if feature.entity == entity]
         for source, declared in group_by_source(features, catalogue.snapshot.tables).items():
-            if isinstance(source, Events):
+            if isinstance(source, EventSource):
                 (row,) = catalogue.of_source(source, rows.span(0, 0), declared).iter_rows(named=True)
                 values |= {feature.name: row[feature.name] for feature in declared}
     return values

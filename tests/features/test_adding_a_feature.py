@@ -10,7 +10,7 @@ import pytest
 from features.definition import (
     KEYS,
     Entity,
-    Events,
+    EventSource,
     Feature,
     count,
     days_since_last,
@@ -50,7 +50,7 @@ SOURCES: dict[str, tuple[Any, tuple[str, ...], list[Value]]] = {
 def added(entity: Entity, table: str) -> list[Feature]:
     """New features of the entity over the rows of one table, which are of SKUs."""
     rows, added_by_day, values = SOURCES[table]
-    source = Events(f"{table} of the {entity}", (table,), KEYS[entity], rows, added_by_day)
+    source = EventSource(f"{table} of the {entity}", (table,), KEYS[entity], rows, added_by_day)
     return [
         Feature(
             name=f"{entity}_new_{number}", meaning="new", unit="count", group="supplier history", entity=entity,

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 
 from features import version
-from features.definition import KEYS, Events, count, within
+from features.definition import KEYS, EventSource, count, within
 from features.fitted_tables import UNTRAINED_RATES, FittedTables
 from features.registry import CATALOGUE, FEATURE_NAMES, Feature
 from features.version import ExpressionDigests, feature_version, version_of, wording_version
@@ -81,8 +81,8 @@ def test_another_declaration_is_another_version(feature: Feature) -> None:
 
 def test_another_entity_key_or_order_is_another_version() -> None:
     """The same expression over the same rows, of another entity, joined by another key, or in another column."""
-    feature = next(f for f in CATALOGUE if isinstance(f.source, Events) and f.entity == "supplier")
-    assert isinstance(feature.source, Events)
+    feature = next(f for f in CATALOGUE if isinstance(f.source, EventSource) and f.entity == "supplier")
+    assert isinstance(feature.source, EventSource)
     by_market = replace(feature.source, on=(*KEYS["supplier"], "market"))
     others = [replace(feature, entity="factory"), replace(feature, source=by_market)]
     assert len({version_of([each]) for each in (feature, *others)}) == 3

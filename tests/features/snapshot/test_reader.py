@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from data.errors import UserError
 from data.lake.tables import Tables
 from data.progress import SilentProgress
-from features.definition import Entity, Events, Feature
+from features.definition import Entity, EventSource, Feature
 from features.fitted_tables import FittedTables
 from features.point_in_time import feature_table
 from features.registry import CATALOGUE, FEATURE_NAMES
@@ -233,7 +233,9 @@ def test_a_newcomer_without_history_is_told_what_the_pipeline_tells_of_no_event(
     spine = ibis.memtable(pa.table({"sku_id": ["nobody"], "market": ["DE"], "as_of": [DAY]}))
     told = tables.backend.to_pyarrow(feature_table(tables, spine, FittedTables.untrained())).to_pylist()[0]
     row = snapshot.new_listing_features({"supplier": ("nobody",)})
-    of_events = [f for f in CATALOGUE if f.entity == "sku" and isinstance(f.source, Events) and tables_of(f, tables)]
+    of_events = [
+        f for f in CATALOGUE if f.entity == "sku" and isinstance(f.source, EventSource) and tables_of(f, tables)
+    ]
     assert len(of_events) >= 5
     for feature in of_events:
         value = told[feature.name]
