@@ -40,7 +40,10 @@ class NewListing:
 
     @cached_property
     def title_key(self) -> str | None:
-        """The title in lower case, everything but letters and digits as single spaces; None where the rest is empty."""
+        """The title in lower case, everything but letters and digits as single spaces; None where the rest is empty.
+
+        A letter younger than this Python's Unicode counts as none, where DuckDB may know it already.
+        """
         lower = "".join(_lower(letter) for letter in self.title or "")
         spaced = "".join(letter if unicodedata.category(letter)[0] in "LN" else " " for letter in lower)
         return " ".join(spaced.split()) or None

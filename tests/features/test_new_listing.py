@@ -13,7 +13,8 @@ from features.groups.new_listing import LISTED, ListingReader, NewListing
 from features.registry import CATALOGUE
 from tests.features.small_world import AS_OF, REFERENCE, SmallWorld
 
-TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
+# Letters that this Python's Unicode does not know yet (Cn) are letters to DuckDB; all others are alike.
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0", exclude_categories=("Cs", "Cn")), max_size=12)
 DAYS = st.integers(-300, 400).map(lambda days: AS_OF - timedelta(days))
 KINDS = {"text": TEXT, "integer": st.integers(0, 240), "number": st.floats(-1, 1e6), "truth": st.booleans()}
 PLAIN = {column.name: st.sampled_from(column.choices) if column.choices else KINDS[column.kind]
