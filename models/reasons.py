@@ -1,4 +1,4 @@
-"""Why a score is as high as it is: the strongest features, and what each says in plain words."""
+"""Reasons of a score: the strongest features of a row, as Arrow lists and as sentences."""
 
 import math
 import re

@@ -1,1 +1,1 @@
-"""How a conclusion leaves the house: service, batch scoring, stores."""
+"""Serving: HTTP service, staff console, batch scoring, online store, decisions and letters."""

@@ -104,7 +104,7 @@ class Touchstone:
 
     @bentoml.api(route="/score", input_spec=ScoreQuestion, output_spec=ScoreAnswer)  # type: ignore[untyped-decorator]
     async def score(self, items: list[Item], explain: bool) -> Any:
-        """Scores of up to 1,000 SKUs, with reasons as sentences where `explain_sku` is true.
+        """Scores of up to 1,000 SKUs, with reasons as sentences where `explain` is true.
 
         SKUs that the catalogue does not know come back under `refused`, the others are answered all the same.
         """

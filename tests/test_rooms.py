@@ -109,3 +109,10 @@ def test_every_file_that_a_readme_names_exists(readme: str) -> None:
     homes = (REPOSITORY, (REPOSITORY / readme).parent)
     names = {left or right for left, right in named}
     assert not sorted(name for name in names if not any((home / name).exists() for home in homes))
+
+
+@pytest.mark.parametrize("path", PRODUCT)
+def test_every_module_file_that_the_code_names_exists(path: str) -> None:
+    """Docstrings and messages send nobody to a file that was moved."""
+    names = {Path(name).name for name in re.findall(r"(?<![\w*])[\w/]+\.py\b", (REPOSITORY / path).read_text("utf-8"))}
+    assert names <= {Path(each).name for each in (*SOURCES, "touchstone.py")}

@@ -142,7 +142,10 @@ def write_letter(statement: Statement, width: int = WIDTH) -> str:
 def _measure(statement: Statement) -> str:
     name = statement.disposition.name
     if name not in _MEASURES:
-        raise UserError(f"No letter is written for {statement.disposition.title!r}. Add its sentence to letter.py.")
+        raise UserError(
+            f"No letter is written for {statement.disposition.title!r}. Add its sentence to `_MEASURES` in "
+            "serving/dsa/statement_of_reasons.py."
+        )
     return _MEASURES[name].format(ends=statement.decision.ends_on or "the day its approval sets")
 
 

@@ -1,5 +1,6 @@
 """The description that a real server gives of itself; at the end, random questions that it allows."""
 
+import re
 from typing import Any
 
 import httpx
@@ -66,6 +67,17 @@ def test_the_description_is_whole(client: httpx.Client) -> None:
             assert path in (*PUBLIC, "/metrics") or "$ref" in content["application/json"]["schema"]
             assert path not in EXAMPLES or "$ref" in operation["requestBody"]["content"]["application/json"]["schema"]
             assert path not in EXAMPLES or operation["requestBody"]["content"]["application/json"]["example"]
+
+
+@pytest.mark.slow
+def test_a_description_names_only_what_there_is(client: httpx.Client) -> None:
+    """A word between backticks is a field of a question or an answer."""
+    document = client.get("/docs.json").json()
+    fields = {name for schema in document["components"]["schemas"].values() for name in schema.get("properties", ())}
+    said = {(path, word) for path, item in document["paths"].items() for operation in item.values()
+            for word in re.findall(r"`([a-z_]+)`", operation["description"])}  # fmt: skip
+    assert said
+    assert not {(path, word) for path, word in said if word not in fields}
 
 
 @pytest.mark.slow
