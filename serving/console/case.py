@@ -14,6 +14,7 @@ from serving.console.session import Person
 from serving.decisions.assignment_and_labels import owner_of
 from serving.decisions.blind_assessment import ESTIMATORS, Case, estimate_is_due
 from serving.decisions.deadlines import ActionDeadline, first_deadline
+from serving.decisions.ground_rows import rows_behind
 from serving.decisions.legal_grounds import Ground, grounds_in_force, open_notices
 from serving.decisions.policy import DecisionPolicy, Disposition, decision_policy_in_force
 from serving.decisions.records import (
@@ -111,7 +112,7 @@ def case_view(context: AppContext, person: Person, sku_id: str, market: str) -> 
     case = Case(sku_id, market, score.as_of)
     file = CaseFile(
         case, dossier.listing.supplier_id, score_at_decision(store.publication, score.p_fail, score.band), grounds,
-        _decision_context(dossier.listing, score, grounds), newest_samples(dossier),
+        _decision_context(dossier, score, grounds), newest_samples(dossier),
     )  # fmt: skip
     history, notices = tuple(decisions_of(context).of_sku(sku_id, market)), open_notices(dossier, dossier.as_of)
     return CaseView(
@@ -139,11 +140,14 @@ def newest_samples(dossier: Dossier) -> dict[str, date]:
     return {package: day for day, package in days}
 
 
-def _decision_context(listing: DossierListing, score: ScoreRow, grounds: tuple[Ground, ...]) -> DecisionContext:
+def _decision_context(dossier: Dossier, score: ScoreRow, grounds: tuple[Ground, ...]) -> DecisionContext:
     """What the page of the SKU displays now, to be stored with a decision."""
+    listing = dossier.listing
     reasons = tuple(ContextReason(each.feature, each.contribution, each.sentence) for each in score.reasons or ())
     offer = ListingSummary(listing.title, listing.category, listing.listed_on)
-    return DecisionContext(score.p_low, score.p_high, reasons, grounds, offer)
+    flagged = str(bands_in_force(score.as_of).action([score.p_fail])[0]) != "none"
+    rows = rows_behind(dossier, grounds, dossier.as_of, flagged)
+    return DecisionContext(score.p_low, score.p_high, reasons, grounds, offer, rows)
 
 
 def _disposition_option(disposition: Disposition, file: CaseFile, officer: Officer) -> DispositionOption:

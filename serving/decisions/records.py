@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from data.database.audit_log import Versions
 from serving.decisions.blind_assessment import Case
+from serving.decisions.ground_rows import GroundRows, read_ground_rows
 from serving.decisions.legal_grounds import Ground
 
 
@@ -40,7 +41,8 @@ class ListingSummary:
 class DecisionContext:
     """What the page of the SKU displayed at the decision: interval and reasons of the score, grounds, listing.
 
-    The names of the fields are those of the stored JSON.
+    `rows` are those behind the grounds, None in decisions from before they were stored. The names of the fields are
+    those of the stored JSON.
     """
 
     p_low: float
@@ -48,6 +50,7 @@ class DecisionContext:
     reasons: tuple[ContextReason, ...]
     facts: tuple[Ground, ...]
     offer: ListingSummary
+    rows: GroundRows | None = None
 
     @property
     def raising(self) -> tuple[str, ...]:
@@ -69,6 +72,7 @@ def read_context(text: str) -> DecisionContext:
         tuple(ContextReason(**each) for each in values["reasons"]),
         tuple(Ground(**{**each, "since": date.fromisoformat(each["since"])}) for each in values["facts"]),
         ListingSummary(**{**offer, "listed_on": date.fromisoformat(offer["listed_on"])}),
+        read_ground_rows(values.get("rows")),
     )  # fmt: skip
 
 
