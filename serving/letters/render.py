@@ -1,5 +1,6 @@
 """A letter as HTML and as plain text in one language."""
 
+import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,10 @@ from serving.letters.words import LetterWords, Term, clamp_title, words_of
 
 WIDTH = 72
 """Columns of the plain text; a character of an East Asian script takes two."""
+
+_CLOSING = "，。；：、）》」』！？"
+_PIECES = re.compile(rf"(?:[!-~]{{1,60}}|.)[{_CLOSING}]*", re.DOTALL)
+"""What is not broken: a Latin word or a single character, with the closing marks after it."""
 
 TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined,
@@ -128,16 +133,20 @@ def _join(words: LetterWords, sentences: list[str]) -> str:
 
 
 def _wrap(line: str, indent: str = "") -> str:
-    """The line in at most `WIDTH` columns; text of wide characters breaks between any two of them."""
+    """The line in at most `WIDTH` columns; text of wide characters breaks between any two of them.
+
+    A closing mark never begins a line, and Latin words are kept whole where they fit.
+    """
     if not any(_columns(each) == 2 for each in line):
         return fill(line, WIDTH, subsequent_indent=indent, break_on_hyphens=False)
     lines, width = [""], 0
-    for each in line:
-        if width + _columns(each) > WIDTH:
+    for piece in _PIECES.findall(line):
+        columns = sum(map(_columns, piece))
+        if width + columns > WIDTH:
             lines.append(indent)
             width = len(indent)
-        lines[-1] += each
-        width += _columns(each)
+        lines[-1] += piece if lines[-1].strip() else piece.lstrip()
+        width += columns
     return "\n".join(each.rstrip() for each in lines)
 
 

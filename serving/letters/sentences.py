@@ -42,6 +42,10 @@ def sentence(key: str, **values: Value) -> Sentence:
     return Sentence(key, values)
 
 
+def _item(key: str, **values: Value) -> Sentence:
+    return Sentence(key, values, item=True)
+
+
 def effects(decision: str, terms: LetterTerms) -> Iterator[Sentence]:
     """What happens to stock and payments; nothing for a decision of which the policy does not tell it."""
     effect = terms.letters.effect(decision, terms.language)
@@ -52,23 +56,23 @@ def effects(decision: str, terms: LetterTerms) -> Iterator[Sentence]:
 
 def test_sentences(test: GroundTest, standard: str | None, terms: LetterTerms) -> Iterator[Sentence]:
     """Report, laboratory, package, sample and finding of a test, each where it is known."""
-    yield sentence("test.report", test_id=test.test_id, reported=test.known_on)
+    yield _item("test.report", test_id=test.test_id, reported=test.known_on)
     laboratory = terms.letters.laboratory(test.lab_id)
     if laboratory is not None:
-        yield sentence("test.lab_accredited", lab=laboratory.name, accreditation=laboratory.accreditation)
+        yield _item("test.lab_accredited", lab=laboratory.name, accreditation=laboratory.accreditation)
     elif test.lab_id is not None:
-        yield sentence("test.lab", lab=test.lab_id)
+        yield _item("test.lab", lab=test.lab_id)
     if test.package is not None and standard is not None:
-        yield sentence("test.standard", package=test.package, standard=standard)
+        yield _item("test.standard", package=test.package, standard=standard)
     elif test.package is not None:
-        yield sentence("test.package", package=test.package)
-    yield sentence("test.sample", sample=Term("sample", test.origin), sampled=test.happened_on)
+        yield _item("test.package", package=test.package)
+    yield _item("test.sample", sample=Term("sample", test.origin), sampled=test.happened_on)
     if test.result == "fail" and test.hazard is not None:
         hazard = Term("hazard", test.hazard)
         if test.severity is None:
-            yield sentence("test.finding", hazard=hazard)
+            yield _item("test.finding", hazard=hazard)
         else:
-            yield sentence("test.finding_graded", hazard=hazard, severity=Term("severity", test.severity))
+            yield _item("test.finding_graded", hazard=hazard, severity=Term("severity", test.severity))
 
 
 def failed_test_reasons(test: GroundTest, standard: str | None, market: str) -> Iterator[Sentence]:
