@@ -1,8 +1,6 @@
 """What a letter is about: the facts of its own case and of nothing else."""
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
@@ -129,11 +127,6 @@ class LetterFacts:
     appeal: AppealFacts | None = None
     action: ActionFacts | None = None
     still_restricted: tuple[OtherRestriction, ...] = ()
-
-    def digest(self) -> str:
-        """SHA-256 of the facts in hex: what was checked is what is sent."""
-        text = json.dumps(asdict(self), sort_keys=True, default=date.isoformat)
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
     @property
     def finding(self) -> GroundTest | None:

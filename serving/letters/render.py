@@ -1,9 +1,11 @@
 """A letter as HTML and as plain text in one language."""
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from itertools import groupby
 from pathlib import Path
 from textwrap import fill
@@ -19,7 +21,7 @@ from serving.letters.words import LetterWords, Term, clamp_title, words_of
 WIDTH = 72
 """Columns of the plain text; a character of an East Asian script takes two."""
 
-_CLOSING = "，。；：、）》」』！？"
+_CLOSING = "\uff0c\u3002\uff1b\uff1a\u3001\uff09\u300b\u300d\u300f\uff01\uff1f"
 _PIECES = re.compile(rf"(?:[!-~]{{1,60}}|.)[{_CLOSING}]*", re.DOTALL)
 """What is not broken: a Latin word or a single character, with the closing marks after it."""
 
@@ -78,6 +80,15 @@ def render(facts: LetterFacts, terms: LetterTerms, draft: bool = False) -> Rende
     blocks += [_part_text(words, titles[part.name], part.sentences) for part in parts]
     blocks += ["\n".join(terms.signature.lines)]
     return RenderedLetter(terms.language, subject, document, article, "\n\n".join(blocks) + "\n")
+
+
+def content_digest(facts: LetterFacts, terms: LetterTerms) -> str:
+    """SHA-256 in hex of all that a letter says but its day: what was checked is what is sent."""
+    text = render(facts, replace(terms, day=_ANY_DAY)).text
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+_ANY_DAY = date(2000, 1, 1)
 
 
 def _head(facts: LetterFacts, terms: LetterTerms) -> Iterator[HeadLine]:
