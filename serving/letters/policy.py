@@ -13,7 +13,7 @@ EFFECTIVE = ("none", "pause", "remove", "suspend", "recall")
 """The decisions whose effects on stock and payments are told; `none` stands before any decision."""
 
 
-class Sender(TomlTable):
+class LetterSender(TomlTable):
     """The marketplace that writes: its name, the lines of its address, and where sellers write to."""
 
     name: str
@@ -24,14 +24,14 @@ class Sender(TomlTable):
 class LetterPeriods(TomlTable):
     """Working days to answer a failed test and to send documents, and other periods in days.
 
-    A seller is reminded `corrective_action_days` before a corrective action is due; results that came in up to
-    `results_days` ago get a letter.
+    A seller is reminded `corrective_action_days` before a corrective action is due; what happened up to `drafted_days`
+    ago gets a letter.
     """
 
     answer_working_days: Count
     documents_working_days: Count
     corrective_action_days: Days
-    results_days: Days
+    drafted_days: Days
 
 
 class Laboratory(TomlTable):
@@ -64,7 +64,7 @@ class LetterPolicy(Policy, subject="letters"):
 
     languages: Annotated[Several[str], Field(min_length=1)]
     incidents_are: Literal["article_16_notice", "trusted_flagger", "other_notification"]
-    sender: Sender
+    sender: LetterSender
     periods: LetterPeriods
     laboratories: Annotated[Several[Laboratory], Field(alias="laboratory")] = ()
     signatures: Annotated[Several[LetterSignature], Field(alias="signature")]

@@ -33,12 +33,11 @@ TEMPLATES = Environment(
 
 @dataclass(frozen=True)
 class RenderedLetter:
-    """A letter in one language: its subject, a whole HTML document, the article within it, and plain text."""
+    """A letter in one language: its subject, its HTML as one article, and plain text."""
 
     language: str
     subject: str
-    html: str
-    article: Markup
+    html: Markup
     text: str
 
 
@@ -71,7 +70,6 @@ def render(facts: LetterFacts, terms: LetterTerms, draft: bool = False) -> Rende
         "sender": terms.letters.sender, "signature": terms.signature.lines,
     }  # fmt: skip
     article = Markup(TEMPLATES.get_template("letter.html").render(values))  # noqa: S704 - the template escapes
-    document = TEMPLATES.get_template("document.html").render(article=article, **values)
     lines = [
         *([words.text("head.draft", {})] if draft else []), subject, *_sender_lines(words, terms),
         *(f"{words.text(line.label, {})}: {words.text(line.content.key, line.content.values)}" for line in head),
@@ -79,7 +77,13 @@ def render(facts: LetterFacts, terms: LetterTerms, draft: bool = False) -> Rende
     blocks = ["\n".join(_wrap(line) for line in lines)]
     blocks += [_part_text(words, titles[part.name], part.sentences) for part in parts]
     blocks += ["\n".join(terms.signature.lines)]
-    return RenderedLetter(terms.language, subject, document, article, "\n\n".join(blocks) + "\n")
+    return RenderedLetter(terms.language, subject, article, "\n\n".join(blocks) + "\n")
+
+
+def html_document(language: str, subject: str, article: str) -> str:
+    """A whole HTML document around the article of a rendered letter."""
+    values = {"language": language, "subject": subject, "article": Markup(article)}  # noqa: S704 - rendered above
+    return TEMPLATES.get_template("document.html").render(values)
 
 
 def content_digest(facts: LetterFacts, terms: LetterTerms) -> str:
