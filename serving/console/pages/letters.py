@@ -12,7 +12,7 @@ from data.errors import UserError
 from serving.console.case import dossier_of, signature_of
 from serving.console.context import AppContext
 from serving.console.pages.decision import text
-from serving.console.session import ContextDep, CurrentPerson, Person, VerifiedForm, requires_role
+from serving.console.session import ContextDep, Person, VerifiedForm, requires_role, verified_form
 from serving.console.templating import address, page
 from serving.decisions.policy import decision_policy_in_force
 from serving.decisions.store import Decisions
@@ -67,9 +67,7 @@ def overview(request: Request, context: ContextDep) -> Response:
 
 
 @router.get("/letters/{letter_id}")
-def one(
-    request: Request, context: ContextDep, person: CurrentPerson, letter_id: str, language: Language = ""
-) -> Response:
+def one(request: Request, context: ContextDep, letter_id: str, language: Language = "") -> Response:
     """One letter in a language, with its steps."""
     return _letter_page(request, context, letter_id, language)
 
