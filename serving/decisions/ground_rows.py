@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from serving.decisions.legal_grounds import Ground, ground_policy_in_force
+from serving.decisions.legal_grounds import Ground, open_notices
 from serving.dossiers.records import Certificate, Dossier, Hold, Incident, LabTest
 
 
@@ -84,14 +84,17 @@ class GroundRows:
         return next((each for each in self.holds if each.hold_id == row_id), None)
 
 
-def rows_behind(dossier: Dossier, grounds: Sequence[Ground], as_of: date, flagged_by_score: bool) -> GroundRows:
-    """The rows of a dossier behind these grounds, and the notices that set a deadline on `as_of`."""
+def rows_behind(
+    dossier: Dossier, results: Iterable[LabTest], grounds: Sequence[Ground], flagged_by_score: bool
+) -> GroundRows:
+    """The rows of a dossier, and of `results` that came in since, behind these grounds; and its open notices."""
     ids = {ground.row_id for ground in grounds}
+    tests = [each for each in (*results, *dossier.tests) if each.independent and each.test_id in ids]
     return GroundRows(
-        tuple(_test(each) for each in dossier.tests if each.independent and each.test_id in ids),
+        tuple(_test(each) for each in tests),
         tuple(_document(each) for each in dossier.standing_certificates if each.certificate_id in ids),
         tuple(_hold(each) for each in dossier.holds if each.hold_id in ids and each.authority is not None),
-        tuple(_open_notices(dossier.incidents, as_of)),
+        tuple(_notice(each) for each in open_notices(dossier, dossier.as_of)),
         flagged_by_score,
     )
 
@@ -125,8 +128,5 @@ def _hold(hold: Hold) -> GroundHold:
     return GroundHold(hold.hold_id, hold.known_on, hold.authority or "", hold.kind, hold.sku_id is not None)
 
 
-def _open_notices(incidents: Iterable[Incident], as_of: date) -> list[GroundNotice]:
-    since = as_of - timedelta(days=ground_policy_in_force(as_of).notice_days)
-    notices = [GroundNotice(each.incident_id, each.known_on, each.hazard)
-               for each in incidents if since <= each.known_on < as_of]  # fmt: skip
-    return sorted(notices, key=lambda each: each.known_on, reverse=True)
+def _notice(incident: Incident) -> GroundNotice:
+    return GroundNotice(incident.incident_id, incident.known_on, incident.hazard)

@@ -10,6 +10,7 @@ from data.database.audit_log import Versions
 from serving.decisions.blind_assessment import Case
 from serving.decisions.ground_rows import GroundRows, read_ground_rows
 from serving.decisions.legal_grounds import Ground
+from serving.decisions.policy import Disposition
 
 
 class SkuKey(NamedTuple):
@@ -41,8 +42,8 @@ class ListingSummary:
 class DecisionContext:
     """What the page of the SKU displayed at the decision: interval and reasons of the score, grounds, listing.
 
-    `rows` are those behind the grounds, None in decisions from before they were stored. The names of the fields are
-    those of the stored JSON.
+    `notices` are the ids of the notices of danger among it; `rows` those behind the grounds, None in decisions from
+    before they were stored. The names of the fields are those of the stored JSON.
     """
 
     p_low: float
@@ -50,7 +51,13 @@ class DecisionContext:
     reasons: tuple[ContextReason, ...]
     facts: tuple[Ground, ...]
     offer: ListingSummary
+    notices: tuple[str, ...] = ()
     rows: GroundRows | None = None
+
+    @property
+    def row_ids(self) -> frozenset[str]:
+        """The rows of the grounds and notices, which the decision answers."""
+        return frozenset(self.notices) | {ground.row_id for ground in self.facts}
 
     @property
     def raising(self) -> tuple[str, ...]:
@@ -72,11 +79,12 @@ def read_context(text: str) -> DecisionContext:
         tuple(ContextReason(**each) for each in values["reasons"]),
         tuple(Ground(**{**each, "since": date.fromisoformat(each["since"])}) for each in values["facts"]),
         ListingSummary(**{**offer, "listed_on": date.fromisoformat(offer["listed_on"])}),
+        tuple(values.get("notices", ())),
         read_ground_rows(values.get("rows")),
     )  # fmt: skip
 
 
-PROPOSED, IN_FORCE, DECLINED, REVERSED = "proposed", "in_force", "declined", "reversed"
+PROPOSED, IN_FORCE, DECLINED, REVERSED, REPLACED = "proposed", "in_force", "declined", "reversed", "replaced"
 
 
 @dataclass(frozen=True)
@@ -93,8 +101,9 @@ class ScoreAtDecision:
 class CaseFile:
     """The case that is decided: SKU and day, supplier, score, legal grounds in force, and what was displayed of it.
 
-    `context` is None for a decision from a list, without the SKU's page. `newest_samples` is, by test package, the day
-    on which the newest sample with a report was drawn.
+    `supplier_grounds` are those of all SKUs of the supplier, for decisions that bind it. `context` is None for a
+    decision from a list, without the SKU's page. `newest_samples` is, by test package, the day on which the newest
+    sample with a report was drawn.
     """
 
     case: Case
@@ -103,14 +112,21 @@ class CaseFile:
     grounds: Sequence[Ground]
     context: DecisionContext | None = None
     newest_samples: Mapping[str, date] = field(default_factory=dict)
+    supplier_grounds: Sequence[Ground] = ()
+
+    def grounds_for(self, disposition: Disposition) -> Sequence[Ground]:
+        """The grounds that a disposition may rest on."""
+        return self.supplier_grounds or self.grounds if disposition.binds == "supplier" else self.grounds
 
 
 @dataclass(frozen=True)
 class Decision:
-    """A row of the table `decisions`. `state` is proposed, in_force, declined or reversed; times are ISO 8601 in UTC.
+    """A row of the table `decisions`. `state` is one of the five above; times are ISO 8601 in UTC.
 
     `agreement` compares it with the score: as_asked, gentler or harder. `settled_by` approved or declined it.
-    `ends_on` is the last day of a pause; `shown` is the JSON of `decision_context`.
+    `ends_on` is the last day of a pause; `ended_at` the time of the reversal or modification on appeal, `replaces` the
+    decision that this one modifies. `ledger_row` is the number of the ledger's row of its last change, `reference`
+    that of the answer to an authority; `binds` is sku or supplier. `shown` is the JSON of `decision_context`.
     """
 
     decision_id: str
@@ -143,6 +159,15 @@ class Decision:
     policy_version: str
     form_token: str | None
     shown: str | None = None
+    ledger_row: int = 0
+    ended_at: str | None = None
+    replaces: str | None = None
+    reference: str | None = None
+    binds: str = "sku"
+
+    def is_in_force(self, day: date) -> bool:
+        """Whether it is in force on a day; a pause is until its last day."""
+        return self.state == IN_FORCE and (self.ends_on is None or self.ends_on >= day.isoformat())
 
     @property
     def decision_context(self) -> DecisionContext | None:

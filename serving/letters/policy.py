@@ -22,14 +22,13 @@ class LetterSender(TomlTable):
 
 
 class LetterPeriods(TomlTable):
-    """Working days to answer a failed test and to send documents, and other periods in days.
+    """Working days to answer a failed test, and other periods in days.
 
     A seller is reminded `corrective_action_days` before a corrective action is due; what happened up to `drafted_days`
     ago gets a letter.
     """
 
     answer_working_days: Count
-    documents_working_days: Count
     corrective_action_days: Days
     drafted_days: Days
 

@@ -1,10 +1,12 @@
 """Letters about decisions: statement of reasons, suspension, the end of a pause, documents requested."""
 
 from collections.abc import Iterator
+from datetime import date
 
 from data.errors import UserError
+from serving.decisions.deadlines import add_working_days
 from serving.letters.facts import DecisionFacts, LetterFacts
-from serving.letters.parts import KindWriter, appeal_until, decision_of, market_of, required, working_days_later
+from serving.letters.parts import KindWriter, appeal_until, decision_of, market_of, required
 from serving.letters.sentences import (
     LetterTerms,
     Sentence,
@@ -140,8 +142,14 @@ def _documents_happened(facts: LetterFacts, _: LetterTerms) -> Iterator[Sentence
 
 def _documents_to_do(facts: LetterFacts, terms: LetterTerms) -> Iterator[Sentence]:
     yield remedy(decision_of(facts).code, terms)
-    until = working_days_later(terms, terms.letters.periods.documents_working_days)
-    yield sentence("to_do.documents_due", until=until, email=terms.letters.sender.email)
+    yield sentence("to_do.documents_due", until=_documents_due(facts, terms), email=terms.letters.sender.email)
+
+
+def _documents_due(facts: LetterFacts, terms: LetterTerms) -> date:
+    """The day on which the clock of the request runs out; a letter that is sent after it gives the same time anew."""
+    working_days, holidays = terms.decisions.deadlines.documents, terms.decisions.deadlines.holidays
+    due = add_working_days(decision_of(facts).since, working_days, holidays)
+    return due if due > terms.day else add_working_days(terms.day, working_days, holidays)
 
 
 def _documents_why(_: LetterFacts, __: LetterTerms) -> Iterator[Sentence]:

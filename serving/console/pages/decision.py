@@ -9,6 +9,7 @@ from starlette.datastructures import FormData
 from data.errors import UserError
 from serving.console.case import CaseView, case_view, decisions_of, dossier_of, officer_of, signature_of
 from serving.console.context import AppContext
+from serving.console.letter_sources import draft_letters
 from serving.console.session import ContextDep, CurrentPerson, Person, VerifiedForm, requires_role
 from serving.console.templating import address, page, urlpath
 from serving.decisions.assignment_and_labels import LabelledQuote, assign, give_label
@@ -37,6 +38,7 @@ def decide(request: Request, context: ContextDep, person: CurrentPerson, form: V
         decision = decisions_of(context).propose(proposal, officer_of(person), case.file, context.now())
     except UserError as refusal:
         return _form(request, case, str(refusal), dict(form), 400)
+    draft_letters(context)
     return RedirectResponse(address(request, f"/decisions/{decision.decision_id}"), 303)
 
 
@@ -100,7 +102,7 @@ def _proposal(form: FormData, case: CaseView) -> Proposal:
     return Proposal(
         text(form, "disposition"), code, text(form, "explanation"), text(form, "fact") or None,
         ordered.name if ordered else None, ordered.cost_cents / 100 if ordered else None,
-        text(form, "form_token") or None,
+        text(form, "form_token") or None, text(form, "reference") or None,
     )  # fmt: skip
 
 

@@ -1,7 +1,6 @@
 """Letters to sellers: the list of those to check and to send, one letter, its steps, its record for the EU."""
 
 import json
-from contextlib import suppress
 from datetime import date
 from typing import Annotated, Any
 
@@ -9,20 +8,20 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from data.errors import UserError
-from serving.console.case import dossier_of, signature_of
+from serving.console.case import signature_of
 from serving.console.context import AppContext
+from serving.console.letter_sources import letter_sources
 from serving.console.pages.decision import text
 from serving.console.session import ContextDep, Person, VerifiedForm, requires_role, verified_form
 from serving.console.templating import address, page
 from serving.decisions.policy import decision_policy_in_force
 from serving.decisions.store import Decisions
-from serving.dossiers.records import Dossier
 from serving.dsa.transparency_database import PublicStatement, transparency_record
 from serving.letters.drafting import ensure_letters
 from serving.letters.facts import STATEMENTS, LetterKind
 from serving.letters.policy import letter_policy_in_force
 from serving.letters.sending import check_letter, preview, send_letter
-from serving.letters.sources import LetterSources, facts_of, letter_terms
+from serving.letters.sources import facts_of, letter_terms
 from serving.letters.store import CHECKED, DELIVERED, DRAFT, SENT, Letter, letter_by_id, letters_about, letters_in
 from serving.letters.words import words_of
 
@@ -33,24 +32,6 @@ Language = Annotated[str, Query(max_length=40)]
 MOST_LISTED = 200
 LISTED = {DRAFT: "To check", CHECKED: "To send", SENT: "Sent, not delivered yet", DELIVERED: "Delivered"}
 """The states on the list in order, with their headings."""
-
-
-def letter_sources(context: AppContext) -> LetterSources:
-    """What letters are made of, for the workspace and the database of the application."""
-
-    def find_dossier(sku_id: str, market: str) -> Dossier | None:
-        try:
-            return dossier_of(context, sku_id, market)
-        except UserError:
-            return None
-
-    return LetterSources(context.engine, context.settings.workspace, find_dossier)
-
-
-def draft_letters(context: AppContext) -> None:
-    """Draft the letters that a step causes; where that fails, the next look at the list drafts them."""
-    with suppress(UserError):
-        ensure_letters(letter_sources(context), context.now())
 
 
 @router.get("/letters")

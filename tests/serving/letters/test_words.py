@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import UserError
+from models.hazard_words import hazard_phrase
 from serving.decisions.case_origin import CaseOrigin
 from serving.letters.facts import LetterKind
 from serving.letters.restriction_letters import MEASURES
@@ -35,6 +36,12 @@ def test_every_kind_origin_and_measure_has_words(language: str) -> None:
         *(f"happened.{measure}" for measure in MEASURES), *(f"happened.now_{measure}" for measure in MEASURES),
     ]  # fmt: skip
     assert not [key for key in needed if not words.has(key)]
+
+
+def test_a_hazard_is_called_as_on_the_pages() -> None:
+    """Letters in English use the phrases of the facts; other languages have a word for each of them."""
+    named = {key: words for key, words in words_of("en").templates.items() if key.startswith("hazard.")}
+    assert named == {f"hazard.{name}": hazard_phrase(name) for name in (key.partition(".")[2] for key in named)}
 
 
 def test_days_and_terms_are_in_the_language() -> None:
