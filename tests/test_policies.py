@@ -22,12 +22,14 @@ from serving.auth.rate_limit import AccessPolicy
 from serving.console.pages.sku import ConfidencePolicy
 from serving.decisions.legal_grounds import GroundPolicy
 from serving.decisions.policy import DecisionPolicy
+from serving.webhooks.policy import WebhookPolicy
 from training.evaluation.fairness_groups import FairnessPolicy
 from training.lifecycle.monitoring_rules import MonitoringPolicy
 from training.promotion_policy import PromotionPolicy
 from training.recipe import DEFAULT, Recipe
 
 POLICIES: dict[str, type[Policy]] = {
+    "webhooks": WebhookPolicy,
     "access": AccessPolicy, "advice": AdvicePolicy, "bands": RiskBands, "decisions": DecisionPolicy,
     "estimation": EstimationPolicy, "facts": GroundPolicy, "fairness": FairnessPolicy, "knowledge": ConfidencePolicy,
     "monitoring": MonitoringPolicy, "promotion": PromotionPolicy, "sampling": SamplingPolicy,
