@@ -23,12 +23,14 @@ from serving.console.pages.sku import ConfidencePolicy
 from serving.decisions.legal_grounds import GroundPolicy
 from serving.decisions.policy import DecisionPolicy
 from serving.letters.policy import LetterPolicy
+from serving.webhooks.policy import WebhookPolicy
 from training.evaluation.fairness_groups import FairnessPolicy
 from training.lifecycle.monitoring_rules import MonitoringPolicy
 from training.promotion_policy import PromotionPolicy
 from training.recipe import DEFAULT, Recipe
 
 POLICIES: dict[str, type[Policy]] = {
+    "webhooks": WebhookPolicy,
     "access": AccessPolicy, "advice": AdvicePolicy, "bands": RiskBands, "decisions": DecisionPolicy,
     "estimation": EstimationPolicy, "facts": GroundPolicy, "fairness": FairnessPolicy, "knowledge": ConfidencePolicy,
     "letters": LetterPolicy,

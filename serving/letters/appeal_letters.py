@@ -4,7 +4,14 @@ from collections.abc import Iterator
 
 from serving.letters.facts import LetterFacts
 from serving.letters.parts import KindWriter, appeal_of, decision_of, market_of, required
-from serving.letters.restriction_letters import decision_chosen, measure, next_measure, remedy
+from serving.letters.restriction_letters import (
+    MEASURES,
+    decision_chosen,
+    measure,
+    next_measure,
+    nothing_more_to_do,
+    remedy,
+)
 from serving.letters.sentences import (
     LetterTerms,
     Sentence,
@@ -53,12 +60,12 @@ def _appeal_answered_happened(facts: LetterFacts, _: LetterTerms) -> Iterator[Se
 def _appeal_answered_to_do(facts: LetterFacts, terms: LetterTerms) -> Iterator[Sentence]:
     decision = decision_of(facts)
     if decision.ended:
-        yield sentence("to_do.nothing")
+        yield nothing_more_to_do(decision)
         if appeal_of(facts).outcome == "reversed" and not facts.still_restricted:
             yield sentence("to_do.may_sell")
     else:
         yield sentence("to_do.still_applies")
-        yield remedy(decision.code, terms)
+        yield remedy(decision, terms)
 
 
 def _appeal_answered_chosen(facts: LetterFacts, terms: LetterTerms) -> Iterator[Sentence]:
@@ -66,7 +73,10 @@ def _appeal_answered_chosen(facts: LetterFacts, terms: LetterTerms) -> Iterator[
     yield sentence("chosen.reviewer")
 
 
-def _courts_alone(facts: LetterFacts, _: LetterTerms) -> Iterator[Sentence]:
+def _appeal_answered_rights(facts: LetterFacts, _: LetterTerms) -> Iterator[Sentence]:
+    end = decision_of(facts).end
+    if end is not None and end.disposition in MEASURES:
+        yield sentence("rights.next_statement")
     yield from courts(market_of(facts))
 
 
@@ -74,5 +84,5 @@ APPEAL_RECEIVED: KindWriter = (
     _appeal_received_happened, _appeal_received_to_do, _appeal_why, decision_chosen, _appeal_received_rights,
 )  # fmt: skip
 APPEAL_ANSWERED: KindWriter = (
-    _appeal_answered_happened, _appeal_answered_to_do, _appeal_why, _appeal_answered_chosen, _courts_alone,
+    _appeal_answered_happened, _appeal_answered_to_do, _appeal_why, _appeal_answered_chosen, _appeal_answered_rights,
 )  # fmt: skip

@@ -8,9 +8,10 @@ import sqlalchemy as sa
 from data.database.schema import DECISIONS
 from serving.decisions.case_origin import NOTICE_CODES, CaseOrigin, origin_of_decision
 from serving.decisions.ground_rows import GroundRows
+from serving.decisions.legal_grounds import FAILED_TEST
 from serving.decisions.policy import DecisionPolicy
 from serving.decisions.records import IN_FORCE, REPLACED, REVERSED, Decision
-from serving.letters.facts import DecisionEnd, DecisionEvidence, DecisionFacts, OtherRestriction
+from serving.letters.facts import DecisionEnd, DecisionEvidence, DecisionFacts, FurtherFailure, OtherRestriction
 from serving.letters.policy import LetterPolicy
 from serving.letters.visible_reasons import visible_reasons
 
@@ -52,9 +53,19 @@ def decision_evidence(decision: Decision, rows: GroundRows | None) -> DecisionEv
         failed = next((test for test in rows.tests if test.result == "fail"), None)
         answered = decision.code in NOTICE_CODES and rows.notices
         return DecisionEvidence(None, test=failed, notice=rows.notices[0] if answered else None)
-    evidence = DecisionEvidence(kind, rows.test(row_id), rows.document(row_id), rows.hold(row_id))
+    further = _further_failures(decision)
+    evidence = DecisionEvidence(kind, rows.test(row_id), rows.document(row_id), rows.hold(row_id), further=further)
     found = evidence.test or evidence.document or evidence.hold
-    return evidence if found else DecisionEvidence(kind, recorded=decision.fact_sentence)
+    return evidence if found else DecisionEvidence(kind, recorded=decision.fact_sentence, further=further)
+
+
+def _further_failures(decision: Decision) -> tuple[FurtherFailure, ...]:
+    """The other failed tests that stood for the supplier when it was suspended."""
+    context = decision.decision_context
+    if context is None or decision.binds != "supplier" or decision.fact_kind != FAILED_TEST:
+        return ()
+    others = (each for each in context.facts if each.kind == FAILED_TEST and each.row_id != decision.fact_row)
+    return tuple(FurtherFailure(each.row_id, each.since, each.sku_id, each.severity) for each in others)
 
 
 def other_restrictions(

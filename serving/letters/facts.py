@@ -50,6 +50,16 @@ class DecisionEnd:
 
 
 @dataclass(frozen=True)
+class FurtherFailure:
+    """Another failed test of the supplier's products that a suspension rests on; None where a value is not known."""
+
+    test_id: str
+    known_on: date
+    sku_id: str | None
+    severity: str | None
+
+
+@dataclass(frozen=True)
 class DecisionEvidence:
     """The rows that a decision rests on; `recorded` is the sentence of a ground whose row was not stored."""
 
@@ -59,6 +69,7 @@ class DecisionEvidence:
     hold: GroundHold | None = None
     notice: GroundNotice | None = None
     recorded: str | None = None
+    further: tuple[FurtherFailure, ...] = ()
 
 
 @dataclass(frozen=True)

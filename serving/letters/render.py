@@ -22,8 +22,9 @@ WIDTH = 72
 """Columns of the plain text; a character of an East Asian script takes two."""
 
 _CLOSING = "\uff0c\u3002\uff1b\uff1a\u3001\uff09\u300b\u300d\u300f\uff01\uff1f"
-_PIECES = re.compile(rf"(?:[!-~]{{1,60}}|.)[{_CLOSING}]*", re.DOTALL)
-"""What is not broken: a Latin word or a single character, with the closing marks after it."""
+_OPENING = "\uff08\u300a\u300c\u300e"
+_PIECES = re.compile(rf"[{_OPENING}]*(?:[!-~]{{1,60}}|.)[{_CLOSING}]*", re.DOTALL)
+"""What is not broken: a Latin word or a single character, with opening marks before it and closing ones after it."""
 
 TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined,
@@ -70,10 +71,8 @@ def render(facts: LetterFacts, terms: LetterTerms, draft: bool = False) -> Rende
         "sender": terms.letters.sender, "signature": terms.signature.lines,
     }  # fmt: skip
     article = Markup(TEMPLATES.get_template("letter.html").render(values))  # noqa: S704 - the template escapes
-    lines = [
-        *([words.text("head.draft", {})] if draft else []), subject, *_sender_lines(words, terms),
-        *(f"{words.text(line.label, {})}: {words.text(line.content.key, line.content.values)}" for line in head),
-    ]  # fmt: skip
+    lines = [*([words.text("head.draft", {})] if draft else []), subject, _sender_line(words, terms)]
+    lines += [_head_line(words, each.label, words.text(each.content.key, each.content.values)) for each in head]
     blocks = ["\n".join(_wrap(line) for line in lines)]
     blocks += [_part_text(words, titles[part.name], part.sentences) for part in parts]
     blocks += ["\n".join(terms.signature.lines)]
@@ -119,10 +118,13 @@ def _title(part: str, facts: LetterFacts) -> str:
     return "chosen_supplier" if part == "chosen" and facts.product is None else part
 
 
-def _sender_lines(words: LetterWords, terms: LetterTerms) -> list[str]:
+def _sender_line(words: LetterWords, terms: LetterTerms) -> str:
     sender = terms.letters.sender
-    label = words.text("head.from", {})
-    return [f"{label}: {', '.join([sender.name, *sender.address])}, {sender.email}"]
+    return _head_line(words, "head.from", ", ".join([sender.name, *sender.address, sender.email]))
+
+
+def _head_line(words: LetterWords, label: str, content: str) -> str:
+    return words.text("head.line", {"label": words.text(label, {}), "content": content})
 
 
 def _paragraphs(sentences: tuple[Sentence, ...]) -> list[Paragraph]:
@@ -150,7 +152,7 @@ def _join(words: LetterWords, sentences: list[str]) -> str:
 def _wrap(line: str, indent: str = "") -> str:
     """The line in at most `WIDTH` columns; text of wide characters breaks between any two of them.
 
-    A closing mark never begins a line, and Latin words are kept whole where they fit.
+    A closing mark never begins a line, an opening one never ends it, and Latin words are kept whole where they fit.
     """
     if not any(_columns(each) == 2 for each in line):
         return fill(line, WIDTH, subsequent_indent=indent, break_on_hyphens=False)

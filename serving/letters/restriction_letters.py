@@ -12,6 +12,7 @@ from serving.letters.sentences import (
     Sentence,
     courts,
     effects,
+    further_failures,
     ground_sentences,
     origin_sentences,
     sentence,
@@ -24,14 +25,16 @@ MEASURES = ("pause", "remove", "suspend", "recall")
 """The dispositions whose letters have words."""
 
 
-def remedy(code: str, terms: LetterTerms) -> Sentence:
-    """What the seller may do about a decision of this reason code."""
-    key = f"remedy.{code}"
+def remedy(decision: DecisionFacts, terms: LetterTerms) -> Sentence:
+    """What the seller may do about a decision, by its reason code."""
+    key = f"remedy.{decision.code}"
+    if decision.evidence.further and decision.evidence.test is not None:
+        key = "remedy.failed_independent_tests"
     return sentence(key if words_of(terms.language).has(key) else "remedy.other")
 
 
 def measure(decision: DecisionFacts, market: str) -> Iterator[Sentence]:
-    """What the decision did, and whether it still applies."""
+    """What the decision did."""
     if decision.disposition not in MEASURES:
         raise UserError(f"No letter is written for {decision.disposition!r}. Add its words to serving/letters/words.")
     key = f"happened.{decision.disposition}"
@@ -42,6 +45,10 @@ def measure(decision: DecisionFacts, market: str) -> Iterator[Sentence]:
         yield sentence(key, since=decision.since, market=Term("market", market), ends=ends)
     else:
         yield sentence(key, since=decision.since, market=Term("market", market))
+
+
+def _standing(decision: DecisionFacts) -> Iterator[Sentence]:
+    """Whether the decision still applies, and how long a suspension lasts."""
     if decision.end is not None:
         yield sentence(f"happened.{decision.end.how}", day=decision.end.on)
         yield from next_measure(decision)
@@ -64,6 +71,11 @@ def next_measure(decision: DecisionFacts) -> Iterator[Sentence]:
         yield sentence("happened.now_other", decision=end.decision_id)
 
 
+def nothing_more_to_do(decision: DecisionFacts) -> Sentence:
+    """That a decision which applies no more asks for nothing; of a changed one, that another letter says what to do."""
+    return sentence("to_do.next_letter" if decision.end and decision.end.how == "changed" else "to_do.nothing")
+
+
 def _people(decision: DecisionFacts) -> Sentence:
     return sentence("chosen.two_people" if decision.two_people else "chosen.one_person")
 
@@ -78,10 +90,12 @@ def decision_chosen(facts: LetterFacts, _: LetterTerms) -> Iterator[Sentence]:
 def _restriction_happened(facts: LetterFacts, terms: LetterTerms) -> Iterator[Sentence]:
     decision = decision_of(facts)
     yield from measure(decision, market_of(facts))
+    yield from _standing(decision)
     yield from still_restricted(facts.still_restricted)
     if decision.evidence.test is not None:
         yield sentence("test.failed")
         yield from test_sentences(decision.evidence.test, facts.standard, terms)
+    yield from further_failures(decision.evidence.further)
     if not decision.ended:
         yield from effects(decision.disposition, terms)
 
@@ -89,9 +103,9 @@ def _restriction_happened(facts: LetterFacts, terms: LetterTerms) -> Iterator[Se
 def _restriction_to_do(facts: LetterFacts, terms: LetterTerms) -> Iterator[Sentence]:
     decision = decision_of(facts)
     if decision.ended:
-        yield sentence("to_do.nothing")
+        yield nothing_more_to_do(decision)
         return
-    yield remedy(decision.code, terms)
+    yield remedy(decision, terms)
     if decision.disposition != "pause":
         yield sentence("to_do.no_deadline")
 
@@ -141,7 +155,7 @@ def _documents_happened(facts: LetterFacts, _: LetterTerms) -> Iterator[Sentence
 
 
 def _documents_to_do(facts: LetterFacts, terms: LetterTerms) -> Iterator[Sentence]:
-    yield remedy(decision_of(facts).code, terms)
+    yield remedy(decision_of(facts), terms)
     yield sentence("to_do.documents_due", until=_documents_due(facts, terms), email=terms.letters.sender.email)
 
 

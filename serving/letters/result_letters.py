@@ -20,6 +20,7 @@ from serving.letters.sentences import (
 def _test_failed_happened(facts: LetterFacts, terms: LetterTerms) -> Iterator[Sentence]:
     yield sentence("happened.test_failed")
     yield from test_sentences(required(facts.test, facts.kind), facts.standard, terms)
+    yield sentence("happened.undecided")
     yield from still_restricted(facts.still_restricted)
     if not facts.still_restricted:
         yield from effects("none", terms)

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import date
 
 from serving.decisions.case_origin import CaseOrigin
-from serving.decisions.ground_rows import GroundDocument, GroundTest
+from serving.decisions.ground_rows import GroundDocument, GroundHold, GroundTest
 from serving.decisions.policy import DecisionPolicy
 from serving.dsa.territories import EUROPE
-from serving.letters.facts import DecisionFacts, LetterFacts, OtherRestriction
+from serving.letters.facts import DecisionFacts, FurtherFailure, LetterFacts, OtherRestriction
 from serving.letters.policy import LetterPolicy, LetterSignature
-from serving.letters.words import Term, Value
+from serving.letters.words import Term, Value, words_of
 
 
 @dataclass(frozen=True)
@@ -92,10 +92,7 @@ def ground_sentences(facts: LetterFacts, decision: DecisionFacts) -> Iterator[Se
     if evidence.test is not None:
         yield from failed_test_reasons(evidence.test, facts.standard, market)
     elif evidence.hold is not None:
-        key = "why.order_product" if evidence.hold.of_product else "why.order_supplier"
-        yield sentence(key, authority=evidence.hold.authority, known=evidence.hold.known_on)
-        if evidence.hold.kind:
-            yield sentence("why.order_kind", kind=evidence.hold.kind.replace("_", " "))
+        yield _order_sentence(evidence.hold)
         yield sentence("why.follow_orders_europe" if market in EUROPE else "why.follow_orders")
     elif evidence.document is not None:
         yield from _document_sentences(evidence.document)
@@ -103,6 +100,26 @@ def ground_sentences(facts: LetterFacts, decision: DecisionFacts) -> Iterator[Se
         yield sentence("why.recorded_fact", fact=evidence.recorded)
     else:
         yield from _precaution(decision)
+
+
+def _order_sentence(hold: GroundHold) -> Sentence:
+    known = hold.kind is not None and words_of("en").has(f"order.{hold.kind}")
+    action = Term("order", hold.kind if known and hold.kind else "other")
+    key = "why.order_product" if hold.of_product else "why.order_supplier"
+    return sentence(key, authority=hold.authority, action=action, known=hold.known_on)
+
+
+def further_failures(failures: tuple[FurtherFailure, ...]) -> Iterator[Sentence]:
+    """The other failed tests that a suspension rests on, as a list."""
+    if failures:
+        yield sentence("test.further_lead")
+    for each in failures:
+        values: dict[str, Value] = {"test_id": each.test_id, "reported": each.known_on, "sku": each.sku_id or "-"}
+        if each.severity is None:
+            yield Sentence("test.further", values, item=True)
+        else:
+            graded: dict[str, Value] = {**values, "severity": Term("severity", each.severity)}
+            yield Sentence("test.further_graded", graded, item=True)
 
 
 def _document_sentences(document: GroundDocument) -> Iterator[Sentence]:

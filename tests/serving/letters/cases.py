@@ -17,6 +17,7 @@ from serving.letters.facts import (
     DecisionEnd,
     DecisionEvidence,
     DecisionFacts,
+    FurtherFailure,
     LetterFacts,
     LetterKind,
     LetterProduct,
@@ -59,7 +60,11 @@ def evidence(draw: st.DrawFn, disposition: str) -> DecisionEvidence:
     if kind is not None and draw(st.booleans()) and draw(st.booleans()):
         return DecisionEvidence(kind, recorded="A sample failed an independent test on 1 June 2026.")
     if kind == FAILED_TEST:
-        return DecisionEvidence(kind, test=draw(lab_tests()))
+        failures = st.lists(
+            st.builds(FurtherFailure, IDS, DAYS, st.none() | IDS, st.sampled_from([None, "major"])), max_size=2
+        )
+        further = draw(failures.map(tuple)) if disposition == "suspend" else ()
+        return DecisionEvidence(kind, test=draw(lab_tests()), further=further)
     if kind == DENIED_CERTIFICATE:
         statuses = st.sampled_from(["denied", "withdrawn", "out_of_scope"])
         words = st.none() | WIDE

@@ -10,9 +10,6 @@ from data.workspace import Workspace
 from serving.dossiers.records import Dossier, DossierListing
 from serving.letters.sources import LetterSources
 from tests.serving.decisions.cases import case
-from tests.serving.decisions.conftest import decisions, server, state
-
-__all__ = ["decisions", "server", "sources", "state"]
 
 SKU = case().sku_id
 LISTING = DossierListing(

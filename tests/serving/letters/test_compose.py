@@ -91,6 +91,7 @@ def ids_of_its_case(facts: LetterFacts) -> set[str]:
     if facts.decision is not None:
         found, end = facts.decision.evidence, facts.decision.end
         ids |= {facts.decision.decision_id}
+        ids |= {name for each in found.further for name in (each.test_id, each.sku_id) if name}
         for row in (found.test and found.test.test_id, found.document and found.document.document_id,
                     end and end.decision_id):  # fmt: skip
             ids |= {row} if row else set()
@@ -126,7 +127,7 @@ def test_a_statement_says_what_the_law_asks_for() -> None:
         "You may appeal free of charge until 30 May 2027",
         "we pay for the test if the counter-sample passes",
         "out-of-court dispute settlement",
-        "You may also go to court.",
+        "You may go to court.",
         "Your stock of this product is not shipped.",
         "one person proposed it and another approved it",
         "From: Example Marketplace", "To: Supplier S-1", "Our reference: l-1", "Decision: d-1", "Test report: T-9b",
@@ -199,7 +200,7 @@ def test_a_letter_before_a_decision_gives_working_days_to_answer() -> None:
     text = told(LetterFacts(LetterKind.TEST_FAILED, "l-1", "S-1", PRODUCT, test=FAILED))
     assert "We have not taken a decision on this result yet." in text
     assert "You may answer until 7 December 2026" in text
-    assert "No decision has been taken yet." in text
+    assert "People will decide what follows from the result." in text
 
 
 def test_a_corrective_action_names_its_due_day() -> None:
