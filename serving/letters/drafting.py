@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
 
 import sqlalchemy as sa
 
@@ -14,7 +15,7 @@ from serving.decisions.records import IN_FORCE, REPLACED, REVERSED, Decision
 from serving.dossiers.records import SUPPLIER_PROVIDED
 from serving.letters.facts import STATEMENTS, LetterKind
 from serving.letters.policy import LetterPolicy
-from serving.letters.sources import LetterSources, letter_terms, open_actions
+from serving.letters.sources import LetterSources, OpenAction, letter_terms, open_actions
 from serving.letters.store import TO_SEND, Letter, OwedLetter, insert_draft, letters_in, withdraw
 
 MOST_AT_ONCE = 200
@@ -70,11 +71,17 @@ class _Owing:
                 return "A decision on this result is in force."
             if letter.kind == LetterKind.APPEAL_RECEIVED and _is_answered(connection, letter.about):
                 return "The appeal is answered."
-        if letter.kind == LetterKind.CORRECTIVE_ACTION_DUE:
-            actions = open_actions(self.sources.workspace, self.today)
-            if letter.about not in {each.facts.action_id for each in actions}:
-                return "The corrective action is not open any more."
+        if letter.kind == LetterKind.CORRECTIVE_ACTION_DUE and letter.about not in self._open_action_ids:
+            return "The corrective action is not open any more."
         return None
+
+    @cached_property
+    def _open_actions(self) -> list[OpenAction]:
+        return open_actions(self.sources.workspace, self.today)
+
+    @cached_property
+    def _open_action_ids(self) -> frozenset[str]:
+        return frozenset(each.facts.action_id for each in self._open_actions)
 
     def _statements(self, connection: sa.Connection) -> Iterator[OwedLetter]:
         """A statement for every restriction in force, and for those that ended on appeal lately."""

@@ -187,7 +187,7 @@ def letters_about(engine: sa.Engine, about: str, kinds: Collection[LetterKind]) 
 
 
 def letters_in(engine: sa.Engine, states: Collection[str], most: int | None = None) -> list[Letter]:
-    """The letters in these states, the oldest draft first; at most so many, with the newest drafts left out."""
+    """The letters in these states, the oldest draft first, at most so many."""
     return _list(engine, LETTERS.c.state.in_(states), most)
 
 
@@ -206,11 +206,17 @@ def outbox(engine: sa.Engine, after: int, most: int) -> list[Letter]:
         return [Letter(**row._mapping) for row in connection.execute(query)]
 
 
+def count_letters(engine: sa.Engine) -> dict[str, int]:
+    """The number of letters by state."""
+    query = sa.select(LETTERS.c.state, sa.func.count()).group_by(LETTERS.c.state)
+    with read_transaction(engine) as connection:
+        return {state: int(count) for state, count in connection.execute(query)}
+
+
 def count_letters_to_send(engine: sa.Engine) -> int:
     """The number of letters that wait to be checked or sent."""
-    query = sa.select(sa.func.count()).select_from(LETTERS).where(LETTERS.c.state.in_(TO_SEND))
-    with read_transaction(engine) as connection:
-        return int(connection.execute(query).scalar_one())
+    counts = count_letters(engine)
+    return sum(counts.get(state, 0) for state in TO_SEND)
 
 
 def _list(engine: sa.Engine, condition: sa.ColumnElement[bool], most: int | None = None) -> list[Letter]:

@@ -1,6 +1,7 @@
 """Letters to sellers: the list of those to check and to send, one letter, its steps, its record for the EU."""
 
 import json
+from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any
 
@@ -22,7 +23,19 @@ from serving.letters.facts import STATEMENTS, LetterKind
 from serving.letters.policy import letter_policy_in_force
 from serving.letters.sending import check_letter, preview, send_letter
 from serving.letters.sources import facts_of, letter_terms
-from serving.letters.store import CHECKED, DELIVERED, DRAFT, SENT, Letter, letter_by_id, letters_about, letters_in
+from serving.letters.store import (
+    CHECKED,
+    DELIVERED,
+    DRAFT,
+    SENT,
+    TO_SEND,
+    Letter,
+    count_letters,
+    letter_by_id,
+    letters_about,
+    letters_in,
+    newest_letters,
+)
 from serving.letters.words import words_of
 
 router = APIRouter()
@@ -34,17 +47,36 @@ LISTED = {DRAFT: "To check", CHECKED: "To send", SENT: "Sent, not delivered yet"
 """The states on the list in order, with their headings."""
 
 
+@dataclass(frozen=True)
+class ListedLetters:
+    """The letters of one state on the list, and how many there are in all."""
+
+    heading: str
+    letters: list[Letter]
+    count: int
+
+    @property
+    def more(self) -> int:
+        """The number of letters that are not listed."""
+        return self.count - len(self.letters)
+
+
 @router.get("/letters")
 def overview(request: Request, context: ContextDep) -> Response:
     """The letters by state: those to check first."""
     ensure_letters(letter_sources(context), context.now())
-    listed = {state: letters_in(context.engine, (state,)) for state in LISTED}
-    groups = [
-        (heading, listed[state][:MOST_LISTED] if state != DELIVERED else listed[state][-MOST_LISTED:][::-1],
-         max(len(listed[state]) - MOST_LISTED, 0))
-        for state, heading in LISTED.items()
-    ]  # fmt: skip
+    counts = count_letters(context.engine)
+    groups = [_listed(context, state, counts.get(state, 0)) for state in LISTED]
     return page(request, "letters.html", groups=groups, subjects=_subjects())
+
+
+def _listed(context: AppContext, state: str, count: int) -> ListedLetters:
+    """The letters of a state: those to do in the order of their drafts, those that left the newest first."""
+    if state in TO_SEND:
+        letters = letters_in(context.engine, (state,), MOST_LISTED)
+    else:
+        letters = newest_letters(context.engine, (state,), MOST_LISTED)
+    return ListedLetters(LISTED[state], letters, count)
 
 
 @router.get("/letters/{letter_id}")
