@@ -17,6 +17,7 @@ from data.progress import TerminalProgress
 from data.settings import Settings
 
 if TYPE_CHECKING:
+    from data.workspace import Workspace
     from sampling.plan import Plan, PlanSummary
     from serving.online.store import OnlineStore
     from serving.schemas import ScoreRow
@@ -54,6 +55,8 @@ def plan_summary(plan: "PlanSummary") -> str:
         for short in plan.minimums
         if short.unmet
     ]
+    if plan.note:
+        lines.append(_wrap(plan.note))
     if plan.waiting:
         lines.append(f"{plan.waiting:,} SKUs wait for another round: no limit left room for their package.")
     return "\n".join(lines)
@@ -132,11 +135,26 @@ def score(call: CommandContext, as_of: datetime | None, engine: str, master: str
         raise UserError(f"{day} lies in the future. Score as of tomorrow at the latest.")
     if engine == "spark":
         click.echo(f"Scores are in {_score_on_spark(call.settings, day, master or 'local[*]')}.")
+        _echo_missing_packages(call.settings.workspace, day or call.today)
         return
     folder = score_day(call.settings, day, TerminalProgress())
     in_service = day_in_service(call.settings.workspace)
     click.echo(f"Scores are in {folder}; in service are those of {in_service}.")
+    _echo_missing_packages(call.settings.workspace, day or call.today)
     click.echo("Next: touchstone allocate --budget 20000, or touchstone serve")
+
+
+def _echo_missing_packages(workspace: "Workspace", as_of: date) -> None:
+    """Print which categories of the catalogue have no test package, where there are any."""
+    from data.lake.store import open_lake
+    from sampling.policy import categories_without_package, missing_packages_note, sampling_policy_in_force
+    from sampling.problem import Cell
+
+    policy = sampling_policy_in_force(as_of)
+    rows = open_lake(workspace)["skus"].select("category", "market").distinct().to_pyarrow().to_pylist()
+    note = missing_packages_note(policy, categories_without_package(policy, [Cell(**row) for row in rows]))
+    if note:
+        click.echo(_wrap(note))
 
 
 @click.command()
