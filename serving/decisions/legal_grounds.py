@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from data.policy import POLICY_FOLDER, Days, Names, Policy, policy_in_force
+from serving.decisions.document_policy import document_policy_in_force
 from serving.dossiers.records import Dossier, LabTest
 
 FAILED_TEST, DENIED_CERTIFICATE, ORDER = "failed_independent_test", "certificate_denied", "authority_order"
@@ -24,13 +25,12 @@ class Ground:
 
 
 class GroundPolicy(Policy, subject="facts"):
-    """The policy `facts`: days for which grounds hold, authorities that are our own, mandatory schemes by market."""
+    """The policy `facts`: days for which grounds hold, authorities that are our own."""
 
     test_days: Days
     order_days: Days
     notice_days: Days
     own_authorities: Names
-    mandatory_schemes: dict[str, Names]
 
 
 def ground_policy_in_force(day: date, folder: Path = POLICY_FOLDER) -> GroundPolicy:
@@ -42,7 +42,7 @@ def grounds_in_force(dossier: Dossier, as_of: date) -> tuple[Ground, ...]:
     """The grounds known before `as_of` and in force on it, the newest first; tests of suppliers' samples are none."""
     policy = ground_policy_in_force(as_of)
     return _newest_first(
-        (*_failures(dossier, as_of, policy), *_denials(dossier, as_of, policy), *_orders(dossier, as_of, policy))
+        (*_failures(dossier, as_of, policy), *_denials(dossier, as_of), *_orders(dossier, as_of, policy))
     )
 
 
@@ -90,15 +90,13 @@ def _is_superseded_by(failed: LabTest, later: LabTest) -> bool:
     return same and later.result == "pass" and later.happened_on > failed.happened_on
 
 
-def _denials(dossier: Dossier, as_of: date, policy: GroundPolicy) -> Iterator[Ground]:
-    mandatory = policy.mandatory_schemes.get(dossier.listing.market, frozenset())
+def _denials(dossier: Dossier, as_of: date) -> Iterator[Ground]:
+    """Required documents that whoever can confirm them, and is not their maker, denied or withdrew."""
+    policy, listing = document_policy_in_force(as_of), dossier.listing
     for each in dossier.standing_certificates:
-        refuted = each.status in ("denied", "withdrawn") and each.scheme in mandatory
-        if refuted and each.known_on < as_of:
-            issuer = f"The issuer of certificate {each.certificate_id} ({each.scheme}) has {each.status} it; "
-            yield Ground(
-                DENIED_CERTIFICATE, each.known_on, f"{issuer}known since {each.known_on}.", each.certificate_id
-            )
+        sentence = policy.refutation(each)
+        if sentence and each.known_on < as_of and policy.requires(each, listing.category, listing.market):
+            yield Ground(DENIED_CERTIFICATE, each.known_on, sentence, each.certificate_id)
 
 
 def _orders(dossier: Dossier, as_of: date, policy: GroundPolicy) -> Iterator[Ground]:
