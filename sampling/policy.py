@@ -208,11 +208,13 @@ def missing_packages_note(policy: SamplingPolicy, categories: Sequence[str]) -> 
         return ""
     count, package = len(categories), policy.default
     named = "; ".join(categories[:MOST_NAMED]) + ("; ..." if count > MOST_NAMED else "")
-    start = f"{count} categories have" if count > 1 else "1 category has"
+    have, get, whose = ("categories have", "They get", "their packages")
+    if count == 1:
+        have, get, whose = ("category has", "It gets", "its package")
     finds = "" if package.finds_laboratory_failures else ", which finds no laboratory failure"
     return (
-        f"{start} no test package in policy/sampling: {named}. {'They get' if count > 1 else 'It gets'} "
-        f"'{package.name}' for EUR {package.cost_cents / 100:,.0f}{finds}. Add their packages to the policy."
+        f"{count} {have} no test package in policy/sampling: {named}. {get} '{package.name}' for EUR "
+        f"{package.cost_cents / 100:,.0f}{finds}. Add {whose} to the policy."
     )
 
 

@@ -62,6 +62,18 @@ def plan_summary(plan: "PlanSummary") -> str:
     return "\n".join(lines)
 
 
+def uncovered_categories_summary(workspace: "Workspace", as_of: date) -> str:
+    """The categories of the catalogue that no test package is for on a day, as text; empty where there are none."""
+    from data.lake.store import open_lake
+    from sampling.policy import categories_without_package, missing_packages_note, sampling_policy_in_force
+    from sampling.problem import Cell
+
+    policy = sampling_policy_in_force(as_of)
+    rows = open_lake(workspace)["skus"].select("category", "market").distinct().to_pyarrow().to_pylist()
+    cells = [Cell(row["category"], row["market"]) for row in rows]
+    return _wrap(missing_packages_note(policy, categories_without_package(policy, cells)))
+
+
 def explanation(published: "OnlineStore", sku_id: str, market: str) -> str:
     """The score of one SKU, its reasons, the facts and steps as text; UserError where the catalogue lacks it."""
     from serving.api.explain import explain_sku
@@ -135,26 +147,13 @@ def score(call: CommandContext, as_of: datetime | None, engine: str, master: str
         raise UserError(f"{day} lies in the future. Score as of tomorrow at the latest.")
     if engine == "spark":
         click.echo(f"Scores are in {_score_on_spark(call.settings, day, master or 'local[*]')}.")
-        _echo_missing_packages(call.settings.workspace, day or call.today)
         return
     folder = score_day(call.settings, day, TerminalProgress())
     in_service = day_in_service(call.settings.workspace)
     click.echo(f"Scores are in {folder}; in service are those of {in_service}.")
-    _echo_missing_packages(call.settings.workspace, day or call.today)
+    if uncovered := uncovered_categories_summary(call.settings.workspace, day or call.today):
+        click.echo(uncovered)
     click.echo("Next: touchstone allocate --budget 20000, or touchstone serve")
-
-
-def _echo_missing_packages(workspace: "Workspace", as_of: date) -> None:
-    """Print which categories of the catalogue have no test package, where there are any."""
-    from data.lake.store import open_lake
-    from sampling.policy import categories_without_package, missing_packages_note, sampling_policy_in_force
-    from sampling.problem import Cell
-
-    policy = sampling_policy_in_force(as_of)
-    rows = open_lake(workspace)["skus"].select("category", "market").distinct().to_pyarrow().to_pylist()
-    note = missing_packages_note(policy, categories_without_package(policy, [Cell(**row) for row in rows]))
-    if note:
-        click.echo(_wrap(note))
 
 
 @click.command()
