@@ -94,6 +94,7 @@ def test_what_a_check_of_papers_cannot_find_is_not_counted_and_buys_no_priority(
     plan = allocate(table, policy, 20_000, seed=1)
     rows = plan.units.to_pylist()
     known = [row for row in rows if row["category"] != "unheard of"]
+    assert known == [row for row in rows if row["finds_laboratory_failures"]]
     assert plan.summary.expected_failures == pytest.approx(sum(row["p_fail"] for row in known))
     assert sum(row["cost_eur"] for row in rows if row["category"] == "unheard of") < 0.2 * plan.summary.cost_eur
     assert plan.summary.without_package == ("unheard of",)

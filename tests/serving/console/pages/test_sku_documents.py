@@ -35,7 +35,7 @@ def test_only_what_another_than_the_maker_confirmed_and_is_in_force_is_drawn_as_
     ("document", "name", "status", "tone"),
     [
         (replace(DENIED, status="claimed"), "EN 71 test report", "claimed, not verified", "none"),
-        (DENIED, "EN 71 test report", "refuted: denied by its issuer", "bad"),
+        (DENIED, "EN 71 test report", "refuted: denied", "bad"),
         (replace(DENIED, status="confirmed"), "EN 71 test report", "confirmed", "good"),
         (replace(DENIED, status="confirmed", expires_on=DAY - timedelta(1)), "EN 71 test report", "expired", "warn"),
         (
@@ -44,7 +44,7 @@ def test_only_what_another_than_the_maker_confirmed_and_is_in_force_is_drawn_as_
         ),
         (replace(DENIED, scheme=None, kind=None, status="claimed"), "Document", "claimed, not verified", "none"),
         (replace(DENIED, scheme="CPSR", kind=None, status="out_of_scope"), "Cosmetic product safety report",
-         "refuted: covers another product", "bad"),
+         "refuted: out of scope", "bad"),
     ],
 )  # fmt: skip
 def test_a_document_is_shown_by_its_name_and_status_in_words(
