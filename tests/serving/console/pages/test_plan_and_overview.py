@@ -86,7 +86,8 @@ def test_a_plan_says_what_it_buys_by_every_part(scheduler: TestClient) -> None:
 def test_a_check_of_papers_adds_no_failures_to_the_totals_of_a_plan() -> None:
     """Nor do rounds that were drawn before this was written down change."""
     units = pa.table({
-        "sku_id": ["K-1", "K-2", "K-3"], "package": ["EN 71-1/2/3", "papers", "papers"], "cost_eur": [560.0, 60.0, 60.0],
+        "sku_id": ["K-1", "K-2", "K-3"], "package": ["EN 71-1/2/3", "papers", "papers"],
+        "cost_eur": [560.0, 60.0, 60.0],
         "p_fail": [0.4, 0.9, None], "finds_laboratory_failures": [True, False, False],
     })  # fmt: skip
     assert {each.name: each.expected_failures for each in plan._totals_by(units, "package")} == {
