@@ -20,6 +20,7 @@ from serving.api.counterfactuals import AdvicePolicy
 from serving.api.screening_policy import ScreeningPolicy
 from serving.auth.rate_limit import AccessPolicy
 from serving.console.pages.sku import ConfidencePolicy
+from serving.decisions.document_policy import DocumentPolicy
 from serving.decisions.legal_grounds import GroundPolicy
 from serving.decisions.policy import DecisionPolicy
 from serving.letters.policy import LetterPolicy
@@ -32,6 +33,7 @@ from training.recipe import DEFAULT, Recipe
 POLICIES: dict[str, type[Policy]] = {
     "webhooks": WebhookPolicy,
     "access": AccessPolicy, "advice": AdvicePolicy, "bands": RiskBands, "decisions": DecisionPolicy,
+    "documents": DocumentPolicy,
     "estimation": EstimationPolicy, "facts": GroundPolicy, "fairness": FairnessPolicy, "knowledge": ConfidencePolicy,
     "letters": LetterPolicy,
     "monitoring": MonitoringPolicy, "promotion": PromotionPolicy, "sampling": SamplingPolicy,
@@ -94,7 +96,7 @@ def test_garbage_in_any_place_is_refused_by_file_key_path_and_value(chosen: tupl
     assert told.endswith(". Edit the file.")
 
 
-FREE = {"set", "codes", "slots", "severity", "mandatory_schemes", "grounds", "authorities"}
+FREE = {"set", "codes", "slots", "severity", "market_groups", "grounds", "authorities"}
 TABLES = [(source, place) for source, place, value in PLACES if isinstance(value, dict) and place[-1] not in FREE]
 
 
@@ -111,7 +113,7 @@ def test_an_unknown_key_is_named_with_the_known_ones(chosen: tuple[str, Place], 
 
 MAY_BE_LEFT_OUT = {
     "also_unknown", "answers", "bands", "binds", "ends", "facts", "four_eyes",
-    "holidays", "laboratory", "labs", "markets", "minimums", "missing", "move",
+    "holidays", "laboratory", "labs", "market_groups", "markets", "minimums", "missing", "move",
     "needs_reference", "number", "restricted", "restricts", "sensitivity", "severity", "stops", "supplier_cap",
 }  # fmt: skip
 NEEDED = [

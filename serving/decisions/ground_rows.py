@@ -29,13 +29,14 @@ class GroundTest:
 
 @dataclass(frozen=True)
 class GroundDocument:
-    """A document of the product whose issuer denied or withdrew it, and the day on which that became known."""
+    """A document of the product that its issuer refuted, the day on which that became known, and its own number."""
 
     document_id: str
     known_on: date
     status: str
     scheme: str | None = None
     issuer: str | None = None
+    number: str | None = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def _test(test: LabTest) -> GroundTest:
 
 
 def _document(each: Certificate) -> GroundDocument:
-    return GroundDocument(each.certificate_id, each.known_on, each.status, each.scheme, each.issuer)
+    return GroundDocument(each.certificate_id, each.known_on, each.status, each.scheme, each.issuer, each.number)
 
 
 def _hold(hold: Hold) -> GroundHold:

@@ -143,13 +143,9 @@ class _Owing:
                 )  # fmt: skip
 
     def _corrective_actions(self, connection: sa.Connection) -> Iterator[OwedLetter]:
-        kind, last = (
-            LetterKind.CORRECTIVE_ACTION_DUE,
-            self.today + timedelta(days=self.policy.periods.corrective_action_days),
-        )
-        due = [
-            each for each in open_actions(self.sources.workspace, self.today) if self.today <= each.facts.due_on <= last
-        ]
+        kind = LetterKind.CORRECTIVE_ACTION_DUE
+        last = self.today + timedelta(days=self.policy.periods.corrective_action_days)
+        due = [each for each in self._open_actions if self.today <= each.facts.due_on <= last]
         drafted = set(connection.execute(sa.select(LETTERS.c.about).where(LETTERS.c.kind == kind.value)).scalars())
         owed = [each for each in due if each.facts.action_id not in drafted]
         yield from (OwedLetter(kind, each.facts.action_id, each.supplier_id) for each in owed[:MOST_AT_ONCE])

@@ -125,7 +125,7 @@ def further_failures(failures: tuple[FurtherFailure, ...]) -> Iterator[Sentence]
 def _document_sentences(document: GroundDocument) -> Iterator[Sentence]:
     issuer = document.issuer or Term("why", "issuer_unnamed")
     yield sentence(
-        f"why.document_{document.status}", issuer=issuer, document=document.document_id,
+        f"why.document_{document.status}", issuer=issuer, document=document.number or document.document_id,
         scheme=document.scheme or "-", known=document.known_on,
     )  # fmt: skip
     yield sentence("why.document_needed")

@@ -73,7 +73,7 @@ def facts_of(letter: Letter, sources: LetterSources, terms: LetterTerms) -> Lett
 def standards_of(package: str | None, day: date) -> str | None:
     """The standards that a test package is done by, in one text; None where the policy names none."""
     offers = sampling_policy_in_force(day).offers
-    named = next((getattr(each, "standards", ()) for each in offers if each.name == package), ())
+    named = next((each.standards for each in offers if each.name == package), ())
     return ", ".join(named) or None
 
 
