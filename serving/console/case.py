@@ -9,10 +9,11 @@ from data.errors import UserError
 from models.risk_bands import bands_in_force
 from sampling.policy import sampling_policy_in_force
 from sampling.problem import Cell, Package
+from serving.console.blinding import case_in
 from serving.console.context import AppContext
 from serving.console.session import Person
 from serving.decisions.assignment_and_labels import owner_of
-from serving.decisions.blind_assessment import ESTIMATORS, Case, estimate_is_due
+from serving.decisions.blind_assessment import ESTIMATORS, estimate_is_due
 from serving.decisions.deadlines import ActionDeadline, first_deadline
 from serving.decisions.legal_grounds import Ground, grounds_in_force, open_notices
 from serving.decisions.policy import DecisionPolicy, Disposition, decision_policy_in_force
@@ -24,6 +25,7 @@ from serving.decisions.records import (
     DecisionContext,
     ListingSummary,
     ScoreAtDecision,
+    SkuKey,
 )
 from serving.decisions.rules import Officer, Signature, missing_ground
 from serving.decisions.store import Decisions
@@ -108,7 +110,7 @@ def case_view(context: AppContext, person: Person, sku_id: str, market: str) -> 
     dossier = dossier_of(context, sku_id, market)
     score = store.score_row(Item(sku_id=sku_id, market=market))
     grounds = grounds_in_force(dossier, store.publication.as_of)
-    case = Case(sku_id, market, score.as_of)
+    case = case_in(store, SkuKey(sku_id, market), score.band)
     file = CaseFile(
         case, dossier.listing.supplier_id, score_at_decision(store.publication, score.p_fail, score.band), grounds,
         _decision_context(dossier.listing, score, grounds), newest_samples(dossier),

@@ -14,8 +14,10 @@ import pyarrow as pa
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from data.errors import UserError
+from data.visible_text import escape_formula, show_invisible
 from serving.auth.middleware import path_below_root
 from serving.auth.permissions import CONSOLE
 from serving.console.session import app_context, csrf_token, root_of, save_session, session_of
@@ -26,6 +28,11 @@ UNKNOWN = "\N{EN DASH}"
 def day(value: date | None) -> str:
     """2026-07-01 as `1 Jul 2026`."""
     return UNKNOWN if value is None else f"{value.day} {value:%b %Y}"
+
+
+def long_day(value: date | None) -> str:
+    """2026-07-01 as `1 July 2026`."""
+    return UNKNOWN if value is None else f"{value.day} {value:%B %Y}"
 
 
 def percent(share: float | None) -> str:
@@ -76,12 +83,25 @@ def urlpath(text: str) -> str:
     return quote(text, safe="")
 
 
+def bdi(text: object) -> Markup:
+    """Text of somebody else as an element that keeps its direction to itself; UNKNOWN for None."""
+    shown = text if isinstance(text, Markup) else escape(show_invisible(UNKNOWN if text is None else str(text)))
+    return Markup("<bdi>{}</bdi>").format(shown)
+
+
+def exact(value: object) -> Markup:
+    """Escaped text with every character as it is, for the values of form fields that are sent back."""
+    return escape("" if value is None else value)
+
+
 FILTERS: Mapping[str, Callable[..., str]] = MappingProxyType(
-    {each.__name__: each for each in (day, percent, euros, number, plain, frequency, urlpath, points)}
+    {
+        each.__name__: each
+        for each in (day, long_day, percent, euros, number, plain, frequency, urlpath, points, bdi, exact)
+    }
 )
 
 BATCH = 5_000
-_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def csv_rows(table: pa.Table) -> Iterator[str]:
@@ -89,13 +109,6 @@ def csv_rows(table: pa.Table) -> Iterator[str]:
     yield "\ufeff" + csv_text([table.column_names])
     for batch in table.to_batches(max_chunksize=BATCH):
         yield csv_text([[escape_formula(value) for value in row.values()] for row in batch.to_pylist()])
-
-
-def escape_formula(value: object) -> object:
-    """The value; text that a spreadsheet would take for a formula with an apostrophe before it."""
-    if isinstance(value, str) and value.startswith(_STARTS_A_FORMULA):
-        return f"'{value}"
-    return value
 
 
 def csv_text(rows: Iterable[Iterable[object]]) -> str:
@@ -108,7 +121,7 @@ def csv_text(rows: Iterable[Iterable[object]]) -> str:
 FOLDER = Path(__file__).parent
 TEMPLATES = Environment(
     loader=FileSystemLoader(FOLDER / "templates"), autoescape=True, undefined=StrictUndefined,
-    trim_blocks=True, lstrip_blocks=True, auto_reload=False,
+    finalize=show_invisible, trim_blocks=True, lstrip_blocks=True, auto_reload=False,
 )  # fmt: skip
 TEMPLATES.filters.update(FILTERS)
 
@@ -126,6 +139,7 @@ NAVIGATION = (
     Link("/decisions", "Decisions"),
     Link("/appeals", "Appeals"),
     Link("/plan", "Plan"),
+    Link("/results", "Laboratories"),
     Link("/overview", "Overview"),
     Link("/ledger", "Ledger"),
 )

@@ -81,9 +81,13 @@ class DeadlineTerms(TomlTable):
 
 
 class OwnEstimates(TomlTable):
-    """The share of cases in which officers say what they expect before they see the score."""
+    """The cases in which officers say what they expect before they see the score.
+
+    At most `share` of all, and `cases_per_day` of one scoring day on average: half of them flagged.
+    """
 
     share: Share
+    cases_per_day: Days
     salt: str
 
 

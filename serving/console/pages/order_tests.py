@@ -11,13 +11,12 @@ from data.errors import UserError
 from sampling.policy import sampling_policy_in_force
 from sampling.problem import Cell, Package
 from sampling.rounds import round_record
-from serving.console.blinding import BlindedScores, blind_scores, find_positions
+from serving.console.blinding import BlindedScores, blind_scores, case_in, find_positions
 from serving.console.case import current_policy, decisions_of, newest_samples, officer_of, score_at_decision
 from serving.console.context import AppContext
 from serving.console.pages.queue_views import newest_round
 from serving.console.session import ContextDep, Person, VerifiedForm, requires_role
 from serving.console.templating import page
-from serving.decisions.blind_assessment import Case
 from serving.decisions.records import CaseFile, Decision, SkuKey
 from serving.decisions.rules import Proposal
 from serving.online.store import OnlineStore
@@ -135,7 +134,7 @@ def _select_orders(store: OnlineStore, form: FormData, blinding: BlindedScores) 
 
 def _case_file(store: OnlineStore, entry: QueueEntry) -> CaseFile:
     score = score_at_decision(store.publication, entry.p_fail, entry.band)
-    case = Case(entry.sku_id, entry.market, store.publication.as_of)
+    case = case_in(store, SkuKey(entry.sku_id, entry.market), entry.band)
     samples = newest_samples(store.dossiers.of(entry.position))
     return CaseFile(case, entry.supplier_id, score, (), newest_samples=samples)
 

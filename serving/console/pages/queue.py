@@ -9,13 +9,14 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.datastructures import QueryParams
 
+from data.visible_text import escape_formula
 from features.registry import BY_NAME
 from models.reasons import brief_of, fact_of
 from serving.console.blinding import BlindedScores, blind_scores, flagged_bands
 from serving.console.context import AppContext
 from serving.console.pages.queue_views import CatalogueDeadlines, view_positions
 from serving.console.session import ContextDep, CurrentPerson, Person
-from serving.console.templating import csv_text, escape_formula, page
+from serving.console.templating import csv_text, page
 from serving.decisions.assignment_and_labels import owners
 from serving.decisions.blind_assessment import ESTIMATORS
 from serving.decisions.deadlines import ActionDeadline

@@ -11,8 +11,8 @@ from starlette.datastructures import QueryParams
 from starlette.testclient import TestClient
 
 from data.database.connection import open_database
+from data.visible_text import escape_formula
 from serving.console.pages.queue import QueueFilter, read_filter
-from serving.console.templating import escape_formula
 from tests.serving.conftest import Scored
 from tests.serving.console.conftest import Clients, context_of, csrf_of, mounted, soup_of
 
