@@ -22,6 +22,7 @@ from serving.auth.rate_limit import AccessPolicy
 from serving.console.pages.sku import ConfidencePolicy
 from serving.decisions.legal_grounds import GroundPolicy
 from serving.decisions.policy import DecisionPolicy
+from serving.lab_orders.orders import LabOrderPolicy
 from training.evaluation.fairness_groups import FairnessPolicy
 from training.lifecycle.monitoring_rules import MonitoringPolicy
 from training.promotion_policy import PromotionPolicy
@@ -30,6 +31,7 @@ from training.recipe import DEFAULT, Recipe
 POLICIES: dict[str, type[Policy]] = {
     "access": AccessPolicy, "advice": AdvicePolicy, "bands": RiskBands, "decisions": DecisionPolicy,
     "estimation": EstimationPolicy, "facts": GroundPolicy, "fairness": FairnessPolicy, "knowledge": ConfidencePolicy,
+    "lab_orders": LabOrderPolicy,
     "monitoring": MonitoringPolicy, "promotion": PromotionPolicy, "sampling": SamplingPolicy,
     "screening": ScreeningPolicy,
 }  # fmt: skip

@@ -5,7 +5,7 @@ A session ends with its key, ten hours after the sign-in, and after two hours wi
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any
 
@@ -179,9 +179,10 @@ async def verified_form(request: Request, context: ContextDep, session: SessionD
     return verify_form(await request.form(max_files=0, max_fields=MOST_FIELDS), context, session)
 
 
-async def verified_upload(request: Request, context: ContextDep, session: SessionDep) -> FormData:
+async def verified_upload(request: Request, context: ContextDep, session: SessionDep) -> AsyncIterator[FormData]:
     """The fields of a form with one file at most, and the CSRF token of this session; errors as above."""
-    return verify_form(await request.form(max_files=1, max_fields=MOST_FIELDS), context, session)
+    async with request.form(max_files=1, max_fields=MOST_FIELDS) as form:
+        yield verify_form(form, context, session)
 
 
 def verify_form(form: FormData, context: AppContext, session: Session) -> FormData:

@@ -32,7 +32,7 @@ def lab_orders_command(call: CommandContext, round_id: str | None, lab: str | No
         round_record(call.settings.workspace, round_id)
     engine = open_database(call.settings.database_address)
     try:
-        by_lab = open_orders(lab_orders(_sources(call, engine), round_id))
+        by_lab = open_orders(lab_orders(_sources(call, engine), round_id), call.today)
     finally:
         engine.dispose()
     if not by_lab:
@@ -96,4 +96,4 @@ def _sources(call: CommandContext, engine: "sa.Engine") -> "OrderSources":
     from serving.online.store import open_online_store
 
     workspace = call.settings.workspace
-    return OrderSources(workspace, engine, open_online_store(workspace), call.today)
+    return OrderSources(workspace, engine, open_online_store(workspace))

@@ -23,9 +23,8 @@ class RowOutcome:
 
 def returned_rows(intake: LabResultIntake, content: bytes, sender: Sender) -> list[ReturnedRow]:
     """The rows of a returned file, matched with the orders of the workspace; UserError where it is no order file."""
-    today = sender.now.date()
-    sources = OrderSources(intake.workspace, intake.engine, intake.published, today)
-    return read_returned_file(content, lab_orders(sources), lab_order_policy_in_force(today))
+    sources = OrderSources(intake.workspace, intake.engine, intake.published)
+    return read_returned_file(content, lab_orders(sources), lab_order_policy_in_force(sender.now.date()))
 
 
 def preview_rows(intake: LabResultIntake, rows: Sequence[ReturnedRow], sender: Sender) -> list[RowOutcome]:

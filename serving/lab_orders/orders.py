@@ -8,7 +8,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 from pydantic import Field
@@ -49,6 +48,7 @@ def lab_order_policy_in_force(day: date, folder: Path = POLICY_FOLDER) -> LabOrd
 class LabOrder:
     """One ordered test. `round_id` is None where an officer ordered it; `answered` whether its result is in.
 
+    After `given_up_on` nobody waits for it any more; a result that comes all the same still belongs to it.
     `order_id` is a digest, so that neither it nor its order in the file says why the SKU was chosen.
     """
 
@@ -59,41 +59,33 @@ class LabOrder:
     package: Package | None
     package_name: str
     due_on: date
+    given_up_on: date
     round_id: str | None
     answered: bool
 
 
 @dataclass(frozen=True)
 class OrderSources:
-    """What orders are read from: workspace, database and the scores in service; `today` decides what is overdue."""
+    """What orders are read from: workspace, database and the scores in service."""
 
     workspace: Workspace
     engine: sa.Engine
     store: OnlineStore
-    today: date
 
 
 def lab_orders(sources: OrderSources, round_id: str | None = None) -> list[LabOrder]:
-    """Every ordered test by order id; with a round, its tests alone. Overdue ones are given up by policy."""
+    """Every ordered test by order id; with a round, its tests alone."""
     orders = [*_planned(sources, round_id)]
     if round_id is None:
         orders += _ordered(sources)
     return sorted(orders, key=lambda each: each.order_id)
 
 
-def open_orders(orders: Sequence[LabOrder]) -> Mapping[str, tuple[LabOrder, ...]]:
-    """The orders without a result, by laboratory."""
-    waiting = [each for each in orders if not each.answered]
+def open_orders(orders: Sequence[LabOrder], today: date) -> Mapping[str, tuple[LabOrder, ...]]:
+    """The orders without a result that are not given up, by laboratory."""
+    waiting = [each for each in orders if not each.answered and each.given_up_on >= today]
     labs = sorted({each.lab for each in waiting})
     return MappingProxyType({lab: tuple(each for each in waiting if each.lab == lab) for lab in labs})
-
-
-def titles_of(store: OnlineStore, keys: Sequence[SkuKey]) -> dict[SkuKey, str | None]:
-    """The titles of these SKUs; None where a listing has none or the catalogue lacks it."""
-    positions = store.snapshot.find([key.sku_id for key in keys], [key.market for key in keys])
-    known = positions >= 0
-    titles = iter(store.dossiers.titles.take(pa.array(positions[known])).to_pylist())
-    return {key: next(titles) if is_known else None for key, is_known in zip(keys, known.tolist(), strict=True)}
 
 
 def _planned(sources: OrderSources, round_id: str | None) -> Iterator[LabOrder]:
@@ -103,14 +95,13 @@ def _planned(sources: OrderSources, round_id: str | None) -> Iterator[LabOrder]:
     rows = planned.to_pylist()
     results = accepted_results(sources.workspace).select(["round_id", "sku_id", "market"]).to_pylist()
     answered = {(row["round_id"], row["sku_id"], row["market"]) for row in results if row["round_id"]}
-    titles = titles_of(sources.store, [SkuKey(row["sku_id"], row["market"]) for row in rows])
+    titles = sources.store.titles([(row["sku_id"], row["market"]) for row in rows])
     for row in rows:
         policy, key = sampling_policy_in_force(row["as_of"]), SkuKey(row["sku_id"], row["market"])
-        if round_id is None and row["due_on"] < sources.today - timedelta(days=policy.grace_days):
-            continue
         yield LabOrder(
             _order_id(row["round_id"], *key), key, titles[key], row["lab_id"] or NO_LAB,
-            _package(policy, row["package"]), row["package"], row["due_on"], row["round_id"],
+            _package(policy, row["package"]), row["package"], row["due_on"],
+            row["due_on"] + timedelta(days=policy.grace_days), row["round_id"],
             (row["round_id"], *key) in answered,
         )  # fmt: skip
 
@@ -119,7 +110,7 @@ def _ordered(sources: OrderSources) -> Iterator[LabOrder]:
     """The tests that officers ordered, until a report of the same package on a later sample is in."""
     rows = _order_decisions(sources)
     results = accepted_results(sources.workspace).to_pylist()
-    titles = titles_of(sources.store, [SkuKey(row.sku_id, row.market) for row in rows])
+    titles = sources.store.titles([(row.sku_id, row.market) for row in rows])
     for row in rows:
         day, key = date.fromisoformat(row.proposed_at[:10]), SkuKey(row.sku_id, row.market)
         policy = sampling_policy_in_force(day)
@@ -132,19 +123,22 @@ def _ordered(sources: OrderSources) -> Iterator[LabOrder]:
         )  # fmt: skip
         yield LabOrder(
             _order_id(row.decision_id), key, titles[key], _lab_of(policy, package), package, row.package,
-            day + timedelta(days=turnaround), None, answered,
+            day + timedelta(days=turnaround), day + timedelta(days=_order_days(day)), None, answered,
         )  # fmt: skip
 
 
 def _order_decisions(sources: OrderSources) -> Sequence[Any]:
     table = DECISIONS.c
-    oldest = sources.today - timedelta(days=decision_policy_in_force(sources.today).limits.order_days)
     query = sa.select(table.decision_id, table.sku_id, table.market, table.package, table.proposed_at).where(
-        table.disposition == ORDER_TEST, table.state == IN_FORCE, table.package.is_not(None),
-        table.proposed_at >= oldest.isoformat(),
+        table.disposition == ORDER_TEST, table.state == IN_FORCE, table.package.is_not(None)
     )  # fmt: skip
     with read_transaction(sources.engine) as connection:
         return connection.execute(query).all()
+
+
+def _order_days(day: date) -> int:
+    """The days for which an order made on a day waits for its report."""
+    return decision_policy_in_force(day).limits.order_days
 
 
 def _order_id(*parts: str) -> str:

@@ -43,9 +43,10 @@ def overview(request: Request, context: ContextDep, person: CurrentPerson) -> Re
     waiting = [_approval_view(context, person, each) for each in decisions.waiting()]
     in_force = decisions.in_force(context.now().date())
     listed = in_force[:MOST_LISTED]
+    keys = {each.key for each in (*listed, *(view.decision for view in waiting))}
     return page(
-        request, "decisions.html", waiting=waiting, in_force=listed, more=len(in_force) - len(listed),
-        policy=current_policy(context), blinded=blinded_keys(context, person, [each.key for each in listed]),
+        request, "decisions.html", titles=context.store.titles(sorted(keys)), waiting=waiting, in_force=listed,
+        more=len(in_force) - len(listed), policy=current_policy(context), blinded=blinded_keys(context, person, [each.key for each in listed]),
     )  # fmt: skip
 
 
@@ -124,9 +125,9 @@ def _approval_view(context: AppContext, person: Person, decision: Decision, with
     except UserError as refusal:
         barred = str(refusal)
     if officer_of(person).is_same_as(decision.proposed_by, decision.proposer_key):
-        barred = "You proposed it; somebody else approves it."
+        barred = "You proposed this. Another officer must approve it."
     if decision.state != PROPOSED:
-        barred = "Nothing waits for approval."
+        barred = "Nothing is awaiting approval."
     if not with_history:
         return ApprovalView(decision, barred)
     filed, events = appeals(context.engine, decision.decision_id), audit_rows(context.engine, decision.subject)

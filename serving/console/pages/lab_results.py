@@ -34,7 +34,7 @@ def laboratories(request: Request, context: ContextDep) -> Response:
 def download(context: ContextDep, lab: Text, round_id: str | None = None) -> Response:
     """The order file of one laboratory: of a round, or of all tests that are open."""
     today = context.now().date()
-    orders = open_orders(lab_orders(_sources(context), round_id)).get(lab)
+    orders = open_orders(lab_orders(_sources(context), round_id), today).get(lab)
     if not orders:
         raise UserError(f"Laboratory {lab!r} has no open test{f' of round {round_id}' if round_id else ''}.")
     content = order_file(orders, lab_order_policy_in_force(today))
@@ -77,14 +77,13 @@ def accept(request: Request, context: ContextDep, person: Planner, form: Verifie
 
 
 def _page(request: Request, context: AppContext, refused: str | None) -> Response:
-    orders = open_orders(lab_orders(_sources(context)))
-    return page(
-        request, "results.html", 400 if refused else 200, orders=orders, refused=refused, today=context.now().date()
-    )
+    today = context.now().date()
+    orders = open_orders(lab_orders(_sources(context)), today)
+    return page(request, "results.html", 400 if refused else 200, orders=orders, refused=refused, today=today)
 
 
 def _sources(context: AppContext) -> OrderSources:
-    return OrderSources(context.settings.workspace, context.engine, context.store, context.now().date())
+    return OrderSources(context.settings.workspace, context.engine, context.store)
 
 
 def _intake(context: AppContext) -> LabResultIntake:

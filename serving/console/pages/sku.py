@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -98,8 +99,8 @@ def unknowns_of(dossier: Dossier, values: Values, metrics: Mapping[str, Any]) ->
     auc, tests = metrics.get("auc"), metrics.get("n")
     if isinstance(auc, float) and isinstance(tests, int):
         sentences.append(
-            f"The model was judged on {tests:,} later tests of all categories: of a product that failed and one that "
-            f"passed, it put the failing one higher in {100 * auc:.0f} of 100 pairs."
+            f"Shown one product that failed and one that passed, the model ranks the failing one higher "
+            f"{100 * auc:.0f} times in 100 (measured on {tests:,} later tests of all categories)."
         )
     return tuple(sentences)
 
@@ -201,6 +202,11 @@ class SkuView:
     def open_actions(self) -> tuple[Remediation, ...]:
         """The supplier's corrective actions that are not verified."""
         return tuple(each for each in self.dossier.remediations if each.verified_on is None)
+
+    @property
+    def last_action_due(self) -> date | None:
+        """The last day on which one of these is due."""
+        return max((each.due_on for each in self.open_actions if each.due_on), default=None)
 
 
 @router.get("/sku/{market}/{sku_id:path}")

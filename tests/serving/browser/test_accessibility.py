@@ -31,6 +31,7 @@ ADDRESSES: Mapping[str, Sequence[str]] = {
     "/appeals": ("/appeals",),
     "/plan": ("/plan", "/plan?budget_eur=5000", "/plan?budget_eur=much"),
     "/rounds/{round_id}": ("/rounds/{round_id}", f"/rounds/{quote(MARKUP, safe='')}"),
+    "/results": ("/results",),
     "/overview": ("/overview",),
     "/ledger": ("/ledger", "/ledger?check=true", f"/ledger?subject={quote(MARKUP)}"),
     "/sign-in": ("/sign-in",),
