@@ -23,6 +23,7 @@ from serving.console.pages import (
     queue,
     sign_in,
     sku,
+    supplier,
 )
 from serving.console.session import (
     NotAllowedError,
@@ -41,6 +42,7 @@ ROUTERS = (
     sign_in.router,
     queue.router,
     sku.router,
+    supplier.router,
     order_tests.router,
     decision.router,
     approvals.router,

@@ -63,6 +63,14 @@ class Decisions:
         """The decisions on a SKU, the newest first."""
         return self._list(sa.and_(DECISIONS.c.sku_id == sku_id, DECISIONS.c.market == market))
 
+    def of_skus(self, keys: Collection[tuple[str, str]]) -> list[Decision]:
+        """The decisions on these SKUs (sku_id, market), the newest first."""
+        return self._list(sa.tuple_(DECISIONS.c.sku_id, DECISIONS.c.market).in_(keys))
+
+    def of_supplier(self, supplier_id: str) -> list[Decision]:
+        """The decisions on a supplier's SKUs, the newest first."""
+        return self._list(DECISIONS.c.supplier_id == supplier_id)
+
     def waiting(self) -> list[Decision]:
         """The proposals that await approval, the newest first."""
         return self._list(DECISIONS.c.state == PROPOSED)

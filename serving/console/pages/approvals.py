@@ -46,7 +46,8 @@ def overview(request: Request, context: ContextDep, person: CurrentPerson) -> Re
     keys = {each.key for each in (*listed, *(view.decision for view in waiting))}
     return page(
         request, "decisions.html", titles=context.store.titles(sorted(keys)), waiting=waiting, in_force=listed,
-        more=len(in_force) - len(listed), policy=current_policy(context), blinded=blinded_keys(context, person, [each.key for each in listed]),
+        more=len(in_force) - len(listed), policy=current_policy(context),
+        blinded=blinded_keys(context, person, [each.key for each in listed]),
     )  # fmt: skip
 
 

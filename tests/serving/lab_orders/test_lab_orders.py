@@ -88,7 +88,7 @@ def handed_in(client: TestClient, content: bytes) -> BeautifulSoup:
 def accepted(client: TestClient, preview: BeautifulSoup) -> str:
     """Accept what the preview shows."""
     fields = {str(each["name"]): str(each["value"]) for each in preview.select("main form input[type=hidden]")}
-    return client.post("/ui/results/accept", data=fields).text
+    return str(client.post("/ui/results/accept", data=fields).text)
 
 
 def test_every_open_test_is_in_the_file_of_one_laboratory(planned: AppContext) -> None:
