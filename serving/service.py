@@ -122,10 +122,10 @@ class Touchstone:
     def screen(self, listing: Listing, stage: Stage) -> Any:
         """What to do with a listing that nobody tested yet: allow it, test it first, or hold it.
 
-        Only a fact holds it: a failed independent test, a denied mandatory certificate or an authority's order. What
-        is not simply allowed is recorded in the ledger.
+        Only a decision in force or a fact holds it: a failed independent test, a denied mandatory certificate or an
+        authority's order, as known at this moment. What is not simply allowed is recorded in the ledger.
         """
-        answer = screener_of(_published()).decide(listing, stage)
+        answer = screener_of(_published()).decide(listing, stage, _STATE.engine(), datetime.now(UTC).date())
         if answer.decision != "allow":
             record_event(_STATE.engine(), screening_event(answer, current_principal()), datetime.now(UTC))
         return answer

@@ -53,7 +53,32 @@ def test_each_kind_of_fact_is_a_sentence_with_its_row() -> None:
     assert {fact.kind: fact.row_id for fact in facts} == {
         "failed_independent_test": "T-1", "certificate_denied": "C-1", "authority_order": "H-1"
     }  # fmt: skip
-    assert all(fact.sentence.endswith(".") and str(fact.since) in fact.sentence for fact in facts)
+    assert all(fact.sentence.endswith(".") for fact in facts)
+    assert facts[0].sentence == (
+        "A sample from our warehouse failed an independent laboratory test on 1 June 2026: electric shock hazard, "
+        "critical (Charger safety set, report T-1)."
+    )
+
+
+def test_a_result_of_today_counts_today() -> None:
+    """A failure since the dossier is a fact, a pass answers one; what the dossier has is not counted twice."""
+    new = replace(FAILED, test_id="T-9", happened_on=DAY, known_on=DAY + timedelta(3))
+    assert [fact.row_id for fact in grounds_in_force(dossier((FAILED,)), DAY, (new, FAILED))] == ["T-9", "T-1"]
+    assert grounds_in_force(dossier((FAILED,)), DAY, (replace(new, result="pass"),)) == ()
+    assert grounds_in_force(dossier(), DAY, (replace(new, origin="supplier_provided"),)) == ()
+
+
+@pytest.mark.parametrize(("authority", "named", "market", "holds"), [
+    ("UK OPSS", None, "UK", True), ("UK OPSS", None, "EU", False), ("UK OPSS", "EU", "EU", True),
+    ("EU customs", None, "FR", True), ("EU customs", None, "US", False), ("Somebody new", None, "US", True),
+])  # fmt: skip
+def test_an_order_holds_in_the_market_of_its_authority(
+    authority: str, named: str | None, market: str, holds: bool
+) -> None:
+    """Or in the one that its row names; that of an authority nobody knows holds everywhere."""
+    held = replace(HELD, authority=authority, market=named)
+    here = replace(dossier(holds=(held,)), listing=replace(LISTING, market=market))
+    assert (kinds(here) == ["authority_order"]) == holds
 
 
 @pytest.mark.parametrize("test", [
@@ -111,5 +136,6 @@ def test_a_notice_sets_a_deadline_for_the_policys_days_and_never_again(ages: lis
         Incident(f"I-{age}", "K-1", "EU", DAY - timedelta(age), DAY - timedelta(age), "shock", 1) for age in ages
     )
     told, days = replace(dossier(), incidents=notices), ground_policy_in_force(DAY).notice_days
-    assert open_notices(told, DAY) == tuple(sorted((DAY - timedelta(age) for age in ages if age <= days), reverse=True))
+    known = [notice.known_on for notice in open_notices(told, DAY)]
+    assert known == sorted((DAY - timedelta(age) for age in ages if age <= days), reverse=True)
     assert set(open_notices(told, DAY + timedelta(later))) <= set(open_notices(told, DAY))
