@@ -57,7 +57,7 @@ class DispositionOption:
 
 @dataclass(frozen=True)
 class CaseView:
-    """The case of a SKU for one person. `estimate_due`: they give an own estimate before they see the score.
+    """The case of a SKU for one person today. `estimate_due`: they give an own estimate before they see the score.
 
     `publication` names the publication it was read from.
     """
@@ -74,6 +74,8 @@ class CaseView:
     estimate_due: bool
     form_token: str
     publication: str
+    person: Person
+    today: date
 
     @property
     def grounds(self) -> tuple[Ground, ...]:
@@ -144,7 +146,7 @@ def case_view(context: AppContext, person: Person, sku_id: str, market: str) -> 
         owner=owner_of(context.engine, sku_id, market),
         estimate_due=person.role in ESTIMATORS and estimate_is_due(context.engine, case, person.key_id, policy),
         form_token=secrets.token_urlsafe(16),
-        publication=store.name,
+        publication=store.name, person=person, today=context.now().date(),
     )  # fmt: skip
 
 

@@ -20,7 +20,10 @@ from data.errors import UserError
 from data.visible_text import escape_formula, show_invisible
 from serving.auth.middleware import path_below_root
 from serving.auth.permissions import CONSOLE
-from serving.console.session import app_context, csrf_token, root_of, save_session, session_of
+from serving.console.case import catalogue_cases_of
+from serving.console.context import AppContext
+from serving.console.session import Person, app_context, csrf_token, root_of, save_session, session_of
+from serving.console.stale_knowledge import stale_knowledge
 
 UNKNOWN = "\N{EN DASH}"
 
@@ -128,16 +131,21 @@ TEMPLATES.filters.update(FILTERS)
 
 @dataclass(frozen=True)
 class Link:
-    """An entry of the navigation; `path` is below the root of the console."""
+    """An entry of the navigation; `path` is below the root of the console.
+
+    `counter` names the field of `CaseCounters` that stands beside it, `counted` says what it counts.
+    """
 
     path: str
     text: str
+    counter: str | None = None
+    counted: str = ""
 
 
 NAVIGATION = (
-    Link("/", "Queue"),
-    Link("/decisions", "Decisions"),
-    Link("/appeals", "Appeals"),
+    Link("/", "Queue", "overdue", "overdue"),
+    Link("/decisions", "Decisions", "awaiting_approval", "awaiting approval"),
+    Link("/appeals", "Appeals", "appeals_due", "to be answered by today"),
     Link("/plan", "Plan"),
     Link("/results", "Laboratories"),
     Link("/overview", "Overview"),
@@ -149,18 +157,31 @@ NAVIGATION = (
 def page(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
     """Render a template with `values` and: root, here, navigation, person, csrf, in_service, insecure.
 
-    `in_service` is the publication in service, None where there is none. Sets the session cookie.
+    `in_service` is the publication in service, `counters` are those of its cases, both None where there are none;
+    `stale` are sentences on scores that are too old. Sets the session cookie.
     """
     context = app_context(request)
     session = session_of(request, context)
     shared = {
         "root": root_of(request), "here": path_of(request), "navigation": NAVIGATION,
         "person": session.person, "csrf": csrf_token(context, session), "in_service": _publication_in_service(request),
-        "insecure": context.insecure,
+        "insecure": context.insecure, **_catalogue_state(context, session.person),
     }  # fmt: skip
     response = HTMLResponse(TEMPLATES.get_template(template).render({**shared, **values}), status)
     save_session(request, response, context, session)
     return response
+
+
+def _catalogue_state(context: AppContext, person: Person | None) -> dict[str, Any]:
+    """Counters and sentences of the frame; empty for nobody, and where scores or database are not there."""
+    empty: dict[str, Any] = {"counters": None, "stale": ()}
+    if person is None:
+        return empty
+    try:
+        store = context.store
+        return {"counters": catalogue_cases_of(context, store).counters, "stale": stale_knowledge(context, store)}
+    except UserError:
+        return empty
 
 
 def address(request: Request, path: str) -> str:

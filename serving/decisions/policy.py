@@ -146,9 +146,10 @@ class OwnEstimates(TomlTable):
 
 
 class DecisionLimits(TomlTable):
-    """How long a pause lasts and an order waits for its report, in days, and an explanation is, in characters."""
+    """How long a pause lasts, an order waits for its report and scores stay fresh, in days; lengths of explanations."""
 
     pause_days: Annotated[int, Field(ge=1, le=7)]
+    score_days: Days
     order_days: Days
     least_explanation: Annotated[int, Field(ge=0)]
     most_explanation: Annotated[int, Field(ge=0)]

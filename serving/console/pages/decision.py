@@ -8,6 +8,7 @@ from starlette.datastructures import FormData
 
 from data.errors import UserError
 from serving.console.case import CaseView, case_view, decisions_of, dossier_of, officer_of, signature_of
+from serving.console.case_summary import summarize_case
 from serving.console.context import AppContext
 from serving.console.session import ContextDep, CurrentPerson, Person, VerifiedForm, requires_role
 from serving.console.templating import address, page, urlpath
@@ -92,7 +93,10 @@ def _form(
     request: Request, case: CaseView, refused: str | None, fields: dict[str, object], status: int = 200
 ) -> Response:
     template = "own_estimate.html" if case.estimate_due else "decide.html"
-    return page(request, template, status, case=case, refused=refused, fields=fields, policy=case.policy)
+    return page(
+        request, template, status, case=case, summary=summarize_case(case), today=case.today, refused=refused,
+        fields=fields, policy=case.policy,
+    )  # fmt: skip
 
 
 def _proposal(form: FormData, case: CaseView) -> Proposal:

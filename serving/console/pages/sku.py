@@ -21,6 +21,7 @@ from sampling.problem import Cell, Package
 from serving.api.counterfactuals import ALL_STEPS, Counterfactual, find_counterfactuals, steps_in_force
 from serving.console.blinding import blind_scores, find_positions
 from serving.console.case import CaseView, case_view
+from serving.console.case_summary import summarize_case
 from serving.console.context import AppContext
 from serving.console.pages.sku_evidence import Peer, Siblings, SkuReasons, peers_of, reasons_of, siblings_of
 from serving.console.pages.sku_history import (
@@ -216,9 +217,10 @@ def sku(request: Request, context: ContextDep, person: CurrentPerson, market: st
     if case.estimate_due:
         return RedirectResponse(address(request, "/decide?" + urlencode(case.query)), 303)
     return page(
-        request, "sku.html", case=case, it=_sku_view(context, person, case), policy=case.policy, refused=None,
+        request, "sku.html", case=case, summary=summarize_case(case), it=_sku_view(context, person, case),
+        policy=case.policy, refused=None,
         fields={}, width=WIDTH, height=HEIGHT, tracks=TRACKS, total=len(context.store.queue),
-        today=context.now().date(),
+        today=case.today,
     )  # fmt: skip
 
 

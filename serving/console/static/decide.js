@@ -1,10 +1,9 @@
-// The form of a decision: once a decision is chosen, only its reasons are offered, and the test only where one is
-// ordered. Without this file the reasons are grouped by decision, and all of it works as well.
+// The form of a decision: once a decision is chosen, only its reasons and its own fields are offered. Without this file the reasons are grouped by decision, and all of it works as well.
 "use strict";
 for (const form of document.querySelectorAll("form.decide")) {
   const reasons = form.elements.code;
   const groups = [...reasons.querySelectorAll("optgroup")];
-  const test = form.querySelector("[data-of=order_test]");
+  const own = [...form.querySelectorAll(".field[data-of]")];
 
   function offer() {
     const chosen = form.querySelector("input[name=disposition]:checked")?.value;
@@ -16,7 +15,7 @@ for (const form of document.querySelectorAll("form.decide")) {
     }
     const offered = [...reasons.querySelectorAll("optgroup option")].map((option) => option.value);
     reasons.value = offered.includes(before) ? before : offered.length === 1 ? offered[0] : "";
-    if (test) test.hidden = chosen !== "order_test";
+    for (const field of own) field.hidden = field.dataset.of !== chosen;
   }
 
   form.addEventListener("change", (event) => event.target.name === "disposition" && offer());
