@@ -56,7 +56,7 @@ def _headline(case: CaseView) -> str:
 def _allowed(case: CaseView, possible: Sequence[DispositionOption]) -> tuple[str, ...]:
     """What is possible now: what rests on facts by its facts, the rest in one sentence."""
     by_reason: dict[str, list[str]] = {}
-    for option in possible:
+    for option in sorted(possible, key=lambda each: -each.disposition.strength):
         if option.disposition.needs_fact:
             grounds = carrying_grounds(option.disposition, case.file.grounds_for(option.disposition), case.today)
             by_reason.setdefault(_in_short(grounds), []).append(option.disposition.title)

@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 
 from tests.serving.browser.conftest import Pages, Shop
 from tests.serving.browser.filled import filled
-from tests.serving.browser.shop import DRAWN_SKU, FAILED_SKU, HOSTILE_SKU, MARKUP
+from tests.serving.browser.shop import DRAWN_SKU, FAILED_SKU, HOSTILE_SKU, HOSTILE_SUPPLIER, MARKUP
 from tests.serving.console.routes import NO_PAGE, page_routes
 
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]},
@@ -22,6 +22,8 @@ ADDRESSES: Mapping[str, Sequence[str]] = {
     "/sku/{market}/{sku_id:path}": (
         f"/sku/EU/{HOSTILE_SKU}", f"/sku/EU/{FAILED_SKU}", f"/sku/EU/{DRAWN_SKU}", f"/sku/EU/{quote(MARKUP, safe='')}",
     ),
+    "/supplier/{supplier_id:path}": ("/supplier/S-1", f"/supplier/{quote(HOSTILE_SUPPLIER, safe='')}"),
+    "/factory/{factory_id:path}": ("/factory/F-1",),
     "/decide": (f"/decide?market=EU&sku_id={HOSTILE_SKU}", f"/decide?market=EU&sku_id={FAILED_SKU}"),
     "/decisions": ("/decisions",),
     "/decisions/{decision_id}": (
@@ -103,7 +105,7 @@ def test_the_pages_that_answer_forms_have_none_either(opened: Pages, shop: Shop,
     page.goto(f"{shop.pages}/decide?market=EU&sku_id={FAILED_SKU}")
     page.get_by_role("radio", name="Order test").check()
     page.get_by_label("Reason").select_option("score_high")
-    page.get_by_label("Why, in your own words").fill(20 * " ")
+    page.get_by_label("Explanation").fill(20 * " ")
     page.get_by_role("button", name="Decide", exact=True).click()
     page.locator(".refusal").wait_for()
     assert_sound(page, "/decide, refused")

@@ -127,10 +127,8 @@ def written(planned: tuple[Path, str], hostile: str, tmp_path: Path) -> Iterator
     record_event(engine, AuditEvent(hostile, hostile, hostile, {hostile: [hostile]}), NOW)
     with TestClient(mounted(context)) as client:
         client.post("/ui/sign-in", data={"csrf": csrf_of(client, "/ui/sign-in"), "key": "any"})
-        listing = dossier_of(context, *FAILED).listing
-        monkeypatch.setattr("serving.console.pages.supplier.positions_of_factory", lambda *_: np.arange(3))
-        monkeypatch.setattr(QueueQuery, "supplier", "", raising=False)
-        yield client, {"supplier_id:path": listing.supplier_id, "factory_id:path": "F-1", "decision_id": removal.decision_id, "round_id": planned[1], "sku_id:path": FAILED[0],
+        yield client, {"supplier_id:path": "S-1", "factory_id:path": "F-1",
+                       "decision_id": removal.decision_id, "round_id": planned[1], "sku_id:path": FAILED[0],
                        "market": FAILED[1], "path:path": "nowhere"}  # fmt: skip
     engine.dispose()
 
