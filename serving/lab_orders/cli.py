@@ -32,7 +32,7 @@ def lab_orders_command(call: CommandContext, round_id: str | None, lab: str | No
         round_record(call.settings.workspace, round_id)
     engine = open_database(call.settings.database_address)
     try:
-        by_lab = open_orders(lab_orders(_sources(call, engine), round_id), call.today)
+        by_lab = open_orders(lab_orders(_sources(call, engine), round_id), None if round_id else call.today)
     finally:
         engine.dispose()
     if not by_lab:

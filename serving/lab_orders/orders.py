@@ -81,9 +81,9 @@ def lab_orders(sources: OrderSources, round_id: str | None = None) -> list[LabOr
     return sorted(orders, key=lambda each: each.order_id)
 
 
-def open_orders(orders: Sequence[LabOrder], today: date) -> Mapping[str, tuple[LabOrder, ...]]:
-    """The orders without a result that are not given up, by laboratory."""
-    waiting = [each for each in orders if not each.answered and each.given_up_on >= today]
+def open_orders(orders: Sequence[LabOrder], today: date | None) -> Mapping[str, tuple[LabOrder, ...]]:
+    """The orders without a result, by laboratory; with a day, without those that are given up by then."""
+    waiting = [each for each in orders if not each.answered and (today is None or each.given_up_on >= today)]
     labs = sorted({each.lab for each in waiting})
     return MappingProxyType({lab: tuple(each for each in waiting if each.lab == lab) for lab in labs})
 

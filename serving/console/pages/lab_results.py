@@ -34,7 +34,7 @@ def laboratories(request: Request, context: ContextDep) -> Response:
 def download(context: ContextDep, lab: Text, round_id: str | None = None) -> Response:
     """The order file of one laboratory: of a round, or of all tests that are open."""
     today = context.now().date()
-    orders = open_orders(lab_orders(_sources(context), round_id), today).get(lab)
+    orders = open_orders(lab_orders(_sources(context), round_id), None if round_id else today).get(lab)
     if not orders:
         raise UserError(f"Laboratory {lab!r} has no open test{f' of round {round_id}' if round_id else ''}.")
     content = order_file(orders, lab_order_policy_in_force(today))

@@ -72,22 +72,8 @@ def assert_sound(page: Page, path: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_has_a_serious_complaint_and_nothing_written_runs(
-    opened: Pages, shop: Shop, told: Mapping[str, str], scheme: str
-) -> None:
-    """On every page, at both widths; titles, suppliers, reviews, officers' words and addresses hold markup."""
-    page = opened("second", color_scheme=scheme)
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    for path in (each.format(**told) for addresses in ADDRESSES.values() for each in addresses):
-        page.goto(shop.pages + path)
-        assert_sound(page, path)
-    assert errors == []
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_pages_that_answer_forms_have_none_either(opened: Pages, shop: Shop, scheme: str) -> None:
-    """A plan that may be approved, ordering tests, what became of them, and a refused form."""
+    """A plan that may be approved, ordering tests, what became of them, and a refused form; before a round is drawn."""
     page = opened("scheduler", color_scheme=scheme)
     page.goto(f"{shop.pages}/plan?budget_eur=5000")
     page.get_by_role("button", name="Approve").wait_for()
@@ -109,6 +95,20 @@ def test_the_pages_that_answer_forms_have_none_either(opened: Pages, shop: Shop,
     page.get_by_role("button", name="Decide", exact=True).click()
     page.locator(".refusal").wait_for()
     assert_sound(page, "/decide, refused")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_has_a_serious_complaint_and_nothing_written_runs(
+    opened: Pages, shop: Shop, told: Mapping[str, str], scheme: str
+) -> None:
+    """On every page, at both widths; titles, suppliers, reviews, officers' words and addresses hold markup."""
+    page = opened("second", color_scheme=scheme)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    for path in (each.format(**told) for addresses in ADDRESSES.values() for each in addresses):
+        page.goto(shop.pages + path)
+        assert_sound(page, path)
+    assert errors == []
 
 
 def test_a_page_that_is_wrong_is_complained_about(opened: Pages) -> None:

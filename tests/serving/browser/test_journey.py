@@ -52,7 +52,7 @@ def test_from_the_queue_to_the_ledger(opened: Pages, shop: Shop, scripts: bool) 
 def test_a_removal_takes_a_second_person(opened: Pages, shop: Shop, scripts: bool) -> None:
     """Proposed by one, approved by another, then the statement of reasons; the print view keeps what counts."""
     page = opened(java_script_enabled=scripts)
-    decide(page, shop, FAILED_SKU, "Remove listing", "failed_independent_test")
+    decide(page, shop, FAILED_SKU if scripts else "K-40", "Remove listing", "failed_independent_test")
     expect(page.get_by_text("Another officer must approve it")).to_be_visible()
     where = page.url
     second = opened("second", java_script_enabled=scripts)
@@ -89,7 +89,7 @@ def test_what_lacks_a_fact_cannot_be_chosen(opened: Pages, shop: Shop) -> None:
     page = opened("second")
     page.goto(f"{shop.pages}/decide?market=EU&sku_id=K-3")
     expect(page.get_by_role("radio", name="Remove listing")).to_be_disabled()
-    expect(page.get_by_text("a score alone does not carry this")).to_be_visible()
+    expect(page.get_by_text("A score alone cannot justify")).to_be_visible()
 
 
 @WITH_AND_WITHOUT

@@ -1,4 +1,4 @@
-"""In a browser: what was typed survives the session, the decision is in sight, a laboratory's file goes out and back."""
+"""In a browser: typed words survive the session, the decision is in sight, a laboratory's file goes and returns."""
 
 import csv
 import io
@@ -24,7 +24,7 @@ def expire(page: Page, shop: Shop) -> None:
     serializer = URLSafeSerializer(secret, salt="session")
     values = serializer.loads(cookie["value"])
     aged = serializer.dumps({**values, "seen": values["seen"] - IDLE_SECONDS - 1})
-    page.context.add_cookies([{**cookie, "value": aged}])  # type: ignore[list-item]
+    page.context.add_cookies([{**cookie, "value": aged}])  # type: ignore[typeddict-item]
 
 
 @WITH_AND_WITHOUT
@@ -90,9 +90,8 @@ def test_an_order_file_goes_out_and_comes_back_with_results(
     with filled.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
-        writer.writerows(
-            {**row, "result": "pass", "happened_on": "2026-06-11", "known_on": "2026-06-12"} for row in rows
-        )
+        passed = {"result": "pass", "happened_on": "2026-06-11", "known_on": "2026-06-12"}
+        writer.writerows({**row, **passed} for row in rows)
     page.goto(f"{shop.pages}/results")
     page.get_by_label("Returned order file").set_input_files(filled)
     page.get_by_role("button", name="Show what will be accepted").click()
