@@ -36,6 +36,7 @@ from serving.online.hot_reload import HotReloader
 from serving.online.store import OnlineStore
 from serving.schemas import Item, NoQuestion, PlanAnswer, PlanQuestion, ScoreAnswer, ScoreQuestion, plan_answer
 from serving.scoring.rescoring import rescore
+from serving.webhooks.delivery import start_deliveries
 
 REQUEST_SECONDS = 60
 THREADS = 4
@@ -92,6 +93,7 @@ class Touchstone:
         except UserError as error:
             log.warning("Not ready: %s", error)
         _HOT_RELOADER.start_polling()
+        start_deliveries(_STATE.engine, log)
         _file_pending_results(log)
 
     def __is_ready__(self) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from data.policy import POLICY_FOLDER, Days, Names, Policy, policy_in_force
 from models.hazard_words import hazard_phrase
+from serving.decisions.document_policy import document_policy_in_force
 from serving.dossiers.records import Dossier, Incident, LabTest
 
 FAILED_TEST, DENIED_CERTIFICATE, ORDER = "failed_independent_test", "certificate_denied", "authority_order"
@@ -32,7 +33,7 @@ class Ground:
 
 
 class GroundPolicy(Policy, subject="facts"):
-    """The policy `facts`: days for which grounds hold, authorities that are our own, mandatory schemes by market.
+    """The policy `facts`: days for which grounds hold, authorities that are our own.
 
     `authorities` names the markets in which an authority's order holds where its row names no market.
     """
@@ -42,7 +43,6 @@ class GroundPolicy(Policy, subject="facts"):
     notice_days: Days
     own_authorities: Names
     authorities: dict[str, Names]
-    mandatory_schemes: dict[str, Names]
 
 
 def ground_policy_in_force(day: date, folder: Path = POLICY_FOLDER) -> GroundPolicy:
@@ -60,7 +60,7 @@ def grounds_in_force(dossier: Dossier, as_of: date, results: Collection[LabTest]
     new = [test for test in results if test.test_id not in known]
     tests = [test for test in (*new, *(each for each in dossier.tests if each.known_on < as_of)) if test.independent]
     return _newest_first(
-        (*_failures(tests, as_of, policy), *_denials(dossier, as_of, policy), *_orders(dossier, as_of, policy))
+        (*_failures(tests, as_of, policy), *_denials(dossier, as_of), *_orders(dossier, as_of, policy))
     )
 
 
@@ -121,15 +121,14 @@ def _is_superseded_by(failed: LabTest, later: LabTest) -> bool:
     return same and later.result == "pass" and later.happened_on > failed.happened_on
 
 
-def _denials(dossier: Dossier, as_of: date, policy: GroundPolicy) -> Iterator[Ground]:
-    mandatory = policy.mandatory_schemes.get(dossier.listing.market, frozenset())
+def _denials(dossier: Dossier, as_of: date) -> Iterator[Ground]:
+    """Required documents that whoever can confirm them, and is not their maker, denied or withdrew."""
+    policy, listing = document_policy_in_force(as_of), dossier.listing
     for each in dossier.standing_certificates:
-        refuted = each.status in ("denied", "withdrawn") and each.scheme in mandatory
-        if refuted and each.known_on < as_of:
-            issuer = f"The issuer of certificate {each.certificate_id} ({each.scheme}) has {each.status} it; "
-            yield Ground(
-                DENIED_CERTIFICATE, each.known_on, f"{issuer}known since {each.known_on}.", each.certificate_id
-            )
+        sentence = policy.refutation(each)
+        if sentence and each.known_on < as_of and policy.requires(each, listing.category, listing.market):
+            known_on, row_id = each.known_on, each.certificate_id
+            yield Ground(DENIED_CERTIFICATE, known_on, sentence, row_id, each.issuer, None, each.sku_id)
 
 
 def _orders(dossier: Dossier, as_of: date, policy: GroundPolicy) -> Iterator[Ground]:

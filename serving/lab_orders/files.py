@@ -36,7 +36,17 @@ def _order_row(order: LabOrder, policy: LabOrderPolicy) -> tuple[object, ...]:
     sku_id, market = order.key
     link = policy.listing_link.replace("{market}", quote(market, safe="")).replace("{sku_id}", quote(sku_id, safe=""))
     units = order.package.units if order.package else None
-    return (order.order_id, sku_id, market, order.title or "", link, order.package_name, "", units, order.due_on)
+    return (
+        order.order_id,
+        sku_id,
+        market,
+        order.title or "",
+        link,
+        order.package_name,
+        order.standard,
+        units,
+        order.due_on,
+    )
 
 
 @dataclass(frozen=True)

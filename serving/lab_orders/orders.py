@@ -58,6 +58,7 @@ class LabOrder:
     lab: str
     package: Package | None
     package_name: str
+    standard: str
     due_on: date
     given_up_on: date
     round_id: str | None
@@ -100,7 +101,7 @@ def _planned(sources: OrderSources, round_id: str | None) -> Iterator[LabOrder]:
         policy, key = sampling_policy_in_force(row["as_of"]), SkuKey(row["sku_id"], row["market"])
         yield LabOrder(
             _order_id(row["round_id"], *key), key, titles[key], row["lab_id"] or NO_LAB,
-            _package(policy, row["package"]), row["package"], row["due_on"],
+            _package(policy, row["package"]), row["package"], _standard(policy, row["package"]), row["due_on"],
             row["due_on"] + timedelta(days=policy.grace_days), row["round_id"],
             (row["round_id"], *key) in answered,
         )  # fmt: skip
@@ -122,7 +123,7 @@ def _ordered(sources: OrderSources) -> Iterator[LabOrder]:
             for result in results
         )  # fmt: skip
         yield LabOrder(
-            _order_id(row.decision_id), key, titles[key], _lab_of(policy, package), package, row.package,
+            _order_id(row.decision_id), key, titles[key], _lab_of(policy, package), package, row.package, _standard(policy, row.package),
             day + timedelta(days=turnaround), day + timedelta(days=_order_days(day)), None, answered,
         )  # fmt: skip
 
@@ -147,6 +148,11 @@ def _order_id(*parts: str) -> str:
 
 def _package(policy: SamplingPolicy, name: str) -> Package | None:
     return next((each for each in policy.packages if each.name == name), None)
+
+
+def _standard(policy: SamplingPolicy, name: str) -> str:
+    """The standards by which a package is tested."""
+    return ", ".join(standard for offer in policy.offers if offer.name == name for standard in offer.standards)
 
 
 def _lab_of(policy: SamplingPolicy, package: Package | None) -> str:

@@ -45,7 +45,7 @@ EVIDENCE: Mapping[str, tuple[QueueEvidence, str]] = MappingProxyType(
     {
         "failed": (QueueEvidence.FAILED, "failed a test"),
         "passed": (QueueEvidence.PASSED, "passed every test"),
-        "certificate": (QueueEvidence.CERTIFICATE, "certificate refuted"),
+        "certificate": (QueueEvidence.CERTIFICATE, "document refuted (denied, withdrawn or out of scope)"),
         "returns": (QueueEvidence.RETURNS, "safety returns"),
         "reviews": (QueueEvidence.REVIEWS, "hazard in reviews"),
         "hold": (QueueEvidence.HOLD, "held by an authority"),

@@ -23,6 +23,7 @@ from serving.console.blinding import blind_scores, find_positions
 from serving.console.case import CaseView, case_view
 from serving.console.case_summary import summarize_case
 from serving.console.context import AppContext
+from serving.console.pages.sku_documents import DisplayedDocument, displayed_documents
 from serving.console.pages.sku_evidence import Peer, Siblings, SkuReasons, peers_of, reasons_of, siblings_of
 from serving.console.pages.sku_history import (
     HEIGHT,
@@ -38,7 +39,7 @@ from serving.console.session import ContextDep, CurrentPerson, Person
 from serving.console.templating import address, page
 from serving.decisions.assignment_and_labels import labels_of
 from serving.decisions.records import SkuKey
-from serving.dossiers.records import Audit, Certificate, Dossier, Remediation, ReviewQuote
+from serving.dossiers.records import Audit, Dossier, Remediation, ReviewQuote
 from serving.online.store import OnlineStore
 from serving.review_queue.reader import QueueEntry
 from serving.schemas import ScoreRow
@@ -183,9 +184,9 @@ class SkuView:
     markets: tuple[str, ...]
 
     @property
-    def certificates(self) -> tuple[Certificate, ...]:
-        """The newest status of each certificate."""
-        return self.dossier.standing_certificates
+    def documents(self) -> tuple[DisplayedDocument, ...]:
+        """The newest status of each document."""
+        return displayed_documents(self.dossier)
 
     @property
     def mentions(self) -> tuple[int, int] | None:

@@ -14,11 +14,12 @@ from data.errors import UserError
 from serving.console.blinding import blind_scores
 from serving.console.case import current_policy, decisions_of
 from serving.console.context import AppContext
+from serving.console.pages.sku_documents import DisplayedDocument, displayed_documents
 from serving.console.session import ContextDep, CurrentPerson, Person
 from serving.console.templating import page
 from serving.decisions.records import Decision, SkuKey
 from serving.dossiers.reader import ENTITY_ROW, LISTING
-from serving.dossiers.records import Audit, Certificate, LabTest, Remediation
+from serving.dossiers.records import Audit, LabTest, Remediation
 from serving.online.store import OnlineStore
 from serving.review_queue.format import QueueQuery
 from serving.review_queue.reader import QueueEntry
@@ -81,7 +82,7 @@ class SourceView:
     theirs: ResultCounts
     audits: tuple[Audit, ...]
     actions: tuple[Remediation, ...]
-    certificates: tuple[Certificate, ...]
+    documents: tuple[DisplayedDocument, ...]
 
 
 @router.get("/supplier/{supplier_id:path}")
@@ -125,7 +126,7 @@ def _source_view(context: AppContext, person: Person, source: Source, query: Que
     entries = store.queue.entries(numbers[:MOST_READ])
     dossiers = [store.dossiers.of(entry.position) for entry in entries]
     tests = {test.test_id: SourceTest(test, each.listing.title) for each in dossiers for test in each.tests}
-    certificates = {it.certificate_id: it for each in dossiers for it in each.standing_certificates}
+    documents = {it.row.certificate_id: it for each in dossiers for it in displayed_documents(each)}
     audits = {it.audit_id: it for each in dossiers for it in each.audits}
     return SourceView(
         source=source, suppliers=_names(each.listing.supplier_id for each in dossiers),
@@ -136,7 +137,7 @@ def _source_view(context: AppContext, person: Person, source: Source, query: Que
         theirs=count_tests(each.test for each in tests.values() if not each.test.independent),
         audits=tuple(it for it in audits.values() if source.kind == "supplier" or it.factory_id == source.name),
         actions=tuple({it.remediation_id: it for each in dossiers for it in each.remediations}.values()),
-        certificates=tuple(sorted(certificates.values(), key=lambda each: each.known_on, reverse=True)),
+        documents=tuple(sorted(documents.values(), key=lambda each: each.row.known_on, reverse=True)),
     )  # fmt: skip
 
 

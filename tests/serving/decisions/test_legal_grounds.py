@@ -17,8 +17,8 @@ LISTING = DossierListing(
     "EU",
     "S-1",
     None,
-    "mains_chargers",
-    "Charger",
+    "toys_3_plus",
+    "Robot",
     None,
     9.0,
     date(2025, 1, 1),
@@ -30,9 +30,9 @@ LISTING = DossierListing(
     None,
     None,
 )
-FAILED = LabTest("T-1", "K-1", "EU", THEN - timedelta(12), THEN, "fail", "warehouse", None, None, "Charger safety set",
-                 "L", "critical", "electric_shock", 450.0)  # fmt: skip
-DENIED = Certificate("C-1", "S-1", THEN, THEN, "denied", "K-1", "CE LVD", "TUV", None)
+FAILED = LabTest("T-1", "K-1", "EU", THEN - timedelta(12), THEN, "fail", "warehouse", None, None, "EN 71-1/2/3",
+                 "L", "critical", "small_parts", 560.0)  # fmt: skip
+DENIED = Certificate("C-1", "S-1", THEN, THEN, "denied", "K-1", "EN 71 report", "LAB-G", None, "test_report", "TR-7")
 HELD = Hold("H-1", THEN, THEN, "K-1", None, "EU", "EU customs", "detained")
 
 
@@ -54,9 +54,15 @@ def test_each_kind_of_fact_is_a_sentence_with_its_row() -> None:
         "failed_independent_test": "T-1", "certificate_denied": "C-1", "authority_order": "H-1"
     }  # fmt: skip
     assert all(fact.sentence.endswith(".") for fact in facts)
+    (denial,) = (fact for fact in facts if fact.kind == "certificate_denied")
+    assert denial.since == THEN
+    assert (
+        denial.sentence
+        == "The laboratory LAB-G told us on 1 June 2026 that it did not issue the EN 71 test report TR-7."
+    )
     assert facts[0].sentence == (
-        "A sample from our warehouse failed an independent laboratory test on 1 June 2026: electric shock hazard, "
-        "critical (Charger safety set, report T-1)."
+        "A sample from our warehouse failed an independent laboratory test on 1 June 2026: small parts (choking "
+        "hazard), critical (EN 71-1/2/3, report T-1)."
     )
 
 
@@ -103,18 +109,32 @@ def test_a_later_independent_pass_of_the_same_package_answers_a_failure() -> Non
 
 @pytest.mark.parametrize("certificate", [
     replace(DENIED, status="claimed"), replace(DENIED, status="expired"), replace(DENIED, scheme="GS"),
-    replace(DENIED, scheme=None),
+    replace(DENIED, scheme=None), replace(DENIED, status="out_of_scope"),
 ])  # fmt: skip
 def test_only_a_refuted_certificate_of_a_mandatory_scheme_is_a_fact(certificate: Certificate) -> None:
     assert kinds(dossier(certificates=(certificate,))) == []
     assert kinds(dossier(certificates=(replace(DENIED, status="withdrawn"),))) == ["certificate_denied"]
 
 
-@pytest.mark.parametrize("market", ["US", "CA", "AU", "JP"])
-def test_a_scheme_of_another_market_carries_nothing(market: str) -> None:
-    """A CE mark is no duty outside Europe, and where no duty is known there is none."""
-    elsewhere = replace(dossier(certificates=(DENIED,)), listing=replace(LISTING, market=market))
-    assert kinds(elsewhere) == []
+@pytest.mark.parametrize(("listing", "expected"), [
+    ({"market": "US"}, []), ({"market": "CA"}, []), ({"market": "AU"}, []), ({"market": "JP"}, []),
+    ({"category": "mains_chargers"}, []), ({"category": "robots"}, []),
+    ({"market": "DE"}, ["certificate_denied"]), ({"market": "UK"}, ["certificate_denied"]),
+])  # fmt: skip
+def test_a_scheme_of_another_market_or_category_carries_nothing(listing: dict[str, str], expected: list[str]) -> None:
+    """EN 71 is of toys in Europe; where no duty is known there is none."""
+    assert kinds(replace(dossier(certificates=(DENIED,)), listing=replace(LISTING, **listing))) == expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("status", ["denied", "withdrawn"])
+@pytest.mark.parametrize("document", [
+    {"scheme": "CE", "kind": None}, {"scheme": "CE", "kind": "declaration_of_conformity"},
+    {"scheme": "EN 71 report", "kind": "declaration_of_conformity"}, {"scheme": "CE", "kind": "test_report"},
+])  # fmt: skip
+def test_nobody_denies_what_its_maker_signs(status: str, document: dict[str, str | None]) -> None:
+    """A declaration has no issuer; and a report is not the declaration that the market asks for."""
+    declared = replace(DENIED, status=status, **document)  # type: ignore[arg-type]
+    assert kinds(dossier(certificates=(declared,))) == []
 
 
 def test_a_status_that_was_corrected_stands_no_more() -> None:

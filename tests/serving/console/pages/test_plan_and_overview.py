@@ -20,7 +20,7 @@ from data.visible_text import show_invisible
 from data.workspace import Workspace
 from sampling.randomness import SeedCommitment, read_commitment, store_commitment
 from sampling.rounds import round_ids
-from serving.console.pages import overview
+from serving.console.pages import overview, plan
 from serving.console.pages.overview import RemovalCounts
 from serving.console.templating import csv_rows
 from serving.kpis.aggregate import compute_totals
@@ -82,6 +82,20 @@ def test_a_plan_says_what_it_buys_by_every_part(scheduler: TestClient) -> None:
     slider = page.select_one("input[type=range][name=budget_eur]")
     assert slider is not None
     assert slider["value"] == "20000"
+
+
+def test_a_check_of_papers_adds_no_failures_to_the_totals_of_a_plan() -> None:
+    """Nor do rounds that were drawn before this was written down change."""
+    units = pa.table({
+        "sku_id": ["K-1", "K-2", "K-3"], "package": ["EN 71-1/2/3", "papers", "papers"],
+        "cost_eur": [560.0, 60.0, 60.0],
+        "p_fail": [0.4, 0.9, None], "finds_laboratory_failures": [True, False, False],
+    })  # fmt: skip
+    assert {each.name: each.expected_failures for each in plan._totals_by(units, "package")} == {
+        "EN 71-1/2/3": 0.4, "papers": 0.0,
+    }  # fmt: skip
+    before = plan._totals_by(units.drop_columns("finds_laboratory_failures"), "package")
+    assert {each.name: each.expected_failures for each in before} == {"EN 71-1/2/3": 0.4, "papers": 0.9}
 
 
 def test_a_budget_that_buys_nothing_is_a_sentence(scheduler: TestClient) -> None:
