@@ -1,4 +1,4 @@
-"""Commands of this room: results, estimate."""
+"""The command `estimate`, and the intake of a table of results for the command `results`."""
 
 from datetime import datetime
 from getpass import getuser
@@ -6,14 +6,11 @@ from pathlib import Path
 
 import click
 
-from data.cli import DAY, FOLDER, CommandContext
+from data.cli import DAY, CommandContext
 
 
-@click.command()
-@click.argument("file", type=FOLDER)
-@click.pass_obj
-def results(call: CommandContext, file: Path) -> None:
-    """Take in the laboratory results of FILE (CSV or Parquet: the columns of lab_tests, and round_id)."""
+def receive_file(call: CommandContext, file: Path) -> None:
+    """Take in a table of results (CSV or Parquet: columns of lab_tests, and round_id); print what became of it."""
     from data.database.connection import open_database
     from data.lab_results.store import Sender
     from sampling.result_intake import receive_results

@@ -23,6 +23,7 @@ from serving.console.pages.sku import ConfidencePolicy
 from serving.decisions.document_policy import DocumentPolicy
 from serving.decisions.legal_grounds import GroundPolicy
 from serving.decisions.policy import DecisionPolicy
+from serving.lab_orders.orders import LabOrderPolicy
 from serving.letters.policy import LetterPolicy
 from serving.webhooks.policy import WebhookPolicy
 from training.evaluation.fairness_groups import FairnessPolicy
@@ -36,6 +37,7 @@ POLICIES: dict[str, type[Policy]] = {
     "documents": DocumentPolicy,
     "estimation": EstimationPolicy, "facts": GroundPolicy, "fairness": FairnessPolicy, "knowledge": ConfidencePolicy,
     "letters": LetterPolicy,
+    "lab_orders": LabOrderPolicy,
     "monitoring": MonitoringPolicy, "promotion": PromotionPolicy, "sampling": SamplingPolicy,
     "screening": ScreeningPolicy,
 }  # fmt: skip

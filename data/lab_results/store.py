@@ -80,6 +80,17 @@ def store_results(engine: sa.Engine, workspace: Workspace, results: Sequence[Res
     return StoredResults(hand_in, tuple(new), known, tuple(changed))
 
 
+def compare_results(engine: sa.Engine, workspace: Workspace, results: Sequence[Result]) -> StoredResults:
+    """What `store_results` would find new, known and changed; nothing is stored."""
+    contents = {str(result["test_id"]): canonical_json(result) for result in results}
+    before = _known_elsewhere(workspace, set(contents))
+    with read_transaction(engine) as connection:
+        before |= _known_here(connection, sorted(contents))
+    new = tuple(sorted(contents.keys() - before.keys()))
+    changed = tuple(sorted(name for name, content in before.items() if content not in (None, contents[name])))
+    return StoredResults(None, new, tuple(sorted(before.keys() - set(changed))), changed)
+
+
 def file_results(engine: sa.Engine, workspace: Workspace, now: datetime) -> int:
     """Write the accepted results that no file holds yet to files of the workspace; return how many there were.
 

@@ -127,7 +127,7 @@ def accept_results(intake: LabResultIntake, records: Sequence[Record], sender: S
 
     Raises UserError where the database cannot be written; then none is accepted.
     """
-    valid, refused = _validate_results(intake, records, sender)
+    valid, refused = validate_results(intake, records, sender)
     stored = store_results(intake.engine, intake.workspace, list(valid.values()), sender)
     try:
         file_results(intake.engine, intake.workspace, sender.now)
@@ -145,7 +145,7 @@ def accept_results(intake: LabResultIntake, records: Sequence[Record], sender: S
     )  # fmt: skip
 
 
-def _validate_results(
+def validate_results(
     intake: LabResultIntake, records: Sequence[Record], sender: Sender
 ) -> tuple[dict[str, Record], list[RefusedResult]]:
     """The valid results by test_id, completed from their plans, and the refused ones."""

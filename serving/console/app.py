@@ -16,6 +16,7 @@ from serving.console.pages import (
     approvals,
     audit_log,
     decision,
+    lab_results,
     letters,
     order_tests,
     overview,
@@ -23,27 +24,33 @@ from serving.console.pages import (
     queue,
     sign_in,
     sku,
+    supplier,
 )
 from serving.console.session import (
     NotAllowedError,
     SignInNeededError,
+    StaleFormError,
     app_context,
     current_person,
     new_session,
     save_session,
+    session_of,
 )
 from serving.console.templating import FOLDER, address, page, path_of
+from serving.console.unsent_form import read_unsent, unsent_form
 
 ROUTERS = (
     sign_in.router,
     queue.router,
     sku.router,
+    supplier.router,
     order_tests.router,
     decision.router,
     approvals.router,
     appeals.router,
     letters.router,
     plan.router,
+    lab_results.router,
     overview.router,
     audit_log.router,
 )
@@ -60,6 +67,7 @@ def add_console(app: FastAPI) -> None:
     app.add_api_route(CONSOLE + "/{path:path}", _not_found, include_in_schema=False)
     app.add_exception_handler(SignInNeededError, _redirect_to_sign_in)
     app.add_exception_handler(NotAllowedError, _not_allowed_page)
+    app.add_exception_handler(StaleFormError, _stale_form_page)
 
 
 def error_page(request: Request, error: Exception) -> Response:
@@ -78,18 +86,32 @@ def _not_found() -> None:
     raise HTTPException(404)
 
 
-def _redirect_to_sign_in(request: Request, _: Exception) -> Response:
-    """Redirect to the sign-in page, which then leads back to the page of the request."""
-    here = path_of(request) + (f"?{request.url.query}" if request.url.query else "")
-    after = here if request.method == "GET" else "/"
+async def _redirect_to_sign_in(request: Request, _: Exception) -> Response:
+    """Redirect to the sign-in page, which then leads back to the page of the request, or to the form it brought."""
+    context, here = app_context(request), path_of(request)
+    unsent = await unsent_form(request, context)
+    if unsent is not None:
+        request.state.session = new_session(context, None)
+        return sign_in.sign_in_page(request, context, "/", unsent)
+    query = f"?{request.url.query}" if request.url.query else ""
+    after = here + query if request.method == "GET" else here if here == lab_results.UPLOAD else "/"
     target = address(request, "/sign-in?" + urlencode({"next": after}))
     if request.headers.get("hx-request"):
         response = Response(status_code=204, headers={"HX-Redirect": target})
     else:
         response = RedirectResponse(target, 303)
-    context = app_context(request)
     save_session(request, response, context, new_session(context, None))
     return response
+
+
+def _stale_form_page(request: Request, error: Exception) -> Response:
+    """The form of an earlier session once more, with what was typed; a sign-in page that was open for too long anew."""
+    context = app_context(request)
+    person = session_of(request, context).person
+    unsent = read_unsent(path_of(request), error.form, context) if isinstance(error, StaleFormError) else None
+    if person is None or unsent is None:
+        return sign_in.stale_sign_in_page(request, context, error.form if isinstance(error, StaleFormError) else None)
+    return sign_in.show_unsent_form(request, context, person, unsent)
 
 
 def _not_allowed_page(request: Request, error: Exception) -> Response:

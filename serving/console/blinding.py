@@ -8,12 +8,12 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from data.database.connection import read_transaction
-from data.database.schema import ESTIMATES
+from data.database.schema import DECISIONS, ESTIMATES
 from data.errors import UserError
 from models.risk_bands import bands_in_force
 from serving.console.context import AppContext
 from serving.console.session import Person
-from serving.decisions.blind_assessment import ESTIMATORS
+from serving.decisions.blind_assessment import ESTIMATORS, Case
 from serving.decisions.policy import decision_policy_in_force
 from serving.decisions.records import SkuKey
 from serving.online.store import OnlineStore
@@ -24,8 +24,7 @@ from serving.review_queue.reader import QueueEntry
 class BlindedScores:
     """`hidden` is a mask over the queue (by rank - 1) of the SKUs whose score is hidden; None where none is.
 
-    `to_estimate` are the positions of the cases to offer for an estimate: those of flagged bands, and as many other
-    drawn cases, spread evenly by name, so that being offered reveals little of the score.
+    `to_estimate` are the positions of these cases, to be offered for an estimate by name.
     """
 
     hidden: NDArray[np.bool_] | None
@@ -62,14 +61,10 @@ def blind_scores(context: AppContext, store: OnlineStore, person: Person) -> Bli
     """The scores of the publication that are hidden from the person."""
     if person.role not in ESTIMATORS:
         return BlindedScores(None, np.empty(0, np.int64))
-    queue, drawn = store.queue, _drawn_cases(context, store)
-    hidden = drawn.copy()
-    hidden[queue.numbers_of(_estimated_positions(context, store, person))] = False
-    offered = np.isin(queue.column("band"), [queue.bands.index(name) for name in flagged_bands(store)]) & drawn
-    others = queue.sort_by_name(drawn & ~offered)
-    count = min(int(offered.sum()), len(others))
-    offered[others[np.linspace(0, len(others) - 1, count).astype(np.int64)]] = True
-    return BlindedScores(hidden, queue.positions(np.flatnonzero(offered & hidden)))
+    queue = store.queue
+    hidden = _drawn_cases(context, store).copy()
+    hidden[queue.numbers_of(_known_positions(context, store, person))] = False
+    return BlindedScores(hidden, queue.positions(np.flatnonzero(hidden)))
 
 
 def blinded_keys(context: AppContext, person: Person, keys: Iterable[SkuKey]) -> frozenset[SkuKey]:
@@ -83,8 +78,25 @@ def blinded_keys(context: AppContext, person: Person, keys: Iterable[SkuKey]) ->
         return frozenset()
     positions = find_positions(store, unique)
     drawn = store.queue.positions(np.flatnonzero(_drawn_cases(context, store)))
-    hidden = np.isin(positions, drawn) & ~np.isin(positions, _estimated_positions(context, store, person))
+    hidden = np.isin(positions, drawn) & ~np.isin(positions, _known_positions(context, store, person))
     return frozenset(key for key, is_hidden in zip(unique, hidden.tolist(), strict=True) if is_hidden)
+
+
+def case_in(store: OnlineStore, key: SkuKey, band: str) -> Case:
+    """The case of a SKU on the day of the publication, with the size of the stratum it is drawn in."""
+    flagged, queue = flagged_bands(store), store.queue
+    sizes = [size for name, size in zip(queue.bands, queue.band_sizes, strict=True)
+             if (name in flagged) == (band in flagged)]  # fmt: skip
+    return Case(key.sku_id, key.market, store.publication.as_of, sum(sizes))
+
+
+def require_unblinded(context: AppContext, person: Person, key: SkuKey) -> None:
+    """Raise UserError where the score of the SKU is hidden from the person, for papers that quote it."""
+    if blinded_keys(context, person, [key]):
+        raise UserError(
+            f"SKU {key.sku_id} in {key.market} was drawn for your own estimate, and this paper says what the score is. "
+            "Open the SKU, give your estimate, then read it."
+        )
 
 
 def find_positions(store: OnlineStore, keys: Sequence[SkuKey]) -> NDArray[np.int64]:
@@ -93,14 +105,20 @@ def find_positions(store: OnlineStore, keys: Sequence[SkuKey]) -> NDArray[np.int
 
 
 def _drawn_cases(context: AppContext, store: OnlineStore) -> NDArray[np.bool_]:
-    return store.queue.blind_cases(decision_policy_in_force(context.now().date()), store.snapshot)
+    policy = decision_policy_in_force(context.now().date())
+    return store.queue.blind_cases(policy, store.snapshot, flagged_bands(store))
 
 
-def _estimated_positions(context: AppContext, store: OnlineStore, person: Person) -> NDArray[np.int64]:
-    """The positions of the cases of this publication for which the person gave an estimate."""
-    table, as_of = ESTIMATES.c, store.publication.as_of.isoformat()
-    query = sa.select(table.sku_id, table.market).where(table.key_id == person.key_id, table.as_of == as_of)
+def _known_positions(context: AppContext, store: OnlineStore, person: Person) -> NDArray[np.int64]:
+    """The positions of the cases for which the person gave an estimate, or on which they decided."""
+    table, given, key_id = DECISIONS.c, ESTIMATES.c, person.key_id
+    estimated = sa.select(given.sku_id, given.market).where(
+        given.key_id == key_id, given.as_of == store.publication.as_of.isoformat()
+    )
+    decided = sa.select(table.sku_id, table.market).where(
+        sa.or_(table.proposer_key == key_id, table.settler_key == key_id)
+    )
     with read_transaction(context.engine) as connection:
-        keys = [SkuKey(*row) for row in connection.execute(query)]
+        keys = sorted(SkuKey(*row) for row in connection.execute(estimated.union(decided)))
     positions = find_positions(store, keys)
     return positions[positions >= 0]

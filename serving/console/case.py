@@ -12,10 +12,11 @@ from data.errors import UserError
 from models.risk_bands import bands_in_force
 from sampling.policy import sampling_policy_in_force
 from sampling.problem import Cell, Package
+from serving.console.blinding import case_in
 from serving.console.context import AppContext
 from serving.console.session import Person
 from serving.decisions.assignment_and_labels import owner_of
-from serving.decisions.blind_assessment import ESTIMATORS, Case, estimate_is_due
+from serving.decisions.blind_assessment import ESTIMATORS, estimate_is_due
 from serving.decisions.cases import CaseEvidence, CaseState, case_state, results_of
 from serving.decisions.deadlines import ActionDeadline
 from serving.decisions.ground_rows import rows_behind
@@ -57,7 +58,7 @@ class DispositionOption:
 
 @dataclass(frozen=True)
 class CaseView:
-    """The case of a SKU for one person. `estimate_due`: they give an own estimate before they see the score.
+    """The case of a SKU for one person today. `estimate_due`: they give an own estimate before they see the score.
 
     `publication` names the publication it was read from.
     """
@@ -74,6 +75,8 @@ class CaseView:
     estimate_due: bool
     form_token: str
     publication: str
+    person: Person
+    today: date
 
     @property
     def grounds(self) -> tuple[Ground, ...]:
@@ -127,7 +130,7 @@ def case_view(context: AppContext, person: Person, sku_id: str, market: str) -> 
     score = store.score_row(Item(sku_id=sku_id, market=market))
     state, of_supplier = read_state(context, dossier), supplier_grounds(context, dossier.listing.supplier_id)
     displayed = tuple(dict.fromkeys((*state.grounds, *of_supplier)))
-    case = Case(sku_id, market, score.as_of)
+    case = case_in(store, SkuKey(sku_id, market), score.band)
     file = CaseFile(
         case, dossier.listing.supplier_id, score_at_decision(store.publication, score.p_fail, score.band),
         state.grounds, _decision_context(dossier, score, state, displayed), newest_samples(dossier, state.new_results),
@@ -144,7 +147,7 @@ def case_view(context: AppContext, person: Person, sku_id: str, market: str) -> 
         owner=owner_of(context.engine, sku_id, market),
         estimate_due=person.role in ESTIMATORS and estimate_is_due(context.engine, case, person.key_id, policy),
         form_token=secrets.token_urlsafe(16),
-        publication=store.name,
+        publication=store.name, person=person, today=context.now().date(),
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ A session ends with its key, ten hours after the sign-in, and after two hours wi
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any
 
@@ -65,6 +65,14 @@ class SignInNeededError(Exception):
     """Nobody is signed in; the response redirects to the sign-in page."""
 
 
+class StaleFormError(Exception):
+    """The form was made for the same key in an earlier session; `form` holds its fields, to be shown once more."""
+
+    def __init__(self, form: FormData) -> None:
+        super().__init__("This form was made in an earlier session.")
+        self.form = form
+
+
 class NotAllowedError(Exception):
     """The person or the form is not authorized; the message says why."""
 
@@ -119,8 +127,26 @@ def save_session(request: Request, response: Response, context: AppContext, sess
 
 
 def csrf_token(context: AppContext, session: Session) -> str:
-    """The token that every form of this session sends in its field `csrf`."""
-    return _form_signer(context).sign(session.nonce.encode()).decode()
+    """The token that every form of this session sends in its field `csrf`: its nonce and the key it was shown to."""
+    return _form_signer(context).sign(f"{session.nonce}.{_key_id_of(session)}".encode()).decode()
+
+
+@dataclass(frozen=True)
+class FormToken:
+    """The content of a form's token: the nonce of its session, the id of the key, empty before the sign-in."""
+
+    nonce: str
+    key_id: str
+
+
+def form_token_of(context: AppContext, form: FormData) -> FormToken | None:
+    """The token of a form, of whatever session; None where it was not made here."""
+    text = form.get(CSRF_FIELD)
+    try:
+        nonce, _, key_id = _form_signer(context).unsign(str(text).encode()).decode().partition(".")
+    except BadSignature:
+        return None
+    return FormToken(nonce, key_id)
 
 
 def current_person(session: SessionDep, context: ContextDep) -> Person:
@@ -146,19 +172,35 @@ def requires_role(*roles: str) -> Any:
 
 
 async def verified_form(request: Request, context: ContextDep, session: SessionDep) -> FormData:
-    """The fields of a form with the CSRF token of this session; NotAllowedError for any other form."""
-    form = await request.form(max_files=0, max_fields=MOST_FIELDS)
-    token = form.get(CSRF_FIELD)
-    try:
-        valid = isinstance(token, str) and _form_signer(context).unsign(token.encode()) == session.nonce.encode()
-    except BadSignature:
-        valid = False
-    if not valid:
-        raise NotAllowedError("This form is too old or not ours. Open the page again and send it once more.")
+    """The fields of a form with the CSRF token of this session.
+
+    Raises StaleFormError for a form of an earlier session of the same key, NotAllowedError for any other form.
+    """
+    return verify_form(await request.form(max_files=0, max_fields=MOST_FIELDS), context, session)
+
+
+async def verified_upload(request: Request, context: ContextDep, session: SessionDep) -> AsyncIterator[FormData]:
+    """The fields of a form with one file at most, and the CSRF token of this session; errors as above."""
+    async with request.form(max_files=1, max_fields=MOST_FIELDS) as form:
+        yield verify_form(form, context, session)
+
+
+def verify_form(form: FormData, context: AppContext, session: Session) -> FormData:
+    """The form, where its token is that of the session."""
+    token = form_token_of(context, form)
+    if token is None or token.key_id != _key_id_of(session):
+        raise NotAllowedError("This form does not belong to your session. Open the page again and send it from there.")
+    if token.nonce != session.nonce:
+        raise StaleFormError(form)
     return form
 
 
 VerifiedForm = Annotated[FormData, Depends(verified_form)]
+VerifiedUpload = Annotated[FormData, Depends(verified_upload)]
+
+
+def _key_id_of(session: Session) -> str:
+    return session.person.key_id if session.person else ""
 
 
 def _is_key_in_force(context: AppContext, person: Person) -> bool:

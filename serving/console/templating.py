@@ -14,11 +14,16 @@ import pyarrow as pa
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from data.errors import UserError
+from data.visible_text import escape_formula, show_invisible
 from serving.auth.middleware import path_below_root
 from serving.auth.permissions import CONSOLE
-from serving.console.session import app_context, csrf_token, root_of, save_session, session_of
+from serving.console.case import catalogue_cases_of
+from serving.console.context import AppContext
+from serving.console.session import Person, app_context, csrf_token, root_of, save_session, session_of
+from serving.console.stale_knowledge import stale_knowledge
 
 UNKNOWN = "\N{EN DASH}"
 
@@ -26,6 +31,11 @@ UNKNOWN = "\N{EN DASH}"
 def day(value: date | None) -> str:
     """2026-07-01 as `1 Jul 2026`."""
     return UNKNOWN if value is None else f"{value.day} {value:%b %Y}"
+
+
+def long_day(value: date | None) -> str:
+    """2026-07-01 as `1 July 2026`."""
+    return UNKNOWN if value is None else f"{value.day} {value:%B %Y}"
 
 
 def percent(share: float | None) -> str:
@@ -76,12 +86,25 @@ def urlpath(text: str) -> str:
     return quote(text, safe="")
 
 
+def bdi(text: object) -> Markup:
+    """Text of somebody else as an element that keeps its direction to itself; UNKNOWN for None."""
+    shown = text if isinstance(text, Markup) else escape(show_invisible(UNKNOWN if text is None else str(text)))
+    return Markup("<bdi>{}</bdi>").format(shown)
+
+
+def exact(value: object) -> Markup:
+    """Escaped text with every character as it is, for the values of form fields that are sent back."""
+    return escape("" if value is None else value)
+
+
 FILTERS: Mapping[str, Callable[..., str]] = MappingProxyType(
-    {each.__name__: each for each in (day, percent, euros, number, plain, frequency, urlpath, points)}
+    {
+        each.__name__: each
+        for each in (day, long_day, percent, euros, number, plain, frequency, urlpath, points, bdi, exact)
+    }
 )
 
 BATCH = 5_000
-_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def csv_rows(table: pa.Table) -> Iterator[str]:
@@ -89,13 +112,6 @@ def csv_rows(table: pa.Table) -> Iterator[str]:
     yield "\ufeff" + csv_text([table.column_names])
     for batch in table.to_batches(max_chunksize=BATCH):
         yield csv_text([[escape_formula(value) for value in row.values()] for row in batch.to_pylist()])
-
-
-def escape_formula(value: object) -> object:
-    """The value; text that a spreadsheet would take for a formula with an apostrophe before it."""
-    if isinstance(value, str) and value.startswith(_STARTS_A_FORMULA):
-        return f"'{value}"
-    return value
 
 
 def csv_text(rows: Iterable[Iterable[object]]) -> str:
@@ -108,24 +124,30 @@ def csv_text(rows: Iterable[Iterable[object]]) -> str:
 FOLDER = Path(__file__).parent
 TEMPLATES = Environment(
     loader=FileSystemLoader(FOLDER / "templates"), autoescape=True, undefined=StrictUndefined,
-    trim_blocks=True, lstrip_blocks=True, auto_reload=False,
+    finalize=show_invisible, trim_blocks=True, lstrip_blocks=True, auto_reload=False,
 )  # fmt: skip
 TEMPLATES.filters.update(FILTERS)
 
 
 @dataclass(frozen=True)
 class Link:
-    """An entry of the navigation; `path` is below the root of the console."""
+    """An entry of the navigation; `path` is below the root of the console.
+
+    `counter` names the field of `CaseCounters` that stands beside it, `counted` says what it counts.
+    """
 
     path: str
     text: str
+    counter: str | None = None
+    counted: str = ""
 
 
 NAVIGATION = (
-    Link("/", "Queue"),
-    Link("/decisions", "Decisions"),
-    Link("/appeals", "Appeals"),
+    Link("/", "Queue", "overdue", "overdue"),
+    Link("/decisions", "Decisions", "awaiting_approval", "awaiting approval"),
+    Link("/appeals", "Appeals", "appeals_due", "to be answered by today"),
     Link("/plan", "Plan"),
+    Link("/results", "Laboratories"),
     Link("/overview", "Overview"),
     Link("/ledger", "Ledger"),
 )
@@ -135,18 +157,31 @@ NAVIGATION = (
 def page(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
     """Render a template with `values` and: root, here, navigation, person, csrf, in_service, insecure.
 
-    `in_service` is the publication in service, None where there is none. Sets the session cookie.
+    `in_service` is the publication in service, `counters` are those of its cases, both None where there are none;
+    `stale` are sentences on scores that are too old. Sets the session cookie.
     """
     context = app_context(request)
     session = session_of(request, context)
     shared = {
         "root": root_of(request), "here": path_of(request), "navigation": NAVIGATION,
         "person": session.person, "csrf": csrf_token(context, session), "in_service": _publication_in_service(request),
-        "insecure": context.insecure,
+        "insecure": context.insecure, **_catalogue_state(context, session.person),
     }  # fmt: skip
     response = HTMLResponse(TEMPLATES.get_template(template).render({**shared, **values}), status)
     save_session(request, response, context, session)
     return response
+
+
+def _catalogue_state(context: AppContext, person: Person | None) -> dict[str, Any]:
+    """Counters and sentences of the frame; empty for nobody, and where scores or database are not there."""
+    empty: dict[str, Any] = {"counters": None, "stale": ()}
+    if person is None:
+        return empty
+    try:
+        store = context.store
+        return {"counters": catalogue_cases_of(context, store).counters, "stale": stale_knowledge(context, store)}
+    except UserError:
+        return empty
 
 
 def address(request: Request, path: str) -> str:

@@ -1,4 +1,4 @@
-"""Blind assessment: in a reproducible random share of cases an officer estimates before they see the score."""
+"""Blind assessment: in a few random cases of a scoring day an officer estimates before they see the score."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from data.database.audit_log import AuditEvent, Versions, record_event_in
 from data.database.connection import read_transaction, write_transaction
-from data.database.schema import ESTIMATES
+from data.database.schema import DECISIONS, ESTIMATES
 from data.errors import UserError
 from features.snapshot.reader import Snapshot
 from serving.decisions.policy import DecisionPolicy
@@ -21,13 +21,18 @@ ESTIMATORS = ("officer", "admin")
 """The roles that give own estimates; others see every score and order tests at once."""
 
 
+STRATA = 2
+"""Flagged cases and all others; half of the draw is of each, so that being drawn says little about the score."""
+
+
 @dataclass(frozen=True)
 class Case:
-    """A SKU in a market on the day of its score."""
+    """A SKU in a market on the day of its score; `stratum_size` cases, flagged or not like it, were scored that day."""
 
     sku_id: str
     market: str
     as_of: date
+    stratum_size: int = 1
 
     @property
     def subject(self) -> str:
@@ -45,16 +50,24 @@ class EstimateDraw:
 
 def draw_for_estimate(case: Case, policy: DecisionPolicy) -> EstimateDraw:
     """Draw whether this case needs an own estimate, by a permanent random number: a digest of salt and case."""
-    share = policy.own_estimate.share
-    return EstimateDraw(_uniform_number(case.sku_id, case.market, case.as_of, policy) < share, share)
+    probability = draw_probability(case.stratum_size, policy)
+    return EstimateDraw(_uniform_number(case.sku_id, case.market, case.as_of, policy) < probability, probability)
 
 
-def draw_cases(snapshot: Snapshot, policy: DecisionPolicy) -> NDArray[np.bool_]:
-    """Boolean array over the rows of a snapshot: the cases that `draw_for_estimate` draws."""
+def draw_probability(stratum_size: int, policy: DecisionPolicy) -> float:
+    """The probability with which each case of a stratum is drawn, so that few are expected on one scoring day."""
+    terms = policy.own_estimate
+    return min(terms.share, terms.cases_per_day / STRATA / max(stratum_size, 1))
+
+
+def draw_cases(snapshot: Snapshot, flagged: NDArray[np.bool_], policy: DecisionPolicy) -> NDArray[np.bool_]:
+    """Boolean array over the rows of a snapshot: the cases that `draw_for_estimate` draws; `flagged` is their mask."""
+    count = int(flagged.sum())
+    probability = np.where(flagged, draw_probability(count, policy), draw_probability(len(flagged) - count, policy))
     keys = snapshot.keys(0, len(snapshot))
     pairs = zip(keys["sku_id"].to_pylist(), keys["market"].to_pylist(), strict=True)
     numbers = (_uniform_number(sku_id, market, snapshot.as_of, policy) for sku_id, market in pairs)
-    return np.fromiter(numbers, np.float64, len(snapshot)) < policy.own_estimate.share
+    return np.fromiter(numbers, np.float64, len(snapshot)) < probability
 
 
 def _uniform_number(sku_id: str, market: str, as_of: date, policy: DecisionPolicy) -> float:
@@ -68,7 +81,15 @@ def estimate_is_due(engine: sa.Engine, case: Case, key_id: str, policy: Decision
     if not draw_for_estimate(case, policy).drawn:
         return False
     with read_transaction(engine) as connection:
-        return estimate_of(connection, case, key_id) is None
+        return estimate_of(connection, case, key_id) is None and not has_decided(connection, case, key_id)
+
+
+def has_decided(connection: sa.Connection, case: Case, key_id: str) -> bool:
+    """Whether the holder of this key proposed or settled a decision on the SKU, and so knows a score of it."""
+    table = DECISIONS.c
+    own = sa.or_(table.proposer_key == key_id, table.settler_key == key_id)
+    query = sa.select(table.decision_id).where(table.sku_id == case.sku_id, table.market == case.market, own)
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def record_estimate(

@@ -135,16 +135,21 @@ class DeadlineTerms(TomlTable):
 
 
 class OwnEstimates(TomlTable):
-    """The share of cases in which officers say what they expect before they see the score."""
+    """The cases in which officers say what they expect before they see the score.
+
+    At most `share` of all, and `cases_per_day` of one scoring day on average: half of them flagged.
+    """
 
     share: Share
+    cases_per_day: Days
     salt: str
 
 
 class DecisionLimits(TomlTable):
-    """How long a pause lasts and an order waits for its report, in days, and an explanation is, in characters."""
+    """How long a pause lasts, an order waits for its report and scores stay fresh, in days; lengths of explanations."""
 
     pause_days: Annotated[int, Field(ge=1, le=7)]
+    score_days: Days
     order_days: Days
     least_explanation: Annotated[int, Field(ge=0)]
     most_explanation: Annotated[int, Field(ge=0)]

@@ -43,8 +43,9 @@ class Signature:
 class Proposal:
     """A decision before it is checked: disposition, reason code, explanation, `row_id` of the ground it rests on.
 
-    `package` and `cost_eur` belong to a test that is ordered, `reference` to an answer to an authority. The same
-    `form_token` twice is the same decision.
+    `package` and `cost_eur` belong to a test that is ordered, `reference` to an answer to an authority. `limit_eur`
+    is the most that all tests ordered on the scores of this day may cost together. The same `form_token` twice is the
+    same decision.
     """
 
     disposition: str
@@ -55,6 +56,7 @@ class Proposal:
     cost_eur: float | None = None
     form_token: str | None = None
     reference: str | None = None
+    limit_eur: float | None = None
 
 
 def _normalize_name(name: str) -> str:

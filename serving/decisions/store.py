@@ -12,7 +12,7 @@ from data.database.audit_log import AuditEvent, Versions, record_event_in
 from data.database.connection import read_transaction, write_transaction
 from data.database.schema import DECISION_FACTS, DECISIONS
 from data.errors import UserError
-from serving.decisions.blind_assessment import ESTIMATORS, draw_for_estimate, estimate_of
+from serving.decisions.blind_assessment import ESTIMATORS, draw_for_estimate, estimate_of, has_decided
 from serving.decisions.legal_grounds import Ground
 from serving.decisions.policy import DecisionPolicy
 from serving.decisions.records import DECLINED, IN_FORCE, PROPOSED, REPLACED, REVERSED, CaseFile, Decision
@@ -65,6 +65,14 @@ class Decisions:
         """The decisions on a SKU, the newest first."""
         return self._list(sa.and_(DECISIONS.c.sku_id == sku_id, DECISIONS.c.market == market))
 
+    def of_skus(self, keys: Collection[tuple[str, str]]) -> list[Decision]:
+        """The decisions on these SKUs (sku_id, market), the newest first."""
+        return self._list(sa.tuple_(DECISIONS.c.sku_id, DECISIONS.c.market).in_(keys))
+
+    def of_supplier(self, supplier_id: str) -> list[Decision]:
+        """The decisions on a supplier's SKUs, the newest first."""
+        return self._list(DECISIONS.c.supplier_id == supplier_id)
+
     def waiting(self) -> list[Decision]:
         """The proposals that await approval, the newest first."""
         return self._list(DECISIONS.c.state == PROPOSED)
@@ -103,7 +111,8 @@ class Decisions:
             if before is not None:
                 return before
             estimate = estimate_of(connection, file.case, officer.key_id)
-            if draw.drawn and estimate is None and officer.role in ESTIMATORS:
+            is_due = draw.drawn and estimate is None and officer.role in ESTIMATORS
+            if is_due and not has_decided(connection, file.case, officer.key_id):
                 raise UserError(
                     "This case was drawn for an own estimate: say first how likely you think a failed test is."
                 )
@@ -142,6 +151,7 @@ class Decisions:
             self._require_new_restriction(connection, proposal, file, now)
         if proposal.package is not None:
             self._require_new_test(connection, proposal, file, now)
+            _require_budget(connection, proposal, file)
 
     def _require_new_restriction(
         self, connection: sa.Connection, proposal: Proposal, file: CaseFile, now: datetime
@@ -220,6 +230,22 @@ class Decisions:
 def versions_of(decision: Decision) -> Versions:
     """The versions of the score that the decision is about."""
     return Versions(decision.model_version, decision.feature_version, decision.policy_version)
+
+
+def _require_budget(connection: sa.Connection, proposal: Proposal, file: CaseFile) -> None:
+    """Raise UserError where the tests ordered on the scores of this day would cost more than the proposal allows."""
+    if proposal.limit_eur is None:
+        return
+    table = DECISIONS.c
+    query = sa.select(sa.func.coalesce(sa.func.sum(table.cost_eur), 0.0)).where(
+        table.disposition == proposal.disposition, table.state == IN_FORCE, table.as_of == file.case.as_of.isoformat()
+    )
+    left, cost = proposal.limit_eur - float(connection.execute(query).scalar_one()), proposal.cost_eur or 0.0
+    if cost > left:
+        raise UserError(
+            f"{proposal.package} costs EUR {cost:,.2f}, and EUR {max(left, 0):,.2f} of the round's budget are left. "
+            "Order a cheaper test, or ask the scheduler for another round."
+        )
 
 
 def _content(proposal: Proposal, file: CaseFile, ground: Ground | None, agrees: str) -> dict[str, Any]:

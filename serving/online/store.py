@@ -101,6 +101,13 @@ class OnlineStore:
         """The review queue; UserError where the catalogue was scored without dossiers."""
         return open_queue(self._workspace, self.publication)
 
+    def titles(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str | None]:
+        """The titles of SKUs by (sku_id, market); None where a listing has none or the catalogue lacks it."""
+        positions = self.snapshot.find([sku_id for sku_id, _ in keys], [market for _, market in keys])
+        known = positions >= 0
+        titles = iter(self.dossiers.titles.take(pa.array(positions[known])).to_pylist())
+        return {key: next(titles) if is_known else None for key, is_known in zip(keys, known.tolist(), strict=True)}
+
     def prior(self, rate: str) -> tuple[float, float]:
         """Mean and strength (in tests) of the prior of a fail rate, as training fitted it."""
         rates = self.artifact.reference["rates"].to_pydict()

@@ -1,6 +1,6 @@
 """Reader of the review queue: memory-mapped columns, filtered in milliseconds among millions of SKUs."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -139,10 +139,18 @@ class Queue:
         """One of COLUMNS, an array by number."""
         return self._columns[name]
 
-    def blind_cases(self, policy: DecisionPolicy, snapshot: Snapshot) -> NDArray[np.bool_]:
+    def in_bands(self, names: Collection[str]) -> NDArray[np.bool_]:
+        """Mask by number of the SKUs in these bands."""
+        return np.isin(self._columns["band"], [number for number, name in enumerate(self.bands) if name in names])
+
+    def blind_cases(
+        self, policy: DecisionPolicy, snapshot: Snapshot, flagged_bands: Collection[str]
+    ) -> NDArray[np.bool_]:
         """Mask by number of the cases that the policy samples for a blind assessment; `snapshot` is the scored one."""
         if policy.version != self._content.draw_policy and policy.version not in self._sampled_by_version:
-            self._sampled_by_version[policy.version] = draw_cases(snapshot, policy)[self._columns["position"]]
+            position, flagged = self._columns["position"], np.zeros(len(self), dtype=bool)
+            flagged[position] = self.in_bands(flagged_bands)
+            self._sampled_by_version[policy.version] = draw_cases(snapshot, flagged, policy)[position]
         return np.asarray(self._sampled_by_version.get(policy.version, self._columns["drawn"]))
 
     def numbers_of(self, positions: NDArray[np.int64]) -> Numbers:

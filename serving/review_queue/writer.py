@@ -192,7 +192,7 @@ def _write_columns(
         "market": market, "category": category, "supplier": supplier, "units_90": units,
         "days_since_test": untested, "evidence": _evidence(ranked, untested),
         "p_low": ranked.details.p_low, "p_high": ranked.details.p_high, "reason": ranked.details.reason,
-        "reason_value": ranked.details.value, "drawn": draw_cases(ranked.snapshot, _draw_policy(ranked)),
+        "reason_value": ranked.details.value, "drawn": _drawn(ranked),
         "first_order": ranked.clock_starts.first_order, "first_notice": ranked.clock_starts.first_notice,
         "failed_on": ranked.clock_starts.failed_on, "failed_severity": ranked.clock_starts.failed_severity,
     }  # fmt: skip
@@ -210,6 +210,11 @@ def _write_columns(
 def _write_column(folder: Path, name: str, values: NDArray[Any]) -> None:
     # One batch, so that it can be read as one array in the memory of the file.
     write_table(folder / file_of(name), [pa.RecordBatch.from_pydict({name: as_numbers(values)})])
+
+
+def _drawn(ranked: RankedCatalogue) -> NDArray[np.bool_]:
+    flagged = asks_for_test(ranked.bands)[ranked.bands.rank(ranked.scores.p_fail)]
+    return draw_cases(ranked.snapshot, flagged, _draw_policy(ranked))
 
 
 def _draw_policy(ranked: RankedCatalogue) -> DecisionPolicy:

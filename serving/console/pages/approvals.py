@@ -50,9 +50,11 @@ def overview(request: Request, context: ContextDep, person: CurrentPerson) -> Re
     waiting = [_approval_view(context, person, each) for each in decisions.waiting()]
     in_force = decisions.in_force(context.now().date())
     listed = in_force[:MOST_LISTED]
+    keys = {each.key for each in (*listed, *(view.decision for view in waiting))}
     return page(
-        request, "decisions.html", waiting=waiting, in_force=listed, more=len(in_force) - len(listed),
-        policy=current_policy(context), blinded=blinded_keys(context, person, [each.key for each in listed]),
+        request, "decisions.html", titles=context.store.titles(sorted(keys)), waiting=waiting, in_force=listed,
+        more=len(in_force) - len(listed), policy=current_policy(context),
+        blinded=blinded_keys(context, person, [each.key for each in listed]),
     )  # fmt: skip
 
 

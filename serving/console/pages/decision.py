@@ -8,6 +8,7 @@ from starlette.datastructures import FormData
 
 from data.errors import UserError
 from serving.console.case import CaseView, case_view, decisions_of, dossier_of, officer_of, signature_of
+from serving.console.case_summary import summarize_case
 from serving.console.context import AppContext
 from serving.console.letter_sources import draft_letters
 from serving.console.session import ContextDep, CurrentPerson, Person, VerifiedForm, requires_role
@@ -19,17 +20,19 @@ from serving.decisions.rules import Proposal
 
 router = APIRouter()
 
+DECIDE = "/decide"
+UNSENT = "You were signed out before this was sent: nothing has been decided. Read it again, then send it."
 Id = Annotated[str, Query(min_length=1, max_length=200)]
 CaseOfficer = Annotated[Person, requires_role("officer")]
 
 
-@router.get("/decide")
+@router.get(DECIDE)
 def decision_form(request: Request, context: ContextDep, person: CurrentPerson, market: Id, sku_id: Id) -> Response:
     """The form of a SKU; or that of the own estimate, where one is due."""
     return _form(request, case_view(context, person, sku_id, market), None, {})
 
 
-@router.post("/decide")
+@router.post(DECIDE)
 def decide(request: Request, context: ContextDep, person: CurrentPerson, form: VerifiedForm) -> Response:
     """Store a decision or a proposal; render the form with the message where a rule is broken."""
     case = case_view(context, person, text(form, "sku_id"), text(form, "market"))
@@ -40,6 +43,12 @@ def decide(request: Request, context: ContextDep, person: CurrentPerson, form: V
         return _form(request, case, str(refusal), dict(form), 400)
     draft_letters(context)
     return RedirectResponse(address(request, f"/decisions/{decision.decision_id}"), 303)
+
+
+def show_again(request: Request, context: AppContext, person: Person, fields: dict[str, object]) -> Response:
+    """The form with what was typed into it before the session ended."""
+    case = case_view(context, person, str(fields.get("sku_id", "")), str(fields.get("market", "")))
+    return _form(request, case, UNSENT, fields)
 
 
 @router.post("/estimate")
@@ -86,7 +95,10 @@ def _form(
     request: Request, case: CaseView, refused: str | None, fields: dict[str, object], status: int = 200
 ) -> Response:
     template = "own_estimate.html" if case.estimate_due else "decide.html"
-    return page(request, template, status, case=case, refused=refused, fields=fields, policy=case.policy)
+    return page(
+        request, template, status, case=case, summary=summarize_case(case), today=case.today, refused=refused,
+        fields=fields, policy=case.policy,
+    )  # fmt: skip
 
 
 def _proposal(form: FormData, case: CaseView) -> Proposal:

@@ -1,7 +1,7 @@
 """Ordering tests for several SKUs at once: their cost, the budget left, the decisions."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
@@ -11,13 +11,20 @@ from data.errors import UserError
 from sampling.policy import sampling_policy_in_force
 from sampling.problem import Cell, Package
 from sampling.rounds import round_record
-from serving.console.blinding import BlindedScores, blind_scores, find_positions
-from serving.console.case import current_policy, decisions_of, newest_samples, officer_of, score_at_decision
+from serving.console.blinding import BlindedScores, blind_scores, case_in, find_positions
+from serving.console.case import (
+    catalogue_cases_of,
+    current_policy,
+    decisions_of,
+    newest_samples,
+    officer_of,
+    score_at_decision,
+)
 from serving.console.context import AppContext
 from serving.console.pages.queue_views import newest_round
 from serving.console.session import ContextDep, Person, VerifiedForm, requires_role
-from serving.console.templating import page
-from serving.decisions.blind_assessment import Case
+from serving.console.templating import euros, page
+from serving.decisions.deadlines import ActionDeadline
 from serving.decisions.records import CaseFile, Decision, SkuKey
 from serving.decisions.rules import Proposal
 from serving.online.store import OnlineStore
@@ -32,19 +39,24 @@ Orderer = Annotated[Person, requires_role("officer", "scheduler")]
 
 @dataclass(frozen=True)
 class RoundBudget:
-    """The budget of the newest round of the day in service; `left_eur` after its plan and the tests ordered since."""
+    """The budget of the newest round of the day in service; `left_eur` after its plan and the tests ordered since.
+
+    `unplanned_eur` is what its plan left over, for all tests that officers order.
+    """
 
     round_id: str
     budget_eur: float
+    unplanned_eur: float
     left_eur: float
 
 
 @dataclass(frozen=True)
 class PackageOrder:
-    """A SKU and the test package to order for it."""
+    """A SKU, the test package to order for it, and its earliest clock, which an order of several tests never stops."""
 
     entry: QueueEntry
     package: Package
+    deadline: ActionDeadline | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +75,11 @@ class OrderSelection:
     orders: list[PackageOrder]
     blinded: list[QueueEntry]
 
+    @property
+    def cost_eur(self) -> float:
+        """What all orders cost together."""
+        return sum(each.package.cost_cents for each in self.orders) / 100
+
 
 @router.post("/queue/order")
 def review_order(request: Request, context: ContextDep, person: Orderer, form: VerifiedForm) -> Response:
@@ -78,14 +95,17 @@ def order(request: Request, context: ContextDep, person: Orderer, form: Verified
     if code not in policy.disposition(ORDER).codes or len(explanation.strip()) < policy.limits.least_explanation:
         needed = f"Choose a reason, and say why in at least {policy.limits.least_explanation} characters."
         return _order_page(request, context, person, form, needed)
-    token = str(form.get("form_token", ""))
+    budget, selection = _round_budget(context, store), _select_orders(store, form, blind_scores(context, store, person))
+    token, cost = str(form.get("form_token", "")), selection.cost_eur
+    if budget is not None and cost > budget.left_eur and not _is_sent_again(context, token, selection):
+        return _order_page(request, context, person, form, _too_expensive(cost, budget))
     decisions, officer = decisions_of(context), officer_of(person)
     results = []
-    for each in _select_orders(store, form, blind_scores(context, store, person)).orders:
+    for each in selection.orders:
         entry, package = each.entry, each.package
         proposal = Proposal(
             ORDER, code, explanation, package=package.name, cost_eur=package.cost_cents / 100,
-            form_token=f"{token}/{entry.market}/{entry.sku_id}",
+            form_token=_token_of(token, entry), limit_eur=budget.unplanned_eur if budget else None,
         )  # fmt: skip
         try:
             decision = decisions.propose(proposal, officer, _case_file(store, entry), context.now())
@@ -98,10 +118,11 @@ def order(request: Request, context: ContextDep, person: Orderer, form: Verified
 def _order_page(request: Request, context: AppContext, person: Person, form: FormData, refused: str | None) -> Response:
     store, policy = context.store, current_policy(context)
     selection = _select_orders(store, form, blind_scores(context, store, person))
-    cost = sum(each.package.cost_cents for each in selection.orders) / 100
+    clocks = catalogue_cases_of(context, store).first_deadlines([each.entry.position for each in selection.orders])
+    orders = [replace(each, deadline=clock) for each, clock in zip(selection.orders, clocks, strict=True)]
     return page(
-        request, "order.html", 400 if refused else 200, orders=selection.orders, blinded=selection.blinded,
-        cost_eur=cost, refused=refused, budget=_round_budget(context, store),
+        request, "order.html", 400 if refused else 200, orders=orders, blinded=selection.blinded,
+        cost_eur=selection.cost_eur, refused=refused, budget=_round_budget(context, store),
         codes=[policy.codes[code] for code in policy.disposition(ORDER).codes],
         least=policy.limits.least_explanation, most=policy.limits.most_explanation, who=person.name,
         explanation=str(form.get("explanation", "")), form_token=secrets.token_urlsafe(12),
@@ -135,7 +156,7 @@ def _select_orders(store: OnlineStore, form: FormData, blinding: BlindedScores) 
 
 def _case_file(store: OnlineStore, entry: QueueEntry) -> CaseFile:
     score = score_at_decision(store.publication, entry.p_fail, entry.band)
-    case = Case(entry.sku_id, entry.market, store.publication.as_of)
+    case = case_in(store, SkuKey(entry.sku_id, entry.market), entry.band)
     samples = newest_samples(store.dossiers.of(entry.position))
     return CaseFile(case, entry.supplier_id, score, (), newest_samples=samples)
 
@@ -150,4 +171,23 @@ def _round_budget(context: AppContext, store: OnlineStore) -> RoundBudget | None
     decided = decisions_of(context).in_force()
     ordered = [d.cost_eur or 0.0 for d in decided if d.disposition == ORDER and d.as_of == as_of.isoformat()]
     budget = float(record["budget_eur"])
-    return RoundBudget(round_id, budget, budget - float(record["cost_eur"]) - sum(ordered))
+    unplanned = budget - float(record["cost_eur"])
+    return RoundBudget(round_id, budget, unplanned, unplanned - sum(ordered))
+
+
+def _too_expensive(cost_eur: float, budget: RoundBudget) -> str:
+    return (
+        f"These tests cost {euros(cost_eur)}, and {euros(max(budget.left_eur, 0))} of the round's "
+        f"{euros(budget.budget_eur)} are left. Nothing has been ordered: choose fewer SKUs, or ask the scheduler for "
+        "another round."
+    )
+
+
+def _token_of(token: str, entry: QueueEntry) -> str:
+    return f"{token}/{entry.market}/{entry.sku_id}"
+
+
+def _is_sent_again(context: AppContext, token: str, selection: OrderSelection) -> bool:
+    """Whether this form was sent before, and so its tests are among those that the budget has paid."""
+    stored = {each.form_token for each in decisions_of(context).in_force() if each.disposition == ORDER}
+    return bool(token) and any(_token_of(token, each.entry) in stored for each in selection.orders)

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.datastructures import QueryParams
 
+from data.visible_text import escape_formula
 from features.registry import BY_NAME
 from models.reasons import brief_of, fact_of
 from serving.console.blinding import BlindedScores, blind_scores, flagged_bands
@@ -17,7 +18,7 @@ from serving.console.case import catalogue_cases_of
 from serving.console.context import AppContext
 from serving.console.pages.queue_views import IN_GIVEN_ORDER, view_positions
 from serving.console.session import ContextDep, CurrentPerson, Person
-from serving.console.templating import csv_text, escape_formula, page
+from serving.console.templating import csv_text, page
 from serving.decisions.assignment_and_labels import owners
 from serving.decisions.blind_assessment import ESTIMATORS
 from serving.decisions.deadlines import ActionDeadline
@@ -29,8 +30,8 @@ from serving.review_queue.reader import Numbers, QueueEntry
 
 ESTIMATE = "estimate"
 VIEWS: Mapping[str, str] = MappingProxyType({
-    "flagged": "Flagged", "failed": "Failed and still on sale", "due": "Due", "mine": "Mine",
-    ESTIMATE: "Your estimate first", "new": "Newly flagged", "random": "Random checks",
+    "failed": "Failed and still on sale", "due": "Due", "mine": "Mine", ESTIMATE: "Your estimate first",
+    "flagged": "Flagged", "decided": "Decided", "new": "Newly flagged", "random": "Random checks",
     "disagree": "Decided against the score", "all": "Whole catalogue",
 })  # fmt: skip
 """The saved views by name."""
@@ -103,6 +104,11 @@ class QueueFilter:
             categories=(self.category,) if self.category else (), supplier=self.supplier, words=words,
             evidence=evidence, never_tested=self.evidence == NEVER, sort=self.sort,
         )  # fmt: skip
+
+    @property
+    def leaves_out_decided(self) -> bool:
+        """Whether SKUs that are restricted, or decided since their scoring, are left out: not where one is searched."""
+        return self.view == "flagged" and not (self.search or self.supplier)
 
 
 _NAMES = ("view", "band", "market", "category", "supplier", "evidence", "sort")
@@ -245,6 +251,9 @@ def _find_rows(
     blinding = blind_scores(context, store, person)
     positions = view_positions(query.view, context, store, person, blinding)
     queue_query = query.to_queue_query(store.queue.bands, flagged_bands(store))
+    if query.leaves_out_decided:
+        cases = catalogue_cases_of(context, store)
+        positions = np.flatnonzero(~(cases.decided | cases.restricted))
     numbers = store.queue.find(replace(queue_query, among=positions, blinded=blinding.hidden))
     if query.view in IN_GIVEN_ORDER and positions is not None and query.sort == "risk":
         place = np.full(len(store.queue), len(positions))

@@ -1,4 +1,4 @@
-"""The saved views that depend on more than the scores: failed, due, owner, random checks, disagreement."""
+"""The saved views that depend on more than the scores: failed, due, decided, owner, random checks, disagreement."""
 
 from datetime import date
 
@@ -15,6 +15,7 @@ from serving.console.session import Person
 from serving.decisions.assignment_and_labels import owners
 from serving.decisions.records import SkuKey
 from serving.online.store import OnlineStore
+from serving.review_queue.cases import CatalogueCases
 
 EXPLORING = "floor"
 IN_GIVEN_ORDER = ("failed", "due")
@@ -35,10 +36,14 @@ def view_positions(
         decided = decisions_of(context).in_force()
         disagreeing = [each.key for each in decided if each.agreement != "as_asked"]
         return blinding.drop_hidden(store, find_positions(store, disagreeing))
-    if view in IN_GIVEN_ORDER:
-        cases = catalogue_cases_of(context, store)
-        return cases.due if view == "due" else cases.failed_on_sale
-    return None
+    return _positions_of_cases(view, catalogue_cases_of(context, store))
+
+
+def _positions_of_cases(view: str, cases: CatalogueCases) -> NDArray[np.int64] | None:
+    """The positions of the SKUs in a view of the state of cases; None for any other view."""
+    if view == "decided":
+        return np.flatnonzero(cases.decided | cases.restricted)
+    return {"due": cases.due, "failed": cases.failed_on_sale}[view] if view in IN_GIVEN_ORDER else None
 
 
 def _random_stratum(workspace: Workspace, store: OnlineStore) -> list[SkuKey]:

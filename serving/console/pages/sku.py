@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -20,6 +21,7 @@ from sampling.problem import Cell, Package
 from serving.api.counterfactuals import ALL_STEPS, Counterfactual, find_counterfactuals, steps_in_force
 from serving.console.blinding import blind_scores, find_positions
 from serving.console.case import CaseView, case_view
+from serving.console.case_summary import summarize_case
 from serving.console.context import AppContext
 from serving.console.pages.sku_documents import DisplayedDocument, displayed_documents
 from serving.console.pages.sku_evidence import Peer, Siblings, SkuReasons, peers_of, reasons_of, siblings_of
@@ -99,8 +101,8 @@ def unknowns_of(dossier: Dossier, values: Values, metrics: Mapping[str, Any]) ->
     auc, tests = metrics.get("auc"), metrics.get("n")
     if isinstance(auc, float) and isinstance(tests, int):
         sentences.append(
-            f"The model was judged on {tests:,} later tests of all categories: of a product that failed and one that "
-            f"passed, it put the failing one higher in {100 * auc:.0f} of 100 pairs."
+            f"Shown one product that failed and one that passed, the model ranks the failing one higher "
+            f"{100 * auc:.0f} times in 100 (measured on {tests:,} later tests of all categories)."
         )
     return tuple(sentences)
 
@@ -203,6 +205,11 @@ class SkuView:
         """The supplier's corrective actions that are not verified."""
         return tuple(each for each in self.dossier.remediations if each.verified_on is None)
 
+    @property
+    def last_action_due(self) -> date | None:
+        """The last day on which one of these is due."""
+        return max((each.due_on for each in self.open_actions if each.due_on), default=None)
+
 
 @router.get("/sku/{market}/{sku_id:path}")
 def sku(request: Request, context: ContextDep, person: CurrentPerson, market: str, sku_id: str) -> Response:
@@ -211,9 +218,10 @@ def sku(request: Request, context: ContextDep, person: CurrentPerson, market: st
     if case.estimate_due:
         return RedirectResponse(address(request, "/decide?" + urlencode(case.query)), 303)
     return page(
-        request, "sku.html", case=case, it=_sku_view(context, person, case), policy=case.policy, refused=None,
+        request, "sku.html", case=case, summary=summarize_case(case), it=_sku_view(context, person, case),
+        policy=case.policy, refused=None,
         fields={}, width=WIDTH, height=HEIGHT, tracks=TRACKS, total=len(context.store.queue),
-        today=context.now().date(),
+        today=case.today,
     )  # fmt: skip
 
 

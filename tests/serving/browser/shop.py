@@ -27,7 +27,7 @@ HOSTILE_REVIEW = f"It caught fire and burned my hand. {MARKUP}"
 HOSTILE_SKU = "K-0"
 FAILED_SKU = "K-1"
 QUOTED_SKU = "K-4"
-DRAWN_SKU = "K-24"  # its case asks for an own estimate
+DRAWN_SKU = "K-72"  # its case asks for an own estimate
 
 
 def shop_tables() -> Tables:

@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 
 from tests.serving.browser.conftest import Pages, Shop
 from tests.serving.browser.filled import filled
-from tests.serving.browser.shop import DRAWN_SKU, FAILED_SKU, HOSTILE_SKU, MARKUP
+from tests.serving.browser.shop import DRAWN_SKU, FAILED_SKU, HOSTILE_SKU, HOSTILE_SUPPLIER, MARKUP
 from tests.serving.console.routes import NO_PAGE, page_routes
 
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]},
@@ -22,6 +22,8 @@ ADDRESSES: Mapping[str, Sequence[str]] = {
     "/sku/{market}/{sku_id:path}": (
         f"/sku/EU/{HOSTILE_SKU}", f"/sku/EU/{FAILED_SKU}", f"/sku/EU/{DRAWN_SKU}", f"/sku/EU/{quote(MARKUP, safe='')}",
     ),
+    "/supplier/{supplier_id:path}": ("/supplier/S-1", f"/supplier/{quote(HOSTILE_SUPPLIER, safe='')}"),
+    "/factory/{factory_id:path}": ("/factory/F-1",),
     "/decide": (f"/decide?market=EU&sku_id={HOSTILE_SKU}", f"/decide?market=EU&sku_id={FAILED_SKU}"),
     "/decisions": ("/decisions",),
     "/decisions/{decision_id}": (
@@ -33,6 +35,7 @@ ADDRESSES: Mapping[str, Sequence[str]] = {
     "/appeals": ("/appeals",),
     "/plan": ("/plan", "/plan?budget_eur=5000", "/plan?budget_eur=much"),
     "/rounds/{round_id}": ("/rounds/{round_id}", f"/rounds/{quote(MARKUP, safe='')}"),
+    "/results": ("/results",),
     "/overview": ("/overview",),
     "/ledger": ("/ledger", "/ledger?check=true", f"/ledger?subject={quote(MARKUP)}"),
     "/sign-in": ("/sign-in",),
@@ -71,22 +74,8 @@ def assert_sound(page: Page, path: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_has_a_serious_complaint_and_nothing_written_runs(
-    opened: Pages, shop: Shop, told: Mapping[str, str], scheme: str
-) -> None:
-    """On every page, at both widths; titles, suppliers, reviews, officers' words and addresses hold markup."""
-    page = opened("second", color_scheme=scheme)
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    for path in (each.format(**told) for addresses in ADDRESSES.values() for each in addresses):
-        page.goto(shop.pages + path)
-        assert_sound(page, path)
-    assert errors == []
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_pages_that_answer_forms_have_none_either(opened: Pages, shop: Shop, scheme: str) -> None:
-    """A plan that may be approved, ordering tests, what became of them, and a refused form."""
+    """A plan that may be approved, ordering tests, what became of them, and a refused form; before a round is drawn."""
     page = opened("scheduler", color_scheme=scheme)
     page.goto(f"{shop.pages}/plan?budget_eur=5000")
     page.get_by_role("button", name="Approve").wait_for()
@@ -104,10 +93,24 @@ def test_the_pages_that_answer_forms_have_none_either(opened: Pages, shop: Shop,
     page.goto(f"{shop.pages}/decide?market=EU&sku_id={FAILED_SKU}")
     page.get_by_role("radio", name="Order test").check()
     page.get_by_label("Reason").select_option("score_high")
-    page.get_by_label("Why, in your own words").fill(20 * " ")
+    page.get_by_label("Explanation").fill(20 * " ")
     page.get_by_role("button", name="Decide", exact=True).click()
     page.locator(".refusal").wait_for()
     assert_sound(page, "/decide, refused")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_has_a_serious_complaint_and_nothing_written_runs(
+    opened: Pages, shop: Shop, told: Mapping[str, str], scheme: str
+) -> None:
+    """On every page, at both widths; titles, suppliers, reviews, officers' words and addresses hold markup."""
+    page = opened("second", color_scheme=scheme)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    for path in (each.format(**told) for addresses in ADDRESSES.values() for each in addresses):
+        page.goto(shop.pages + path)
+        assert_sound(page, path)
+    assert errors == []
 
 
 def test_a_page_that_is_wrong_is_complained_about(opened: Pages) -> None:

@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 
 from data.database.audit_log import AuditEvent, record_event
 from data.database.connection import open_database
+from data.visible_text import show_invisible
 from data.workspace import Workspace
 from serving.api.allocate import Planner, draw_round
 from serving.console.case import case_view, current_policy, decisions_of
@@ -36,8 +37,11 @@ from tests.serving.console.routes import NO_PAGE, page_routes
 FIELDS = ("sku_id", "market", "disposition", "code", "explanation", "percent", "note", "grounds", "outcome",
           "budget_eur", "sku", "owner", "verdict")  # fmt: skip
 FORMS = ("/decide", "/estimate", "/assign", "/verdict", "/plan", "/queue/order", "/queue/ordered")
-OUR_SCRIPTS = ["/ui/static/htmx.min.js", "/ui/static/keys.js"]
-"""What every page loads, and what the queue loads besides."""
+UNISOLATED = ("/ledger", "/overview", "/plan", "/rounds/{round_id}", NO_PAGE)
+"""Pages whose text of others is not isolated yet."""
+
+OUR_SCRIPTS = ("/ui/static/htmx.min.js", "/ui/static/keys.js", "/ui/static/decide.js")
+"""What every page loads, and what the queue and the form of a decision load besides."""
 HOSTILE = (
     "<script>alert(1)</script>",
     "\"><img src=x onerror=alert(1)>",
@@ -46,7 +50,13 @@ HOSTILE = (
     "javascript:alert(1)//",
     "{{ 7 * 7 }}{% raw %}",
     "<b hx-get=/ui/ hx-trigger=load>",
+    "safe toy \u202ereggad latot\u200b",
 )  # fmt: skip
+
+
+def shown(text: str) -> str:
+    """The text as a page shows it."""
+    return " ".join(str(show_invisible(text)).split())
 
 
 @pytest.fixture(params=HOSTILE)
@@ -75,8 +85,9 @@ def test_stored_text_is_shown_as_text(signed: Clients, hostile: str, path: str) 
     answer = signed("analyst").get(path)
     assert answer.status_code == 200
     soup = BeautifulSoup(answer.text, "html.parser")
-    assert hostile in soup.get_text()
+    assert shown(hostile) in " ".join(soup.get_text().split())
     assert_inert(soup)
+    assert_isolated(soup, hostile)
 
 
 def test_reflected_text_is_shown_as_text(signed: Clients) -> None:
@@ -121,6 +132,8 @@ def written(planned: tuple[Path, str], hostile: str, tmp_path: Path) -> Iterator
         answered = next(each for each in letters_in(engine, ("draft",)) if each.kind == "appeal_answered")
         yield client, {"decision_id": removal.decision_id, "letter_id": answered.letter_id, "round_id": planned[1],
                        "sku_id:path": FAILED[0],
+        yield client, {"supplier_id:path": "S-1", "factory_id:path": "F-1",
+                       "decision_id": removal.decision_id, "round_id": planned[1], "sku_id:path": FAILED[0],
                        "market": FAILED[1], "path:path": "nowhere"}  # fmt: skip
     engine.dispose()
 
@@ -136,7 +149,9 @@ def test_what_officers_wrote_is_text_on_every_page(written: tuple[TestClient, di
         assert answer.status_code == (404 if route == NO_PAGE else 200), answer.text
         soup = BeautifulSoup(answer.text, "html.parser")
         assert_inert(soup)
-        if " ".join(hostile.split()) in " ".join(soup.get_text().split()):
+        if route not in UNISOLATED:
+            assert_isolated(soup, hostile)
+        if shown(hostile) in " ".join(soup.get_text().split()):
             shown_on.add(route)
     assert shown_on >= {"/", "/appeals", "/decide", "/decisions", "/decisions/{decision_id}", "/ledger",
                         "/letters/{letter_id}", "/sku/{market}/{sku_id:path}"}  # fmt: skip
@@ -164,10 +179,30 @@ def test_what_an_address_or_a_form_says_is_text_on_every_page(signed: Clients) -
             assert_inert(BeautifulSoup(answer.text, "html.parser"))
 
 
+INVISIBLE = "\u202e\u200b"
+
+
+def assert_isolated(soup: BeautifulSoup, text: str) -> None:
+    """What others wrote keeps its direction to itself, and no page shows an invisible character of it."""
+    assert soup.title is not None
+    assert not set(soup.title.text) & set(INVISIBLE)
+    for element in soup.find_all(True):
+        for name in ("aria-label", "title", "alt", "placeholder"):
+            assert not set(str(element.get(name, ""))) & set(INVISIBLE), element
+    assert soup.body is not None
+    for said in soup.body.find_all(string=True):
+        if shown(text) in shown(str(said)):
+            kept = [each for each in said.parents if each.name in ("bdi", "textarea", "option", "pre")]
+            assert kept, said.parent
+            assert kept[0].name == "textarea" or not set(str(said)) & set(INVISIBLE), said
+
+
 def assert_inert(soup: BeautifulSoup) -> None:
     """Nothing on the page runs, loads or leads elsewhere but what our own templates put there."""
     scripts = [script.get("src") for script in soup.find_all("script")]
-    assert scripts in (OUR_SCRIPTS[:1], OUR_SCRIPTS)
+    assert scripts[:1] == [*OUR_SCRIPTS[:1]]
+    assert set(scripts) <= set(OUR_SCRIPTS)
+    assert len(set(scripts)) == len(scripts)
     assert not soup.find_all(["img", "iframe", "object", "embed", "b"])
     for element in soup.find_all(True):
         names = [name for name in element.attrs if name.startswith(("on", "style"))]

@@ -22,7 +22,7 @@ from serving.dossiers.records import Dossier, Month
 from serving.online.store import OnlineStore, open_online_store
 from tests.serving.browser.shop import DAY, QUOTED_SKU, scored_shop
 from tests.serving.conftest import Scored
-from tests.serving.console.conftest import signed_into, soup_of
+from tests.serving.console.conftest import Clients, signed_into, soup_of
 from tests.serving.decisions.test_legal_grounds import LISTING
 
 NEVER_SAID = ("shap", "log-odds", "log odds", "unsafe", "logit")
@@ -40,15 +40,25 @@ def seen(signed: object) -> TestClient:
     return signed("analyst")  # type: ignore[operator, no-any-return]
 
 
-def test_every_part_of_the_page_is_there_in_its_order(seen: TestClient) -> None:
-    soup = soup_of(seen, "/ui/sku/DE/K-1")
+def test_every_part_of_the_page_is_there_in_its_order(signed: Clients) -> None:
+    soup = soup_of(signed("scheduler"), "/ui/sku/DE/K-1")
     text = soup.get_text(" ", strip=True)
-    parts = ("similar SKUs failed when tested", "Known for certain", "Why the score is", "What buyers wrote",
-             "Have we seen this before?", "What would change this", "What the model does not know", "Decide",
-             "History")  # fmt: skip
+    parts = ("No decision is in force", "Possible now: order test", "similar SKUs failed when tested",
+             "Known for certain", "Why the score is", "What buyers wrote", "Have we seen this before?",
+             "What would change this", "What the model does not know", "8 · Decide", "9 · History")  # fmt: skip
     places = [text.index(part) for part in parts]
     assert places == sorted(places)
     assert "How sure" in text
+
+
+def test_roles_see_only_what_they_may_do(seen: TestClient, signed: Clients) -> None:
+    """An analyst reads; a scheduler is offered the test, and nothing that only an officer decides."""
+    read = soup_of(seen, "/ui/sku/DE/K-1")
+    assert "you can read this case, and an officer decides on it" in read.text
+    assert not read.select("form.decide, .case-bar a")
+    offered = soup_of(signed("scheduler"), "/ui/sku/DE/K-1")
+    assert [str(each["value"]) for each in offered.select("input[name=disposition]")] == ["order_test"]
+    assert [str(each["data-of"]) for each in offered.select("optgroup")] == ["order_test"]
 
 
 def test_the_page_never_names_the_mathematics_nor_calls_a_product_unsafe(seen: TestClient) -> None:

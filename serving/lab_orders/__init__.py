@@ -1,0 +1,1 @@
+"""Orders to laboratories: one file per laboratory out, the same file with results back."""

@@ -1,0 +1,1 @@
+"""Orders to laboratories, and their files come back."""
