@@ -13,9 +13,12 @@ from models.raw_counts import PER, RawCounts
 NUMBERED = re.compile(r"\[(?:(?P<one>[^|\]]*)\|)?(?P<many>[^\]]*)\]")
 """`[s]` and `[was|were]` in a sentence: what follows the number one, and what follows any other."""
 
-NEEDLESS = re.compile(r" (?:independent|of this product|for this market|in this market|of all sellers)\b|\.$")
+NEEDLESS = re.compile(r" (?:independent|of this product|for this market|in this market|of all sellers)\b(?!')|\.$")
 """What a short line leaves out of a sentence."""
 ESTIMATE = "We estimate that "
+
+CLOSE = 0.05
+"""An estimate this near to the raw rate, relatively, is not told beside it."""
 
 LARGEST_LOG = math.log(1e12)
 """Prices are said up to a trillion."""
@@ -62,7 +65,8 @@ def comparison_of(
         return ""
     if feature.comparison:
         return numbered(feature.comparison, is_one=typical >= 0.5).replace("{category}", others)
-    return "" if not isinstance(feature.sentence, str) else f"Typical for {others}: {quantity(feature.unit, typical)}."
+    has_levels = not isinstance(feature.sentence, str) and len(feature.sentence) > 1
+    return "" if has_levels else f"Typical for {others}: {quantity(feature.unit, typical)}."
 
 
 def is_against_sense(feature: Feature, value: float, typical: float | None, contribution: float) -> bool:
@@ -106,8 +110,8 @@ def _estimate(feature: Feature, value: float, typical: float | None, others: str
     raw = PER.get(feature.unit, 1.0) * counts.hits / counts.trials if counts.trials else math.nan
     if counts.trials == 0:
         return f"So we assume {estimate}{usual}."
-    if quantity(feature.unit, raw) == estimate:
-        return f"That is {estimate}{usual}."
+    if abs(raw - value) <= CLOSE * raw or quantity(feature.unit, raw) == estimate:
+        return f"That is {quantity(feature.unit, raw)}{usual}."
     return f"Allowing for the small number, we estimate {estimate}{usual}."
 
 
@@ -117,6 +121,8 @@ def _level(levels: tuple[Level, ...], value: float) -> Level:
 
 def _with_value(sentence: str, unit: Unit, value: float) -> str:
     said = quantity(unit, value)
+    if said == "0" and sentence.startswith("{value} "):
+        return numbered(sentence, is_one=False).replace("{value}", "No", 1)
     return numbered(sentence, is_one=said == "1").replace("{value}", said).replace("{size}", quantity(unit, abs(value)))
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -65,6 +66,7 @@ def _checked(hits: float, trials: float) -> RawCounts | None:
     return RawCounts(round(hits), round(trials)) if 0 <= round(hits) <= round(trials) else None
 
 
+@lru_cache(maxsize=16_384)
 def _search(rate: float, prior: Prior, most_trials: int) -> RawCounts | None:
     trials = np.arange(most_trials + 1)
     hits = rate * (trials + prior.strength) - prior.mean * prior.strength

@@ -111,6 +111,13 @@ class FeatureContribution(NamedTuple):
     merged: tuple[str, ...] = ()
 
 
+class FactWords(NamedTuple):
+    """What is known, as a sentence and as one short line."""
+
+    fact: str
+    brief: str
+
+
 class ReasonWriter:
     """Chooses the reasons of one model's scores and writes them as sentences."""
 
@@ -120,35 +127,42 @@ class ReasonWriter:
         self._names = artifact.feature_names
         self._columns = {name: column for column, name in enumerate(self._names)}
         self._groups = SameRows(self._names)
+        self._of_others = [BY_NAME[name].entity != "sku" for name in self._names]
+        self._unknown = np.full(len(self._names), np.nan)
 
     def reasons_to_tell(
         self, row: RowContext, contributions: Floats, most: int = STORED_REASONS
     ) -> list[FeatureContribution]:
         """At most `most` reasons of one row with its values, strongest first; `contributions` are (features,).
 
-        Contributions of features that rest on the same rows are summed under the strongest of them. A feature whose
-        plain sense is opposite to what it contributed is no reason.
+        Contributions of features that rest on the same rows are summed under the strongest of them, one of the SKU
+        itself if there is any. A feature whose plain sense is opposite to what it contributed is no reason.
         """
-        merged = self._groups.merge(contributions, lambda one, other: self._same_counts(row, one, other))
+        values = self._unknown if row.values is None else row.values
         reasons: list[FeatureContribution] = []
-        for columns in merged:
-            size = float(contributions[columns].sum())
-            strongest = sorted(columns, key=lambda column: -contributions[column] * np.sign(size))
-            for column in strongest:
-                reason = self._contribution(row, column, size)
-                if contributions[column] * size > 0 and not self._is_against_sense(reason):
-                    names = tuple(self._names[each] for each in columns if each != column)
-                    reasons.append(reason._replace(merged=names))
+        for columns in self._groups.strongest_first(contributions, values):
+            if len(reasons) == most:
+                break
+            sizes = dict(zip(columns, contributions[columns].tolist(), strict=True))
+            total = sum(sizes.values())
+            for column in sorted(columns, key=lambda each: (self._of_others[each], -sizes[each] * total)):
+                reason = FeatureContribution(row, self._names[column], float(values[column]), total)
+                if sizes[column] * total > 0 and not self._is_against_sense(reason):
+                    merged = tuple(self._names[each] for each in columns if each != column)
+                    reasons.append(reason._replace(merged=merged))
                     break
-        return sorted(reasons, key=lambda reason: -abs(reason.contribution))[:most]
+        return reasons
 
-    def fact(self, feature: str, values: Floats) -> str:
-        """What a row with `values` (features,) has of a feature, as a sentence."""
-        return fact_of(BY_NAME[feature], self._value(values, feature), self._counts(values, feature))
+    def raising_fact(self, feature: str, category: str, values: Floats) -> FactWords | None:
+        """The words of a feature that raises the score of a row with `values` (features,).
 
-    def brief(self, feature: str, values: Floats) -> str:
-        """The same as one short line."""
-        return brief_of(BY_NAME[feature], self._value(values, feature), self._counts(values, feature))
+        None where it reads as if it lowered it.
+        """
+        value = self._value(values, feature)
+        if self._is_against_sense(FeatureContribution(RowContext(category, 0.0, values), feature, value, 1.0)):
+            return None
+        counts = self._counts(values, feature)
+        return FactWords(fact_of(BY_NAME[feature], value, counts), brief_of(BY_NAME[feature], value, counts))
 
     def group(self, name: str) -> str:
         """The group that a feature belongs to."""
@@ -191,25 +205,16 @@ class ReasonWriter:
         points: Floats = 100.0 * (with_it - without)
         return points
 
-    def _contribution(self, row: RowContext, column: int, size: float) -> FeatureContribution:
-        value = math.nan if row.values is None else float(row.values[column])
-        return FeatureContribution(row, self._names[column], value, size)
-
     def _is_against_sense(self, reason: FeatureContribution) -> bool:
         feature, typical = BY_NAME[reason.feature], self._norms.get((reason.row.category, reason.feature))
         if not feature.plain_sense:
             return False
-        counts = None if reason.row.values is None else self._counts(reason.row.values, reason.feature)
-        if counts is not None and counts.trials and not counts.hits:
-            return feature.plain_sense * reason.contribution > 0
-        return is_against_sense(feature, reason.value, typical, reason.contribution)
-
-    def _same_counts(self, row: RowContext, one: str, other: str) -> bool:
-        """Whether two shrunk rates of a row rest on equal numbers of events, and on some."""
-        if row.values is None:
+        if is_against_sense(feature, reason.value, typical, reason.contribution):
+            return True
+        if feature.plain_sense * reason.contribution < 0 or reason.row.values is None:
             return False
-        counts = self._counts(row.values, one)
-        return counts is not None and counts.trials > 0 and counts == self._counts(row.values, other)
+        counts = self._counts(reason.row.values, reason.feature)
+        return counts is not None and counts.trials > 0 and counts.hits == 0
 
     def _value(self, values: Floats, name: str) -> float:
         column = self._columns.get(name)

@@ -1,6 +1,6 @@
 """Features of a model that rest on the same rows, whose contributions are told as one reason."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,47 +8,50 @@ from numpy.typing import NDArray
 from features.registry import BY_NAME
 
 Floats = NDArray[np.float64]
-HaveSameCounts = Callable[[str, str], bool]
-"""Whether two shrunk rates of a row rest on equal numbers of events."""
 
 
 class SameRows:
     """The columns of a model in groups: features of one entity about the same rows; the others alone."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        keys: dict[tuple[str, str], list[int]] = {}
+        groups: dict[tuple[str, str], list[int]] = {}
         for column, name in enumerate(names):
             feature = BY_NAME[name]
-            keys.setdefault((feature.about or name, feature.entity), []).append(column)
-        self._columns = list(keys.values())
+            groups.setdefault((feature.about or name, feature.entity), []).append(column)
+        self._columns = list(groups.values())
         self._group_of = np.empty(len(names), dtype=np.int64)
         for group, columns in enumerate(self._columns):
             self._group_of[columns] = group
-        self._rates = {
-            key: next((names[column] for column in columns if BY_NAME[names[column]].counts), "")
-            for key, columns in keys.items()
-        }
-        self._keys = list(keys)
+        self._nested = list(_nested(list(groups), [_trials(names, columns) for columns in self._columns]))
 
-    def merge(self, contributions: Floats, same_counts: HaveSameCounts) -> list[list[int]]:
-        """The columns that contributed to a row, (features,) contributions, in lists that rest on the same rows.
+    def strongest_first(self, contributions: Floats, values: Floats) -> Iterator[list[int]]:
+        """Yield the columns of a row that contributed to it and rest on the same rows, the largest sum first.
 
-        The tests of a SKU are among those of its supplier, its factory, its title and its category, so that as many
-        tests are the same tests: `same_counts` is asked of the rates of both.
+        `contributions` and `values` are (features,). The tests of a SKU are among those of its supplier, its factory
+        and its title, so that where these are as many, they are the same tests.
         """
-        size = np.bincount(self._group_of, np.abs(contributions), minlength=len(self._columns))
-        groups = np.flatnonzero(size).tolist()
-        own = {self._keys[group][0]: group for group in groups if self._keys[group][1] == "sku"}
-        merged = {group: self._active(group, contributions) for group in groups}
-        for group in groups:
-            about, entity = self._keys[group]
-            of_sku = own.get(about)
-            if of_sku is None or entity == "sku":
-                continue
-            rates = self._rates[about, "sku"], self._rates[self._keys[group]]
-            if all(rates) and same_counts(*rates):
-                merged[of_sku] += merged.pop(group)
-        return list(merged.values())
+        sums = np.bincount(self._group_of, contributions, minlength=len(self._columns))
+        joined: dict[int, list[int]] = {}
+        for own, other, own_trials, other_trials in self._nested:
+            if values[own_trials] == values[other_trials] > 0:
+                joined.setdefault(own, list(self._columns[own])).extend(self._columns[other])
+                sums[own] += sums[other]
+                sums[other] = 0.0
+        for group in np.argsort(-np.abs(sums), kind="stable").tolist():
+            if sums[group] == 0.0:
+                return
+            yield [column for column in joined.get(group, self._columns[group]) if contributions[column] != 0.0]
 
-    def _active(self, group: int, contributions: Floats) -> list[int]:
-        return [column for column in self._columns[group] if contributions[column] != 0.0]
+
+def _trials(names: Sequence[str], columns: Sequence[int]) -> int:
+    """The column of the number of events that the features of a group rest on, -1 where none counts them."""
+    counted = [words.trials for column in columns if (words := BY_NAME[names[column]].counts) and words.trials]
+    return names.index(counted[0]) if counted and counted[0] in names else -1
+
+
+def _nested(keys: Sequence[tuple[str, str]], trials: Sequence[int]) -> Iterator[tuple[int, int, int, int]]:
+    """Yield the group of a SKU, that of a wider entity about the same rows, and the columns that count both."""
+    own = {about: group for group, (about, entity) in enumerate(keys) if entity == "sku"}
+    for group, (about, entity) in enumerate(keys):
+        if entity not in ("sku", "category") and about in own and min(trials[own[about]], trials[group]) >= 0:
+            yield own[about], group, trials[own[about]], trials[group]

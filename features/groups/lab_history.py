@@ -82,11 +82,16 @@ def _fail_rate(entity: Entity, window_days: int | None) -> Feature:
         name=f"{entity}_fail_rate_{window_days}" if window_days else f"{entity}_fail_rate",
         meaning=f"share of independent tests of {WHOSE[entity]} that failed {when}, shrunk to the usual share",
         unit="share", group=GROUP, entity=entity, direction=1,
-        sentence=f"We estimate that {{value}} of independent tests of {WHOSE[entity]} fail, by those {when}.",
+        sentence=f"We estimate that {{value}} of independent tests of {WHOSE[entity]} fail{judging_by(window_days)}.",
         missing=f"No independent test of {WHOSE[entity]} can be looked up.",
         source=TESTS_OF[entity], value=rate,
         counts=_counts_of_fail_rate(entity, window_days), about=FAILED_TESTS,
     )  # fmt: skip
+
+
+def judging_by(window_days: int | None) -> str:
+    """The end of a sentence about a rate of the tests of a window, None = all."""
+    return f", judging by the last {window_days} days" if window_days else ""
 
 
 def _counts_of_fail_rate(entity: Entity, window_days: int | None) -> CountWords:
@@ -184,8 +189,12 @@ _SEVERITY = Feature(
     meaning="mean severity of this supplier's independent tests in the last year "
     "(pass 0, minor 1, major 5, critical 25)",
     unit="points", group=GROUP, entity="supplier", direction=1,
-    sentence="Failures of this supplier's products in the last year were graded {value} a test on average (minor 1, "
-    "major 5, critical 25).",
+    sentence=(
+        Level(
+            float("inf"), "Failures of this supplier's products in the last year were graded {value} a test on average "
+            "(minor 1, major 5, critical 25).", "Failures of this supplier graded {value} a test (critical 25)",
+        ),
+    ),
     missing="No independent test of this supplier is known in the last year.",
     source=TESTS_OF["supplier"], value=_severity_points, about=FAILED_TESTS,
 )  # fmt: skip

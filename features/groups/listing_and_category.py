@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from data.lake.surrogate_keys import sku_join_keys
 from features.definition import EntitySource, Feature, count, left_join_missing, smoothed, within
 from features.fitted_tables import FittedTables
-from features.groups.lab_history import FAILED_TESTS, TESTS_OF, failed_of_tests
+from features.groups.lab_history import FAILED_TESTS, TESTS_OF, failed_of_tests, judging_by
 from features.groups.titles import MILLION, title_signals
 from features.wording import Level, yes_or_no
 
@@ -44,7 +44,7 @@ def _fail_rate(window_days: int | None) -> Feature:
         name=f"category_fail_rate_{window_days}" if window_days else "category_fail_rate",
         meaning=f"share of independent tests of this category in this market that failed {when}, shrunk",
         unit="share", group=CATEGORY_GROUP, entity="category", direction=1,
-        sentence=f"We estimate that {{value}} of independent tests of {CELL} fail, by those {when}.",
+        sentence=f"We estimate that {{value}} of independent tests of {CELL} fail{judging_by(window_days)}.",
         missing="No independent test of this category in this market can be looked up.",
         source=TESTS_OF["category"], value=rate,
         counts=failed_of_tests(
@@ -88,7 +88,12 @@ CATEGORY_FEATURES: tuple[Feature, ...] = (
         name="category_fail_rate_learned",
         meaning="fail rate of this category in this market in the training data",
         unit="share", group=CATEGORY_GROUP, entity="category", direction=1,
-        sentence="In the tests that the model learned from, {value} of this category in this market failed.",
+        sentence=(
+            Level(
+                float("inf"), f"The model learned from tests of {CELL}, of which {{value}} failed.",
+                "{value} of the tests of this category failed",
+            ),
+        ),
         missing="The model has not learned from this category in this market.",
         source=LEARNED, value=lambda seen, _: seen.fail_rate, about=FAILED_TESTS, is_internal=True,
     ),
@@ -193,14 +198,14 @@ FEATURES: tuple[Feature, ...] = (
     Feature(
         name="sku_log_price",
         meaning="natural logarithm of the price in EUR",
-        unit="log EUR", group=GROUP, entity="sku", direction=0,
+        unit="log EUR", group=GROUP, entity="sku", direction=0, about="price",
         sentence="The price is {value}.", missing="The price is not known.",
         source=LISTING, value=lambda seen, _: _log_price(seen),
     ),
     Feature(
         name="sku_relative_price",
         meaning="log price minus the usual log price of its category and market, in standard deviations",
-        unit="standard deviations", group=GROUP, entity="sku", direction=-1,
+        unit="standard deviations", group=GROUP, entity="sku", direction=-1, about="price",
         sentence=PRICE_LEVELS,
         missing="The price cannot be compared with others of its category in this market.",
         source=LISTING, value=_relative_price,

@@ -109,7 +109,7 @@ def _hazard_rate(entity: Entity, window_days: int) -> Feature:
         "counted once, shrunk to the usual share",
         unit="share", group=GROUP, entity=entity, direction=1,
         missing=NOT_KEPT,
-        sentence=f"We estimate that {{value}} of reviews of {WHAT[entity]} report a hazard, by those {when}.",
+        sentence=f"We estimate that {{value}} of reviews of {WHAT[entity]} report a hazard, judging by those {when}.",
         source=OF[entity], value=rate, about=HAZARDS,
         counts=_reported(entity, window_days, "a hazard")._replace(
             hits=f"sku_hazard_reviews_{window_days}" if entity == "sku" else "",

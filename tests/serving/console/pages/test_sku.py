@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from features.registry import BY_NAME
 from serving.console.blinding import BlindedScores, blind_scores
 from serving.console.context import AppContext
 from serving.console.pages.sku_evidence import MOST_SIBLINGS, peers_of, reasons_of, siblings_of
@@ -68,7 +69,10 @@ def test_at_most_four_reasons_raise_and_two_lower_and_all_contributions_are_coun
         assert all(each.reason.points <= 0 for each in reasons.lowering)
         matrix = store.snapshot.matrix_at(np.array([position]))
         active = int((store.scorer.score(matrix).contributions[0] != 0).sum())
-        assert len(reasons.raising) + len(reasons.lowering) + reasons.rest_count == active <= len(names)
+        assert len(reasons.raising) + len(reasons.lowering) + reasons.rest_count <= active <= len(names)
+        told = [BY_NAME[each.reason.feature] for each in (*reasons.raising, *reasons.lowering)]
+        about = [(feature.about, feature.entity) for feature in told if feature.about]
+        assert len(about) == len(set(about))
         for each in (*reasons.raising, *reasons.lowering):
             assert each.distribution is None or (0 <= each.distribution.at <= 1 and 0 <= each.distribution.below <= 1)
 
