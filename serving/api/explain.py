@@ -94,7 +94,7 @@ class FeatureChange(BaseModel):
 class StepAnswer(BaseModel):
     """A step that would lower the predicted failure rate, the features it changes, and where it leads.
 
-    The model tells what goes together with failing, not what causes it.
+    Such steps go with lower failure rates; they do not prove a cause.
     """
 
     step: str

@@ -28,6 +28,11 @@ def day(value: date | None) -> str:
     return UNKNOWN if value is None else f"{value.day} {value:%b %Y}"
 
 
+def long_day(value: date | None) -> str:
+    """2026-07-01 as `1 July 2026`."""
+    return UNKNOWN if value is None else f"{value.day} {value:%B %Y}"
+
+
 def percent(share: float | None) -> str:
     """0.423 as `42 %`."""
     if share is None:
@@ -53,16 +58,19 @@ def plain(text: str | None) -> str:
 
 
 def frequency(p_fail: float) -> str:
-    """A probability as a natural frequency: 0.43 as `about 4 in 10`, 0.07 as `about 1 in 15`."""
+    """A probability as a natural frequency: 0.43 as `about 4 in 10`, 0.85 as `about 8 or 9 in 10`."""
     if p_fail < 0.005:
         return "fewer than 1 in 200"
     if p_fail < 0.075:
         step = 5 if p_fail > 0.02 else 10
         return f"about 1 in {round(1 / p_fail / step) * step}"
-    if p_fail > 0.95:
-        return "more than 19 in 20"
+    if p_fail > 0.925:
+        return "more than 9 in 10"
     twentieths = round(20 * p_fail)
-    return f"about {twentieths} in 20" if twentieths % 2 else f"about {twentieths // 2} in 10"
+    if twentieths in (5, 15):
+        return f"about {twentieths // 5} in 4"
+    tenths = twentieths // 2
+    return f"about {tenths} or {tenths + 1} in 10" if twentieths % 2 else f"about {tenths} in 10"
 
 
 def points(change: float) -> str:
@@ -77,7 +85,7 @@ def urlpath(text: str) -> str:
 
 
 FILTERS: Mapping[str, Callable[..., str]] = MappingProxyType(
-    {each.__name__: each for each in (day, percent, euros, number, plain, frequency, urlpath, points)}
+    {each.__name__: each for each in (day, long_day, percent, euros, number, plain, frequency, urlpath, points)}
 )
 
 BATCH = 5_000
