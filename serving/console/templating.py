@@ -40,6 +40,16 @@ def percent(share: float | None) -> str:
     return "under 1 %" if 0 < share < 0.005 else f"{100 * share:.0f} %"
 
 
+def chance(probability: float | None) -> str:
+    """A small probability as percent, in two figures: 0.000544 as `0.05 %`, 0.31 as `31 %`."""
+    if probability is None:
+        return UNKNOWN
+    share = 100 * probability
+    if 0 < share < 0.01:
+        return "under 0.01 %"
+    return f"{share:.{2 if share < 1 else 1 if share < 10 else 0}f} %"
+
+
 def euros(amount: float | None) -> str:
     """1250.4 as `EUR 1,250`, small amounts with cents."""
     if amount is None:
@@ -85,7 +95,7 @@ def urlpath(text: str) -> str:
 
 
 FILTERS: Mapping[str, Callable[..., str]] = MappingProxyType(
-    {each.__name__: each for each in (day, long_day, percent, euros, number, plain, frequency, urlpath, points)}
+    {each.__name__: each for each in (day, long_day, percent, chance, euros, number, plain, frequency, urlpath, points)}
 )
 
 BATCH = 5_000

@@ -25,7 +25,7 @@ def sign_in(request: Request, context: ContextDep, form: VerifiedForm) -> Respon
     after = _safe_path(str(form.get("next", "/")))
     principal = context.principal_of(str(form.get("key", "")).strip())
     if principal is None or context.principal_by_id(principal.id) is None:
-        refused = "No key in force reads like this. Copy it whole, or ask an admin for a new one."
+        refused = "This key is not valid. Paste it in full, or ask your admin for a new one."
         return page(request, "sign_in.html", 403, after=after, refused=refused)
     response = RedirectResponse(address(request, after), 303)
     person = Person(principal.person, principal.role, principal.id)

@@ -85,7 +85,8 @@ def score_confidence(score: ScoreRow, values: Values, folder: Path = POLICY_FOLD
         why = f"It rests on {tests} and {_own_evidence(values)}; the range is {round(100 * width)} points wide."
         return ScoreConfidence("thin evidence", why)
     if not _is_known_itself(values, policy):
-        why = f"It rests mostly on products like it ({tests}). Of the product itself there is little: {_own_evidence(values)}."
+        own = _own_evidence(values)
+        why = f"It rests mostly on products like it ({tests}). Of the product itself there is little: {own}."
         return ScoreConfidence("little known of this product", why)
     return ScoreConfidence("well known", f"The range is narrow and rests on {tests} and {_own_evidence(values)}.")
 

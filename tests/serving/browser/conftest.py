@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from data.database.connection import open_database
 from data.workspace import Workspace
 from serving.auth.api_keys import Role, create_key
+from tests.serving.browser import shop as marketplace
 from tests.serving.browser.shop import scored_shop
 from tests.serving.conftest import ROOT, serving
 
@@ -34,7 +35,10 @@ class Shop:
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """A service that asks for keys; one for each file, whose rounds use up the SKUs."""
     folder = tmp_path_factory.mktemp("shop")
-    workspace = scored_shop(folder / "workspace")
+    with pytest.MonkeyPatch.context() as patch:
+        # The service asks the real clock, and approves no plan whose results were due in the past.
+        patch.setattr(marketplace, "DAY", datetime.now(UTC).date())
+        workspace = scored_shop(folder / "workspace", (marketplace.DAY,))
     engine = open_database(f"sqlite:///{workspace.database}")
     now = datetime.now(UTC)
     keys = {who: create_key(engine, name, role, now)[1] for who, (name, role) in PRINCIPALS.items()}

@@ -45,7 +45,7 @@ def test_a_sign_in_never_leads_to_another_site(console: TestClient, after: str) 
 def test_a_key_that_is_not_one_is_refused_in_a_sentence(console: TestClient) -> None:
     answer = console.post("/ui/sign-in", data={"csrf": csrf_of(console, "/ui/sign-in"), "key": "ts_made_up"})
     assert answer.status_code == 403
-    assert "No key in force reads like this." in answer.text
+    assert "This key is not valid." in answer.text
     assert "ts_made_up" not in answer.text
 
 
