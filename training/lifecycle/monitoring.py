@@ -114,7 +114,11 @@ def _write_pictures(champion: ChampionObservation, policy: MonitoringPolicy, fol
 
 def _markdown(champion: ChampionObservation, rules: tuple[RuleResult, ...]) -> str:
     broken = sum(not each.holds for each in rules)
-    answer = "No new model is asked for." if not broken else f"**{broken} of {len(rules)} rules ask for a new model.**"
+    answer = (
+        "No new model is needed."
+        if not broken
+        else f"**{broken} of {len(rules)} rules failed: a new model is needed.**"
+    )
     rule_rows = "\n".join(
         f"| {each.rule} | {'holds' if each.holds else '**asks**'} | {each.explanation} |" for each in rules
     )

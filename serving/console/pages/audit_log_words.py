@@ -71,7 +71,7 @@ def value_words(name: str, value: object) -> str:
         return AGREEMENT.get(text, text)
     if DAY.fullmatch(text):
         return _day(text)
-    return plain(text) if re.fullmatch(r"[a-z]+(_[a-z]+)+", text) else text
+    return plain(text) if re.fullmatch(r"[a-z]+(_[a-z0-9]+)+", text) else text
 
 
 def _number(name: str, value: float) -> str:

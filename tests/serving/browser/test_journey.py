@@ -44,7 +44,7 @@ def test_from_the_queue_to_the_ledger(opened: Pages, shop: Shop, scripts: bool) 
     expect(page.locator(".state").first).to_have_text("in force")
     page.goto(f"{shop.pages}/ledger?subject={sku_id} EU")
     expect(page.locator("tbody tr").first).to_contain_text("Olga")
-    expect(page.locator("tbody tr").first).to_contain_text("decide")
+    expect(page.locator("tbody tr").first).to_contain_text("ordered a test")
 
 
 @WITH_AND_WITHOUT

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.serving.browser.conftest import Pages, Shop, served_shop
+from tests.serving.browser.test_accessibility import assert_sound
 
 WITH_AND_WITHOUT = pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
 
@@ -31,6 +32,8 @@ def test_a_scheduler_plans_and_exports(opened: Pages, shop: Shop, scripts: bool)
     else:
         page.get_by_role("button", name="Show what it buys").click()
     expect(page.locator("#bought-heading")).to_contain_text("EUR 8,000")
+    page.get_by_role("button", name="Approve").wait_for()
+    assert_sound(page, "/plan of a scheduler")
     page.get_by_role("button", name="Approve").click()
     page.get_by_role("heading", name="Round").wait_for()
     with page.expect_download() as taken:
