@@ -81,5 +81,5 @@ def late_plan(units: pa.Table, as_of: date, today: date) -> str:
         return ""
     return (
         f"The scores are of {long_day(as_of)}: {late:,} of {len(units):,} results would have been due before today, "
-        f"{long_day(today)}. Score the catalogue again (`touchstone score`), then approve the new plan."
+        f"{long_day(today)}. Score the catalogue again with newer data, then plan anew."
     )
