@@ -77,7 +77,9 @@ def enlarge(source: Workspace, large: Workspace) -> float:
     again = np.arange(SKUS) % len(small.p_fail)
     titles = pa.chunked_array([small.dossiers.titles.combine_chunks().take(pa.array(again))])
     few = clock_starts(small.dossiers)
-    alarms = ClockStarts(few.first_order[again], few.first_notice[again])
+    alarms = ClockStarts(
+        few.first_order[again], few.first_notice[again], few.failed_on[again], few.failed_severity[again]
+    )
     start = time.perf_counter()
     write_queue(
         RankedCatalogue(

@@ -24,7 +24,7 @@ category = rng.integers(0, len(categories), {SKUS}, dtype=np.int8)
 risk = rng.normal(0, 0.6, len(categories))
 columns = {{
     "sku_id": names("S", np.arange({SKUS}, dtype=np.int32)),
-    "market": pa.array(["DE", "FR", "IT", "ES", "PL", "NL", "US", "JP"]).take(
+    "market": pa.array(["DE", "FR", "IT", "ES", "PL", "NL", "US", "UK"]).take(
         pa.array(rng.integers(0, 8, {SKUS}, dtype=np.int8))),
     "category": pa.array(categories).take(pa.array(category)),
     "p_fail": pa.array(1 / (1 + np.exp(4.1 - risk[category] - rng.normal(0, 0.9, {SKUS})))),

@@ -76,6 +76,11 @@ KNOWN_ON = Column("known_on", "day", "the first day the marketplace could know i
 OF_SUPPLIER = ForeignKey(("supplier_id",), "suppliers")
 OF_SKU = ForeignKey(("sku_id", "market"), "skus")
 
+DOCUMENT_KINDS = (
+    "declaration_of_conformity", "eu_type_examination", "test_report", "registration", "safety_report",
+    "voluntary_mark",
+)  # fmt: skip
+
 
 SUPPLIERS = Table(
     "suppliers", "Who sells. Country and size are kept for the fairness report and are no features.",
@@ -130,15 +135,20 @@ LAB_TESTS = Table(
 )  # fmt: skip
 
 CERTIFICATES = Table(
-    "certificates", "Certificates, one row per change of status; claimed is not verified.",
+    "certificates", "Documents of conformity and marks, one row per change of status; claimed is not verified.",
     (
-        _id("certificate_id", "the certificate"), SUPPLIER_ID, HAPPENED_ON, KNOWN_ON,
+        _id("certificate_id", "the document"), SUPPLIER_ID, HAPPENED_ON, KNOWN_ON,
         _choice("status", "its status from this day on", "claimed", "confirmed", "out_of_scope", "denied",
                 "withdrawn", "expired", required=True),
         Column("sku_id", "text", "the product it covers; where absent, the supplier's whole range"),
         Column("scheme", "text", "the scheme, such as CPC or RED"),
-        Column("issuer", "text", "who issued it"),
+        Column("issuer", "text", "who issued it; absent where its maker signed it"),
         Column("expires_on", "day", "its last day"),
+        _choice("kind", "the kind of document; where absent, the one that policy/documents names for its scheme",
+                *DOCUMENT_KINDS),
+        Column("number", "text", "the number on the document"),
+        Column("holder", "text", "whom the document names as its holder, in its own words"),
+        Column("standard", "text", "the standard or law that it states conformity with"),
     ),
     key=("certificate_id", "happened_on", "status"), references=(OF_SUPPLIER, ForeignKey(("sku_id",), "skus")),
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 import hashlib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
@@ -21,12 +21,19 @@ Names = Annotated[frozenset[str], Strict(False)]
 Count = Annotated[int, Field(ge=1)]
 Days = Annotated[int, Field(ge=0, le=36_500)]
 Share = Annotated[float, Field(ge=0, le=1)]
+MarketGroups = Annotated[dict[str, Names], Field(default_factory=dict)]
+"""Markets by the name of their group, such as the members of the EEA."""
 
 
 class TomlTable(BaseModel):
     """A table of a TOML file: no key unknown, each value of its type (a whole number may stand for a number)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def is_in_markets(market: str, names: Sequence[str], groups: Mapping[str, frozenset[str]]) -> bool:
+    """Whether a market is one of `names` (markets or groups), of which none stands for every market."""
+    return not names or any(market == name or market in groups.get(name, ()) for name in names)
 
 
 class Policy(TomlTable):

@@ -1,12 +1,15 @@
 """Settings of the operator from environment variables; no other file reads the environment."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from data.errors import UserError
 from data.workspace import Workspace
+
+VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,14 @@ def read_settings(home: Path | None = None, environment: Mapping[str, str] = os.
     return Settings(
         Workspace(folder.resolve()), tracking_uri, worker_python, database_url, insecure, _keep_days(environment)
     )
+
+
+def expand_variables(text: str, environment: Mapping[str, str] = os.environ) -> str:
+    """The text with every `${NAME}` replaced by that environment variable; UserError names one that is not set."""
+    missing = [name for name in VARIABLE.findall(text) if name not in environment]
+    if missing:
+        raise UserError(f"The environment variable {missing[0]} is not set. Set it where the program runs.")
+    return VARIABLE.sub(lambda found: environment[found[1]], text)
 
 
 def _keep_days(environment: Mapping[str, str]) -> int:

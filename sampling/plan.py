@@ -13,7 +13,7 @@ from sampling.design.draw import draw_sample
 from sampling.design.inclusion import solve
 from sampling.frame import IN_TEST, SamplingFrame, build_frame
 from sampling.plan_tables import DrawnRound, plan_units, strata_table
-from sampling.policy import SamplingPolicy
+from sampling.policy import SamplingPolicy, categories_without_package, missing_packages_note
 from sampling.problem import Codes, Constraints, SamplingUnits
 from sampling.randomness import ONE, SeedCommitment
 from sampling.testing_value import model_variance, value_of
@@ -47,12 +47,15 @@ class MinimumSummary:
 class PlanSummary:
     """Summary of a plan: its cost, expected failures, frame, prices and packages.
 
-    `expected_failures` sums `p_fail` over the drawn SKUs, `expected_failures_at_random` is what the same money finds
-    when every SKU has the same chance; `random_share` is the part of the money that explores; `probability_sum` is
-    the sum of all inclusion probabilities of the frame, `waiting` the SKUs that no limit left room for.
+    `expected_failures` sums `p_fail` over the drawn SKUs whose package finds laboratory failures,
+    `expected_failures_at_random` is what the same money finds when every SKU has the same chance; `random_share` is the
+    part of the money that explores; `probability_sum` is the sum of all inclusion probabilities of the frame, `waiting`
+    the SKUs that no limit left room for.
     `best_value` is the value attainable without a price on the variance, `value` the plan's; `anticipated_error` is
     the standard error of the prevalence that the model expects; `worth_of_1000_eur` and `worth_of_slot` say what one
-    more would be worth, in units of value. `seal` is the hash of seed and nonce, published before the draw.
+    more would be worth, in units of value. `without_package` names the categories that no package of the policy is for,
+    `note` says what becomes of them, empty where there are none. `seal` is the hash of seed and nonce, published before
+    the draw.
     """
 
     round_id: str
@@ -79,6 +82,8 @@ class PlanSummary:
     worth_of_slot: Mapping[str, float]
     minimums: tuple[MinimumSummary, ...]
     packages: tuple[PackageSummary, ...]
+    without_package: tuple[str, ...]
+    note: str
     policy_version: str
 
 
@@ -142,11 +147,15 @@ def allocate(
 
 
 def units_of(frame: SamplingFrame, policy: SamplingPolicy) -> SamplingUnits:
-    """The frame as sampling units: value, variance, cell, supplier."""
+    """The frame as sampling units: value, variance, cell, supplier.
+
+    Where the full package of a cell finds no laboratory failure, its SKUs have no value and only explore.
+    """
     known = frame.exposure[~np.isnan(frame.exposure)]
     usual = float(np.median(known)) if len(known) else 1.0
     explore, sold = policy.exploration, np.clip(np.nan_to_num(frame.exposure, nan=usual), 1.0, policy.largest_exposure)
-    weight = policy.severity_weights(frame.cells)[frame.cell] * np.sqrt(sold)
+    can_find = np.array([policy.options(cell)[0].finds_laboratory_failures for cell in frame.cells])
+    weight = (policy.severity_weights(frame.cells) * can_find)[frame.cell] * np.sqrt(sold)
     return SamplingUnits(
         value=value_of(frame.p_fail, weight, frame.cell, frame.history, explore.bonus),
         variance=model_variance(frame.p_fail),
@@ -178,20 +187,24 @@ def _summary(drawn: DrawnRound, policy: SamplingPolicy, budget_eur: float, commi
     frame, solution, sampled = drawn.frame, drawn.solution, drawn.sampled
     price, chance = solution.price, solution.inclusion / ONE
     cost = drawn.limits.cost_cents[solution.package]
+    can_find = np.array([package.finds_laboratory_failures for package in drawn.limits.packages])
+    failures = frame.p_fail * can_find[solution.package]
+    without = categories_without_package(policy, frame.cells)
     spent = int(cost[sampled].sum())
     return PlanSummary(
         round_id=commitment.round_id(frame.as_of), as_of=frame.as_of,
         seed=commitment.seed, nonce=commitment.nonce, seal=commitment.seal,
         budget_eur=float(budget_eur), cost_eur=spent / 100, tests=int(sampled.sum()),
-        expected_failures=float(frame.p_fail[sampled].sum()),
-        expected_failures_at_random=float(frame.p_fail.sum() * spent / cost.sum()),
+        expected_failures=float(failures[sampled].sum()),
+        expected_failures_at_random=float(failures.sum() * spent / cost.sum()),
         random_share=float(drawn.floors @ cost / (chance @ cost)),
         probability_sum=float(chance.sum()), frame_size=len(frame), frame_digest=frame.digest,
         in_test=frame.outside["why"].to_pylist().count(IN_TEST), waiting=int((solution.inclusion == 0).sum()),
         value=price.value, best_value=price.best_value, variance_price=price.variance_price,
         anticipated_error=sqrt(price.variance) / len(frame), worth_of_1000_eur=1000 * price.euro,
         worth_of_slot=price.slot, minimums=_minimums(drawn),
-        packages=_packages(drawn), policy_version=policy.version,
+        packages=_packages(drawn), without_package=without, note=missing_packages_note(policy, without),
+        policy_version=policy.version,
     )  # fmt: skip
 
 

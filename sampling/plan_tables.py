@@ -54,6 +54,7 @@ def plan_units(drawn: DrawnRound, policy: SamplingPolicy) -> pa.Table:
         "cost_eur": pa.array([package.cost_cents / 100 for package in packages], pa.float64()),
         "units": pa.array([package.units for package in packages], pa.int64()),
         "sensitivity": pa.array(sensitivity, pa.float64()),
+        "finds_laboratory_failures": pa.array([package.finds_laboratory_failures for package in packages], pa.bool_()),
         "due_on": pa.array(_due_days(frame.as_of, [package.turnaround_days for package in packages]), pa.date32()),
         "p_fail": pa.array(frame.p_fail[rows]),
         "exposure": pa.array(frame.exposure[rows], from_pandas=True),

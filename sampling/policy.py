@@ -1,7 +1,7 @@
 """The sampling policy of a day: exploration, test packages, laboratories, legal minimums."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from functools import cached_property
 from math import ceil
@@ -11,7 +11,18 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from data.policy import POLICY_FOLDER, Count, Days, Policy, Several, Share, TomlTable, policy_in_force
+from data.policy import (
+    POLICY_FOLDER,
+    Count,
+    Days,
+    MarketGroups,
+    Policy,
+    Several,
+    Share,
+    TomlTable,
+    is_in_markets,
+    policy_in_force,
+)
 from sampling.problem import Cell, ExplorationSettings, Floats, Package
 
 Whole = Annotated[int, Field(ge=0)]
@@ -27,7 +38,11 @@ class LabCapacity(TomlTable):
 
 
 class PackageOffer(TomlTable):
-    """A package, its fee in euros, and the categories it is for; `markets` is empty where it is for every market."""
+    """A package, its fee in euros, the categories it is for, the standards it tests by and the hazards it finds.
+
+    `markets` (markets or groups of them) is empty where it is for every market, `hazards` where it finds no laboratory
+    failure.
+    """
 
     name: str
     cost_eur: Positive
@@ -36,17 +51,17 @@ class PackageOffer(TomlTable):
     turnaround_days: Days
     sensitivity: Annotated[float, Field(gt=0, le=1)] = 1.0
     categories: Several[str]
-    markets: Several[str] = ()
+    markets: Several[str]
+    standards: Several[str]
+    hazards: Several[str]
 
     @cached_property
     def package(self) -> Package:
         """The package as plans count it, its fee in whole cents, rounded up."""
         cents = ceil(round(self.cost_eur * 100, 6))
-        return Package(self.name, cents, self.units, self.method, self.turnaround_days, self.sensitivity)
-
-    def fits(self, cell: Cell) -> bool:
-        """Whether SKUs of this category and market can be tested with it."""
-        return cell.category in self.categories and (not self.markets or cell.market in self.markets)
+        return Package(
+            self.name, cents, self.units, self.method, self.turnaround_days, self.sensitivity, bool(self.hazards)
+        )
 
 
 class Minimum(TomlTable):
@@ -71,13 +86,14 @@ class SamplingPolicy(Policy, subject="sampling"):
     """Policy of a round (`policy/sampling/<day>.toml`).
 
     `default_package` is the one where no full package fits; `severity` holds weights by category, 1 where none is
-    named.
+    named; `market_groups` names markets that packages name as one.
     """
 
     round_weeks: Count
     grace_days: Days
     label_valid_days: Days
     supplier_cap: Count | None = None
+    market_groups: MarketGroups
     largest_exposure: Annotated[float, Field(ge=1)]
     default_package: str
     exploration: Exploration
@@ -94,9 +110,12 @@ class SamplingPolicy(Policy, subject="sampling"):
         names = [offer.name for offer in self.offers]
         if self.default_package not in names:
             raise ValueError(f"default_package is {self.default_package!r}; it must be one of {', '.join(names)}")
-        for cell in {Cell(category, market) for offer in self.offers for category in offer.categories
-                     for market in offer.markets or ("",)}:  # fmt: skip
-            full = [offer.name for offer in self.offers if offer.fits(cell) and offer.sensitivity == 1]
+        if next(offer for offer in self.offers if offer.name == self.default_package).markets:
+            raise ValueError(f"default_package {self.default_package!r} is for some markets; it must be for every one")
+        groups = self.market_groups
+        for cell in sorted({Cell(category, market) for offer in self.offers for category in offer.categories
+                            for name in offer.markets or ("",) for market in groups.get(name, (name,))}):  # fmt: skip
+            full = [offer.name for offer in self._fitting(cell) if offer.sensitivity == 1]
             if len(full) > 1:
                 raise ValueError(
                     f"packages name category {cell.category!r} in market {cell.market!r} under "
@@ -130,9 +149,21 @@ class SamplingPolicy(Policy, subject="sampling"):
         """The severity weight of each cell's category, 1 where the policy has none."""
         return np.array([self.severity.get(cell.category or "", 1.0) for cell in cells])
 
+    def _fitting(self, cell: Cell) -> list[PackageOffer]:
+        """The packages that SKUs of this category and market can be tested with."""
+        return [
+            offer
+            for offer in self.offers
+            if cell.category in offer.categories and is_in_markets(cell.market, offer.markets, self.market_groups)
+        ]
+
+    def covers(self, cell: Cell) -> bool:
+        """Whether a full package is for this category and market, so that the default is not needed."""
+        return any(offer.sensitivity == 1 for offer in self._fitting(cell))
+
     def options(self, cell: Cell) -> tuple[Package, ...]:
         """The packages for a category and market: the full one, then its screens."""
-        fitting = [offer.package for offer in self.offers if offer.fits(cell)]
+        fitting = [offer.package for offer in self._fitting(cell)]
         full = next((package for package in fitting if package.sensitivity == 1), self.default)
         screens = sorted((p for p in fitting if p.sensitivity < 1), key=lambda package: package.name)
         return (full, *screens)
@@ -147,6 +178,44 @@ class SamplingPolicy(Policy, subject="sampling"):
     def labs_for(self, method: str) -> tuple[tuple[str, int], ...]:
         """The laboratories that know a method, and their slots in a round."""
         return tuple((lab.name, lab.slots[method] * self.round_weeks) for lab in self.labs if method in lab.slots)
+
+
+MOST_NAMED = 12
+
+
+def categories_without_package(policy: SamplingPolicy, cells: Iterable[Cell]) -> tuple[str, ...]:
+    """The categories of these cells that no package of the policy is for, sorted.
+
+    One that has a package in another of these markets is named with the markets that have none: "toys in BR, JP".
+    """
+    markets: dict[str, set[str]] = {}
+    covered = set[str]()
+    for cell in cells:
+        name = cell.category or "no category"
+        if policy.covers(cell):
+            covered.add(name)
+        else:
+            markets.setdefault(name, set()).add(cell.market)
+    return tuple(
+        f"{name} in {', '.join(sorted(lacking))}" if name in covered else name
+        for name, lacking in sorted(markets.items())
+    )
+
+
+def missing_packages_note(policy: SamplingPolicy, categories: Sequence[str]) -> str:
+    """The sentence that `categories_without_package` are worth; empty where every category has a package."""
+    if not categories:
+        return ""
+    count, package = len(categories), policy.default
+    named = "; ".join(categories[:MOST_NAMED]) + ("; ..." if count > MOST_NAMED else "")
+    have, get, whose = ("categories have", "They get", "their packages")
+    if count == 1:
+        have, get, whose = ("category has", "It gets", "its package")
+    finds = "" if package.finds_laboratory_failures else ", which finds no laboratory failure"
+    return (
+        f"{count} {have} no test package in policy/sampling: {named}. {get} '{package.name}' for EUR "
+        f"{package.cost_cents / 100:,.0f}{finds}. Add {whose} to the policy."
+    )
 
 
 def sampling_policy_in_force(as_of: date, folder: Path = POLICY_FOLDER) -> SamplingPolicy:

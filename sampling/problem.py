@@ -26,7 +26,8 @@ class Cell(NamedTuple):
 class Package:
     """One test package: its fee in euro cents, the units of goods it uses up, the method whose slots it takes.
 
-    `sensitivity` is the share of failures it finds, as the full package defines them; below 1 it is a screen.
+    `sensitivity` is the share of failures it finds, as the full package defines them; below 1 it is a screen. A check
+    of papers finds no laboratory failure.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Package:
     method: str
     turnaround_days: int = 14
     sensitivity: float = 1.0
+    finds_laboratory_failures: bool = True
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from data.progress import TerminalProgress
 from data.settings import Settings
 
 if TYPE_CHECKING:
+    from data.workspace import Workspace
     from sampling.plan import Plan, PlanSummary
     from serving.online.store import OnlineStore
     from serving.schemas import ScoreRow
@@ -55,9 +56,23 @@ def plan_summary(plan: "PlanSummary") -> str:
         for short in plan.minimums
         if short.unmet
     ]
+    if plan.note:
+        lines.append(_wrap(plan.note))
     if plan.waiting:
         lines.append(f"{plan.waiting:,} SKUs cannot be selected in this round: their laboratories have no free slot.")
     return "\n".join(lines)
+
+
+def uncovered_categories_summary(workspace: "Workspace", as_of: date) -> str:
+    """The categories of the catalogue that no test package is for on a day, as text; empty where there are none."""
+    from data.lake.store import open_lake
+    from sampling.policy import categories_without_package, missing_packages_note, sampling_policy_in_force
+    from sampling.problem import Cell
+
+    policy = sampling_policy_in_force(as_of)
+    rows = open_lake(workspace)["skus"].select("category", "market").distinct().to_pyarrow().to_pylist()
+    cells = [Cell(row["category"], row["market"]) for row in rows]
+    return _wrap(missing_packages_note(policy, categories_without_package(policy, cells)))
 
 
 def explanation(published: "OnlineStore", sku_id: str, market: str) -> str:
@@ -146,6 +161,8 @@ def score(call: CommandContext, as_of: datetime | None, engine: str, master: str
     folder = score_day(call.settings, day, TerminalProgress())
     in_service = day_in_service(call.settings.workspace)
     click.echo(f"The scores are in {folder}; those of {in_service} are in service.")
+    if uncovered := uncovered_categories_summary(call.settings.workspace, day or call.today):
+        click.echo(uncovered)
     click.echo("Next: touchstone allocate --budget 20000, or touchstone serve")
 
 

@@ -166,7 +166,8 @@ class PlanAnswer(BaseModel):
 
     `seal` is the SHA-256 of `seed:nonce`. `policy_version` is the sampling policy's; `probability_sum` adds up over the
     whole catalogue, `waiting` counts the SKUs that no limit left room for. The worth of 1,000 euros or a slot more is
-    in units of `value`.
+    in units of `value`. `without_package` names the categories that no test package of the policy is for; `note` says
+    what becomes of them, and is empty where there are none.
     """
 
     round_id: str
@@ -192,6 +193,8 @@ class PlanAnswer(BaseModel):
     worth_of_slot: dict[str, float]
     minimums: list[PlannedMinimum]
     packages: list[PlannedPackage]
+    without_package: list[str]
+    note: str
     model_version: str
     feature_version: str
     policy_version: str

@@ -36,6 +36,7 @@ from serving.online.hot_reload import HotReloader
 from serving.online.store import OnlineStore
 from serving.schemas import Item, NoQuestion, PlanAnswer, PlanQuestion, ScoreAnswer, ScoreQuestion, plan_answer
 from serving.scoring.rescoring import rescore
+from serving.webhooks.delivery import start_deliveries
 
 REQUEST_SECONDS = 60
 THREADS = 4
@@ -92,6 +93,7 @@ class Touchstone:
         except UserError as error:
             log.warning("Not ready: %s", error)
         _HOT_RELOADER.start_polling()
+        start_deliveries(_STATE.engine, log)
         _file_pending_results(log)
 
     def __is_ready__(self) -> bool:
@@ -122,10 +124,10 @@ class Touchstone:
     def screen(self, listing: Listing, stage: Stage) -> Any:
         """What to do with a listing that nobody tested yet: allow it, test it first, or hold it.
 
-        Only a fact holds it: a failed independent test, a denied mandatory certificate or an authority's order. What
-        is not simply allowed is recorded in the ledger.
+        Only a decision in force or a fact holds it: a failed independent test, a denied mandatory certificate or an
+        authority's order, as known at this moment. What is not simply allowed is recorded in the ledger.
         """
-        answer = screener_of(_published()).decide(listing, stage)
+        answer = screener_of(_published()).decide(listing, stage, _STATE.engine(), datetime.now(UTC).date())
         if answer.decision != "allow":
             record_event(_STATE.engine(), screening_event(answer, current_principal()), datetime.now(UTC))
         return answer

@@ -20,15 +20,19 @@ from serving.api.counterfactuals import AdvicePolicy
 from serving.api.screening_policy import ScreeningPolicy
 from serving.auth.rate_limit import AccessPolicy
 from serving.console.pages.sku_sentences import ConfidencePolicy
+from serving.decisions.document_policy import DocumentPolicy
 from serving.decisions.legal_grounds import GroundPolicy
 from serving.decisions.policy import DecisionPolicy
+from serving.webhooks.policy import WebhookPolicy
 from training.evaluation.fairness_groups import FairnessPolicy
 from training.lifecycle.monitoring_rules import MonitoringPolicy
 from training.promotion_policy import PromotionPolicy
 from training.recipe import DEFAULT, Recipe
 
 POLICIES: dict[str, type[Policy]] = {
+    "webhooks": WebhookPolicy,
     "access": AccessPolicy, "advice": AdvicePolicy, "bands": RiskBands, "decisions": DecisionPolicy,
+    "documents": DocumentPolicy,
     "estimation": EstimationPolicy, "facts": GroundPolicy, "fairness": FairnessPolicy, "knowledge": ConfidencePolicy,
     "monitoring": MonitoringPolicy, "promotion": PromotionPolicy, "sampling": SamplingPolicy,
     "screening": ScreeningPolicy,
@@ -90,7 +94,7 @@ def test_garbage_in_any_place_is_refused_by_file_key_path_and_value(chosen: tupl
     assert told.endswith(". Edit the file.")
 
 
-FREE = {"set", "codes", "slots", "severity", "mandatory_schemes", "grounds"}
+FREE = {"set", "codes", "slots", "severity", "market_groups", "grounds", "authorities"}
 TABLES = [(source, place) for source, place, value in PLACES if isinstance(value, dict) and place[-1] not in FREE]
 
 
@@ -106,8 +110,9 @@ def test_an_unknown_key_is_named_with_the_known_ones(chosen: tuple[str, Place], 
 
 
 MAY_BE_LEFT_OUT = {
-    "also_unknown", "bands", "ends", "facts", "four_eyes", "holidays", "labs", "markets", "minimums", "missing", "move",
-    "needs_fact", "restricts", "sensitivity", "severity", "supplier_cap",
+    "also_unknown", "answers", "bands", "binds", "ends", "facts", "four_eyes",
+    "holidays", "labs", "market_groups", "markets", "minimums", "missing", "move",
+    "needs_reference", "number", "restricted", "restricts", "sensitivity", "severity", "stops", "supplier_cap",
 }  # fmt: skip
 NEEDED = [
     (source, place) for source, place, _ in PLACES

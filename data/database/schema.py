@@ -54,7 +54,21 @@ DECISIONS = sa.Table(
     sa.Column("policy_version", sa.Text, nullable=False),
     sa.Column("form_token", sa.Text, unique=True),
     sa.Column("shown", sa.Text),
+    sa.Column("ledger_row", sa.BigInteger, nullable=False, index=True),
+    sa.Column("ended_at", sa.Text),
+    sa.Column("replaces", sa.Text),
+    sa.Column("reference", sa.Text),
+    sa.Column("binds", sa.Text, nullable=False),
     sa.Index("ix_decisions_sku", "sku_id", "market"),
+    sa.Index("ix_decisions_supplier", "supplier_id", "state"),
+)
+
+# The rows that an officer had before them: grounds and notices, which the decision answers.
+DECISION_FACTS = sa.Table(
+    "decision_facts",
+    METADATA,
+    sa.Column("decision_id", sa.Text, sa.ForeignKey("decisions.decision_id"), primary_key=True),
+    sa.Column("row_id", sa.Text, primary_key=True, index=True),
 )
 
 APPEALS = sa.Table(
@@ -131,6 +145,24 @@ RESULTS = sa.Table(
     sa.Column("received_at", sa.Text, nullable=False),
     sa.Column("received_from", sa.Text, nullable=False),
     sa.Column("filed_at", sa.Text),
+    sa.Column("sku_id", sa.Text),
+    sa.Column("market", sa.Text),
+    sa.Index("ix_results_sku", "sku_id", "market"),
+)
+
+WEBHOOK_DELIVERIES = sa.Table(
+    "webhook_deliveries",
+    METADATA,
+    sa.Column("delivery_id", sa.Text, primary_key=True),
+    sa.Column("endpoint", sa.Text, nullable=False),
+    sa.Column("ledger_row", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("due_at", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("error", sa.Text),
+    sa.Index("ix_webhook_deliveries_due", "state", "due_at"),
+    sa.UniqueConstraint("endpoint", "ledger_row", name="uq_webhook_deliveries_row"),
 )
 
 RESCORINGS = sa.Table(

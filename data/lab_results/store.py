@@ -55,7 +55,8 @@ def store_results(engine: sa.Engine, workspace: Workspace, results: Sequence[Res
     A test_id that is known is not taken twice. Raises UserError where the database cannot be written; then none is
     taken.
     """
-    contents = {str(result["test_id"]): canonical_json(result) for result in results}
+    by_id = {str(result["test_id"]): result for result in results}
+    contents = {name: canonical_json(result) for name, result in by_id.items()}
     before = _known_elsewhere(workspace, set(contents))
     with write_transaction(engine) as connection:
         if connection.dialect.name == "postgresql":
@@ -72,7 +73,8 @@ def store_results(engine: sa.Engine, workspace: Workspace, results: Sequence[Res
         row = record_event_in(connection, AuditEvent(sender.name, "results", f"r-{hand_in}", content), sender.now)
         connection.execute(sa.insert(RESULTS), [
             {"test_id": name, "hand_in": hand_in, "content": contents[name], "received_at": row.recorded_at,
-             "received_from": sender.key_id, "filed_at": None}
+             "received_from": sender.key_id, "filed_at": None, "sku_id": by_id[name]["sku_id"],
+             "market": by_id[name]["market"]}
             for name in new
         ])  # fmt: skip
     return StoredResults(hand_in, tuple(new), known, tuple(changed))
@@ -94,7 +96,7 @@ def file_results(engine: sa.Engine, workspace: Workspace, now: datetime) -> int:
             contents = connection.execute(
                 sa.select(RESULTS.c.content).where(of_it).order_by(RESULTS.c.test_id)
             ).scalars()
-            rows = [_row(content) for content in contents]
+            rows = [read_result(content) for content in contents]
         with replace_atomically(workspace.results / f"r-{hand_in}.parquet") as attempt:
             pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), attempt)
         with write_transaction(engine) as connection:
@@ -113,7 +115,8 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
-def _row(content: str) -> dict[str, Any]:
+def read_result(content: str) -> dict[str, Any]:
+    """Parse the text of `canonical_json`."""
     row: dict[str, Any] = json.loads(content)
     days = {name: date.fromisoformat(row[name]) for name in ("happened_on", "known_on")}
     return {**row, **days}

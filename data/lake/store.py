@@ -19,7 +19,7 @@ from data.lake.duckdb_engine import connect, error_summary, literal_path
 from data.lake.lab_results import result_files, tables_fingerprint
 from data.lake.partitions import content_sums, day_names, read_days, rows_on_days, write_days
 from data.lake.surrogate_keys import SKU_CODE, assign_sku_codes, has_sku_code, join_sku_codes
-from data.lake.tables import Tables, conform_columns
+from data.lake.tables import Tables, add_absent_columns, conform_columns
 from data.workspace import Workspace, read_pointer, replace_atomically, write_pointer
 
 POINTER = "CURRENT"
@@ -41,6 +41,7 @@ def open_lake(workspace: Workspace) -> Tables:
         raise UserError(
             f"The lake in {folder} is damaged: {error_summary(error)}. Remove it and ingest again."
         ) from error
+    given = {name: add_absent_columns(rows, BY_NAME[name]) for name, rows in given.items()}
     if result_files(workspace):
         given[LAB_TESTS.name] = _with_results(backend, given, workspace)
     return Tables(backend, given, tables_fingerprint(workspace) or folder.name, days)

@@ -78,3 +78,9 @@ def conform_columns(loaded: ir.Table, table: Table) -> ir.Table:
     if table.timed:
         columns["known_on"] = ibis.coalesce(columns["known_on"], columns["happened_on"])
     return loaded.select(**columns)
+
+
+def add_absent_columns(loaded: ir.Table, table: Table) -> ir.Table:
+    """The rows with every column of `table`, missing values where a lake of an older contract lacks one."""
+    absent = {name: dtype for name, dtype in schema_of(table).items() if name not in loaded.columns}
+    return loaded.mutate(**{name: ibis.null(dtype) for name, dtype in absent.items()}) if absent else loaded

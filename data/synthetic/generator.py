@@ -13,8 +13,9 @@ from data.contract import BY_NAME, TABLES
 from data.contract import Table as ContractTable
 from data.errors import UserError
 from data.progress import Progress, SilentProgress
-from data.synthetic.compliance_events import audits_table, certificates_table, holds_table, remediations_table
+from data.synthetic.compliance_events import audits_table, holds_table, remediations_table
 from data.synthetic.customer_events import draw_sales, incidents_table, orders_table, returns_table
+from data.synthetic.documents import certificates_table
 from data.synthetic.ground_truth import World, calibrate_intercepts, truth_table
 from data.synthetic.lab_testing_history import concatenate_tests, simulate_testing
 from data.synthetic.lab_tests import lab_tests_tables, select_reported

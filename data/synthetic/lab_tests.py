@@ -1,6 +1,8 @@
 """The laboratory tests of the sample marketplace as contract tables, and what was true when they were drawn."""
 
+import itertools
 from dataclasses import fields
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -8,11 +10,12 @@ import pyarrow as pa
 from data.synthetic.ground_truth import ORIGINS, World
 from data.synthetic.lab_testing_history import STRATEGIES, SUPPLIED, SampledTests
 from data.synthetic.listings import CRITICAL
-from data.synthetic.randomness import Integers, choose, identifiers, random_stream
+from data.synthetic.randomness import Floats, Integers, choose, identifiers, random_stream
 from data.synthetic.vocabulary import MARKETS, categories, hazard_mix, hazards
 
 LABS = 12
 SHIPPING_EUR = 4.0
+ANY_HAZARD = -1
 SEVERITIES = ("minor", "major", "critical")
 
 
@@ -30,13 +33,12 @@ def lab_tests_tables(tests: SampledTests, world: World, sku_ids: pa.Array) -> tu
     """
     rng = random_stream(world.seed, "tests", 1)
     product = world.listings.product[tests.row]
-    category = world.products.category[product]
     failed = tests.failed & ~tests.inconclusive
-    package, fee = _packages(rng, category)
     bought = np.where(tests.origin == 0, world.products.price_eur[product] + SHIPPING_EUR, 0.0)
     result = np.where(tests.inconclusive, 2, np.where(tests.failed, 1, 0))
     test_ids = identifiers("T", np.arange(len(tests)), world.seed)
     hazard, severity = _findings(rng, tests, world)
+    package, fee = _packages(rng, tests, world, np.where(failed, hazard, ANY_HAZARD))
     own = tests.strategy < 0
     table = pa.table({
         "test_id": test_ids,
@@ -71,10 +73,33 @@ def _findings(rng: np.random.Generator, tests: SampledTests, world: World) -> tu
     return hazard, np.where(mistaken & (severity == CRITICAL), 0, severity)
 
 
-def _packages(rng: np.random.Generator, category: Integers) -> tuple[pa.Array, np.ndarray]:
-    """A test package of the category for each test, and its fee in euros."""
-    names = [list(c.packages) for c in categories()]
-    fees = np.array([fee for c in categories() for fee in c.packages.values()])
-    count = np.array([len(packages) for packages in names])
-    code = (np.cumsum(count) - count)[category] + (rng.random(len(category)) * count[category]).astype(np.int64)
-    return pa.array([name for packages in names for name in packages]).take(pa.array(code)), fees[code]
+def _packages(
+    rng: np.random.Generator, tests: SampledTests, world: World, hazard: Integers
+) -> tuple[pa.Array, np.ndarray]:
+    """A test package for each test, and its fee in euros.
+
+    One of the category for the market, each as likely; where the test found a `hazard` (a code, or ANY_HAZARD), one of
+    those that can find it.
+    """
+    every = [package for category in categories() for package in category.packages]
+    category = world.products.category[world.listings.product[tests.row]]
+    hazards_and_any = len(hazards()) + 1
+    cell = (category * len(MARKETS) + world.listings.market[tests.row]) * hazards_and_any + hazard % hazards_and_any
+    count = np.array([len(category.packages) for category in categories()])
+    code = (np.cumsum(count) - count)[category] + choose(rng, _package_chances(), cell)
+    name = pa.array([package.name for package in every]).take(pa.array(code))
+    return name, np.array([package.fee_eur for package in every])[code]
+
+
+@lru_cache(maxsize=1)
+def _package_chances() -> Floats:
+    """Cumulative chances of a category's packages, a row per category, market and hazard; ANY_HAZARD is the last."""
+    names = [hazard.name for hazard in hazards()]
+    most = max(len(category.packages) for category in categories())
+    chances = np.zeros((len(categories()), len(MARKETS), len(names) + 1, most))
+    for (row, category), (column, market) in itertools.product(enumerate(categories()), enumerate(MARKETS)):
+        for position, package in enumerate(category.packages):
+            if market in package.markets:
+                chances[row, column, :, position] = [*(name in package.finds for name in names), True]
+    total = chances.sum(axis=3, keepdims=True)
+    return np.cumsum(chances / np.maximum(total, 1), axis=3).reshape(-1, most)

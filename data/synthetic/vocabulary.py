@@ -29,11 +29,35 @@ class SyntheticHazard:
 
 
 @dataclass(frozen=True)
+class SyntheticDocument:
+    """A document that products of a category may have, of `markets`: its scheme, kind and standard.
+
+    `register` is the authority that keeps it, empty where it is none's.
+    """
+
+    scheme: str
+    kind: str
+    standard: str
+    register: str = ""
+    markets: tuple[str, ...] = MARKETS
+
+
+@dataclass(frozen=True)
+class SyntheticPackage:
+    """A test package of a category in `markets`: its fee in euros and the hazards that it finds."""
+
+    name: str
+    fee_eur: float
+    finds: tuple[str, ...]
+    markets: tuple[str, ...] = MARKETS
+
+
+@dataclass(frozen=True)
 class Category:
     """One product category: prices in euros, prevalences and rates as shares per SKU or per unit sold.
 
-    `hazards` is the mix among technical failures and sums to one; `packages` maps a test package to its fee in
-    euros; `detectability` is the share of a visible hazard that reaches reviews and returns.
+    `hazards` is the mix among technical failures and sums to one; `detectability` is the share of a visible hazard
+    that reaches reviews and returns.
     """
 
     name: str
@@ -47,11 +71,11 @@ class Category:
     seasonal: bool
     mandatory: bool
     certificate_share: float
-    schemes: tuple[str, ...]
+    documents: tuple[SyntheticDocument, ...]
     battery: Mapping[str, float]
     shares: Mapping[str, float]
     age_grades_months: tuple[int, ...]
-    packages: Mapping[str, float]
+    packages: tuple[SyntheticPackage, ...]
     nouns: tuple[str, ...]
     plain_materials: tuple[str, ...]
     risky_materials: tuple[str, ...]
@@ -63,11 +87,15 @@ def _read_categories() -> dict[str, Any]:
     return tomllib.loads((Path(__file__).parent / "categories.toml").read_text(encoding="utf-8"))
 
 
+def _tuples(declared: dict[str, Any]) -> dict[str, Any]:
+    """The table with tuples for lists."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in declared.items()}
+
+
 def _category(declared: dict[str, Any]) -> Category:
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in declared.items()
-    }
-    return Category(**values)
+    documents = tuple(SyntheticDocument(**_tuples(each)) for each in declared["documents"])
+    packages = tuple(SyntheticPackage(**_tuples(each)) for each in declared["packages"])
+    return Category(**_tuples({**declared, "documents": documents, "packages": packages}))
 
 
 @lru_cache(maxsize=1)

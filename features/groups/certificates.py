@@ -15,17 +15,21 @@ GROUP: Final = "certificates"
 # Where a certificate changes status twice on one day, the graver status counts as the later one.
 GRAVITY = {"claimed": 0, "confirmed": 1, "expired": 2, "out_of_scope": 3, "withdrawn": 4, "denied": 5}
 REFUTED = ["denied", "out_of_scope", "withdrawn"]
+SELF_DECLARED = "declaration_of_conformity"
 
 
 def statuses(tables: "Tables") -> "ir.Table":
     """Every status of every certificate, with `superseded_on`: the first day a later status of it was known.
 
+    A declaration that its maker signs counts as claimed where it is said to be confirmed: no issuer can confirm it.
     A status is current on a day when known_on < day <= superseded_on (or there is none). Rows known on or after
     the day cannot change that, since they end a status no earlier than their own known_on.
     """
     import ibis
 
-    given = tables["certificates"]
+    rows = tables["certificates"]
+    own_word = (rows.kind == SELF_DECLARED) & (rows.status == "confirmed")
+    given = rows.mutate(status=own_word.ifelse("claimed", rows.status))
     graded = given.mutate(gravity=given.status.cases(*GRAVITY.items(), else_=0))
     later = ibis.window(
         group_by=["supplier_id", "certificate_id"], order_by=["happened_on", "known_on", "gravity"], rows=(1, None)

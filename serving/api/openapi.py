@@ -58,8 +58,8 @@ _PROBES: Mapping[str, str] = {
     "/metrics": "Counts and durations of the requests so far, in the text form of Prometheus.",
 }
 _ORDER = (
-    "/score", "/explain", "/screen", "/allocate", "/results", "/catalogue/status", "/rescore/submit", "/rescore/status",
-    "/rescore/get",
+    "/score", "/explain", "/screen", "/allocate", "/results", "/decisions", "/catalogue/status", "/rescore/submit",
+    "/rescore/status", "/rescore/get",
 )  # fmt: skip
 """The order on the page; other addresses follow by name."""
 

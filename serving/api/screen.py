@@ -1,5 +1,6 @@
 """`POST /screen`: a listing joined with what the catalogue knows of its entities, decided by the policy's rules."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from functools import lru_cache
@@ -7,6 +8,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 import pyarrow.compute as pc
+import sqlalchemy as sa
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -22,8 +24,12 @@ from serving.api.screening_policy import (
     screening_policy_in_force,
 )
 from serving.auth.api_keys import Key
-from serving.decisions.legal_grounds import Ground, failed_elsewhere, grounds_in_force
-from serving.dossiers.records import Dossier
+from serving.decisions.cases import CaseEvidence, CaseState, case_state, results_of
+from serving.decisions.index import decision_index
+from serving.decisions.legal_grounds import Ground, failed_elsewhere
+from serving.decisions.policy import decision_policy_in_force
+from serving.decisions.records import Decision, SkuKey
+from serving.dossiers.records import Dossier, LabTest
 from serving.online.store import OnlineStore
 from serving.schemas import Question, Reason, Text
 
@@ -78,12 +84,26 @@ class Known(BaseModel):
     category: bool
 
 
+class RestrictionInForce(BaseModel):
+    """A decision in force that restricts the product; `ends_on` is the last day of a pause.
+
+    `binds` is sku, or supplier where it holds for all products of the supplier.
+    """
+
+    decision_id: str
+    disposition: str
+    binds: Literal["sku", "supplier"]
+    since: str
+    ends_on: date | None
+
+
 class ScreenAnswer(BaseModel):
     """What to do with the listing at this stage, and why.
 
-    `rule` names the rule of the screening policy that decided. `facts` are all that stand, failed tests of the same SKU
-    in other markets among them; `hold` rests on one of this market, never on the score alone. `test_first` asks for a
-    test or for documents before it goes on. `policy_version` is the screening policy's.
+    `rule` names the rule of the screening policy that decided. `restrictions` are the decisions in force on the product
+    or its supplier, which hold it at every stage. `facts` are all that stand, failed tests of the same SKU in other
+    markets among them; `hold` rests on a restriction or a fact of this market, never on the score alone. `test_first`
+    asks for a test or for documents before it goes on. `policy_version` is the screening policy's.
     """
 
     sku_id: str
@@ -92,6 +112,7 @@ class ScreenAnswer(BaseModel):
     decision: ScreeningDecision
     ask: Ask
     rule: str
+    restrictions: list[RestrictionInForce]
     facts: list[Ground]
     p_fail: float
     p_low: float
@@ -107,6 +128,8 @@ class ScreenAnswer(BaseModel):
 
 
 Floats = NDArray[np.float64]
+
+Results = Mapping[SkuKey, tuple[LabTest, ...]]
 
 MAX_SUPPLIERS = 10_000
 """At most so many are cached."""
@@ -126,21 +149,28 @@ class ListingScreener:
         )
         self._markets = sorted({market for _, market in self._categories})
 
-    def decide(self, listing: Listing, stage: Stage) -> ScreenAnswer:
-        """The decision on a listing at a stage; UserError where the catalogue was scored without dossiers."""
+    def decide(self, listing: Listing, stage: Stage, engine: sa.Engine, today: date) -> ScreenAnswer:
+        """The decision on a listing at a stage, by what is in force today.
+
+        Raises UserError where the catalogue was scored without dossiers, or the database cannot be read.
+        """
         published, as_of = self._published, self._published.publication.as_of
         new = NewListing(**listing.model_dump(exclude={"sku_id"}))
         position = int(published.snapshot.find([listing.sku_id], [listing.market])[0])
         row = self._features(new, position)
         scored = published.scorer.score(row[None, :])
-        facts, p_fail = (*self._facts(listing, position), *self._facts_elsewhere(listing)), float(scored.p_fail[0])
+        results = results_of(engine, listing.sku_id)
+        state = self._case(listing, position, results, engine, today)
+        facts, p_fail = (*state.grounds, *self._facts_elsewhere(listing, results)), float(scored.p_fail[0])
         band = str(published.scorer.bands.band(p_fail))
         missing = [name for name in Listing.model_fields if getattr(listing, name) in (None, False)]
-        rule = self._policy.decide(Situation(stage, listing.market, {fact.kind for fact in facts}, band, missing))
+        kinds, restricted = {fact.kind for fact in facts}, bool(state.restrictions)
+        rule = self._policy.decide(Situation(stage, listing.market, restricted, kinds, band, missing))
         reasons = self._reasons(RowContext(new.category, float(scored.margin[0]), row), scored.contributions[0])
         return ScreenAnswer(
             sku_id=listing.sku_id, market=listing.market, stage=stage, decision=rule.decision, ask=rule.ask,
-            rule=rule.name, facts=list(facts), p_fail=p_fail,
+            rule=rule.name, restrictions=[_restriction(each) for each in state.restrictions], facts=list(facts),
+            p_fail=p_fail,
             p_low=float(scored.p_low[0]), p_high=float(scored.p_high[0]), band=band, reasons=reasons,
             known=Known(
                 sku=position >= 0, supplier=self._supplier_position(listing.supplier_id) >= 0,
@@ -165,19 +195,29 @@ class ListingScreener:
                 row[column] = on_demand[name]
         return row
 
-    def _facts(self, listing: Listing, position: int) -> tuple[Ground, ...]:
-        dossiers, as_of = self._published.dossiers, self._published.publication.as_of
+    def _case(self, listing: Listing, position: int, results: Results, engine: sa.Engine, today: date) -> CaseState:
+        """The state of the case: of the product where the catalogue knows it, else of its supplier's range."""
+        dossiers, key = self._published.dossiers, SkuKey(listing.sku_id, listing.market)
+        dossier, supplier = None, listing.supplier_id
         if position >= 0:
-            return grounds_in_force(dossiers.of(position), as_of)
-        other = self._supplier_position(listing.supplier_id)
-        if other < 0:
-            return ()
-        return grounds_in_force(_supplier_dossier(dossiers.of(other), listing.market), as_of)
+            dossier = dossiers.of(position)
+            supplier = dossier.listing.supplier_id
+        elif (other := self._supplier_position(listing.supplier_id)) >= 0:
+            dossier = _supplier_dossier(dossiers.of(other), listing.market)
+        index = decision_index(engine)
+        of_both = (*index.of(key, supplier), *index.of(key, listing.supplier_id))
+        decisions = tuple({each.decision.decision_id: each for each in of_both}.values())
+        evidence = CaseEvidence(key, supplier, self._published.publication.as_of, dossier, results.get(key, ()))
+        return case_state(evidence, decisions, decision_policy_in_force(today), today)
 
-    def _facts_elsewhere(self, listing: Listing) -> tuple[Ground, ...]:
+    def _facts_elsewhere(self, listing: Listing, results: Results) -> tuple[Ground, ...]:
         others = [market for market in self._markets if market != listing.market]
         positions = self._published.snapshot.find([listing.sku_id] * len(others), others)
-        dossiers = [self._published.dossiers.of(position) for position in positions[positions >= 0].tolist()]
+        dossiers = [
+            (self._published.dossiers.of(position), results.get(SkuKey(listing.sku_id, market), ()))
+            for market, position in zip(others, positions.tolist(), strict=True)
+            if position >= 0
+        ]
         return failed_elsewhere(dossiers, self._published.publication.as_of)
 
     def _supplier_position(self, supplier_id: str) -> int:
@@ -211,9 +251,17 @@ def screening_event(answer: ScreenAnswer, key: Key) -> AuditEvent:
         "stage": answer.stage, "decision": answer.decision, "ask": answer.ask, "rule": answer.rule, "key": key.id,
         "p_fail": answer.p_fail, "band": answer.band, "as_of": answer.as_of.isoformat(),
         "facts": [fact.row_id for fact in answer.facts],
+        "restrictions": [each.decision_id for each in answer.restrictions],
     }  # fmt: skip
     versions = Versions(answer.model_version, answer.feature_version, answer.policy_version)
     return AuditEvent(key.name, "screen", f"{answer.sku_id} {answer.market}", content, versions)
+
+
+def _restriction(decision: Decision) -> RestrictionInForce:
+    return RestrictionInForce.model_validate({
+        "decision_id": decision.decision_id, "disposition": decision.disposition, "binds": decision.binds,
+        "since": decision.since, "ends_on": decision.ends_on,
+    })  # fmt: skip
 
 
 def _supplier_dossier(dossier: Dossier, market: str) -> Dossier:

@@ -23,23 +23,28 @@ FACTS: frozenset[str] = frozenset(get_args(FactKind))
 
 
 class ScreeningRule(TomlTable):
-    """Conditions and the decision; an empty condition always matches, `missing` names fields of the listing."""
+    """Conditions and the decision; an empty condition always matches, `missing` names fields of the listing.
+
+    `restricted` asks for a decision in force that restricts the listing, here or at its supplier.
+    """
 
     name: str
     stages: Several[Stage]
     decision: ScreeningDecision
     ask: Ask
     markets: Several[str] = ()
+    restricted: bool = False
     facts: Several[FactKind] = ()
     bands: Several[str] = ()
     missing: Several[str] = ()
 
     @model_validator(mode="after")
     def _does_not_overstep(self) -> Self:
-        if self.decision == "hold" and not (self.facts and HOLDING_FACTS.issuperset(self.facts)):
+        rests_on_fact = self.restricted or (self.facts and HOLDING_FACTS.issuperset(self.facts))
+        if self.decision == "hold" and not rests_on_fact:
             raise ValueError(
-                f"only a fact of this market may hold a product, got facts {list(self.facts)}; a score alone orders at "
-                "most a test"
+                f"only a restriction or a fact of this market may hold a product, got facts {list(self.facts)}; a "
+                "score alone orders at most a test"
             )
         if self.decision == "test_first" and self.ask == "none":
             raise ValueError("test_first asks for a test or for documents, got ask 'none'")
@@ -48,10 +53,11 @@ class ScreeningRule(TomlTable):
 
 @dataclass(frozen=True)
 class Situation:
-    """The input of the rules: stage, market, kinds of facts in force, band, fields that are not stated."""
+    """The input of the rules: stage, market, whether a decision restricts it, kinds of facts, band, absent fields."""
 
     stage: Stage
     market: str
+    restricted: bool
     facts: Collection[str]
     band: str
     missing: Collection[str]
@@ -65,8 +71,12 @@ class ScreeningPolicy(Policy, subject="screening"):
     @model_validator(mode="after")
     def _always_decides(self) -> Self:
         last = self.rules[-1]
-        if set(last.stages) != set(STAGES) or last.facts or last.bands or last.missing or last.markets:
+        narrowed = last.restricted or last.facts or last.bands or last.missing or last.markets
+        if set(last.stages) != set(STAGES) or narrowed:
             raise ValueError(f"the last rule must fit every listing at every stage, got {last.name!r}")
+        first = self.rules[0]
+        if not first.restricted or set(first.stages) != set(STAGES) or first.decision != "hold" or first.markets:
+            raise ValueError(f"the first rule must hold what a decision restricts at every stage, got {first.name!r}")
         return self
 
     def decide(self, situation: Situation) -> ScreeningRule:
@@ -87,6 +97,7 @@ def _matches(rule: ScreeningRule, situation: Situation) -> bool:
     return (
         situation.stage in rule.stages
         and (not rule.markets or situation.market in rule.markets)
+        and (not rule.restricted or situation.restricted)
         and (not rule.facts or any(kind in rule.facts for kind in situation.facts))
         and (not rule.bands or situation.band in rule.bands)
         and (not rule.missing or any(name in rule.missing for name in situation.missing))

@@ -1,8 +1,11 @@
 """The case of a SKU for one person: score, legal grounds, deadline, owner, history, the decisions they may take."""
 
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+
+import numpy as np
 
 from data.database.audit_log import Versions
 from data.errors import UserError
@@ -13,22 +16,27 @@ from serving.console.context import AppContext
 from serving.console.session import Person
 from serving.decisions.assignment_and_labels import owner_of
 from serving.decisions.blind_assessment import ESTIMATORS, Case, estimate_is_due
-from serving.decisions.deadlines import ActionDeadline, first_deadline
-from serving.decisions.legal_grounds import Ground, grounds_in_force, open_notices
+from serving.decisions.cases import CaseEvidence, CaseState, case_state, results_of
+from serving.decisions.deadlines import ActionDeadline
+from serving.decisions.index import decision_index
+from serving.decisions.legal_grounds import Ground, open_notices
 from serving.decisions.policy import DecisionPolicy, Disposition, decision_policy_in_force
 from serving.decisions.records import (
-    DECLINED,
     CaseFile,
     ContextReason,
     Decision,
     DecisionContext,
     ListingSummary,
     ScoreAtDecision,
+    SkuKey,
 )
 from serving.decisions.rules import Officer, Signature, missing_ground
 from serving.decisions.store import Decisions
-from serving.dossiers.records import Dossier, DossierListing
+from serving.dossiers.records import Dossier, DossierListing, LabTest
+from serving.online.store import OnlineStore
 from serving.publication import Publication
+from serving.review_queue.cases import CatalogueCases, catalogue_cases
+from serving.review_queue.format import QueueEvidence
 from serving.schemas import Item, ScoreRow
 
 
@@ -56,16 +64,25 @@ class CaseView:
     listing: DossierListing
     score: ScoreRow
     file: CaseFile
-    grounds: tuple[Ground, ...]
+    state: CaseState
     policy: DecisionPolicy
     options: tuple[DispositionOption, ...]
     packages: tuple[Package, ...]
     history: tuple[Decision, ...]
-    deadline: ActionDeadline | None
     owner: str | None
     estimate_due: bool
     form_token: str
     publication: str
+
+    @property
+    def grounds(self) -> tuple[Ground, ...]:
+        """The legal grounds that stand now."""
+        return self.state.grounds
+
+    @property
+    def deadline(self) -> ActionDeadline | None:
+        """The earliest running clock."""
+        return self.state.deadline
 
     @property
     def query(self) -> dict[str, str]:
@@ -107,18 +124,22 @@ def case_view(context: AppContext, person: Person, sku_id: str, market: str) -> 
     store, policy = context.store, current_policy(context)
     dossier = dossier_of(context, sku_id, market)
     score = store.score_row(Item(sku_id=sku_id, market=market))
-    grounds = grounds_in_force(dossier, store.publication.as_of)
+    state, of_supplier = read_state(context, dossier), supplier_grounds(context, dossier.listing.supplier_id)
+    displayed = tuple(dict.fromkeys((*state.grounds, *of_supplier)))
     case = Case(sku_id, market, score.as_of)
     file = CaseFile(
-        case, dossier.listing.supplier_id, score_at_decision(store.publication, score.p_fail, score.band), grounds,
-        _decision_context(dossier.listing, score, grounds), newest_samples(dossier),
+        case, dossier.listing.supplier_id, score_at_decision(store.publication, score.p_fail, score.band),
+        state.grounds, _decision_context(dossier, score, displayed), newest_samples(dossier, state.new_results),
+        of_supplier,
     )  # fmt: skip
-    history, notices = tuple(decisions_of(context).of_sku(sku_id, market)), open_notices(dossier, dossier.as_of)
     return CaseView(
-        listing=dossier.listing, score=score, file=file, grounds=grounds, policy=policy,
-        options=tuple(_disposition_option(each, file, officer_of(person)) for each in policy.dispositions.values()),
-        packages=sampling_policy_in_force(score.as_of).options(Cell(dossier.listing.category, market)), history=history,
-        deadline=first_deadline(grounds, notices, policy.deadlines, _last_decision_day(history)),
+        listing=dossier.listing, score=score, file=file, state=state, policy=policy,
+        options=tuple(
+            _disposition_option(each, file, officer_of(person), context.now().date())
+            for each in policy.dispositions.values()
+        ),
+        packages=sampling_policy_in_force(score.as_of).options(Cell(dossier.listing.category, market)),
+        history=tuple(decisions_of(context).of_sku(sku_id, market)),
         owner=owner_of(context.engine, sku_id, market),
         estimate_due=person.role in ESTIMATORS and estimate_is_due(context.engine, case, person.key_id, policy),
         form_token=secrets.token_urlsafe(16),
@@ -133,26 +154,50 @@ def score_at_decision(publication: Publication, p_fail: float, band: str) -> Sco
     return ScoreAtDecision(p_fail, band, action, versions)
 
 
-def newest_samples(dossier: Dossier) -> dict[str, date]:
+def catalogue_cases_of(context: AppContext, store: OnlineStore) -> CatalogueCases:
+    """The cases of the publication today."""
+    return catalogue_cases(context.engine, store, current_policy(context), context.now().date())
+
+
+def read_state(context: AppContext, dossier: Dossier) -> CaseState:
+    """The state of the case of a SKU now, by its dossier, the decisions and the results since."""
+    listing = dossier.listing
+    key, results = SkuKey(listing.sku_id, listing.market), results_of(context.engine, listing.sku_id)
+    evidence = CaseEvidence(key, listing.supplier_id, dossier.as_of, dossier, results.get(key, ()))
+    decisions = decision_index(context.engine).of(key, listing.supplier_id)
+    return case_state(evidence, decisions, current_policy(context), context.now().date())
+
+
+def supplier_grounds(context: AppContext, supplier_id: str) -> tuple[Ground, ...]:
+    """The legal grounds that stand for all SKUs of a supplier, the newest first."""
+    store = context.store
+    cases, numbers = catalogue_cases_of(context, store), store.queue.supplier_numbers([supplier_id])
+    if not len(numbers):
+        return ()
+    evidence = store.queue.column("evidence")
+    suspect = QueueEvidence.FAILED | QueueEvidence.CERTIFICATE | QueueEvidence.HOLD
+    of_supplier = np.flatnonzero((store.queue.column("supplier") == numbers[0]) & ((evidence & suspect) > 0))
+    positions = {*store.queue.positions(of_supplier).tolist(), *cases.positions_with_results(supplier_id)}
+    grounds = {ground for position in sorted(positions) for ground in cases.state(position).grounds}
+    return tuple(sorted(grounds, key=lambda each: (each.since, each.row_id), reverse=True))
+
+
+def newest_samples(dossier: Dossier, results: Iterable[LabTest] = ()) -> dict[str, date]:
     """The day on which the newest sample with a report was drawn, by test package."""
-    days = sorted((test.happened_on, test.package) for test in dossier.tests if test.independent and test.package)
-    return {package: day for day, package in days}
+    tests = (test for test in (*dossier.tests, *results) if test.independent and test.package)
+    return {str(package): day for day, package in sorted((test.happened_on, test.package) for test in tests)}
 
 
-def _decision_context(listing: DossierListing, score: ScoreRow, grounds: tuple[Ground, ...]) -> DecisionContext:
+def _decision_context(dossier: Dossier, score: ScoreRow, grounds: tuple[Ground, ...]) -> DecisionContext:
     """What the page of the SKU displays now, to be stored with a decision."""
+    listing = dossier.listing
     reasons = tuple(ContextReason(each.feature, each.contribution, each.sentence) for each in score.reasons or ())
     offer = ListingSummary(listing.title, listing.category, listing.listed_on)
-    return DecisionContext(score.p_low, score.p_high, reasons, grounds, offer)
+    notices = tuple(each.incident_id for each in open_notices(dossier, dossier.as_of))
+    return DecisionContext(score.p_low, score.p_high, reasons, grounds, offer, notices)
 
 
-def _disposition_option(disposition: Disposition, file: CaseFile, officer: Officer) -> DispositionOption:
+def _disposition_option(disposition: Disposition, file: CaseFile, officer: Officer, today: date) -> DispositionOption:
     roles = " or ".join(disposition.roles)
     barred = None if officer.role in disposition.roles else f"For the role {roles}; you signed in as {officer.role}."
-    return DispositionOption(disposition, missing_ground(disposition, file.grounds), barred)
-
-
-def _last_decision_day(history: tuple[Decision, ...]) -> date | None:
-    """The day of the newest decision, declined ones apart."""
-    days = [date.fromisoformat(each.proposed_at[:10]) for each in history if each.state != DECLINED]
-    return max(days, default=None)
+    return DispositionOption(disposition, missing_ground(disposition, file.grounds_for(disposition), today), barred)

@@ -2,18 +2,18 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import date
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, date, timedelta
 
 import sqlalchemy as sa
 
 from data.database.audit_log import AuditEvent, record_event_in
 from data.database.connection import read_transaction, write_transaction
-from data.database.schema import APPEALS, DECISIONS
+from data.database.schema import APPEALS, DECISION_FACTS, DECISIONS
 from data.errors import UserError
 from serving.decisions.deadlines import add_months, add_working_days
 from serving.decisions.policy import DecisionPolicy
-from serving.decisions.records import IN_FORCE, REVERSED, Appeal, Decision
+from serving.decisions.records import IN_FORCE, REPLACED, REVERSED, Appeal, Decision
 from serving.decisions.rules import Officer, Signature
 from serving.decisions.store import versions_of
 
@@ -43,52 +43,127 @@ def file_appeal(
         appeal = Appeal(f"a-{row.hash[:12]}", decision.decision_id, row.recorded_at, officer.name, grounds,
                         None, None, None, None, officer.key_id)  # fmt: skip
         connection.execute(sa.insert(APPEALS).values(**asdict(appeal)))
+        of_decision = DECISIONS.c.decision_id == decision.decision_id
+        connection.execute(sa.update(DECISIONS).where(of_decision).values(ledger_row=row.number))
         return appeal
 
 
 @dataclass(frozen=True)
 class AppealAnswer:
-    """The outcome of an appeal, one of `OUTCOMES`, and the note that gives the reason."""
+    """The outcome of an appeal, one of `OUTCOMES`, and the note that gives the reason.
+
+    A modification names the disposition that takes the decision's place, and its reason code.
+    """
 
     outcome: str
     note: str
+    disposition: str | None = None
+    code: str | None = None
 
 
 def answer_appeal(
     engine: sa.Engine, appeal_id: str, answer: AppealAnswer, signature: Signature, policy: DecisionPolicy
 ) -> Appeal:
-    """Answer an appeal. A reversed decision is no longer in force.
+    """Answer an appeal, and with it the other open ones against a decision that is reversed or modified.
 
-    Raises UserError where it was answered before, or the officer proposed or approved the decision or took the appeal
-    in.
+    A reversed decision is no longer in force; a modified one is replaced by a gentler one, in force at once. Raises
+    UserError where it was answered before, where the officer took part in the decision or took the appeal in, or where
+    the modification is not gentler.
     """
     officer, outcome, note = signature.officer, answer.outcome, answer.note.strip()
     if outcome not in OUTCOMES:
         raise UserError(f"An appeal is {', '.join(OUTCOMES)}, not {outcome!r}. Choose one.")
     if len(note) < policy.limits.least_explanation:
-        raise UserError(f"Say in at least {policy.limits.least_explanation} characters why the appeal is {outcome}.")
+        raise UserError(
+            f"Explain in at least {policy.limits.least_explanation} characters why the appeal is {outcome}."
+        )
     with write_transaction(engine) as connection:
-        query = sa.select(APPEALS).where(APPEALS.c.appeal_id == appeal_id).with_for_update()
-        stored = connection.execute(query).one_or_none()
-        if stored is None:
-            raise UserError(f"There is no appeal {appeal_id!r}.")
-        before = Appeal(**stored._mapping)
-        if before.outcome is not None:
-            raise UserError(f"Appeal {appeal_id} was {before.outcome} before. Look at its decision.")
-        of_appeal = DECISIONS.c.decision_id == before.decision_id
-        decision = Decision(**connection.execute(sa.select(DECISIONS).where(of_appeal)).one()._mapping)
+        before, decision = _open_appeal(connection, appeal_id)
         barred = why_barred_from_answering(officer, decision, before)
         if barred:
             raise UserError(barred)
+        successor = _successor(decision, answer, signature, policy) if outcome == "modified" else None
+        siblings = _open_siblings(connection, before) if outcome != "upheld" else []
         content = {"appeal": appeal_id, "decision": decision.decision_id, "outcome": outcome, "note": note,
-                   "key": officer.key_id}  # fmt: skip
+                   "key": officer.key_id, "closed": siblings, "modified_to": answer.disposition}  # fmt: skip
         event = AuditEvent(officer.name, "answer_appeal", decision.subject, content, versions_of(decision))
         row = record_event_in(connection, event, signature.at)
         changed = {"outcome": outcome, "reviewed_by": officer.name, "reviewed_at": row.recorded_at, "note": note}
-        connection.execute(sa.update(APPEALS).where(APPEALS.c.appeal_id == appeal_id).values(**changed))
-        if outcome == "reversed":
-            connection.execute(sa.update(DECISIONS).where(of_appeal).values(state=REVERSED))
+        answered = APPEALS.c.appeal_id.in_([appeal_id, *siblings])
+        connection.execute(sa.update(APPEALS).where(answered).values(**changed))
+        ended = {} if outcome == "upheld" else {
+            "state": REVERSED if outcome == "reversed" else REPLACED, "ended_at": row.recorded_at,
+        }  # fmt: skip
+        of_decision = DECISIONS.c.decision_id == decision.decision_id
+        connection.execute(sa.update(DECISIONS).where(of_decision).values(ledger_row=row.number, **ended))
+        if successor is not None:
+            _insert_successor(connection, successor, signature)
         return Appeal(**{**asdict(before), **changed})
+
+
+def _open_appeal(connection: sa.Connection, appeal_id: str) -> tuple[Appeal, Decision]:
+    """The open appeal and its decision, locked; UserError where there is none, or it was answered before."""
+    query = sa.select(APPEALS).where(APPEALS.c.appeal_id == appeal_id).with_for_update()
+    stored = connection.execute(query).one_or_none()
+    if stored is None:
+        raise UserError(f"There is no appeal {appeal_id!r}.")
+    appeal = Appeal(**stored._mapping)
+    if appeal.outcome is not None:
+        raise UserError(f"Appeal {appeal_id} was {appeal.outcome} before. Look at its decision.")
+    of_appeal = sa.select(DECISIONS).where(DECISIONS.c.decision_id == appeal.decision_id)
+    return appeal, Decision(**connection.execute(of_appeal).one()._mapping)
+
+
+def _open_siblings(connection: sa.Connection, appeal: Appeal) -> list[str]:
+    """The ids of the other open appeals against the same decision."""
+    query = sa.select(APPEALS.c.appeal_id).where(
+        APPEALS.c.decision_id == appeal.decision_id,
+        APPEALS.c.outcome.is_(None),
+        APPEALS.c.appeal_id != appeal.appeal_id,
+    )
+    return list(connection.execute(query.order_by(APPEALS.c.filed_at)).scalars())
+
+
+def _successor(decision: Decision, answer: AppealAnswer, signature: Signature, policy: DecisionPolicy) -> Decision:
+    """The gentler decision that takes the place of one, proposed as that was and settled by who answers the appeal."""
+    if answer.disposition is None:
+        raise UserError("A modified decision needs the gentler decision that takes its place. Choose it.")
+    before, after = policy.disposition(decision.disposition), policy.disposition(answer.disposition)
+    if not after.restricts or after.strength >= before.strength:
+        raise UserError(
+            f"{after.title} is not gentler than {before.title} and cannot modify it. Choose a gentler restriction, or "
+            "reverse the decision."
+        )
+    code = answer.code or (decision.code if decision.code in after.codes else None)
+    if code not in after.codes:
+        known = ", ".join(policy.codes[each].words for each in after.codes)
+        raise UserError(f'Choose a reason that belongs to "{after.title}": {known}.')
+    if after.needs_fact and not (decision.fact_kind and after.rests_on(decision.fact_kind, code)):
+        raise UserError(f"{after.title} cannot rest on what carried {before.title}. Choose another, or reverse it.")
+    ends_on = (signature.at + timedelta(days=policy.limits.pause_days)).date().isoformat() if after.ends else None
+    moment = signature.at.astimezone(UTC).isoformat(timespec="microseconds")
+    return replace(
+        decision, disposition=after.name, code=code, explanation=answer.note.strip(), state=IN_FORCE, binds=after.binds,
+        settled_by=signature.officer.name, settler_key=signature.officer.key_id, settled_at=moment, settled_note=None,
+        ends_on=ends_on, form_token=None, replaces=decision.decision_id,
+    )  # fmt: skip
+
+
+def _insert_successor(connection: sa.Connection, successor: Decision, signature: Signature) -> None:
+    """Store the decision with a ledger row of its own; it answers the facts that its predecessor answered."""
+    content = {name: getattr(successor, name) for name in ("disposition", "code", "explanation", "ends_on", "replaces")}
+    event = AuditEvent(
+        signature.officer.name, "modify", successor.subject, {**content, "key": signature.officer.key_id},
+        versions_of(successor),
+    )  # fmt: skip
+    row = record_event_in(connection, event, signature.at)
+    decision_id = f"d-{row.hash[:12]}"
+    values = {**asdict(successor), "decision_id": decision_id, "ledger_row": row.number, "proposed_at": row.recorded_at}
+    connection.execute(sa.insert(DECISIONS).values(**values))
+    answered = sa.select(sa.literal(decision_id), DECISION_FACTS.c.row_id).where(
+        DECISION_FACTS.c.decision_id == successor.replaces
+    )
+    connection.execute(sa.insert(DECISION_FACTS).from_select(["decision_id", "row_id"], answered))
 
 
 def appeals(engine: sa.Engine, decision_id: str | None = None) -> list[Appeal]:

@@ -1,22 +1,29 @@
-"""Deadlines in working days, and the day until which a seller may appeal."""
+"""Deadlines in working days: the clocks that run on a case, and the day until which a seller may appeal."""
 
 import calendar
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from serving.decisions.legal_grounds import ORDER, Ground
-from serving.decisions.policy import DeadlineTerms
+from serving.decisions.legal_grounds import FAILED_TEST, ORDER, Ground, long_date
+from serving.decisions.policy import ClockKind, DeadlineTerms
+from serving.dossiers.records import Incident
 
 SATURDAY = 5
+APPEAL, DOCUMENTS, CORRECTIVE_ACTION = "appeal", "documents", "corrective_action"
+NOTICE: ClockKind = "notice"
+FAILED: ClockKind = "failed_test"
+ORDERED: ClockKind = "authority_order"
 
 
 @dataclass(frozen=True)
 class ActionDeadline:
-    """The last day to act, and the sentence that says why."""
+    """A running clock: the last day to act, why, its kind, and the row of the fact or notice that started it."""
 
     on: date
     why: str
+    kind: str
+    row_id: str
 
 
 def add_working_days(day: date, working_days: int, holidays: Iterable[date] = ()) -> date:
@@ -29,27 +36,27 @@ def add_working_days(day: date, working_days: int, holidays: Iterable[date] = ()
     return day
 
 
-def first_deadline(
-    grounds: Sequence[Ground], notices: Sequence[date], terms: DeadlineTerms, decided_on: date | None
-) -> ActionDeadline | None:
-    """The earliest running deadline, None where none runs.
+def ground_deadline(ground: Ground, terms: DeadlineTerms) -> ActionDeadline | None:
+    """The deadline that a legal ground starts: those of orders and failed tests."""
+    since = long_date(ground.since)
+    if ground.kind == ORDER:
+        days, sentence = terms.authority_order, f"Order of {ground.author} received {since}: comply within"
+    elif ground.kind == FAILED_TEST:
+        days = terms.failed_test.after(ground.severity)
+        sentence = f"Failed test known since {since}, {ground.severity or 'severity unknown'}: decide within"
+    else:
+        return None
+    kind = ORDERED if ground.kind == ORDER else FAILED
+    return ActionDeadline(
+        add_working_days(ground.since, days, terms.holidays), f"{sentence} {_working_days(days)}.", kind, ground.row_id
+    )
 
-    `notices` are the days on which reports of danger became known. The last decision, on `decided_on`, ends the
-    deadlines of everything known by that day.
-    """
-    running = []
-    for ground in grounds:
-        if ground.kind == ORDER and _is_open(ground.since, decided_on):
-            days = terms.authority_order
-            last = add_working_days(ground.since, days, terms.holidays)
-            running.append(ActionDeadline(last, f"Authority's order known since {ground.since}: {days} working days."))
-    for known_on in notices:
-        if _is_open(known_on, decided_on):
-            last = add_working_days(known_on, terms.notice, terms.holidays)
-            running.append(
-                ActionDeadline(last, f"Notice of a danger known since {known_on}: {terms.notice} working days.")
-            )
-    return min(running, key=lambda each: each.on, default=None)
+
+def notice_deadline(notice: Incident, terms: DeadlineTerms) -> ActionDeadline:
+    """The deadline that a notice of a danger starts."""
+    last = add_working_days(notice.known_on, terms.notice, terms.holidays)
+    why = f"Notice received {long_date(notice.known_on)}: act within {_working_days(terms.notice)}."
+    return ActionDeadline(last, why, NOTICE, notice.incident_id)
 
 
 def add_months(day: date, months: int) -> date:
@@ -59,5 +66,5 @@ def add_months(day: date, months: int) -> date:
     return date(day.year + years, month + 1, min(day.day, last))
 
 
-def _is_open(known_on: date, decided_on: date | None) -> bool:
-    return decided_on is None or known_on > decided_on
+def _working_days(days: int) -> str:
+    return f"{days} working day{'' if days == 1 else 's'}"

@@ -1,12 +1,14 @@
 """Legal grounds: the facts about a SKU on which alone a restriction may rest, each with its source row."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
 from data.policy import POLICY_FOLDER, Days, Names, Policy, policy_in_force
-from serving.dossiers.records import Dossier, LabTest
+from models.hazard_words import hazard_phrase
+from serving.decisions.document_policy import document_policy_in_force
+from serving.dossiers.records import Dossier, Incident, LabTest
 
 FAILED_TEST, DENIED_CERTIFICATE, ORDER = "failed_independent_test", "certificate_denied", "authority_order"
 FAILED_ELSEWHERE = "failed_in_another_market"
@@ -15,22 +17,32 @@ FAILED_ELSEWHERE = "failed_in_another_market"
 
 @dataclass(frozen=True)
 class Ground:
-    """A legal ground: its kind (as above), the day it became known, a sentence, the id of its row."""
+    """A legal ground: its kind (as above), the day it became known, a sentence, the id of its row.
+
+    `author` is the authority, laboratory or issuer where one is named, `severity` that of a failed test, `sku_id` the
+    product of the row, None for a supplier's whole range.
+    """
 
     kind: str
     since: date
     sentence: str
     row_id: str
+    author: str | None = None
+    severity: str | None = None
+    sku_id: str | None = None
 
 
 class GroundPolicy(Policy, subject="facts"):
-    """The policy `facts`: days for which grounds hold, authorities that are our own, mandatory schemes by market."""
+    """The policy `facts`: days for which grounds hold, authorities that are our own.
+
+    `authorities` names the markets in which an authority's order holds where its row names no market.
+    """
 
     test_days: Days
     order_days: Days
     notice_days: Days
     own_authorities: Names
-    mandatory_schemes: dict[str, Names]
+    authorities: dict[str, Names]
 
 
 def ground_policy_in_force(day: date, folder: Path = POLICY_FOLDER) -> GroundPolicy:
@@ -38,27 +50,33 @@ def ground_policy_in_force(day: date, folder: Path = POLICY_FOLDER) -> GroundPol
     return policy_in_force(GroundPolicy, day, folder)
 
 
-def grounds_in_force(dossier: Dossier, as_of: date) -> tuple[Ground, ...]:
-    """The grounds known before `as_of` and in force on it, the newest first; tests of suppliers' samples are none."""
+def grounds_in_force(dossier: Dossier, as_of: date, results: Collection[LabTest] = ()) -> tuple[Ground, ...]:
+    """The grounds known before `as_of` and in force on it, the newest first; tests of suppliers' samples are none.
+
+    `results` are tests that came in since the dossier was written; they count at once.
+    """
     policy = ground_policy_in_force(as_of)
+    known = {test.test_id for test in dossier.tests}
+    new = [test for test in results if test.test_id not in known]
+    tests = [test for test in (*new, *(each for each in dossier.tests if each.known_on < as_of)) if test.independent]
     return _newest_first(
-        (*_failures(dossier, as_of, policy), *_denials(dossier, as_of, policy), *_orders(dossier, as_of, policy))
+        (*_failures(tests, as_of, policy), *_denials(dossier, as_of), *_orders(dossier, as_of, policy))
     )
 
 
-def open_notices(dossier: Dossier, as_of: date) -> tuple[date, ...]:
-    """The days on which the notices of danger became known that still set a deadline on `as_of`, the newest first."""
+def open_notices(dossier: Dossier, as_of: date) -> tuple[Incident, ...]:
+    """The notices of danger that still set a deadline on `as_of`, the newest first."""
     since = as_of - timedelta(days=ground_policy_in_force(as_of).notice_days)
-    known = (incident.known_on for incident in dossier.incidents)
-    return tuple(sorted((day for day in known if since <= day < as_of), reverse=True))
+    notices = [incident for incident in dossier.incidents if since <= incident.known_on < as_of]
+    return tuple(sorted(notices, key=lambda each: (each.known_on, each.incident_id), reverse=True))
 
 
-def failed_elsewhere(dossiers: Iterable[Dossier], as_of: date) -> tuple[Ground, ...]:
-    """The failed tests in force of one SKU in other markets, whose `dossiers` these are, the newest first."""
+def failed_elsewhere(dossiers: Iterable[tuple[Dossier, Collection[LabTest]]], as_of: date) -> tuple[Ground, ...]:
+    """The failed tests in force of one SKU in other markets, the newest first: dossiers with their newer results."""
     return _newest_first(
         Ground(FAILED_ELSEWHERE, test.since, f"In market {dossier.listing.market}: {test.sentence}", test.row_id)
-        for dossier in dossiers
-        for test in grounds_in_force(dossier, as_of)
+        for dossier, results in dossiers
+        for test in grounds_in_force(dossier, as_of, results)
         if test.kind == FAILED_TEST
     )
 
@@ -67,21 +85,34 @@ def _newest_first(grounds: Iterable[Ground]) -> tuple[Ground, ...]:
     return tuple(sorted(grounds, key=lambda ground: (ground.since, ground.row_id), reverse=True))
 
 
-def _failures(dossier: Dossier, as_of: date, policy: GroundPolicy) -> Iterator[Ground]:
-    tests = [test for test in dossier.tests if test.independent and test.known_on < as_of]
+_SAMPLES = {
+    "warehouse": "A sample from our warehouse", "mystery_shopper": "A sample bought by a mystery shopper",
+    "customs": "A sample taken by customs", "complaint": "A sample of a buyer's complaint",
+}  # fmt: skip
+
+
+def _failures(tests: Collection[LabTest], as_of: date, policy: GroundPolicy) -> Iterator[Ground]:
     since = as_of - timedelta(days=policy.test_days)
     for test in tests:
-        if (
-            test.result == "fail"
-            and test.known_on >= since
-            and not any(_is_superseded_by(test, each) for each in tests)
-        ):
-            what = f" for {test.hazard.replace('_', ' ')}" if test.hazard else ""
-            grade = f", {test.severity} failure" if test.severity else ""
-            package = f" ({test.package}{grade})" if test.package else ""
-            origin = test.origin.replace("_", " ")
-            yield Ground(FAILED_TEST, test.known_on, f"An independent laboratory test of a {origin} sample failed{what}"
-                       f"{package}; reported on {test.known_on}.", test.test_id)  # fmt: skip
+        failed = test.result == "fail" and test.known_on >= since
+        if failed and not any(_is_superseded_by(test, each) for each in tests):
+            yield Ground(
+                FAILED_TEST,
+                test.known_on,
+                _failure_sentence(test),
+                test.test_id,
+                test.lab_id,
+                test.severity,
+                test.sku_id,
+            )
+
+
+def _failure_sentence(test: LabTest) -> str:
+    sample = _SAMPLES.get(test.origin, "A sample")
+    found = ", ".join(filter(None, (hazard_phrase(test.hazard) if test.hazard else "", test.severity)))
+    report = f"{test.package}, report {test.test_id}" if test.package else f"report {test.test_id}"
+    found = f": {found}" if found else ""
+    return f"{sample} failed an independent laboratory test on {long_date(test.known_on)}{found} ({report})."
 
 
 def _is_superseded_by(failed: LabTest, later: LabTest) -> bool:
@@ -90,23 +121,33 @@ def _is_superseded_by(failed: LabTest, later: LabTest) -> bool:
     return same and later.result == "pass" and later.happened_on > failed.happened_on
 
 
-def _denials(dossier: Dossier, as_of: date, policy: GroundPolicy) -> Iterator[Ground]:
-    mandatory = policy.mandatory_schemes.get(dossier.listing.market, frozenset())
+def _denials(dossier: Dossier, as_of: date) -> Iterator[Ground]:
+    """Required documents that whoever can confirm them, and is not their maker, denied or withdrew."""
+    policy, listing = document_policy_in_force(as_of), dossier.listing
     for each in dossier.standing_certificates:
-        refuted = each.status in ("denied", "withdrawn") and each.scheme in mandatory
-        if refuted and each.known_on < as_of:
-            issuer = f"The issuer of certificate {each.certificate_id} ({each.scheme}) has {each.status} it; "
-            yield Ground(
-                DENIED_CERTIFICATE, each.known_on, f"{issuer}known since {each.known_on}.", each.certificate_id
-            )
+        sentence = policy.refutation(each)
+        if sentence and each.known_on < as_of and policy.requires(each, listing.category, listing.market):
+            known_on, row_id = each.known_on, each.certificate_id
+            yield Ground(DENIED_CERTIFICATE, known_on, sentence, row_id, each.issuer, None, each.sku_id)
 
 
 def _orders(dossier: Dossier, as_of: date, policy: GroundPolicy) -> Iterator[Ground]:
     since = as_of - timedelta(days=policy.order_days)
     for hold in dossier.holds:
-        if hold.authority is None or hold.authority in policy.own_authorities or not since <= hold.known_on < as_of:
-            continue
-        whose = "the product" if hold.sku_id else "the supplier's goods"
-        kind = f" ({hold.kind})" if hold.kind else ""
-        yield Ground(ORDER, hold.known_on, f"{hold.authority} holds {whose}{kind}; known since {hold.known_on}.",
-                   hold.hold_id)  # fmt: skip
+        if since <= hold.known_on < as_of and is_order_of(hold.authority, hold.market, dossier.listing.market, policy):
+            whose = "the product" if hold.sku_id else "the supplier's goods"
+            kind = f" ({hold.kind})" if hold.kind else ""
+            sentence = f"{hold.authority} holds {whose}{kind}; its order was received on {long_date(hold.known_on)}."
+            yield Ground(ORDER, hold.known_on, sentence, hold.hold_id, hold.authority, None, hold.sku_id)
+
+
+def is_order_of(authority: str | None, held_in: str | None, market: str, policy: GroundPolicy) -> bool:
+    """Whether a hold by `authority` in the market `held_in`, or in none, is an order that holds in `market`."""
+    if authority is None or authority in policy.own_authorities:
+        return False
+    return held_in == market if held_in else market in policy.authorities.get(authority, {market})
+
+
+def long_date(day: date) -> str:
+    """A day in words, such as 1 July 2026."""
+    return f"{day.day} {day:%B %Y}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BeforeValidator, Field, Strict, model_validator
 
@@ -25,11 +25,30 @@ def _parse_day(given: object) -> object:
         raise ValueError("it must be a day such as 2026-01-31") from None
 
 
+ClockKind = Literal["authority_order", "notice", "failed_test"]
+Severity = Literal["minor", "major", "critical"]
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+
+
+class RequiredFacts(TomlTable):
+    """The facts that a disposition needs: so many, none older, failed tests of a severity or a worse one.
+
+    An authority's order is enough by itself. A failed test of unknown severity counts as minor.
+    """
+
+    number: Days = 1
+    severity: Severity = "minor"
+    most_age_days: Days
+
+
 class Disposition(TomlTable):
     """A kind of decision.
 
-    `strength` orders them from the gentlest; `needs_fact`: a score alone is not enough; `four_eyes`: somebody else
+    `strength` orders them from the gentlest; `facts`: the facts it needs besides a score; `four_eyes`: somebody else
     approves; `ends`: it expires after `limits.pause_days`; `restricts`: the seller is owed a statement of reasons.
+    `binds` says whether it holds for the SKU in its market or for all SKUs of the supplier. In force it stops the
+    clocks named in `stops` of those facts and notices that its officer had before them; a restriction stops all clocks
+    of what it restricts. `answers` names the kind of fact that does not stand any more when this rests on it.
     """
 
     name: str
@@ -37,10 +56,28 @@ class Disposition(TomlTable):
     strength: int
     roles: Several[Role]
     codes: Annotated[Several[str], Field(min_length=1)]
-    needs_fact: bool = False
+    facts: RequiredFacts | None = None
+    answers: Literal["authority_order"] | None = None
+    needs_reference: bool = False
+    binds: Literal["sku", "supplier"] = "sku"
+    stops: Several[ClockKind] = ()
     four_eyes: bool = False
     ends: bool = False
     restricts: bool = False
+
+    @property
+    def needs_fact(self) -> bool:
+        """Whether a score alone does not carry it."""
+        return self.facts is not None or self.answers is not None
+
+    def rests_on(self, kind: str, code: str) -> bool:
+        """Whether a decision for the reason `code` rests on a fact of this kind."""
+        return kind == (self.answers or code)
+
+    @property
+    def fact_kinds(self) -> tuple[str, ...]:
+        """The kinds of facts that it may rest on."""
+        return (self.answers,) if self.answers else self.codes
 
     @model_validator(mode="after")
     def _require_safeguards(self) -> Self:
@@ -72,11 +109,28 @@ class GroundWording(TomlTable):
     rule: str
 
 
+class FailedTestDays(TomlTable):
+    """Working days to decide on a failed independent test, by its severity."""
+
+    critical: Days
+    major: Days
+    minor: Days
+
+    def after(self, severity: str | None) -> int:
+        """The days for a severity; one that is unknown counts as minor."""
+        return {"critical": self.critical, "major": self.major}.get(severity or "minor", self.minor)
+
+
 class DeadlineTerms(TomlTable):
-    """Working days to act after an authority's order and after a notice; `holidays` are no working days."""
+    """Working days to act after an authority's order, a notice and a failed test, and to send requested documents.
+
+    `holidays` are no working days.
+    """
 
     authority_order: Days
     notice: Days
+    failed_test: FailedTestDays
+    documents: Days
     holidays: Annotated[frozenset[Annotated[date, BeforeValidator(_parse_day)]], Strict(False)] = frozenset()
 
 

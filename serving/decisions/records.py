@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from data.database.audit_log import Versions
 from serving.decisions.blind_assessment import Case
 from serving.decisions.legal_grounds import Ground
+from serving.decisions.policy import Disposition
 
 
 class SkuKey(NamedTuple):
@@ -40,7 +41,7 @@ class ListingSummary:
 class DecisionContext:
     """What the page of the SKU displayed at the decision: interval and reasons of the score, grounds, listing.
 
-    The names of the fields are those of the stored JSON.
+    `notices` are the ids of the notices of danger among it. The names of the fields are those of the stored JSON.
     """
 
     p_low: float
@@ -48,6 +49,12 @@ class DecisionContext:
     reasons: tuple[ContextReason, ...]
     facts: tuple[Ground, ...]
     offer: ListingSummary
+    notices: tuple[str, ...] = ()
+
+    @property
+    def row_ids(self) -> frozenset[str]:
+        """The rows of the grounds and notices, which the decision answers."""
+        return frozenset(self.notices) | {ground.row_id for ground in self.facts}
 
     @property
     def raising(self) -> tuple[str, ...]:
@@ -69,10 +76,11 @@ def read_context(text: str) -> DecisionContext:
         tuple(ContextReason(**each) for each in values["reasons"]),
         tuple(Ground(**{**each, "since": date.fromisoformat(each["since"])}) for each in values["facts"]),
         ListingSummary(**{**offer, "listed_on": date.fromisoformat(offer["listed_on"])}),
+        tuple(values.get("notices", ())),
     )  # fmt: skip
 
 
-PROPOSED, IN_FORCE, DECLINED, REVERSED = "proposed", "in_force", "declined", "reversed"
+PROPOSED, IN_FORCE, DECLINED, REVERSED, REPLACED = "proposed", "in_force", "declined", "reversed", "replaced"
 
 
 @dataclass(frozen=True)
@@ -89,8 +97,9 @@ class ScoreAtDecision:
 class CaseFile:
     """The case that is decided: SKU and day, supplier, score, legal grounds in force, and what was displayed of it.
 
-    `context` is None for a decision from a list, without the SKU's page. `newest_samples` is, by test package, the day
-    on which the newest sample with a report was drawn.
+    `supplier_grounds` are those of all SKUs of the supplier, for decisions that bind it. `context` is None for a
+    decision from a list, without the SKU's page. `newest_samples` is, by test package, the day on which the newest
+    sample with a report was drawn.
     """
 
     case: Case
@@ -99,14 +108,21 @@ class CaseFile:
     grounds: Sequence[Ground]
     context: DecisionContext | None = None
     newest_samples: Mapping[str, date] = field(default_factory=dict)
+    supplier_grounds: Sequence[Ground] = ()
+
+    def grounds_for(self, disposition: Disposition) -> Sequence[Ground]:
+        """The grounds that a disposition may rest on."""
+        return self.supplier_grounds or self.grounds if disposition.binds == "supplier" else self.grounds
 
 
 @dataclass(frozen=True)
 class Decision:
-    """A row of the table `decisions`. `state` is proposed, in_force, declined or reversed; times are ISO 8601 in UTC.
+    """A row of the table `decisions`. `state` is one of the five above; times are ISO 8601 in UTC.
 
     `agreement` compares it with the score: as_asked, gentler or harder. `settled_by` approved or declined it.
-    `ends_on` is the last day of a pause; `shown` is the JSON of `decision_context`.
+    `ends_on` is the last day of a pause; `ended_at` the time of the reversal or modification on appeal, `replaces` the
+    decision that this one modifies. `ledger_row` is the number of the ledger's row of its last change, `reference`
+    that of the answer to an authority; `binds` is sku or supplier. `shown` is the JSON of `decision_context`.
     """
 
     decision_id: str
@@ -139,6 +155,15 @@ class Decision:
     policy_version: str
     form_token: str | None
     shown: str | None = None
+    ledger_row: int = 0
+    ended_at: str | None = None
+    replaces: str | None = None
+    reference: str | None = None
+    binds: str = "sku"
+
+    def is_in_force(self, day: date) -> bool:
+        """Whether it is in force on a day; a pause is until its last day."""
+        return self.state == IN_FORCE and (self.ends_on is None or self.ends_on >= day.isoformat())
 
     @property
     def decision_context(self) -> DecisionContext | None:

@@ -2,19 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from unicodedata import normalize
 
 from data.errors import UserError
-from serving.decisions.legal_grounds import Ground
-from serving.decisions.policy import DecisionPolicy, Disposition
+from serving.decisions.legal_grounds import FAILED_TEST, ORDER, Ground
+from serving.decisions.policy import SEVERITIES, DecisionPolicy, Disposition, RequiredFacts
 
 # The actions of risk bands as strengths of dispositions.
 _ACTION_STRENGTHS = {"none": 0, "request_documents": 1, "test": 2, "priority_test": 2}
 _NO_GROUND = (
-    "No failed independent test, no denied or withdrawn certificate of a mandatory scheme and no open order of an "
-    "authority is known for it. Order a test or pause it, and decide when one of them is known."
+    "A score alone cannot justify removal, suspension or recall. You need a failed independent test, a refuted "
+    "mandatory document or an authority's order."
 )
+_NO_ORDER = "No open order of an authority is known for it, so there is nothing to answer."
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class Signature:
 class Proposal:
     """A decision before it is checked: disposition, reason code, explanation, `row_id` of the ground it rests on.
 
-    `package` and `cost_eur` belong to a test that is ordered; the same `form_token` twice is the same decision.
+    `package` and `cost_eur` belong to a test that is ordered, `reference` to an answer to an authority. The same
+    `form_token` twice is the same decision.
     """
 
     disposition: str
@@ -52,6 +54,7 @@ class Proposal:
     package: str | None = None
     cost_eur: float | None = None
     form_token: str | None = None
+    reference: str | None = None
 
 
 def _normalize_name(name: str) -> str:
@@ -59,11 +62,54 @@ def _normalize_name(name: str) -> str:
     return " ".join(normalize("NFKC", name).casefold().split())
 
 
-def missing_ground(disposition: Disposition, grounds: Sequence[Ground]) -> str | None:
+def missing_ground(disposition: Disposition, grounds: Sequence[Ground], today: date) -> str | None:
     """The sentence that says which ground a disposition lacks; None where it lacks none."""
-    if not disposition.needs_fact or any(ground.kind in disposition.codes for ground in grounds):
+    if not disposition.needs_fact:
         return None
-    return f"{disposition.title}: a score alone does not carry this. {_NO_GROUND}"
+    kinds = [ground for ground in grounds if ground.kind in disposition.fact_kinds]
+    if not kinds:
+        return _NO_ORDER if disposition.answers else _NO_GROUND
+    needed = disposition.facts
+    if needed is None or carrying_grounds(disposition, kinds, today):
+        return None
+    whose = "of this supplier's products" if disposition.binds == "supplier" else "of this product"
+    number = len(_counted(needed, kinds, today))
+    return (
+        f"{disposition.title} needs {_facts_in_words(needed)} {whose} known in the last {needed.most_age_days} days, "
+        f"or an authority's order; there {'is' if number == 1 else 'are'} {number or 'none'}."
+    )
+
+
+def carrying_grounds(disposition: Disposition, grounds: Sequence[Ground], today: date) -> tuple[Ground, ...]:
+    """The grounds that together carry a disposition; empty where they do not suffice."""
+    of_kind = tuple(ground for ground in grounds if ground.kind in disposition.fact_kinds)
+    needed = disposition.facts
+    if needed is None:
+        return of_kind
+    orders = tuple(ground for ground in of_kind if ground.kind == ORDER)
+    counted = _counted(needed, of_kind, today)
+    return (*orders, *counted) if orders or len(counted) >= needed.number else ()
+
+
+def _counted(needed: RequiredFacts, grounds: Sequence[Ground], today: date) -> tuple[Ground, ...]:
+    """The failed tests and refuted documents that are severe and young enough."""
+    since = today - timedelta(days=needed.most_age_days)
+    return tuple(
+        ground for ground in grounds if ground.kind != ORDER and ground.since >= since and _is_severe(ground, needed)
+    )
+
+
+def _is_severe(ground: Ground, needed: RequiredFacts) -> bool:
+    if ground.kind != FAILED_TEST:
+        return True
+    severity = ground.severity if ground.severity in SEVERITIES else "minor"
+    return SEVERITIES.index(severity) >= SEVERITIES.index(needed.severity)
+
+
+def _facts_in_words(needed: RequiredFacts) -> str:
+    least = "" if needed.severity == "minor" else f" of at least {needed.severity} severity"
+    tests = "a failed independent test" if needed.number == 1 else f"{needed.number} failed independent tests"
+    return f"{tests}{least} or refuted mandatory document{'' if needed.number == 1 else 's'}"
 
 
 def require_role(officer: Officer, disposition: Disposition) -> None:
@@ -74,38 +120,41 @@ def require_role(officer: Officer, disposition: Disposition) -> None:
 
 
 def check_proposal(
-    proposal: Proposal, officer: Officer, grounds: Sequence[Ground], policy: DecisionPolicy
+    proposal: Proposal, officer: Officer, grounds: Sequence[Ground], policy: DecisionPolicy, today: date
 ) -> Ground | None:
     """The ground that the proposal rests on, None where it needs none.
 
-    Raises UserError that says what is missing: role, reason, explanation, or the ground.
+    Raises UserError that says what is missing: role, reason, explanation, reference, or the ground.
     """
     disposition = policy.disposition(proposal.disposition)
     require_role(officer, disposition)
     if proposal.code not in disposition.codes:
         known = ", ".join(policy.codes[code].words for code in disposition.codes)
-        raise UserError(f"{disposition.title} needs a reason. Choose one of: {known}.")
+        raise UserError(f'Choose a reason that belongs to "{disposition.title}": {known}.')
     limits, length = policy.limits, len(proposal.explanation.strip())
-    least, most = limits.least_explanation, limits.most_explanation
-    if not least <= length <= most:
-        raise UserError(f"Say in your own words why, in {least} to {most} characters; there are {length}.")
-    missing = missing_ground(disposition, grounds)
+    if length < limits.least_explanation:
+        raise UserError(f"Explain in at least {limits.least_explanation} characters (you wrote {length}).")
+    if length > limits.most_explanation:
+        raise UserError(f"Explain in at most {limits.most_explanation:,} characters (you wrote {length:,}).")
+    if disposition.needs_reference and not (proposal.reference or "").strip():
+        raise UserError(f"{disposition.title} needs the reference of the letter to or from the authority. Enter it.")
+    missing = missing_ground(disposition, grounds, today)
     if missing:
         raise UserError(missing)
-    return _select_ground(proposal, disposition, grounds)
+    return _select_ground(proposal, disposition, carrying_grounds(disposition, grounds, today))
 
 
 def _select_ground(proposal: Proposal, disposition: Disposition, grounds: Sequence[Ground]) -> Ground | None:
     """The ground that the proposal names, else the newest of the kind of its reason."""
     if not disposition.needs_fact:
         return None
-    fitting = [ground for ground in grounds if ground.kind == proposal.code]
+    fitting = [ground for ground in grounds if disposition.rests_on(ground.kind, proposal.code)]
     if proposal.fact is not None:
         fitting = [ground for ground in fitting if ground.row_id == proposal.fact]
     if not fitting:
         raise UserError(
-            f"{disposition.title}: the reason given is {proposal.code.replace('_', ' ')}, and no such fact is known. "
-            "Choose the reason that fits the fact."
+            f"{disposition.title}: the reason given is {proposal.code.replace('_', ' ')}, and no such fact that is "
+            "severe and recent enough is known. Choose the reason that fits the fact."
         )
     return max(fitting, key=lambda ground: ground.since)
 

@@ -10,12 +10,12 @@ import sqlalchemy as sa
 
 from data.database.audit_log import AuditEvent, Versions, record_event_in
 from data.database.connection import read_transaction, write_transaction
-from data.database.schema import DECISIONS
+from data.database.schema import DECISION_FACTS, DECISIONS
 from data.errors import UserError
 from serving.decisions.blind_assessment import ESTIMATORS, draw_for_estimate, estimate_of
 from serving.decisions.legal_grounds import Ground
 from serving.decisions.policy import DecisionPolicy
-from serving.decisions.records import DECLINED, IN_FORCE, PROPOSED, REVERSED, CaseFile, Decision
+from serving.decisions.records import DECLINED, IN_FORCE, PROPOSED, REPLACED, REVERSED, CaseFile, Decision
 from serving.decisions.rules import Officer, Proposal, Signature, agreement, check_proposal, require_role
 
 
@@ -28,8 +28,8 @@ class Decisions:
     def propose(self, proposal: Proposal, officer: Officer, file: CaseFile, now: datetime) -> Decision:
         """Store a decision; one that needs four eyes as a proposal.
 
-        Raises UserError where a rule is broken, where the same test is ordered already, or where the case was drawn for
-        an own estimate that this officer has not given.
+        Raises UserError where a rule is broken, where the same test is ordered or the same restriction proposed or in
+        force already, or where the case was drawn for an own estimate that this officer has not given.
         """
         try:
             return self._insert(proposal, officer, file, now)
@@ -47,7 +47,9 @@ class Decisions:
     def decline(self, decision_id: str, officer: Officer, now: datetime, note: str) -> Decision:
         """Decline a proposal, with the reason in `note`; whoever proposed it may do so too."""
         if len(note.strip()) < self._policy.limits.least_explanation:
-            raise UserError(f"Say in at least {self._policy.limits.least_explanation} characters why it is declined.")
+            raise UserError(
+                f"Give the reason for declining in at least {self._policy.limits.least_explanation} characters."
+            )
         return self._settle(decision_id, Signature(officer, now), DECLINED, note.strip())
 
     def decision(self, decision_id: str) -> Decision:
@@ -76,12 +78,12 @@ class Decisions:
         return self._list(sa.and_(in_force, not_ended))
 
     def in_force_since(self, dispositions: Collection[str], since: date) -> list[Decision]:
-        """The approved decisions that came into force on a day or later, reversed ones included, the newest first.
+        """The approved decisions that came into force on a day or later, ended ones included, the newest first.
 
         `dispositions` must be such as need four eyes.
         """
         return self._list(sa.and_(
-            DECISIONS.c.disposition.in_(dispositions), DECISIONS.c.state.in_((IN_FORCE, REVERSED)),
+            DECISIONS.c.disposition.in_(dispositions), DECISIONS.c.state.in_((IN_FORCE, REVERSED, REPLACED)),
             DECISIONS.c.settled_at >= since.isoformat(),
         ))  # fmt: skip
 
@@ -93,8 +95,8 @@ class Decisions:
             return {(state, agrees): count for state, agrees, count in connection.execute(query)}
 
     def _insert(self, proposal: Proposal, officer: Officer, file: CaseFile, now: datetime) -> Decision:
-        ground = check_proposal(proposal, officer, file.grounds, self._policy)
         disposition = self._policy.disposition(proposal.disposition)
+        ground = check_proposal(proposal, officer, file.grounds_for(disposition), self._policy, now.date())
         draw, token = draw_for_estimate(file.case, self._policy), proposal.form_token
         with write_transaction(self._engine) as connection:
             before = _select_one(connection, DECISIONS.c.form_token == token) if token else None
@@ -115,24 +117,54 @@ class Decisions:
             )  # fmt: skip
             row = record_event_in(connection, event, now)
             # Only now: the ledger row locks out other writers, so no second order can be stored in between.
-            self._require_new(connection, proposal, file, now)
+            self._require_new(connection, replace(proposal, fact=ground.row_id if ground else None), file, now)
             values = {
                 **content, "decision_id": f"d-{row.hash[:12]}", "sku_id": file.case.sku_id, "market": file.case.market,
                 "proposed_by": officer.name, "proposer_key": officer.key_id, "proposed_at": row.recorded_at,
                 "state": PROPOSED if disposition.four_eyes else IN_FORCE, "form_token": token,
                 "model_version": versions.model, "feature_version": versions.feature,
                 "policy_version": versions.policy, "shown": json.dumps(shown) if shown else None,
+                "ledger_row": row.number, "binds": disposition.binds,
             }  # fmt: skip
             connection.execute(sa.insert(DECISIONS).values(**values))
+            if file.context and file.context.row_ids:
+                answered = [{"decision_id": values["decision_id"], "row_id": each} for each in file.context.row_ids]
+                connection.execute(sa.insert(DECISION_FACTS), answered)
             return _decision_by_id(connection, values["decision_id"])
 
     def _require_new(self, connection: sa.Connection, proposal: Proposal, file: CaseFile, now: datetime) -> None:
-        """Raise UserError where the same test of the SKU was ordered, is not overdue, and its report is not in.
+        """Raise UserError where the same test is ordered, or the same restriction is proposed or in force already.
 
         A form that is sent twice is not refused here: it is the first decision.
         """
-        if proposal.package is None:
-            return
+        disposition = self._policy.disposition(proposal.disposition)
+        if disposition.restricts or disposition.answers:
+            self._require_new_restriction(connection, proposal, file, now)
+        if proposal.package is not None:
+            self._require_new_test(connection, proposal, file, now)
+
+    def _require_new_restriction(
+        self, connection: sa.Connection, proposal: Proposal, file: CaseFile, now: datetime
+    ) -> None:
+        disposition, table = self._policy.disposition(proposal.disposition), DECISIONS.c
+        where = sa.and_(table.sku_id == file.case.sku_id, table.market == file.case.market)
+        subject = f"{file.case.sku_id} in {file.case.market}"
+        if disposition.binds == "supplier":
+            where, subject = table.supplier_id == file.supplier_id, f"supplier {file.supplier_id}"
+        query = sa.select(DECISIONS).where(
+            where, table.disposition == disposition.name, table.state.in_((PROPOSED, IN_FORCE))
+        )
+        for row in connection.execute(query.order_by(table.proposed_at)):
+            first = Decision(**row._mapping)
+            same_ground = not disposition.answers or first.fact_row == proposal.fact
+            if same_ground and (first.state == PROPOSED or first.is_in_force(now.date())):
+                state = "awaits approval" if first.state == PROPOSED else "is in force"
+                raise UserError(
+                    f"{disposition.title} for {subject} {state} already: {first.proposed_by} proposed it on "
+                    f"{first.proposed_at[:10]} ({first.decision_id}). Open that decision instead."
+                )
+
+    def _require_new_test(self, connection: sa.Connection, proposal: Proposal, file: CaseFile, now: datetime) -> None:
         table, overdue = DECISIONS.c, now - timedelta(days=self._policy.limits.order_days)
         same = sa.and_(
             table.sku_id == file.case.sku_id, table.market == file.case.market, table.package == proposal.package,
@@ -142,7 +174,7 @@ class Decisions:
         first = connection.execute(query.order_by(table.proposed_at.desc()).limit(1)).one_or_none()
         if first is None or (first.form_token is not None and first.form_token == proposal.form_token):
             return
-        if file.newest_samples.get(proposal.package, date.min) < date.fromisoformat(first.proposed_at[:10]):
+        if file.newest_samples.get(str(proposal.package), date.min) < date.fromisoformat(first.proposed_at[:10]):
             raise UserError(
                 f"{proposal.package} is ordered already for {file.case.sku_id} in {file.case.market}, by "
                 f"{first.proposed_by} on {first.proposed_at[:10]} ({first.decision_id}). Wait for its report, or order "
@@ -158,7 +190,7 @@ class Decisions:
             if before.state != PROPOSED:
                 raise UserError(
                     f"Decision {decision_id} is {before.state.replace('_', ' ')} since "
-                    f"{(before.settled_at or before.proposed_at)[:10]}; nothing waits for approval."
+                    f"{(before.settled_at or before.proposed_at)[:10]}; nothing is awaiting approval."
                 )
             if state == IN_FORCE and officer.is_same_as(before.proposed_by, before.proposer_key):
                 raise UserError(
@@ -174,6 +206,7 @@ class Decisions:
             changed = {
                 "state": state, "settled_by": officer.name, "settler_key": officer.key_id,
                 "settled_at": row.recorded_at, "settled_note": note or None, "ends_on": content["ends_on"],
+                "ledger_row": row.number,
             }  # fmt: skip
             connection.execute(sa.update(DECISIONS).where(DECISIONS.c.decision_id == decision_id).values(**changed))
             return Decision(**{**asdict(before), **changed})
@@ -196,6 +229,7 @@ def _content(proposal: Proposal, file: CaseFile, ground: Ground | None, agrees: 
         "fact_kind": ground.kind if ground else None, "fact_row": ground.row_id if ground else None,
         "fact_sentence": ground.sentence if ground else None,
         "package": proposal.package, "cost_eur": proposal.cost_eur,
+        "reference": (proposal.reference or "").strip() or None,
         "supplier_id": file.supplier_id, "as_of": file.case.as_of.isoformat(), "p_fail": file.score.p_fail,
         "band": file.score.band, "agreement": agrees,
     }  # fmt: skip

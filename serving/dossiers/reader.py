@@ -49,7 +49,7 @@ class DossiersContent:
     sheets: tuple[str, ...]
 
 
-MANIFEST = Manifest("dossiers.json", "set of dossiers", 4, DossiersContent)
+MANIFEST = Manifest("dossiers.json", "set of dossiers", 5, DossiersContent)
 
 
 class Dossiers:

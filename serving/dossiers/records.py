@@ -55,7 +55,11 @@ class LabTest:
 
 @dataclass(frozen=True)
 class Certificate:
-    """A status of a certificate from `happened_on` on; `sku_id` None where it covers the supplier's whole range."""
+    """A status of a document of conformity from `happened_on` on.
+
+    `sku_id` is None where it covers the supplier's whole range, `kind` where the marketplace does not state it;
+    `number`, `holder` and `standard` are as the document gives them.
+    """
 
     certificate_id: str
     supplier_id: str
@@ -66,6 +70,10 @@ class Certificate:
     scheme: str | None
     issuer: str | None
     expires_on: date | None
+    kind: str | None = None
+    number: str | None = None
+    holder: str | None = None
+    standard: str | None = None
 
 
 @dataclass(frozen=True)

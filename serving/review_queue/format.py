@@ -86,13 +86,15 @@ COLUMNS: Mapping[str, Any] = MappingProxyType({
     "position": np.int32, "p_fail": np.float64, "band": np.int8, "market": np.int16, "category": np.int16,
     "supplier": np.int32, "units_90": np.float32, "days_since_test": np.float32, "evidence": np.uint8,
     "p_low": np.float64, "p_high": np.float64, "reason": np.int16, "reason_value": np.float64, "drawn": np.bool_,
-    "first_order": DAYS, "first_notice": DAYS,
+    "first_order": DAYS, "first_notice": DAYS, "failed_on": DAYS, "failed_severity": np.int8,
 })  # fmt: skip
 """The columns, one file each, all in the order of rank; markets, categories, suppliers and features are numbers.
 
 `reason` is the feature that raises the score most, -1 where none does, `reason_value` what the SKU has there. `drawn`:
 its case was sampled for a blind assessment. `first_order` and `first_notice` are the days on which the first standing
-order of an authority and the first notice of a danger became known, NaT where there is none. On disk, days are whole
+order of an authority and the first notice of a danger became known, NaT where there is none; `failed_on` is that of
+the failed independent test that stands and is to be decided on first, and `failed_severity` its rank in SEVERITIES. On
+disk, days are whole
 numbers since 1970 and booleans 0 or 1 (`as_numbers`), to be read in place.
 """
 
@@ -114,7 +116,7 @@ class QueueContent:
     categories: tuple[str, ...]
 
 
-MANIFEST = Manifest("queue.json", "queue", 3, QueueContent)
+MANIFEST = Manifest("queue.json", "queue", 4, QueueContent)
 
 
 def as_numbers(values: NDArray[Any]) -> NDArray[Any]:

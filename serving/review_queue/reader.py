@@ -99,6 +99,11 @@ class Queue:
         """The categories by name."""
         return self._content.categories
 
+    def supplier_numbers(self, supplier_ids: Sequence[str]) -> NDArray[np.int64]:
+        """The numbers of those of these suppliers that the catalogue has, as in the column `supplier`."""
+        found = pc.index_in(pa.array(supplier_ids, pa.string()), pa.chunked_array(self._suppliers.chunks, pa.string()))
+        return np.asarray(found.drop_null(), dtype=np.int64)
+
     @cached_property
     def band_sizes(self) -> tuple[int, ...]:
         """How many SKUs each band holds."""

@@ -16,9 +16,17 @@ from features.snapshot.reader import Snapshot
 from features.snapshot.storage import write_table
 from models.risk_bands import RiskBands
 from serving.decisions.blind_assessment import draw_cases
-from serving.decisions.legal_grounds import GroundPolicy, ground_policy_in_force
-from serving.decisions.policy import DecisionPolicy, decision_policy_in_force
+from serving.decisions.deadlines import ground_deadline
+from serving.decisions.legal_grounds import (
+    FAILED_TEST,
+    GroundPolicy,
+    ground_policy_in_force,
+    grounds_in_force,
+    is_order_of,
+)
+from serving.decisions.policy import SEVERITIES, DecisionPolicy, decision_policy_in_force
 from serving.dossiers.reader import ENTITY_ROW, LISTING, OF_SUPPLIER, SUPPLIER_ROW, Dossiers
+from serving.dossiers.records import SUPPLIER_PROVIDED
 from serving.review_queue.format import (
     COLUMNS,
     DAYS,
@@ -41,19 +49,45 @@ Days = NDArray[Any]
 
 @dataclass(frozen=True)
 class ClockStarts:
-    """By position: the days on which the first standing order and the first notice became known."""
+    """By position: the days on which what started the clocks became known.
+
+    Those of the first standing order, the first notice, and the most urgent failed test that stands, with its severity
+    as its rank in SEVERITIES.
+    """
 
     first_order: Days
     first_notice: Days
+    failed_on: Days
+    failed_severity: NDArray[np.int8]
 
 
 def clock_starts(dossiers: Dossiers) -> ClockStarts:
-    """First orders and notices of every dossier, those that `serving.decisions.legal_grounds` takes to stand."""
+    """First orders, notices and failed tests of every dossier, those that `legal_grounds` takes to stand."""
     policy = ground_policy_in_force(dossiers.as_of)
     orders = [_standing(rows, policy, dossiers.as_of) for rows in _holds(dossiers)]
+    failed_on, failed_severity = _failed_tests(dossiers)
     incidents = dossiers.rows("incidents", (ENTITY_ROW, "known_on"))
     notices = [] if incidents is None else [_since(incidents, dossiers.as_of - timedelta(days=policy.notice_days))]
-    return ClockStarts(_first(orders, len(dossiers)), _first(notices, len(dossiers)))
+    return ClockStarts(_first(orders, len(dossiers)), _first(notices, len(dossiers)), failed_on, failed_severity)
+
+
+def _failed_tests(dossiers: Dossiers) -> tuple[Days, NDArray[np.int8]]:
+    """The day and severity of the failed test of each row that is to be decided on first."""
+    days, severities = np.full(len(dossiers), "NaT", DAYS), np.zeros(len(dossiers), np.int8)
+    tests = dossiers.rows("tests", (ENTITY_ROW, "result", "origin"))
+    if tests is None:
+        return days, severities
+    terms = decision_policy_in_force(dossiers.as_of).deadlines
+    counted = pc.and_(pc.equal(tests["result"], "fail"), pc.not_equal(tests["origin"], SUPPLIER_PROVIDED))
+    failed = pc.unique(tests.filter(counted)[ENTITY_ROW])
+    for row in failed.to_pylist():
+        grounds = [each for each in grounds_in_force(dossiers.of(row), dossiers.as_of) if each.kind == FAILED_TEST]
+        due = [(deadline.on, each) for each in grounds if (deadline := ground_deadline(each, terms))]
+        if due:
+            first = min(due, key=lambda each: each[0])[1]
+            days[row] = first.since
+            severities[row] = SEVERITIES.index(first.severity) if first.severity in SEVERITIES else 0
+    return days, severities
 
 
 def _holds(dossiers: Dossiers) -> list[pa.Table]:
@@ -61,20 +95,29 @@ def _holds(dossiers: Dossiers) -> list[pa.Table]:
     columns = (ENTITY_ROW, "known_on", "authority", "market")
     own, ranges = dossiers.rows("holds", columns), dossiers.rows("holds" + OF_SUPPLIER, columns)
     listed = dossiers.rows(LISTING, (ENTITY_ROW, SUPPLIER_ROW, "market"))
-    holds = [] if own is None else [own.drop(["market"])]
-    if ranges is not None and listed is not None:
-        ranges = ranges.rename_columns([SUPPLIER_ROW, "known_on", "authority", "held_in"])
-        joined = listed.join(ranges, SUPPLIER_ROW, join_type="inner")
-        here = pc.or_kleene(pc.is_null(joined["held_in"]), pc.equal(joined["held_in"], joined["market"]))
-        holds.append(joined.filter(here).select([ENTITY_ROW, "known_on", "authority"]))
+    if listed is None:
+        return []
+    held = ["known_on", "authority", "held_in"]
+    holds = []
+    for rows, key in ((own, ENTITY_ROW), (ranges, SUPPLIER_ROW)):
+        if rows is not None:
+            holds.append(listed.join(rows.rename_columns([key, *held]), key, join_type="inner"))
     return holds
 
 
 def _standing(holds: pa.Table, policy: GroundPolicy, as_of: date) -> pa.Table:
-    """The holds that are an authority's and not too old."""
-    own = pc.is_in(holds["authority"], pa.array(sorted(policy.own_authorities), pa.string()))
-    of_authorities = holds.filter(pc.and_(pc.is_valid(holds["authority"]), pc.invert(own)))
-    return _since(of_authorities, as_of - timedelta(days=policy.order_days))
+    """The holds that are an authority's order in the market of the row and not too old."""
+    recent = _since(holds.filter(pc.is_valid(holds["authority"])), as_of - timedelta(days=policy.order_days))
+    places = (
+        recent.select(["authority", "held_in", "market"]).group_by(["authority", "held_in", "market"]).aggregate([])
+    )
+    ordered = [is_order_of(each["authority"], each["held_in"], each["market"], policy) for each in places.to_pylist()]
+    standing = places.filter(pa.array(ordered, pa.bool_()))
+    names = [f"{place['authority']}\n{place['held_in'] or ''}\n{place['market']}" for place in standing.to_pylist()]
+    named = pc.binary_join_element_wise(
+        recent["authority"], pc.fill_null(recent["held_in"], ""), recent["market"], "\n"
+    )
+    return recent.filter(pc.is_in(named, pa.array(names, named.type)))
 
 
 def _since(rows: pa.Table, day: date) -> pa.Table:
@@ -95,7 +138,6 @@ EVIDENCE_FEATURES = {
     QueueEvidence.CERTIFICATE: "sku_certificates_refuted",
     QueueEvidence.RETURNS: "sku_safety_returns_365",
     QueueEvidence.REVIEWS: "sku_hazard_reviews_365",
-    QueueEvidence.HOLD: "sku_holds_365",
     QueueEvidence.INCIDENT: "sku_incidents_365",
 }
 """The feature that is above zero where there is such evidence."""
@@ -152,6 +194,7 @@ def _write_columns(
         "p_low": ranked.details.p_low, "p_high": ranked.details.p_high, "reason": ranked.details.reason,
         "reason_value": ranked.details.value, "drawn": draw_cases(ranked.snapshot, _draw_policy(ranked)),
         "first_order": ranked.clock_starts.first_order, "first_notice": ranked.clock_starts.first_notice,
+        "failed_on": ranked.clock_starts.failed_on, "failed_severity": ranked.clock_starts.failed_severity,
     }  # fmt: skip
     for name, values in columns.items():
         _write_column(folder, name, values[order].astype(COLUMNS[name]))
@@ -182,6 +225,7 @@ def _evidence(ranked: RankedCatalogue, untested: Floats) -> NDArray[np.uint8]:
     )
     for kind, name in EVIDENCE_FEATURES.items():
         known |= np.where(np.nan_to_num(feature(name)) > 0, kind, 0).astype(np.uint8)
+    known |= np.where(np.isnat(ranked.clock_starts.first_order), 0, QueueEvidence.HOLD).astype(np.uint8)
     if ranked.p_fail_before is not None:
         asks = asks_for_test(ranked.bands)
         now, before = (

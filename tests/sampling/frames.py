@@ -11,7 +11,7 @@ from sampling.policy import SamplingPolicy
 
 AS_OF = date(2026, 6, 30)
 CATEGORIES = ("jewellery", "textile", "gadget", "unheard of")
-USUAL = {"units": 1, "turnaround_days": 14}
+USUAL = {"units": 1, "turnaround_days": 14, "markets": [], "standards": ["EN 1"], "hazards": ["lead"]}
 CHEAP = {**USUAL, "name": "cheap", "cost_eur": 25, "method": "desk", "categories": ["jewellery"]}
 MIDDLE = {**USUAL, "name": "middle", "cost_eur": 140, "method": "chemistry", "categories": ["textile"]}
 DEAR = {**USUAL, "name": "dear", "cost_eur": 1_100, "method": "radio", "units": 2, "categories": ["gadget"]}

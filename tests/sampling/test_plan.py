@@ -15,6 +15,7 @@ from sampling.randomness import SeedCommitment, delete_commitment, read_commitme
 from tests.sampling.frames import (
     AS_OF,
     CATEGORIES,
+    CHEAP,
     EXPLORATION,
     MIDDLE,
     PACKAGES,
@@ -81,6 +82,34 @@ def test_the_plan_finds_more_failures_than_the_same_money_at_random() -> None:
     assert summary.random_share == pytest.approx(explored, rel=0.05)
     assert (1 - knobs.value_given_up - 0.005) * summary.best_value <= summary.value <= summary.best_value
     assert summary.cost_eur > 0.99 * summary.budget_eur
+
+
+PAPERS = {**CHEAP, "name": "papers", "cost_eur": 60, "categories": [], "hazards": []}
+
+
+def test_what_a_check_of_papers_cannot_find_is_not_counted_and_buys_no_priority() -> None:
+    """SKUs of a category without a package only explore, their failures are not counted, and it is said."""
+    policy = policy_with(default_package="papers", packages=[PAPERS, *PACKAGES])
+    table = marketplace(2_000)
+    plan = allocate(table, policy, 20_000, seed=1)
+    rows = plan.units.to_pylist()
+    known = [row for row in rows if row["category"] != "unheard of"]
+    assert known == [row for row in rows if row["finds_laboratory_failures"]]
+    assert plan.summary.expected_failures == pytest.approx(sum(row["p_fail"] for row in known))
+    assert sum(row["cost_eur"] for row in rows if row["category"] == "unheard of") < 0.2 * plan.summary.cost_eur
+    assert plan.summary.without_package == ("unheard of",)
+    assert plan.summary.note.startswith(
+        "1 category has no test package in policy/sampling: unheard of. It gets 'papers'"
+    )
+    assert allocate(table, POLICY, 20_000, seed=1).summary.without_package == ("unheard of",)
+
+
+def test_a_catalogue_without_any_package_is_planned_and_finds_nothing() -> None:
+    """All money checks papers, and no failure is promised."""
+    policy = policy_with(default_package="papers", packages=[PAPERS, *PACKAGES])
+    summary = allocate(candidates(np.linspace(0.9, 0.001, 500), "unheard of"), policy, 6_000, seed=1).summary
+    assert summary.tests == 100
+    assert (summary.expected_failures, summary.expected_failures_at_random, summary.value) == (0, 0, 0)
 
 
 def test_one_more_slot_and_more_money_have_a_worth() -> None:

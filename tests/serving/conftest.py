@@ -17,15 +17,20 @@ from typing import Any
 import httpx
 import pyarrow.parquet as pq
 import pytest
+import sqlalchemy as sa
 
+from data.database.connection import open_database
 from data.ingest.pipeline import ingest
 from data.lake.tables import Tables
 from data.progress import SilentProgress
 from data.workspace import Workspace
 from models.registry import load_champion
+from serving.decisions.store import Decisions
 from serving.scoring.batch import score_catalogue
 from tests.features.catalogues import DAY, small_catalogue
 from tests.models.worlds import tiny_champion
+from tests.postgresql import binaries, postgresql_server
+from tests.serving.decisions.cases import POLICY
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICE = "serving.service:Touchstone"
@@ -143,3 +148,35 @@ def _wait_until_alive(client: httpx.Client, server: "subprocess.Popen[Any]", log
             pass
         time.sleep(0.2)
     raise AssertionError(f"The server did not start:\n{log.read_text(encoding='utf-8', errors='replace')[-4000:]}")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """The address of a running PostgreSQL; skips where none is installed."""
+    programs = binaries()
+    if programs is None:
+        pytest.skip("PostgreSQL's server is not installed")
+    with postgresql_server(programs) as server:
+        yield server.address
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def state(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
+    """An empty database of the state."""
+    address = f"sqlite:///{tmp_path / 'state.db'}"
+    if request.param == "postgresql":
+        address = request.getfixturevalue("server")
+        emptied = sa.create_engine(sa.make_url(address).set(drivername="postgresql+psycopg"))
+        with emptied.begin() as connection:
+            connection.execute(sa.text("DROP SCHEMA public CASCADE"))
+            connection.execute(sa.text("CREATE SCHEMA public"))
+        emptied.dispose()
+    engine = open_database(address)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def decisions(state: sa.Engine) -> Decisions:
+    """The decisions of an empty database, under the policy in force."""
+    return Decisions(state, POLICY)

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from data.errors import UserError
-from serving.cli import explanation
+from data.workspace import Workspace
+from serving.cli import explanation, uncovered_categories_summary
 from serving.online.store import open_online_store
+from tests.data.small_marketplace import TODAY, good_frames, ingested, spoiled
 from tests.serving.conftest import scored_workspace
 
 
@@ -16,3 +18,17 @@ def test_a_sku_that_no_request_could_name_is_refused_like_any_unknown_one(tmp_pa
     published = open_online_store(scored_workspace(tmp_path).workspace)
     with pytest.raises(UserError, match="has no SKU"):
         explanation(published, sku_id, "EU")
+
+
+def test_scoring_says_which_categories_have_no_test_package(tmp_path: Path) -> None:
+    """Before any money is planned for them; nothing is said where every category has one."""
+    ingested(spoiled("skus", 1, category="toys_3_plus"), tmp_path / "toys")
+    said = " ".join(uncovered_categories_summary(Workspace(tmp_path / "toys" / "workspace"), TODAY).split())
+    assert said == (
+        "1 category has no test package in policy/sampling: toy. It gets 'Document and marking check' for EUR 60, "
+        "which finds no laboratory failure. Add its package to the policy."
+    )
+    known = good_frames()
+    known["skus"]["category"] = "toys_3_plus"
+    ingested(known, tmp_path / "known")
+    assert uncovered_categories_summary(Workspace(tmp_path / "known" / "workspace"), TODAY) == ""

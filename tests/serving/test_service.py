@@ -157,6 +157,7 @@ def test_a_plan_over_http_equals_the_plan_of_the_library(client: httpx.Client, s
     plan = allocate(candidates, sampling_policy_in_force(DAY), 9000, 3)
     assert answer["cost_eur"] == plan.summary.cost_eur <= 9000
     assert answer["policy_version"] == plan.summary.policy_version
+    assert (answer["note"], answer["without_package"]) == (plan.summary.note, list(plan.summary.without_package))
     assert answer["model_version"] == load_champion(scored.workspace).version
     names = list(answer["tests"][0])
     tests = [{**test, "due_on": test["due_on"].isoformat()} for test in plan.units.select(names).to_pylist()]

@@ -18,7 +18,7 @@ from schemathesis.specs.openapi.checks import (
 from serving.api.openapi import ERRORS, EXAMPLES
 from serving.auth.permissions import PERMISSIONS, PUBLIC
 
-PATHS = {*PERMISSIONS, *PUBLIC, "/catalogue/status"} - {"/schema.json"}
+PATHS = {*PERMISSIONS, *PUBLIC, "/catalogue/status", "/decisions"} - {"/schema.json"}
 """What is described; the descriptions themselves and the pages are not."""
 CHECKS = (not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance)
 

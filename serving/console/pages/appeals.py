@@ -120,7 +120,9 @@ def answer(
     request: Request, context: ContextDep, person: CaseOfficer, form: VerifiedForm, decision_id: str, appeal_id: str
 ) -> Response:
     """Answer an appeal."""
-    given, signature = AppealAnswer(text(form, "outcome"), text(form, "note")), signature_of(context, person)
+    modified_to, code = text(form, "disposition") or None, text(form, "code") or None
+    given = AppealAnswer(text(form, "outcome"), text(form, "note"), modified_to, code)
+    signature = signature_of(context, person)
     policy = current_policy(context)
     return take_step(
         request, person, decision_id, lambda: answer_appeal(context.engine, appeal_id, given, signature, policy)

@@ -10,15 +10,21 @@ from fastapi.responses import RedirectResponse
 from data.database.audit_log import AuditRow, audit_rows
 from data.errors import UserError
 from serving.console.blinding import blinded_keys
-from serving.console.case import current_policy, decisions_of, dossier_of, officer_of
+from serving.console.case import (
+    current_policy,
+    decisions_of,
+    dossier_of,
+    officer_of,
+    read_state,
+    supplier_grounds,
+)
 from serving.console.context import AppContext
 from serving.console.pages.decision import text
 from serving.console.session import ContextDep, CurrentPerson, Person, VerifiedForm, app_context, requires_role
 from serving.console.templating import address, page
 from serving.decisions.appeals import OUTCOMES, answer_due_on, appeals, why_barred_from_answering
-from serving.decisions.legal_grounds import grounds_in_force
 from serving.decisions.records import PROPOSED, Appeal, Decision
-from serving.decisions.rules import require_role
+from serving.decisions.rules import carrying_grounds, require_role
 
 router = APIRouter()
 
@@ -87,17 +93,18 @@ def take_step(request: Request, person: Person, decision_id: str, step: Callable
 
 
 def _require_ground_in_force(context: AppContext, decision: Decision) -> None:
-    """Raise UserError where the ground of a proposal is not in force any more and the catalogue still has the SKU."""
+    """Raise UserError where what a proposal rests on does not carry it any more and the catalogue still has the SKU."""
     try:
         dossier = dossier_of(context, decision.sku_id, decision.market)
     except UserError:
         return
-    if decision.fact_row and decision.fact_row not in {
-        ground.row_id for ground in grounds_in_force(dossier, dossier.as_of)
-    }:
-        raise UserError(
-            f"What it rests on stands no more in the catalogue of {dossier.as_of}. Decline it; propose on what does."
-        )
+    disposition, today = current_policy(context).disposition(decision.disposition), context.now().date()
+    grounds = read_state(context, dossier).grounds
+    if disposition.binds == "supplier":
+        grounds = supplier_grounds(context, dossier.listing.supplier_id)
+    carrying = {ground.row_id for ground in carrying_grounds(disposition, grounds, today)}
+    if decision.fact_row and decision.fact_row not in carrying:
+        raise UserError("The fact that it rests on does not stand any more. Decline it, and propose on what does.")
 
 
 def _decision_page(
@@ -124,9 +131,9 @@ def _approval_view(context: AppContext, person: Person, decision: Decision, with
     except UserError as refusal:
         barred = str(refusal)
     if officer_of(person).is_same_as(decision.proposed_by, decision.proposer_key):
-        barred = "You proposed it; somebody else approves it."
+        barred = "You proposed this. Another officer must approve it."
     if decision.state != PROPOSED:
-        barred = "Nothing waits for approval."
+        barred = "Nothing is awaiting approval."
     if not with_history:
         return ApprovalView(decision, barred)
     filed, events = appeals(context.engine, decision.decision_id), audit_rows(context.engine, decision.subject)

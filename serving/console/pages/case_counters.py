@@ -2,17 +2,10 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from serving.console.blinding import find_positions
-from serving.console.case import decisions_of
+from serving.console.case import catalogue_cases_of, decisions_of
 from serving.console.context import AppContext
-from serving.console.pages.queue_views import CatalogueDeadlines
 from serving.decisions.appeals import appeals
 from serving.online.store import OnlineStore
-from serving.review_queue.format import QueueEvidence, QueueQuery
-
-RESTRICTING = ("pause", "remove", "suspend", "recall")
 
 
 @dataclass(frozen=True)
@@ -31,12 +24,9 @@ class CaseCounters:
 
 def count_cases(context: AppContext, store: OnlineStore) -> CaseCounters:
     """Count the cases of a publication on the day."""
-    decisions = decisions_of(context)
-    restricted = [each.key for each in decisions.in_force(context.now().date()) if each.disposition in RESTRICTING]
-    failed = store.queue.positions(store.queue.find(QueueQuery(evidence=QueueEvidence.FAILED)))
-    on_sale = np.setdiff1d(failed, find_positions(store, restricted))
+    cases = catalogue_cases_of(context, store)
     return CaseCounters(
-        failed_on_sale=len(on_sale), overdue=len(CatalogueDeadlines(context, store).due_today()),
-        awaiting_approval=len(decisions.waiting()),
+        failed_on_sale=len(cases.failed_on_sale), overdue=len(cases.due),
+        awaiting_approval=len(decisions_of(context).waiting()),
         appeals_due=sum(each.outcome is None for each in appeals(context.engine)),
     )  # fmt: skip

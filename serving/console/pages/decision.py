@@ -100,7 +100,7 @@ def _proposal(form: FormData, case: CaseView) -> Proposal:
     return Proposal(
         text(form, "disposition"), code, text(form, "explanation"), text(form, "fact") or None,
         ordered.name if ordered else None, ordered.cost_cents / 100 if ordered else None,
-        text(form, "form_token") or None,
+        text(form, "form_token") or None, text(form, "reference") or None,
     )  # fmt: skip
 
 

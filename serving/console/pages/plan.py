@@ -225,6 +225,9 @@ def _result_words(row: dict[str, Any]) -> str:
 
 def _totals_by(units: pa.Table, by: str) -> list[PackageTotals]:
     """Totals of a plan by a column, the highest cost first."""
+    if "finds_laboratory_failures" in units.column_names:
+        failures = pc.if_else(units["finds_laboratory_failures"], units["p_fail"], 0.0)
+        units = units.set_column(units.column_names.index("p_fail"), "p_fail", failures)
     summed = units.group_by(by).aggregate([("sku_id", "count"), ("cost_eur", "sum"), ("p_fail", "sum")])
     rows = summed.sort_by([("cost_eur_sum", "descending"), (by, "ascending")]).to_pylist()
     return [

@@ -13,8 +13,9 @@ from starlette.datastructures import QueryParams
 
 from models.reasons import FactWords
 from serving.console.blinding import BlindedScores, blind_scores, flagged_bands
+from serving.console.case import catalogue_cases_of
 from serving.console.context import AppContext
-from serving.console.pages.queue_views import CatalogueDeadlines, view_positions
+from serving.console.pages.queue_views import IN_GIVEN_ORDER, view_positions
 from serving.console.session import ContextDep, CurrentPerson, Person
 from serving.console.templating import csv_text, escape_formula, page
 from serving.decisions.assignment_and_labels import owners
@@ -28,9 +29,9 @@ from serving.review_queue.reader import Numbers, QueueEntry
 
 ESTIMATE = "estimate"
 VIEWS: Mapping[str, str] = MappingProxyType({
-    "flagged": "Flagged", "mine": "Mine", ESTIMATE: "Your estimate first", "due": "Due today",
-    "new": "New since yesterday", "random": "Random stratum",
-    "disagree": "Model and officer disagree", "all": "Whole catalogue",
+    "flagged": "Flagged", "failed": "Failed and still on sale", "due": "Due", "mine": "Mine",
+    ESTIMATE: "Your estimate first", "new": "Newly flagged", "random": "Random checks",
+    "disagree": "Decided against the score", "all": "Whole catalogue",
 })  # fmt: skip
 """The saved views by name."""
 
@@ -43,7 +44,7 @@ EVIDENCE: Mapping[str, tuple[QueueEvidence, str]] = MappingProxyType(
     {
         "failed": (QueueEvidence.FAILED, "failed a test"),
         "passed": (QueueEvidence.PASSED, "passed every test"),
-        "certificate": (QueueEvidence.CERTIFICATE, "certificate refuted"),
+        "certificate": (QueueEvidence.CERTIFICATE, "document refuted (denied, withdrawn or out of scope)"),
         "returns": (QueueEvidence.RETURNS, "safety returns"),
         "reviews": (QueueEvidence.REVIEWS, "hazard in reviews"),
         "hold": (QueueEvidence.HOLD, "held by an authority"),
@@ -152,18 +153,19 @@ class QueueRows:
 
     def __init__(self, context: AppContext, store: OnlineStore, blinding: BlindedScores) -> None:
         self._store, self._queue, self._blinding = store, store.queue, blinding
-        self._owners, self._deadlines = owners(context.engine), CatalogueDeadlines(context, store)
+        self._owners, self._cases = owners(context.engine), catalogue_cases_of(context, store)
 
     def rows(self, numbers: Numbers) -> Sequence[QueueRow]:
         """One row per number, in their order."""
         entries = self._queue.entries(numbers)
         values = self._store.snapshot.matrix_at(self._queue.positions(numbers))
+        deadlines = self._cases.first_deadlines([each.position for each in entries])
         return [
             QueueRow(
                 self._blinding.redact(entry), self._blinding.is_hidden(entry),
                 self._owners.get(SkuKey(entry.sku_id, entry.market)), deadline, self._words(entry, features),
             )
-            for entry, features, deadline in zip(entries, values, self._deadlines.first(numbers), strict=True)
+            for entry, features, deadline in zip(entries, values, deadlines, strict=True)
         ]  # fmt: skip
 
     def _words(self, entry: QueueEntry, features: NDArray[np.float64]) -> FactWords | None:
@@ -247,4 +249,9 @@ def _find_rows(
     blinding = blind_scores(context, store, person)
     positions = view_positions(query.view, context, store, person, blinding)
     queue_query = query.to_queue_query(store.queue.bands, flagged_bands(store))
-    return store.queue.find(replace(queue_query, among=positions, blinded=blinding.hidden)), blinding
+    numbers = store.queue.find(replace(queue_query, among=positions, blinded=blinding.hidden))
+    if query.view in IN_GIVEN_ORDER and positions is not None and query.sort == "risk":
+        place = np.full(len(store.queue), len(positions))
+        place[positions] = np.arange(len(positions))
+        numbers = numbers[np.argsort(place[store.queue.positions(numbers)], kind="stable")]
+    return numbers, blinding

@@ -15,6 +15,7 @@ from serving.api.counterfactuals import ALL_STEPS, Counterfactual, find_counterf
 from serving.console.blinding import blind_scores, find_positions
 from serving.console.case import CaseView, case_view
 from serving.console.context import AppContext
+from serving.console.pages.sku_documents import DisplayedDocument, displayed_documents
 from serving.console.pages.sku_evidence import Peer, Siblings, SkuReasons, peers_of, reasons_of, siblings_of
 from serving.console.pages.sku_history import (
     HEIGHT,
@@ -40,7 +41,7 @@ from serving.console.session import ContextDep, CurrentPerson, Person
 from serving.console.templating import address, page
 from serving.decisions.assignment_and_labels import labels_of
 from serving.decisions.records import SkuKey
-from serving.dossiers.records import Audit, Certificate, Dossier, Remediation, ReviewQuote
+from serving.dossiers.records import Audit, Dossier, Remediation, ReviewQuote
 from serving.online.store import OnlineStore
 from serving.review_queue.reader import QueueEntry
 
@@ -119,9 +120,9 @@ class SkuView:
         return open_actions_sentence(self.open_actions)
 
     @property
-    def certificates(self) -> tuple[Certificate, ...]:
-        """The newest status of each certificate."""
-        return self.dossier.standing_certificates
+    def documents(self) -> tuple[DisplayedDocument, ...]:
+        """The newest status of each document."""
+        return displayed_documents(self.dossier)
 
     @property
     def mentions(self) -> tuple[int, int] | None:

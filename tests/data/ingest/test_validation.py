@@ -75,5 +75,19 @@ def test_a_broken_first_row_does_not_take_the_key_from_its_correction(tmp_path: 
     assert counts["skus"].quarantined == 0
 
 
+def test_a_document_may_say_its_kind_and_only_a_known_one(tmp_path: Path) -> None:
+    """Files without the column ingest as before; a kind that nobody knows is quarantined."""
+    frames = spoiled("certificates", 0, kind="paper", number="TR-1")
+    frames["certificates"].loc[1, "kind"] = "test_report"
+    counts = ingested(frames, tmp_path)
+    assert counts["certificates"].accepted == 2
+    assert rules_of(tmp_path, "certificates") == {
+        1: [
+            "kind is not one of declaration_of_conformity, eu_type_examination, test_report, registration, "
+            "safety_report, voluntary_mark"
+        ]
+    }
+
+
 def test_a_status_change_of_one_certificate_is_no_duplicate(tmp_path: Path) -> None:
     assert ingested(good_frames(), tmp_path)["certificates"].quarantined == 0

@@ -78,3 +78,14 @@ def test_a_damaged_file_of_the_lake_is_named(tmp_path: Path) -> None:
         UserError, match=r"The lake in .* is damaged: .*skus\.parquet'?\. Remove it and ingest again\.$"
     ):
         open_lake(workspace)
+
+
+def test_a_lake_of_an_older_contract_is_read_without_the_new_columns(tmp_path: Path) -> None:
+    """Certificates were ingested before kind, number, holder and standard were declared: these are missing values."""
+    ingested(good_frames(), tmp_path)
+    workspace, added = Workspace(tmp_path / "workspace"), ["kind", "number", "holder", "standard"]
+    (file,) = workspace.lake.glob("*/certificates.parquet")
+    pd.read_parquet(file).drop(columns=added).to_parquet(file, index=False)
+    certificates = open_lake(workspace)["certificates"].to_pyarrow()
+    assert {name: certificates[name].null_count for name in added} == dict.fromkeys(added, 3)
+    assert len(certificates) == 3

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import pandas as pd
 import pytest
 
+from data.synthetic.vocabulary import categories
+
 
 def test_an_eighth_of_the_independent_tests_is_random(judged: pd.DataFrame) -> None:
     """The random share is what makes honest estimates possible."""
@@ -61,6 +63,18 @@ def test_only_failures_have_a_hazard_and_a_severity(judged: pd.DataFrame) -> Non
     """A pass endangers nothing."""
     assert (judged.hazard.notna() == judged.failed).all()
     assert (judged.severity.notna() == judged.failed).all()
+
+
+def test_a_hazard_is_found_by_a_package_that_finds_it_in_its_market(
+    judged: pd.DataFrame, large: Mapping[str, pd.DataFrame]
+) -> None:
+    """No phthalates test finds that a child reaches a battery, and nothing is tested by EN 71 in the US."""
+    category = large["skus"].set_index(["sku_id", "market"]).category
+    declared = {(c.name, p.name): p for c in categories() for p in c.packages}
+    for _, test in judged.iterrows():
+        package = declared[category[test.sku_id, test.market], test.package]
+        assert test.market in package.markets
+        assert not test.failed or test.hazard in package.finds
 
 
 def test_corrective_actions_are_silent_until_verified(large: Mapping[str, pd.DataFrame]) -> None:

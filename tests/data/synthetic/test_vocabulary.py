@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data.synthetic.vocabulary import LANGUAGES, TONE, categories, hazard_mix, hazards, phrases, topics
+from data.synthetic.vocabulary import LANGUAGES, MARKETS, TONE, categories, hazard_mix, hazards, phrases, topics
 
 
 def test_shares_and_mixes_sum_to_one() -> None:
@@ -12,6 +12,19 @@ def test_shares_and_mixes_sum_to_one() -> None:
     assert np.allclose(hazard_mix().sum(axis=1), 1)
     for category in categories():
         assert sum(category.hazards.values()) == pytest.approx(1), category.name
+
+
+def test_every_hazard_can_be_found_in_every_market_by_a_package_of_its_category() -> None:
+    """And no package is said to find what the category does not have."""
+    for category in categories():
+        for market in MARKETS:
+            found = {hazard for each in category.packages if market in each.markets for hazard in each.finds}
+            assert found == set(category.hazards), (category.name, market)
+
+
+def test_every_category_has_a_document_in_every_market() -> None:
+    for category in categories():
+        assert {market for each in category.documents for market in each.markets} >= set(MARKETS), category.name
 
 
 def test_every_hazard_of_a_category_is_declared_and_every_declared_one_is_used() -> None:

@@ -68,6 +68,19 @@ def test_certificates_count_in_the_state_known_on_the_day(world: SmallWorld) -> 
     assert found["sku_days_since_certificate_change"] == 20
 
 
+@pytest.mark.parametrize(
+    ("kind", "confirmed", "claimed"),
+    [("declaration_of_conformity", 0, 1), ("test_report", 1, 0), (None, 1, 0)],
+)
+def test_a_declaration_of_its_maker_is_no_confirmation(
+    world: SmallWorld, kind: str | None, confirmed: int, claimed: int
+) -> None:
+    """Whoever enters it as confirmed, only its maker stands for it."""
+    counted = world.features_of({"certificates": [certificate("A", 60, "confirmed", 100, kind=kind)]})
+    assert counted["sku_certificates_confirmed"] == confirmed
+    assert counted["sku_certificates_claimed_only"] == claimed
+
+
 def test_audits_weigh_findings_by_gravity(world: SmallWorld) -> None:
     """One announced audit with 8 points, one unannounced with 27."""
     found = world.features_of({"audits": [

@@ -54,9 +54,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         yield served
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium without a window."""
+    """Chromium without a window; closed after each file, for Playwright's loop would stop later asynchronous tests."""
     if not CHROMIUM.is_file():
         pytest.skip("chromium is not installed")
     with sync_playwright() as playwright:

@@ -109,7 +109,7 @@ def _review(number: int, words: int) -> dict[str, Any]:
 def _certificate(number: int) -> dict[str, Any]:
     return {"certificate_id": f"C-{number}", "supplier_id": _supplier(number), "happened_on": _ago(200),
             "known_on": _ago(199), "status": "denied" if number == 5 else "claimed", "sku_id": f"K-{number}",
-            "scheme": "CE LVD", "issuer": MARKUP, "expires_on": _ago(-300)}  # fmt: skip
+            "scheme": "REACH" if number == 5 else "CE LVD", "issuer": MARKUP, "expires_on": _ago(-300)}  # fmt: skip
 
 
 def _hold(number: int) -> dict[str, Any]:

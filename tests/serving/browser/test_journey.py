@@ -52,7 +52,7 @@ def test_a_removal_takes_a_second_person(opened: Pages, shop: Shop, scripts: boo
     """Proposed by one, approved by another, then the statement of reasons; the print view keeps what counts."""
     page = opened(java_script_enabled=scripts)
     decide(page, shop, FAILED_SKU, "Remove listing", "failed_independent_test")
-    expect(page.get_by_text("somebody else approves it")).to_be_visible()
+    expect(page.get_by_text("Another officer must approve it")).to_be_visible()
     where = page.url
     second = opened("second", java_script_enabled=scripts)
     second.goto(where)

@@ -42,7 +42,7 @@ def test_what_one_key_proposes_no_other_of_the_person_approves(keyed: AppContext
     said = {"disposition": "remove", "code": "failed_independent_test", "explanation": "It failed in June."}
     answer = desk.post("/ui/decide", data={**{str(each["name"]): str(each["value"]) for each in fields}, **said})
     where = answer.headers["location"]
-    assert "You proposed it; somebody else approves it." in soup_of(laptop, where).text
+    assert "You proposed this. Another officer must approve it." in soup_of(laptop, where).text
     refused = laptop.post(f"{where}/approve", data={"csrf": csrf_of(laptop, where), "note": ""})
     assert refused.status_code == 400
     assert "needs four eyes: olga proposed it" in refused.text

@@ -1,5 +1,6 @@
 """Cases, officers and legal grounds for tests of decisions."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 from data.database.audit_log import Versions
@@ -9,11 +10,13 @@ from serving.decisions.policy import decision_policy_in_force
 from serving.decisions.records import (
     CaseFile,
     ContextReason,
+    Decision,
     DecisionContext,
     ListingSummary,
     ScoreAtDecision,
 )
 from serving.decisions.rules import Officer, Proposal
+from serving.decisions.store import Decisions
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 DAY = date(2026, 7, 1)
@@ -23,7 +26,14 @@ SCHEDULER = Officer("Sam", "scheduler", "k-sam")
 WORDS = "The charger grew hot in three reviews."
 
 
-FAILED = Ground("failed_independent_test", date(2026, 6, 1), "An independent test of 1 June 2026 failed.", "T-1")
+FAILED = Ground(
+    "failed_independent_test",
+    date(2026, 6, 1),
+    "An independent test of 1 June 2026 failed.",
+    "T-1",
+    severity="critical",
+)
+FAILED_AGAIN = replace(FAILED, row_id="T-2", sku_id="K-other")
 DENIED = Ground("certificate_denied", date(2026, 5, 1), "The issuer denied certificate C-1 (CPC).", "C-1")
 ORDER = Ground("authority_order", date(2026, 6, 30), "The market authority holds the product.", "H-1")
 
@@ -47,3 +57,9 @@ def file(*grounds: Ground, drawn: bool = False, band_action: str = "test") -> Ca
 def proposal(disposition: str, code: str | None = None, explanation: str = WORDS) -> Proposal:
     """A proposal with the first reason that the policy knows for it."""
     return Proposal(disposition, code or POLICY.disposition(disposition).codes[0], explanation)
+
+
+def removed(decisions: Decisions) -> Decision:
+    """A removal in force, proposed by Anna and approved by Bernd."""
+    proposed = decisions.propose(proposal("remove"), ANNA, file(FAILED), NOON)
+    return decisions.approve(proposed.decision_id, BERND, NOON, "Read the report; it is sound.")

@@ -15,7 +15,7 @@ from serving.decisions.appeals import AppealAnswer, answer_appeal, appeals, file
 from serving.decisions.records import IN_FORCE, REVERSED
 from serving.decisions.rules import Officer, Signature
 from serving.decisions.store import Decisions
-from tests.serving.decisions.cases import ANNA, BERND, FAILED, NOON, ORDER, POLICY, file, proposal
+from tests.serving.decisions.cases import ANNA, BERND, FAILED, FAILED_AGAIN, NOON, ORDER, POLICY, file, proposal
 
 RESTRICTIONS = st.sampled_from(["pause", "remove", "suspend", "recall"])
 # Three people, each with several keys, in any role and in several spellings of their name.
@@ -51,7 +51,7 @@ class SeveralPeople(RuleBasedStateMachine):
     @initialize(what=RESTRICTIONS)
     def begin(self, what: str) -> None:
         """One restriction is in force, by Anna and Bernd."""
-        decision = self.decisions.propose(proposal(what), ANNA, file(FAILED, ORDER), self._now())
+        decision = self.decisions.propose(proposal(what), ANNA, file(FAILED, FAILED_AGAIN, ORDER), self._now())
         self.decisions.approve(decision.decision_id, BERND, self._now())
         self.restricted[decision.decision_id] = {"Anna", "Bernd"}
 
@@ -59,7 +59,7 @@ class SeveralPeople(RuleBasedStateMachine):
     def propose(self, who: tuple[str, Officer], what: str) -> None:
         """Somebody proposes a restriction."""
         try:
-            decision = self.decisions.propose(proposal(what), who[1], file(FAILED, ORDER), self._now())
+            decision = self.decisions.propose(proposal(what), who[1], file(FAILED, FAILED_AGAIN, ORDER), self._now())
         except UserError:
             return
         self.restricted[decision.decision_id] = {who[0]}

@@ -1,5 +1,6 @@
 """A score alone never removes; what is missing is said."""
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -10,10 +11,11 @@ from hypothesis import strategies as st
 from data.errors import UserError
 from data.policy import POLICY_FOLDER
 from serving.decisions.blind_assessment import Case, draw_for_estimate
-from serving.decisions.deadlines import add_months, add_working_days, first_deadline
+from serving.decisions.deadlines import add_months, add_working_days, ground_deadline, notice_deadline
 from serving.decisions.legal_grounds import Ground
 from serving.decisions.policy import decision_policy_in_force
 from serving.decisions.rules import Officer, agreement, check_proposal, missing_ground
+from serving.dossiers.records import Incident
 from tests.serving.decisions.cases import ANNA, DAY, DENIED, FAILED, ORDER, POLICY, SCHEDULER, proposal
 
 FACTS = st.sampled_from([FAILED, DENIED, ORDER])
@@ -27,7 +29,7 @@ DAYS = st.dates(date(2020, 1, 1), date(2035, 1, 1))
 def test_without_a_fact_nothing_is_removed_suspended_or_recalled(disposition: str, code: str) -> None:
     """Whatever the reason given; the rule does not even see the score."""
     try:
-        check_proposal(proposal(disposition, code), ANNA, (), POLICY)
+        check_proposal(proposal(disposition, code), ANNA, (), POLICY, DAY)
     except UserError:
         return
     assert disposition not in ("remove", "suspend", "recall")
@@ -40,30 +42,33 @@ def test_the_form_and_the_function_agree_on_what_is_missing(facts: list[Ground],
     outcomes = []
     for code in kind.codes:
         try:
-            outcomes.append(check_proposal(proposal(disposition, code), ANNA, facts, POLICY) is not None)
+            outcomes.append(check_proposal(proposal(disposition, code), ANNA, facts, POLICY, DAY) is not None)
         except UserError:
             outcomes.append(False)
-    assert any(outcomes) == (missing_ground(kind, facts) is None)
+    assert any(outcomes) == (missing_ground(kind, facts, DAY) is None)
 
 
 def test_the_missing_fact_is_named() -> None:
     """An officer reads what to get."""
-    with pytest.raises(UserError, match=r"a score alone does not carry this\. No failed independent test"):
-        check_proposal(proposal("remove"), ANNA, (), POLICY)
+    with pytest.raises(
+        UserError,
+        match=r"A score alone cannot justify removal, suspension or recall\. You need a failed independent test",
+    ):
+        check_proposal(proposal("remove"), ANNA, (), POLICY, DAY)
 
 
 def test_a_denied_certificate_carries_a_removal_and_no_recall() -> None:
     """A recall needs a failed test or an order."""
-    fact = check_proposal(proposal("remove", "certificate_denied"), ANNA, [DENIED], POLICY)
+    fact = check_proposal(proposal("remove", "certificate_denied"), ANNA, [DENIED], POLICY, DAY)
     assert fact == DENIED
-    with pytest.raises(UserError, match="Recall from buyers: a score alone"):
-        check_proposal(proposal("recall"), ANNA, [DENIED], POLICY)
+    with pytest.raises(UserError, match="A score alone cannot justify"):
+        check_proposal(proposal("recall"), ANNA, [DENIED], POLICY, DAY)
 
 
 def test_the_reason_has_to_fit_the_fact() -> None:
     """A failed test is no authority's order."""
     with pytest.raises(UserError, match="reason given is authority order, and no such fact"):
-        check_proposal(proposal("remove", "authority_order"), ANNA, [FAILED], POLICY)
+        check_proposal(proposal("remove", "authority_order"), ANNA, [FAILED], POLICY, DAY)
 
 
 @pytest.mark.parametrize(("disposition", "officer", "message"), [
@@ -75,17 +80,17 @@ def test_who_may_not_is_told_who_may(disposition: str, officer: Officer, message
     code = "score_high"
     explained = proposal("order_test", code)
     with pytest.raises(UserError, match=message):
-        check_proposal(type(explained)(disposition, code, explained.explanation), officer, [FAILED], POLICY)
+        check_proposal(type(explained)(disposition, code, explained.explanation), officer, [FAILED], POLICY, DAY)
 
 
 @pytest.mark.parametrize("explanation", ["", "   bad   ", "x" * 2001])
 def test_words_of_ones_own_are_asked_for(explanation: str) -> None:
-    with pytest.raises(UserError, match="in your own words why"):
-        check_proposal(proposal("order_test", explanation=explanation), ANNA, (), POLICY)
+    with pytest.raises(UserError, match=r"Explain in at (least 12|most 2,000) characters \(you wrote"):
+        check_proposal(proposal("order_test", explanation=explanation), ANNA, (), POLICY, DAY)
 
 
 def test_a_scheduler_orders_tests() -> None:
-    assert check_proposal(proposal("order_test"), SCHEDULER, (), POLICY) is None
+    assert check_proposal(proposal("order_test"), SCHEDULER, (), POLICY, DAY) is None
 
 
 def test_agreement_follows_strength() -> None:
@@ -115,17 +120,58 @@ def test_an_order_on_a_friday_is_due_on_tuesday() -> None:
     assert add_working_days(date(2026, 7, 3), 2) == date(2026, 7, 7)
 
 
-def test_the_first_deadline_that_runs_is_told_and_a_decision_stops_it() -> None:
-    """Two working days for an order, three for a notice; what was known before the decision is answered."""
-    running = first_deadline([ORDER, FAILED], [date(2026, 6, 26)], POLICY.deadlines, None)
-    assert running is not None
-    assert running.on == date(2026, 7, 1)
-    assert "Notice of a danger known since 2026-06-26: 3 working days" in running.why
-    later = first_deadline([ORDER], [date(2026, 6, 26)], POLICY.deadlines, date(2026, 6, 29))
-    assert later is not None
-    assert later.on == date(2026, 7, 2)
-    assert first_deadline([ORDER], [], POLICY.deadlines, DAY) is None
-    assert first_deadline([FAILED], [], POLICY.deadlines, None) is None
+def test_orders_and_failed_tests_start_clocks_by_their_kind_and_severity() -> None:
+    """Two working days for an order; one, three or ten for a failed test, an unknown severity as a minor one."""
+    order = ground_deadline(replace(ORDER, author="UK OPSS"), POLICY.deadlines)
+    assert order is not None
+    assert (order.on, order.row_id) == (date(2026, 7, 2), "H-1")
+    assert order.why == "Order of UK OPSS received 30 June 2026: comply within 2 working days."
+    days = {
+        "critical": date(2026, 6, 2),
+        "major": date(2026, 6, 4),
+        "minor": date(2026, 6, 15),
+        None: date(2026, 6, 15),
+    }
+    for severity, on in days.items():
+        failed = ground_deadline(replace(FAILED, severity=severity), POLICY.deadlines)
+        assert failed is not None
+        assert failed.on == on
+    assert ground_deadline(DENIED, POLICY.deadlines) is None
+
+
+def test_a_notice_is_acted_on_within_three_working_days() -> None:
+    notice = notice_deadline(Incident("I-1", "K-1", "EU", DAY, date(2026, 6, 26), None, None), POLICY.deadlines)
+    assert (notice.on, notice.kind) == (date(2026, 7, 1), "notice")
+    assert notice.why == "Notice received 26 June 2026: act within 3 working days."
+
+
+MAJOR = [replace(FAILED, row_id=f"T-{number}", severity="major") for number in range(3)]
+
+
+@pytest.mark.parametrize(("disposition", "grounds", "suffices"), [
+    ("suspend", [replace(FAILED, severity="minor")], False),
+    ("suspend", MAJOR[:1], False), ("suspend", MAJOR[:2], True),
+    ("suspend", [*MAJOR[:1], DENIED], True), ("suspend", [ORDER], True),
+    ("suspend", [replace(each, since=date(2025, 6, 30)) for each in MAJOR], False),
+    ("recall", [replace(FAILED, severity="minor")], False), ("recall", MAJOR[:1], True), ("remove", [FAILED], True),
+    ("remove", [replace(FAILED, since=date(2024, 6, 30))], False),
+])  # fmt: skip
+def test_facts_have_weight(disposition: str, grounds: list[Ground], suffices: bool) -> None:
+    """One minor failure suspends no supplier; an authority's order is enough by itself."""
+    missing = missing_ground(POLICY.disposition(disposition), grounds, DAY)
+    assert (missing is None) == suffices
+    if disposition == "suspend" and not suffices:
+        assert "2 failed independent tests of at least major severity" in str(missing)
+
+
+def test_an_answer_to_an_authority_needs_its_order_and_a_reference() -> None:
+    """It rests on the order, whatever the reason."""
+    answer = replace(proposal("answer_authority"), reference="OPSS-2026-17")
+    assert check_proposal(answer, ANNA, [FAILED, ORDER], POLICY, DAY) == ORDER
+    with pytest.raises(UserError, match="needs the reference of the letter"):
+        check_proposal(replace(answer, reference=" "), ANNA, [ORDER], POLICY, DAY)
+    with pytest.raises(UserError, match="No open order of an authority is known"):
+        check_proposal(answer, ANNA, [FAILED], POLICY, DAY)
 
 
 @given(day=DAYS, months=st.integers(0, 30))
@@ -145,7 +191,8 @@ def test_one_case_in_ten_is_drawn_and_always_the_same() -> None:
 
 
 @pytest.mark.parametrize(("before", "after", "message"), [
-    ('four_eyes = true\nneeds_fact = true', 'needs_fact = true', "needs a fact, four eyes and a statement"),
+    ('facts = { most_age_days = 730 }', '', "a fact, four eyes and a statement"),
+    ("{ critical = 1, major", "{ major", r"clocks\.failed_test\.critical is missing"),
     ("pause_days = 7", "pause_days = 30", r"limits\.pause_days is 30; it must be a whole number from 1 to 7"),
     ("months = 6", "months = 3", r"appeals\.months is 3; it must be a whole number from 6"),
     ("share = 0.10", "share = 1.5", r"own_estimate\.share is 1\.5; it must be a number from 0 to 1"),

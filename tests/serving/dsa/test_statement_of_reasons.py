@@ -158,7 +158,7 @@ def test_the_letter_says_what_the_law_asks_for() -> None:
     assert sum(sentence in text for sentence in SENTENCES) == 4
     assert LOWERS not in text
     for part in (
-        "Regulation (EU) 2023/988", "It decided nothing", "Mend the product", "until 2027-01-01",
+        "Regulation (EU) 2023/988", "It decided nothing", "Correct the product", "until 2027-01-01",
         "who had no part in this decision", "DRAFT", "What made us look at it",
     ):  # fmt: skip
         assert part in text

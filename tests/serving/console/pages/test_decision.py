@@ -10,7 +10,6 @@ from starlette.testclient import TestClient
 
 from data.database.audit_log import newest_audit_rows, verify_chain
 from data.errors import UserError
-from serving.console.pages import approvals
 from serving.decisions.appeals import appeals
 from serving.decisions.blind_assessment import Case, draw_for_estimate
 from serving.decisions.policy import decision_policy_in_force
@@ -18,7 +17,7 @@ from serving.online.store import OnlineStore
 from tests.features.catalogues import DAY
 from tests.serving.console.conftest import NOW, Clients, csrf_of, soup_of
 
-FAILED = ("K-60", "FR")
+FAILED, FAILED_TOO = ("K-60", "FR"), ("K-61", "FR")
 WORDS = "The charger grew hot in three reviews."
 POLICY = decision_policy_in_force(NOW.date())
 HOSTILE = "<script>alert(1)</script> \"'><img src=x onerror=alert(2)>"
@@ -53,9 +52,8 @@ def decided(client: TestClient, sku: tuple[str, str], **fields: str) -> str:
 def test_the_form_says_which_fact_is_missing_and_bars_what_needs_it(officer: TestClient) -> None:
     page = soup_of(officer, decide_path(drawn(False)))
     barred = {str(field["value"]) for field in page.select("input[name=disposition][disabled]")}
-    assert barred == {"remove", "suspend", "recall"}
-    assert "a score alone does not carry this" in page.text
-    assert "No failed independent test, no denied or withdrawn certificate" in page.text
+    assert barred == {"remove", "suspend", "recall", "answer_authority"}
+    assert "A score alone cannot justify removal, suspension or recall. You need a failed independent test" in page.text
 
 
 def test_a_forged_form_removes_nothing(officer: TestClient, engine: sa.Engine) -> None:
@@ -64,7 +62,7 @@ def test_a_forged_form_removes_nothing(officer: TestClient, engine: sa.Engine) -
     form = sent(officer, sku, disposition="remove", code="failed_independent_test", fact="T-1")
     answer = officer.post("/ui/decide", data=form)
     assert answer.status_code == 400
-    assert "Remove listing: a score alone does not carry this." in answer.text
+    assert "A score alone cannot justify removal" in answer.text
     assert WORDS in answer.text
     assert newest_audit_rows(engine, 1, f"{sku[0]} {sku[1]}") == []
 
@@ -97,7 +95,7 @@ def test_removal_takes_two_people_and_gives_a_statement_of_reasons(
     officer: TestClient, signed: Clients, engine: sa.Engine
 ) -> None:
     where = decided(officer, FAILED, disposition="remove", code="failed_independent_test")
-    assert "somebody else approves it" in soup_of(officer, where).text
+    assert "Another officer must approve it" in soup_of(officer, where).text
     for paper in ("statement", "letter.txt", "transparency.json"):
         early = officer.get(f"{where}/{paper}")
         assert early.status_code == 400
@@ -132,7 +130,7 @@ def test_a_statement_quotes_what_was_read_whatever_is_in_service_since(
     officer: TestClient, signed: Clients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Other scores, or a catalogue without the SKU, change no letter."""
-    where = decided(officer, FAILED, disposition="suspend", code="failed_independent_test")
+    where = decided(officer, FAILED, disposition="pause", code="serious_hazard_reported")
     admin = signed("admin")
     admin.post(f"{where}/approve", data={"csrf": csrf_of(admin, where)})
     letter, page = admin.get(f"{where}/letter.txt").text, soup_of(admin, where).text
@@ -151,20 +149,20 @@ def test_nothing_comes_into_force_on_a_fact_that_stands_no_more(
     officer: TestClient, signed: Clients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A later test passed, or an order was lifted, while the proposal waited."""
-    where, admin = decided(officer, FAILED, disposition="remove", code="failed_independent_test"), signed("admin")
+    where, admin = decided(officer, FAILED_TOO, disposition="remove", code="failed_independent_test"), signed("admin")
     form = {"csrf": csrf_of(admin, where)}
     with monkeypatch.context() as later:
-        later.setattr(approvals, "grounds_in_force", lambda *_: ())
+        later.setattr("serving.decisions.cases.grounds_in_force", lambda *_: ())
         refused = admin.post(f"{where}/approve", data=form)
     assert refused.status_code == 400
-    assert "What it rests on stands no more" in refused.text
+    assert "The fact that it rests on does not stand any more" in refused.text
     assert "waits for approval" in soup_of(admin, where).text
     assert admin.post(f"{where}/approve", data=form).status_code == 303
 
 
 def test_the_ledger_shows_what_was_read_and_every_version(officer: TestClient) -> None:
     """In words, not in the brackets of a program."""
-    where = decided(officer, FAILED, disposition="recall", code="failed_independent_test")
+    where = decided(officer, drawn(False, 11), disposition="pause", code="serious_hazard_reported")
     made = soup_of(officer, where).get_text(" ")
     newest = soup_of(officer, "/ui/ledger").select("tbody tr")[0]
     assert "{" not in newest.text

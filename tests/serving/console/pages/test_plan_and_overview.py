@@ -22,7 +22,7 @@ from data.errors import UserError
 from data.workspace import Workspace
 from sampling.randomness import SeedCommitment, read_commitment, store_commitment
 from sampling.rounds import round_ids
-from serving.console.pages import overview
+from serving.console.pages import overview, plan
 from serving.console.pages.overview import RemovalCounts
 from serving.console.pages.plan_budget import budget_bounds
 from serving.console.templating import csv_rows
@@ -135,6 +135,20 @@ def test_a_plan_whose_results_were_due_in_the_past_is_not_approved(own: tuple[Wo
     assert answer.status_code == 400
     assert "would have been due before today, 1 June 2026" in answer.text
     assert round_ids(own[0]) == before
+
+
+def test_a_check_of_papers_adds_no_failures_to_the_totals_of_a_plan() -> None:
+    """Nor do rounds that were drawn before this was written down change."""
+    units = pa.table({
+        "sku_id": ["K-1", "K-2", "K-3"], "package": ["EN 71-1/2/3", "papers", "papers"],
+        "cost_eur": [560.0, 60.0, 60.0],
+        "p_fail": [0.4, 0.9, None], "finds_laboratory_failures": [True, False, False],
+    })  # fmt: skip
+    assert {each.name: each.expected_failures for each in plan._totals_by(units, "package")} == {
+        "EN 71-1/2/3": 0.4, "papers": 0.0,
+    }  # fmt: skip
+    before = plan._totals_by(units.drop_columns("finds_laboratory_failures"), "package")
+    assert {each.name: each.expected_failures for each in before} == {"EN 71-1/2/3": 0.4, "papers": 0.9}
 
 
 def test_approving_draws_by_the_sealed_seed_and_is_recorded(

@@ -40,7 +40,7 @@ def test_nobody_owns_a_case_before_it_is_given(scored: Scored, tmp_path: Path) -
     """In a state in which nothing was decided yet."""
     engine = open_database(f"sqlite:///{tmp_path / 'state.db'}")
     with TestClient(mounted(context_of(scored.workspace.home, engine, insecure=True))) as client:
-        for view in ("mine", "due", "new", "random", "disagree"):
+        for view in ("mine", "new", "random", "disagree"):
             assert skus(client, f"view={view}") == []
     engine.dispose()
 

@@ -1,0 +1,1 @@
+"""Signed messages to those who follow decisions: policy, deliveries with retries, dead letters."""
