@@ -75,32 +75,6 @@ def uncovered_categories_summary(workspace: "Workspace", as_of: date) -> str:
     return _wrap(missing_packages_note(policy, categories_without_package(policy, cells)))
 
 
-def explanation(published: "OnlineStore", sku_id: str, market: str) -> str:
-    """The score of one SKU, its reasons, the facts and steps as text; UserError where the catalogue lacks it."""
-    from serving.api.explain import explain_sku
-    from serving.console.pages.sku_sentences import prediction
-    from serving.console.templating import long_day
-    from serving.schemas import Item
-
-    answer = explain_sku(published, Item.model_construct(sku_id=sku_id, market=market))
-    row = answer.score
-    facts = [_wrap(f"- {fact.sentence}") for fact in (answer.evidence.facts if answer.evidence else ())]
-    steps = [
-        _wrap(f"- {step.sentence} The prediction would then be {step.p_fail:.0%}.") for step in answer.would_change
-    ]
-    return "\n".join([
-        _wrap(
-            f"{sku_id} in {market}, scores of {long_day(row.as_of)}. {prediction(row.p_fail)} The prediction is "
-            f"{row.p_fail:.0%}, likely between {row.p_low:.0%} and {row.p_high:.0%}: band {row.band}, rank "
-            f"{row.rank:,} of {len(published.snapshot):,}."
-        ),
-        *(_wrap(f"- {reason.sentence}") for reason in row.reasons or ()),
-        *(["Known for certain:", *facts] if facts else []),
-        *(["Steps that go with lower failure rates:", *steps] if steps else []),
-        f"(model {row.model_version}, features {row.feature_version}, policy {row.policy_version})",
-    ])  # fmt: skip
-
-
 def _held_out_summary(published: "OnlineStore") -> str:
     """Failures among the riskiest held-out tests against random ones, as a sentence."""
     metrics = published.metrics
@@ -143,10 +117,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 @click.option("--master", help="Spark's master: local[2], spark://HOST:7077, yarn (default: local[*]).")
 @click.pass_obj
 def score(call: CommandContext, as_of: datetime | None, engine: str, master: str | None) -> None:
-    """Score every SKU, with intervals and reasons.
-
-    The scores are Parquet files; then they are put in service.
-    """
+    """Score every SKU, with intervals and reasons."""
     from serving.publication import day_in_service
     from serving.scoring.batch import score_day
 
@@ -172,10 +143,7 @@ def score(call: CommandContext, as_of: datetime | None, engine: str, master: str
 @click.option("--seal", is_flag=True, help="Only print the seal of the next round's seed, to publish it.")
 @click.pass_obj
 def allocate(call: CommandContext, budget: float | None, seed: int | None, seal: bool) -> None:
-    """Draw the next round of tests within a budget.
-
-    Every SKU has a known inclusion probability, and every limit of the policy is kept.
-    """
+    """Draw the next round of tests within a budget."""
     if seal:
         click.echo(
             f"{_commit_next_seed(call)}\nPublish this seal; the next `touchstone allocate` without --seed opens it."
@@ -194,6 +162,7 @@ def allocate(call: CommandContext, budget: float | None, seed: int | None, seal:
 @click.pass_obj
 def explain(call: CommandContext, sku_id: str, market: str) -> None:
     """Explain the score of one SKU in sentences."""
+    from serving.explanation_text import explanation
     from serving.online.store import open_online_store
 
     click.echo(explanation(open_online_store(call.settings.workspace), sku_id, market))
@@ -203,10 +172,7 @@ def explain(call: CommandContext, sku_id: str, market: str) -> None:
 @click.option("--out", required=True, type=FOLDER, help="The Parquet file to write.")
 @click.pass_obj
 def verdicts(call: CommandContext, out: Path) -> None:
-    """Export officers' labels of review sentences.
-
-    The text model learns from them.
-    """
+    """Export officers' labels of review sentences."""
     from data.database.connection import open_database
     from serving.decisions.assignment_and_labels import write_labels
 
@@ -221,10 +187,7 @@ def verdicts(call: CommandContext, out: Path) -> None:
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 256), help="Processes that answer.")
 @click.pass_obj
 def serve(call: CommandContext, host: str, port: int, workers: int) -> None:
-    """Serve scores, plans and the console over HTTP.
-
-    Until Ctrl-C, to whoever holds a key.
-    """
+    """Serve scores, plans and the console over HTTP."""
     run_service(call.settings, host, port, workers)
 
 
