@@ -69,7 +69,7 @@ class FrontDoor(click.Group):
 @click.option("--home", type=FOLDER, help="The workspace folder (default: $TOUCHSTONE_HOME, else ./workspace).")
 @click.pass_context
 def main(context: click.Context, home: Path | None) -> None:
-    """Which SKUs would fail a laboratory test, why, and where the next test money should go."""
+    """Which SKUs would fail a laboratory test, why, and which to test next."""
     context.obj = CommandContext(read_settings(home), datetime.now(UTC))
 
 
@@ -80,7 +80,10 @@ def main(context: click.Context, home: Path | None) -> None:
 @click.option("--no-serve", is_flag=True, help="Stop after the summary.")
 @click.pass_obj
 def demo(call: CommandContext, skus: int, budget: float, seed: int, no_serve: bool) -> None:
-    """Run the whole job on a sample marketplace in WORKSPACE/demo, then serve it on port 3000."""
+    """Run everything on a sample marketplace.
+
+    In WORKSPACE/demo; then serve it on port 3000.
+    """
     from data.ingest.pipeline import ingest
     from data.progress import TerminalProgress
     from data.synthetic.generator import write_sample
@@ -101,7 +104,7 @@ def demo(call: CommandContext, skus: int, budget: float, seed: int, no_serve: bo
     plan, folder = plan_round(call, budget, seed)
     click.echo(catalogue_summary(open_online_store(settings.workspace)))
     click.echo(plan_summary(plan.summary))
-    click.echo(f"\nEverything is in {settings.workspace.home}, the plan in {folder}.")
+    click.echo(f"\nEverything is in {settings.workspace.home}; the plan is in {folder}.")
     if not no_serve:
         run_service(replace(settings, insecure=True), "127.0.0.1", 3000)
 

@@ -48,7 +48,10 @@ class CommandContext:
 @click.option("--days", default=730, show_default=True, help="Days of history, up to 2026-06-30.")
 @click.option("--seed", default=1, show_default=True, help="Same seed, same marketplace.")
 def sample_data(out: Path, skus: int, days: int, seed: int) -> None:
-    """Write a synthetic marketplace: all contract tables, and the truth beside them."""
+    """Write a synthetic marketplace and its ground truth.
+
+    All tables of the input contract, and what a laboratory would find beside them.
+    """
     from data.synthetic.generator import write_sample
 
     write_sample(out, skus=skus, days=days, seed=seed, progress=TerminalProgress())
@@ -60,7 +63,10 @@ def sample_data(out: Path, skus: int, days: int, seed: int) -> None:
 @click.argument("file", type=FOLDER)
 @click.option("--out", type=FOLDER, required=True, help="Folder to write the contract tables to.")
 def import_public(name: str, file: Path, out: Path) -> None:
-    """Turn the public data set NAME (such as nyc-metals) in FILE into contract tables."""
+    """Turn a public data set into contract tables.
+
+    NAME is that of the data set (such as nyc-metals), FILE is what its publisher offers.
+    """
     from data.importers import get_importer
 
     click.echo(str(get_importer(name)(file, out)))
@@ -72,7 +78,10 @@ def import_public(name: str, file: Path, out: Path) -> None:
 @click.option("--strict", is_flag=True, help="Refuse the whole folder if any row is bad.")
 @click.pass_obj
 def ingest(call: CommandContext, source: Path, strict: bool) -> None:
-    """Validate the tables in SOURCE and make them the lake; bad rows go to quarantine with the rule they broke."""
+    """Validate the tables in SOURCE and make them the lake.
+
+    Invalid rows go to quarantine, each with the rule that it breaks.
+    """
     from data.ingest.pipeline import ingest as ingest_folder
 
     counts = ingest_folder(
@@ -84,7 +93,7 @@ def ingest(call: CommandContext, source: Path, strict: bool) -> None:
 
 @click.group()
 def ledger() -> None:
-    """Read and verify the record of every decision, plan and promotion."""
+    """Show and verify the record of every decision."""
 
 
 @ledger.command("show")
@@ -115,5 +124,6 @@ def verify_ledger(call: CommandContext, head: str | None) -> None:
         click.echo("The ledger is empty.")
     else:
         click.echo(
-            f"The ledger is whole: {newest.number:,} rows. Note its head elsewhere: {newest.number}:{newest.hash}"
+            f"All {newest.number:,} rows are complete and unchanged. "
+            f"Note the head elsewhere: {newest.number}:{newest.hash}"
         )

@@ -14,7 +14,10 @@ from data.progress import TerminalProgress
 @click.option("--language", help="Of all texts, such as en (default: told by each text).")
 @click.option("--out", type=FOLDER, required=True, help="Parquet file to write, one row per mention.")
 def signals(source: Path, column: str, language: str | None, out: Path) -> None:
-    """Find the hazards that reviews report, each with the sentence a person can check."""
+    """Find the hazards that reviews report.
+
+    Each comes with the sentence that reports it, so that a person can check it.
+    """
     from features.review_text.file_report import signals as read_signals
 
     for line in read_signals(source, column, out, language=language, progress=TerminalProgress()).lines():

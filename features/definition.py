@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from features.fitted_tables import FittedTables, Prior
+from features.wording import CountWords, Level
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -69,14 +70,23 @@ KEYS: Mapping[Entity, tuple[str, ...]] = {
 }
 
 
+OWN_ENTITIES: frozenset[Entity] = frozenset({"sku", "supplier"})
+"""Entities all of whose rows are a supplier's own; those of a factory, a category or a title may be of others."""
+
+
 @dataclass(frozen=True)
 class Feature:
     """Feature: one number about one entity on one day, with its words.
 
     `direction` is the expected effect of a higher value on failing: +1 more, -1 less, 0 either; training turns
     it into a monotone constraint. `sentence` is what a reason shows, with `{value}` in its place and `[s]` or
-    `[is|are]` where the words follow the number; `missing` is shown where the value is unknown. `value` is the
-    expression over the rows of `source`.
+    `[is|are]` where the words follow the number, or a sentence for each level of the value; `missing` is shown where
+    the value is unknown. `value` is the expression over the rows of `source`.
+
+    `counts` are the words for the raw counts behind a shrunk rate. `comparison` says what most of a category do,
+    `[do|do not]` by its median, where the median alone says little. `sense` is what a reader takes a higher value for,
+    +1 worse or -1 better, where `direction` does not say so. `about` names the rows that it rests on; reasons about
+    the same rows of one entity are told once. `is_internal`: it tells how the marketplace looks at suppliers.
     """
 
     name: str
@@ -85,10 +95,25 @@ class Feature:
     group: Group
     entity: Entity
     direction: Literal[-1, 0, 1]
-    sentence: str
+    sentence: str | tuple[Level, ...]
     missing: str
     source: "Source"
     value: Callable[["ir.Table", FittedTables], "ir.Value"]
+    counts: CountWords | None = None
+    comparison: str = ""
+    sense: Literal[-1, 0, 1] = 0
+    about: str = ""
+    is_internal: bool = False
+
+    @property
+    def plain_sense(self) -> int:
+        """What a reader takes a higher value for: +1 worse, -1 better, 0 neither."""
+        return self.sense or self.direction
+
+    @property
+    def supplier_may_see(self) -> bool:
+        """Whether a supplier may be told it: its own rows, and nothing of how the marketplace looks at suppliers."""
+        return self.entity in OWN_ENTITIES and not self.is_internal
 
 
 @dataclass(frozen=True)

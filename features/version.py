@@ -28,7 +28,7 @@ def feature_version() -> str:
 @cache
 def wording_version() -> str:
     """The version of how the features are said (meaning, unit, group, sentence, missing), `w-` and 12 hex digits."""
-    said = [(f.name, f.meaning, f.unit, f.group, f.sentence, f.missing) for f in CATALOGUE]
+    said = [(f.name, f.meaning, f.unit, f.group, f.sentence, f.missing, f.counts, f.comparison) for f in CATALOGUE]
     return f"w-{_digest(said)[:12]}"
 
 

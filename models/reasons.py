@@ -1,112 +1,19 @@
 """Reasons of a score: the strongest features of a row, as Arrow lists and as sentences."""
 
 import math
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from types import MappingProxyType
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from features.definition import Feature, Unit
 from features.registry import BY_NAME
 from models.artifact import Artifact
-
-NUMBERED = re.compile(r"\[(?:(?P<one>\w+)\|)?(?P<many>\w+)\]")
-"""`[s]` and `[was|were]` in a sentence: what follows the number one, and what follows any other."""
-
-NEEDLESS = re.compile(
-    r"^(?:share of|whether|days (?=since)|log|units of this product (?=.* per 1,000))\s*"
-    r"| of this product\b|, copies counted once| per 1,000 units sold.*"
-)
-"""What a short line leaves out of a meaning."""
-
-LARGEST_LOG = math.log(1e12)
-"""Prices are said up to a trillion."""
-
-
-def quantity(unit: Unit, value: float) -> str:
-    """`value` in words, by its unit: 0.12 of unit share is "12 %"."""
-    return "beyond measure" if math.isinf(value) else IN_WORDS.get(unit, _number)(value)
-
-
-def fact_of(feature: Feature, value: float) -> str:
-    """The feature's sentence with the value in its place, or its sentence for an unknown value (NaN)."""
-    if math.isnan(value):
-        return feature.missing
-    said = level_of(feature.unit, value)
-    placed = "{value} from" if feature.unit == "standard deviations" else "{value}"
-    return _numbered(feature.sentence, said == "1").replace(placed, said)
-
-
-@lru_cache(maxsize=1_024)
-def _numbered(sentence: str, one: bool) -> str:
-    """A feature's sentence with the forms of its words for one, or for any other number."""
-    return NUMBERED.sub(lambda forms: (forms["one"] or "") if one else forms["many"], sentence)
-
-
-def brief_of(feature: Feature, value: float) -> str:
-    """The fact as one short line, the value before what it means: `12 % of reviews ...`."""
-    if math.isnan(value):
-        return feature.missing
-    meaning = NEEDLESS.sub("", feature.meaning.partition(", shrunk")[0])
-    return f"{level_of(feature.unit, value)}: {meaning}"
-
-
-def level_of(unit: Unit, value: float) -> str:
-    """As `quantity`, with the side on which a distance lies: 2 standard deviations below."""
-    if unit == "standard deviations":
-        return f"{quantity(unit, abs(value))} {'below' if value < 0 else 'above'}"
-    return quantity(unit, value)
-
-
-def _percent(share: float) -> str:
-    percent = 100.0 * share
-    return "less than 1 %" if 0.0 < percent < 0.5 else f"{percent:,.0f} %"
-
-
-def _number(value: float) -> str:
-    """At most one decimal from 1 on, else two figures; never in scientific notation."""
-    if abs(value) >= 1.0 or value == 0.0:
-        return f"{value:,.1f}".removesuffix(".0")
-    return f"{value:.2g}" if abs(value) >= 0.005 else "almost 0"
-
-
-def _count(value: float) -> str:
-    return f"{value:,.0f}" if value.is_integer() else _number(value)
-
-
-def _whole(value: float, one: str) -> str:
-    return f"{value:,.0f} {one if round(value) == 1 else one + 's'}"
-
-
-def _euro(value: float) -> str:
-    return f"EUR {value:,.2f}"
-
-
-IN_WORDS: Mapping[str, Callable[[float], str]] = MappingProxyType(
-    {
-        "share": _percent,
-        "share points": lambda value: f"{_number(100.0 * value)} points",
-        "count": _count,
-        "days": lambda value: _whole(value, "day"),
-        "months": lambda value: _whole(value, "month"),
-        "EUR": _euro,
-        "log EUR": lambda value: _euro(math.exp(min(value, LARGEST_LOG))),
-        "yes/no": lambda value: "yes" if value >= 0.5 else "no",
-        "ratio": lambda value: f"{_number(value)} times",
-        "points": lambda value: f"{_number(value)} points",
-        "stars": lambda value: f"{_number(value)} stars",
-        "per 1,000 units": lambda value: f"{_number(value)} per 1,000 units",
-        "standard deviations": lambda value: f"{_number(value)} standard deviations",
-    }
-)
-"""Words for the units that need more than the number."""
-
+from models.fact_sentences import brief_of, comparison_of, fact_of, is_against_sense
+from models.raw_counts import RawCounts, raw_counts
+from models.same_rows import SameRows
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -158,9 +65,9 @@ def reasons_array(values: Floats, strongest: Columns, contributions: Floats, fea
 class ReasonText:
     """One reason in words and numbers.
 
-    `fact` is what is known of the SKU, `comparison` what is typical in its category (empty where unknown), `effect`
-    the direction and size; `points` is the change of the predicted failure rate in percentage points, `value` NaN
-    where unknown.
+    `fact` is what is known of the SKU, `comparison` the estimate that rests on it and what is typical in its category
+    (empty where unknown), `effect` the direction and size; `points` is the change of the predicted failure rate in
+    percentage points, `value` NaN where unknown. `supplier_may_see`: whether it may be told to the supplier.
     """
 
     feature: str
@@ -170,6 +77,7 @@ class ReasonText:
     fact: str
     comparison: str
     effect: str
+    supplier_may_see: bool
 
     @property
     def sentence(self) -> str:
@@ -179,49 +87,82 @@ class ReasonText:
 
 @dataclass(frozen=True)
 class RowContext:
-    """The category of a row and its margin (raw log-odds)."""
+    """The category of a row, its margin (raw log-odds) and all its values (features,), from which counts are told.
+
+    Without `values` a shrunk rate is told without the counts that it rests on.
+    """
 
     category: str
     margin: float
+    values: Floats | None = field(default=None, compare=False)
 
 
 class FeatureContribution(NamedTuple):
     """One feature of one row: its value (NaN = unknown) and its contribution in log-odds.
 
-    A named tuple, as a request makes hundreds of them and a frozen dataclass takes more than twice as long to make.
+    `merged` names the features whose contributions it includes. A named tuple, as a request makes hundreds of them and
+    a frozen dataclass takes more than twice as long to make.
     """
 
     row: RowContext
     feature: str
     value: float
     contribution: float
+    merged: tuple[str, ...] = ()
+
+
+class FactWords(NamedTuple):
+    """What is known, as a sentence and as one short line."""
+
+    fact: str
+    brief: str
 
 
 class ReasonWriter:
-    """Writes the reasons of one model's scores as sentences."""
+    """Chooses the reasons of one model's scores and writes them as sentences."""
 
     def __init__(self, artifact: Artifact) -> None:
         self._artifact = artifact
         self._norms = norms_of(artifact)
+        self._names = artifact.feature_names
+        self._columns = {name: column for column, name in enumerate(self._names)}
+        self._groups = SameRows(self._names)
+        self._of_others = [BY_NAME[name].entity != "sku" for name in self._names]
+        self._unknown = np.full(len(self._names), np.nan)
 
-    def strongest(
-        self, row: RowContext, values: Floats, contributions: Floats, most: int = MAX_REASONS
-    ) -> tuple[ReasonText, ...]:
-        """At most `most` (never more than four) reasons of one row, strongest first.
+    def reasons_to_tell(
+        self, row: RowContext, contributions: Floats, most: int = STORED_REASONS
+    ) -> list[FeatureContribution]:
+        """At most `most` reasons of one row with its values, strongest first; `contributions` are (features,).
 
-        `values` and `contributions` are (features,) in the artifact's order.
+        Contributions of features that rest on the same rows are summed under the strongest of them, one of the SKU
+        itself if there is any. A feature whose plain sense is opposite to what it contributed is no reason.
         """
-        strongest = top_reasons(contributions[None, :], min(most, MAX_REASONS))[0]
-        columns = [int(column) for column in strongest if contributions[column] != 0.0]
-        names = self._artifact.feature_names
-        return tuple(
-            self.reasons(
-                [
-                    FeatureContribution(row, names[column], float(values[column]), float(contributions[column]))
-                    for column in columns
-                ]
-            )
-        )
+        values = self._unknown if row.values is None else row.values
+        reasons: list[FeatureContribution] = []
+        for columns in self._groups.strongest_first(contributions, values):
+            if len(reasons) == most:
+                break
+            sizes = dict(zip(columns, contributions[columns].tolist(), strict=True))
+            total = sum(sizes.values())
+            for column in sorted(columns, key=lambda each: (self._of_others[each], -sizes[each] * total)):
+                reason = FeatureContribution(row, self._names[column], float(values[column]), total)
+                if sizes[column] * total > 0 and not self._is_against_sense(reason):
+                    merged = tuple(self._names[each] for each in columns if each != column)
+                    reasons.append(reason._replace(merged=merged))
+                    break
+        return reasons
+
+    def raising_fact(self, feature: str, category: str, values: Floats) -> FactWords | None:
+        """The words of a feature that raises the score of a row with `values` (features,).
+
+        None where it reads as if it lowered it.
+        """
+        value = self._value(values, feature)
+        if self._is_against_sense(FeatureContribution(RowContext(category, 0.0, values), feature, value, 1.0)):
+            return None
+        counts = self._counts(values, feature)
+        return FactWords(fact_of(BY_NAME[feature], value, counts), brief_of(BY_NAME[feature], value, counts))
 
     def group(self, name: str) -> str:
         """The group that a feature belongs to."""
@@ -234,9 +175,12 @@ class ReasonWriter:
     def reasons(self, contributions: Sequence[FeatureContribution]) -> list[ReasonText]:
         """The reason for each contribution, of any rows; together they cost a third of what they cost one by one."""
         return [
-            ReasonText(each.feature, BY_NAME[each.feature].group, each.value, points, *self._parts(each, points))
+            ReasonText(
+                each.feature, BY_NAME[each.feature].group, each.value, points, *self._parts(each, points),
+                BY_NAME[each.feature].supplier_may_see,
+            )
             for each, points in self._with_points(contributions)
-        ]
+        ]  # fmt: skip
 
     def sentences(self, contributions: Sequence[FeatureContribution]) -> list[str]:
         """The `sentence` of each reason, without the rest of it."""
@@ -249,16 +193,35 @@ class ReasonWriter:
 
     def _parts(self, each: FeatureContribution, points: float) -> tuple[str, str, str]:
         """Fact, comparison and effect."""
-        row, name, value, contribution = each
-        feature = BY_NAME[name]
-        comparison = comparison_of(feature, value, row.category, self._norms)
-        return fact_of(feature, value), comparison, effect_of(points, contribution)
+        row, name, value = each.row, each.feature, each.value
+        feature, typical = BY_NAME[name], self._norms.get((row.category, name))
+        counts = None if row.values is None else self._counts(row.values, name)
+        comparison = comparison_of(feature, value, typical, row.category, counts)
+        return fact_of(feature, value, counts), comparison, effect_of(points, each.contribution)
 
     def _points(self, margins: Floats, contributions: Floats) -> Floats:
         """Percentage points between the probability and what it would be without each contribution."""
         with_it, without = self._artifact.calibration.p_fail(np.stack([margins, margins - contributions]))
         points: Floats = 100.0 * (with_it - without)
         return points
+
+    def _is_against_sense(self, reason: FeatureContribution) -> bool:
+        feature, typical = BY_NAME[reason.feature], self._norms.get((reason.row.category, reason.feature))
+        if not feature.plain_sense:
+            return False
+        if is_against_sense(feature, reason.value, typical, reason.contribution):
+            return True
+        if feature.plain_sense * reason.contribution < 0 or reason.row.values is None:
+            return False
+        counts = self._counts(reason.row.values, reason.feature)
+        return counts is not None and counts.trials > 0 and counts.hits == 0
+
+    def _value(self, values: Floats, name: str) -> float:
+        column = self._columns.get(name)
+        return math.nan if column is None else float(values[column])
+
+    def _counts(self, values: Floats, name: str) -> RawCounts | None:
+        return raw_counts(BY_NAME[name], lambda each: self._value(values, each), self._artifact.reference.prior)
 
 
 def _sentence(fact: str, comparison: str, effect: str) -> str:
@@ -274,19 +237,6 @@ def norms_of(artifact: Artifact) -> Mapping[tuple[str, str], float]:
         for key, median in zip(keys, norms["median"], strict=True)
         if median is not None and np.isfinite(median)
     }
-
-
-def comparison_of(feature: Feature, value: float, category: str, norms: Mapping[tuple[str, str], float]) -> str:
-    """What is typical in the category; empty where the value or the norm is unknown."""
-    norm = norms.get((category, feature.name))
-    if norm is None or math.isnan(value):
-        return ""
-    return _typical(category, feature.unit, norm)
-
-
-@lru_cache(maxsize=16_384)
-def _typical(category: str, unit: Unit, norm: float) -> str:
-    return f"Typical for {category.replace('_', ' ')}: {level_of(unit, norm)}."
 
 
 def effect_of(points: float, contribution: float) -> str:

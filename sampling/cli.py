@@ -22,24 +22,31 @@ def receive_file(call: CommandContext, file: Path) -> None:
     finally:
         engine.dispose()
     click.echo(str(intake.count))
-    click.echo(f"{len(intake.new):,} results are new, {intake.known:,} were known.")
+    click.echo(f"{len(intake.new):,} results are new; {intake.known:,} had been recorded before.")
     if intake.changed:
         click.echo(
-            f"{intake.changed:,} were known with another content and stay as they were; give them a new test_id."
+            f"{intake.changed:,} had been recorded with other content and stay as they were. Give them a new test_id."
         )
     for round_id in sorted({name for name in intake.new["round_id"].to_pylist() if name}):
         status = round_status(workspace, round_id)
         what = "provisional" if status.provisional else "final"
-        click.echo(f"Round {round_id}: {status.received:,} of {status.planned:,} results are in; figures are {what}.")
+        click.echo(
+            f"Round {round_id}: {status.received:,} of {status.planned:,} results are in; its figures are {what}."
+        )
 
 
 @click.command()
 @click.argument("rounds", nargs=-1)
-@click.option("--last", default=4, show_default=True, help="Without ROUNDS: the newest so many rounds with results.")
-@click.option("--as-of", type=DAY, help="By results known before this day (default: tomorrow).")
+@click.option(
+    "--last", default=4, show_default=True, help="Without ROUNDS: use so many of the newest rounds with results."
+)
+@click.option("--as-of", type=DAY, help="Use results known before this day (default: tomorrow).")
 @click.pass_obj
 def estimate(call: CommandContext, rounds: tuple[str, ...], last: int, as_of: datetime | None) -> None:
-    """Estimate how many SKUs of the whole catalogue would fail, from the results of ROUNDS."""
+    """Estimate how many SKUs would fail a test.
+
+    An estimate for the whole catalogue, from the results of ROUNDS.
+    """
     from datetime import timedelta
 
     from sampling.estimation.policy import estimation_policy_in_force
@@ -50,4 +57,4 @@ def estimate(call: CommandContext, rounds: tuple[str, ...], last: int, as_of: da
     round_ids_requested = list(rounds) or latest_rounds(workspace, last)
     result = estimate_prevalence(workspace, round_ids_requested, day, estimation_policy_in_force(day))
     click.echo(estimate_text(result))
-    click.echo(f"Everything is in {write_estimate(result, workspace.reports)}.")
+    click.echo(f"The whole estimate is in {write_estimate(result, workspace.reports)}.")

@@ -117,9 +117,11 @@ def allocate(
     UserError where the budget or the candidates do not allow a plan.
     """
     if not (isfinite(budget_eur) and budget_eur > 0):
-        raise UserError(f"A budget of {budget_eur} euros buys nothing. Give a positive amount.")
+        raise UserError(f"A budget of EUR {budget_eur} buys nothing. Give a positive amount.")
     if budget_eur > LARGEST_BUDGET_EUR:
-        raise UserError(f"A budget of {budget_eur:g} euros is more than {LARGEST_BUDGET_EUR:g}. Give a smaller amount.")
+        raise UserError(
+            f"A budget of EUR {budget_eur:g} is more than EUR {LARGEST_BUDGET_EUR:g}. Give a smaller amount."
+        )
     if not 0 <= seed < 2**63:
         raise UserError(f"Seed {seed} can not be kept in a plan. Give a whole number from 0 to 2**63 - 1.")
     frame = build_frame(candidates, in_test, policy.label_valid_days)

@@ -35,7 +35,7 @@ def catalogue_summary(published: "OnlineStore") -> str:
         _held_out_summary(published),
         _expected_summary(published),
         "",
-        f"The {RISKIEST} riskiest SKUs, and the first reason:",
+        f"The {RISKIEST} riskiest SKUs, each with its strongest reason:",
         *(_score_line(row) for row in published.riskiest(RISKIEST)),
         "",
     ])  # fmt: skip
@@ -44,21 +44,22 @@ def catalogue_summary(published: "OnlineStore") -> str:
 def plan_summary(plan: "PlanSummary") -> str:
     """Tests and cost of a plan, the minimums it misses, and the marginal value of more money, as text."""
     tests = (
-        f"EUR {plan.budget_eur:,.0f} buys {plan.tests:,} tests for EUR {plan.cost_eur:,.0f}, "
-        f"{plan.random_share:.0%} of the money explores: about {plan.expected_failures:,.0f} failures found, against "
-        f"{plan.expected_failures_at_random:,.0f} if all money were drawn at random."
+        f"EUR {plan.budget_eur:,.0f} buys {plan.tests:,} tests for EUR {plan.cost_eur:,.0f}; "
+        f"{plan.random_share:.0%} of the budget is drawn at random. We expect {plan.expected_failures:,.0f} failures; "
+        f"if all tests were drawn at random, {plan.expected_failures_at_random:,.0f}."
     )
     share = 100 * plan.worth_of_1000_eur / plan.value if plan.value else 0.0
-    lines = [_wrap(tests), f"EUR 1,000 more would add {share:.1f} % to its value."]
+    lines = [_wrap(tests), f"Another EUR 1,000 would add {share:.1f} % to the plan's value."]
     lines += [
-        f"Minimum not met: {short.tests - short.unmet} of {short.tests} tests of {short.category} in {short.market}."
+        f"Only {short.tests - short.unmet} of the {short.tests} tests that the law requires of {short.category} in "
+        f"{short.market} can be done."
         for short in plan.minimums
         if short.unmet
     ]
     if plan.note:
         lines.append(_wrap(plan.note))
     if plan.waiting:
-        lines.append(f"{plan.waiting:,} SKUs wait for another round: no limit left room for their package.")
+        lines.append(f"{plan.waiting:,} SKUs cannot be selected in this round: their laboratories have no free slot.")
     return "\n".join(lines)
 
 
@@ -74,27 +75,6 @@ def uncovered_categories_summary(workspace: "Workspace", as_of: date) -> str:
     return _wrap(missing_packages_note(policy, categories_without_package(policy, cells)))
 
 
-def explanation(published: "OnlineStore", sku_id: str, market: str) -> str:
-    """The score of one SKU, its reasons, the facts and steps as text; UserError where the catalogue lacks it."""
-    from serving.api.explain import explain_sku
-    from serving.schemas import Item
-
-    answer = explain_sku(published, Item.model_construct(sku_id=sku_id, market=market))
-    row = answer.score
-    facts = [_wrap(f"- {fact.sentence}") for fact in (answer.evidence.facts if answer.evidence else ())]
-    steps = [
-        _wrap(f"- {step.sentence} The model would then predict {step.p_fail:.0%}.") for step in answer.would_change
-    ]
-    return "\n".join([
-        f"{sku_id} in {market} as of {row.as_of}: about {10 * row.p_fail:.0f} in 10 such SKUs fail when tested "
-        f"({row.p_low:.0%} to {row.p_high:.0%}); band {row.band}, rank {row.rank:,} of {len(published.snapshot):,}.",
-        *(_wrap(f"- {reason.sentence}") for reason in row.reasons or ()),
-        *(["Known for certain:", *facts] if facts else []),
-        *(["What would change the prediction:", *steps] if steps else []),
-        f"(model {row.model_version}, features {row.feature_version}, policy {row.policy_version})",
-    ])  # fmt: skip
-
-
 def _held_out_summary(published: "OnlineStore") -> str:
     """Failures among the riskiest held-out tests against random ones, as a sentence."""
     metrics = published.metrics
@@ -102,9 +82,9 @@ def _held_out_summary(published: "OnlineStore") -> str:
     riskiest = depths.get("riskiest_100", depths["riskiest_10_percent"])
     low, high = riskiest["failed_interval"]
     return _wrap(
-        f"Held-out tests, drawn from {metrics['data']['test_from']} on: of the {riskiest['tests']:,} riskiest of "
-        f"{riskiest['of']:,}, {riskiest['failed']:,.0f} failed ({low:,.0f} to {high:,.0f}); at random "
-        f"{riskiest['at_random']:,.0f}. AUC {metrics['auc']:.3f}."
+        f"On tests that it did not learn from (drawn from {metrics['data']['test_from']} on): of the "
+        f"{riskiest['tests']:,} riskiest of {riskiest['of']:,}, {riskiest['failed']:,.0f} failed ({low:,.0f} to "
+        f"{high:,.0f}); of as many at random, {riskiest['at_random']:,.0f} would have. AUC {metrics['auc']:.3f}."
     )
 
 
@@ -113,7 +93,8 @@ def _expected_summary(published: "OnlineStore") -> str:
     p_fail = sorted(published.p_fail, reverse=True)
     riskiest, mean = sum(p_fail[:100]), sum(p_fail) / len(p_fail)
     return (
-        f"Of the 100 riskiest SKUs of the catalogue {riskiest:.0f} are predicted to fail; at random {100 * mean:.0f}."
+        f"Of the 100 riskiest SKUs of the catalogue we predict {riskiest:.0f} to fail; of 100 at random, "
+        f"{100 * mean:.0f}."
     )
 
 
@@ -136,7 +117,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 @click.option("--master", help="Spark's master: local[2], spark://HOST:7077, yarn (default: local[*]).")
 @click.pass_obj
 def score(call: CommandContext, as_of: datetime | None, engine: str, master: str | None) -> None:
-    """Score the whole catalogue, with intervals and reasons, to Parquet."""
+    """Score every SKU, with intervals and reasons."""
     from serving.publication import day_in_service
     from serving.scoring.batch import score_day
 
@@ -146,11 +127,11 @@ def score(call: CommandContext, as_of: datetime | None, engine: str, master: str
     if day and day > call.today + timedelta(days=1):
         raise UserError(f"{day} lies in the future. Score as of tomorrow at the latest.")
     if engine == "spark":
-        click.echo(f"Scores are in {_score_on_spark(call.settings, day, master or 'local[*]')}.")
+        click.echo(f"The scores are in {_score_on_spark(call.settings, day, master or 'local[*]')}.")
         return
     folder = score_day(call.settings, day, TerminalProgress())
     in_service = day_in_service(call.settings.workspace)
-    click.echo(f"Scores are in {folder}; in service are those of {in_service}.")
+    click.echo(f"The scores are in {folder}; those of {in_service} are in service.")
     if uncovered := uncovered_categories_summary(call.settings.workspace, day or call.today):
         click.echo(uncovered)
     click.echo("Next: touchstone allocate --budget 20000, or touchstone serve")
@@ -162,7 +143,7 @@ def score(call: CommandContext, as_of: datetime | None, engine: str, master: str
 @click.option("--seal", is_flag=True, help="Only print the seal of the next round's seed, to publish it.")
 @click.pass_obj
 def allocate(call: CommandContext, budget: float | None, seed: int | None, seal: bool) -> None:
-    """Draw the next round's sampling plan, with known inclusion probabilities, within the budget and every limit."""
+    """Draw the next round of tests within a budget."""
     if seal:
         click.echo(
             f"{_commit_next_seed(call)}\nPublish this seal; the next `touchstone allocate` without --seed opens it."
@@ -180,7 +161,8 @@ def allocate(call: CommandContext, budget: float | None, seed: int | None, seal:
 @click.argument("market")
 @click.pass_obj
 def explain(call: CommandContext, sku_id: str, market: str) -> None:
-    """Say in sentences why SKU_ID in MARKET has its score."""
+    """Explain the score of one SKU in sentences."""
+    from serving.explanation_text import explanation
     from serving.online.store import open_online_store
 
     click.echo(explanation(open_online_store(call.settings.workspace), sku_id, market))
@@ -190,7 +172,7 @@ def explain(call: CommandContext, sku_id: str, market: str) -> None:
 @click.option("--out", required=True, type=FOLDER, help="The Parquet file to write.")
 @click.pass_obj
 def verdicts(call: CommandContext, out: Path) -> None:
-    """Write officers' labels of quoted sentences, for the text model."""
+    """Export officers' labels of review sentences."""
     from data.database.connection import open_database
     from serving.decisions.assignment_and_labels import write_labels
 
@@ -205,7 +187,7 @@ def verdicts(call: CommandContext, out: Path) -> None:
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 256), help="Processes that answer.")
 @click.pass_obj
 def serve(call: CommandContext, host: str, port: int, workers: int) -> None:
-    """Serve scores, plans and the rest over HTTP until Ctrl-C, to whoever holds a key."""
+    """Serve scores, plans and the console over HTTP."""
     run_service(call.settings, host, port, workers)
 
 
@@ -275,17 +257,17 @@ def _access_summary(settings: Settings, host: str) -> str:
 
     if settings.insecure and not is_loopback(host):
         raise UserError(
-            f"TOUCHSTONE_INSECURE=1 asks nobody for a key, which is for this machine alone, not for {host}. "
-            "Serve on 127.0.0.1, or unset it and make keys with `touchstone keys create`."
+            f"TOUCHSTONE_INSECURE=1 requires no key, which is for this machine alone, not for {host}. "
+            "Serve on 127.0.0.1, or unset it and create keys with `touchstone keys create`."
         )
     if settings.insecure:
-        return "INSECURE: no key is asked for. Every program on this machine may ask and decide as an admin."
+        return "INSECURE: no key is required. Every program on this machine may ask and decide as an admin."
     engine = open_database(settings.database_address)
     keys = sum(row.revoked_at is None for row in list_keys(engine))
     engine.dispose()
     if not keys:
-        return "Nobody holds a key yet. Make one: touchstone keys create NAME --role scheduler"
-    return f"{keys} key{'s' if keys > 1 else ''} can ask; touchstone keys list shows them."
+        return "There are no keys yet. Create one: touchstone keys create NAME --role scheduler"
+    return f"{keys} key{'s' if keys > 1 else ''} can be used; touchstone keys list shows them."
 
 
 def require_free_address(host: str, port: int) -> None:

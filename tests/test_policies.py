@@ -19,7 +19,7 @@ from sampling.policy import SamplingPolicy
 from serving.api.counterfactuals import AdvicePolicy
 from serving.api.screening_policy import ScreeningPolicy
 from serving.auth.rate_limit import AccessPolicy
-from serving.console.pages.sku import ConfidencePolicy
+from serving.console.pages.sku_sentences import ConfidencePolicy
 from serving.decisions.document_policy import DocumentPolicy
 from serving.decisions.legal_grounds import GroundPolicy
 from serving.decisions.policy import DecisionPolicy

@@ -25,7 +25,10 @@ from data.progress import TerminalProgress
 def replay(
     call: CommandContext, /, strategies: tuple[str, ...], worlds: int, seed: int, history: bool, **options: Any
 ) -> None:
-    """Replay the plan against other ways of choosing tests, in worlds whose truth is known."""
+    """Compare ways of choosing tests in simulations.
+
+    Each strategy plays the same worlds, in which it is known what would fail.
+    """
     from training.simulation.comparison import SimulationComparison, compare, select_strategies
     from training.simulation.report import headline, write_report
 
@@ -48,10 +51,15 @@ def replay(
 
 @click.command()
 @click.option("--recipe", default="default", show_default=True, help="Name in training/recipes, or a TOML file.")
-@click.option("--test-from", type=DAY, help="Learn from labels known before, evaluate on tests drawn from then on.")
+@click.option(
+    "--test-from", type=DAY, help="Learn from results known before this day, evaluate on tests drawn from then on."
+)
 @click.pass_obj
 def train(call: CommandContext, recipe: str, test_from: datetime | None) -> None:
-    """Train and calibrate a model, compare it with its baselines, register it in MLflow."""
+    """Train, calibrate and evaluate a model.
+
+    It is compared with its baselines and registered in MLflow.
+    """
     from features.review_text.incremental import read_lake
     from training.pipeline import train as train_model
     from training.recipe import read_recipe
@@ -65,7 +73,7 @@ def train(call: CommandContext, recipe: str, test_from: datetime | None) -> None
 
 @click.command()
 @click.option("--recipe", default="default", show_default=True, help="Name in training/recipes, or a TOML file.")
-@click.option("--test-from", type=DAY, help="Tests known from this day on are not looked at (default: as in train).")
+@click.option("--test-from", type=DAY, help="Ignore tests known from this day on (default: as in train).")
 @click.option("--trials", type=click.IntRange(1), default=40, show_default=True, help="In all, earlier ones too.")
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), default=20.0, show_default=True, help="At most.")
 @click.option("--out", type=FOLDER, help="The recipe to write (default: WORKSPACE/recipes/NAME-tuned.toml).")
@@ -73,9 +81,10 @@ def train(call: CommandContext, recipe: str, test_from: datetime | None) -> None
 def tune(
     call: CommandContext, recipe: str, test_from: datetime | None, trials: int, minutes: float, out: Path | None
 ) -> None:
-    """Search for a better recipe on periods before the test, and write it as a file for `train --recipe`.
+    """Search for a better training recipe.
 
-    A search that was broken off goes on where it stopped.
+    On periods before the test period; the result is a file for `train --recipe`. A search that was interrupted
+    continues where it stopped.
     """
     from features.review_text.incremental import read_lake
     from training.recipe import read_recipe
@@ -150,10 +159,14 @@ def rollback_model(call: CommandContext, why: str, by: str) -> None:
 
 
 @click.command()
-@click.option("--as-of", type=DAY, help="Look at this day (default: the day after the newest row).")
+@click.option("--as-of", type=DAY, help="Compare on this day (default: the day after the newest row).")
 @click.pass_context
 def monitor(context: click.Context, as_of: datetime | None) -> None:
-    """Compare catalogue and new labels with the champion's training; exit code 1 when policy asks for a new model."""
+    """Check whether the model in service is still good.
+
+    Catalogue and new test results are compared with those of its training. The exit code is 1 where policy asks for a
+    new model.
+    """
     from features.review_text.incremental import read_lake
     from training.lifecycle.monitoring import monitor as watch
 
@@ -167,7 +180,10 @@ def monitor(context: click.Context, as_of: datetime | None) -> None:
 @click.option("--recipe", help="Name in training/recipes, or a TOML file (default: the champion's own).")
 @click.pass_obj
 def retrain(call: CommandContext, recipe: str | None) -> None:
-    """Monitor the champion; train a new model when policy asks for it, and promote it when every rule holds."""
+    """Monitor, and train a new model where policy asks.
+
+    The new model is promoted where every rule of promotion holds.
+    """
     from features.review_text.incremental import read_lake
     from training.pipeline import retrain as renewed
     from training.recipe import read_recipe

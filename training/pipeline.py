@@ -65,17 +65,17 @@ class TrainingReport:
             schedule_line(self.metrics["replay"]),
             learning_curve_line(self.metrics["learning_curve"]),
             *(f"Rule {each.rule!r} does not hold: {each.explanation}." for each in self.rules if not each.holds),
-            f"Card and pictures: {self.page}",
+            f"Model card: {self.page}",
             self._next(),
         )
         return "\n".join(line for line in lines if line)
 
     def _next(self) -> str:
         if self.promoted:
-            return "It is the champion now. Next: touchstone score"
+            return "It is now the champion, the model that scores. Next: touchstone score"
         if all(each.holds for each in self.rules):
             return f"It is a challenger. Next: touchstone models promote {self.version}"
-        return "It is a challenger. Next: another recipe, or promote it all the same with --force --why TEXT."
+        return "It is a challenger. Next: try another recipe, or promote it anyway with --force --why TEXT."
 
 
 def train(

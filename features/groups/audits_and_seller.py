@@ -15,6 +15,7 @@ from features.definition import (
     within,
 )
 from features.fitted_tables import FittedTables
+from features.wording import yes_or_no
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -43,7 +44,8 @@ SELLER_FEATURES: tuple[Feature, ...] = (
         name="supplier_is_trader",
         meaning="whether the supplier trades goods that others make",
         unit="yes/no", group=SELLER_GROUP, entity="supplier", direction=0,
-        sentence="This supplier trades goods that others make: {value}.",
+        sentence=yes_or_no("This supplier is no trader.", "This supplier trades goods that others make."),
+        comparison="Most suppliers of {category} [do|do not].",
         missing="Whether this supplier makes its goods is not known.",
         source=SUPPLIER, value=lambda seen, _: (seen.kind == "trader").cast("int64"),
     ),
@@ -87,7 +89,7 @@ def _mean_points(entity: Entity, window_days: int) -> Feature:
         meaning=f"findings per audit {WHERE[entity]} in the last {window_days} days "
         "(critical 20 points, major 5, minor 1)",
         unit="points", group=GROUP, entity=entity, direction=1,
-        sentence=f"Audits {WHERE[entity]} in the last {window_days} days found {{value}} each "
+        sentence=f"Audits {WHERE[entity]} in the last {window_days} days found {{value}} each, on average "
         "(critical 20, major 5, minor 1).",
         missing=f"No audit {WHERE[entity]} is known from the last {window_days} days.",
         source=AUDITS_OF[entity], value=points,
@@ -142,7 +144,7 @@ FEATURES: tuple[Feature, ...] = (
         name="supplier_surprise_audit_points",
         meaning="findings per unannounced audit of this supplier (critical 20 points, major 5, minor 1)",
         unit="points", group=GROUP, entity="supplier", direction=1,
-        sentence="Unannounced audits of this supplier found {value} each (critical 20, major 5, minor 1).",
+        sentence="Unannounced audits of this supplier found {value} each, on average (critical 20, major 5, minor 1).",
         missing="No unannounced audit of this supplier is known.",
         source=OF_SUPPLIER, value=_surprise_points,
     ),

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from features.definition import EventSource, Feature, count, days_since_last, distinct, share, smoothed, within
 from features.fitted_tables import FittedTables
+from features.wording import CountWords
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -94,15 +95,15 @@ def _refuted_rate(seen: "ir.Table", reference: FittedTables) -> "ir.Value":
     return smoothed(count(_is_refuted(seen)), count(is_current(seen)), reference.prior("refuted_certificate"))
 
 
-UNKNOWN = "No certificates are kept for this product."
-UNKNOWN_OF_SUPPLIER = "This supplier has named no certificate yet."
+UNKNOWN = "No compliance document is kept for this product."
+UNKNOWN_OF_SUPPLIER = "This supplier has submitted no compliance document yet."
 
 FEATURES: tuple[Feature, ...] = (
     Feature(
         name="sku_certificates_confirmed",
         meaning="certificates of this product that their issuer confirmed and that are in force",
         unit="count", group=GROUP, entity="sku", direction=-1,
-        sentence="{value} certificate[s] of this product [is|are] confirmed by [its|their] issuer and in force.",
+        sentence="{value} compliance document[s] of this product [is|are] confirmed and in force.",
         missing=UNKNOWN,
         source=OF_SKU, value=lambda seen, _: count(_has_status(seen, "confirmed")),
     ),
@@ -110,7 +111,7 @@ FEATURES: tuple[Feature, ...] = (
         name="sku_certificates_claimed_only",
         meaning="certificates of this product that are claimed and not yet confirmed",
         unit="count", group=GROUP, entity="sku", direction=0,
-        sentence="{value} certificate[s] of this product [is|are] claimed but not confirmed by [its|their] issuer.",
+        sentence="{value} compliance document[s] of this product [is|are] claimed but not confirmed.",
         missing=UNKNOWN,
         source=OF_SKU, value=lambda seen, _: count(_has_status(seen, "claimed")),
     ),
@@ -118,75 +119,82 @@ FEATURES: tuple[Feature, ...] = (
         name="sku_certificates_refuted",
         meaning="certificates of this product that were denied, withdrawn or found to cover something else",
         unit="count", group=GROUP, entity="sku", direction=1,
-        sentence="{value} certificate[s] of this product [was|were] denied, withdrawn or found out of scope.",
+        sentence="{value} compliance document[s] of this product [was|were] denied, withdrawn or found out of scope.",
         missing=UNKNOWN,
         source=OF_SKU, value=lambda seen, _: count(_is_refuted(seen)),
     ),
     Feature(
         name="sku_certificates_expired",
         meaning="certificates of this product that have expired",
-        unit="count", group=GROUP, entity="sku", direction=0,
-        sentence="{value} certificate[s] of this product [has|have] expired.", missing=UNKNOWN,
+        unit="count", group=GROUP, entity="sku", direction=0, sense=1,
+        sentence="{value} compliance document[s] of this product [has|have] expired.", missing=UNKNOWN,
         source=OF_SKU, value=lambda seen, _: count(_is_expired(seen)),
     ),
     Feature(
         name="sku_certificate_days_to_expiry",
         meaning="days until the last confirmed certificate of this product expires, negative once it has",
         unit="days", group=GROUP, entity="sku", direction=0,
-        sentence="The longest-lasting confirmed certificate of this product has {value} left.",
-        missing="No confirmed certificate of this product states its last day.",
+        sentence="The longest-lasting confirmed compliance document of this product has {value} left.",
+        missing="No confirmed compliance document of this product states its last day.",
         source=OF_SKU, value=_days_to_expiry,
     ),
     Feature(
         name="sku_days_since_certificate_change",
         meaning="days since a certificate of this product last changed its status",
         unit="days", group=GROUP, entity="sku", direction=0,
-        sentence="The certificates of this product last changed {value} ago.",
-        missing="No certificate of this product is known.",
+        sentence="The compliance documents of this product last changed {value} ago.",
+        missing="No compliance document of this product is known.",
         source=OF_SKU, value=lambda seen, _: days_since_last(seen, seen.status.notnull()),
     ),
     Feature(
         name="sku_certificate_reuse",
         meaning="other products that name the same certificate",
-        unit="count", group=GROUP, entity="sku", direction=0,
-        sentence="{value} other product[s] [names|name] the same certificate.", missing=UNKNOWN,
+        unit="count", group=GROUP, entity="sku", direction=0, sense=1, is_internal=True,
+        sentence="{value} other product[s] [names|name] the same compliance document.", missing=UNKNOWN,
         source=REUSES, value=lambda seen, _: distinct(seen.other_sku_id, seen.other_sku_id.notnull()),
     ),
     Feature(
         name="supplier_refuted_rate",
         meaning="share of this supplier's certificates denied, withdrawn or covering something else, shrunk",
-        unit="share", group=GROUP, entity="supplier", direction=1,
-        sentence="What is known of this supplier's certificates points to {value} of them being refuted.",
-        missing="This supplier's certificates cannot be looked up.",
+        unit="share", group=GROUP, entity="supplier", direction=1, about="refuted documents",
+        sentence="We estimate that {value} of this supplier's compliance documents do not hold.",
+        missing="This supplier's compliance documents cannot be looked up.",
         source=OF_SUPPLIER, value=_refuted_rate,
+        counts=CountWords(
+            "compliance document[s] of this supplier", "[was|were] denied, withdrawn or found out of scope",
+            "This supplier has submitted no compliance document yet.", "refuted_certificate",
+        ),
     ),
     Feature(
         name="supplier_confirmed_share",
         meaning="share of this supplier's certificates that are confirmed and in force",
-        unit="share", group=GROUP, entity="supplier", direction=0,
-        sentence="{value} of this supplier's certificates are confirmed and in force.", missing=UNKNOWN_OF_SUPPLIER,
+        unit="share", group=GROUP, entity="supplier", direction=0, sense=-1,
+        sentence="{value} of this supplier's compliance documents are confirmed and in force.",
+        missing=UNKNOWN_OF_SUPPLIER,
         source=OF_SUPPLIER, value=lambda seen, _: share(count(_has_status(seen, "confirmed")), count(is_current(seen))),
     ),
     Feature(
         name="supplier_claimed_share",
         meaning="share of this supplier's certificates that are claimed and not yet confirmed",
         unit="share", group=GROUP, entity="supplier", direction=0,
-        sentence="{value} of this supplier's certificates are claimed but not confirmed.", missing=UNKNOWN_OF_SUPPLIER,
+        sentence="{value} of this supplier's compliance documents are claimed but not confirmed.",
+        missing=UNKNOWN_OF_SUPPLIER,
         source=OF_SUPPLIER, value=lambda seen, _: share(count(_has_status(seen, "claimed")), count(is_current(seen))),
     ),
     Feature(
         name="supplier_expired_share",
         meaning="share of this supplier's certificates that have expired",
-        unit="share", group=GROUP, entity="supplier", direction=0,
-        sentence="{value} of this supplier's certificates have expired.", missing=UNKNOWN_OF_SUPPLIER,
+        unit="share", group=GROUP, entity="supplier", direction=0, sense=1,
+        sentence="{value} of this supplier's compliance documents have expired.", missing=UNKNOWN_OF_SUPPLIER,
         source=OF_SUPPLIER, value=lambda seen, _: share(count(_is_expired(seen)), count(is_current(seen))),
     ),
     Feature(
         name="supplier_certificates_refuted_365",
         meaning="certificates of this supplier denied, withdrawn or found to cover something else in the last year",
-        unit="count", group=GROUP, entity="supplier", direction=1,
-        sentence="{value} certificate[s] of this supplier [was|were] refuted by [its|their] issuer in the last year.",
-        missing="This supplier's certificates cannot be looked up.",
+        unit="count", group=GROUP, entity="supplier", direction=1, about="refuted documents",
+        sentence="{value} compliance document[s] of this supplier [was|were] denied, withdrawn or found out of scope "
+        "in the last year.",
+        missing="This supplier's compliance documents cannot be looked up.",
         source=OF_SUPPLIER, value=lambda seen, _: count(_is_refuted(seen) & within(seen, 365)),
     ),
 )  # fmt: skip

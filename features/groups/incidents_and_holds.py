@@ -59,7 +59,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(
         name="sku_incidents_365",
         meaning="incidents reported with this product in the last year",
-        unit="count", group=GROUP, entity="sku", direction=1,
+        unit="count", group=GROUP, entity="sku", direction=1, about="incidents",
         sentence="{value} incident[s] with this product [was|were] reported in the last year.",
         missing="Incidents are not kept.",
         source=INCIDENTS_OF_SKU, value=lambda seen, _: count(within(seen, 365)),
@@ -67,7 +67,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(
         name="sku_incidents_90",
         meaning="incidents reported with this product in the last 90 days",
-        unit="count", group=GROUP, entity="sku", direction=1,
+        unit="count", group=GROUP, entity="sku", direction=1, about="incidents",
         sentence="{value} incident[s] with this product [was|were] reported in the last 90 days.",
         missing="Incidents are not kept.",
         source=INCIDENTS_OF_SKU, value=lambda seen, _: count(within(seen, 90)),
@@ -75,7 +75,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(
         name="sku_injuries_365",
         meaning="incidents with this product in the last year that needed a doctor or worse",
-        unit="count", group=GROUP, entity="sku", direction=1,
+        unit="count", group=GROUP, entity="sku", direction=1, about="incidents",
         sentence="{value} incident[s] with this product in the last year needed a doctor or worse.",
         missing="Incidents are not kept.",
         source=INCIDENTS_OF_SKU,
@@ -93,23 +93,23 @@ FEATURES: tuple[Feature, ...] = (
     Feature(
         name="sku_holds_365",
         meaning="times an authority held this product in the last year, in any market",
-        unit="count", group=GROUP, entity="sku", direction=1,
-        sentence="Authorities held this product {value} time[s] in the last year.",
+        unit="count", group=GROUP, entity="sku", direction=1, about="holds",
+        sentence="{value} hold[s] of this product by authorities in the last year [is|are] known.",
         missing="Holds by authorities are not kept.",
         source=HOLDS_OF_SKU, value=lambda seen, _: count(within(seen, 365)),
     ),
     Feature(
         name="supplier_holds_365",
         meaning="times an authority held this supplier or one of its products in the last year",
-        unit="count", group=GROUP, entity="supplier", direction=1,
-        sentence="Authorities held this supplier or its products {value} time[s] in the last year.",
+        unit="count", group=GROUP, entity="supplier", direction=1, about="holds",
+        sentence="{value} hold[s] of this supplier or its products by authorities in the last year [is|are] known.",
         missing="Holds by authorities are not kept.",
         source=HOLDS_OF_SUPPLIER, value=lambda seen, _: count(within(seen, 365)),
     ),
     Feature(
         name="supplier_days_since_hold",
         meaning="days since an authority last held this supplier or one of its products",
-        unit="days", group=GROUP, entity="supplier", direction=0,
+        unit="days", group=GROUP, entity="supplier", direction=0, about="holds", sense=-1,
         sentence="Authorities last held this supplier or its products {value} ago.",
         missing="No hold of this supplier or its products is known.",
         source=HOLDS_OF_SUPPLIER, value=lambda seen, _: days_since_last(seen, seen.hold_id.notnull()),
@@ -117,7 +117,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(
         name="supplier_remediations_open",
         meaning="corrective actions this supplier has opened and nobody has verified",
-        unit="count", group=GROUP, entity="supplier", direction=0,
+        unit="count", group=GROUP, entity="supplier", direction=0, about="remediations", sense=1,
         sentence="{value} corrective action[s] of this supplier [is|are] not verified yet.",
         missing="Corrective actions are not kept.",
         source=REMEDIATIONS, value=lambda seen, _: count(_is_open(seen)),
@@ -125,7 +125,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(
         name="supplier_remediations_overdue",
         meaning="corrective actions of this supplier that are past their due day and not verified",
-        unit="count", group=GROUP, entity="supplier", direction=1,
+        unit="count", group=GROUP, entity="supplier", direction=1, about="remediations",
         sentence="{value} corrective action[s] of this supplier [is|are] overdue.",
         missing="Corrective actions are not kept.",
         source=REMEDIATIONS, value=lambda seen, _: count(_is_open(seen) & (seen.due_on < seen.as_of)),

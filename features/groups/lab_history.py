@@ -17,6 +17,7 @@ from features.definition import (
 )
 from features.fitted_tables import FittedTables
 from features.groups.titles import title_key
+from features.wording import CountWords, Level
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -54,8 +55,17 @@ GROUP: Final = "supplier history"
 SEVERITY_POINTS = {"minor": 1, "major": 5, "critical": 25}
 WHOSE: dict[Entity, str] = {
     "supplier": "this supplier's products", "factory": "products of this factory", "sku": "this product",
-    "title": "products with this title from all sellers",
+    "title": "products of all sellers with this title",
 }  # fmt: skip
+FAILED_TESTS, TESTS = "failed tests", "tests"
+"""What features are about."""
+
+
+def failed_of_tests(whose: str, prior: str, trials: str = "", did: str = "failed") -> CountWords:
+    """The words for failed independent tests of `whose` products."""
+    return CountWords(
+        f"independent test[s] of {whose}", did, f"No independent test of {whose} is known.", prior, trials
+    )
 
 
 def _failed(seen: "ir.Table") -> "ir.BooleanValue":
@@ -72,10 +82,31 @@ def _fail_rate(entity: Entity, window_days: int | None) -> Feature:
         name=f"{entity}_fail_rate_{window_days}" if window_days else f"{entity}_fail_rate",
         meaning=f"share of independent tests of {WHOSE[entity]} that failed {when}, shrunk to the usual share",
         unit="share", group=GROUP, entity=entity, direction=1,
-        sentence=f"Independent tests of {WHOSE[entity]} {when} point to a fail rate of {{value}}.",
+        sentence=f"We estimate that {{value}} of independent tests of {WHOSE[entity]} fail{judging_by(window_days)}.",
         missing=f"No independent test of {WHOSE[entity]} can be looked up.",
         source=TESTS_OF[entity], value=rate,
+        counts=_counts_of_fail_rate(entity, window_days), about=FAILED_TESTS,
     )  # fmt: skip
+
+
+def judging_by(window_days: int | None) -> str:
+    """The end of a sentence about a rate of the tests of a window, None = all."""
+    return f", judging by the last {window_days} days" if window_days else ""
+
+
+def _counts_of_fail_rate(entity: Entity, window_days: int | None) -> CountWords:
+    prior = f"{entity}_fail"
+    if window_days is None:
+        words = failed_of_tests(WHOSE[entity], prior, f"{entity}_tests")
+        if entity != "sku":
+            return words
+        return words._replace(
+            only_hit="Its only independent test failed.", only_miss="Its only independent test passed."
+        )
+    when = f"in the last {window_days} days"
+    words = failed_of_tests(f"{WHOSE[entity]} {when}", prior)
+    counted = f"{entity}_fails_{window_days}"
+    return words._replace(at_most="factory_tests") if counted == "factory_fails_365" else words._replace(hits=counted)
 
 
 def _fails(entity: Entity, window_days: int) -> Feature:
@@ -86,6 +117,7 @@ def _fails(entity: Entity, window_days: int) -> Feature:
         sentence=f"{{value}} independent test[s] of {WHOSE[entity]} failed in the last {window_days} days.",
         missing=f"Failed tests of {WHOSE[entity]} cannot be looked up.",
         source=TESTS_OF[entity], value=lambda seen, _: count(_failed(seen) & within(seen, window_days)),
+        about=FAILED_TESTS,
     )  # fmt: skip
 
 
@@ -96,7 +128,7 @@ def _tests(entity: Entity) -> Feature:
         unit="count", group=GROUP, entity=entity, direction=0,
         sentence=f"{{value}} independent test[s] of {WHOSE[entity]} [is|are] known.",
         missing=f"Tests of {WHOSE[entity]} cannot be looked up.",
-        source=TESTS_OF[entity], value=lambda seen, _: count(seen.independent),
+        source=TESTS_OF[entity], value=lambda seen, _: count(seen.independent), about=TESTS,
     )  # fmt: skip
 
 
@@ -108,6 +140,7 @@ def _days_since_fail(entity: Entity) -> Feature:
         sentence=f"The last failed independent test of {WHOSE[entity]} was {{value}} ago.",
         missing=f"No failed independent test of {WHOSE[entity]} is known.",
         source=TESTS_OF[entity], value=lambda seen, _: days_since_last(seen, _failed(seen)),
+        sense=-1, about=FAILED_TESTS,
     )  # fmt: skip
 
 
@@ -118,7 +151,7 @@ def _days_since_test(entity: Entity) -> Feature:
         unit="days", group=GROUP, entity=entity, direction=0,
         sentence=f"The last independent test of {WHOSE[entity]} was {{value}} ago.",
         missing=f"No independent test of {WHOSE[entity]} is known yet.",
-        source=TESTS_OF[entity], value=lambda seen, _: days_since_last(seen, seen.independent),
+        source=TESTS_OF[entity], value=lambda seen, _: days_since_last(seen, seen.independent), about=TESTS,
     )  # fmt: skip
 
 
@@ -131,9 +164,11 @@ def _critical_rate(entity: Entity) -> Feature:
         name=f"{entity}_critical_rate",
         meaning=f"share of independent tests of {WHOSE[entity]} with a critical failure, shrunk to the usual share",
         unit="share", group=GROUP, entity=entity, direction=1,
-        sentence=f"Independent tests of {WHOSE[entity]} point to critical failures in {{value}} of tests.",
+        sentence=f"We estimate that {{value}} of independent tests of {WHOSE[entity]} fail critically.",
         missing=f"No independent test of {WHOSE[entity]} can be looked up.",
         source=TESTS_OF[entity], value=rate,
+        counts=failed_of_tests(WHOSE[entity], "critical_fail", f"{entity}_tests", "failed critically"),
+        about=FAILED_TESTS,
     )  # fmt: skip
 
 
@@ -154,17 +189,26 @@ _SEVERITY = Feature(
     meaning="mean severity of this supplier's independent tests in the last year "
     "(pass 0, minor 1, major 5, critical 25)",
     unit="points", group=GROUP, entity="supplier", direction=1,
-    sentence="Failures of this supplier in the last year weigh {value} per test (a minor one 1, a critical one 25).",
+    sentence=(
+        Level(
+            float("inf"), "Failures of this supplier's products in the last year were graded {value} a test on average "
+            "(minor 1, major 5, critical 25).", "Failures of this supplier graded {value} a test (critical 25)",
+        ),
+    ),
     missing="No independent test of this supplier is known in the last year.",
-    source=TESTS_OF["supplier"], value=_severity_points,
+    source=TESTS_OF["supplier"], value=_severity_points, about=FAILED_TESTS,
 )  # fmt: skip
 _GOLDEN_GAP = Feature(
     name="supplier_golden_gap",
     meaning="pass rate of samples this supplier handed in minus pass rate of independent samples, both shrunk",
     unit="share points", group=GROUP, entity="supplier", direction=1,
-    sentence="Samples this supplier handed in pass more often than independent ones, by {value}.",
+    sentence=(
+        Level(-0.005, "Samples that this supplier handed in pass less often than those we drew, by {size}."),
+        Level(0.005, "Samples that this supplier handed in pass as often as those we drew."),
+        Level(float("inf"), "Samples that this supplier handed in pass more often than those we drew, by {size}."),
+    ),
     missing="Samples handed in by this supplier cannot be compared with independent ones.",
-    source=TESTS_OF["supplier"], value=_golden_gap,
+    source=TESTS_OF["supplier"], value=_golden_gap, is_internal=True,
 )  # fmt: skip
 _GIVEN_FAILS = Feature(
     name="supplier_given_fails",

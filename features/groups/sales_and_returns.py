@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 from data.lake.surrogate_keys import sku_key_columns
 from features.definition import Entity, EventSource, Feature, count, days_since_last, smoothed, total, within
 from features.fitted_tables import FittedTables
+from features.wording import CountWords
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -63,7 +64,7 @@ def _units(window_days: int) -> Feature:
         unit="count", group=EXPOSURE_GROUP, entity="sku", direction=0,
         sentence=f"{{value}} unit[s] of this product [was|were] sold in this market in the last {window_days} days.",
         missing=MISSING,
-        source=ORDERS_OF_SKU, value=lambda seen, _: total(seen.sold, within(seen, window_days)),
+        source=ORDERS_OF_SKU, value=lambda seen, _: total(seen.sold, within(seen, window_days)), about="sales",
     )  # fmt: skip
 
 
@@ -76,7 +77,7 @@ EXPOSURE_FEATURES: tuple[Feature, ...] = (
         meaning="days of the last year on which this product was sold in this market",
         unit="days", group=EXPOSURE_GROUP, entity="sku", direction=0,
         sentence="This product was sold on {value} of the last year.", missing=MISSING,
-        source=ORDERS_OF_SKU, value=lambda seen, _: count(_sold(seen) & within(seen, 365)),
+        source=ORDERS_OF_SKU, value=lambda seen, _: count(_sold(seen) & within(seen, 365)), about="sales",
     ),
     Feature(
         name="sku_days_on_sale",
@@ -116,6 +117,12 @@ WHY = {
     "quality_return": "as defective or damaged",
     "deception_return": "as not as described or counterfeit",
 }
+PAST = {365: "the past year", 90: "the past 90 days", 30: "the past 30 days"}
+RETURNED = {
+    "return": "returned", "safety_return": "returned for a safety concern",
+    "quality_return": f"returned {WHY['quality_return']}", "deception_return": f"returned {WHY['deception_return']}",
+}  # fmt: skip
+"""What became of a unit, by the kind of return."""
 
 
 def matured(seen: "ir.Table", window_days: int) -> "ir.BooleanValue":
@@ -133,11 +140,23 @@ def _rate(entity: Entity, kind: str, window_days: int) -> Feature:
         meaning=f"units of {WHAT[entity]} returned {WHY[kind]} in the last {window_days} days per 1,000 units sold "
         f"at least {MATURITY_DAYS} days ago, shrunk to the usual rate",
         unit="per 1,000 units", group=GROUP, entity=entity, direction=1 if kind == "safety_return" else 0,
-        sentence=f"Sales and returns of {WHAT[entity]} in the last {window_days} days point to {{value}} "
-        f"returned {WHY[kind]}.",
+        sentence=f"We estimate that {{value}} units of {WHAT[entity]} sold in {PAST[window_days]} were "
+        f"{RETURNED[kind]}.",
         missing=f"Sales and returns of {WHAT[entity]} are not kept.",
         source=SOURCE[entity], value=rate,
+        counts=_counts(entity, kind, window_days), sense=1, about=COLUMN[kind],
     )  # fmt: skip
+
+
+def _counts(entity: Entity, kind: str, window_days: int) -> CountWords:
+    sold = f"sold in {PAST[window_days]}" if entity == "sku" else f"of {WHAT[entity]} sold in {PAST[window_days]}"
+    nothing = f"No unit {sold} had time to come back."
+    words = CountWords(f"unit[s] {sold}", f"[was|were] {RETURNED[kind]}", nothing, kind)
+    if (entity, kind, window_days) == ("sku", "safety_return", 365):
+        return words._replace(hits="sku_safety_returns_365")
+    if entity == "sku" and window_days == 365:
+        return words._replace(same_trials="sku_safety_return_rate_365")
+    return words._replace(at_most="sku_units_365") if entity == "sku" else words
 
 
 def _safety_returns(window_days: int) -> Feature:
@@ -145,9 +164,10 @@ def _safety_returns(window_days: int) -> Feature:
         name=f"sku_safety_returns_{window_days}",
         meaning=f"units of this product returned {WHY['safety_return']} in the last {window_days} days",
         unit="count", group=GROUP, entity="sku", direction=1,
-        sentence=f"{{value}} unit[s] of this product came back {WHY['safety_return']} in the last {window_days} days.",
+        sentence=f"{{value}} unit[s] of this product [was|were] {RETURNED['safety_return']} in {PAST[window_days]}.",
         missing="Sales and returns of this product are not kept.",
         source=RETURNS_OF_SKU, value=lambda seen, _: total(seen.safety, within(seen, window_days)),
+        about=COLUMN["safety_return"],
     )  # fmt: skip
 
 

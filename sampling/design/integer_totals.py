@@ -124,9 +124,9 @@ def _require_affordable(limits: Constraints, used: Integers) -> None:
     dearest = max((limits.packages[k] for k in used), key=lambda package: package.cost_cents)
     if dearest.cost_cents > limits.budget_cents:
         raise UserError(
-            f"A budget of {limits.budget_cents / 100:,.2f} euros does not buy one test {dearest.name!r} "
-            f"({dearest.cost_cents / 100:,.2f} euros), so some SKUs could never be drawn. Give at least that much, "
-            "name a cheaper package in the sampling policy, or leave those categories out."
+            f"The smallest budget is EUR {dearest.cost_cents / 100:,.2f}: the price of the dearest test "
+            f"({dearest.name}). EUR {limits.budget_cents / 100:,.2f} was given. Give at least that much, name a "
+            "cheaper package in the sampling policy, or leave those categories out."
         )
 
 

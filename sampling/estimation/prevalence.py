@@ -86,9 +86,9 @@ def prevalence(
 def reason_to_withhold(share: ProportionEstimate, expected_failures: float, policy: EstimationPolicy) -> str:
     """The reason not to publish a share, empty where it may be; `expected_failures` among the tests drawn by chance."""
     if share.effective_tests < policy.least_effective_tests:
-        return f"worth {share.effective_tests:.0f} random tests, {policy.least_effective_tests:.0f} are needed"
+        return f"equivalent to {share.effective_tests:.0f} random tests; {policy.least_effective_tests:.0f} needed"
     if expected_failures < policy.least_expected_failures:
-        return f"{expected_failures:.1f} failures expected, {policy.least_expected_failures:.0f} are needed"
+        return f"{expected_failures:.1f} failures expected; {policy.least_expected_failures:.0f} needed"
     if share.width >= policy.widest:
         return f"interval {share.width:.0%} wide"
     if share.width > policy.narrow and share.width > policy.widest_relative * max(share.value, 0.0):

@@ -94,7 +94,7 @@ class FeatureChange(BaseModel):
 class StepAnswer(BaseModel):
     """A step that would lower the predicted failure rate, the features it changes, and where it leads.
 
-    The model tells what goes together with failing, not what causes it.
+    Such steps go with lower failure rates; they do not prove a cause.
     """
 
     step: str
@@ -151,7 +151,7 @@ def explain_sku(published: OnlineStore, item: Item) -> ExplainAnswer:
     position = int(published.snapshot.find([item.sku_id], [item.market])[0])
     matrix = published.snapshot.matrix_at(np.array([position]))
     scores, names = published.scorer.score(matrix), published.snapshot.feature_names
-    row = RowContext(published.snapshot.category(position), float(scores.margin[0]))
+    row = RowContext(published.snapshot.category(position), float(scores.margin[0]), matrix[0])
     steps = steps_in_force(score.as_of)
     return ExplainAnswer(
         score=score,

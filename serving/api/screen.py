@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from data.database.audit_log import AuditEvent, Versions
 from features.groups.new_listing import ListingReader, NewListing
-from models.reasons import FeatureContribution, RowContext
+from models.reasons import RowContext
 from serving.api.screening_policy import (
     Ask,
     ScreeningDecision,
@@ -158,7 +158,7 @@ class ListingScreener:
         new = NewListing(**listing.model_dump(exclude={"sku_id"}))
         position = int(published.snapshot.find([listing.sku_id], [listing.market])[0])
         row = self._features(new, position)
-        scored = published.scorer.explain(row[None, :])
+        scored = published.scorer.score(row[None, :])
         results = results_of(engine, listing.sku_id)
         state = self._case(listing, position, results, engine, today)
         facts, p_fail = (*state.grounds, *self._facts_elsewhere(listing, results)), float(scored.p_fail[0])
@@ -166,7 +166,7 @@ class ListingScreener:
         missing = [name for name in Listing.model_fields if getattr(listing, name) in (None, False)]
         kinds, restricted = {fact.kind for fact in facts}, bool(state.restrictions)
         rule = self._policy.decide(Situation(stage, listing.market, restricted, kinds, band, missing))
-        reasons = self._reasons(new, row, scored.strongest[0], scored.contributions[0], float(scored.margin[0]))
+        reasons = self._reasons(RowContext(new.category, float(scored.margin[0]), row), scored.contributions[0])
         return ScreenAnswer(
             sku_id=listing.sku_id, market=listing.market, stage=stage, decision=rule.decision, ask=rule.ask,
             rule=rule.name, restrictions=[_restriction(each) for each in state.restrictions], facts=list(facts),
@@ -229,17 +229,14 @@ class ListingScreener:
             self._suppliers[supplier_id] = int(pc.index(suppliers, supplier_id).as_py())
         return self._suppliers[supplier_id]
 
-    def _reasons(
-        self, listing: NewListing, row: Floats, strongest: NDArray[np.int32], sizes: Floats, margin: float
-    ) -> list[Reason]:
-        names, context = self._published.snapshot.feature_names, RowContext(listing.category, margin)
-        contributions = [FeatureContribution(context, names[column], float(row[column]), float(size))
-                         for column, size in zip(strongest, sizes, strict=True) if size]  # fmt: skip
-        sentences = self._published.reason_writer.sentences(contributions)
+    def _reasons(self, row: RowContext, contributions: Floats) -> list[Reason]:
+        writer = self._published.reason_writer
+        reasons = writer.reasons_to_tell(row, contributions)
         return [
-            Reason(feature=name, value=None if np.isnan(value) else value, contribution=size, sentence=sentence)
-            for (_, name, value, size), sentence in zip(contributions, sentences, strict=True)
-        ]
+            Reason(feature=each.feature, value=None if np.isnan(each.value) else each.value,
+                   contribution=each.contribution, sentence=sentence)
+            for each, sentence in zip(reasons, writer.sentences(reasons), strict=True)
+        ]  # fmt: skip
 
 
 @lru_cache(maxsize=1)

@@ -8,7 +8,10 @@ from serving.auth.api_keys import ROLES, Key
 
 @click.group()
 def keys() -> None:
-    """Make, list and revoke the keys to the service and the console."""
+    """Create, list and revoke keys.
+
+    Keys open the service and the console.
+    """
 
 
 @keys.command("create")
@@ -17,7 +20,7 @@ def keys() -> None:
 @click.option("--person", help="Whose key it is, where NAME is not the person's (default: NAME).")
 @click.pass_obj
 def create(call: CommandContext, name: str, role: str, person: str | None) -> None:
-    """Make a key for the person or system NAME and show its secret, once.
+    """Create a key for the person or system NAME and show its secret, once.
 
     All keys of one person are one pair of eyes: what one of them proposed, none of the others approves.
     """
@@ -37,7 +40,7 @@ def create(call: CommandContext, name: str, role: str, person: str | None) -> No
 @keys.command("list")
 @click.pass_obj
 def show(call: CommandContext) -> None:
-    """List every key ever made; secrets are not kept."""
+    """List every key ever created; secrets are not kept."""
     from data.database.connection import open_database
     from serving.auth.api_keys import list_keys
 
@@ -68,4 +71,4 @@ def revoke(call: CommandContext, key_id: str) -> None:
     engine = open_database(call.settings.database_address)
     revoke_key(engine, key_id, call.now, getuser())
     engine.dispose()
-    click.echo(f"The key {key_id} opens nothing any more.")
+    click.echo(f"The key {key_id} is revoked.")

@@ -115,19 +115,20 @@ def _stale_form_page(request: Request, error: Exception) -> Response:
 
 
 def _not_allowed_page(request: Request, error: Exception) -> Response:
-    return page(request, "error.html", 403, heading="That is not possible", message=str(error))
+    return page(request, "error.html", 403, heading="You cannot do this", message=str(error))
 
 
 def _user_error_page(request: Request, error: Exception) -> Response:
     status = 503 if isinstance(error, UnavailableError) else 400
-    return page(request, "error.html", status, heading="That did not work", message=str(error))
+    return page(request, "error.html", status, heading="This could not be done", message=str(error))
 
 
 def _validation_error_page(request: Request, error: Exception) -> Response:
     """An address with an invalid value; the page does not repeat the value."""
     names = {str(each["loc"][-1]) for each in error.errors()} if isinstance(error, RequestValidationError) else set()
-    message = f"The address has a value that cannot be read: {', '.join(sorted(names))}. Go back and choose again."
-    return page(request, "error.html", 400, heading="That did not work", message=message)
+    what = ", ".join(sorted(names)).replace("_", " ")
+    message = f"This address is not complete or has a value that is not valid: {what}. Go back and choose again."
+    return page(request, "error.html", 400, heading="This address is not valid", message=message)
 
 
 def _http_error_page(request: Request, error: Exception) -> Response:
@@ -135,13 +136,13 @@ def _http_error_page(request: Request, error: Exception) -> Response:
     message = str(error.detail) if isinstance(error, HTTPException) and status == 404 else ""
     if message in ("", "Not Found"):
         message = "There is no page at this address."
-    return page(request, "error.html", status, heading="Nothing here", message=message)
+    return page(request, "error.html", status, heading="Page not found", message=message)
 
 
 def _server_error_page(request: Request, _: Exception) -> Response:
     return page(
         request, "error.html", 500, heading="Something went wrong",
-        message="This page could not be made. Try again; where it stays so, tell whoever runs the service.",
+        message="This page could not be shown. Try again. If it happens again, tell your admin.",
     )  # fmt: skip
 
 

@@ -45,6 +45,16 @@ def percent(share: float | None) -> str:
     return "under 1 %" if 0 < share < 0.005 else f"{100 * share:.0f} %"
 
 
+def chance(probability: float | None) -> str:
+    """A small probability as percent, in two figures: 0.000544 as `0.05 %`, 0.31 as `31 %`."""
+    if probability is None:
+        return UNKNOWN
+    share = 100 * probability
+    if 0 < share < 0.01:
+        return "under 0.01 %"
+    return f"{share:.{2 if share < 1 else 1 if share < 10 else 0}f} %"
+
+
 def euros(amount: float | None) -> str:
     """1250.4 as `EUR 1,250`, small amounts with cents."""
     if amount is None:
@@ -63,16 +73,19 @@ def plain(text: str | None) -> str:
 
 
 def frequency(p_fail: float) -> str:
-    """A probability as a natural frequency: 0.43 as `about 4 in 10`, 0.07 as `about 1 in 15`."""
+    """A probability as a natural frequency: 0.43 as `about 4 in 10`, 0.85 as `about 8 or 9 in 10`."""
     if p_fail < 0.005:
         return "fewer than 1 in 200"
     if p_fail < 0.075:
         step = 5 if p_fail > 0.02 else 10
         return f"about 1 in {round(1 / p_fail / step) * step}"
-    if p_fail > 0.95:
-        return "more than 19 in 20"
+    if p_fail > 0.925:
+        return "more than 9 in 10"
     twentieths = round(20 * p_fail)
-    return f"about {twentieths} in 20" if twentieths % 2 else f"about {twentieths // 2} in 10"
+    if twentieths in (5, 15):
+        return f"about {twentieths // 5} in 4"
+    tenths = twentieths // 2
+    return f"about {tenths} or {tenths + 1} in 10" if twentieths % 2 else f"about {tenths} in 10"
 
 
 def points(change: float) -> str:
@@ -100,7 +113,7 @@ def exact(value: object) -> Markup:
 FILTERS: Mapping[str, Callable[..., str]] = MappingProxyType(
     {
         each.__name__: each
-        for each in (day, long_day, percent, euros, number, plain, frequency, urlpath, points, bdi, exact)
+        for each in (day, long_day, percent, chance, euros, number, plain, frequency, urlpath, points, bdi, exact)
     }
 )
 

@@ -14,10 +14,10 @@ from data.errors import UserError
 from data.workspace import Workspace
 from features.snapshot.reader import open_snapshot
 from models.artifact import Artifact, require_feature_version
-from models.reasons import FeatureContribution, ReasonWriter, RowContext
+from models.reasons import ReasonWriter, RowContext
 from models.registry import load_model
 from models.risk_bands import bands_in_force
-from models.scorer import Explanations
+from models.scorer import Scores
 from sampling.plan import Plan, allocate
 from sampling.policy import sampling_policy_in_force
 from sampling.randomness import SeedCommitment
@@ -173,8 +173,8 @@ class OnlineStore:
     def _rows(self, items: Sequence[Item], positions: NDArray[np.int64], explain: bool) -> list[Record]:
         """The fields of ScoreRow for each item, in its order; Arrow would cost more than the scores of so few rows."""
         matrix = self.snapshot.matrix_at(positions)
-        scores = self.scorer.explain(matrix) if explain else self.scorer.probabilities(matrix)
-        reasons = self._reasons(matrix, positions, scores) if isinstance(scores, Explanations) else [None] * len(items)
+        scores = self.scorer.score(matrix) if explain else self.scorer.probabilities(matrix)
+        reasons = self._reasons(matrix, positions, scores) if isinstance(scores, Scores) else [None] * len(items)
         bands = self.scorer.bands.band(scores.p_fail)
         columns = (
             each.tolist() for each in (scores.p_fail, scores.p_low, scores.p_high, bands, self._ranks[positions])
@@ -185,24 +185,18 @@ class OnlineStore:
             for item, p_fail, p_low, p_high, band, rank, why in zip(items, *columns, reasons, strict=True)
         ]  # fmt: skip
 
-    def _reasons(self, matrix: Floats, positions: NDArray[np.int64], scores: Explanations) -> list[list[Record]]:
-        """The fields of Reason for each row; a contribution of 0 is no reason."""
-        contexts = [RowContext(self.snapshot.category(position), margin)
-                    for position, margin in zip(positions.tolist(), scores.margin.tolist(), strict=True)]  # fmt: skip
-        rows, ranks = scores.contributions.nonzero()
-        columns, sizes = scores.strongest[rows, ranks], scores.contributions[rows, ranks]
-        names, values = self.snapshot.feature_names, matrix[rows, columns]
-        flat = zip(*(each.tolist() for each in (rows, columns, values, sizes)), strict=True)
-        contributions = [
-            FeatureContribution(contexts[row], names[column], value, size) for row, column, value, size in flat
-        ]
-        reasons: list[list[Record]] = [[] for _ in contexts]
-        for row, (_, name, value, size), sentence in zip(
-            rows.tolist(), contributions, self.reason_writer.sentences(contributions), strict=True
-        ):
-            known = None if math.isnan(value) else value
-            reasons[row].append({"feature": name, "value": known, "contribution": size, "sentence": sentence})
-        return reasons
+    def _reasons(self, matrix: Floats, positions: NDArray[np.int64], scores: Scores) -> list[list[Record]]:
+        """The fields of Reason for each row."""
+        contexts = [RowContext(self.snapshot.category(position), margin, values) for position, margin, values
+                    in zip(positions.tolist(), scores.margin.tolist(), matrix, strict=True)]  # fmt: skip
+        reasons = [self.reason_writer.reasons_to_tell(row, contributions)
+                   for row, contributions in zip(contexts, scores.contributions, strict=True)]  # fmt: skip
+        sentences = iter(self.reason_writer.sentences([reason for each in reasons for reason in each]))
+        return [
+            [{"feature": reason.feature, "value": None if math.isnan(reason.value) else reason.value,
+              "contribution": reason.contribution, "sentence": next(sentences)} for reason in each]
+            for each in reasons
+        ]  # fmt: skip
 
     def _refuse(self, item: Item) -> RefusedItem:
         return RefusedItem(

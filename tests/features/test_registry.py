@@ -9,6 +9,7 @@ from typing import get_args
 import pytest
 
 from features.definition import KEYS, Unit
+from features.fitted_tables import UNTRAINED_RATES
 from features.registry import BY_NAME, CATALOGUE, FEATURE_NAMES, Feature, Group
 from features.registry_docs import README, with_feature_list
 from tests.features.small_world import SmallWorld
@@ -30,12 +31,31 @@ def test_names_are_unique_and_look_alike() -> None:
 
 @EACH
 def test_a_feature_can_be_said(feature: Feature) -> None:
-    """Its sentence takes one value, and it has words for not knowing."""
-    assert feature.sentence.count("{value}") == 1
-    assert not re.search(r"[{}]", feature.sentence.replace("{value}", ""))
-    assert feature.sentence.endswith(".")
+    """Its sentence takes one value or has levels that end with all values, and it has words for not knowing."""
+    if isinstance(feature.sentence, str):
+        assert feature.sentence.count("{value}") == 1
+        sentences = [feature.sentence]
+    else:
+        bounds = [level.below for level in feature.sentence]
+        assert bounds == sorted(set(bounds))
+        sentences = [level.sentence for level in feature.sentence]
+    for sentence in sentences:
+        assert not re.search(r"[{}]", re.sub(r"\{(value|size)\}", "", sentence))
+        assert sentence.endswith(".")
     assert feature.missing.endswith(".")
     assert "{" not in feature.missing + feature.meaning
+
+
+@EACH
+def test_a_shrunk_rate_tells_its_counts(feature: Feature) -> None:
+    """A rate that is shrunk says so and has words for its counts; what it reads them from are features and a rate."""
+    assert ("shrunk" in feature.meaning and "minus" not in feature.meaning) == (feature.counts is not None)
+    if feature.counts is not None:
+        words = feature.counts
+        named = {words.trials, words.hits, words.same_trials, words.at_most} - {""}
+        assert named <= set(FEATURE_NAMES)
+        assert words.prior in UNTRAINED_RATES
+        assert words.none.endswith(".")
 
 
 @EACH

@@ -24,7 +24,9 @@ def test_a_budget_whose_cents_no_whole_number_holds_is_refused() -> None:
 
 def test_a_budget_below_one_test_of_some_sku_is_refused() -> None:
     """A budget below one test of some SKU is refused."""
-    with pytest.raises(UserError, match=r"1,099\.99 euros does not buy one test 'dear' \(1,100\.00 euros\)"):
+    with pytest.raises(
+        UserError, match=r"smallest budget is EUR 1,100\.00: the price of the dearest test \(dear\)\. EUR 1,099\.99"
+    ):
         allocate(candidates([0.5, 0.5], ["jewellery", "gadget"]), POLICY, 1_099.99, seed=0)
 
 

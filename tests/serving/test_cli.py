@@ -6,7 +6,8 @@ import pytest
 
 from data.errors import UserError
 from data.workspace import Workspace
-from serving.cli import explanation, uncovered_categories_summary
+from serving.cli import uncovered_categories_summary
+from serving.explanation_text import explanation
 from serving.online.store import open_online_store
 from tests.data.small_marketplace import TODAY, good_frames, ingested, spoiled
 from tests.serving.conftest import scored_workspace

@@ -171,7 +171,7 @@ def test_the_watch_finds_no_fault_on_the_day_of_training_and_logs_what_it_saw(
     assert len(seen.champion.tests) == 0
     result = json.loads((seen.page.parent / "monitor.json").read_text(encoding="utf-8"))
     assert [rule["holds"] for rule in result["rules"]] == [True] * len(seen.rules)
-    assert "No new model is asked for." in seen.page.read_text(encoding="utf-8")
+    assert "No new model is needed." in seen.page.read_text(encoding="utf-8")
     client = MlflowClient(settings_of(home).tracking_address)
     experiment = client.get_experiment_by_name("touchstone monitoring")
     assert experiment is not None

@@ -47,9 +47,9 @@ class MonitorReport:
 
     def text(self) -> str:
         """The report in a few lines for a terminal."""
-        head = f"Model {self.champion.version} beside {self.champion.skus:,} SKUs as of {self.champion.as_of}:"
+        head = f"Model {self.champion.version} on the {self.champion.skus:,} SKUs of {self.champion.as_of}:"
         lines = [f"  {'ok ' if each.holds else 'NEW'}  {each.rule}: {each.explanation}." for each in self.rules]
-        end = "Policy asks for a new model. Next: touchstone retrain" if self.broken else "No new model is asked for."
+        end = "A new model is needed. Next: touchstone retrain" if self.broken else "No new model is needed."
         return "\n".join([head, *lines, end, f"Page: {self.page}"])
 
 
@@ -114,7 +114,11 @@ def _write_pictures(champion: ChampionObservation, policy: MonitoringPolicy, fol
 
 def _markdown(champion: ChampionObservation, rules: tuple[RuleResult, ...]) -> str:
     broken = sum(not each.holds for each in rules)
-    answer = "No new model is asked for." if not broken else f"**{broken} of {len(rules)} rules ask for a new model.**"
+    answer = (
+        "No new model is needed."
+        if not broken
+        else f"**{broken} of {len(rules)} rules failed: a new model is needed.**"
+    )
     rule_rows = "\n".join(
         f"| {each.rule} | {'holds' if each.holds else '**asks**'} | {each.explanation} |" for each in rules
     )

@@ -159,13 +159,13 @@ def _features(champion: ChampionObservation, limits: DriftLimits) -> RuleResult:
     return RuleResult(
         "features", share <= limits.most_features,
         f"{len(shifted)} of {len(champion.drifts) - 1} features shifted (index above {limits.feature_psi}), which "
-        f"carry {share:.0%} of the contributions; at most {limits.most_features:.0%}",
+        f"carry {share:.0%} of the contributions; at most {limits.most_features:.0%} is allowed",
     )  # fmt: skip
 
 
 def _scores(champion: ChampionObservation, limits: DriftLimits) -> RuleResult:
     psi = next((each.psi for each in champion.drifts if each.feature == MARGIN), inf)
-    text = f"the scores moved by an index of {psi:.2f}; at most {limits.score_psi}"
+    text = f"the stability index of the scores is {psi:.2f}; at most {limits.score_psi} is allowed"
     return RuleResult("scores", psi <= limits.score_psi, text)
 
 
@@ -174,29 +174,35 @@ def _calibration(champion: ChampionObservation, limits: CalibrationLimits, name:
     skills = champion.skills
     if skills is None or skills.tests < limits.fewest_labels or "model" not in skills.metrics:
         known = 0 if skills is None else skills.tests
-        return RuleResult(rule, True, f"{known:,} new labels that tell; at least {limits.fewest_labels:.0f}")
+        return RuleResult(
+            rule, True, f"{known:,} usable new test results; {limits.fewest_labels:.0f} are needed for this check"
+        )
     skill: MetricWithInterval = skills.metrics["model"][name]
     holds = not (skill.high < low or skill.low > high)
-    text = f"{words} {skill.value:.2f} ({skill.low:.2f} to {skill.high:.2f}) on {skills.tests:,} new labels"
-    return RuleResult(rule, holds, f"{text}; wanted {low} to {high}")
+    text = f"{words} {skill.value:.2f} ({skill.low:.2f} to {skill.high:.2f}) on {skills.tests:,} new test results"
+    return RuleResult(rule, holds, f"{text}; it should be {low} to {high}")
 
 
 def _new_labels(champion: ChampionObservation, limits: RenewalLimits) -> RuleResult:
     share = len(champion.tests) / max(champion.training_labels, 1)
-    text = f"{len(champion.tests):,} labels became known since training, {share:.0%} of those it learned from"
-    return RuleResult("new labels", share <= limits.most_new_labels, f"{text}; at most {limits.most_new_labels:.0%}")
+    text = f"{len(champion.tests):,} test results came in since training, {share:.0%} of those it learned from"
+    return RuleResult(
+        "new labels", share <= limits.most_new_labels, f"{text}; at most {limits.most_new_labels:.0%} is allowed"
+    )
 
 
 def _age(champion: ChampionObservation, limits: RenewalLimits) -> RuleResult:
-    text = f"it knows nothing of the last {champion.age_days} days; at most {limits.most_age_days:.0f}"
+    text = (
+        f"it has learned nothing from the last {champion.age_days} days; at most {limits.most_age_days:.0f} are allowed"
+    )
     return RuleResult("age", champion.age_days <= limits.most_age_days, text)
 
 
 def _delay(champion: ChampionObservation, limits: DelayLimits) -> RuleResult:
     if champion.report_days is None:
-        return RuleResult("label delay", True, "no report since training")
+        return RuleResult("label delay", True, "no laboratory report since training")
     text = (
-        f"nine of ten reports came within {champion.report_days:.0f} days of the sample, in training within "
-        f"{champion.report_days_in_training:.0f}; at most {limits.most_days_for_nine_of_ten:.0f}"
+        f"nine of ten reports came within {champion.report_days:.0f} days of the sample (in training: "
+        f"{champion.report_days_in_training:.0f}); at most {limits.most_days_for_nine_of_ten:.0f} are allowed"
     )
     return RuleResult("label delay", champion.report_days <= limits.most_days_for_nine_of_ten, text)

@@ -81,7 +81,7 @@ def _calibration(metrics: Metrics, rule: SlopeRule) -> RuleResult:
     if catalogue is not None:
         holds = holds and catalogue[0] <= rule.highest_slope and catalogue[1] >= rule.lowest_slope
         text += f", {catalogue[0]:.2f} to {catalogue[1]:.2f} weighted to the catalogue"
-    return RuleResult("calibration", holds, f"{text}; wanted {rule.lowest_slope} to {rule.highest_slope}")
+    return RuleResult("calibration", holds, f"{text}; it should be {rule.lowest_slope} to {rule.highest_slope}")
 
 
 def _reasons(metrics: Metrics, rule: ReasonRule) -> RuleResult:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from data.database.audit_log import AuditRow, newest_audit_rows, verify_chain
 from data.errors import UserError
 from serving.console.blinding import blinded_keys
+from serving.console.pages.audit_log_words import action_words, name_words, value_words
 from serving.console.session import ContextDep, CurrentPerson
 from serving.console.templating import page
 from serving.decisions.records import SkuKey
@@ -24,6 +25,11 @@ class AuditLogLine:
 
     row: AuditRow
     content: dict[str, Any] | None
+
+    @property
+    def action(self) -> str:
+        """What was done, in the past tense."""
+        return action_words(self.row.action, self.content)
 
 
 @router.get("/ledger")
@@ -42,7 +48,7 @@ def ledger(
         try:
             head = verify_chain(context.engine)
             checked = (
-                "The ledger is empty." if head is None else f"All {head.number:,} rows follow one another unchanged."
+                "The ledger is empty." if head is None else f"All {head.number:,} rows are complete and unchanged."
             )
         except UserError as refusal:
             checked = str(refusal)
@@ -50,7 +56,9 @@ def ledger(
     lines = [AuditLogLine(row, None if _key(row) in blinded else json.loads(row.content)) for row in rows]
     return page(
         request, "ledger.html", lines=lines, subject=subject.strip(),
-        checked=checked, older=rows[-1].number if len(rows) == ROWS_PER_PAGE and rows[-1].number > 1 else None,
+        checked=checked,
+        name_words=name_words, value_words=value_words,
+        older=rows[-1].number if len(rows) == ROWS_PER_PAGE and rows[-1].number > 1 else None,
     )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """The overview page: KPIs of catalogue, tests, model, drift and decisions."""
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
@@ -20,8 +20,9 @@ from data.lake.lab_results import accepted_results
 from data.workspace import Workspace
 from sampling.rounds import round_ids, round_record
 from serving.console.blinding import find_positions
-from serving.console.case import current_policy, decisions_of
+from serving.console.case import catalogue_cases_of, current_policy, decisions_of
 from serving.console.context import AppContext
+from serving.console.pages.published_reports import latest_monitoring, latest_prevalence
 from serving.console.session import ContextDep
 from serving.console.templating import page
 from serving.decisions.appeals import appeals
@@ -126,88 +127,6 @@ def _count_relistings(
     return count_relistings(dossiers, dict(removals), as_of)
 
 
-BY_SKUS = "SKUs"
-
-
-@dataclass(frozen=True)
-class PrevalenceFigure:
-    """The share of failing SKUs of a category and market (None: all), with its interval.
-
-    `withheld` says why only `high` is given, empty where all are.
-    """
-
-    category: str | None
-    market: str | None
-    value: float | None
-    low: float | None
-    high: float
-    withheld: str
-    provisional: bool
-    tests: int
-
-
-@dataclass(frozen=True)
-class PrevalenceReport:
-    """The prevalence estimate of a day: `catalogue` over all SKUs, `cells` by category and market."""
-
-    as_of: str
-    catalogue: PrevalenceFigure
-    cells: tuple[PrevalenceFigure, ...]
-    tests: int
-    failed_share: float
-
-
-def latest_prevalence(workspace: Workspace) -> PrevalenceReport | None:
-    """Read the newest `prevalence-*.json`, None where there is none or it cannot be read."""
-    files = sorted(workspace.reports.glob("prevalence-*.json"))
-    if not files:
-        return None
-    try:
-        report = json.loads(files[-1].read_text(encoding="utf-8"))
-        figures = [_prevalence_figure(each) for each in report["figures"] if each["measure"] == BY_SKUS]
-        whole = next(each for each in figures if each.category is None and each.market is None)
-        cells = tuple(each for each in figures if each.category is not None and each.market is not None)
-        return PrevalenceReport(report["as_of"], whole, cells, report["tests"], report["failed_share"])
-    except (OSError, ValueError, KeyError, TypeError, StopIteration):
-        return None
-
-
-def _prevalence_figure(figure: dict[str, Any]) -> PrevalenceFigure:
-    share, domain = figure["share"], figure["domain"]
-    return PrevalenceFigure(
-        domain["category"], domain["market"], share.get("value"), share.get("low"), share["high"], figure["withheld"],
-        figure["provisional"], figure["tests"],
-    )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class MonitoringReport:
-    """The monitoring report of a day: `rules` checked, explanations of those that failed and ask for a new model.
-
-    `drift` is the population stability index of each feature, the largest first.
-    """
-
-    as_of: str
-    model: str
-    rules: int
-    rules_failed: tuple[str, ...]
-    drift: tuple[tuple[str, float], ...]
-
-
-def latest_monitoring(workspace: Workspace) -> MonitoringReport | None:
-    """Read the newest `monitor.json`, None where there is none or it cannot be read."""
-    files = sorted((workspace.reports / "monitor").glob("as_of=*/monitor.json"))
-    if not files:
-        return None
-    try:
-        report = json.loads(files[-1].read_text(encoding="utf-8"))
-        drift = sorted(((str(name), float(psi)) for name, psi in report["psi"].items()), key=lambda each: -each[1])
-        failed = tuple(str(rule["told"]) for rule in report["rules"] if not rule["holds"])
-        return MonitoringReport(str(report["as_of"]), str(report["model"]), len(report["rules"]), failed, tuple(drift))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-
-
 @dataclass(frozen=True)
 class ExpiredNotices:
     """Notices of danger that expired in the year before the scores, `notice_days` after they became known.
@@ -275,7 +194,15 @@ def overview(request: Request, context: ContextDep) -> Response:
         holdout_forecasts=forecasts_of_training(store.metrics),
         round_forecasts=forecasts_of_rounds(workspace),
         fewest=MIN_COUNT,
+        counters=catalogue_cases_of(context, store).counters,
+        last_round=_last_round(workspace),
     )
+
+
+def _last_round(workspace: Workspace) -> Mapping[str, Any] | None:
+    """The content of `round.json` of the newest round, None where none was drawn."""
+    names = round_ids(workspace)
+    return round_record(workspace, names[-1]) if names else None
 
 
 def _totals(workspace: Workspace, context: AppContext) -> tuple[KpiTotals | None, str]:

@@ -1,6 +1,7 @@
 """The plan page: the tests that a budget buys, drawing a sampling round, the rounds drawn so far."""
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, Any
 
 import numpy as np
@@ -13,34 +14,41 @@ from fastapi.responses import RedirectResponse, StreamingResponse
 from data.errors import UserError
 from data.lake.lab_results import accepted_results
 from data.workspace import Workspace
+from models.hazard_words import hazard_phrase
 from sampling.plan import Plan
-from sampling.rounds import PLAN_FILE, round_folder, round_ids, round_record
+from sampling.rounds import PLAN_FILE, results_of, round_folder, round_ids, round_record
 from serving.api.allocate import Planner, draw_round
 from serving.console.blinding import blinded_keys
 from serving.console.context import AppContext
 from serving.console.pages.decision import text
-from serving.console.pages.overview import latest_prevalence
+from serving.console.pages.plan_budget import FIRST_EUR, budget_bounds, late_plan
+from serving.console.pages.published_reports import latest_prevalence
 from serving.console.session import ContextDep, CurrentPerson, Person, VerifiedForm, requires_role
-from serving.console.templating import address, csv_rows, euros, number, page, percent
+from serving.console.templating import address, csv_rows, day, euros, number, page, percent
 from serving.decisions.records import SkuKey
 from serving.online.store import OnlineStore
 
 router = APIRouter()
 
 Scheduler = Annotated[Person, requires_role("scheduler")]
-BUDGETS_EUR = (5_000, 10_000, 20_000, 50_000, 100_000)
-LEAST_EUR, MOST_EUR, STEP_EUR = 1_000, 200_000, 1_000
 PREVIEW_SEED = 0
 MOST_LISTED = 200
 BLINDED = "your estimate first"
+SELECTED = {
+    "certainty": "Selected for certain",
+    "quota": "Selected for a legal minimum",
+    "priced": "Selected on value for money",
+    "floor": "Selected at random",
+    BLINDED: "Your estimate first",
+}
 WHY = {
-    "certainty": "So much is at stake for its price that every draw takes it; what it is worth weighs the predicted "
-    "failure, the units sold and how grave a failure is",
-    "quota": "A statutory minimum asks for tests of its category",
-    "priced": "Worth its money: what a failure there would harm against the price of the test",
-    "floor": "Explores: drawn to keep the estimate honest and to find what the model does not know",
-    BLINDED: "Your estimate comes first in these cases: score and reason show once you have given it; "
-    "failures expected leave them out",
+    "certainty": "So much is at stake for the price that every draw selects it. The value of a test weighs the "
+    "predicted failure, the units sold and how severe a failure is",
+    "quota": "The law asks for a minimum of tests in its category",
+    "priced": "A failure there would do much harm for the price of the test",
+    "floor": "Drawn by chance, to keep the estimate of the failure rate honest and to find what the model misses",
+    BLINDED: "You give your own estimate in these cases first: score and reason show once you have given it; "
+    "the failures expected leave them out",
 }
 SCORE_COLUMNS = ("p_fail", "expected_value", "inclusion_probability", "floor_probability", "stratum")
 """The columns of a plan that reveal a score."""
@@ -70,40 +78,69 @@ class RoundLine:
     failures: int
 
 
+@dataclass(frozen=True)
+class RefusedBudget:
+    """A budget that no plan was made for: what was typed, and the sentence that says why."""
+
+    typed: str
+    sentence: str
+
+
 @router.get("/plan")
 def plan(
     request: Request,
     context: ContextDep,
     person: CurrentPerson,
-    budget_eur: Annotated[float, Query(gt=0, le=1e9)] = 20_000,
+    budget_eur: Annotated[str, Query(max_length=100)] = f"{FIRST_EUR}",
 ) -> Response:
     """Preview one draw for a budget; approving draws with another seed, so nobody can choose a draw."""
-    store, refused, preview = context.store, None, None
     try:
-        preview = _preview(store, budget_eur)
+        preview = _preview(context.store, budget_bounds(context.store).read(budget_eur))
     except UserError as refusal:
-        refused = str(refusal)
-    values: dict[str, Any] = {
-        "budget_eur": budget_eur, "budgets": BUDGETS_EUR, "least": LEAST_EUR, "most": MOST_EUR, "step": STEP_EUR,
-        "refused": refused, "rounds": _rounds(context.settings.workspace),
-        "prevalence": latest_prevalence(context.settings.workspace),
-    }  # fmt: skip
-    if preview is None:
-        return page(request, "plan.html", 400, summary=None, **values)
-    values |= _plan_values(_blind_plan(context, person, preview.units))
-    return page(request, "plan.html", summary=preview.summary, **values)
+        return _refused_page(request, context, RefusedBudget(budget_eur, str(refusal)))
+    as_of, today = context.store.publication.as_of, context.now().date()
+    return page(
+        request, "plan.html", summary=preview.summary, late=late_plan(preview.units, as_of, today), refused="",
+        typed=f"{preview.summary.budget_eur:.12g}", **_page_values(context),
+        **_plan_values(_blind_plan(context, person, preview.units)),
+    )  # fmt: skip
 
 
 @router.post("/plan")
 def approve(request: Request, context: ContextDep, person: Scheduler, form: VerifiedForm) -> Response:
-    """Draw a round with a random seed, store it, and record it in the ledger."""
+    """Draw a round with a random seed, store it, and record it in the ledger.
+
+    A plan whose results would have been due before today is not approved.
+    """
+    typed, store = text(form, "budget_eur"), context.store
     try:
-        budget_eur = float(text(form, "budget_eur"))
-    except ValueError as error:
-        raise UserError("The budget is not a number. Give whole euros.") from error
+        budget_eur = budget_bounds(store).read(typed)
+        late = late_plan(_preview(store, budget_eur).units, store.publication.as_of, context.now().date())
+        if late:
+            raise UserError(late)
+    except UserError as refusal:
+        return _refused_page(request, context, RefusedBudget(typed, str(refusal)))
     planner = Planner(context.engine, person.name, context.now())
-    summary = draw_round(context.settings.workspace, context.store, budget_eur, planner)
+    summary = draw_round(context.settings.workspace, store, budget_eur, planner)
     return RedirectResponse(address(request, f"/rounds/{summary.round_id}"), 303)
+
+
+def _refused_page(request: Request, context: AppContext, refused: RefusedBudget) -> Response:
+    """The page with what was typed and why there is no plan for it; htmx swaps in answers of status 200 only."""
+    status = 200 if request.headers.get("hx-request") else 400
+    return page(
+        request, "plan.html", status, summary=None, refused=refused.sentence, typed=refused.typed, late="",
+        **_page_values(context),
+    )  # fmt: skip
+
+
+def _page_values(context: AppContext) -> dict[str, Any]:
+    """The values of the page that do not depend on the budget."""
+    workspace = context.settings.workspace
+    return {
+        "bounds": budget_bounds(context.store), "rounds": _rounds(workspace),
+        "prevalence": latest_prevalence(workspace),
+    }  # fmt: skip
 
 
 @router.get("/rounds/{round_id}")
@@ -113,6 +150,7 @@ def one_round(request: Request, context: ContextDep, person: CurrentPerson, roun
     record = round_record(workspace, round_id)
     return page(
         request, "round.html", summary=record, line=_round_line(workspace, round_id),
+        results=test_results(workspace, round_id), drawn_on=date.fromisoformat(record["as_of"]),
         **_plan_values(_round_tests(context, person, round_id)),
     )  # fmt: skip
 
@@ -153,21 +191,36 @@ def _plan_values(units: pa.Table) -> dict[str, Any]:
     tests = units.slice(0, MOST_LISTED).to_pylist()
     return {
         "groups": [(title, _totals_by(units, name)) for name, title in GROUPS.items()],
-        "reasons": _totals_by(units, "reason"), "why": WHY, "tests": tests, "most_listed": MOST_LISTED,
+        "reasons": _totals_by(units, "reason"), "why": WHY, "selected": SELECTED,
+        "tests": tests, "most_listed": MOST_LISTED,
         "test_reasons": [_test_reason(test) for test in tests],
     }  # fmt: skip
 
 
 def _test_reason(test: dict[str, Any]) -> str:
-    """The reason of one test, in the figures that the plan weighed."""
+    """Why one test was selected, in the figures that the plan weighed."""
+    selected = SELECTED[test["reason"]]
     if test["reason"] == BLINDED:
-        return "score and reason show after it."
-    sold = "sales unknown" if test["exposure"] is None else f"{number(test['exposure'])} units in 90 days"
+        return f"{selected}. Score and reason show after it."
+    sold = "sales unknown" if test["exposure"] is None else f"{number(test['exposure'])} units sold in 90 days"
     grade = "" if test["severity"] is None else f", severity {test['severity']:.1f}"
     stake = f"{percent(test['p_fail'])} predicted, {sold}{grade}"
     if test["reason"] == "floor":
-        return f"drawn by chance ({stake})."
-    return f"worth {test['expected_value']:.2g} for {euros(test['cost_eur'])} ({stake})."
+        return f"{selected} ({stake})."
+    return f"{selected}: value {test['expected_value']:.2g} for {euros(test['cost_eur'])} ({stake})."
+
+
+def test_results(workspace: Workspace, round_id: str) -> dict[SkuKey, str]:
+    """The result of each SKU of a round that came in, as a short sentence; the newest where there are several."""
+    rows = results_of(workspace, round_id).to_pylist()
+    return {SkuKey(row["sku_id"], row["market"]): _result_words(row) for row in rows}
+
+
+def _result_words(row: dict[str, Any]) -> str:
+    words = {"pass": "Passed", "fail": "Failed"}.get(row["result"], row["result"].capitalize())
+    found = [each for each in (row["severity"], row["hazard"] and hazard_phrase(row["hazard"])) if each]
+    details = f": {', '.join(found)}" if row["result"] == "fail" and found else ""
+    return f"{words}{details}, known since {day(row['known_on'])}"
 
 
 def _totals_by(units: pa.Table, by: str) -> list[PackageTotals]:
@@ -197,4 +250,4 @@ def _round_line(workspace: Workspace, round_id: str) -> RoundLine:
 
 def _preview(store: OnlineStore, budget_eur: float) -> Plan:
     """One draw for a budget, always with the same seed, so that only the budget changes it."""
-    return store.plan(round(budget_eur, 2), PREVIEW_SEED)
+    return store.plan(budget_eur, PREVIEW_SEED)

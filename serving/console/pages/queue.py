@@ -8,11 +8,11 @@ from urllib.parse import urlencode
 import numpy as np
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
+from numpy.typing import NDArray
 from starlette.datastructures import QueryParams
 
 from data.visible_text import escape_formula
-from features.registry import BY_NAME
-from models.reasons import brief_of, fact_of
+from models.reasons import FactWords
 from serving.console.blinding import BlindedScores, blind_scores, flagged_bands
 from serving.console.case import catalogue_cases_of
 from serving.console.context import AppContext
@@ -126,7 +126,7 @@ def read_filter(params: QueryParams) -> QueueFilter:
     )  # fmt: skip
 
 
-NO_REASON = "No single fact raises it"
+NO_REASON = FactWords("No single fact raises it.", "No single fact raises it")
 
 
 @dataclass(frozen=True)
@@ -134,48 +134,52 @@ class QueueRow:
     """A row of the queue: SKU, owner of its case, deadline.
 
     `is_blinded`: the person gives an own estimate before they see the score, and `entry` lacks all that depends on it.
+    `words` are those of the main reason, None where it is hidden.
     """
 
     entry: QueueEntry
     is_blinded: bool
     owner: str | None
     deadline: ActionDeadline | None
+    words: FactWords | None
 
     @property
     def brief(self) -> str:
         """The main reason in a few words; empty where it is hidden."""
-        if self.is_blinded:
-            return ""
-        name = self.entry.reason
-        return NO_REASON if name is None else brief_of(BY_NAME[name], self.entry.reason_value)
+        return "" if self.words is None else self.words.brief
 
     @property
     def reason(self) -> str:
         """The main reason as a sentence; empty where it is hidden."""
-        if self.is_blinded:
-            return ""
-        name = self.entry.reason
-        return f"{NO_REASON}." if name is None else fact_of(BY_NAME[name], self.entry.reason_value)
+        return "" if self.words is None else self.words.fact
 
 
 class QueueRows:
     """Makes the rows of one publication for one person; reads owners and decisions from the database once."""
 
     def __init__(self, context: AppContext, store: OnlineStore, blinding: BlindedScores) -> None:
-        self._queue, self._blinding = store.queue, blinding
+        self._store, self._queue, self._blinding = store, store.queue, blinding
         self._owners, self._cases = owners(context.engine), catalogue_cases_of(context, store)
 
     def rows(self, numbers: Numbers) -> Sequence[QueueRow]:
         """One row per number, in their order."""
         entries = self._queue.entries(numbers)
+        values = self._store.snapshot.matrix_at(self._queue.positions(numbers))
         deadlines = self._cases.first_deadlines([each.position for each in entries])
         return [
             QueueRow(
                 self._blinding.redact(entry), self._blinding.is_hidden(entry),
-                self._owners.get(SkuKey(entry.sku_id, entry.market)), deadline,
+                self._owners.get(SkuKey(entry.sku_id, entry.market)), deadline, self._words(entry, features),
             )
-            for entry, deadline in zip(entries, deadlines, strict=True)
+            for entry, features, deadline in zip(entries, values, deadlines, strict=True)
         ]  # fmt: skip
+
+    def _words(self, entry: QueueEntry, features: NDArray[np.float64]) -> FactWords | None:
+        """The words of the main reason; that no fact raises the score where it would read like the opposite."""
+        if self._blinding.is_hidden(entry):
+            return None
+        words = entry.reason and self._store.reason_writer.raising_fact(entry.reason, entry.category, features)
+        return words or NO_REASON
 
 
 ROWS_PER_PIECE = 2_000

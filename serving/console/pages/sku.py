@@ -1,23 +1,17 @@
 """The page of a SKU: score and its confidence, evidence, reasons, counterfactuals, unknowns, the decision."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
-from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import numpy as np
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from numpy.typing import NDArray
-from pydantic import Field
 
-from data.policy import POLICY_FOLDER, Policy, Share, policy_in_force
-from features.registry import BY_NAME
 from sampling.policy import sampling_policy_in_force
-from sampling.problem import Cell, Package
+from sampling.problem import Cell
 from serving.api.counterfactuals import ALL_STEPS, Counterfactual, find_counterfactuals, steps_in_force
 from serving.console.blinding import blind_scores, find_positions
 from serving.console.case import CaseView, case_view
@@ -35,6 +29,16 @@ from serving.console.pages.sku_history import (
     timeline_of,
     usual_returns,
 )
+from serving.console.pages.sku_sentences import (
+    NextTest,
+    ScoreConfidence,
+    open_actions_sentence,
+    outcome_sentence,
+    prediction,
+    recommendation,
+    score_confidence,
+    unknowns_of,
+)
 from serving.console.session import ContextDep, CurrentPerson, Person
 from serving.console.templating import address, page
 from serving.decisions.assignment_and_labels import labels_of
@@ -42,91 +46,9 @@ from serving.decisions.records import SkuKey
 from serving.dossiers.records import Audit, Dossier, Remediation, ReviewQuote
 from serving.online.store import OnlineStore
 from serving.review_queue.reader import QueueEntry
-from serving.schemas import ScoreRow
-
-Values = Mapping[str, float]
-NEARBY_TESTS = ("supplier_tests", "factory_tests", "title_tests", "sku_tests", "category_tests_365")
-"""Features that count independent tests of the SKU and of what it is like."""
-
-
-class ConfidencePolicy(Policy, subject="knowledge"):
-    """The policy `knowledge`: when a score is well known."""
-
-    widest_interval: Share
-    least_tests: Annotated[int, Field(ge=0)]
-
-
-@dataclass(frozen=True)
-class ScoreConfidence:
-    """The confidence in a score: a level in words, and its reason."""
-
-    name: str
-    why: str
-
-
-def score_confidence(score: ScoreRow, values: Values, folder: Path = POLICY_FOLDER) -> ScoreConfidence:
-    """Rate the confidence in a score by the policy of its day; `values` are the features, NaN where unknown."""
-    policy = policy_in_force(ConfidencePolicy, score.as_of, folder)
-    cell = int(np.nan_to_num(values.get("category_tests_365", 0.0)))
-    nearby = sum(np.nan_to_num(values.get(name, 0.0)) for name in NEARBY_TESTS)
-    tests = f"{cell} independent test{'' if cell == 1 else 's'} of its category in this market in the last year"
-    if not nearby:
-        return ScoreConfidence(
-            "unlike anything tested", "Neither its supplier, factory, title nor category was tested here."
-        )
-    if score.p_high - score.p_low <= policy.widest_interval and cell >= policy.least_tests:
-        return ScoreConfidence("well known", f"The interval is narrow and rests on {tests}.")
-    return ScoreConfidence("thin evidence", f"There were {tests}, and the interval is {_width(score)} points wide.")
-
-
-def unknowns_of(dossier: Dossier, values: Values, metrics: Mapping[str, Any]) -> tuple[str, ...]:
-    """Sentences on what the model does not know about the SKU, the particular before the general."""
-    listing = dossier.listing
-    sentences = []
-    if not any(test.independent for test in dossier.tests):
-        sentences.append("No independent laboratory ever tested this product in this market.")
-    if not np.nan_to_num(values.get("sku_reviews_365", 0.0)):
-        sentences.append("Nobody reviewed it in this market in the last year.")
-    if not np.nan_to_num(values.get("sku_units_365", 0.0)):
-        sentences.append("It was not sold in this market in the last year, so returns and reviews can say nothing.")
-    if listing.factory_id is None:
-        sentences.append("Its factory is not stated.")
-    if not dossier.audits:
-        sentences.append("No audit of its supplier is known.")
-    missing = [name for name, value in values.items() if np.isnan(value)]
-    sentences.append(f"{len(missing)} of {len(values)} facts that the model reads are unknown{_main_groups(missing)}.")
-    sentences.append(
-        "Chemicals that nobody sees or smells show neither in reviews nor in returns; only a test finds them."
-    )
-    auc, tests = metrics.get("auc"), metrics.get("n")
-    if isinstance(auc, float) and isinstance(tests, int):
-        sentences.append(
-            f"Shown one product that failed and one that passed, the model ranks the failing one higher "
-            f"{100 * auc:.0f} times in 100 (measured on {tests:,} later tests of all categories)."
-        )
-    return tuple(sentences)
-
-
-def _main_groups(missing: list[str]) -> str:
-    most = [group for group, _ in Counter(BY_NAME[name].group for name in missing).most_common(2)]
-    return f", most of them about {' and '.join(most)}" if most else ""
-
-
-def _width(score: ScoreRow) -> int:
-    return round(100 * (score.p_high - score.p_low))
-
 
 Floats = NDArray[np.float64]
 PRIOR_NAMES = {"sku": "sku_fail", "supplier": "supplier_fail"}
-
-
-@dataclass(frozen=True)
-class NextTest:
-    """The next test package, cheaper screening packages, and `p_fail` after the test passed."""
-
-    package: Package
-    screens: tuple[Package, ...]
-    if_passed: float
 
 
 def next_test(store: OnlineStore, position: int, category: str, market: str) -> NextTest:
@@ -182,6 +104,22 @@ class SkuView:
     test: NextTest
     unknowns: tuple[str, ...]
     markets: tuple[str, ...]
+    recommendation: str
+
+    @property
+    def prediction(self) -> str:
+        """The score as a sentence."""
+        return prediction(self.entry.p_fail)
+
+    @property
+    def outcomes(self) -> str:
+        """What either result of the next test would change."""
+        return outcome_sentence(self.test, self.entry.p_fail)
+
+    @property
+    def actions_due(self) -> str:
+        """How many corrective actions are open, and until when."""
+        return open_actions_sentence(self.open_actions)
 
     @property
     def documents(self) -> tuple[DisplayedDocument, ...]:
@@ -247,6 +185,7 @@ def _sku_view(context: AppContext, person: Person, case: CaseView) -> SkuView:
         test=next_test(store, position, listing.category, listing.market),
         unknowns=unknowns_of(dossier, values, store.metrics),
         markets=_other_markets(store, listing.sku_id, listing.market),
+        recommendation=recommendation(case.file.score.band_action, case.grounds),
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from models.reasons import FeatureContribution, ReasonText, RowContext
+from models.reasons import FeatureContribution, ReasonText, ReasonWriter, RowContext
 from serving.console.blinding import BlindedScores
 from serving.dossiers.reader import ENTITY_ROW, LISTING
 from serving.dossiers.records import LabTest
@@ -146,28 +146,26 @@ class SkuReasons:
 
 def reasons_of(store: OnlineStore, position: int, category: str) -> SkuReasons:
     """The reasons of the score of the row at `position`."""
-    names = store.snapshot.feature_names
+    names, writer = store.snapshot.feature_names, store.reason_writer
     values = store.snapshot.matrix_at(np.array([position]))
     scores = store.scorer.score(values)
-    contributions, row = scores.contributions[0], RowContext(category, float(scores.margin[0]))
-    columns = _select_columns(contributions, [store.reason_writer.group(name) for name in names])
-    texts = store.reason_writer.reasons(
-        [
-            FeatureContribution(row, names[column], float(values[0, column]), float(contributions[column]))
-            for column in columns
-        ]
-    )
+    contributions, row = scores.contributions[0], RowContext(category, float(scores.margin[0]), values[0])
+    chosen = _select_reasons(writer.reasons_to_tell(row, contributions, len(names)), writer)
     others = category_rows(store, category)
     reasons = [
-        DisplayedReason(reason, _distribution(others[:, column], reason.value), ANCHORS.get(reason.group, "tests"))
-        for reason, column in zip(texts, columns, strict=True)
-    ]
-    rest = np.setdiff1d(np.flatnonzero(contributions), columns)
+        DisplayedReason(
+            reason, _distribution(others[:, names.index(reason.feature)], reason.value),
+            ANCHORS.get(reason.group, "tests"),
+        )
+        for reason in writer.reasons(chosen)
+    ]  # fmt: skip
+    told = {name for each in chosen for name in (each.feature, *each.merged)}
+    rest = [column for column in np.flatnonzero(contributions).tolist() if names[column] not in told]
     return SkuReasons(
-        raising=tuple(each for each, column in zip(reasons, columns, strict=True) if contributions[column] > 0),
-        lowering=tuple(each for each, column in zip(reasons, columns, strict=True) if contributions[column] < 0),
+        raising=tuple(each for each, of in zip(reasons, chosen, strict=True) if of.contribution > 0),
+        lowering=tuple(each for each, of in zip(reasons, chosen, strict=True) if of.contribution < 0),
         groups=group_sums(store, row, contributions),
-        rest_count=len(rest), rest_points=store.reason_writer.points(row, float(contributions[rest].sum())),
+        rest_count=len(rest), rest_points=writer.points(row, float(contributions[rest].sum())),
     )  # fmt: skip
 
 
@@ -179,18 +177,17 @@ def category_rows(store: OnlineStore, category: str) -> Floats:
     return store.snapshot.matrix_at(positions)
 
 
-def _select_columns(contributions: Floats, groups: Sequence[str]) -> list[int]:
-    """The columns of the largest contributions in each direction, at most `MOST_OF_GROUP` of a group."""
-    columns: list[int] = []
+def _select_reasons(reasons: Sequence[FeatureContribution], writer: ReasonWriter) -> list[FeatureContribution]:
+    """The strongest reasons in each direction, at most `MOST_OF_GROUP` of a group."""
+    selected: list[FeatureContribution] = []
     for sign, most in ((1.0, MOST_RAISING), (-1.0, MOST_LOWERING)):
-        selected: list[int] = []
-        for column in np.argsort(-sign * contributions, kind="stable").tolist():
-            if sign * contributions[column] <= 0 or len(selected) == most:
-                break
-            if sum(groups[other] == groups[column] for other in selected) < MOST_OF_GROUP:
-                selected.append(column)
-        columns += selected
-    return columns
+        groups: list[str] = []
+        for reason in reasons:
+            group = writer.group(reason.feature)
+            if sign * reason.contribution > 0 and len(groups) < most and groups.count(group) < MOST_OF_GROUP:
+                groups.append(group)
+                selected.append(reason)
+    return selected
 
 
 def group_sums(store: OnlineStore, row: RowContext, contributions: Floats) -> tuple[GroupSum, ...]:

@@ -1,8 +1,9 @@
 """A real service over a small marketplace, and a real browser: Debian's chromium, driven by Playwright."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from data.database.connection import open_database
 from data.workspace import Workspace
 from serving.auth.api_keys import Role, create_key
-from tests.serving.browser.shop import scored_shop
+from tests.serving.browser import shop as marketplace
+from tests.serving.browser.shop import DAY, scored_shop
 from tests.serving.conftest import ROOT, serving
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -30,11 +32,12 @@ class Shop:
     workspace: Workspace
 
 
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """A service that asks for keys; one for each file, whose rounds use up the SKUs."""
-    folder = tmp_path_factory.mktemp("shop")
-    workspace = scored_shop(folder / "workspace")
+@contextmanager
+def served_shop(folder: Path, day: date) -> Iterator[Shop]:
+    """A service that asks for keys, over the marketplace as of a day."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(marketplace, "DAY", day)
+        workspace = scored_shop(folder / "workspace", (day,))
     engine = open_database(f"sqlite:///{workspace.database}")
     now = datetime.now(UTC)
     keys = {who: create_key(engine, name, role, now)[1] for who, (name, role) in PRINCIPALS.items()}
@@ -42,6 +45,13 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     environment = {"BENTOML_HOME": str(folder / "bentoml"), "TOUCHSTONE_INSECURE": ""}
     with serving("serving.service:Touchstone", workspace.home, ROOT, environment) as client:
         yield Shop(f"{client.base_url}".rstrip("/") + "/ui", keys, workspace)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """A service that asks for keys; one for each file, whose rounds use up the SKUs."""
+    with served_shop(tmp_path_factory.mktemp("shop"), DAY) as served:
+        yield served
 
 
 @pytest.fixture(scope="module")

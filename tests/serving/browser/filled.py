@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import httpx
 from bs4 import BeautifulSoup
 
+from data.database.connection import open_database
+from serving.api.allocate import Planner, draw_round
+from serving.online.store import open_online_store
 from tests.serving.browser.conftest import Shop
-from tests.serving.browser.shop import MARKUP
+from tests.serving.browser.shop import DAY, MARKUP
 
 REMOVED, WAITING, BOUGHT_EUR = "K-28", "K-16", 5_000
 WORDS = f"The part came loose in the laboratory. {MARKUP}"
@@ -25,10 +29,18 @@ def filled(shop: Shop) -> Mapping[str, str]:
         _sent(second, removed, f"{removed}/approve", note=WORDS)
         _sent(second, removed, f"{removed}/appeal", grounds=WORDS)
         letter = second.get(f"{removed}/statement").headers["location"]
-    with _signed_in(shop, "scheduler") as scheduler:
-        drawn = _sent(scheduler, f"/plan?budget_eur={BOUGHT_EUR}", "/plan", budget_eur=str(BOUGHT_EUR))
-    pages = {"decision_id": removed, "letter_id": letter, "waiting": waiting, "round_id": drawn}
+    pages = {"decision_id": removed, "letter_id": letter, "waiting": waiting, "round_id": _drawn(shop)}
     return {name: page.rpartition("/")[2] for name, page in pages.items()}
+
+
+def _drawn(shop: Shop) -> str:
+    """A round of the day of the scores, which the plan page draws no more."""
+    engine = open_database(f"sqlite:///{shop.workspace.database}")
+    day = datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC)
+    by = Planner(engine, "Sam", day)
+    round_id = draw_round(shop.workspace, open_online_store(shop.workspace), BOUGHT_EUR, by).round_id
+    engine.dispose()
+    return round_id
 
 
 @contextmanager

@@ -80,8 +80,8 @@ def test_a_test_is_ordered_and_stands_in_history_and_ledger(officer: TestClient)
     history = soup_of(officer, decide_path(sku)).select("section[aria-labelledby=history-heading]")
     assert "Order test" in history[0].text
     ledger = soup_of(officer, "/ui/ledger?" + urlencode({"subject": f"{sku[0]} {sku[1]}", "check": "true"}))
-    assert "rows follow one another unchanged" in ledger.text
-    assert [cell.text for cell in ledger.select("tbody tr td:nth-of-type(4)")] == ["decide"]
+    assert "rows are complete and unchanged" in ledger.text
+    assert [cell.text for cell in ledger.select("tbody tr td:nth-of-type(4)")] == ["ordered a test"]
 
 
 def test_the_same_form_sent_twice_is_one_decision(officer: TestClient) -> None:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from features.registry import BY_NAME
 from serving.console.blinding import BlindedScores, blind_scores
 from serving.console.context import AppContext
 from serving.console.pages.sku_evidence import MOST_SIBLINGS, peers_of, reasons_of, siblings_of
@@ -43,7 +44,7 @@ def seen(signed: object) -> TestClient:
 def test_every_part_of_the_page_is_there_in_its_order(signed: Clients) -> None:
     soup = soup_of(signed("scheduler"), "/ui/sku/DE/K-1")
     text = soup.get_text(" ", strip=True)
-    parts = ("No decision is in force", "Possible now: order test", "similar SKUs failed when tested",
+    parts = ("No decision is in force", "Possible now: order test", "products like this one would fail a test",
              "Known for certain", "Why the score is", "What buyers wrote", "Have we seen this before?",
              "What would change this", "What the model does not know", "8 · Decide", "9 · History")  # fmt: skip
     places = [text.index(part) for part in parts]
@@ -78,7 +79,10 @@ def test_at_most_four_reasons_raise_and_two_lower_and_all_contributions_are_coun
         assert all(each.reason.points <= 0 for each in reasons.lowering)
         matrix = store.snapshot.matrix_at(np.array([position]))
         active = int((store.scorer.score(matrix).contributions[0] != 0).sum())
-        assert len(reasons.raising) + len(reasons.lowering) + reasons.rest_count == active <= len(names)
+        assert len(reasons.raising) + len(reasons.lowering) + reasons.rest_count <= active <= len(names)
+        told = [BY_NAME[each.reason.feature] for each in (*reasons.raising, *reasons.lowering)]
+        about = [(feature.about, feature.entity) for feature in told if feature.about]
+        assert len(about) == len(set(about))
         for each in (*reasons.raising, *reasons.lowering):
             assert each.distribution is None or (0 <= each.distribution.at <= 1 and 0 <= each.distribution.below <= 1)
 
@@ -107,15 +111,24 @@ def test_an_unknown_sku_is_refused_in_a_sentence_that_is_no_markup(seen: TestCli
 def test_a_frequency_is_near_the_probability(p_fail: float) -> None:
     said = frequency(p_fail)
     if said.startswith("about"):
-        count, of = (int(word) for word in said.split() if word.isdigit())
-        assert abs(count / of - p_fail) <= max(0.026, 0.35 * p_fail)
+        *counts, of = (int(word) for word in said.split() if word.isdigit())
+        assert abs(sum(counts) / len(counts) / of - p_fail) <= max(0.026, 0.35 * p_fail)
+
+
+@pytest.mark.parametrize(
+    ("p_fail", "words"),
+    [(0.85, "about 8 or 9 in 10"), (0.75, "about 3 in 4"), (0.9, "about 9 in 10"), (0.97, "more than 9 in 10"),
+     (0.15, "about 1 or 2 in 10"), (0.25, "about 1 in 4"), (0.001, "fewer than 1 in 200")],
+)  # fmt: skip
+def test_a_frequency_is_said_in_small_numbers(p_fail: float, words: str) -> None:
+    assert frequency(p_fail) == words
 
 
 def test_the_quotes_are_counted_among_all_reviews(shop: AppContext) -> None:
     """Three reviews of the quoted SKU, two of which tell of harm; none is counted that is not quoted or a copy."""
     page = soup_of(signed_into(shop, "analyst"), f"/ui/sku/EU/{QUOTED_SKU}")
     section = page.select("#quotes")[0]
-    assert "2 of 3 reviews in two years speak of a hazard." in section.get_text(" ", strip=True)
+    assert "2 of 3 reviews in two years report a hazard." in section.get_text(" ", strip=True)
     assert len(section.select("mark")) == 2
 
 

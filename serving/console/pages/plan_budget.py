@@ -1,0 +1,85 @@
+"""The budget of a plan as people type it: its bounds, reading it, and whether a plan comes too late."""
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+
+import pyarrow as pa
+
+from data.errors import UserError
+from sampling.policy import sampling_policy_in_force
+from sampling.problem import Cell, Package
+from serving.console.templating import euros, long_day
+from serving.online.store import OnlineStore
+
+MOST_EUR = 200_000
+SUGGESTED_EUR = (5_000, 10_000, 20_000, 50_000, 100_000)
+FIRST_EUR = 20_000
+
+
+@dataclass(frozen=True)
+class BudgetBounds:
+    """The smallest budget is the price of the dearest test that a SKU of the catalogue may need."""
+
+    dearest: Package
+    most_eur: float = MOST_EUR
+
+    @property
+    def least_eur(self) -> float:
+        """The price of the dearest test."""
+        return self.dearest.cost_cents / 100
+
+    @property
+    def request(self) -> str:
+        """What to enter."""
+        return f"Enter a budget between {euros(self.least_eur)} and {euros(self.most_eur)}."
+
+    @property
+    def explanation(self) -> str:
+        """Why not less."""
+        return f"The smallest budget is {euros(self.least_eur)}: the price of the dearest test ({self.dearest.name})."
+
+    @property
+    def suggestions(self) -> tuple[int, ...]:
+        """Amounts within the bounds to choose from."""
+        return tuple(each for each in SUGGESTED_EUR if self.least_eur <= each <= self.most_eur)
+
+    def read(self, typed: str) -> float:
+        """The amount in euros, to the cent: "20,000", "EUR 20 000" or "20000.50".
+
+        Raises UserError where it is no amount or out of bounds.
+        """
+        plain = re.sub(r"(?i)eur|\N{EURO SIGN}|[\s,']", "", typed)
+        amount = float(plain) if re.fullmatch(r"\d{1,12}(\.\d{1,2})?", plain, re.ASCII) else math.nan
+        if self.least_eur <= amount <= self.most_eur:
+            return amount
+        is_small = amount < self.least_eur
+        raise UserError(f"{self.request} {self.explanation}" if is_small else self.request)
+
+
+def budget_bounds(store: OnlineStore) -> BudgetBounds:
+    """The bounds of a budget for the catalogue in service."""
+    keys = store.snapshot.keys(0, len(store.snapshot)).select(["category", "market"])
+    cells = keys.group_by(["category", "market"]).aggregate([]).to_pylist()
+    return _bounds(store.publication.as_of, tuple(sorted((cell["category"], cell["market"]) for cell in cells)))
+
+
+@lru_cache(maxsize=8)
+def _bounds(as_of: date, cells: tuple[tuple[str, str], ...]) -> BudgetBounds:
+    policy = sampling_policy_in_force(as_of)
+    packages: Iterable[Package] = (package for cell in cells for package in policy.options(Cell(*cell)))
+    return BudgetBounds(max(packages, key=lambda package: package.cost_cents))
+
+
+def late_plan(units: pa.Table, as_of: date, today: date) -> str:
+    """Why a plan with these tests is too late to be approved; empty where no result is due before today."""
+    late = sum(due < today for due in units["due_on"].to_pylist())
+    if not late:
+        return ""
+    return (
+        f"The scores are of {long_day(as_of)}: {late:,} of {len(units):,} results would have been due before today, "
+        f"{long_day(today)}. Score the catalogue again with newer data, then plan anew."
+    )
