@@ -19,6 +19,7 @@ from serving.decisions.assignment_and_labels import owner_of
 from serving.decisions.blind_assessment import ESTIMATORS, estimate_is_due
 from serving.decisions.cases import CaseEvidence, CaseState, case_state, results_of
 from serving.decisions.deadlines import ActionDeadline
+from serving.decisions.ground_rows import rows_behind
 from serving.decisions.index import decision_index
 from serving.decisions.legal_grounds import Ground, open_notices
 from serving.decisions.policy import DecisionPolicy, Disposition, decision_policy_in_force
@@ -132,7 +133,7 @@ def case_view(context: AppContext, person: Person, sku_id: str, market: str) -> 
     case = case_in(store, SkuKey(sku_id, market), score.band)
     file = CaseFile(
         case, dossier.listing.supplier_id, score_at_decision(store.publication, score.p_fail, score.band),
-        state.grounds, _decision_context(dossier, score, displayed), newest_samples(dossier, state.new_results),
+        state.grounds, _decision_context(dossier, score, state, displayed), newest_samples(dossier, state.new_results),
         of_supplier,
     )  # fmt: skip
     return CaseView(
@@ -191,13 +192,17 @@ def newest_samples(dossier: Dossier, results: Iterable[LabTest] = ()) -> dict[st
     return {str(package): day for day, package in sorted((test.happened_on, test.package) for test in tests)}
 
 
-def _decision_context(dossier: Dossier, score: ScoreRow, grounds: tuple[Ground, ...]) -> DecisionContext:
+def _decision_context(
+    dossier: Dossier, score: ScoreRow, state: CaseState, grounds: tuple[Ground, ...]
+) -> DecisionContext:
     """What the page of the SKU displays now, to be stored with a decision."""
     listing = dossier.listing
     reasons = tuple(ContextReason(each.feature, each.contribution, each.sentence) for each in score.reasons or ())
     offer = ListingSummary(listing.title, listing.category, listing.listed_on)
     notices = tuple(each.incident_id for each in open_notices(dossier, dossier.as_of))
-    return DecisionContext(score.p_low, score.p_high, reasons, grounds, offer, notices)
+    flagged = str(bands_in_force(score.as_of).action([score.p_fail])[0]) != "none"
+    rows = rows_behind(dossier, state.new_results, grounds, flagged)
+    return DecisionContext(score.p_low, score.p_high, reasons, grounds, offer, notices, rows)
 
 
 def _disposition_option(disposition: Disposition, file: CaseFile, officer: Officer, today: date) -> DispositionOption:

@@ -16,6 +16,7 @@ from serving.decisions.policy import DecisionPolicy
 from serving.decisions.records import IN_FORCE, REPLACED, REVERSED, Appeal, Decision
 from serving.decisions.rules import Officer, Signature
 from serving.decisions.store import versions_of
+from serving.letters.appeal_period import appeal_period_starts
 
 OUTCOMES = ("upheld", "modified", "reversed")
 
@@ -25,14 +26,15 @@ def file_appeal(
 ) -> Appeal:
     """Store a seller's appeal.
 
-    Raises UserError where the decision restricts nothing, is not in force, or the time to appeal is over.
+    The time to appeal begins when the statement of reasons is sent. Raises UserError where it is over, and where the
+    decision restricts nothing or is not in force.
     """
     officer, grounds = signature.officer, grounds.strip()
     disposition = policy.disposition(decision.disposition)
     if not disposition.restricts or decision.state != IN_FORCE:
         raise UserError(f"Decision {decision.decision_id} restricts nothing now; there is nothing to appeal against.")
-    latest = add_months(date.fromisoformat(decision.since[:10]), policy.appeals.months)
-    if signature.at.date() > latest:
+    starts = appeal_period_starts(engine, decision.decision_id)
+    if starts is not None and signature.at.date() > (latest := add_months(starts, policy.appeals.months)):
         raise UserError(f"The time to appeal against {decision.decision_id} ended on {latest}.")
     if len(grounds) < policy.limits.least_explanation:
         raise UserError(f"Give the seller's grounds in at least {policy.limits.least_explanation} characters.")

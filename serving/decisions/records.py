@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from data.database.audit_log import Versions
 from serving.decisions.blind_assessment import Case
+from serving.decisions.ground_rows import GroundRows, read_ground_rows
 from serving.decisions.legal_grounds import Ground
 from serving.decisions.policy import Disposition
 
@@ -41,7 +42,8 @@ class ListingSummary:
 class DecisionContext:
     """What the page of the SKU displayed at the decision: interval and reasons of the score, grounds, listing.
 
-    `notices` are the ids of the notices of danger among it. The names of the fields are those of the stored JSON.
+    `notices` are the ids of the notices of danger among it; `rows` those behind the grounds, None in decisions from
+    before they were stored. The names of the fields are those of the stored JSON.
     """
 
     p_low: float
@@ -50,6 +52,7 @@ class DecisionContext:
     facts: tuple[Ground, ...]
     offer: ListingSummary
     notices: tuple[str, ...] = ()
+    rows: GroundRows | None = None
 
     @property
     def row_ids(self) -> frozenset[str]:
@@ -77,6 +80,7 @@ def read_context(text: str) -> DecisionContext:
         tuple(Ground(**{**each, "since": date.fromisoformat(each["since"])}) for each in values["facts"]),
         ListingSummary(**{**offer, "listed_on": date.fromisoformat(offer["listed_on"])}),
         tuple(values.get("notices", ())),
+        read_ground_rows(values.get("rows")),
     )  # fmt: skip
 
 

@@ -1,74 +1,114 @@
 """A statement of reasons for the EU's transparency database (DSA Art. 24(5)); never with personal data.
 
-Names and limits: https://transparency.dsa.ec.europa.eu/page/api-documentation, read on 2026-11-26.
+Names, codes and limits are those of `statement_schema.json`, which says where they were read.
 """
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date
+from types import MappingProxyType
 from typing import Any
 
 from data.errors import UserError
-from serving.dsa.statement_of_reasons import EEA, EU, Statement
+from serving.decisions.case_origin import CaseOrigin
+from serving.decisions.policy import GroundWording
+from serving.dsa.territories import territory
+from serving.letters.facts import DecisionFacts, LetterFacts
+from serving.letters.parts import decision_of, market_of
+from serving.letters.sentences import (
+    LetterTerms,
+    Sentence,
+    ground_sentences,
+    origin_sentences,
+    sentence,
+    test_sentences,
+)
+from serving.letters.words import words_of
 
 MAX_FACTS, MAX_EXPLANATION, MAX_GROUND = 5000, 2000, 500
+FIRST_CONTENT_DAY = date(2000, 1, 1)
 _VISIBILITY = {
     "pause": "DECISION_VISIBILITY_CONTENT_DISABLED",
     "remove": "DECISION_VISIBILITY_CONTENT_REMOVED",
     "recall": "DECISION_VISIBILITY_CONTENT_REMOVED",
 }
+_NOTIFIED = "SOURCE_TYPE_OTHER_NOTIFICATION"
+SOURCES: Mapping[CaseOrigin, str] = MappingProxyType(
+    {
+        CaseOrigin.ARTICLE_16_NOTICE: "SOURCE_ARTICLE_16",
+        CaseOrigin.TRUSTED_FLAGGER: "SOURCE_TRUSTED_FLAGGER",
+        CaseOrigin.OTHER_NOTIFICATION: _NOTIFIED,
+        CaseOrigin.AUTHORITY: _NOTIFIED,
+        CaseOrigin.CUSTOMS_SAMPLE: _NOTIFIED,
+        CaseOrigin.COMPLAINT_SAMPLE: _NOTIFIED,
+    }
+)
+"""The `source_type` of each origin that somebody outside the marketplace gave; others are its own initiative."""
 
 
-def transparency_record(statement: Statement, content_language: str | None = None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class PublicStatement:
+    """What the record is made of: the facts of the letter, the day of the listing, the wording of the legal ground."""
+
+    facts: LetterFacts
+    listed_on: date
+    ground: GroundWording
+
+    @property
+    def decision(self) -> DecisionFacts:
+        """The decision that it gives the reasons of."""
+        return decision_of(self.facts)
+
+
+def transparency_record(statement: PublicStatement, terms: LetterTerms) -> dict[str, Any]:
     """The JSON of one statement, in the database's own names.
 
-    It holds the facts and the rule, and neither names, nor free text of officers, nor words of reviews. Raises
-    UserError for a market outside the EU and the EEA, which the database does not take.
+    It holds facts and rule, and neither names, nor free text of officers, nor words of reviews. Raises UserError for a
+    market outside the EU and the EEA, which the database does not take.
     """
-    decision = statement.decision
+    decision, product = statement.decision, statement.facts.product
     record: dict[str, Any] = {
-        **_measure(statement),
+        **_measure(decision),
         **_ground(statement),
         "content_type": ["CONTENT_TYPE_PRODUCT"],
         "category": "STATEMENT_CATEGORY_UNSAFE_AND_PROHIBITED_PRODUCTS",
-        **_keywords(statement),
-        "territorial_scope": territory(decision.market),
-        "content_date": max(statement.offer.listed_on, date(2000, 1, 1)).isoformat(),
-        "application_date": statement.from_day.isoformat(),
-        "decision_facts": _facts(statement)[:MAX_FACTS],
-        "source_type": "SOURCE_VOLUNTARY" if statement.found_by_score else "SOURCE_TYPE_OTHER_NOTIFICATION",
-        "automated_detection": "Yes" if statement.found_by_score else "No",
-        "automated_decision": (
-            "AUTOMATED_DECISION_PARTIALLY" if statement.found_by_score else "AUTOMATED_DECISION_NOT_AUTOMATED"
-        ),
+        **_keywords(decision),
+        "territorial_scope": territory(market_of(statement.facts)),
+        "content_date": max(statement.listed_on, FIRST_CONTENT_DAY).isoformat(),
+        "application_date": decision.since.isoformat(),
+        "decision_facts": _facts(statement.facts, terms)[:MAX_FACTS],
+        "source_type": SOURCES.get(decision.origin, "SOURCE_VOLUNTARY"),
+        "automated_detection": "Yes" if decision.origin.found_by_model else "No",
+        # Of the decision alone, whatever found the product: people read the facts and decided.
+        "automated_decision": "AUTOMATED_DECISION_NOT_AUTOMATED",
         "puid": decision.decision_id,
     }
-    if content_language is not None:
-        record["content_language"] = content_language.upper()
-    if _is_ean(decision.sku_id):
-        record["content_id"] = {"EAN-13": decision.sku_id}
+    if product is not None and _is_ean(product.sku_id):
+        record["content_id"] = {"EAN-13": product.sku_id}
     return record
 
 
-def territory(market: str) -> list[str]:
-    """The member states of a market; UserError where the database takes none of it."""
-    scope = {"EU": EU, "EEA": EEA}.get(market, [market] if market in EEA else [])
-    if not scope:
-        raise UserError(f"Market {market} is outside the EU; the transparency database takes no statement for it.")
-    return list(scope)
+def _measure(decision: DecisionFacts) -> dict[str, Any]:
+    """What the decision does, to the offer or to the account, and its last day where it has one."""
+    ends = decision.end.on if decision.end else decision.ends_on
+    last = {} if ends is None else {"end_date": max(ends, decision.since).isoformat()}
+    if decision.disposition == "suspend":
+        account = {"decision_account": "DECISION_ACCOUNT_SUSPENDED", "account_type": "ACCOUNT_TYPE_BUSINESS"}
+        return account | {f"{name}_account_restriction": day for name, day in last.items()}
+    if decision.disposition not in _VISIBILITY:
+        raise UserError(
+            f"The transparency database has no code for {decision.disposition!r}. Add it to `_VISIBILITY` in "
+            "serving/dsa/transparency_database.py."
+        )
+    visibility = {"decision_visibility": [_VISIBILITY[decision.disposition]]}
+    return visibility | {f"{name}_visibility_restriction": day for name, day in last.items()}
 
 
-def _measure(statement: Statement) -> dict[str, Any]:
-    """What the decision does: to the offer, or to the account."""
-    if statement.disposition.name == "suspend":
-        return {"decision_account": "DECISION_ACCOUNT_SUSPENDED", "account_type": "ACCOUNT_TYPE_BUSINESS"}
-    measure: dict[str, Any] = {"decision_visibility": [_VISIBILITY[statement.disposition.name]]}
-    if statement.decision.ends_on is not None:
-        measure["end_date_visibility_restriction"] = statement.decision.ends_on
-    return measure
-
-
-def _ground(statement: Statement) -> dict[str, str]:
-    kind = "illegal_content" if statement.rests_on_fact else "incompatible_content"
-    name = f"{kind}_legal_ground" if statement.rests_on_fact else f"{kind}_ground"
+def _ground(statement: PublicStatement) -> dict[str, str]:
+    """A fact makes the offer illegal; without one, the decision rests on the marketplace's terms."""
+    rests_on_fact = statement.decision.evidence.kind is not None
+    kind = "illegal_content" if rests_on_fact else "incompatible_content"
+    name = f"{kind}_legal_ground" if rests_on_fact else f"{kind}_ground"
     return {
         "decision_ground": f"DECISION_GROUND_{kind.upper()}",
         name: statement.ground.legal_ground[:MAX_GROUND],
@@ -76,21 +116,32 @@ def _ground(statement: Statement) -> dict[str, str]:
     }
 
 
-def _keywords(statement: Statement) -> dict[str, Any]:
+def _keywords(decision: DecisionFacts) -> dict[str, Any]:
     """The database's keyword: a fact makes the product unsafe, a pause rests on none."""
-    if statement.rests_on_fact:
+    if decision.evidence.kind is not None:
         return {"category_specification": ["KEYWORD_UNSAFE_PRODUCTS"]}
     return {
         "category_specification": ["KEYWORD_OTHER"],
-        "category_specification_other": "paused until the product is tested",
+        "category_specification_other": "paused while the safety of the product is checked",
     }
 
 
-def _facts(statement: Statement) -> str:
-    sentence = statement.decision.fact_sentence
-    facts = [*([sentence] if sentence else []), *statement.reasons]
-    means = "A model suggested the check." if statement.found_by_score else "No automated means were used."
-    return " ".join([*facts, f"{means} People took the decision; another person approved it."])
+def _facts(facts: LetterFacts, terms: LetterTerms) -> str:
+    """The sentences of the letter on test, ground, origin and people, in English."""
+    words = words_of("en")
+    return " ".join(words.text(each.key, each.values) for each in _fact_sentences(facts, terms))
+
+
+def _fact_sentences(facts: LetterFacts, terms: LetterTerms) -> Iterator[Sentence]:
+    decision = decision_of(facts)
+    if decision.evidence.test is not None:
+        yield sentence("test.failed")
+        yield from test_sentences(decision.evidence.test, facts.standard, terms)
+    yield from ground_sentences(facts, decision)
+    yield from origin_sentences(decision.origin)
+    yield sentence("chosen.two_people" if decision.two_people else "chosen.one_person")
+    if decision.end is not None:
+        yield sentence(f"happened.{decision.end.how}", day=decision.end.on)
 
 
 def _is_ean(sku_id: str) -> bool:

@@ -1,6 +1,5 @@
-"""Statements of reasons as drafts; appeals of sellers: open ones, filing, answering, counts of overturned ones."""
+"""Appeals of sellers: open ones, filing, answering, counts of overturned ones."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -8,7 +7,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 
-from data.errors import UserError
 from serving.console.case import current_policy, decisions_of, officer_of, signature_of
 from serving.console.context import AppContext
 from serving.console.pages.approvals import take_step
@@ -24,57 +22,9 @@ from serving.decisions.appeals import (
     file_appeal,
     why_barred_from_answering,
 )
-from serving.decisions.policy import decision_policy_in_force
 from serving.decisions.records import Appeal, Decision
-from serving.dsa.statement_of_reasons import Statement, statement_of, write_letter
-from serving.dsa.transparency_database import transparency_record
 
 router = APIRouter()
-
-UNBROKEN = 10_000
-"""Line length of a letter that the browser wraps itself."""
-
-
-@router.get("/decisions/{decision_id}/statement")
-def statement(request: Request, context: ContextDep, decision_id: str) -> Response:
-    """The letter and the record on one page."""
-    decision = decisions_of(context).decision(decision_id)
-    draft = _statement(decision)
-    try:
-        record, why = _record_json(draft), None
-    except UserError as refusal:
-        record, why = None, str(refusal)
-    return page(
-        request, "statement.html", decision=decision, letter=write_letter(draft, UNBROKEN), record=record, why=why
-    )
-
-
-@router.get("/decisions/{decision_id}/letter.txt")
-def letter_text(context: ContextDep, decision_id: str) -> Response:
-    """The letter alone."""
-    plain = write_letter(_statement(decisions_of(context).decision(decision_id)))
-    return Response(plain, media_type="text/plain; charset=utf-8", headers=_attachment_headers(f"{decision_id}.txt"))
-
-
-@router.get("/decisions/{decision_id}/transparency.json")
-def transparency_json(context: ContextDep, decision_id: str) -> Response:
-    """The record for the EU's transparency database alone."""
-    record = _record_json(_statement(decisions_of(context).decision(decision_id)))
-    return Response(record, media_type="application/json", headers=_attachment_headers(f"{decision_id}.json"))
-
-
-def _statement(decision: Decision) -> Statement:
-    """The statement under the policy of the day on which the decision came into force."""
-    return statement_of(decision, decision_policy_in_force(date.fromisoformat(decision.since[:10])))
-
-
-def _record_json(statement: Statement) -> str:
-    return json.dumps(transparency_record(statement), indent=2, ensure_ascii=False) + "\n"
-
-
-def _attachment_headers(name: str) -> dict[str, str]:
-    return {"content-disposition": f'attachment; filename="{name}"'}
-
 
 CaseOfficer = Annotated[Person, requires_role("officer")]
 MOST_LISTED = 100

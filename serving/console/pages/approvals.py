@@ -19,6 +19,7 @@ from serving.console.case import (
     supplier_grounds,
 )
 from serving.console.context import AppContext
+from serving.console.letter_sources import draft_letters
 from serving.console.pages.decision import text
 from serving.console.session import ContextDep, CurrentPerson, Person, VerifiedForm, app_context, requires_role
 from serving.console.templating import address, page
@@ -91,6 +92,7 @@ def take_step(request: Request, person: Person, decision_id: str, step: Callable
         step()
     except UserError as refusal:
         return _decision_page(request, app_context(request), person, decision_id, str(refusal))
+    draft_letters(app_context(request))
     return RedirectResponse(address(request, f"/decisions/{decision_id}"), 303)
 
 

@@ -10,6 +10,7 @@ from data.errors import UserError
 from serving.console.case import CaseView, case_view, decisions_of, dossier_of, officer_of, signature_of
 from serving.console.case_summary import summarize_case
 from serving.console.context import AppContext
+from serving.console.letter_sources import draft_letters
 from serving.console.session import ContextDep, CurrentPerson, Person, VerifiedForm, requires_role
 from serving.console.templating import address, page, urlpath
 from serving.decisions.assignment_and_labels import LabelledQuote, assign, give_label
@@ -40,6 +41,7 @@ def decide(request: Request, context: ContextDep, person: CurrentPerson, form: V
         decision = decisions_of(context).propose(proposal, officer_of(person), case.file, context.now())
     except UserError as refusal:
         return _form(request, case, str(refusal), dict(form), 400)
+    draft_letters(context)
     return RedirectResponse(address(request, f"/decisions/{decision.decision_id}"), 303)
 
 

@@ -16,17 +16,19 @@ WORDS = f"The part came loose in the laboratory. {MARKUP}"
 def filled(shop: Shop) -> Mapping[str, str]:
     """Decide, approve, appeal and plan as people would; what fills the addresses of pages about them.
 
-    `decision_id` is a removal in force with an open appeal, `waiting` one that waits; people wrote markup throughout.
+    `decision_id` is a removal in force with an open appeal, `letter_id` its statement of reasons, `waiting` a removal
+    that waits; people wrote markup throughout.
     """
     with _signed_in(shop, "officer") as first:
         removed, waiting = (_proposed(first, sku_id) for sku_id in (REMOVED, WAITING))
     with _signed_in(shop, "second") as second:
         _sent(second, removed, f"{removed}/approve", note=WORDS)
         _sent(second, removed, f"{removed}/appeal", grounds=WORDS)
+        letter = second.get(f"{removed}/statement").headers["location"]
     with _signed_in(shop, "scheduler") as scheduler:
         drawn = _sent(scheduler, f"/plan?budget_eur={BOUGHT_EUR}", "/plan", budget_eur=str(BOUGHT_EUR))
-    return {"decision_id": removed.rpartition("/")[2], "waiting": waiting.rpartition("/")[2],
-            "round_id": drawn.rpartition("/")[2]}  # fmt: skip
+    pages = {"decision_id": removed, "letter_id": letter, "waiting": waiting, "round_id": drawn}
+    return {name: page.rpartition("/")[2] for name, page in pages.items()}
 
 
 @contextmanager

@@ -30,6 +30,8 @@ ADDRESSES: Mapping[str, Sequence[str]] = {
         "/decisions/{decision_id}", "/decisions/{waiting}", f"/decisions/{quote(MARKUP, safe='')}",
     ),
     "/decisions/{decision_id}/statement": ("/decisions/{decision_id}/statement", "/decisions/{waiting}/statement"),
+    "/letters": ("/letters",),
+    "/letters/{letter_id}": ("/letters/{letter_id}", "/letters/{letter_id}?language=zh-Hans", "/letters/l-none"),
     "/appeals": ("/appeals",),
     "/plan": ("/plan", "/plan?budget_eur=5000", "/plan?budget_eur=much"),
     "/rounds/{round_id}": ("/rounds/{round_id}", f"/rounds/{quote(MARKUP, safe='')}"),

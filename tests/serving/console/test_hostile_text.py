@@ -25,6 +25,7 @@ from serving.decisions.records import SkuKey
 from serving.decisions.rules import Officer, Proposal, Signature
 from serving.dossiers.reader import Dossiers
 from serving.dossiers.records import Dossier, ReviewQuote
+from serving.letters.store import letters_in
 from serving.online.store import open_online_store
 from serving.review_queue.reader import Queue, QueueEntry
 from tests.features.catalogues import DAY
@@ -127,6 +128,10 @@ def written(planned: tuple[Path, str], hostile: str, tmp_path: Path) -> Iterator
     record_event(engine, AuditEvent(hostile, hostile, hostile, {hostile: [hostile]}), NOW)
     with TestClient(mounted(context)) as client:
         client.post("/ui/sign-in", data={"csrf": csrf_of(client, "/ui/sign-in"), "key": "any"})
+        client.get("/ui/letters")
+        answered = next(each for each in letters_in(engine, ("draft",)) if each.kind == "appeal_answered")
+        yield client, {"decision_id": removal.decision_id, "letter_id": answered.letter_id, "round_id": planned[1],
+                       "sku_id:path": FAILED[0],
         yield client, {"supplier_id:path": "S-1", "factory_id:path": "F-1",
                        "decision_id": removal.decision_id, "round_id": planned[1], "sku_id:path": FAILED[0],
                        "market": FAILED[1], "path:path": "nowhere"}  # fmt: skip
@@ -149,7 +154,7 @@ def test_what_officers_wrote_is_text_on_every_page(written: tuple[TestClient, di
         if shown(hostile) in " ".join(soup.get_text().split()):
             shown_on.add(route)
     assert shown_on >= {"/", "/appeals", "/decide", "/decisions", "/decisions/{decision_id}", "/ledger",
-                        "/decisions/{decision_id}/statement", "/sku/{market}/{sku_id:path}"}  # fmt: skip
+                        "/letters/{letter_id}", "/sku/{market}/{sku_id:path}"}  # fmt: skip
 
 
 def test_what_an_address_or_a_form_says_is_text_on_every_page(signed: Clients) -> None:
@@ -160,6 +165,7 @@ def test_what_an_address_or_a_form_says_is_text_on_every_page(signed: Clients) -
         for address in (
             f"/ledger?subject={said}", f"/ledger?before={said}", f"/plan?budget_eur={said}", f"/decisions/{said}",
             f"/decisions/{said}/statement", f"/rounds/{said}", f"/sku/{said}/K-1", f"/sku/DE/{said}",
+            f"/letters/{said}", f"/letters/l-none?language={said}",
             f"/decide?market={said}&sku_id={said}", f"/{said}",
         ):  # fmt: skip
             answer = client.get(f"/ui{address}")

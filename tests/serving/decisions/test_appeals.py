@@ -68,12 +68,10 @@ def test_an_appeal_has_a_day_to_be_answered_by_and_overturns_are_counted(
     assert counts == [OverturnedCount("failed_independent_test", 2, 0, 1)]
 
 
-def test_six_months_are_given_to_appeal(decisions: Decisions, state: sa.Engine) -> None:
-    decision = removed(decisions)
-    last = NOON.replace(year=2027, month=1)
-    with pytest.raises(UserError, match="ended on 2027-01-01"):
-        file_appeal(state, decision, "Here is a new report.", Signature(ANNA, last + timedelta(days=1)), POLICY)
-    assert file_appeal(state, decision, "Here is a new report.", Signature(ANNA, last), POLICY).outcome is None
+def test_before_its_statement_is_sent_the_time_to_appeal_has_not_begun(decisions: Decisions, state: sa.Engine) -> None:
+    """What follows from the sending is tested with the letters."""
+    decision, late = removed(decisions), NOON + timedelta(days=400)
+    assert file_appeal(state, decision, "Here is a new report.", Signature(ANNA, late), POLICY).outcome is None
 
 
 def test_there_is_no_appeal_against_a_test(decisions: Decisions, state: sa.Engine) -> None:

@@ -27,7 +27,7 @@ from serving.kpis.outcomes import Forecast, forecasts_of_rounds, forecasts_of_tr
 from tests.features.small_world import AS_OF
 from tests.serving.decisions.cases import POLICY
 from tests.serving.dossiers.worlds import tables_of, world
-from tests.serving.dsa.test_statement_of_reasons import REMOVAL
+from tests.serving.letters.decided import REMOVAL
 
 ROUND = "2026-07-01-00000000"
 

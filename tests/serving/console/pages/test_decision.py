@@ -96,10 +96,10 @@ def test_removal_takes_two_people_and_gives_a_statement_of_reasons(
 ) -> None:
     where = decided(officer, FAILED, disposition="remove", code="failed_independent_test")
     assert "Another officer must approve it" in soup_of(officer, where).text
-    for paper in ("statement", "letter.txt", "transparency.json"):
+    for paper in ("statement", "transparency.json"):
         early = officer.get(f"{where}/{paper}")
         assert early.status_code == 400
-        assert "waits for approval and restricts nothing yet" in early.text
+        assert "no statement of reasons is owed for it now" in " ".join(early.text.split())
     own = officer.post(f"{where}/approve", data={"csrf": csrf_of(officer, where)})
     assert own.status_code == 400
     assert "needs four eyes" in own.text
@@ -107,8 +107,9 @@ def test_removal_takes_two_people_and_gives_a_statement_of_reasons(
     assert "Approve or decline" in soup_of(admin, "/ui/decisions").text
     assert admin.post(f"{where}/approve", data={"csrf": csrf_of(admin, where)}).status_code == 303
     assert "Olga and Ada" in " ".join(soup_of(admin, "/ui/decisions").text.split())
-    assert "we have removed the offer" in " ".join(soup_of(admin, f"{where}/statement").text.split())
-    letter, record = admin.get(f"{where}/letter.txt"), admin.get(f"{where}/transparency.json")
+    sheet = admin.get(f"{where}/statement").headers["location"]
+    assert "we removed your listing in France" in " ".join(soup_of(admin, sheet).text.split())
+    letter, record = admin.get(f"{sheet}/letter.txt"), admin.get(f"{where}/transparency.json")
     assert letter.headers["content-disposition"].startswith("attachment")
     assert "Olga" not in letter.text + record.text
     assert json.loads(record.text)["territorial_scope"] == ["FR"]
@@ -133,15 +134,16 @@ def test_a_statement_quotes_what_was_read_whatever_is_in_service_since(
     where = decided(officer, FAILED, disposition="pause", code="serious_hazard_reported")
     admin = signed("admin")
     admin.post(f"{where}/approve", data={"csrf": csrf_of(admin, where)})
-    letter, page = admin.get(f"{where}/letter.txt").text, soup_of(admin, where).text
-    assert "What made us look at it" in letter
+    sheet = admin.get(f"{where}/statement").headers["location"]
+    letter, page = admin.get(f"{sheet}/letter.txt").text, soup_of(admin, where).text
+    assert "How this product came to our attention" in letter
     assert "Olga had read" in page
 
     def gone(*_: object) -> None:
         raise UserError("The catalogue has no such SKU.")
 
     monkeypatch.setattr(OnlineStore, "answer", gone)
-    assert admin.get(f"{where}/letter.txt").text == letter
+    assert admin.get(f"{sheet}/letter.txt").text == letter
     assert soup_of(admin, where).text == page
 
 
