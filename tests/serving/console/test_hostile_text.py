@@ -130,9 +130,7 @@ def written(planned: tuple[Path, str], hostile: str, tmp_path: Path) -> Iterator
         client.post("/ui/sign-in", data={"csrf": csrf_of(client, "/ui/sign-in"), "key": "any"})
         client.get("/ui/letters")
         answered = next(each for each in letters_in(engine, ("draft",)) if each.kind == "appeal_answered")
-        yield client, {"decision_id": removal.decision_id, "letter_id": answered.letter_id, "round_id": planned[1],
-                       "sku_id:path": FAILED[0],
-        yield client, {"supplier_id:path": "S-1", "factory_id:path": "F-1",
+        yield client, {"supplier_id:path": "S-1", "factory_id:path": "F-1", "letter_id": answered.letter_id,
                        "decision_id": removal.decision_id, "round_id": planned[1], "sku_id:path": FAILED[0],
                        "market": FAILED[1], "path:path": "nowhere"}  # fmt: skip
     engine.dispose()
