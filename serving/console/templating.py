@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from types import MappingProxyType
@@ -24,6 +24,7 @@ from serving.console.case import catalogue_cases_of
 from serving.console.context import AppContext
 from serving.console.session import Person, app_context, csrf_token, root_of, save_session, session_of
 from serving.console.stale_knowledge import stale_knowledge
+from serving.letters.store import TO_SEND, count_letters
 
 UNKNOWN = "\N{EN DASH}"
 
@@ -159,6 +160,7 @@ NAVIGATION = (
     Link("/", "Queue", "overdue", "overdue"),
     Link("/decisions", "Decisions", "awaiting_approval", "awaiting approval"),
     Link("/appeals", "Appeals", "appeals_due", "to be answered by today"),
+    Link("/letters", "Letters", "letters_to_send", "to check or to send"),
     Link("/plan", "Plan"),
     Link("/results", "Laboratories"),
     Link("/overview", "Overview"),
@@ -170,7 +172,7 @@ NAVIGATION = (
 def page(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
     """Render a template with `values` and: root, here, navigation, person, csrf, in_service, insecure.
 
-    `in_service` is the publication in service, `counters` are those of its cases, both None where there are none;
+    `in_service` is the publication in service, `counters` are those of cases and letters, both None without one;
     `stale` are sentences on scores that are too old. Sets the session cookie.
     """
     context = app_context(request)
@@ -186,13 +188,16 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> H
 
 
 def _catalogue_state(context: AppContext, person: Person | None) -> dict[str, Any]:
-    """Counters and sentences of the frame; empty for nobody, and where scores or database are not there."""
+    """Counters by name and sentences of the frame; empty for nobody, and where scores or database are not there."""
     empty: dict[str, Any] = {"counters": None, "stale": ()}
     if person is None:
         return empty
     try:
         store = context.store
-        return {"counters": catalogue_cases_of(context, store).counters, "stale": stale_knowledge(context, store)}
+        counters = asdict(catalogue_cases_of(context, store).counters)
+        letters = count_letters(context.engine)
+        counters["letters_to_send"] = sum(letters.get(state, 0) for state in TO_SEND)
+        return {"counters": counters, "stale": stale_knowledge(context, store)}
     except UserError:
         return empty
 

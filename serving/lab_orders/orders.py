@@ -123,7 +123,8 @@ def _ordered(sources: OrderSources) -> Iterator[LabOrder]:
             for result in results
         )  # fmt: skip
         yield LabOrder(
-            _order_id(row.decision_id), key, titles[key], _lab_of(policy, package), package, row.package, _standard(policy, row.package),
+            _order_id(row.decision_id), key, titles[key], _lab_of(policy, package), package, row.package,
+            _standard(policy, row.package),
             day + timedelta(days=turnaround), day + timedelta(days=_order_days(day)), None, answered,
         )  # fmt: skip
 

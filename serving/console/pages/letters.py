@@ -9,13 +9,15 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from data.errors import UserError
-from serving.console.case import signature_of
+from serving.console.blinding import require_unblinded
+from serving.console.case import decisions_of, signature_of
 from serving.console.context import AppContext
 from serving.console.letter_sources import letter_sources
 from serving.console.pages.decision import text
-from serving.console.session import ContextDep, Person, VerifiedForm, requires_role, verified_form
+from serving.console.session import ContextDep, CurrentPerson, Person, VerifiedForm, requires_role, verified_form
 from serving.console.templating import address, page
 from serving.decisions.policy import decision_policy_in_force
+from serving.decisions.records import SkuKey
 from serving.decisions.store import Decisions
 from serving.dsa.transparency_database import PublicStatement, transparency_record
 from serving.letters.drafting import ensure_letters
@@ -79,13 +81,25 @@ def _listed(context: AppContext, state: str, count: int) -> ListedLetters:
     return ListedLetters(LISTED[state], letters, count)
 
 
-@router.get("/letters/{letter_id}")
+def require_visible_letter(context: ContextDep, person: CurrentPerson, letter_id: str) -> None:
+    """Raise UserError where the letter is about a case whose score is hidden from the person."""
+    letter = letter_by_id(context.engine, letter_id)
+    if letter.sku_id and letter.market:
+        require_unblinded(context, person, SkuKey(letter.sku_id, letter.market))
+
+
+def require_visible_decision(context: ContextDep, person: CurrentPerson, decision_id: str) -> None:
+    """Raise UserError where the decision is on a case whose score is hidden from the person."""
+    require_unblinded(context, person, decisions_of(context).decision(decision_id).key)
+
+
+@router.get("/letters/{letter_id}", dependencies=[Depends(require_visible_letter)])
 def one(request: Request, context: ContextDep, letter_id: str, language: Language = "") -> Response:
     """One letter in a language, with its steps."""
     return _letter_page(request, context, letter_id, language)
 
 
-@router.get("/letters/{letter_id}/letter.txt")
+@router.get("/letters/{letter_id}/letter.txt", dependencies=[Depends(require_visible_letter)])
 def letter_text(context: ContextDep, letter_id: str, language: Language = "") -> Response:
     """The letter as plain text."""
     letter = letter_by_id(context.engine, letter_id)
@@ -120,7 +134,7 @@ def statement(request: Request, context: ContextDep, decision_id: str) -> Respon
     return RedirectResponse(address(request, f"/letters/{_statement_of(context, decision_id).letter_id}"), 303)
 
 
-@router.get("/decisions/{decision_id}/transparency.json")
+@router.get("/decisions/{decision_id}/transparency.json", dependencies=[Depends(require_visible_decision)])
 def transparency_json(context: ContextDep, decision_id: str) -> Response:
     """The record of a decision for the EU's transparency database."""
     record = _record_json(context, _statement_of(context, decision_id))

@@ -33,7 +33,7 @@ MOST_LISTED = 50
 
 
 @dataclass(frozen=True)
-class Source:
+class SkuSource:
     """Where SKUs come from: a supplier or a factory, by its id."""
 
     kind: Literal["supplier", "factory"]
@@ -71,7 +71,7 @@ class SourceView:
     `ours` counts independent tests, `theirs` those of samples that the supplier provided; all lists are newest first.
     """
 
-    source: Source
+    source: SkuSource
     suppliers: tuple[str, ...]
     factories: tuple[str, ...]
     count: int
@@ -89,7 +89,7 @@ class SourceView:
 def supplier(request: Request, context: ContextDep, person: CurrentPerson, supplier_id: str) -> Response:
     """The page of a supplier; UserError where the catalogue has none of its SKUs."""
     query = QueueQuery(supplier=supplier_id)
-    view = _source_view(context, person, Source("supplier", supplier_id), query)
+    view = _source_view(context, person, SkuSource("supplier", supplier_id), query)
     return _source_page(request, context, view, decisions_of(context).of_supplier(supplier_id))
 
 
@@ -97,7 +97,7 @@ def supplier(request: Request, context: ContextDep, person: CurrentPerson, suppl
 def factory(request: Request, context: ContextDep, person: CurrentPerson, factory_id: str) -> Response:
     """The page of a factory; UserError where the catalogue has none of its SKUs."""
     query = QueueQuery(among=positions_of_factory(context.store, factory_id))
-    view = _source_view(context, person, Source("factory", factory_id), query)
+    view = _source_view(context, person, SkuSource("factory", factory_id), query)
     keys = {SkuKey(each.entry.sku_id, each.entry.market) for each in view.skus}
     return _source_page(request, context, view, decisions_of(context).of_skus(sorted(keys)))
 
@@ -117,7 +117,7 @@ def count_tests(tests: Iterable[LabTest]) -> ResultCounts:
     return ResultCounts(len(results), results.count("fail"))
 
 
-def _source_view(context: AppContext, person: Person, source: Source, query: QueueQuery) -> SourceView:
+def _source_view(context: AppContext, person: Person, source: SkuSource, query: QueueQuery) -> SourceView:
     store = context.store
     blinding = blind_scores(context, store, person)
     numbers = store.queue.find(replace(query, blinded=blinding.hidden))

@@ -10,21 +10,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bs4 import BeautifulSoup, Tag
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from data.settings import Settings
 from data.workspace import Workspace
-from serving.console.blinding import blind_scores, flagged_bands
+from serving.console.blinding import blind_scores, case_in, flagged_bands
 from serving.console.context import AppContext
 from serving.console.pages.plan import SCORE_COLUMNS
 from serving.console.pages.queue import EVIDENCE, SORT_LABELS, VIEWS
 from serving.console.session import Person
+from serving.decisions.blind_assessment import draw_for_estimate, draw_probability
+from serving.decisions.policy import decision_policy_in_force
+from serving.decisions.records import SkuKey
 from serving.online.hot_reload import HotReloader
 from serving.online.store import OnlineStore, open_online_store
 from serving.review_queue.reader import QueueEntry
 from tests.serving.browser.shop import DRAWN_SKU
-from tests.serving.console.conftest import csrf_of, signed_into, soup_of
+from tests.serving.console.conftest import SHOP_NOW, KeyHolder, csrf_of, signed_into, soup_of
 
+POLICY = decision_policy_in_force(SHOP_NOW.date())
 BANDS = ("low", "moderate", "high", "very high")
 
 
@@ -219,3 +225,44 @@ def test_a_draw_of_another_policy_is_drawn_anew(shop: AppContext, store: OnlineS
     blinding = blind_scores(shop, store, Person("Olga", "officer", "k-officer"))
     assert blinding.hidden is not None
     assert blinding.hidden.tolist() == stored.tolist()
+
+
+@given(flagged=st.integers(1, 10**7), others=st.integers(1, 10**7))
+def test_few_cases_are_drawn_on_a_scoring_day_and_as_many_flagged_as_others(flagged: int, others: int) -> None:
+    """However large the catalogue: the inclusion probabilities sum to no more than the policy's number."""
+    terms = POLICY.own_estimate
+    of_flagged, of_others = (size * draw_probability(size, POLICY) for size in (flagged, others))
+    assert of_flagged + of_others <= terms.cases_per_day + 1e-9
+    assert max(draw_probability(size, POLICY) for size in (flagged, others)) <= terms.share
+    assert of_flagged == pytest.approx(min(terms.share * flagged, terms.cases_per_day / 2))
+
+
+def test_the_queue_and_the_form_draw_the_same_cases(store: OnlineStore) -> None:
+    """And the probability that is logged is the one it was drawn with."""
+    drawn = store.queue.column("drawn")
+    for entry in store.queue.entries(np.arange(len(store.queue))):
+        case = case_in(store, SkuKey(entry.sku_id, entry.market), entry.band)
+        assert draw_for_estimate(case, POLICY).drawn == bool(drawn[entry.rank - 1])
+
+
+def test_whoever_settled_a_case_sees_its_score_and_its_letter_and_others_do_not(shop: AppContext) -> None:
+    """A pause that one proposed after an estimate, and another approved; a third is still to give one."""
+    admin, officer = signed_into(shop, "admin"), signed_into(shop, "officer")
+    give_estimate(admin, DRAWN_SKU)
+    page = soup_of(admin, f"/ui/decide?market=EU&sku_id={DRAWN_SKU}")
+    hidden = {str(each["name"]): str(each["value"]) for each in page.select("form.decide input[type=hidden]")}
+    pause = {"disposition": "pause", "code": "serious_hazard_reported", "explanation": "It may be hot."}
+    where = admin.post("/ui/decide", data={**hidden, **pause}).headers["location"]
+    sam = KeyHolder("k-third", "Theo", "officer")
+    third_context = replace(shop, principal_of=lambda _: sam, principal_by_id=lambda _: sam)
+    assert not lines(officer, f"view=all&q={DRAWN_SKU}")[DRAWN_SKU].select(".whisker")
+    assert officer.post(f"{where}/approve", data={"csrf": csrf_of(officer, where)}).status_code == 303
+    assert lines(officer, f"view=all&q={DRAWN_SKU}")[DRAWN_SKU].select(".whisker")
+    third = signed_into(third_context, "officer")
+    assert not lines(third, f"view=all&q={DRAWN_SKU}")[DRAWN_SKU].select(".whisker")
+    letter = officer.get(f"{where}/statement").headers["location"]
+    assert officer.get(letter).status_code == 200
+    for path in (letter, f"{letter}/letter.txt", f"{where}/transparency.json"):
+        hidden_from = third.get(path)
+        assert hidden_from.status_code == 400
+        assert "drawn for your own estimate" in hidden_from.text
