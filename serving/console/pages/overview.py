@@ -20,7 +20,7 @@ from data.lake.lab_results import accepted_results
 from data.workspace import Workspace
 from sampling.rounds import round_ids, round_record
 from serving.console.blinding import find_positions
-from serving.console.case import catalogue_cases_of, current_policy, decisions_of
+from serving.console.case import current_policy, decisions_of
 from serving.console.context import AppContext
 from serving.console.pages.published_reports import latest_monitoring, latest_prevalence
 from serving.console.session import ContextDep
@@ -194,7 +194,6 @@ def overview(request: Request, context: ContextDep) -> Response:
         holdout_forecasts=forecasts_of_training(store.metrics),
         round_forecasts=forecasts_of_rounds(workspace),
         fewest=MIN_COUNT,
-        counters=catalogue_cases_of(context, store).counters,
         last_round=_last_round(workspace),
     )
 
