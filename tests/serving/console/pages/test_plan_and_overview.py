@@ -194,7 +194,7 @@ def test_the_overview_starts_with_what_waits_and_links_to_it(scheduler: TestClie
     """Every figure leads to its list."""
     first = soup_of(scheduler, "/ui/overview").select("main section")[0]
     assert [name.text for name in first.select("dt")] == [
-        "Failed and on sale", "Overdue", "Awaiting approval", "Appeals due", "Budget left",
+        "Failed and on sale", "Overdue", "Awaiting approval", "Appeals due", "Letters to send", "Budget left",
     ]  # fmt: skip
     for link in first.select("dd a"):
         assert scheduler.get(str(link["href"])).status_code == 200
