@@ -17,6 +17,7 @@ from data.policy import (
     is_in_markets,
     policy_in_force,
 )
+from serving.decisions.days import long_date
 from serving.dossiers.records import Certificate
 
 KindName = Literal[
@@ -156,8 +157,8 @@ class DocumentPolicy(Policy, subject="documents"):
         return sentence.format(
             confirmer=" ".join(filter(None, (kind.confirmer, document.issuer))),
             document=f"{self.name_of(document)} {document.number or document.certificate_id}",
-            known=_day_in_words(document.known_on),
-            happened=_day_in_words(document.happened_on),
+            known=long_date(document.known_on),
+            happened=long_date(document.happened_on),
         )
 
     def _scheme(self, scheme: str | None) -> DocumentScheme | None:
@@ -167,7 +168,3 @@ class DocumentPolicy(Policy, subject="documents"):
 def document_policy_in_force(day: date, folder: Path = POLICY_FOLDER) -> DocumentPolicy:
     """The policy of a day. Raises UserError where there is none, or where it lacks an entry."""
     return policy_in_force(DocumentPolicy, day, folder)
-
-
-def _day_in_words(day: date) -> str:
-    return f"{day.day} {day:%B %Y}"
