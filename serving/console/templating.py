@@ -30,8 +30,9 @@ from serving.letters.store import TO_SEND, count_letters
 UNKNOWN = "\N{EN DASH}"
 
 
-def day(value: date | None) -> str:
-    """2026-07-01 as `1 Jul 2026`."""
+def day(value: date | str | None) -> str:
+    """2026-07-01, also as text, as `1 Jul 2026`."""
+    value = date.fromisoformat(value) if isinstance(value, str) else value
     return UNKNOWN if value is None else f"{value.day} {value:%b %Y}"
 
 

@@ -1,5 +1,6 @@
 """The policy `documents`: kinds of document and who can confirm them, schemes, and what a market asks for."""
 
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -163,6 +164,19 @@ class DocumentPolicy(Policy, subject="documents"):
 
     def _scheme(self, scheme: str | None) -> DocumentScheme | None:
         return next((each for each in self.documents if each.scheme == scheme), None)
+
+
+def missing_documents_note(policy: DocumentPolicy, categories: Iterable[str | None]) -> str:
+    """The sentence that names categories for which the policy requires no document anywhere; empty for none."""
+    named = {category for each in policy.required for category in each.categories}
+    missing = sorted({category or "no category" for category in categories} - named)
+    if not missing:
+        return ""
+    have = "1 category has" if len(missing) == 1 else f"{len(missing)} categories have"
+    return (
+        f"{have} no required document in policy/documents: {'; '.join(missing)}. A refuted document of "
+        f"{'it' if len(missing) == 1 else 'them'} justifies no restriction. Add what the law requires to the policy."
+    )
 
 
 def document_policy_in_force(day: date, folder: Path = POLICY_FOLDER) -> DocumentPolicy:

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from unicodedata import normalize
 
 from data.errors import UserError
-from serving.decisions.legal_grounds import FAILED_TEST, ORDER, Ground
+from serving.decisions.legal_grounds import DENIED_CERTIFICATE, FAILED_TEST, ORDER, Ground
 from serving.decisions.policy import SEVERITIES, DecisionPolicy, Disposition, RequiredFacts
 
 # The actions of risk bands as strengths of dispositions.
@@ -77,8 +77,9 @@ def missing_ground(disposition: Disposition, grounds: Sequence[Ground], today: d
     whose = "of this supplier's products" if disposition.binds == "supplier" else "of this product"
     number = len(_counted(needed, kinds, today))
     return (
-        f"{disposition.title} needs {_facts_in_words(needed)} {whose} known in the last {needed.most_age_days} days, "
-        f"or an authority's order; there {'is' if number == 1 else 'are'} {number or 'none'}."
+        f"{disposition.title} needs {_facts_in_words(disposition, needed)} {whose}, known in the last "
+        f"{needed.most_age_days} days, or an authority's order; {number or 'none'} "
+        f"{'is' if number == 1 else 'are'} known."
     )
 
 
@@ -108,10 +109,13 @@ def _is_severe(ground: Ground, needed: RequiredFacts) -> bool:
     return SEVERITIES.index(severity) >= SEVERITIES.index(needed.severity)
 
 
-def _facts_in_words(needed: RequiredFacts) -> str:
+def _facts_in_words(disposition: Disposition, needed: RequiredFacts) -> str:
     least = "" if needed.severity == "minor" else f" of at least {needed.severity} severity"
     tests = "a failed independent test" if needed.number == 1 else f"{needed.number} failed independent tests"
-    return f"{tests}{least} or refuted mandatory document{'' if needed.number == 1 else 's'}"
+    if DENIED_CERTIFICATE not in disposition.fact_kinds:
+        return f"{tests}{least}"
+    documents = "a refuted mandatory document" if needed.number == 1 else "refuted mandatory documents"
+    return f"{tests}{least} or {documents}"
 
 
 def require_role(officer: Officer, disposition: Disposition) -> None:

@@ -142,7 +142,10 @@ def _source_view(context: AppContext, person: Person, source: SkuSource, query: 
         tests=tuple(sorted(tests.values(), key=lambda each: each.test.known_on, reverse=True)),
         ours=count_tests(each.test for each in tests.values() if each.test.independent),
         theirs=count_tests(each.test for each in tests.values() if not each.test.independent),
-        audits=tuple(it for it in audits.values() if source.kind == "supplier" or it.factory_id == source.name),
+        audits=tuple(
+            it for it in sorted(audits.values(), key=lambda each: each.happened_on, reverse=True)
+            if source.kind == "supplier" or it.factory_id == source.name
+        ),
         actions=tuple({it.remediation_id: it for each in dossiers for it in each.remediations}.values()),
         documents=tuple(sorted(documents.values(), key=lambda each: each.row.known_on, reverse=True)),
     )  # fmt: skip

@@ -68,7 +68,12 @@ def test_one_test_ordered_on_a_sku_is_held_to_the_same_money(shop: AppContext, m
     form = {str(each["name"]): str(each["value"]) for each in page.select("form.decide input[type=hidden]")}
     package = page.select_one("select[name=package] option")
     assert package is not None
-    form |= {"disposition": "order_test", "code": "never_tested", "explanation": WORDS, "package": str(package["value"])}
+    form |= {
+        "disposition": "order_test",
+        "code": "never_tested",
+        "explanation": WORDS,
+        "package": str(package["value"]),
+    }
     answer = officer.post("/ui/decide", data=form)
     assert answer.status_code == 400
     assert "EUR 1.00 of the round&#39;s budget are left" in answer.text
