@@ -188,7 +188,7 @@ def _events(dossier: Dossier) -> Iterator[tuple[date, str, str, str]]:
     policy = document_policy_in_force(dossier.as_of)
     for each in dossier.certificates:
         paper = displayed_document(policy, each, each.happened_on)
-        yield each.happened_on, "document", paper.tone, f"{paper.name}: {paper.status}"
+        yield each.happened_on, "document", paper.tone, f"{paper.name}, {paper.status}"
     for hold in dossier.holds:
         yield hold.happened_on, "hold", "bad", f"{hold.kind or 'hold'} by {hold.authority or 'unknown'}"
     for incident in dossier.incidents:
