@@ -25,6 +25,7 @@ from serving.console.pages import (
     sign_in,
     sku,
     supplier,
+    webhooks,
 )
 from serving.console.session import (
     NotAllowedError,
@@ -53,6 +54,7 @@ ROUTERS = (
     lab_results.router,
     overview.router,
     audit_log.router,
+    webhooks.router,
 )
 """The routers of the pages; all but the sign-in need a person signed in."""
 

@@ -14,7 +14,8 @@ from click.testing import CliRunner
 from starlette.testclient import TestClient
 
 from data.database.connection import open_database
-from data.lake.lab_results import accepted_results
+from data.lab_results.store import Sender, file_results, store_results
+from data.lake.lab_results import SCHEMA, accepted_results
 from data.settings import Settings
 from data.workspace import Workspace
 from sampling.rounds import planned_tests, round_status
@@ -131,6 +132,24 @@ def test_the_same_file_with_results_is_previewed_then_accepted_once(planned: App
     again = handed_in(client, filled(rows, result="fail", severity="critical"))
     assert f"0 of {len(rows)} results will be accepted" in again.text
     assert "has its result already" in again.text
+
+
+@pytest.mark.parametrize("origin", ["warehouse", "supplier_provided"])
+def test_a_suppliers_own_sample_answers_no_order(planned: AppContext, origin: str) -> None:
+    """Neither a planned test nor one that an officer ordered."""
+    orders = orders_of(planned)
+    results = [
+        dict.fromkeys(SCHEMA.names) | {
+            "test_id": f"N-{number}", "sku_id": each.key.sku_id, "market": each.key.market, "happened_on": DAY,
+            "known_on": DAY, "result": "pass", "origin": origin, "package": each.package_name,
+            "round_id": each.round_id,
+        }
+        for number, each in enumerate(orders)
+    ]  # fmt: skip
+    workspace = planned.settings.workspace
+    store_results(planned.engine, workspace, results, Sender("Lab", "k-lab", SHOP_NOW))
+    file_results(planned.engine, workspace, SHOP_NOW)
+    assert {each.answered for each in orders_of(planned)} == {origin == "warehouse"}
 
 
 def test_an_officers_test_answers_no_planned_one(planned: AppContext) -> None:
