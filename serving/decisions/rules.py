@@ -117,13 +117,11 @@ def _is_severe(ground: Ground, needed: RequiredFacts) -> bool:
 
 def _facts_in_words(disposition: Disposition, needed: RequiredFacts) -> str:
     least = "" if needed.severity == "minor" else f" of at least {needed.severity} severity"
-    documents = DENIED_CERTIFICATE in disposition.fact_kinds
+    carries_documents = DENIED_CERTIFICATE in disposition.fact_kinds
     if needed.number == 1:
-        return f"a failed independent test{least}{' or a refuted mandatory document' if documents else ''}"
-    return (
-        f"{needed.number} facts (failed independent tests{least}, {'refuted mandatory documents, ' if documents else ''}"
-        "orders about single products)"
-    )
+        return f"a failed independent test{least}{' or a refuted mandatory document' if carries_documents else ''}"
+    documents = "refuted mandatory documents, " if carries_documents else ""
+    return f"{needed.number} facts (failed independent tests{least}, {documents}orders about single products)"
 
 
 def require_role(officer: Officer, disposition: Disposition) -> None:
