@@ -22,6 +22,7 @@ from sampling.rounds import planned_tests, round_status
 from serving.console.context import AppContext
 from serving.lab_orders.files import ORDER_COLUMNS, RESULT_COLUMNS, order_file
 from serving.lab_orders.orders import LabOrder, OrderSources, lab_order_policy_in_force, lab_orders, open_orders
+from serving.letters.store import count_letters
 from serving.online.hot_reload import HotReloader
 from tests.serving.browser.shop import DAY
 from tests.serving.console.conftest import SHOP_NOW, context_of, csrf_of, shop_home, signed_into
@@ -121,6 +122,7 @@ def test_the_same_file_with_results_is_previewed_then_accepted_once(planned: App
     assert f"{len(rows)} of {len(rows)} results will be accepted" in preview.text
     assert len(accepted_results(workspace)) == 0
     assert f"{len(rows)} results accepted" in accepted(client, preview)
+    assert count_letters(planned.engine) == {"draft": len(rows)}
     stored = accepted_results(workspace).to_pylist()
     assert len(stored) == len(rows)
     [ordered] = [row for row in stored if row["round_id"] is None]
