@@ -34,7 +34,7 @@ lint: setup
 	$(BIN)/lint-imports
 
 bench-%: setup
-	$(BIN)/python -m benchmarks.$*
+	$(BIN)/python -m benchmarks.$* $(WORKSPACE)
 
 # Needs uv; writes the lock files for every supported Python and platform, without index addresses.
 lock:
