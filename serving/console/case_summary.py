@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from serving.console.case import CaseView, DispositionOption, officer_of
 from serving.console.session import Person
-from serving.decisions.legal_grounds import DENIED_CERTIFICATE, FAILED_TEST, Ground, long_date
+from serving.decisions.days import long_date
+from serving.decisions.legal_grounds import DENIED_CERTIFICATE, FAILED_TEST, Ground
 from serving.decisions.records import Decision
 from serving.decisions.rules import carrying_grounds
 

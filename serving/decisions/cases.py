@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from data.database.connection import read_transaction
 from data.database.schema import RESULTS
 from data.lab_results.store import read_result
+from serving.decisions.days import long_date
 from serving.decisions.deadlines import (
     APPEAL,
     CORRECTIVE_ACTION,
@@ -20,7 +21,7 @@ from serving.decisions.deadlines import (
     notice_deadline,
 )
 from serving.decisions.index import ActiveDecision
-from serving.decisions.legal_grounds import FAILED_TEST, Ground, grounds_in_force, long_date, open_notices
+from serving.decisions.legal_grounds import FAILED_TEST, Ground, grounds_in_force, open_notices
 from serving.decisions.policy import DecisionPolicy
 from serving.decisions.records import PROPOSED, Decision, SkuKey
 from serving.dossiers.records import Dossier, LabTest, Remediation

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from unicodedata import normalize
 
 from data.errors import UserError
-from serving.decisions.legal_grounds import FAILED_TEST, ORDER, Ground
+from serving.decisions.legal_grounds import DENIED_CERTIFICATE, FAILED_TEST, ORDER, Ground
 from serving.decisions.policy import SEVERITIES, DecisionPolicy, Disposition, RequiredFacts
 
 # The actions of risk bands as strengths of dispositions.
@@ -78,8 +78,8 @@ def missing_ground(disposition: Disposition, grounds: Sequence[Ground], today: d
     order = "an authority's order about all its products" if disposition.binds == "supplier" else "an authority's order"
     number = len(_counted(disposition, needed, kinds, today))
     return (
-        f"{disposition.title} needs {_facts_in_words(needed)} {whose} known in the last {needed.most_age_days} days, "
-        f"or {order}; there {'is' if number == 1 else 'are'} {number or 'none'}."
+        f"{disposition.title} needs {_facts_in_words(disposition, needed)} {whose}, known in the last "
+        f"{needed.most_age_days} days, or {order}; {number or 'none'} {'is' if number == 1 else 'are'} known."
     )
 
 
@@ -115,14 +115,13 @@ def _is_severe(ground: Ground, needed: RequiredFacts) -> bool:
     return SEVERITIES.index(severity) >= SEVERITIES.index(needed.severity)
 
 
-def _facts_in_words(needed: RequiredFacts) -> str:
+def _facts_in_words(disposition: Disposition, needed: RequiredFacts) -> str:
     least = "" if needed.severity == "minor" else f" of at least {needed.severity} severity"
+    carries_documents = DENIED_CERTIFICATE in disposition.fact_kinds
     if needed.number == 1:
-        return f"a failed independent test{least} or a refuted required document"
-    return (
-        f"{needed.number} facts (failed independent tests{least}, refuted required documents, orders about single "
-        "products)"
-    )
+        return f"a failed independent test{least}{' or a refuted mandatory document' if carries_documents else ''}"
+    documents = "refuted mandatory documents, " if carries_documents else ""
+    return f"{needed.number} facts (failed independent tests{least}, {documents}orders about single products)"
 
 
 def require_role(officer: Officer, disposition: Disposition) -> None:

@@ -164,8 +164,12 @@ def _package(policy: SamplingPolicy, name: str) -> Package | None:
 
 
 def _standard(policy: SamplingPolicy, name: str) -> str:
-    """The standards by which a package is tested."""
-    return ", ".join(standard for offer in policy.offers if offer.name == name for standard in offer.standards)
+    """The standards by which a package is tested, and what the law asks of its laboratory."""
+    offer = next((each for each in policy.offers if each.name == name), None)
+    if offer is None:
+        return ""
+    standards = ", ".join(offer.standards)
+    return f"{standards} (laboratory {offer.laboratory})" if offer.laboratory else standards
 
 
 def _lab_of(policy: SamplingPolicy, package: Package | None) -> str:

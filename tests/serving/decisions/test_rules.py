@@ -163,7 +163,9 @@ def test_facts_have_weight(disposition: str, grounds: list[Ground], suffices: bo
     missing = missing_ground(POLICY.disposition(disposition), grounds, DAY)
     assert (missing is None) == suffices
     if disposition == "suspend" and not suffices:
-        assert "2 facts (failed independent tests of at least major severity" in str(missing)
+        assert "2 facts (failed independent tests of at least major severity, refuted mandatory docum" in str(missing)
+    if disposition == "recall" and not suffices:
+        assert "needs a failed independent test of at least major severity of this product, known in" in str(missing)
 
 
 def test_an_answer_to_an_authority_needs_its_order_and_a_reference() -> None:
