@@ -60,7 +60,9 @@ def _names(desk: Desk) -> dict[str, str]:
     supplier = store.queue.column("supplier")
     first = np.flatnonzero(supplier == np.bincount(supplier).argmax())[:1]
     listing = store.dossiers.of(int(store.queue.positions(first)[0])).listing
-    made = pc.value_counts(store.dossiers.rows(LISTING, ("factory_id",))["factory_id"].drop_null())
+    listings = store.dossiers.rows(LISTING, ("factory_id",))
+    assert listings is not None
+    made = pc.value_counts(listings["factory_id"].drop_null())
     factory = made.field("values")[int(np.argmax(made.field("counts")))].as_py()
     removals = (each.decision for each in decision_index(engine).all() if each.decision.disposition == "remove")
     restriction = next(each for each in removals if each.state == IN_FORCE)
