@@ -6,14 +6,26 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from serving.api.screening_policy import STAGES
 from tests.serving.browser.conftest import Pages, Shop
 from tests.serving.browser.shop import listing_of
-from tests.serving.browser.test_accessibility import complaints
 
+RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]},
+         "resultTypes": ["violations"]}  # fmt: skip
+SERIOUS = ("serious", "critical")
 WORDS = "Buyers report shocks, and it was tested in June."
+
+
+def complaints(page: Page) -> list[str]:
+    """The serious complaints of axe-core about the page as it is shown."""
+    found = Axe().run(page, options=RULES).response["violations"]
+    return [
+        f"{each['id']}: {node['target']} {node.get('failureSummary', '')}"
+        for each in found if each["impact"] in SERIOUS for node in each["nodes"]
+    ]  # fmt: skip
 
 
 @dataclass(frozen=True)
