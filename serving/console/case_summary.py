@@ -28,7 +28,8 @@ def summarize_case(case: CaseView) -> CaseSummary:
     """The head of a case: its state, then what the person may do about it now and on which facts."""
     person = case.person
     open_options = [option for option in case.options if option.barred is None]
-    possible = [option for option in open_options if option.possible]
+    standing = {each.disposition for each in (*case.state.restrictions, *case.state.proposals)}
+    possible = [option for option in open_options if option.possible and option.disposition.name not in standing]
     officer = officer_of(person)
     to_settle = [
         each for each in case.state.proposals
