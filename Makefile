@@ -34,7 +34,7 @@ lint: setup
 	$(BIN)/lint-imports
 
 bench-%: setup
-	$(BIN)/python -m benchmarks.$*
+	$(BIN)/python -m benchmarks.$* $(WORKSPACE)
 
 # README's picture of the console, from a demo of its own; needs Debian's chromium.
 picture: setup

@@ -11,20 +11,25 @@ import sqlalchemy as sa
 
 from data.database.audit_log import AuditEvent, Versions, audit_rows, record_event_in
 from data.database.connection import write_transaction
+from data.errors import UserError
 from data.workspace import Workspace
 from sampling.plan import Plan, PlanSummary
 from sampling.randomness import SeedCommitment, delete_commitment, read_commitment
-from sampling.rounds import write_plan
+from sampling.rounds import round_ids, write_plan
 from serving.online.store import OnlineStore
 
 
 @dataclass(frozen=True)
 class Planner:
-    """Who draws a round, when, and the database that records it."""
+    """Who draws a round, when, and the database that records it.
+
+    `known_rounds` is the number of rounds that were there when the plan was read; None where nobody read one.
+    """
 
     engine: sa.Engine
     name: str
     now: datetime
+    known_rounds: int | None = None
 
 
 def draw_round(workspace: Workspace, published: OnlineStore, budget_eur: float, by: Planner) -> PlanSummary:
@@ -41,10 +46,11 @@ def draw_plan(
     """The whole plan of `draw_round`; a given `seed` takes the place of the committed one.
 
     One round is drawn at a time, so that none draws what another has just put to test. The same seed and budget give
-    the same round, which is recorded once. Raises UserError as `draw_round`, or where this seed drew another
-    plan.
+    the same round, which is recorded once. Raises UserError as `draw_round`, where this seed drew another plan, or
+    where a round was drawn since the plan was read.
     """
     with _draw_lock(workspace):
+        _require_known_rounds(workspace, by)
         stored = read_commitment(workspace.plans) if seed is None else None
         fresh = stored or SeedCommitment(secrets.randbits(62), secrets.token_hex(16))
         commitment = fresh if seed is None else SeedCommitment(seed, "")
@@ -56,6 +62,16 @@ def draw_plan(
         if stored is not None:
             delete_commitment(workspace.plans)
     return plan
+
+
+def _require_known_rounds(workspace: Workspace, by: Planner) -> None:
+    """Raise UserError where rounds were drawn since the plan was read: by a second click, or by somebody else."""
+    rounds = round_ids(workspace)
+    if by.known_rounds is not None and len(rounds) != by.known_rounds:
+        raise UserError(
+            "A round was drawn since this plan was shown, and nothing more has been drawn now. It is in the list "
+            "below. If you want another round, look at the plan again and approve it."
+        )
 
 
 def _record_once(connection: sa.Connection, summary: PlanSummary, published: OnlineStore, by: Planner) -> None:

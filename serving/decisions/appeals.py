@@ -12,8 +12,8 @@ from data.database.connection import read_transaction, write_transaction
 from data.database.schema import APPEALS, DECISION_FACTS, DECISIONS
 from data.errors import UserError
 from serving.decisions.deadlines import add_months, add_working_days
-from serving.decisions.policy import DecisionPolicy
-from serving.decisions.records import IN_FORCE, REPLACED, REVERSED, Appeal, Decision
+from serving.decisions.policy import DecisionPolicy, Disposition
+from serving.decisions.records import IN_FORCE, PROPOSED, REPLACED, REVERSED, Appeal, Decision
 from serving.decisions.rules import Officer, Signature
 from serving.decisions.store import versions_of
 from serving.letters.appeal_period import appeal_period_starts
@@ -26,19 +26,23 @@ def file_appeal(
 ) -> Appeal:
     """Store a seller's appeal.
 
-    The time to appeal begins when the statement of reasons is sent. Raises UserError where it is over, and where the
+    The time to appeal begins when the statement of reasons is sent. The same grounds from the same officer while the
+    first appeal is open are that appeal, not a second one. Raises UserError where the time is over, and where the
     decision restricts nothing or is not in force.
     """
     officer, grounds = signature.officer, grounds.strip()
-    disposition = policy.disposition(decision.disposition)
-    if not disposition.restricts or decision.state != IN_FORCE:
-        raise UserError(f"Decision {decision.decision_id} restricts nothing now; there is nothing to appeal against.")
+    _require_restriction_in_force(decision, policy)
     starts = appeal_period_starts(engine, decision.decision_id)
     if starts is not None and signature.at.date() > (latest := add_months(starts, policy.appeals.months)):
         raise UserError(f"The time to appeal against {decision.decision_id} ended on {latest}.")
     if len(grounds) < policy.limits.least_explanation:
         raise UserError(f"Give the seller's grounds in at least {policy.limits.least_explanation} characters.")
     with write_transaction(engine) as connection:
+        query = sa.select(DECISIONS).where(DECISIONS.c.decision_id == decision.decision_id).with_for_update()
+        _require_restriction_in_force(Decision(**connection.execute(query).one()._mapping), policy)
+        first = _same_open_appeal(connection, decision, grounds, officer)
+        if first is not None:
+            return first
         content = {"decision": decision.decision_id, "grounds": grounds, "key": officer.key_id}
         event = AuditEvent(officer.name, "appeal", decision.subject, content, versions_of(decision))
         row = record_event_in(connection, event, signature.at)
@@ -48,6 +52,22 @@ def file_appeal(
         of_decision = DECISIONS.c.decision_id == decision.decision_id
         connection.execute(sa.update(DECISIONS).where(of_decision).values(ledger_row=row.number))
         return appeal
+
+
+def _require_restriction_in_force(decision: Decision, policy: DecisionPolicy) -> None:
+    if not policy.disposition(decision.disposition).restricts or decision.state != IN_FORCE:
+        raise UserError(f"Decision {decision.decision_id} restricts nothing now; there is nothing to appeal against.")
+
+
+def _same_open_appeal(connection: sa.Connection, decision: Decision, grounds: str, officer: Officer) -> Appeal | None:
+    """The open appeal that a form sent before has stored."""
+    table = APPEALS.c
+    query = sa.select(APPEALS).where(
+        table.decision_id == decision.decision_id, table.outcome.is_(None), table.grounds == grounds,
+        table.filer_key == officer.key_id,
+    )  # fmt: skip
+    stored = connection.execute(query.limit(1)).one_or_none()
+    return Appeal(**stored._mapping) if stored is not None else None
 
 
 @dataclass(frozen=True)
@@ -85,6 +105,8 @@ def answer_appeal(
         if barred:
             raise UserError(barred)
         successor = _successor(decision, answer, signature, policy) if outcome == "modified" else None
+        if successor is not None:
+            _require_only_one(connection, successor, signature.at.date(), policy)
         siblings = _open_siblings(connection, before) if outcome != "upheld" else []
         content = {"appeal": appeal_id, "decision": decision.decision_id, "outcome": outcome, "note": note,
                    "key": officer.key_id, "closed": siblings, "modified_to": answer.disposition}  # fmt: skip
@@ -131,7 +153,7 @@ def _successor(decision: Decision, answer: AppealAnswer, signature: Signature, p
     if answer.disposition is None:
         raise UserError("A modified decision needs the gentler decision that takes its place. Choose it.")
     before, after = policy.disposition(decision.disposition), policy.disposition(answer.disposition)
-    if not after.restricts or after.strength >= before.strength:
+    if not _is_gentler(after, before):
         raise UserError(
             f"{after.title} is not gentler than {before.title} and cannot modify it. Choose a gentler restriction, or "
             "reverse the decision."
@@ -140,7 +162,7 @@ def _successor(decision: Decision, answer: AppealAnswer, signature: Signature, p
     if code not in after.codes:
         known = ", ".join(policy.codes[each].words for each in after.codes)
         raise UserError(f'Choose a reason that belongs to "{after.title}": {known}.')
-    if after.needs_fact and not (decision.fact_kind and after.rests_on(decision.fact_kind, code)):
+    if not _carries(decision, after, code):
         raise UserError(f"{after.title} cannot rest on what carried {before.title}. Choose another, or reverse it.")
     ends_on = (signature.at + timedelta(days=policy.limits.pause_days)).date().isoformat() if after.ends else None
     moment = signature.at.astimezone(UTC).isoformat(timespec="microseconds")
@@ -149,6 +171,41 @@ def _successor(decision: Decision, answer: AppealAnswer, signature: Signature, p
         settled_by=signature.officer.name, settler_key=signature.officer.key_id, settled_at=moment, settled_note=None,
         ends_on=ends_on, form_token=None, replaces=decision.decision_id,
     )  # fmt: skip
+
+
+def modifications(decision: Decision, policy: DecisionPolicy) -> list[tuple[Disposition, str]]:
+    """The gentler decisions that may take the place of one on appeal, each with a reason code, the gentlest first."""
+    if decision.disposition not in policy.dispositions:
+        return []
+    before = policy.disposition(decision.disposition)
+    gentler = sorted((each for each in policy.declared if _is_gentler(each, before)), key=lambda each: each.strength)
+    return [(each, code) for each in gentler for code in each.codes if _carries(decision, each, code)]
+
+
+def _is_gentler(after: Disposition, before: Disposition) -> bool:
+    return after.restricts and after.strength < before.strength
+
+
+def _carries(decision: Decision, after: Disposition, code: str) -> bool:
+    """Whether what the decision rests on carries another for this reason."""
+    return not after.needs_fact or bool(decision.fact_kind and after.rests_on(decision.fact_kind, code))
+
+
+def _require_only_one(connection: sa.Connection, successor: Decision, today: date, policy: DecisionPolicy) -> None:
+    """Raise UserError where a restriction of the successor's kind is proposed or in force on the SKU already."""
+    table = DECISIONS.c
+    query = sa.select(DECISIONS).where(
+        table.sku_id == successor.sku_id, table.market == successor.market,
+        table.disposition == successor.disposition, table.state.in_((PROPOSED, IN_FORCE)),
+    )  # fmt: skip
+    for row in connection.execute(query):
+        other = Decision(**row._mapping)
+        if other.state == PROPOSED or other.is_in_force(today):
+            state = "awaits approval" if other.state == PROPOSED else "is in force"
+            raise UserError(
+                f"{policy.disposition(other.disposition).title} for {other.sku_id} in {other.market} {state} already "
+                f"({other.decision_id}). Reverse this decision instead; that one stays."
+            )
 
 
 def _insert_successor(connection: sa.Connection, successor: Decision, signature: Signature) -> None:

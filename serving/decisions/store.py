@@ -41,11 +41,17 @@ class Decisions:
             return first
 
     def approve(self, decision_id: str, officer: Officer, now: datetime, note: str = "") -> Decision:
-        """Put a proposal into force; UserError where it is settled already, or where the officer proposed it."""
+        """Put a proposal into force; again by the same officer changes nothing.
+
+        UserError where it is settled already, or where the officer proposed it.
+        """
         return self._settle(decision_id, Signature(officer, now), IN_FORCE, note.strip())
 
     def decline(self, decision_id: str, officer: Officer, now: datetime, note: str) -> Decision:
-        """Decline a proposal, with the reason in `note`; whoever proposed it may do so too."""
+        """Decline a proposal, with the reason in `note`; whoever proposed it may do so too.
+
+        Again by the same officer changes nothing. UserError where it is settled already.
+        """
         if len(note.strip()) < self._policy.limits.least_explanation:
             raise UserError(
                 f"Give the reason for declining in at least {self._policy.limits.least_explanation} characters."
@@ -197,6 +203,9 @@ class Decisions:
             before = _decision_by_id(connection, decision_id, lock=True)
             disposition = self._policy.disposition(before.disposition)
             require_role(officer, disposition)
+            settled_by = before.settled_by or ""
+            if before.state == state and officer.is_same_as(settled_by, before.settler_key or ""):
+                return before
             if before.state != PROPOSED:
                 raise UserError(
                     f"Decision {decision_id} is {before.state.replace('_', ' ')} since "

@@ -70,8 +70,8 @@ def answer(
     request: Request, context: ContextDep, person: CaseOfficer, form: VerifiedForm, decision_id: str, appeal_id: str
 ) -> Response:
     """Answer an appeal."""
-    modified_to, code = text(form, "disposition") or None, text(form, "code") or None
-    given = AppealAnswer(text(form, "outcome"), text(form, "note"), modified_to, code)
+    modified_to, _, code = text(form, "modified_to").partition("/")
+    given = AppealAnswer(text(form, "outcome"), text(form, "note"), modified_to or None, code or None)
     signature = signature_of(context, person)
     policy = current_policy(context)
     return take_step(

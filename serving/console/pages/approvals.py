@@ -24,7 +24,7 @@ from serving.console.pages.audit_log_words import action_words
 from serving.console.pages.decision import text
 from serving.console.session import ContextDep, CurrentPerson, Person, VerifiedForm, app_context, requires_role
 from serving.console.templating import address, page
-from serving.decisions.appeals import OUTCOMES, answer_due_on, appeals, why_barred_from_answering
+from serving.decisions.appeals import OUTCOMES, answer_due_on, appeals, modifications, why_barred_from_answering
 from serving.decisions.records import PROPOSED, Appeal, Decision
 from serving.decisions.rules import carrying_grounds, require_role
 
@@ -117,9 +117,11 @@ def _decision_page(
 ) -> Response:
     view = _approval_view(context, person, decisions_of(context).decision(decision_id), with_history=True)
     policy = current_policy(context)
+    gentler = modifications(view.decision, policy)
     return page(
         request, "decision.html", 400 if refused else 200, view=view, decision=view.decision,
-        disposition=policy.disposition(view.decision.disposition), policy=policy, outcomes=OUTCOMES,
+        disposition=policy.disposition(view.decision.disposition), policy=policy,
+        outcomes=[each for each in OUTCOMES if each != "modified" or gentler], modifications=gentler,
         refused=refused, context=view.decision.decision_context, action_words=action_words,
         blinded=bool(blinded_keys(context, person, [view.decision.key])),
         answer_by={each.appeal_id: answer_due_on(each, policy) for each in view.appeals},

@@ -111,18 +111,18 @@ def plan(
 def approve(request: Request, context: ContextDep, person: Scheduler, form: VerifiedForm) -> Response:
     """Draw a round with a random seed, store it, and record it in the ledger.
 
-    A plan whose results would have been due before today is not approved.
+    A plan whose results would have been due before today is not approved, nor one read before another round was drawn.
     """
-    typed, store = text(form, "budget_eur"), context.store
+    typed, store, known = text(form, "budget_eur"), context.store, text(form, "known_rounds")
+    planner = Planner(context.engine, person.name, context.now(), int(known[:9]) if known.isdecimal() else None)
     try:
         budget_eur = budget_bounds(store).read(typed)
         late = late_plan(_preview(store, budget_eur).units, store.publication.as_of, context.now().date())
         if late:
             raise UserError(late)
+        summary = draw_round(context.settings.workspace, store, budget_eur, planner)
     except UserError as refusal:
         return _refused_page(request, context, RefusedBudget(typed, str(refusal)))
-    planner = Planner(context.engine, person.name, context.now())
-    summary = draw_round(context.settings.workspace, store, budget_eur, planner)
     return RedirectResponse(address(request, f"/rounds/{summary.round_id}"), 303)
 
 
@@ -140,6 +140,7 @@ def _page_values(context: AppContext) -> dict[str, Any]:
     workspace = context.settings.workspace
     return {
         "bounds": budget_bounds(context.store), "rounds": _rounds(workspace),
+        "known_rounds": len(round_ids(workspace)),
         "prevalence": latest_prevalence(workspace),
     }  # fmt: skip
 

@@ -18,7 +18,8 @@ from tests.serving.conftest import ROOT, serving
 
 CHROMIUM = Path("/usr/bin/chromium")
 PRINCIPALS: Mapping[str, tuple[str, Role]] = {
-    "officer": ("Olga", "officer"), "second": ("Otto", "officer"), "scheduler": ("Sam", "scheduler"),
+    "officer": ("Olga", "officer"), "second": ("Otto", "officer"), "third": ("Oona", "officer"),
+    "scheduler": ("Sam", "scheduler"), "admin": ("Ada", "admin"),
 }  # fmt: skip
 PATIENCE_MS = 15_000
 

@@ -5,15 +5,17 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import httpx
+import sqlalchemy as sa
 from bs4 import BeautifulSoup
 
 from data.database.connection import open_database
+from data.database.schema import WEBHOOK_DELIVERIES
 from serving.api.allocate import Planner, draw_round
 from serving.online.store import open_online_store
 from tests.serving.browser.conftest import Shop
 from tests.serving.browser.shop import DAY, MARKUP
 
-REMOVED, WAITING, BOUGHT_EUR = "K-28", "K-16", 5_000
+REMOVED, WAITING, MODIFIED, BOUGHT_EUR = "K-28", "K-16", "K-40", 5_000
 WORDS = f"The part came loose in the laboratory. {MARKUP}"
 
 
@@ -24,13 +26,34 @@ def filled(shop: Shop) -> Mapping[str, str]:
     that waits; people wrote markup throughout.
     """
     with _signed_in(shop, "officer") as first:
-        removed, waiting = (_proposed(first, sku_id) for sku_id in (REMOVED, WAITING))
+        removed, waiting, modified = (_proposed(first, sku_id) for sku_id in (REMOVED, WAITING, MODIFIED))
     with _signed_in(shop, "second") as second:
         _sent(second, removed, f"{removed}/approve", note=WORDS)
-        _sent(second, removed, f"{removed}/appeal", grounds=WORDS)
+        _sent(second, modified, f"{modified}/approve", note=WORDS)
+        for each in (removed, modified):
+            _sent(second, each, f"{each}/appeal", grounds=WORDS)
         letter = second.get(f"{removed}/statement").headers["location"]
-    pages = {"decision_id": removed, "letter_id": letter, "waiting": waiting, "round_id": _drawn(shop)}
+    with _signed_in(shop, "third") as third:
+        answer = BeautifulSoup(third.get(modified).text, "html.parser").select_one(".appeal form")
+        assert answer is not None
+        outcome = {"outcome": "modified", "modified_to": "pause/failed_test_of_same_product", "note": WORDS}
+        _sent(third, modified, str(answer["action"]).removeprefix("/ui"), **outcome)
+    _undelivered(shop)
+    pages = {"decision_id": removed, "letter_id": letter, "waiting": waiting, "modified": modified,
+             "round_id": _drawn(shop)}  # fmt: skip
     return {name: page.rpartition("/")[2] for name, page in pages.items()}
+
+
+def _undelivered(shop: Shop) -> None:
+    """A message to a webhook endpoint that was given up."""
+    row = {
+        "delivery_id": "w-1", "endpoint": MARKUP, "ledger_row": 1, "state": "dead", "attempts": 3, "body": "{}",
+        "due_at": datetime.now(UTC).isoformat(), "error": "ConnectError: no answer",
+    }  # fmt: skip
+    engine = open_database(f"sqlite:///{shop.workspace.database}")
+    with engine.begin() as connection:
+        connection.execute(sa.insert(WEBHOOK_DELIVERIES).values(**row))
+    engine.dispose()
 
 
 def _drawn(shop: Shop) -> str:

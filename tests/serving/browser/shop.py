@@ -27,6 +27,7 @@ HOSTILE_REVIEW = f"It caught fire and burned my hand. {MARKUP}"
 HOSTILE_SKU = "K-0"
 FAILED_SKU = "K-1"
 QUOTED_SKU = "K-4"
+NOTICED = (35, 47, 59)  # numbers of SKUs with a notice and no fact
 DRAWN_SKU = "K-72"  # its case asks for an own estimate
 
 
@@ -41,7 +42,7 @@ def shop_tables() -> Tables:
         "reviews": [_review(number, words) for number in range(0, SKUS, 4) for words in range(3)],
         "certificates": [_certificate(number) for number in range(0, SKUS, 5)],
         "holds": [_hold(1), _hold(7), *_other_holds()],
-        "incidents": [*(_incident(number) for number in (0, 1)), _lapsed_incident(1), _lapsed_incident(3)],
+        "incidents": [*(_incident(number) for number in (0, 1, *NOTICED)), _lapsed_incident(1), _lapsed_incident(3)],
     }
     frames = {
         table.name: pa.Table.from_pylist(rows[table.name], schema=schema_of(table).to_pyarrow())
@@ -57,6 +58,12 @@ def scored_shop(home: Path, days: Sequence[date] = (DAY,)) -> Workspace:
     for day in days:
         score_catalogue(workspace, tables, load_champion(workspace), day, SilentProgress())
     return workspace
+
+
+def listing_of(sku_id: str) -> dict[str, Any]:
+    """What a marketplace says of a SKU when it asks about its listing."""
+    listing = _sku(int(sku_id[2:]))
+    return {name: listing[name] for name in ("sku_id", "market", "supplier_id", "category")}
 
 
 def _ago(days: int) -> date:

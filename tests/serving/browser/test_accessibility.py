@@ -1,21 +1,19 @@
 """Pages that everybody can read: axe-core finds nothing serious, nothing is cut off, nothing runs that was written."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
+from tests.serving.browser.casework import complaints, decide
 from tests.serving.browser.conftest import Pages, Shop
-from tests.serving.browser.filled import filled
+from tests.serving.browser.filled import MODIFIED, filled
 from tests.serving.browser.shop import DRAWN_SKU, FAILED_SKU, HOSTILE_SKU, HOSTILE_SUPPLIER, MARKUP
 from tests.serving.console.routes import NO_PAGE, page_routes
 
-RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]},
-         "resultTypes": ["violations"]}  # fmt: skip
 pytestmark = pytest.mark.slow
-SERIOUS = ("serious", "critical")
 # Every page of the console by its route, with the addresses at which it is looked at.
 ADDRESSES: Mapping[str, Sequence[str]] = {
     "/": ("/", "/?view=all", f"/?q={quote(MARKUP)}"),
@@ -37,6 +35,7 @@ ADDRESSES: Mapping[str, Sequence[str]] = {
     "/rounds/{round_id}": ("/rounds/{round_id}", f"/rounds/{quote(MARKUP, safe='')}"),
     "/results": ("/results",),
     "/overview": ("/overview",),
+    "/webhooks": (),
     "/ledger": ("/ledger", "/ledger?check=true", f"/ledger?subject={quote(MARKUP)}"),
     "/sign-in": ("/sign-in",),
     NO_PAGE: ("/nowhere",),
@@ -54,15 +53,6 @@ def told(shop: Shop) -> Mapping[str, str]:
     return filled(shop)
 
 
-def complaints(page: Page) -> list[str]:
-    """The serious complaints of axe-core about the page as it is shown."""
-    found = Axe().run(page, options=RULES).response["violations"]
-    return [
-        f"{each['id']}: {node['target']} {node.get('failureSummary', '')}"
-        for each in found if each["impact"] in SERIOUS for node in each["nodes"]
-    ]  # fmt: skip
-
-
 def assert_sound(page: Page, path: str) -> None:
     """The page has one heading, runs nothing that was written, fits both widths, and axe-core has nothing serious."""
     assert page.evaluate("window.ran") is None, path
@@ -70,6 +60,7 @@ def assert_sound(page: Page, path: str) -> None:
     assert complaints(page) == [], path
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
+    assert complaints(page) == [], f"{path} at 390 pixels"
     page.set_viewport_size({"width": 1280, "height": 900})
 
 
@@ -111,6 +102,36 @@ def test_no_page_has_a_serious_complaint_and_nothing_written_runs(
         page.goto(shop.pages + path)
         assert_sound(page, path)
     assert errors == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_pages_of_others_have_none_either(
+    opened: Pages, shop: Shop, told: Mapping[str, str], tmp_path: Path, scheme: str
+) -> None:
+    """The messages that were not delivered; an order file that came back with markup in it; a modified decision."""
+    admin = opened("admin", color_scheme=scheme)
+    for path in ("/webhooks", f"/decisions/{told['modified']}", f"/sku/EU/{MODIFIED}"):
+        admin.goto(shop.pages + path)
+        assert_sound(admin, path)
+    decide(opened("officer"), shop, "K-3" if scheme == "light" else "K-9", "Order test", "never_tested")
+    page = opened("scheduler", color_scheme=scheme)
+    page.goto(f"{shop.pages}/results")
+    with page.expect_download() as taken:
+        page.get_by_role("link", name="Order file").first.click()
+    returned = tmp_path / "returned.csv"
+    lines = Path(taken.value.path()).read_text(encoding="utf-8-sig").splitlines()
+    hostile = ",".join(("fail", "major", f"'{MARKUP}'".replace('"', "'"), "2026-11-02", "2026-11-03", "T-<b>1</b>"))
+    returned.write_text("\n".join([lines[0], *(line.removesuffix(",,,,,") + hostile for line in lines[1:])]))
+    page.get_by_label("Returned order file").set_input_files(returned)
+    page.get_by_role("button", name="Show what will be accepted").click()
+    expect(page.locator("main")).to_contain_text("<script>")
+    assert_sound(page, "/results, previewed")
+    page.goto(f"{shop.pages}/results")
+    returned.write_text("order_id\n1\n")
+    page.get_by_label("Returned order file").set_input_files(returned)
+    page.get_by_role("button", name="Show what will be accepted").click()
+    page.locator(".refusal").wait_for()
+    assert_sound(page, "/results, refused")
 
 
 def test_a_page_that_is_wrong_is_complained_about(opened: Pages) -> None:

@@ -6,25 +6,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.serving.browser.casework import decide
 from tests.serving.browser.conftest import Pages, Shop
 from tests.serving.browser.shop import FAILED_SKU, QUOTED_SKU
 
 pytestmark = pytest.mark.slow
 WITH_AND_WITHOUT = pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
-
-
-def decide(page: Page, shop: Shop, sku_id: str, disposition: str, code: str) -> None:
-    """Fill in the form of a SKU and send it; an own estimate first where one is asked for."""
-    page.goto(f"{shop.pages}/decide?market=EU&sku_id={sku_id}")
-    if page.get_by_role("heading", name="First your own estimate").count():
-        page.get_by_label("Of 100 products").fill("30")
-        page.get_by_role("button", name="Save my estimate").click()
-        page.goto(f"{shop.pages}/decide?market=EU&sku_id={sku_id}")
-    page.get_by_role("radio", name=disposition).check()
-    page.get_by_label("Reason").select_option(code)
-    page.get_by_label("Explanation").fill("Buyers report shocks, and it was tested in June.")
-    page.get_by_role("button", name="Decide", exact=True).click()
-    page.get_by_role("heading", name="What and why").wait_for()
 
 
 @WITH_AND_WITHOUT

@@ -15,6 +15,7 @@ from serving.decisions.appeals import (
     appeals,
     count_overturned,
     file_appeal,
+    modifications,
 )
 from serving.decisions.index import decision_index
 from serving.decisions.records import Appeal, Decision
@@ -23,6 +24,7 @@ from serving.decisions.store import Decisions
 from tests.serving.decisions.cases import (
     ANNA,
     BERND,
+    FAILED,
     NOON,
     POLICY,
     file,
@@ -34,9 +36,9 @@ CLARA, DORA = Officer("Clara", "admin", "k-clara"), Officer("Dora", "officer", "
 NOTE = "Read the report; it is sound."
 
 
-def appealed(state: sa.Engine, decision: Decision) -> Appeal:
+def appealed(state: sa.Engine, decision: Decision, grounds: str = "The sample was of the old batch.") -> Appeal:
     """An appeal that Dora took in."""
-    return file_appeal(state, decision, "The sample was of the old batch.", Signature(DORA, NOON), POLICY)
+    return file_appeal(state, decision, grounds, Signature(DORA, NOON), POLICY)
 
 
 def test_an_appeal_is_answered_by_somebody_new(decisions: Decisions, state: sa.Engine) -> None:
@@ -74,6 +76,54 @@ def test_before_its_statement_is_sent_the_time_to_appeal_has_not_begun(decisions
     assert file_appeal(state, decision, "Here is a new report.", Signature(ANNA, late), POLICY).outcome is None
 
 
+def test_a_form_sent_twice_is_one_appeal(decisions: Decisions, state: sa.Engine) -> None:
+    """While it is open: what was answered can be appealed against anew, and another officer's is another."""
+    decision = removed(decisions)
+    first = appealed(state, decision)
+    assert appealed(state, decision) == first
+    appealed(state, decision, "There is a new report.")
+    file_appeal(state, decision, first.grounds, Signature(CLARA, NOON), POLICY)
+    assert len(appeals(state, decision.decision_id)) == 3
+    answer = AppealAnswer("upheld", NOTE)
+    eve = Officer("Eve", "officer", "k-eve")
+    answer_appeal(state, first.appeal_id, answer, Signature(eve, NOON), POLICY)
+    assert appealed(state, decision).appeal_id != first.appeal_id
+
+
+def test_a_decision_that_ended_since_the_page_was_read_takes_no_appeal(decisions: Decisions, state: sa.Engine) -> None:
+    read = removed(decisions)
+    answer = AppealAnswer("reversed", NOTE)
+    answer_appeal(state, appealed(state, read).appeal_id, answer, Signature(CLARA, NOON), POLICY)
+    with pytest.raises(UserError, match="restricts nothing now"):
+        appealed(state, read)
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_every_modification_that_is_offered_is_possible(decisions: Decisions, state: sa.Engine, number: int) -> None:
+    decision = removed(decisions)
+    offered = modifications(decision, POLICY)
+    assert [gentler.name for gentler, _ in offered] == ["pause"] * 3
+    gentler, code = offered[number]
+    answer = AppealAnswer("modified", NOTE, gentler.name, code)
+    answer_appeal(state, appealed(state, decision).appeal_id, answer, Signature(CLARA, NOON), POLICY)
+    assert modifications(decisions.in_force()[0], POLICY) == []
+
+
+def test_a_modification_makes_no_second_restriction_of_a_kind(decisions: Decisions, state: sa.Engine) -> None:
+    """Where the gentler one is there already, the decision is reversed instead."""
+    decision = removed(decisions)
+    paused = decisions.propose(proposal("pause"), ANNA, file(FAILED), NOON)
+    answer = AppealAnswer("modified", NOTE, "pause", "failed_test_of_same_product")
+    appeal = appealed(state, decision)
+    with pytest.raises(UserError, match=f"awaits approval already .{paused.decision_id}.. Reverse"):
+        answer_appeal(state, appeal.appeal_id, answer, Signature(CLARA, NOON), POLICY)
+    decisions.approve(paused.decision_id, BERND, NOON)
+    with pytest.raises(UserError, match=f"is in force already .{paused.decision_id}.. Reverse"):
+        answer_appeal(state, appeal.appeal_id, answer, Signature(CLARA, NOON), POLICY)
+    later = Signature(CLARA, NOON + timedelta(days=POLICY.limits.pause_days + 1))
+    assert answer_appeal(state, appeal.appeal_id, answer, later, POLICY).outcome == "modified"
+
+
 def test_there_is_no_appeal_against_a_test(decisions: Decisions, state: sa.Engine) -> None:
     decision = decisions.propose(proposal("order_test"), ANNA, file(), NOON)
     with pytest.raises(UserError, match="restricts nothing now"):
@@ -83,7 +133,7 @@ def test_there_is_no_appeal_against_a_test(decisions: Decisions, state: sa.Engin
 def test_a_modified_decision_gives_way_to_a_gentler_one(decisions: Decisions, state: sa.Engine) -> None:
     """The first is over, the second in force at once, with its own row in the ledger and the facts of the first."""
     decision = removed(decisions)
-    filed = [appealed(state, decision) for _ in "ab"]
+    filed = [appealed(state, decision, f"The sample was of batch {batch}.") for batch in "ab"]
     answer = AppealAnswer("modified", NOTE, "pause", "failed_test_of_same_product")
     answer_appeal(state, filed[0].appeal_id, answer, Signature(CLARA, NOON), POLICY)
     before, after = decisions.decision(decision.decision_id), decisions.in_force()[0]
@@ -114,7 +164,7 @@ def test_a_modification_that_is_none_changes_nothing(
 
 def test_a_reversal_closes_the_other_appeals(decisions: Decisions, state: sa.Engine) -> None:
     decision = removed(decisions)
-    filed = [appealed(state, decision) for _ in "abc"]
+    filed = [appealed(state, decision, f"The sample was of batch {batch}.") for batch in "abc"]
     answer_appeal(state, filed[1].appeal_id, AppealAnswer("reversed", NOTE), Signature(CLARA, NOON), POLICY)
     assert [each.outcome for each in appeals(state, decision.decision_id)] == ["reversed"] * 3
     assert decisions.decision(decision.decision_id).ended_at is not None

@@ -1,8 +1,4 @@
-"""In a browser: typed words survive the session, the decision is in sight, a laboratory's file goes and returns."""
-
-import csv
-import io
-from pathlib import Path
+"""In a browser: typed words survive the session, the decision is in sight."""
 
 import pytest
 from itsdangerous import URLSafeSerializer
@@ -72,30 +68,3 @@ def test_the_decision_is_on_the_first_screen_and_stays_in_sight(
     expect(button).to_be_in_viewport(ratio=1)
     page.evaluate("window.scrollTo(0, 2000)")
     expect(button).to_be_in_viewport(ratio=1)
-
-
-@WITH_AND_WITHOUT
-def test_an_order_file_goes_out_and_comes_back_with_results(
-    opened: Pages, shop: Shop, tmp_path: Path, scripts: bool
-) -> None:
-    page = opened("scheduler", java_script_enabled=scripts)
-    page.goto(f"{shop.pages}/plan?budget_eur={4000 if scripts else 3000}")
-    page.get_by_role("button", name="Approve").click()
-    page.get_by_role("heading", name="Round").wait_for()
-    with page.expect_download() as taken:
-        page.locator("a[href*='lab-order.csv']").first.click()
-    text = Path(taken.value.path()).read_text(encoding="utf-8-sig")
-    rows = list(csv.DictReader(io.StringIO(text, newline="")))
-    filled = tmp_path / "returned.csv"
-    with filled.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        passed = {"result": "pass", "happened_on": "2026-06-11", "known_on": "2026-06-12"}
-        writer.writerows({**row, **passed} for row in rows)
-    page.goto(f"{shop.pages}/results")
-    page.get_by_label("Returned order file").set_input_files(filled)
-    page.get_by_role("button", name="Show what will be accepted").click()
-    expect(page.locator("h1")).to_contain_text(f"{len(rows)} of {len(rows)} result")
-    page.get_by_role("button", name="Accept").click()
-    expect(page.locator("h1")).to_contain_text(f"{len(rows)} result")
-    expect(page.get_by_text(f"{len(rows)} of").first).to_be_visible()
