@@ -183,11 +183,13 @@ class EveryView(RuleBasedStateMachine):
 
     @invariant()
     def every_view_tells_the_same(self) -> None:
-        """Restrictions, failed tests on sale and clocks."""
+        """Restrictions, of each kind at most one, failed tests on sale and clocks."""
         cases, feed = catalogue_cases_of(self.context, self.store), self._restricting_in_feed()
         failed, due = set(cases.failed_on_sale.tolist()), set(cases.due.tolist())
         for sku, its_supplier in SKUS.items():
+            kinds = {each.disposition: each.decision_id for each in self._restrictions(sku)}
             expected = {each.decision_id for each in self._restrictions(sku)}
+            assert len(kinds) == len(expected)
             position = int(self.store.snapshot.find([sku], ["EU"])[0])
             view = case_view(self.context, PEOPLE[0], sku, "EU")
             assert {each.decision_id for each in view.state.restrictions} == expected
@@ -220,13 +222,6 @@ class EveryView(RuleBasedStateMachine):
                 replaced_by = {facts.decision.end.decision_id} if facts.decision.end else set()
                 said = {other.decision_id for other in facts.still_restricted}
                 assert said == (set() if applies else others - {each.decision_id} - replaced_by)
-
-    @invariant()
-    def one_restriction_of_a_kind(self) -> None:
-        """On a SKU, and on a supplier."""
-        for sku in SKUS:
-            kinds = [each.disposition for each in self._restrictions(sku)]
-            assert len(kinds) == len(set(kinds))
 
     def _screened_as(self, sku: str, expected: set[str]) -> None:
         dossier = self.store.dossiers.of(int(self.store.snapshot.find([sku], ["EU"])[0]))
