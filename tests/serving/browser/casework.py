@@ -135,3 +135,15 @@ def hand_in(shop: Shop, report: Mapping[str, str]) -> None:
     with program(shop, "scheduler") as client:
         answer = client.post("/results", json={"results": [report]}).raise_for_status().json()
     assert answer["accepted"] == [report["test_id"]], answer
+
+
+def outbox(shop: Shop) -> list[str]:
+    """The ids of the letters that the channel has to deliver."""
+    with program(shop, "officer") as client:
+        return [each["id"] for each in client.get("/outbox").raise_for_status().json()["letters"]]
+
+
+def deliver(shop: Shop, letter_id: str) -> None:
+    """Tell the service, as the channel does, that a letter arrived."""
+    with program(shop, "officer") as client:
+        assert client.post(f"/outbox/{letter_id}/delivered", json={}).raise_for_status().json()["state"] == "delivered"

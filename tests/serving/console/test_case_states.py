@@ -1,7 +1,7 @@
 """Whatever people do in any order, screening, queue, page and feed tell the same state of every case."""
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -72,11 +72,6 @@ class EveryView(RuleBasedStateMachine):
         """The application at this moment."""
         now = self.now
         return replace(self.base, now=lambda: now)
-
-    @property
-    def today(self) -> date:
-        """The day of this moment."""
-        return self.now.date()
 
     @rule(
         person=st.sampled_from(PEOPLE),
@@ -169,8 +164,8 @@ class EveryView(RuleBasedStateMachine):
     def report(self, sku: str, result: str, origin: str, severity: str | None) -> None:
         """A laboratory reports."""
         values: dict[str, Any] = dict.fromkeys(SCHEMA.names) | {
-            "test_id": f"N-{next(self.numbers)}", "sku_id": sku, "market": "EU", "happened_on": self.today,
-            "known_on": self.today, "result": result, "origin": origin, "package": PACKAGE,
+            "test_id": f"N-{next(self.numbers)}", "sku_id": sku, "market": "EU", "happened_on": self.now.date(),
+            "known_on": self.now.date(), "result": result, "origin": origin, "package": PACKAGE,
             "severity": severity if result == "fail" else None,
         }  # fmt: skip
         store_results(self.engine, self.base.settings.workspace, [values], Sender("Lab", "k-lab", self.now))
@@ -211,9 +206,9 @@ class EveryView(RuleBasedStateMachine):
             settled = each.state not in ("proposed", "declined")
             assert (letter is not None) == (settled and each.disposition in RESTRICTIONS)
             if letter is not None:
-                facts = facts_of(letter, sources, letter_terms("en", self.today))
+                facts = facts_of(letter, sources, letter_terms("en", self.now.date()))
                 assert facts.decision is not None
-                applies = each.is_in_force(self.today)
+                applies = each.is_in_force(self.now.date())
                 assert (facts.decision.end is None) == applies
                 assert (facts.decision.end is not None and facts.decision.end.how == "reversed") == (
                     each.state == "reversed"
@@ -229,13 +224,13 @@ class EveryView(RuleBasedStateMachine):
             sku_id=sku, market="EU", supplier_id=dossier.listing.supplier_id, category=dossier.listing.category
         )
         stage = STAGES[next(self.numbers) % len(STAGES)]
-        answer = screener_of(self.store).decide(listing, stage, self.engine, self.today)
+        answer = screener_of(self.store).decide(listing, stage, self.engine, self.now.date())
         assert {each.decision_id for each in answer.restrictions} == expected
         assert (answer.rule == "restriction_in_force") == bool(expected)
         assert answer.decision == "hold" or not expected
 
     def _restricting_in_feed(self) -> list[tuple[str, str, str | None]]:
-        changes = decision_changes(self.engine, 0, 10_000, POLICY, self.today)
+        changes = decision_changes(self.engine, 0, 10_000, POLICY, self.now.date())
         return [
             (each.decision_id, each.sku_id, each.supplier_id if each.binds == "supplier" else None)
             for each in changes
@@ -249,7 +244,7 @@ class EveryView(RuleBasedStateMachine):
             started.add(("authority_order", f"H-{sku[2:]}"))
         if sku == "K-1":
             started.add(("notice", "I-1"))
-        in_force = [each for each in self._decisions() if each.is_in_force(self.today) and each.sku_id == sku]
+        in_force = [each for each in self._decisions() if each.is_in_force(self.now.date()) and each.sku_id == sku]
         answered = {each.fact_row for each in in_force if each.disposition == "answer_authority"}
         stopped = {
             (kind, row)
@@ -281,7 +276,7 @@ class EveryView(RuleBasedStateMachine):
         return [
             each
             for each in self._decisions()
-            if each.disposition in RESTRICTIONS and each.is_in_force(self.today)
+            if each.disposition in RESTRICTIONS and each.is_in_force(self.now.date())
             and (each.key == SkuKey(sku, "EU") or (each.disposition == "suspend" and each.supplier_id == SKUS[sku]))
         ]  # fmt: skip
 
