@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup setup-spark demo test test-fast lint lock clean
+.PHONY: setup setup-spark demo test test-fast lint picture lock clean
 
 setup: $(VENV)/installed
 
@@ -34,7 +34,11 @@ lint: setup
 	$(BIN)/lint-imports
 
 bench-%: setup
-	$(BIN)/python -m benchmarks.$*
+	$(BIN)/python -m benchmarks.$* $(WORKSPACE)
+
+# README's picture of the console, from a demo of its own; needs Debian's chromium.
+picture: setup
+	$(BIN)/python -m benchmarks.console_picture
 
 # Needs uv; writes the lock files for every supported Python and platform, without index addresses.
 lock:

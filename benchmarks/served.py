@@ -38,6 +38,14 @@ class Server:
         pids = _children(self.pid)
         return Memory(*(sum(_kib(pid, name) for pid in pids) / 1024 for name in ("RssAnon", "VmRSS")))
 
+    def peak_mib(self) -> float:
+        """What the process and those that it started held at their peaks, mapped files included."""
+        return sum(_kib(pid, "VmHWM") for pid in _children(self.pid)) / 1024
+
+    def worker_ticks(self) -> dict[int, int]:
+        """Processor time of each worker by its process id, in clock ticks."""
+        return {pid: _ticks(pid) for pid in _children(self.pid) if "worker" in _command(pid)}
+
 
 class Client:
     """One connection to a server, kept open; `secret` is the key that it shows."""
@@ -103,3 +111,12 @@ def _children(pid: int) -> list[int]:
 def _kib(pid: int, name: str) -> int:
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     return int(status.partition(f"{name}:")[2].split()[0])
+
+
+def _command(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace")
+
+
+def _ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])

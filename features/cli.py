@@ -11,7 +11,7 @@ from data.progress import TerminalProgress
 @click.command()
 @click.option("--input", "source", type=FOLDER, required=True, help="A CSV file with a header and a row per text.")
 @click.option("--text", "column", required=True, metavar="COLUMN", help="The column that holds the texts.")
-@click.option("--language", help="Of all texts, such as en (default: told by each text).")
+@click.option("--language", help="Of all texts, such as en (default: detected in each text).")
 @click.option("--out", type=FOLDER, required=True, help="Parquet file to write, one row per mention.")
 def signals(source: Path, column: str, language: str | None, out: Path) -> None:
     """Find the hazards that reviews report.

@@ -1,8 +1,9 @@
 """Reasons of a score: the strongest features of a row, as Arrow lists and as sentences."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -138,31 +139,29 @@ class ReasonWriter:
         Contributions of features that rest on the same rows are summed under the strongest of them, one of the SKU
         itself if there is any. A feature whose plain sense is opposite to what it contributed is no reason.
         """
+        return list(islice(self._strongest_first(row, contributions), most))
+
+    def main_reason(self, row: RowContext, contributions: Floats) -> FactWords | None:
+        """The words of the first of `reasons_to_tell` that raises the score of a row; None where none does."""
+        reasons = self._strongest_first(row, contributions)
+        main = next((reason for reason in reasons if reason.contribution > 0), None)
+        if main is None:
+            return None
+        feature = BY_NAME[main.feature]
+        counts = None if row.values is None else self._counts(row.values, main.feature)
+        return FactWords(fact_of(feature, main.value, counts), brief_of(feature, main.value, counts))
+
+    def _strongest_first(self, row: RowContext, contributions: Floats) -> Iterator[FeatureContribution]:
         values = self._unknown if row.values is None else row.values
-        reasons: list[FeatureContribution] = []
         for columns in self._groups.strongest_first(contributions, values):
-            if len(reasons) == most:
-                break
             sizes = dict(zip(columns, contributions[columns].tolist(), strict=True))
             total = sum(sizes.values())
             for column in sorted(columns, key=lambda each: (self._of_others[each], -sizes[each] * total)):
                 reason = FeatureContribution(row, self._names[column], float(values[column]), total)
                 if sizes[column] * total > 0 and not self._is_against_sense(reason):
                     merged = tuple(self._names[each] for each in columns if each != column)
-                    reasons.append(reason._replace(merged=merged))
+                    yield reason._replace(merged=merged)
                     break
-        return reasons
-
-    def raising_fact(self, feature: str, category: str, values: Floats) -> FactWords | None:
-        """The words of a feature that raises the score of a row with `values` (features,).
-
-        None where it reads as if it lowered it.
-        """
-        value = self._value(values, feature)
-        if self._is_against_sense(FeatureContribution(RowContext(category, 0.0, values), feature, value, 1.0)):
-            return None
-        counts = self._counts(values, feature)
-        return FactWords(fact_of(BY_NAME[feature], value, counts), brief_of(BY_NAME[feature], value, counts))
 
     def group(self, name: str) -> str:
         """The group that a feature belongs to."""

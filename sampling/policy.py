@@ -41,7 +41,7 @@ class PackageOffer(TomlTable):
     """A package, its fee in euros, the categories it is for, the standards it tests by and the hazards it finds.
 
     `markets` (markets or groups of them) is empty where it is for every market, `hazards` where it finds no laboratory
-    failure.
+    failure; `laboratory` says what the law asks of its laboratory, empty where nothing.
     """
 
     name: str
@@ -54,6 +54,7 @@ class PackageOffer(TomlTable):
     markets: Several[str]
     standards: Several[str]
     hazards: Several[str]
+    laboratory: str = ""
 
     @cached_property
     def package(self) -> Package:

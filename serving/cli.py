@@ -43,10 +43,12 @@ def catalogue_summary(published: "OnlineStore") -> str:
 
 def plan_summary(plan: "PlanSummary") -> str:
     """Tests and cost of a plan, the minimums it misses, and the marginal value of more money, as text."""
+    from serving.console.templating import percent
+
     tests = (
         f"EUR {plan.budget_eur:,.0f} buys {plan.tests:,} tests for EUR {plan.cost_eur:,.0f}; "
-        f"{plan.random_share:.0%} of the budget is drawn at random. We expect {plan.expected_failures:,.0f} failures; "
-        f"if all tests were drawn at random, {plan.expected_failures_at_random:,.0f}."
+        f"{percent(plan.random_share)} of the budget is drawn at random. We expect {plan.expected_failures:,.0f} "
+        f"failures; if all tests were drawn at random, {plan.expected_failures_at_random:,.0f}."
     )
     share = 100 * plan.worth_of_1000_eur / plan.value if plan.value else 0.0
     lines = [_wrap(tests), f"Another EUR 1,000 would add {share:.1f} % to the plan's value."]
@@ -64,15 +66,20 @@ def plan_summary(plan: "PlanSummary") -> str:
 
 
 def uncovered_categories_summary(workspace: "Workspace", as_of: date) -> str:
-    """The categories of the catalogue that no test package is for on a day, as text; empty where there are none."""
+    """The categories of the catalogue without a test package or required documents on a day; empty where none lacks."""
     from data.lake.store import open_lake
     from sampling.policy import categories_without_package, missing_packages_note, sampling_policy_in_force
     from sampling.problem import Cell
+    from serving.decisions.document_policy import document_policy_in_force, missing_documents_note
 
     policy = sampling_policy_in_force(as_of)
     rows = open_lake(workspace)["skus"].select("category", "market").distinct().to_pyarrow().to_pylist()
     cells = [Cell(row["category"], row["market"]) for row in rows]
-    return _wrap(missing_packages_note(policy, categories_without_package(policy, cells)))
+    notes = (
+        missing_packages_note(policy, categories_without_package(policy, cells)),
+        missing_documents_note(document_policy_in_force(as_of), {cell.category for cell in cells}),
+    )
+    return "\n".join(_wrap(note) for note in notes if note)
 
 
 def _held_out_summary(published: "OnlineStore") -> str:
@@ -99,8 +106,11 @@ def _expected_summary(published: "OnlineStore") -> str:
 
 
 def _score_line(row: "ScoreRow") -> str:
+    from serving.console.templating import percent
+
     reason = (row.reasons or [])[0].sentence if row.reasons else ""
-    head = f"{row.rank:>3}  {row.sku_id} {row.market}  {row.p_fail:.0%} ({row.p_low:.0%} to {row.p_high:.0%})  "
+    likely = f"{percent(row.p_low)} to {percent(row.p_high)}"
+    head = f"{row.rank:>3}  {row.sku_id} {row.market}  {percent(row.p_fail)} ({likely})  "
     return fill(reason, WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
 
 

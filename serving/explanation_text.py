@@ -4,7 +4,7 @@ from textwrap import fill
 
 from serving.api.explain import explain_sku
 from serving.console.pages.sku_sentences import prediction
-from serving.console.templating import long_day
+from serving.console.templating import long_day, percent
 from serving.online.store import OnlineStore
 from serving.schemas import Item
 
@@ -17,13 +17,14 @@ def explanation(published: OnlineStore, sku_id: str, market: str) -> str:
     row = answer.score
     facts = [_wrapped(f"- {fact.sentence}") for fact in (answer.evidence.facts if answer.evidence else ())]
     steps = [
-        _wrapped(f"- {step.sentence} The prediction would then be {step.p_fail:.0%}.") for step in answer.would_change
+        _wrapped(f"- {step.sentence} The prediction would then be {percent(step.p_fail)}.")
+        for step in answer.would_change
     ]
     return "\n".join([
         _wrapped(
             f"{sku_id} in {market}, scores of {long_day(row.as_of)}. {prediction(row.p_fail)} The prediction is "
-            f"{row.p_fail:.0%}, likely between {row.p_low:.0%} and {row.p_high:.0%}: band {row.band}, rank "
-            f"{row.rank:,} of {len(published.snapshot):,}."
+            f"{percent(row.p_fail)}, likely between {percent(row.p_low)} and {percent(row.p_high)}: band {row.band}, "
+            f"rank {row.rank:,} of {len(published.snapshot):,}."
         ),
         *(_wrapped(f"- {reason.sentence}") for reason in row.reasons or ()),
         *(["Known for certain:", *facts] if facts else []),

@@ -31,6 +31,7 @@ from serving.auth.middleware import AccessMiddleware
 from serving.auth.permissions import current_principal
 from serving.auth.rate_limit import access_policy_in_force
 from serving.console.context import AppContext
+from serving.console.letter_sources import draft_letters
 from serving.console.session import session_secret
 from serving.online.hot_reload import HotReloader
 from serving.online.store import OnlineStore
@@ -147,11 +148,14 @@ class Touchstone:
     def results(self, results: list[Record]) -> Any:
         """Accept the results of laboratories; the next training learns from them.
 
-        Each result is validated by itself and accepted once: sending the same one twice changes nothing.
+        Each result is validated by itself and accepted once: sending the same one twice changes nothing. The letters
+        that the accepted ones cause are drafted.
         """
         intake = LabResultIntake(_STATE.engine(), _SETTINGS.workspace, _published())
         sender = Sender(current_principal().name, current_principal().id, datetime.now(UTC))
-        return accept_results(intake, results, sender)
+        answer = accept_results(intake, results, sender)
+        draft_letters(self.context)
+        return answer
 
     @bentoml.task(route="/rescore", input_spec=NoQuestion, output_spec=RescoringAnswer)  # type: ignore[untyped-decorator]
     async def rescore(self) -> Any:

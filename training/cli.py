@@ -135,7 +135,7 @@ def show_model(call: CommandContext, version: str) -> None:
 )
 @click.pass_obj
 def promote_model(call: CommandContext, version: str, force: bool, why: str, by: str) -> None:
-    """Make model VERSION the champion that scores, if every rule of promotion holds."""
+    """Put model VERSION into service, if every promotion rule holds."""
     from training.lifecycle.champion_history import ChampionDecision
     from training.lifecycle.promotion import promote
 
@@ -149,7 +149,7 @@ def promote_model(call: CommandContext, version: str, force: bool, why: str, by:
 @click.option("--by", default=getuser, show_default="the system's user", help="Who decides, for the ledger.")
 @click.pass_obj
 def rollback_model(call: CommandContext, why: str, by: str) -> None:
-    """Make the champion before the present one the champion again."""
+    """Put the previous model back into service."""
     from training.lifecycle.champion_history import ChampionDecision
     from training.lifecycle.promotion import rollback
 

@@ -93,15 +93,15 @@ def train(
     audit = audit_leakage(tables, training_set, recipe, progress)
     model = fit_model(training_set, recipe, progress)
     evaluation = evaluate(tables, training_set, model, recipe, progress)
-    with progress.step("Catalogue of today", 1, "samples") as advance:
+    with progress.step("Scores of today's catalogue", 1, "samples") as advance:
         training_set, drifts = _with_drift_bins(tables, training_set, model, recipe)
         advance(1)
     parts = _build_parts(training_set, model, recipe, {**evaluation.metrics, "audit": audit})
-    with progress.step("Beside the champion", 1, "models") as advance:
+    with progress.step("Comparison with the champion", 1, "models") as advance:
         parts = _with_comparison(tables, settings, parts, now.date())
         advance(1)
     version = store_model(settings.workspace, parts)
-    with progress.step("Pictures, card and MLflow", 2, "steps") as advance:
+    with progress.step("Plots, card and MLflow", 2, "steps") as advance:
         page = _write_report(settings, version, parts, evaluation, drifts)
         advance(1)
         promoted, rules = _register(settings, recipe, Artifact(**vars(parts), version=version), page, now)

@@ -20,9 +20,9 @@ def keys() -> None:
 @click.option("--person", help="Whose key it is, where NAME is not the person's (default: NAME).")
 @click.pass_obj
 def create(call: CommandContext, name: str, role: str, person: str | None) -> None:
-    """Create a key for the person or system NAME and show its secret, once.
+    """Create a key for NAME and show its secret once.
 
-    All keys of one person are one pair of eyes: what one of them proposed, none of the others approves.
+    What one key of a person proposed, no other key of the same person can approve.
     """
     from getpass import getuser
 
@@ -48,7 +48,7 @@ def show(call: CommandContext) -> None:
     listed = list_keys(engine)
     engine.dispose()
     for row in listed:
-        state = f"revoked {row.revoked_at[:16]}Z" if row.revoked_at else "open"
+        state = f"revoked {row.revoked_at[:16]}Z" if row.revoked_at else "active"
         click.echo(f"{row.key.id}  {row.key.role:<9}  made {row.created_at[:16]}Z  {state:<24}  {_named(row.key)}")
     if not listed:
         click.echo("There are no keys yet. Next: touchstone keys create NAME --role scheduler")

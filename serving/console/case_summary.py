@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from serving.console.case import CaseView, DispositionOption, officer_of
 from serving.console.session import Person
-from serving.decisions.legal_grounds import DENIED_CERTIFICATE, FAILED_TEST, Ground, long_date
+from serving.decisions.days import long_date
+from serving.decisions.legal_grounds import DENIED_CERTIFICATE, FAILED_TEST, Ground
 from serving.decisions.records import Decision
 from serving.decisions.rules import carrying_grounds
 
@@ -27,7 +28,8 @@ def summarize_case(case: CaseView) -> CaseSummary:
     """The head of a case: its state, then what the person may do about it now and on which facts."""
     person = case.person
     open_options = [option for option in case.options if option.barred is None]
-    possible = [option for option in open_options if option.possible]
+    standing = {each.disposition for each in (*case.state.restrictions, *case.state.proposals)}
+    possible = [option for option in open_options if option.possible and option.disposition.name not in standing]
     officer = officer_of(person)
     to_settle = [
         each for each in case.state.proposals

@@ -3,7 +3,7 @@
 from data.lake.lab_results import tables_fingerprint
 from serving.console.case import current_policy
 from serving.console.context import AppContext
-from serving.decisions.legal_grounds import long_date
+from serving.decisions.days import long_date
 from serving.online.store import OnlineStore
 
 

@@ -18,6 +18,7 @@ from markupsafe import Markup, escape
 
 from data.errors import UserError
 from data.visible_text import escape_formula, show_invisible
+from models.hazard_words import hazard_phrase
 from serving.auth.middleware import path_below_root
 from serving.auth.permissions import CONSOLE
 from serving.console.case import catalogue_cases_of
@@ -29,14 +30,21 @@ from serving.letters.store import TO_SEND, count_letters
 UNKNOWN = "\N{EN DASH}"
 
 
-def day(value: date | None) -> str:
-    """2026-07-01 as `1 Jul 2026`."""
+def day(value: date | str | None) -> str:
+    """2026-07-01, also as text, as `1 Jul 2026`."""
+    value = date.fromisoformat(value) if isinstance(value, str) else value
     return UNKNOWN if value is None else f"{value.day} {value:%b %Y}"
 
 
 def long_day(value: date | None) -> str:
     """2026-07-01 as `1 July 2026`."""
     return UNKNOWN if value is None else f"{value.day} {value:%B %Y}"
+
+
+def month_name(value: date | str) -> str:
+    """A day of a month, or 2026-03, as `March 2026`."""
+    first = date.fromisoformat(f"{value}-01") if isinstance(value, str) else value
+    return f"{first:%B %Y}"
 
 
 def percent(share: float | None) -> str:
@@ -71,6 +79,11 @@ def number(value: float | None) -> str:
 def plain(text: str | None) -> str:
     """An identifier as words: `toys_under_3` as `toys under 3`."""
     return UNKNOWN if text is None else text.replace("_", " ")
+
+
+def hazard(code: str | None) -> str:
+    """The code of a hazard in words: `fire` as `fire hazard`; `hazard not stated` for None."""
+    return "hazard not stated" if code is None else hazard_phrase(code)
 
 
 def frequency(p_fail: float) -> str:
@@ -114,9 +127,12 @@ def exact(value: object) -> Markup:
 FILTERS: Mapping[str, Callable[..., str]] = MappingProxyType(
     {
         each.__name__: each
-        for each in (day, long_day, percent, chance, euros, number, plain, frequency, urlpath, points, bdi, exact)
+        for each in (
+            day, long_day, month_name, percent, chance, euros, number, plain, hazard, frequency, urlpath, points, bdi,
+            exact,
+        )
     }
-)
+)  # fmt: skip
 
 BATCH = 5_000
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from data.database.connection import read_transaction
 from data.database.schema import RESULTS
 from data.lab_results.store import read_result
+from serving.decisions.days import long_date
 from serving.decisions.deadlines import (
     APPEAL,
     CORRECTIVE_ACTION,
@@ -20,7 +21,7 @@ from serving.decisions.deadlines import (
     notice_deadline,
 )
 from serving.decisions.index import ActiveDecision
-from serving.decisions.legal_grounds import FAILED_TEST, Ground, grounds_in_force, long_date, open_notices
+from serving.decisions.legal_grounds import FAILED_TEST, Ground, grounds_in_force, open_notices
 from serving.decisions.policy import DecisionPolicy
 from serving.decisions.records import PROPOSED, Decision, SkuKey
 from serving.dossiers.records import Dossier, LabTest, Remediation
@@ -96,7 +97,7 @@ def case_state(
 ) -> CaseState:
     """The state of a case; `decisions` are those on the SKU and on its supplier that wait or may be in force."""
     in_force = [each for each in decisions if each.decision.is_in_force(today)]
-    restrictions = restrictions_among(in_force, policy)
+    restrictions = restrictions_among((each.decision for each in in_force), policy)
     grounds = _standing_grounds(evidence, in_force, policy)
     of_sku = [each for each in in_force if each.decision.key == evidence.key]
     documents = tuple(
@@ -130,9 +131,9 @@ def _in_order(deadlines: Iterable[ActionDeadline]) -> tuple[ActionDeadline, ...]
     return tuple(sorted(deadlines, key=lambda each: (each.on, each.kind, each.row_id)))
 
 
-def restrictions_among(in_force: Iterable[ActiveDecision], policy: DecisionPolicy) -> tuple[Decision, ...]:
-    """The decisions that restrict the seller, the hardest first."""
-    restricting = [each.decision for each in in_force if policy.disposition(each.decision.disposition).restricts]
+def restrictions_among(in_force: Iterable[Decision], policy: DecisionPolicy) -> tuple[Decision, ...]:
+    """Those of the decisions in force that restrict the seller, the hardest first."""
+    restricting = [each for each in in_force if policy.disposition(each.disposition).restricts]
     return tuple(
         sorted(restricting, key=lambda each: (-policy.disposition(each.disposition).strength, each.decision_id))
     )

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from serving.decisions.legal_grounds import FAILED_TEST, ORDER, Ground, long_date
+from serving.decisions.days import long_date
+from serving.decisions.legal_grounds import FAILED_TEST, ORDER, Ground
 from serving.decisions.policy import ClockKind, DeadlineTerms
 from serving.dossiers.records import Incident
 

@@ -1,5 +1,6 @@
 """The policy `documents`: kinds of document and who can confirm them, schemes, and what a market asks for."""
 
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -17,6 +18,7 @@ from data.policy import (
     is_in_markets,
     policy_in_force,
 )
+from serving.decisions.days import long_date
 from serving.dossiers.records import Certificate
 
 KindName = Literal[
@@ -156,18 +158,27 @@ class DocumentPolicy(Policy, subject="documents"):
         return sentence.format(
             confirmer=" ".join(filter(None, (kind.confirmer, document.issuer))),
             document=f"{self.name_of(document)} {document.number or document.certificate_id}",
-            known=_day_in_words(document.known_on),
-            happened=_day_in_words(document.happened_on),
+            known=long_date(document.known_on),
+            happened=long_date(document.happened_on),
         )
 
     def _scheme(self, scheme: str | None) -> DocumentScheme | None:
         return next((each for each in self.documents if each.scheme == scheme), None)
 
 
+def missing_documents_note(policy: DocumentPolicy, categories: Iterable[str | None]) -> str:
+    """The sentence that names categories for which the policy requires no document anywhere; empty for none."""
+    named = {category for each in policy.required for category in each.categories}
+    missing = sorted({category or "no category" for category in categories} - named)
+    if not missing:
+        return ""
+    have = "1 category has" if len(missing) == 1 else f"{len(missing)} categories have"
+    return (
+        f"{have} no required document in policy/documents: {'; '.join(missing)}. A refuted document of "
+        f"{'it' if len(missing) == 1 else 'them'} justifies no restriction. Add what the law requires to the policy."
+    )
+
+
 def document_policy_in_force(day: date, folder: Path = POLICY_FOLDER) -> DocumentPolicy:
     """The policy of a day. Raises UserError where there is none, or where it lacks an entry."""
     return policy_in_force(DocumentPolicy, day, folder)
-
-
-def _day_in_words(day: date) -> str:
-    return f"{day.day} {day:%B %Y}"

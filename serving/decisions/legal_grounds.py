@@ -7,6 +7,7 @@ from pathlib import Path
 
 from data.policy import POLICY_FOLDER, Days, Names, Policy, policy_in_force
 from models.hazard_words import hazard_phrase
+from serving.decisions.days import long_date
 from serving.decisions.document_policy import document_policy_in_force
 from serving.dossiers.records import Dossier, Incident, LabTest
 
@@ -146,8 +147,3 @@ def is_order_of(authority: str | None, held_in: str | None, market: str, policy:
     if authority is None or authority in policy.own_authorities:
         return False
     return held_in == market if held_in else market in policy.authorities.get(authority, {market})
-
-
-def long_date(day: date) -> str:
-    """A day in words, such as 1 July 2026."""
-    return f"{day.day} {day:%B %Y}"

@@ -33,7 +33,8 @@ SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 class RequiredFacts(TomlTable):
     """The facts that a disposition needs: so many, none older, failed tests of a severity or a worse one.
 
-    An authority's order is enough by itself. A failed test of unknown severity counts as minor.
+    An authority's order is enough by itself; for what binds a supplier, one about all its products, and one about a
+    single product counts as one fact. A failed test of unknown severity counts as minor.
     """
 
     number: Days = 1

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from unicodedata import normalize
 
 from data.errors import UserError
-from serving.decisions.legal_grounds import FAILED_TEST, ORDER, Ground
+from serving.decisions.legal_grounds import DENIED_CERTIFICATE, FAILED_TEST, ORDER, Ground
 from serving.decisions.policy import SEVERITIES, DecisionPolicy, Disposition, RequiredFacts
 
 # The actions of risk bands as strengths of dispositions.
@@ -75,10 +75,11 @@ def missing_ground(disposition: Disposition, grounds: Sequence[Ground], today: d
     if needed is None or carrying_grounds(disposition, kinds, today):
         return None
     whose = "of this supplier's products" if disposition.binds == "supplier" else "of this product"
-    number = len(_counted(needed, kinds, today))
+    order = "an authority's order about all its products" if disposition.binds == "supplier" else "an authority's order"
+    number = len(_counted(disposition, needed, kinds, today))
     return (
-        f"{disposition.title} needs {_facts_in_words(needed)} {whose} known in the last {needed.most_age_days} days, "
-        f"or an authority's order; there {'is' if number == 1 else 'are'} {number or 'none'}."
+        f"{disposition.title} needs {_facts_in_words(disposition, needed)} {whose}, known in the last "
+        f"{needed.most_age_days} days, or {order}; {number or 'none'} {'is' if number == 1 else 'are'} known."
     )
 
 
@@ -88,17 +89,23 @@ def carrying_grounds(disposition: Disposition, grounds: Sequence[Ground], today:
     needed = disposition.facts
     if needed is None:
         return of_kind
-    orders = tuple(ground for ground in of_kind if ground.kind == ORDER)
-    counted = _counted(needed, of_kind, today)
+    orders = tuple(ground for ground in of_kind if _is_enough(disposition, ground))
+    counted = _counted(disposition, needed, of_kind, today)
     return (*orders, *counted) if orders or len(counted) >= needed.number else ()
 
 
-def _counted(needed: RequiredFacts, grounds: Sequence[Ground], today: date) -> tuple[Ground, ...]:
-    """The failed tests and refuted documents that are severe and young enough."""
+def _is_enough(disposition: Disposition, ground: Ground) -> bool:
+    """Whether a ground carries a disposition by itself: an order about all that the disposition binds."""
+    return ground.kind == ORDER and (disposition.binds == "sku" or ground.sku_id is None)
+
+
+def _counted(
+    disposition: Disposition, needed: RequiredFacts, grounds: Sequence[Ground], today: date
+) -> tuple[Ground, ...]:
+    """The grounds that are not enough by themselves, but severe and young enough to be counted."""
     since = today - timedelta(days=needed.most_age_days)
-    return tuple(
-        ground for ground in grounds if ground.kind != ORDER and ground.since >= since and _is_severe(ground, needed)
-    )
+    others = (ground for ground in grounds if not _is_enough(disposition, ground))
+    return tuple(ground for ground in others if ground.since >= since and _is_severe(ground, needed))
 
 
 def _is_severe(ground: Ground, needed: RequiredFacts) -> bool:
@@ -108,10 +115,13 @@ def _is_severe(ground: Ground, needed: RequiredFacts) -> bool:
     return SEVERITIES.index(severity) >= SEVERITIES.index(needed.severity)
 
 
-def _facts_in_words(needed: RequiredFacts) -> str:
+def _facts_in_words(disposition: Disposition, needed: RequiredFacts) -> str:
     least = "" if needed.severity == "minor" else f" of at least {needed.severity} severity"
-    tests = "a failed independent test" if needed.number == 1 else f"{needed.number} failed independent tests"
-    return f"{tests}{least} or refuted mandatory document{'' if needed.number == 1 else 's'}"
+    carries_documents = DENIED_CERTIFICATE in disposition.fact_kinds
+    if needed.number == 1:
+        return f"a failed independent test{least}{' or a refuted mandatory document' if carries_documents else ''}"
+    documents = "refuted mandatory documents, " if carries_documents else ""
+    return f"{needed.number} facts (failed independent tests{least}, {documents}orders about single products)"
 
 
 def require_role(officer: Officer, disposition: Disposition) -> None:

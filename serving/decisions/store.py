@@ -174,9 +174,9 @@ class Decisions:
             first = Decision(**row._mapping)
             same_ground = not disposition.answers or first.fact_row == proposal.fact
             if same_ground and (first.state == PROPOSED or first.is_in_force(now.date())):
-                state = "awaits approval" if first.state == PROPOSED else "is in force"
+                state = "is already awaiting approval" if first.state == PROPOSED else "is already in force"
                 raise UserError(
-                    f"{disposition.title} for {subject} {state} already: {first.proposed_by} proposed it on "
+                    f"{disposition.title} for {subject} {state}: {first.proposed_by} proposed it on "
                     f"{first.proposed_at[:10]} ({first.decision_id}). Open that decision instead."
                 )
 

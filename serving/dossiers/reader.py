@@ -22,6 +22,7 @@ from serving.dossiers.records import (
     Month,
     Remediation,
     ReviewQuote,
+    standing,
 )
 
 ENTITY_ROW = "owner"
@@ -113,6 +114,10 @@ class Dossiers:
             months=self._months(position),
             quotes=_newest_first(ReviewQuote, self._rows("quotes", position)),
         )
+
+    def own_documents(self, position: int) -> tuple[Certificate, ...]:
+        """The standing documents of the SKU at `position` itself, newest first, without the rest of its dossier."""
+        return standing(_newest_first(Certificate, self._rows("certificates", position)))
 
     def _rows(self, table: str, entity_row: int) -> list[Row]:
         return self._tables[table].rows_of(ENTITY_ROW, entity_row) if table in self._tables else []

@@ -1,5 +1,6 @@
 """Records of a dossier, all evidence on one SKU before one day, in the words of the input contract."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -201,7 +202,12 @@ class Dossier:
     @property
     def standing_certificates(self) -> tuple[Certificate, ...]:
         """The newest known status of each certificate, newest first; the others are history."""
-        newest: dict[str, Certificate] = {}
-        for certificate in self.certificates:
-            newest.setdefault(certificate.certificate_id, certificate)
-        return tuple(newest.values())
+        return standing(self.certificates)
+
+
+def standing(newest_first: Iterable[Certificate]) -> tuple[Certificate, ...]:
+    """The first row of each certificate, which is its newest known status."""
+    newest: dict[str, Certificate] = {}
+    for certificate in newest_first:
+        newest.setdefault(certificate.certificate_id, certificate)
+    return tuple(newest.values())

@@ -136,7 +136,7 @@ def _fact_sentences(facts: LetterFacts, terms: LetterTerms) -> Iterator[Sentence
     decision = decision_of(facts)
     if decision.evidence.test is not None:
         yield sentence("test.failed")
-        yield from test_sentences(decision.evidence.test, facts.standard, terms)
+        yield from test_sentences(decision.evidence.test, facts.standards, terms)
     yield from ground_sentences(facts, decision)
     yield from origin_sentences(decision.origin)
     yield sentence("chosen.two_people" if decision.two_people else "chosen.one_person")

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 @click.option("--output", required=True, type=FOLDER, help="The folder to write to, one file for each laboratory.")
 @click.pass_obj
 def lab_orders_command(call: CommandContext, round_id: str | None, lab: str | None, output: Path) -> None:
-    """Write an order file for each laboratory: what to test by when, without scores or reasons."""
+    """Write an order file for each laboratory.
+
+    It says what to test by when, and holds no scores or reasons.
+    """
     from data.database.connection import open_database
     from sampling.rounds import round_record
     from serving.lab_orders.files import file_name, order_file
@@ -36,7 +39,7 @@ def lab_orders_command(call: CommandContext, round_id: str | None, lab: str | No
     finally:
         engine.dispose()
     if not by_lab:
-        raise UserError("No test is waiting for its result, so there is nothing to order. Draw a round first.")
+        raise UserError("No open test is waiting for its result: each has one, or is too old. Draw a round first.")
     if lab is not None and lab not in by_lab:
         raise UserError(f"Laboratory {lab!r} has no open test. These have: {', '.join(by_lab)}.")
     output.mkdir(parents=True, exist_ok=True)
@@ -52,7 +55,10 @@ def lab_orders_command(call: CommandContext, round_id: str | None, lab: str | No
 @click.option("--preview", is_flag=True, help="Only show what of an order file would be accepted.")
 @click.pass_obj
 def results(call: CommandContext, file: Path, preview: bool) -> None:
-    """Take in the laboratory results of FILE: a returned order file, or a table with the columns of lab_tests."""
+    """Accept the laboratory results in FILE.
+
+    FILE is a returned order file, or a table with the columns of lab_tests.
+    """
     from serving.lab_orders.files import is_order_file
 
     if file.suffix == ".csv" and file.is_file():

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 from pydantic import Field
@@ -22,6 +23,7 @@ from sampling.problem import Package
 from sampling.rounds import planned_tests
 from serving.decisions.policy import decision_policy_in_force
 from serving.decisions.records import IN_FORCE, SkuKey
+from serving.dossiers.records import SUPPLIER_PROVIDED
 from serving.online.store import OnlineStore
 
 ORDER_TEST = "order_test"
@@ -94,7 +96,7 @@ def _planned(sources: OrderSources, round_id: str | None) -> Iterator[LabOrder]:
     if round_id is not None:
         planned = planned.filter(pc.equal(planned["round_id"], round_id))
     rows = planned.to_pylist()
-    results = accepted_results(sources.workspace).select(["round_id", "sku_id", "market"]).to_pylist()
+    results = _independent_results(sources.workspace).select(["round_id", "sku_id", "market"]).to_pylist()
     answered = {(row["round_id"], row["sku_id"], row["market"]) for row in results if row["round_id"]}
     titles = sources.store.titles([(row["sku_id"], row["market"]) for row in rows])
     for row in rows:
@@ -110,23 +112,33 @@ def _planned(sources: OrderSources, round_id: str | None) -> Iterator[LabOrder]:
 def _ordered(sources: OrderSources) -> Iterator[LabOrder]:
     """The tests that officers ordered, until a report of the same package on a later sample is in."""
     rows = _order_decisions(sources)
-    results = accepted_results(sources.workspace).to_pylist()
+    newest = _newest_samples(sources.workspace)
     titles = sources.store.titles([(row.sku_id, row.market) for row in rows])
     for row in rows:
         day, key = date.fromisoformat(row.proposed_at[:10]), SkuKey(row.sku_id, row.market)
         policy = sampling_policy_in_force(day)
         package = _package(policy, row.package)
         turnaround = package.turnaround_days if package else policy.default.turnaround_days
-        answered = any(
-            SkuKey(result["sku_id"], result["market"]) == key and result["package"] == row.package
-            and result["round_id"] is None and result["happened_on"] >= day
-            for result in results
-        )  # fmt: skip
+        answered = newest.get((*key, row.package), date.min) >= day
         yield LabOrder(
             _order_id(row.decision_id), key, titles[key], _lab_of(policy, package), package, row.package,
             _standard(policy, row.package),
             day + timedelta(days=turnaround), day + timedelta(days=_order_days(day)), None, answered,
         )  # fmt: skip
+
+
+def _independent_results(workspace: Workspace) -> pa.Table:
+    """The accepted results on samples that the supplier did not provide: only these answer an order."""
+    results = accepted_results(workspace)
+    return results.filter(pc.not_equal(results["origin"], SUPPLIER_PROVIDED))
+
+
+def _newest_samples(workspace: Workspace) -> dict[tuple[str, str, str], date]:
+    """The day of the newest sample with a result outside of rounds, by SKU, market and package."""
+    results = _independent_results(workspace)
+    outside = results.filter(pc.is_null(results["round_id"]))
+    newest = outside.group_by(["sku_id", "market", "package"]).aggregate([("happened_on", "max")])
+    return {(row["sku_id"], row["market"], row["package"]): row["happened_on_max"] for row in newest.to_pylist()}
 
 
 def _order_decisions(sources: OrderSources) -> Sequence[Any]:
@@ -152,8 +164,12 @@ def _package(policy: SamplingPolicy, name: str) -> Package | None:
 
 
 def _standard(policy: SamplingPolicy, name: str) -> str:
-    """The standards by which a package is tested."""
-    return ", ".join(standard for offer in policy.offers if offer.name == name for standard in offer.standards)
+    """The standards by which a package is tested, and what the law asks of its laboratory."""
+    offer = next((each for each in policy.offers if each.name == name), None)
+    if offer is None:
+        return ""
+    standards = ", ".join(offer.standards)
+    return f"{standards} (laboratory {offer.laboratory})" if offer.laboratory else standards
 
 
 def _lab_of(policy: SamplingPolicy, package: Package | None) -> str:

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from data.database.schema import DECISIONS
 from serving.decisions.case_origin import NOTICE_CODES, CaseOrigin, origin_of_decision
+from serving.decisions.cases import restrictions_among
 from serving.decisions.ground_rows import GroundRows
 from serving.decisions.legal_grounds import FAILED_TEST
 from serving.decisions.policy import DecisionPolicy
@@ -71,7 +72,7 @@ def _further_failures(decision: Decision) -> tuple[FurtherFailure, ...]:
 def other_restrictions(
     connection: sa.Connection, decision: Decision, policy: DecisionPolicy, today: date
 ) -> tuple[OtherRestriction, ...]:
-    """The decisions besides this one that restrict its product on a day, the oldest first."""
+    """The decisions besides this one that restrict its product on a day, the hardest first."""
     listing = RestrictedListing(decision.sku_id, decision.market, decision.supplier_id)
     others = restrictions_in_force(connection, listing, policy, today)
     return tuple(each for each in others if each.decision_id != decision.decision_id)
@@ -80,16 +81,14 @@ def other_restrictions(
 def restrictions_in_force(
     connection: sa.Connection, of: RestrictedListing, policy: DecisionPolicy, today: date
 ) -> tuple[OtherRestriction, ...]:
-    """The decisions that restrict a listing on a day, those that bind its supplier among them, the oldest first."""
+    """The decisions that restrict a listing on a day, those that bind its supplier among them, the hardest first."""
     table = DECISIONS.c
     mine = sa.and_(table.sku_id == of.sku_id, table.market == of.market)
     of_supplier = sa.and_(table.supplier_id == of.supplier_id, table.binds == "supplier")
-    restricting = [each.name for each in policy.declared if each.restricts]
-    query = sa.select(DECISIONS).where(
-        sa.or_(mine, of_supplier), table.state == IN_FORCE, table.disposition.in_(restricting)
-    )
-    decisions = [Decision(**row._mapping) for row in connection.execute(query.order_by(table.proposed_at))]
-    return tuple(OtherRestriction(each.decision_id, _day(each.since)) for each in decisions if each.is_in_force(today))
+    query = sa.select(DECISIONS).where(sa.or_(mine, of_supplier), table.state == IN_FORCE)
+    decisions = [Decision(**row._mapping) for row in connection.execute(query)]
+    restrictions = restrictions_among((each for each in decisions if each.is_in_force(today)), policy)
+    return tuple(OtherRestriction(each.decision_id, _day(each.since)) for each in restrictions)
 
 
 def _decision_end(connection: sa.Connection, decision: Decision, today: date) -> DecisionEnd | None:

@@ -126,7 +126,7 @@ class OtherRestriction:
 
 @dataclass(frozen=True)
 class LetterFacts:
-    """All that a letter may say. `test` is that of a letter about a result, `standard` that of the test's package."""
+    """All that a letter may say. `test` is that of a letter about a result, `standards` those of the test's package."""
 
     kind: LetterKind
     letter_id: str
@@ -134,7 +134,7 @@ class LetterFacts:
     product: LetterProduct | None = None
     decision: DecisionFacts | None = None
     test: GroundTest | None = None
-    standard: str | None = None
+    standards: tuple[str, ...] = ()
     appeal: AppealFacts | None = None
     action: ActionFacts | None = None
     still_restricted: tuple[OtherRestriction, ...] = ()

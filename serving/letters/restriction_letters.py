@@ -94,7 +94,7 @@ def _restriction_happened(facts: LetterFacts, terms: LetterTerms) -> Iterator[Se
     yield from still_restricted(facts.still_restricted)
     if decision.evidence.test is not None:
         yield sentence("test.failed")
-        yield from test_sentences(decision.evidence.test, facts.standard, terms)
+        yield from test_sentences(decision.evidence.test, facts.standards, terms)
     yield from further_failures(decision.evidence.further)
     if not decision.ended:
         yield from effects(decision.disposition, terms)

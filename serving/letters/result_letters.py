@@ -19,7 +19,7 @@ from serving.letters.sentences import (
 
 def _test_failed_happened(facts: LetterFacts, terms: LetterTerms) -> Iterator[Sentence]:
     yield sentence("happened.test_failed")
-    yield from test_sentences(required(facts.test, facts.kind), facts.standard, terms)
+    yield from test_sentences(required(facts.test, facts.kind), facts.standards, terms)
     yield sentence("happened.undecided")
     yield from still_restricted(facts.still_restricted)
     if not facts.still_restricted:
@@ -32,7 +32,7 @@ def _test_failed_to_do(_: LetterFacts, terms: LetterTerms) -> Iterator[Sentence]
 
 
 def _test_failed_why(facts: LetterFacts, _: LetterTerms) -> Iterator[Sentence]:
-    yield from failed_test_reasons(required(facts.test, facts.kind), facts.standard, market_of(facts))
+    yield from failed_test_reasons(required(facts.test, facts.kind), facts.standards, market_of(facts))
 
 
 def _test_failed_chosen(facts: LetterFacts, _: LetterTerms) -> Iterator[Sentence]:
@@ -48,7 +48,7 @@ def _test_failed_rights(_: LetterFacts, __: LetterTerms) -> Iterator[Sentence]:
 
 def _test_passed_happened(facts: LetterFacts, terms: LetterTerms) -> Iterator[Sentence]:
     yield sentence("happened.test_passed")
-    yield from test_sentences(required(facts.test, facts.kind), facts.standard, terms)
+    yield from test_sentences(required(facts.test, facts.kind), facts.standards, terms)
     yield from still_restricted(facts.still_restricted)
 
 

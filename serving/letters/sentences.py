@@ -12,6 +12,9 @@ from serving.letters.facts import DecisionFacts, FurtherFailure, LetterFacts, Ot
 from serving.letters.policy import LetterPolicy, LetterSignature
 from serving.letters.words import Term, Value, words_of
 
+BETWEEN = "; "
+"""Between standards, whose names may have commas."""
+
 
 @dataclass(frozen=True)
 class Sentence:
@@ -54,7 +57,7 @@ def effects(decision: str, terms: LetterTerms) -> Iterator[Sentence]:
         yield sentence("quote.text", text=effect.payments)
 
 
-def test_sentences(test: GroundTest, standard: str | None, terms: LetterTerms) -> Iterator[Sentence]:
+def test_sentences(test: GroundTest, standards: tuple[str, ...], terms: LetterTerms) -> Iterator[Sentence]:
     """Report, laboratory, package, sample and finding of a test, each where it is known."""
     yield _item("test.report", test_id=test.test_id, reported=test.known_on)
     laboratory = terms.letters.laboratory(test.lab_id)
@@ -62,8 +65,8 @@ def test_sentences(test: GroundTest, standard: str | None, terms: LetterTerms) -
         yield _item("test.lab_accredited", lab=laboratory.name, accreditation=laboratory.accreditation)
     elif test.lab_id is not None:
         yield _item("test.lab", lab=test.lab_id)
-    if test.package is not None and standard is not None:
-        yield _item("test.standard", package=test.package, standard=standard)
+    if test.package is not None and standards:
+        yield _item("test.standard", package=test.package, standard=BETWEEN.join(standards))
     elif test.package is not None:
         yield _item("test.package", package=test.package)
     yield _item("test.sample", sample=Term("sample", test.origin), sampled=test.happened_on)
@@ -75,11 +78,12 @@ def test_sentences(test: GroundTest, standard: str | None, terms: LetterTerms) -
             yield _item("test.finding_graded", hazard=hazard, severity=Term("severity", test.severity))
 
 
-def failed_test_reasons(test: GroundTest, standard: str | None, market: str) -> Iterator[Sentence]:
+def failed_test_reasons(test: GroundTest, standards: tuple[str, ...], market: str) -> Iterator[Sentence]:
     """The rule that a failed test breaks, and what the laboratory found."""
     yield sentence("why.only_safe_europe" if market in EUROPE else "why.only_safe")
-    if standard is not None:
-        yield sentence("why.does_not_meet_standard", standard=standard)
+    if standards:
+        key = "why.does_not_meet_standard" if len(standards) == 1 else "why.does_not_meet_standards"
+        yield sentence(key, standard=BETWEEN.join(standards))
     elif test.package is not None:
         yield sentence("why.does_not_meet_package", package=test.package)
     else:
@@ -90,7 +94,7 @@ def ground_sentences(facts: LetterFacts, decision: DecisionFacts) -> Iterator[Se
     """What a decision rests on: the row of its ground, the notice, else the terms for sellers."""
     evidence, market = decision.evidence, facts.product.market if facts.product else ""
     if evidence.test is not None:
-        yield from failed_test_reasons(evidence.test, facts.standard, market)
+        yield from failed_test_reasons(evidence.test, facts.standards, market)
     elif evidence.hold is not None:
         yield _order_sentence(evidence.hold)
         yield sentence("why.follow_orders_europe" if market in EUROPE else "why.follow_orders")

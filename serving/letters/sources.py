@@ -70,11 +70,10 @@ def facts_of(letter: Letter, sources: LetterSources, terms: LetterTerms) -> Lett
         return _facts_of_test(connection, letter, terms)
 
 
-def standards_of(package: str | None, day: date) -> str | None:
-    """The standards that a test package is done by, in one text; None where the policy names none."""
+def standards_of(package: str | None, day: date) -> tuple[str, ...]:
+    """The standards that a test package is done by; empty where the policy names none."""
     offers = sampling_policy_in_force(day).offers
-    named = next((each.standards for each in offers if each.name == package), ())
-    return ", ".join(named) or None
+    return next((each.standards for each in offers if each.name == package), ())
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ def _facts_of_decision(
     others = other_restrictions(connection, decision, terms.decisions, terms.day) if shown else ()
     return LetterFacts(
         kind, letter.letter_id, letter.supplier_id, _product(letter), facts,
-        standard=standards_of(test.package, test.known_on) if test else None, appeal=appeal,
+        standards=standards_of(test.package, test.known_on) if test else (), appeal=appeal,
         still_restricted=tuple(each for each in others if each.decision_id != replacement),
     )  # fmt: skip
 
@@ -146,7 +145,7 @@ def _facts_of_test(connection: sa.Connection, letter: Letter, terms: LetterTerms
     listing = RestrictedListing(values["sku_id"], values["market"], letter.supplier_id)
     return LetterFacts(
         LetterKind(letter.kind), letter.letter_id, letter.supplier_id, product, test=test,
-        standard=standards_of(test.package, test.known_on),
+        standards=standards_of(test.package, test.known_on),
         still_restricted=restrictions_in_force(connection, listing, terms.decisions, terms.day),
     )  # fmt: skip
 

@@ -72,7 +72,7 @@ class CatalogueCases:
     def restricted(self) -> Mask:
         """Mask by position of the SKUs that a decision in force restricts."""
         mask = np.zeros(len(self._store.queue), dtype=bool)
-        in_force = [each for each in self._index.all() if each.decision.is_in_force(self._today)]
+        in_force = [each.decision for each in self._index.all() if each.decision.is_in_force(self._today)]
         restrictions = restrictions_among(in_force, self._policy)
         mask[self._positions(each.key for each in restrictions)] = True
         bound = {each.supplier_id for each in restrictions if each.binds == "supplier" and each.supplier_id}

@@ -137,6 +137,21 @@ def test_reasons_sum_what_rests_on_the_same_rows(artifact: Artifact, seed: int, 
 
 
 @settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**16))
+def test_the_main_reason_is_the_first_that_raises(artifact: Artifact, seed: int) -> None:
+    """One line of a list says what the page of the SKU says first."""
+    matrix, writer = tiny_matrix(3, seed), ReasonWriter(artifact)
+    contributions = Scorer(artifact).score(matrix).contributions
+    for row, of_row in zip(matrix, contributions, strict=True):
+        context = RowContext(CATEGORIES[0], 0.0, row)
+        reasons = writer.reasons_to_tell(context, of_row, len(FEATURE_NAMES))
+        raising = [each for each in reasons if each.contribution > 0]
+        main = writer.main_reason(context, of_row)
+        assert (main is None) == (not raising)
+        assert main is None or main.fact == writer.reasons(raising[:1])[0].fact
+
+
+@settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**16), category=st.sampled_from([*CATEGORIES, "never seen"]))
 def test_no_reason_reads_as_the_opposite_of_what_it_did(artifact: Artifact, seed: int, category: str) -> None:
     """What reads as bad never lowers a score, and what reads as good never raises it."""

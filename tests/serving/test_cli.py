@@ -21,13 +21,15 @@ def test_a_sku_that_no_request_could_name_is_refused_like_any_unknown_one(tmp_pa
         explanation(published, sku_id, "EU")
 
 
-def test_scoring_says_which_categories_have_no_test_package(tmp_path: Path) -> None:
+def test_scoring_says_which_categories_have_no_test_package_and_no_required_document(tmp_path: Path) -> None:
     """Before any money is planned for them; nothing is said where every category has one."""
     ingested(spoiled("skus", 1, category="toys_3_plus"), tmp_path / "toys")
     said = " ".join(uncovered_categories_summary(Workspace(tmp_path / "toys" / "workspace"), TODAY).split())
     assert said == (
         "1 category has no test package in policy/sampling: toy. It gets 'Document and marking check' for EUR 60, "
-        "which finds no laboratory failure. Add its package to the policy."
+        "which finds no laboratory failure. Add its package to the policy. 1 category has no required document in "
+        "policy/documents: toy. A refuted document of it justifies no restriction. Add what the law requires to the "
+        "policy."
     )
     known = good_frames()
     known["skus"]["category"] = "toys_3_plus"

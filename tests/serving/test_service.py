@@ -265,6 +265,7 @@ def test_a_result_is_taken_once(client: httpx.Client) -> None:
     assert answer["refused"] == [
         {"place": 1, "test_id": "T-bad", "why": ["result is not one of pass, fail, inconclusive"]}
     ]
+    assert "drafted a letter" in client.get("/ui/ledger").text
     assert client.post("/results", json={"results": [result]}).json()["known"] == ["T-http"]
     other = client.post("/results", json={"results": [{**result, "result": "pass"}]}).json()
     assert (other["accepted"], other["changed"]) == ([], ["T-http"])

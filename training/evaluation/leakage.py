@@ -73,7 +73,7 @@ def audit_leakage(tables: Tables, training_set: TrainingSet, recipe: Recipe, pro
     days = training_set.labels["as_of"]
     start = pd.Timestamp(until) - timedelta(days=recipe.audit.days)
     rows = np.flatnonzero((days >= start) & (days <= pd.Timestamp(until)))
-    with progress.step("Audit of time", len(rows), "tests") as advance:
+    with progress.step("Leakage audit", len(rows), "tests") as advance:
         changed = changed_features(tables, training_set, rows, until)
         advance(len(rows))
     if changed:

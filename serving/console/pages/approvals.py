@@ -20,6 +20,7 @@ from serving.console.case import (
 )
 from serving.console.context import AppContext
 from serving.console.letter_sources import draft_letters
+from serving.console.pages.audit_log_words import action_words
 from serving.console.pages.decision import text
 from serving.console.session import ContextDep, CurrentPerson, Person, VerifiedForm, app_context, requires_role
 from serving.console.templating import address, page
@@ -121,7 +122,7 @@ def _decision_page(
         request, "decision.html", 400 if refused else 200, view=view, decision=view.decision,
         disposition=policy.disposition(view.decision.disposition), policy=policy,
         outcomes=[each for each in OUTCOMES if each != "modified" or gentler], modifications=gentler,
-        refused=refused, context=view.decision.decision_context,
+        refused=refused, context=view.decision.decision_context, action_words=action_words,
         blinded=bool(blinded_keys(context, person, [view.decision.key])),
         answer_by={each.appeal_id: answer_due_on(each, policy) for each in view.appeals},
         barred_appeals={

@@ -9,13 +9,19 @@ from typing import Any
 from serving.console.templating import UNKNOWN, euros, long_day, percent, plain
 
 DISPOSITIONS: Mapping[str, str] = MappingProxyType(
-    {"pause": "pause", "remove": "removal", "suspend": "suspension", "recall": "recall"}
+    {
+        "pause": "suspension of the listing",
+        "remove": "removal",
+        "suspend": "suspension of the supplier",
+        "recall": "recall",
+        "answer_authority": "answer to the authority",
+    }
 )
 """What a decision that needs approval does, as the object of a verb."""
 
 DECIDED: Mapping[str, str] = MappingProxyType({
     "no_action": "decided on no action", "request_documents": "requested documents", "refer": "escalated the case",
-    "order_test": "ordered a test",
+    "order_test": "ordered a test", "answer_authority": "answered the authority",
 })  # fmt: skip
 """What a decision that needs no approval did."""
 
@@ -25,7 +31,9 @@ ACTIONS: Mapping[str, str] = MappingProxyType({
     "estimate": "gave an own estimate", "verdict": "labelled a review", "assign": "assigned the case",
     "plan": "drew a round", "results": "submitted results", "promote": "promoted a model",
     "rollback": "rolled back to a model", "rescore": "requested a scoring", "screen": "screened a listing",
-    "create_key": "created a key", "revoke_key": "revoked a key",
+    "create_key": "created a key", "revoke_key": "revoked a key", "seal": "sealed the seed of the next round",
+    "modify": "modified a decision on appeal", "draft_letter": "drafted a letter", "check_letter": "checked a letter",
+    "send_letter": "sent a letter", "deliver_letter": "noted a delivery", "withdraw_letter": "withdrew a letter",
 })  # fmt: skip
 """What was done, in the past tense."""
 

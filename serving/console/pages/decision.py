@@ -11,6 +11,7 @@ from serving.console.case import CaseView, case_view, decisions_of, dossier_of, 
 from serving.console.case_summary import summarize_case
 from serving.console.context import AppContext
 from serving.console.letter_sources import draft_letters
+from serving.console.round_budget import ORDER_TEST, RoundBudget, round_budget
 from serving.console.session import ContextDep, CurrentPerson, Person, VerifiedForm, requires_role
 from serving.console.templating import address, page, urlpath
 from serving.decisions.assignment_and_labels import LabelledQuote, assign, give_label
@@ -37,7 +38,7 @@ def decide(request: Request, context: ContextDep, person: CurrentPerson, form: V
     """Store a decision or a proposal; render the form with the message where a rule is broken."""
     case = case_view(context, person, text(form, "sku_id"), text(form, "market"))
     try:
-        proposal = _proposal(form, case)
+        proposal = _proposal(form, case, round_budget(context, context.store))
         decision = decisions_of(context).propose(proposal, officer_of(person), case.file, context.now())
     except UserError as refusal:
         return _form(request, case, str(refusal), dict(form), 400)
@@ -101,8 +102,8 @@ def _form(
     )  # fmt: skip
 
 
-def _proposal(form: FormData, case: CaseView) -> Proposal:
-    """The proposal in the form; the cost of a test is the policy's, not the form's.
+def _proposal(form: FormData, case: CaseView, budget: RoundBudget | None) -> Proposal:
+    """The proposal in the form; the cost of a test is the policy's, not the form's, and within the round's budget.
 
     Raises UserError where the form was made from other scores: a decision stores what its officer had read.
     """
@@ -110,11 +111,12 @@ def _proposal(form: FormData, case: CaseView) -> Proposal:
         raise UserError("The catalogue was scored anew while you were deciding. Read the SKU again, then decide.")
     code = text(form, "code")
     package = next((each for each in case.packages if each.name == text(form, "package")), None)
-    ordered = package if text(form, "disposition") == "order_test" else None
+    ordered = package if text(form, "disposition") == ORDER_TEST else None
     return Proposal(
         text(form, "disposition"), code, text(form, "explanation"), text(form, "fact") or None,
         ordered.name if ordered else None, ordered.cost_cents / 100 if ordered else None,
         text(form, "form_token") or None, text(form, "reference") or None,
+        budget.unplanned_eur if budget and ordered else None,
     )  # fmt: skip
 
 

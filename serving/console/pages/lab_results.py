@@ -10,6 +10,7 @@ from data.errors import UserError
 from data.lab_results.store import Sender
 from serving.api.lab_results import LabResultIntake
 from serving.console.context import AppContext
+from serving.console.letter_sources import draft_letters
 from serving.console.pages.decision import text
 from serving.console.session import ContextDep, Person, VerifiedForm, VerifiedUpload, requires_role
 from serving.console.templating import page
@@ -72,6 +73,7 @@ def accept(request: Request, context: ContextDep, person: Planner, form: Verifie
     except UserError as refusal:
         return _page(request, context, str(refusal))
     answer = accept_rows(_intake(context), rows, _sender(context, person))
+    draft_letters(context)
     refused = [row.refused for row in rows if row.refused] + [", ".join(each.why) for each in answer.refused]
     return page(request, "results_accepted.html", answer=answer, refused=refused)
 

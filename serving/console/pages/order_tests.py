@@ -10,7 +10,6 @@ from starlette.datastructures import FormData
 from data.errors import UserError
 from sampling.policy import sampling_policy_in_force
 from sampling.problem import Cell, Package
-from sampling.rounds import round_record
 from serving.console.blinding import BlindedScores, blind_scores, case_in, find_positions
 from serving.console.case import (
     catalogue_cases_of,
@@ -21,7 +20,7 @@ from serving.console.case import (
     score_at_decision,
 )
 from serving.console.context import AppContext
-from serving.console.pages.queue_views import newest_round
+from serving.console.round_budget import ORDER_TEST, RoundBudget, round_budget
 from serving.console.session import ContextDep, Person, VerifiedForm, requires_role
 from serving.console.templating import euros, page
 from serving.decisions.deadlines import ActionDeadline
@@ -32,22 +31,8 @@ from serving.review_queue.reader import QueueEntry
 
 router = APIRouter()
 
-ORDER = "order_test"
 MOST_CHOSEN = 500
 Orderer = Annotated[Person, requires_role("officer", "scheduler")]
-
-
-@dataclass(frozen=True)
-class RoundBudget:
-    """The budget of the newest round of the day in service; `left_eur` after its plan and the tests ordered since.
-
-    `unplanned_eur` is what its plan left over, for all tests that officers order.
-    """
-
-    round_id: str
-    budget_eur: float
-    unplanned_eur: float
-    left_eur: float
 
 
 @dataclass(frozen=True)
@@ -92,10 +77,10 @@ def order(request: Request, context: ContextDep, person: Orderer, form: Verified
     """Decide on a test for each chosen SKU; show the result of each."""
     store, policy = context.store, current_policy(context)
     code, explanation = str(form.get("code", "")), str(form.get("explanation", ""))
-    if code not in policy.disposition(ORDER).codes or len(explanation.strip()) < policy.limits.least_explanation:
+    if code not in policy.disposition(ORDER_TEST).codes or len(explanation.strip()) < policy.limits.least_explanation:
         needed = f"Choose a reason, and say why in at least {policy.limits.least_explanation} characters."
         return _order_page(request, context, person, form, needed)
-    budget, selection = _round_budget(context, store), _select_orders(store, form, blind_scores(context, store, person))
+    budget, selection = round_budget(context, store), _select_orders(store, form, blind_scores(context, store, person))
     token, cost = str(form.get("form_token", "")), selection.cost_eur
     if budget is not None and cost > budget.left_eur and not _is_sent_again(context, token, selection):
         return _order_page(request, context, person, form, _too_expensive(cost, budget))
@@ -104,7 +89,7 @@ def order(request: Request, context: ContextDep, person: Orderer, form: Verified
     for each in selection.orders:
         entry, package = each.entry, each.package
         proposal = Proposal(
-            ORDER, code, explanation, package=package.name, cost_eur=package.cost_cents / 100,
+            ORDER_TEST, code, explanation, package=package.name, cost_eur=package.cost_cents / 100,
             form_token=_token_of(token, entry), limit_eur=budget.unplanned_eur if budget else None,
         )  # fmt: skip
         try:
@@ -112,7 +97,7 @@ def order(request: Request, context: ContextDep, person: Orderer, form: Verified
             results.append(OrderResult(each, decision, None))
         except UserError as refusal:
             results.append(OrderResult(each, None, str(refusal)))
-    return page(request, "ordered.html", results=results, budget=_round_budget(context, store))
+    return page(request, "ordered.html", results=results, budget=round_budget(context, store))
 
 
 def _order_page(request: Request, context: AppContext, person: Person, form: FormData, refused: str | None) -> Response:
@@ -122,8 +107,8 @@ def _order_page(request: Request, context: AppContext, person: Person, form: For
     orders = [replace(each, deadline=clock) for each, clock in zip(selection.orders, clocks, strict=True)]
     return page(
         request, "order.html", 400 if refused else 200, orders=orders, blinded=selection.blinded,
-        cost_eur=selection.cost_eur, refused=refused, budget=_round_budget(context, store),
-        codes=[policy.codes[code] for code in policy.disposition(ORDER).codes],
+        cost_eur=selection.cost_eur, refused=refused, budget=round_budget(context, store),
+        codes=[policy.codes[code] for code in policy.disposition(ORDER_TEST).codes],
         least=policy.limits.least_explanation, most=policy.limits.most_explanation, who=person.name,
         explanation=str(form.get("explanation", "")), form_token=secrets.token_urlsafe(12),
     )  # fmt: skip
@@ -161,20 +146,6 @@ def _case_file(store: OnlineStore, entry: QueueEntry) -> CaseFile:
     return CaseFile(case, entry.supplier_id, score, (), newest_samples=samples)
 
 
-def _round_budget(context: AppContext, store: OnlineStore) -> RoundBudget | None:
-    """None where no round was drawn for the day in service."""
-    as_of = store.publication.as_of
-    round_id = newest_round(context.settings.workspace, as_of)
-    if round_id is None:
-        return None
-    record = round_record(context.settings.workspace, round_id)
-    decided = decisions_of(context).in_force()
-    ordered = [d.cost_eur or 0.0 for d in decided if d.disposition == ORDER and d.as_of == as_of.isoformat()]
-    budget = float(record["budget_eur"])
-    unplanned = budget - float(record["cost_eur"])
-    return RoundBudget(round_id, budget, unplanned, unplanned - sum(ordered))
-
-
 def _too_expensive(cost_eur: float, budget: RoundBudget) -> str:
     return (
         f"These tests cost {euros(cost_eur)}, and {euros(max(budget.left_eur, 0))} of the round's "
@@ -189,5 +160,5 @@ def _token_of(token: str, entry: QueueEntry) -> str:
 
 def _is_sent_again(context: AppContext, token: str, selection: OrderSelection) -> bool:
     """Whether this form was sent before, and so its tests are among those that the budget has paid."""
-    stored = {each.form_token for each in decisions_of(context).in_force() if each.disposition == ORDER}
+    stored = {each.form_token for each in decisions_of(context).in_force() if each.disposition == ORDER_TEST}
     return bool(token) and any(_token_of(token, each.entry) in stored for each in selection.orders)

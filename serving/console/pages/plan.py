@@ -46,7 +46,8 @@ WHY = {
     "predicted failure, the units sold and how severe a failure is",
     "quota": "The law asks for a minimum of tests in its category",
     "priced": "A failure there would do much harm for the price of the test",
-    "floor": "Drawn by chance, to keep the estimate of the failure rate honest and to find what the model misses",
+    "floor": "Drawn at random, so that the failure rate is estimated without bias and failures that the model misses "
+    "are found",
     BLINDED: "You give your own estimate in these cases first: score and reason show once you have given it; "
     "the failures expected leave them out",
 }

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from starlette.datastructures import QueryParams
 
 from data.visible_text import escape_formula
-from models.reasons import FactWords
+from models.reasons import FactWords, RowContext
 from serving.console.blinding import BlindedScores, blind_scores, flagged_bands
 from serving.console.case import catalogue_cases_of
 from serving.console.context import AppContext
 from serving.console.pages.queue_views import IN_GIVEN_ORDER, view_positions
+from serving.console.pages.sku_documents import refuted_documents
 from serving.console.session import ContextDep, CurrentPerson, Person
 from serving.console.templating import csv_text, page
 from serving.decisions.assignment_and_labels import owners
@@ -134,7 +135,7 @@ class QueueRow:
     """A row of the queue: SKU, owner of its case, deadline.
 
     `is_blinded`: the person gives an own estimate before they see the score, and `entry` lacks all that depends on it.
-    `words` are those of the main reason, None where it is hidden.
+    `words` are those of the main reason, None where it is hidden. `refuted` says how documents of the SKU were refuted.
     """
 
     entry: QueueEntry
@@ -142,6 +143,7 @@ class QueueRow:
     owner: str | None
     deadline: ActionDeadline | None
     words: FactWords | None
+    refuted: str
 
     @property
     def brief(self) -> str:
@@ -164,22 +166,26 @@ class QueueRows:
     def rows(self, numbers: Numbers) -> Sequence[QueueRow]:
         """One row per number, in their order."""
         entries = self._queue.entries(numbers)
-        values = self._store.snapshot.matrix_at(self._queue.positions(numbers))
+        words = self._main_reasons(entries, self._queue.positions(numbers))
         deadlines = self._cases.first_deadlines([each.position for each in entries])
         return [
             QueueRow(
                 self._blinding.redact(entry), self._blinding.is_hidden(entry),
-                self._owners.get(SkuKey(entry.sku_id, entry.market)), deadline, self._words(entry, features),
+                self._owners.get(SkuKey(entry.sku_id, entry.market)), deadline, main,
+                refuted_documents(self._store, entry),
             )
-            for entry, features, deadline in zip(entries, values, deadlines, strict=True)
+            for entry, main, deadline in zip(entries, words, deadlines, strict=True)
         ]  # fmt: skip
 
-    def _words(self, entry: QueueEntry, features: NDArray[np.float64]) -> FactWords | None:
-        """The words of the main reason; that no fact raises the score where it would read like the opposite."""
-        if self._blinding.is_hidden(entry):
-            return None
-        words = entry.reason and self._store.reason_writer.raising_fact(entry.reason, entry.category, features)
-        return words or NO_REASON
+    def _main_reasons(self, entries: Sequence[QueueEntry], positions: NDArray[np.int64]) -> Iterator[FactWords | None]:
+        """The words of the first raising reason of each SKU, as on its own page; None where it is hidden."""
+        values, writer = self._store.snapshot.matrix_at(positions), self._store.reason_writer
+        contributions = self._store.scorer.score(values).contributions
+        for entry, row, of_row in zip(entries, values, contributions, strict=True):
+            if self._blinding.is_hidden(entry):
+                yield None
+            else:
+                yield writer.main_reason(RowContext(entry.category, 0.0, row), of_row) or NO_REASON
 
 
 ROWS_PER_PIECE = 2_000
@@ -204,7 +210,8 @@ def csv_export(publication: Publication, rows: QueueRows, numbers: Numbers) -> I
 
 def _csv_row(row: QueueRow) -> tuple[object, ...]:
     entry, deadline = row.entry, row.deadline
-    evidence = "; ".join(words for kind, words in EVIDENCE.values() if entry.evidence & kind)
+    known = dict(EVIDENCE.values()) | {QueueEvidence.CERTIFICATE: row.refuted}
+    evidence = "; ".join(words for kind, words in known.items() if entry.evidence & kind)
     score = ("",) * 3 if row.is_blinded else tuple(f"{each:.4f}" for each in (entry.p_fail, entry.p_low, entry.p_high))
     return (
         "" if row.is_blinded else entry.rank, entry.sku_id, entry.market, entry.title, entry.supplier_id,

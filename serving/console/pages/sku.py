@@ -185,7 +185,7 @@ def _sku_view(context: AppContext, person: Person, case: CaseView) -> SkuView:
         test=next_test(store, position, listing.category, listing.market),
         unknowns=unknowns_of(dossier, values, store.metrics),
         markets=_other_markets(store, listing.sku_id, listing.market),
-        recommendation=recommendation(case.file.score.band_action, case.grounds),
+        recommendation=recommendation(case.file.score.band_action, case.grounds, bool(case.state.restrictions)),
     )  # fmt: skip
 
 

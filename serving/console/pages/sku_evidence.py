@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from models.reasons import FeatureContribution, ReasonText, ReasonWriter, RowContext
 from serving.console.blinding import BlindedScores
+from serving.console.pages.sku_documents import refuted_documents
 from serving.dossiers.reader import ENTITY_ROW, LISTING
 from serving.dossiers.records import LabTest
 from serving.online.store import OnlineStore
@@ -21,11 +22,15 @@ MOST_SIBLINGS = 8
 
 @dataclass(frozen=True)
 class Siblings:
-    """The riskiest `shown` of `count` other SKUs of the factory; `hidden` are the positions of blinded ones."""
+    """The riskiest `shown` of `count` other SKUs of the factory; `hidden` are the positions of blinded ones.
+
+    `refuted` says of each of `shown` how its documents were refuted.
+    """
 
     count: int
     shown: tuple[QueueEntry, ...]
     hidden: frozenset[int]
+    refuted: tuple[str, ...] = ()
 
 
 def siblings_of(store: OnlineStore, position: int, factory_id: str | None, blinding: BlindedScores) -> Siblings:
@@ -41,7 +46,8 @@ def siblings_of(store: OnlineStore, position: int, factory_id: str | None, blind
     order = np.concatenate([np.flatnonzero(selected & ~blinded), queue.sort_by_name(blinded)])[:MOST_SIBLINGS]
     entries = queue.entries(order)
     hidden = frozenset(entry.position for entry in entries if blinding.is_hidden(entry))
-    return Siblings(len(numbers), tuple(blinding.redact(entry) for entry in entries), hidden)
+    shown = tuple(blinding.redact(entry) for entry in entries)
+    return Siblings(len(numbers), shown, hidden, tuple(refuted_documents(store, entry) for entry in entries))
 
 
 MOST_PEERS = 5

@@ -12,7 +12,10 @@ from data.errors import UserError
 from data.workspace import Workspace
 from features.snapshot.reader import Snapshot, open_snapshot
 from models.reasons import RowContext
+from serving.console.pages.sku_documents import displayed_document
 from serving.console.pages.sku_evidence import GroupSum, category_rows, group_sums
+from serving.console.templating import hazard
+from serving.decisions.document_policy import document_policy_in_force
 from serving.dossiers.records import Dossier, Month
 from serving.online.store import OnlineStore
 from serving.publication import Publication, publications, read_publication
@@ -99,7 +102,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class TimelineEvent:
-    """An event of a day: kind (one of `TRACKS`), tone (good, warn, bad), words, x."""
+    """An event of a day: kind (one of `TRACKS`), tone (good, none, warn, bad), words, x."""
 
     on: date
     kind: str
@@ -131,7 +134,7 @@ LEAST_COMPARED = 8
 RESULTS = {"pass": "passed", "fail": "failed"}
 """Test results in words."""
 
-TRACKS = ("test", "certificate", "hold", "incident")
+TRACKS = ("test", "document", "hold", "incident")
 """The rows of events below the months."""
 
 
@@ -180,11 +183,13 @@ def _events(dossier: Dossier) -> Iterator[tuple[date, str, str, str]]:
     for test in dossier.tests:
         own = "" if test.independent else ", supplier-provided: not counted"
         tone = {"pass": "good", "fail": "bad"}.get(test.result, "warn") if test.independent else "warn"
-        yield test.happened_on, "test", tone, f"test {RESULTS.get(test.result, test.result)}{own}"
+        found = f", {hazard(test.hazard)}" if test.hazard else ""
+        yield test.happened_on, "test", tone, f"test {RESULTS.get(test.result, test.result)}{found}{own}"
+    policy = document_policy_in_force(dossier.as_of)
     for each in dossier.certificates:
-        tone = {"confirmed": "good", "claimed": "warn", "expired": "warn"}.get(each.status, "bad")
-        yield each.happened_on, "certificate", tone, f"certificate {each.status.replace('_', ' ')}"
+        paper = displayed_document(policy, each, each.happened_on)
+        yield each.happened_on, "document", paper.tone, f"{paper.name}, {paper.status}"
     for hold in dossier.holds:
         yield hold.happened_on, "hold", "bad", f"{hold.kind or 'hold'} by {hold.authority or 'unknown'}"
     for incident in dossier.incidents:
-        yield incident.happened_on, "incident", "bad", f"incident: {(incident.hazard or 'hazard').replace('_', ' ')}"
+        yield incident.happened_on, "incident", "bad", f"incident: {hazard(incident.hazard)}"

@@ -62,8 +62,10 @@ RECOMMENDED = {
 }  # fmt: skip
 
 
-def recommendation(band_action: str, grounds: Sequence[Ground]) -> str:
-    """What to do now: decide, where a fact stands, else what the band recommends."""
+def recommendation(band_action: str, grounds: Sequence[Ground], is_restricted: bool = False) -> str:
+    """What to do now: nothing more where restricted, decide where a fact stands, else what the band recommends."""
+    if is_restricted:
+        return "A restriction is in force."
     if any(ground.kind == FAILED_TEST for ground in grounds):
         return "A test has failed. Decide."
     if grounds:

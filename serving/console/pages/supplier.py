@@ -14,7 +14,7 @@ from data.errors import UserError
 from serving.console.blinding import blind_scores
 from serving.console.case import current_policy, decisions_of
 from serving.console.context import AppContext
-from serving.console.pages.sku_documents import DisplayedDocument, displayed_documents
+from serving.console.pages.sku_documents import DisplayedDocument, displayed_documents, refuted_documents
 from serving.console.session import ContextDep, CurrentPerson, Person
 from serving.console.templating import page
 from serving.decisions.records import Decision, SkuKey
@@ -50,10 +50,14 @@ class ResultCounts:
 
 @dataclass(frozen=True)
 class SourceSku:
-    """A SKU of the supplier or factory; `is_blinded` where its score is hidden from the person."""
+    """A SKU of the supplier or factory; `is_blinded` where its score is hidden from the person.
+
+    `refuted` says how its documents were refuted.
+    """
 
     entry: QueueEntry
     is_blinded: bool
+    refuted: str
 
 
 @dataclass(frozen=True)
@@ -131,11 +135,17 @@ def _source_view(context: AppContext, person: Person, source: SkuSource, query: 
     return SourceView(
         source=source, suppliers=_names(each.listing.supplier_id for each in dossiers),
         factories=_names(each.listing.factory_id for each in dossiers), count=len(numbers), read=len(entries),
-        skus=tuple(SourceSku(blinding.redact(entry), blinding.is_hidden(entry)) for entry in entries),
+        skus=tuple(
+            SourceSku(blinding.redact(entry), blinding.is_hidden(entry), refuted_documents(store, entry))
+            for entry in entries
+        ),
         tests=tuple(sorted(tests.values(), key=lambda each: each.test.known_on, reverse=True)),
         ours=count_tests(each.test for each in tests.values() if each.test.independent),
         theirs=count_tests(each.test for each in tests.values() if not each.test.independent),
-        audits=tuple(it for it in audits.values() if source.kind == "supplier" or it.factory_id == source.name),
+        audits=tuple(
+            it for it in sorted(audits.values(), key=lambda each: each.happened_on, reverse=True)
+            if source.kind == "supplier" or it.factory_id == source.name
+        ),
         actions=tuple({it.remediation_id: it for each in dossiers for it in each.remediations}.values()),
         documents=tuple(sorted(documents.values(), key=lambda each: each.row.known_on, reverse=True)),
     )  # fmt: skip

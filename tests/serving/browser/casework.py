@@ -59,7 +59,7 @@ def fill_decision(page: Page, shop: Shop, sku_id: str, disposition: str, code: s
     page.goto(f"{shop.pages}/decide?market=EU&sku_id={sku_id}")
     if page.get_by_role("heading", name="First your own estimate").count():
         page.get_by_label("Of 100 products").fill("30")
-        page.get_by_role("button", name="Keep my estimate").click()
+        page.get_by_role("button", name="Save my estimate").click()
         page.goto(f"{shop.pages}/decide?market=EU&sku_id={sku_id}")
     page.get_by_role("radio", name=disposition).check()
     page.get_by_label("Reason", exact=True).select_option(code)
@@ -135,3 +135,15 @@ def hand_in(shop: Shop, report: Mapping[str, str]) -> None:
     with program(shop, "scheduler") as client:
         answer = client.post("/results", json={"results": [report]}).raise_for_status().json()
     assert answer["accepted"] == [report["test_id"]], answer
+
+
+def outbox(shop: Shop) -> list[str]:
+    """The ids of the letters that the channel has to deliver."""
+    with program(shop, "officer") as client:
+        return [each["id"] for each in client.get("/outbox").raise_for_status().json()["letters"]]
+
+
+def deliver(shop: Shop, letter_id: str) -> None:
+    """Tell the service, as the channel does, that a letter arrived."""
+    with program(shop, "officer") as client:
+        assert client.post(f"/outbox/{letter_id}/delivered", json={}).raise_for_status().json()["state"] == "delivered"

@@ -18,11 +18,13 @@ from tests.serving.browser.casework import (
     approve,
     check_and_send,
     decide,
+    deliver,
     failed_report,
     fill_decision,
     hand_in,
     is_held_by,
     listed_skus,
+    outbox,
     program,
     screened,
 )
@@ -35,18 +37,6 @@ pytestmark = pytest.mark.slow
 DEFAULT_QUEUE = "category=jewellery"
 GROUNDS = "The charger in the notice is not ours: ours has another plug."
 NOTE = "The pictures show another product."
-
-
-def outbox(shop: Shop) -> list[str]:
-    """The ids of the letters that the channel has to deliver."""
-    with program(shop, "officer") as client:
-        return [each["id"] for each in client.get("/outbox").raise_for_status().json()["letters"]]
-
-
-def deliver(shop: Shop, letter_id: str) -> None:
-    """Tell the service, as the channel does, that a letter arrived."""
-    with program(shop, "officer") as client:
-        assert client.post(f"/outbox/{letter_id}/delivered", json={}).raise_for_status().json()["state"] == "delivered"
 
 
 @pytest.mark.parametrize(("way", "sku_id"), [(WIDE, "K-35"), (NARROW, "K-47")], ids=["wide", "narrow"])
@@ -288,7 +278,7 @@ def test_who_may_not_decide_is_offered_nothing_and_forges_nothing(opened: Pages,
     for name in ("Approve", "Decline"):
         expect(scheduler.get_by_role("button", name=name)).to_have_count(0)
     for step in ("approve", "decline", "appeal"):
-        form = {"csrf": str(csrf), "note": "I am a scheduler.", "grounds": "I am a scheduler."}
+        form: dict[str, str | float | bool] = {"csrf": str(csrf), "note": NOTE, "grounds": NOTE}
         assert scheduler.request.post(f"{officer.url}/{step}", form=form).status == 403
     assert ledger_of(officer, shop, decision_id) == ["propose"]
 

@@ -49,7 +49,7 @@ def test_a_removal_takes_a_second_person(opened: Pages, shop: Shop, scripts: boo
     expect(second.get_by_role("heading", name="What and why")).to_be_visible()
     expect(second.get_by_role("navigation")).to_be_hidden()
     second.emulate_media(media="screen")
-    second.get_by_role("link", name="Draft statement of reasons").click()
+    second.get_by_role("link", name="Statement of reasons").click()
     expect(second.locator("article")).to_contain_text("How this product came to our attention")
     second.get_by_role("button", name="Check").click()
     second.get_by_role("button", name="Send").click()
@@ -168,7 +168,7 @@ def test_a_case_taken_by_one_is_seen_as_in_work_by_the_other(opened: Pages, shop
     """Taken, seen by the other in the queue and on the page, released."""
     first, second = opened(), opened("second")
     first.goto(f"{shop.pages}/sku/EU/K-22")
-    first.get_by_role("button", name="Take it").click()
+    first.get_by_role("button", name="Assign to me").click()
     expect(first.locator(".owner")).to_contain_text("Your case")
     second.goto(f"{shop.pages}/?view=all&q=K-22")
     expect(second.locator("#results tbody tr").first).to_contain_text("assigned to Olga")

@@ -35,7 +35,8 @@ def test_a_proposal_is_reviewed_by_another_and_stops_no_clock(shop: AppContext) 
     assert "Remove listing: awaiting approval due" in own
     assert "Review the proposal" not in own
     assert "Review the proposal" in other
-    assert "It stops no clock yet." in other
+    assert "It stops no clock until it is approved." in other
+    assert "allows: remove listing" not in other
     admin = signed_into(shop, "admin")
     assert admin.post(f"{where}/approve", data={"csrf": csrf_of(admin, where)}).status_code == 303
     head = head_of(shop, "officer")

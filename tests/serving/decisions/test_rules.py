@@ -152,6 +152,8 @@ MAJOR = [replace(FAILED, row_id=f"T-{number}", severity="major") for number in r
     ("suspend", [replace(FAILED, severity="minor")], False),
     ("suspend", MAJOR[:1], False), ("suspend", MAJOR[:2], True),
     ("suspend", [*MAJOR[:1], DENIED], True), ("suspend", [ORDER], True),
+    ("suspend", [replace(ORDER, sku_id="K-1")], False), ("suspend", [replace(ORDER, sku_id="K-1"), *MAJOR[:1]], True),
+    ("remove", [replace(ORDER, sku_id="K-1")], True),
     ("suspend", [replace(each, since=date(2025, 6, 30)) for each in MAJOR], False),
     ("recall", [replace(FAILED, severity="minor")], False), ("recall", MAJOR[:1], True), ("remove", [FAILED], True),
     ("remove", [replace(FAILED, since=date(2024, 6, 30))], False),
@@ -161,7 +163,9 @@ def test_facts_have_weight(disposition: str, grounds: list[Ground], suffices: bo
     missing = missing_ground(POLICY.disposition(disposition), grounds, DAY)
     assert (missing is None) == suffices
     if disposition == "suspend" and not suffices:
-        assert "2 failed independent tests of at least major severity" in str(missing)
+        assert "2 facts (failed independent tests of at least major severity, refuted mandatory docum" in str(missing)
+    if disposition == "recall" and not suffices:
+        assert "needs a failed independent test of at least major severity of this product, known in" in str(missing)
 
 
 def test_an_answer_to_an_authority_needs_its_order_and_a_reference() -> None:

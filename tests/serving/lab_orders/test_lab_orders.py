@@ -14,13 +14,15 @@ from click.testing import CliRunner
 from starlette.testclient import TestClient
 
 from data.database.connection import open_database
-from data.lake.lab_results import accepted_results
+from data.lab_results.store import Sender, file_results, store_results
+from data.lake.lab_results import SCHEMA, accepted_results
 from data.settings import Settings
 from data.workspace import Workspace
 from sampling.rounds import planned_tests, round_status
 from serving.console.context import AppContext
 from serving.lab_orders.files import ORDER_COLUMNS, RESULT_COLUMNS, order_file
 from serving.lab_orders.orders import LabOrder, OrderSources, lab_order_policy_in_force, lab_orders, open_orders
+from serving.letters.store import count_letters
 from serving.online.hot_reload import HotReloader
 from tests.serving.browser.shop import DAY
 from tests.serving.console.conftest import SHOP_NOW, context_of, csrf_of, shop_home, signed_into
@@ -120,6 +122,7 @@ def test_the_same_file_with_results_is_previewed_then_accepted_once(planned: App
     assert f"{len(rows)} of {len(rows)} results will be accepted" in preview.text
     assert len(accepted_results(workspace)) == 0
     assert f"{len(rows)} results accepted" in accepted(client, preview)
+    assert count_letters(planned.engine) == {"draft": len(rows)}
     stored = accepted_results(workspace).to_pylist()
     assert len(stored) == len(rows)
     [ordered] = [row for row in stored if row["round_id"] is None]
@@ -131,6 +134,24 @@ def test_the_same_file_with_results_is_previewed_then_accepted_once(planned: App
     again = handed_in(client, filled(rows, result="fail", severity="critical"))
     assert f"0 of {len(rows)} results will be accepted" in again.text
     assert "has its result already" in again.text
+
+
+@pytest.mark.parametrize("origin", ["warehouse", "supplier_provided"])
+def test_a_suppliers_own_sample_answers_no_order(planned: AppContext, origin: str) -> None:
+    """Neither a planned test nor one that an officer ordered."""
+    orders = orders_of(planned)
+    results = [
+        dict.fromkeys(SCHEMA.names) | {
+            "test_id": f"N-{number}", "sku_id": each.key.sku_id, "market": each.key.market, "happened_on": DAY,
+            "known_on": DAY, "result": "pass", "origin": origin, "package": each.package_name,
+            "round_id": each.round_id,
+        }
+        for number, each in enumerate(orders)
+    ]  # fmt: skip
+    workspace = planned.settings.workspace
+    store_results(planned.engine, workspace, results, Sender("Lab", "k-lab", SHOP_NOW))
+    file_results(planned.engine, workspace, SHOP_NOW)
+    assert {each.answered for each in orders_of(planned)} == {origin == "warehouse"}
 
 
 def test_an_officers_test_answers_no_planned_one(planned: AppContext) -> None:

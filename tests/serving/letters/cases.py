@@ -111,7 +111,10 @@ def letters(draw: st.DrawFn, kinds: tuple[LetterKind, ...] = tuple(LetterKind)) 
     kind = draw(st.sampled_from(kinds))
     product = LetterProduct(draw(IDS), draw(MARKETS), draw(st.none() | WIDE))
     others = draw(st.lists(st.builds(OtherRestriction, IDS.map("d-{}".format), DAYS), max_size=2).map(tuple))
-    values: dict[str, Any] = {"product": product, "standard": draw(st.sampled_from([None, "EN 62368-1:2020, 5.4"]))}
+    values: dict[str, Any] = {
+        "product": product,
+        "standards": draw(st.sampled_from([(), ("EN 62368-1:2020, 5.4",), ("EN 71-1", "EN 71-2")])),
+    }
     if kind in (LetterKind.TEST_FAILED, LetterKind.TEST_PASSED):
         values |= {"test": draw(lab_tests(kind.value.removeprefix("test_")[:4])), "still_restricted": others}
     elif kind == LetterKind.CORRECTIVE_ACTION_DUE:

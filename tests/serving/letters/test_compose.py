@@ -137,9 +137,15 @@ def test_a_statement_says_what_the_law_asks_for() -> None:
 
 
 def test_the_standard_is_named_where_it_is_known() -> None:
-    text = told(replace(STATEMENT, standard="EN 62368-1"))
+    text = told(replace(STATEMENT, standards=("EN 62368-1",)))
     assert "A laboratory found that this product does not meet EN 62368-1." in text
     assert "Test: Charger safety set, according to EN 62368-1." in text
+
+
+def test_a_product_tested_by_several_standards_is_not_said_to_fail_each_of_them() -> None:
+    text = told(replace(STATEMENT, standards=("EN 71-1", "EN 71-2")))
+    assert "does not meet all of the standards that it was tested by: EN 71-1; EN 71-2." in text
+    assert "does not meet EN 71-1" not in text
 
 
 def test_a_laboratory_without_accreditation_is_not_said_to_have_one() -> None:

@@ -232,9 +232,10 @@ def test_an_appeal_is_acknowledged_and_answered(decisions: Decisions, sources: L
     text = told(sources, the(letters, LetterKind.APPEAL_ANSWERED))
     assert "We changed the decision. Your listing is now paused until 8 July 2026." in text
     assert f"Our reason: {NOTE}" in text
-    statements = [each for each in letters if each.kind == LetterKind.STATEMENT_OF_REASONS]
+    statements = {each.about: each for each in letters if each.kind == LetterKind.STATEMENT_OF_REASONS}
     assert len(statements) == 2
-    assert "On 1 July 2026 we changed this decision. Your listing is now paused" in told(sources, statements[0])
+    text = told(sources, statements[removal.decision_id])
+    assert "On 1 July 2026 we changed this decision. Your listing is now paused" in text
 
 
 def test_results_are_told_until_they_are_decided_on(decisions: Decisions, sources: LetterSources) -> None:

@@ -14,7 +14,7 @@ from serving.console.pages.audit_log_words import ACTIONS, action_words, name_wo
     ("action", "content", "words"),
     [
         ("propose", {"disposition": "remove"}, "proposed removal"),
-        ("approve", {"disposition": "suspend"}, "approved suspension"),
+        ("approve", {"disposition": "suspend"}, "approved suspension of the supplier"),
         ("decide", {"disposition": "no_action"}, "decided on no action"),
         ("propose", None, "proposed a decision"),
         ("plan", {}, "drew a round"),

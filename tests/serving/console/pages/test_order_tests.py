@@ -7,8 +7,8 @@ from starlette.testclient import TestClient
 
 from serving.console.case import decisions_of
 from serving.console.context import AppContext
-from serving.console.pages import order_tests
-from serving.console.pages.order_tests import RoundBudget
+from serving.console.pages import decision, order_tests
+from serving.console.round_budget import RoundBudget
 from tests.serving.browser.shop import FAILED_SKU
 from tests.serving.console.conftest import csrf_of, signed_into, soup_of
 
@@ -29,7 +29,7 @@ def ordered_eur(context: AppContext) -> float:
 def test_an_order_beyond_what_is_left_is_refused_with_figures(
     shop: AppContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(order_tests, "_round_budget", lambda *_: RoundBudget("r", 1_000, 500, 500))
+    monkeypatch.setattr(order_tests, "round_budget", lambda *_: RoundBudget("r", 1_000, 500, 500))
     scheduler = signed_into(shop, "scheduler")
     answer = scheduler.post("/ui/queue/ordered", data=sent(scheduler, "t-1", "K-3", "K-6"))
     assert answer.status_code == 400
@@ -39,7 +39,7 @@ def test_an_order_beyond_what_is_left_is_refused_with_figures(
 
 def test_two_officers_at_once_cannot_both_spend_what_is_left(shop: AppContext, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both saw the same money; the ledger's lock lets one of them have it."""
-    monkeypatch.setattr(order_tests, "_round_budget", lambda *_: RoundBudget("r", 1_000, 500, 500))
+    monkeypatch.setattr(order_tests, "round_budget", lambda *_: RoundBudget("r", 1_000, 500, 500))
     first, second = signed_into(shop, "scheduler"), signed_into(shop, "admin")
     forms = [(first, sent(first, "t-a", "K-3")), (second, sent(second, "t-b", "K-6"))]
     with ThreadPoolExecutor(2) as pool:
@@ -58,3 +58,23 @@ def test_an_order_of_several_tests_says_and_stops_no_clock(shop: AppContext) -> 
     after = soup_of(scheduler, f"/ui/sku/EU/{FAILED_SKU}").select_one(".case-state")
     assert before is not None
     assert before == after
+
+
+def test_one_test_ordered_on_a_sku_is_held_to_the_same_money(shop: AppContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an order of several tests may not spend, one test ordered on the page of its SKU may not either."""
+    monkeypatch.setattr(decision, "round_budget", lambda *_: RoundBudget("r", 1_000, 1, 1))
+    officer = signed_into(shop, "admin")
+    page = soup_of(officer, "/ui/decide?market=EU&sku_id=K-3")
+    form = {str(each["name"]): str(each["value"]) for each in page.select("form.decide input[type=hidden]")}
+    package = page.select_one("select[name=package] option")
+    assert package is not None
+    form |= {
+        "disposition": "order_test",
+        "code": "never_tested",
+        "explanation": WORDS,
+        "package": str(package["value"]),
+    }
+    answer = officer.post("/ui/decide", data=form)
+    assert answer.status_code == 400
+    assert "EUR 1.00 of the round&#39;s budget are left" in answer.text
+    assert ordered_eur(shop) == 0

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from data.contract import DOCUMENT_KINDS
 from serving.console.pages.sku_documents import displayed_documents
+from serving.console.pages.sku_history import _events
 from serving.decisions.document_policy import document_policy_in_force
 from serving.dossiers.records import Certificate
 from tests.serving.decisions.test_legal_grounds import DAY, DENIED, dossier
@@ -52,3 +53,13 @@ def test_a_document_is_shown_by_its_name_and_status_in_words(
 ) -> None:
     (shown,) = displayed_documents(dossier(certificates=(document,)))
     assert (shown.name, shown.status, shown.tone) == (name, status, tone)
+
+
+def test_the_timeline_draws_a_document_as_the_list_does() -> None:
+    """A maker's own declaration that is called confirmed is no good news there either."""
+    own = replace(DENIED, scheme="CE LVD", kind=None, status="confirmed")
+    other = replace(DENIED, certificate_id="C-2", status="confirmed")
+    file = replace(dossier(certificates=(own, other)), months=())
+    events = [*_events(file)]
+    assert {(kind, tone) for _, kind, tone, _ in events} == {("document", "none"), ("document", "good")}
+    assert any("signed by its maker, not verified" in words for *_, words in events)

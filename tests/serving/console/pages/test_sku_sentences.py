@@ -55,6 +55,9 @@ def test_a_score_is_called_a_prediction() -> None:
 def test_a_fact_comes_before_the_band(action: str, kinds: tuple[str, ...], words: str) -> None:
     """Where a fact stands, the officer decides; else the band recommends."""
     assert recommendation(action, [Ground(kind, DAY, "It stands.", "T-1") for kind in kinds]) == words
+    assert recommendation(action, [Ground(kind, DAY, "It stands.", "T-1") for kind in kinds], is_restricted=True) == (
+        "A restriction is in force."
+    )
 
 
 @pytest.mark.parametrize(
