@@ -92,7 +92,9 @@ class MemoryMappedTable:
         """The rows whose column `name` holds `number`, as they were written; the table is sorted by this column."""
         numbers, parts = self._arrays(name), []
         for batch in range(bisect_left(numbers, number, key=_last), len(numbers)):
-            first, last = np.searchsorted(numbers[batch], (number, number + 1))
+            # In the type of the column: numpy would turn a whole column into that of a Python number.
+            bounds = np.array((number, number + 1), numbers[batch].dtype)
+            first, last = np.searchsorted(numbers[batch], bounds).tolist()
             if first == last:
                 break
             parts += self.batches[batch].slice(first, last - first).to_pylist()

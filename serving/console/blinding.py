@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pyarrow as pa
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
@@ -17,7 +18,7 @@ from serving.decisions.blind_assessment import ESTIMATORS, Case
 from serving.decisions.policy import decision_policy_in_force
 from serving.decisions.records import SkuKey
 from serving.online.store import OnlineStore
-from serving.review_queue.reader import QueueEntry
+from serving.review_queue.reader import Numbers, QueueEntry
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,10 @@ def blind_scores(context: AppContext, store: OnlineStore, person: Person) -> Bli
     """The scores of the publication that are hidden from the person."""
     if person.role not in ESTIMATORS:
         return BlindedScores(None, np.empty(0, np.int64))
-    queue = store.queue
-    hidden = _drawn_cases(context, store).copy()
-    hidden[queue.numbers_of(_known_positions(context, store, person))] = False
-    return BlindedScores(hidden, queue.positions(np.flatnonzero(hidden)))
+    hidden = _hidden_numbers(context, store, person)
+    mask = np.zeros(len(store.queue), dtype=bool)
+    mask[hidden] = True
+    return BlindedScores(mask, store.queue.positions(hidden))
 
 
 def blinded_keys(context: AppContext, person: Person, keys: Iterable[SkuKey]) -> frozenset[SkuKey]:
@@ -76,9 +77,8 @@ def blinded_keys(context: AppContext, person: Person, keys: Iterable[SkuKey]) ->
         return frozenset()
     if person.role not in ESTIMATORS or not unique:
         return frozenset()
-    positions = find_positions(store, unique)
-    drawn = store.queue.positions(np.flatnonzero(_drawn_cases(context, store)))
-    hidden = np.isin(positions, drawn) & ~np.isin(positions, _known_positions(context, store, person))
+    hidden_positions = store.queue.positions(_hidden_numbers(context, store, person))
+    hidden = np.isin(find_positions(store, unique), hidden_positions)
     return frozenset(key for key, is_hidden in zip(unique, hidden.tolist(), strict=True) if is_hidden)
 
 
@@ -104,21 +104,39 @@ def find_positions(store: OnlineStore, keys: Sequence[SkuKey]) -> NDArray[np.int
     return store.snapshot.find([key.sku_id for key in keys], [key.market for key in keys])
 
 
-def _drawn_cases(context: AppContext, store: OnlineStore) -> NDArray[np.bool_]:
+MOST_NAMED = 1_000
+"""The most SKUs that a query of the database names one by one."""
+
+
+def _hidden_numbers(context: AppContext, store: OnlineStore, person: Person) -> Numbers:
+    """The numbers in the queue of the drawn cases on which the person gave no estimate and did not decide."""
     policy = decision_policy_in_force(context.now().date())
-    return store.queue.blind_cases(policy, store.snapshot, flagged_bands(store))
+    drawn = np.flatnonzero(store.queue.blind_cases(policy, store.snapshot, flagged_bands(store)))
+    positions = store.queue.positions(drawn)
+    return drawn[~np.isin(positions, _known_positions(context, store, person, positions))]
 
 
-def _known_positions(context: AppContext, store: OnlineStore, person: Person) -> NDArray[np.int64]:
-    """The positions of the cases for which the person gave an estimate, or on which they decided."""
+def _known_positions(
+    context: AppContext, store: OnlineStore, person: Person, among: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """The positions of the cases for which the person gave an estimate, or on which they decided.
+
+    Where `among` are few, of these alone.
+    """
     table, given, key_id = DECISIONS.c, ESTIMATES.c, person.key_id
+    is_of_estimate: sa.ColumnElement[bool] = sa.true()
+    is_of_decision: sa.ColumnElement[bool] = sa.true()
+    if len(among) <= MOST_NAMED:
+        keys = store.snapshot.keys(0, len(store.snapshot)).select(["sku_id", "market"]).take(pa.array(among))
+        named = [(row["sku_id"], row["market"]) for row in keys.to_pylist()]
+        is_of_estimate = sa.tuple_(given.sku_id, given.market).in_(named)
+        is_of_decision = sa.tuple_(table.sku_id, table.market).in_(named)
     estimated = sa.select(given.sku_id, given.market).where(
-        given.key_id == key_id, given.as_of == store.publication.as_of.isoformat()
+        given.key_id == key_id, given.as_of == store.publication.as_of.isoformat(), is_of_estimate
     )
     decided = sa.select(table.sku_id, table.market).where(
-        sa.or_(table.proposer_key == key_id, table.settler_key == key_id)
+        sa.or_(table.proposer_key == key_id, table.settler_key == key_id), is_of_decision
     )
     with read_transaction(context.engine) as connection:
-        keys = sorted(SkuKey(*row) for row in connection.execute(estimated.union(decided)))
-    positions = find_positions(store, keys)
-    return positions[positions >= 0]
+        known = sorted(SkuKey(*row) for row in connection.execute(estimated.union(decided)))
+    return find_positions(store, known)

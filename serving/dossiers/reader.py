@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
+from functools import cache
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -155,4 +156,9 @@ def _newest_first(kind: type[RecordT], rows: Sequence[Row]) -> tuple[RecordT, ..
 
 
 def _to_record(kind: type[RecordT], row: Row) -> RecordT:
-    return kind(**{field.name: row[field.name] for field in fields(cast(Any, kind))})
+    return kind(**{name: row[name] for name in _field_names(cast(Any, kind))})
+
+
+@cache
+def _field_names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from data.database.connection import read_transaction
 from data.database.schema import LEDGER
+from features.snapshot.storage import NO_ROW
 from serving.decisions.cases import (
     REQUEST_DOCUMENTS,
     CaseEvidence,
@@ -22,15 +23,18 @@ from serving.decisions.cases import (
     results_since,
 )
 from serving.decisions.deadlines import ActionDeadline, add_working_days
-from serving.decisions.index import DecisionIndex, decision_index
+from serving.decisions.index import ActiveDecision, DecisionIndex, decision_index
 from serving.decisions.policy import SEVERITIES, DecisionPolicy
 from serving.decisions.records import PROPOSED, SkuKey
+from serving.dossiers.records import LabTest
 from serving.online.store import OnlineStore
 
 Positions = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 Days = NDArray[Any]
 NEVER = np.datetime64("9999-12-31")
+MAX_STATES = 50_000
+"""At most so many states of cases are kept in memory."""
 
 
 @dataclass(frozen=True)
@@ -43,21 +47,96 @@ class CaseCounters:
     appeals_due: int
 
 
+@dataclass(frozen=True)
+class _KnownState:
+    """The state of a case, with the decisions and results that it follows from."""
+
+    state: CaseState
+    decisions: tuple[ActiveDecision, ...]
+    results: tuple[LabTest, ...]
+
+
+class CatalogueClocks:
+    """What outlasts a decision: the clocks of one publication under a policy, as its queue has them, known states.
+
+    `states` are by position, at most MAX_STATES; `positions` are by SKU, -1 where the catalogue lacks it.
+    """
+
+    def __init__(self, store: OnlineStore, policy: DecisionPolicy, today: date) -> None:
+        self.store, self.policy, self.today = store, policy, today
+        self.states: dict[int, _KnownState] = {}
+        self.positions: dict[SkuKey, int] = {}
+
+    def find(self, keys: Iterable[SkuKey]) -> Positions:
+        """The positions of those SKUs that the catalogue has, in order."""
+        wanted = set(keys)
+        new = [key for key in wanted if key not in self.positions]
+        found = self.store.snapshot.find([key.sku_id for key in new], [key.market for key in new])
+        self.positions.update(zip(new, found.tolist(), strict=True))
+        return np.array(sorted({self.positions[key] for key in wanted} - {NO_ROW}), dtype=np.int64)
+
+    @cached_property
+    def due_days(self) -> Days:
+        """By position: the day on which the earliest clock of its facts and notices is due, NEVER where none runs."""
+        queue, terms = self.store.queue, self.policy.deadlines
+        due = np.full(len(queue), NEVER)
+        positions = queue.positions(np.arange(len(queue)))
+        due[positions] = np.minimum(
+            self._last_days(queue.column("first_order"), terms.authority_order),
+            self._last_days(queue.column("first_notice"), terms.notice),
+        )
+        severity = queue.column("failed_severity")
+        for rank, name in enumerate(SEVERITIES):
+            failed_on = np.where(severity == rank, queue.column("failed_on"), np.datetime64("NaT"))
+            due[positions] = np.minimum(due[positions], self._last_days(failed_on, terms.failed_test.after(name)))
+        return due
+
+    @cached_property
+    def failed(self) -> Mask:
+        """Mask by position of the SKUs with a failed test that stands."""
+        queue = self.store.queue
+        failed = np.zeros(len(queue), dtype=bool)
+        failed[queue.positions(np.flatnonzero(~np.isnat(queue.column("failed_on"))))] = True
+        return failed
+
+    def _last_days(self, started: Days, working_days: int) -> Days:
+        """The last day of each clock, NEVER where it does not run."""
+        days, which = np.unique(started, return_inverse=True)
+        holidays = self.policy.deadlines.holidays
+        last = [
+            NEVER if np.isnat(day) else np.datetime64(add_working_days(day.item(), working_days, holidays))
+            for day in days
+        ]
+        return np.array(last, dtype="datetime64[D]")[which]
+
+
 class CatalogueCases:
     """The cases of one publication on one day, by the decisions in the index; positions are rows of the snapshot."""
 
-    def __init__(self, engine: sa.Engine, store: OnlineStore, policy: DecisionPolicy, today: date) -> None:
-        self._engine, self._store, self._policy, self._today = engine, store, policy, today
+    def __init__(self, engine: sa.Engine, clocks: CatalogueClocks) -> None:
+        self._clocks, self._store, self._policy, self._today = clocks, clocks.store, clocks.policy, clocks.today
         self._index: DecisionIndex = decision_index(engine)
-        self._results = results_since(engine, store.publication.as_of)
+        self._results = results_since(engine, clocks.store.publication.as_of)
 
     def state(self, position: int) -> CaseState:
-        """The state of the case at a position."""
+        """The state of the case at a position; computed anew where its decisions or results changed."""
+        known = self._clocks.states.get(position)
+        if known is not None and self._is_current(known):
+            return known.state
         dossier = self._store.dossiers.of(position)
         key = SkuKey(dossier.listing.sku_id, dossier.listing.market)
-        supplier = dossier.listing.supplier_id
-        evidence = CaseEvidence(key, supplier, self._store.publication.as_of, dossier, self._results.get(key, ()))
-        return case_state(evidence, self._index.of(key, supplier), self._policy, self._today)
+        supplier, results = dossier.listing.supplier_id, self._results.get(key, ())
+        decisions = self._index.of(key, supplier)
+        evidence = CaseEvidence(key, supplier, self._store.publication.as_of, dossier, results)
+        state = case_state(evidence, decisions, self._policy, self._today)
+        if len(self._clocks.states) >= MAX_STATES:
+            self._clocks.states.clear()
+        self._clocks.states[position] = _KnownState(state, decisions, results)
+        return state
+
+    def _is_current(self, known: _KnownState) -> bool:
+        key, supplier = known.state.key, known.state.supplier_id
+        return known.decisions == self._index.of(key, supplier) and known.results == self._results.get(key, ())
 
     def states(self, positions: Iterable[int]) -> list[CaseState]:
         """The states at these positions, in order."""
@@ -65,7 +144,7 @@ class CatalogueCases:
 
     def positions_with_results(self, supplier_id: str) -> list[int]:
         """The positions of the supplier's SKUs that have results since the scoring."""
-        found = self._positions(self._results).tolist()
+        found = self._clocks.find(self._results).tolist()
         return [each for each in found if self._store.dossiers.of(each).listing.supplier_id == supplier_id]
 
     @cached_property
@@ -74,7 +153,7 @@ class CatalogueCases:
         mask = np.zeros(len(self._store.queue), dtype=bool)
         in_force = [each.decision for each in self._index.all() if each.decision.is_in_force(self._today)]
         restrictions = restrictions_among(in_force, self._policy)
-        mask[self._positions(each.key for each in restrictions)] = True
+        mask[self._clocks.find(each.key for each in restrictions)] = True
         bound = {each.supplier_id for each in restrictions if each.binds == "supplier" and each.supplier_id}
         if bound:
             queue = self._store.queue
@@ -87,16 +166,14 @@ class CatalogueCases:
         """Mask by position of the SKUs with a decision or proposal of the day of the scores or later."""
         mask, since = np.zeros(len(self._store.queue), dtype=bool), self._store.publication.as_of.isoformat()
         recent = (each.decision.key for each in self._index.all() if each.decision.proposed_at >= since)
-        mask[self._positions(recent)] = True
+        mask[self._clocks.find(recent)] = True
         return mask
 
     @cached_property
     def failed_on_sale(self) -> Positions:
         """The positions of the SKUs with a failed test that stands and no restriction, the most urgent first."""
-        queue = self._store.queue
-        failed = np.zeros(len(queue), dtype=bool)
-        failed[queue.positions(np.flatnonzero(~np.isnat(queue.column("failed_on"))))] = True
-        new = self._positions(self._results)
+        failed = self._clocks.failed.copy()
+        new = self._clocks.find(self._results)
         failed[new] = [self.state(position).failed_test is not None for position in new.tolist()]
         found = np.flatnonzero(failed & ~self.restricted)
         return found[np.argsort(self._due_days[found], kind="stable")]
@@ -128,32 +205,12 @@ class CatalogueCases:
     @cached_property
     def _due_days(self) -> Days:
         """By position: the day on which the earliest clock is due, NEVER where none runs."""
-        queue, terms = self._store.queue, self._policy.deadlines
-        due = np.full(len(queue), NEVER)
-        positions = queue.positions(np.arange(len(queue)))
-        due[positions] = np.minimum(
-            self._last_days(queue.column("first_order"), terms.authority_order),
-            self._last_days(queue.column("first_notice"), terms.notice),
-        )
-        severity = queue.column("failed_severity")
-        for rank, name in enumerate(SEVERITIES):
-            failed_on = np.where(severity == rank, queue.column("failed_on"), np.datetime64("NaT"))
-            due[positions] = np.minimum(due[positions], self._last_days(failed_on, terms.failed_test.after(name)))
+        due = self._clocks.due_days.copy()
         due[self.restricted] = NEVER
         for position in self._touched():
             first = self.state(position).deadline
             due[position] = np.datetime64(first.on) if first else NEVER
         return due
-
-    def _last_days(self, started: Days, working_days: int) -> Days:
-        """The last day of each clock, NEVER where it does not run."""
-        days, which = np.unique(started, return_inverse=True)
-        holidays = self._policy.deadlines.holidays
-        last = [
-            NEVER if np.isnat(day) else np.datetime64(add_working_days(day.item(), working_days, holidays))
-            for day in days
-        ]
-        return np.array(last, dtype="datetime64[D]")[which]
 
     def _touched(self) -> list[int]:
         """The positions whose clocks depend on more than the columns: on decisions or results of their own."""
@@ -163,15 +220,9 @@ class CatalogueCases:
                 appealed.add(each.decision.key)
             elif each.row_ids:
                 answered.add(each.decision.key)
-        on_sale = self._positions(answered)
-        touched: list[int] = np.union1d(self._positions(appealed), on_sale[~self.restricted[on_sale]]).tolist()
+        on_sale = self._clocks.find(answered)
+        touched: list[int] = np.union1d(self._clocks.find(appealed), on_sale[~self.restricted[on_sale]]).tolist()
         return touched
-
-    def _positions(self, keys: Iterable[SkuKey]) -> Positions:
-        """The positions of those SKUs that the catalogue has."""
-        unique = sorted(set(keys))
-        found = self._store.snapshot.find([key.sku_id for key in unique], [key.market for key in unique])
-        return np.asarray(found[found >= 0], dtype=np.int64)
 
 
 def catalogue_cases(engine: sa.Engine, store: OnlineStore, policy: DecisionPolicy, today: date) -> CatalogueCases:
@@ -179,12 +230,27 @@ def catalogue_cases(engine: sa.Engine, store: OnlineStore, policy: DecisionPolic
     query = sa.select(sa.func.max(LEDGER.c.number)).where(LEDGER.c.action == "results")
     with read_transaction(engine) as connection:
         newest_results = connection.execute(query).scalar() or 0
-    state = (store.name, policy.version, today, decision_index(engine).cursor, newest_results)
+    catalogue, changes = (store.name, policy.version, today), (decision_index(engine).cursor, newest_results)
     cached = _CACHE.get(engine)
-    if cached is None or cached[0] != state:
-        cached = (state, CatalogueCases(engine, store, policy, today))
-        _CACHE[engine] = cached
-    return cached[1]
+    if cached is None or cached.catalogue != catalogue:
+        clocks = CatalogueClocks(store, policy, today)
+    elif cached.changes != changes:
+        clocks = cached.clocks
+    else:
+        return cached.cases
+    cases = CatalogueCases(engine, clocks)
+    _CACHE[engine] = _Cached(catalogue, changes, clocks, cases)
+    return cases
 
 
-_CACHE: WeakKeyDictionary[sa.Engine, tuple[tuple[object, ...], CatalogueCases]] = WeakKeyDictionary()
+@dataclass(frozen=True)
+class _Cached:
+    """The cases of a database with the publication, policy and day, and the last changes, that they are of."""
+
+    catalogue: tuple[object, ...]
+    changes: tuple[int, int]
+    clocks: CatalogueClocks
+    cases: CatalogueCases
+
+
+_CACHE: WeakKeyDictionary[sa.Engine, _Cached] = WeakKeyDictionary()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from data.errors import UserError
 from features.snapshot.reader import Snapshot
-from features.snapshot.storage import MemoryMappedTable
+from features.snapshot.storage import NO_ROW, MemoryMappedTable
 from serving.decisions.blind_assessment import draw_cases
 from serving.decisions.policy import DecisionPolicy
 from serving.review_queue.format import (
@@ -76,7 +76,8 @@ class Queue:
         self._columns = {name: self._array(name).view(dtype) for name, dtype in COLUMNS.items()}
         self._orders = {name: self._array(f"order_{name}") for name in ORDERS}
         self._texts = MemoryMappedTable(folder / TEXTS).columns(TEXT_SCHEMA.names)
-        self._suppliers = MemoryMappedTable(folder / SUPPLIERS).columns(["supplier_id"])["supplier_id"]
+        self._supplier_file = MemoryMappedTable(folder / SUPPLIERS)  # sorted by name
+        self._suppliers = self._supplier_file.columns(["supplier_id"])["supplier_id"]
 
     def __len__(self) -> int:
         return self._content.skus
@@ -101,8 +102,8 @@ class Queue:
 
     def supplier_numbers(self, supplier_ids: Sequence[str]) -> NDArray[np.int64]:
         """The numbers of those of these suppliers that the catalogue has, as in the column `supplier`."""
-        found = pc.index_in(pa.array(supplier_ids, pa.string()), pa.chunked_array(self._suppliers.chunks, pa.string()))
-        return np.asarray(found.drop_null(), dtype=np.int64)
+        found = [self._supplier_file.find(["supplier_id"], [supplier_id]) for supplier_id in supplier_ids]
+        return np.array([number for number in found if number != NO_ROW], dtype=np.int64)
 
     @cached_property
     def band_sizes(self) -> tuple[int, ...]:
@@ -191,8 +192,7 @@ class Queue:
             *self._name_masks("category", query.categories, self.categories),
         ]  # fmt: skip
         if query.supplier:
-            number = pc.index(self._suppliers, query.supplier).as_py()
-            masks.append(self._columns["supplier"] == number)
+            masks.append(np.isin(self._columns["supplier"], self.supplier_numbers([query.supplier])))
         if query.evidence:
             masks.append((self._columns["evidence"] & query.evidence) == query.evidence)
         if query.never_tested:

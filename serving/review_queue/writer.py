@@ -16,14 +16,8 @@ from features.snapshot.reader import Snapshot
 from features.snapshot.storage import write_table
 from models.risk_bands import RiskBands
 from serving.decisions.blind_assessment import draw_cases
-from serving.decisions.deadlines import ground_deadline
-from serving.decisions.legal_grounds import (
-    FAILED_TEST,
-    GroundPolicy,
-    ground_policy_in_force,
-    grounds_in_force,
-    is_order_of,
-)
+from serving.decisions.deadlines import add_working_days
+from serving.decisions.legal_grounds import GroundPolicy, ground_policy_in_force, is_order_of
 from serving.decisions.policy import SEVERITIES, DecisionPolicy, decision_policy_in_force
 from serving.dossiers.reader import ENTITY_ROW, LISTING, OF_SUPPLIER, SUPPLIER_ROW, Dossiers
 from serving.dossiers.records import SUPPLIER_PROVIDED
@@ -72,22 +66,41 @@ def clock_starts(dossiers: Dossiers) -> ClockStarts:
 
 
 def _failed_tests(dossiers: Dossiers) -> tuple[Days, NDArray[np.int8]]:
-    """The day and severity of the failed test of each row that is to be decided on first."""
+    """The day and severity of the failed test of each row that is to be decided on first, the newest of several."""
     days, severities = np.full(len(dossiers), "NaT", DAYS), np.zeros(len(dossiers), np.int8)
-    tests = dossiers.rows("tests", (ENTITY_ROW, "result", "origin"))
-    if tests is None:
+    failures = _standing_failures(dossiers)
+    if failures is None:
         return days, severities
-    terms = decision_policy_in_force(dossiers.as_of).deadlines
-    counted = pc.and_(pc.equal(tests["result"], "fail"), pc.not_equal(tests["origin"], SUPPLIER_PROVIDED))
-    failed = pc.unique(tests.filter(counted)[ENTITY_ROW])
-    for row in failed.to_pylist():
-        grounds = [each for each in grounds_in_force(dossiers.of(row), dossiers.as_of) if each.kind == FAILED_TEST]
-        due = [(deadline.on, each) for each in grounds if (deadline := ground_deadline(each, terms))]
-        if due:
-            first = min(due, key=lambda each: each[0])[1]
-            days[row] = first.since
-            severities[row] = SEVERITIES.index(first.severity) if first.severity in SEVERITIES else 0
+    rows, since = failures[ENTITY_ROW].to_numpy(), failures["known_on"].to_numpy().astype(DAYS)
+    known = pc.fill_null(pc.index_in(failures["severity"], pa.array(SEVERITIES)), 0)
+    severity, terms = known.to_numpy(), decision_policy_in_force(dossiers.as_of).deadlines
+    due = np.empty_like(since)
+    for rank, name in enumerate(SEVERITIES):
+        last = {day: add_working_days(day.item(), terms.failed_test.after(name), terms.holidays)
+                for day in np.unique(since[severity == rank])}  # fmt: skip
+        due[severity == rank] = np.array([last[day] for day in since[severity == rank]], DAYS)
+    order = np.lexsort((-since.astype(np.int64), due.astype(np.int64), rows))
+    _, first = np.unique(rows[order], return_index=True)
+    urgent = order[first]
+    days[rows[urgent]], severities[rows[urgent]] = since[urgent], severity[urgent]
     return days, severities
+
+
+def _standing_failures(dossiers: Dossiers) -> pa.Table | None:
+    """The failed tests that `grounds_in_force` takes to stand, of all rows at once; None where there are no tests."""
+    columns = (ENTITY_ROW, "result", "origin", "package", "severity", "happened_on", "known_on")
+    tests = dossiers.rows("tests", columns)
+    if tests is None:
+        return None
+    independent = tests.filter(pc.not_equal(tests["origin"], SUPPLIER_PROVIDED))
+    since = dossiers.as_of - timedelta(days=ground_policy_in_force(dossiers.as_of).test_days)
+    failed = _since(independent.filter(pc.equal(independent["result"], "fail")), since)
+    passed = independent.filter(pc.equal(independent["result"], "pass"))
+    last = passed.group_by([ENTITY_ROW, "package"]).aggregate([("happened_on", "max")])
+    # A failure without a package has no partner: Arrow's joins match no missing values.
+    both = failed.join(last, [ENTITY_ROW, "package"], join_type="left outer")
+    superseded = pc.fill_null(pc.greater(both["happened_on_max"], both["happened_on"]), False)
+    return both.filter(pc.invert(superseded))
 
 
 def _holds(dossiers: Dossiers) -> list[pa.Table]:
