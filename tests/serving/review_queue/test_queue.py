@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,10 +14,13 @@ from numpy.typing import NDArray
 
 from data.errors import UserError
 from models.risk_bands import bands_in_force
+from serving.decisions.deadlines import add_working_days, ground_deadline
+from serving.decisions.legal_grounds import FAILED_TEST, grounds_in_force
+from serving.decisions.policy import SEVERITIES, decision_policy_in_force
 from serving.online.store import OnlineStore, open_online_store
 from serving.review_queue.format import DAYS, SORTS, QueueDetails, QueueEvidence, QueueQuery, queue_folder
 from serving.review_queue.reader import Queue, QueueEntry
-from serving.review_queue.writer import ClockStarts, RankedCatalogue, write_queue
+from serving.review_queue.writer import ClockStarts, RankedCatalogue, clock_starts, write_queue
 from serving.score_rows import RankedScores
 from tests.features.catalogues import DAY
 from tests.serving.conftest import Scored
@@ -41,18 +45,39 @@ def every(published: OnlineStore) -> list[QueueEntry]:
 
 
 def test_the_queue_holds_every_sku_with_the_score_that_is_published(
-    published: OnlineStore, every: list[QueueEntry]
+    published: OnlineStore, every: list[QueueEntry], scored: Scored
 ) -> None:
+    """Its main reason is the strongest raising one of the file of scores, before some are merged."""
     rows = published.rows_at(np.array([entry.position for entry in every]))
     entries = [(e.sku_id, e.market, e.p_fail, e.band, e.rank) for e in every]
     assert entries == [(row.sku_id, row.market, row.p_fail, row.band, row.rank) for row in rows]
     assert [(e.p_low, e.p_high) for e in every] == [(row.p_low, row.p_high) for row in rows]
-    for entry, row in zip(every, rows, strict=True):
-        raising = [each for each in row.reasons or () if each.contribution > 0]
-        assert entry.reason == (raising[0].feature if raising else None)
-        assert not raising or np.array_equal(raising[0].value or np.nan, entry.reason_value or np.nan, equal_nan=True)
+    written = pq.read_table(scored.workspace.home / published.publication.scores).to_pylist()
+    reasons = {(row["sku_id"], row["market"]): row["reasons"] for row in written}
+    for entry in every:
+        raising = [each for each in reasons[entry.sku_id, entry.market] if each["contribution"] > 0]
+        assert entry.reason == (raising[0]["feature"] if raising else None)
+        value = raising[0]["value"] if raising else None
+        assert not raising or np.array_equal(np.nan if value is None else value, entry.reason_value, equal_nan=True)
     assert len(every) == len(published.snapshot)
     assert sum(published.queue.band_sizes) == len(every)
+
+
+def test_the_failed_test_of_each_sku_is_the_one_to_decide_on_first(published: OnlineStore) -> None:
+    """As its dossier says, one SKU at a time."""
+    terms = decision_policy_in_force(DAY).deadlines
+    starts, found = clock_starts(published.dossiers), 0
+    for position in range(len(published.snapshot)):
+        grounds = grounds_in_force(published.dossiers.of(position), DAY)
+        failed = [each for each in grounds if each.kind == FAILED_TEST]
+        due = [deadline.on for each in failed if (deadline := ground_deadline(each, terms))]
+        since = starts.failed_on[position]
+        assert np.isnat(since) == (not failed)
+        if failed:
+            days = terms.failed_test.after(SEVERITIES[starts.failed_severity[position]])
+            assert add_working_days(since.item(), days, terms.holidays) == min(due)
+            found += 1
+    assert found > 5
 
 
 QUERIES = st.builds(
