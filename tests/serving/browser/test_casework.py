@@ -234,7 +234,7 @@ def test_of_two_officers_at_once_one_decides_and_the_other_is_told(opened: Pages
         page.get_by_role("button", name="Decide", exact=True).click()
     first.get_by_role("heading", name="What and why").wait_for()
     decision_id = first.url.rpartition("/")[2]
-    expect(second.locator(".refusal")).to_contain_text("awaits approval already: Olga proposed it on")
+    expect(second.locator(".refusal")).to_contain_text("is already awaiting approval: Olga proposed it on")
     expect(second.get_by_label("Explanation")).not_to_have_value("")
     for page in (second, third):
         page.goto(first.url)

@@ -174,5 +174,5 @@ def test_a_case_taken_by_one_is_seen_as_in_work_by_the_other(opened: Pages, shop
     expect(second.locator("#results tbody tr").first).to_contain_text("assigned to Olga")
     second.goto(f"{shop.pages}/sku/EU/K-22")
     expect(second.locator("#decide")).to_contain_text("Assigned to Olga")
-    first.get_by_role("button", name="Release it").click()
+    first.get_by_role("button", name="Unassign").click()
     expect(first.locator(".owner")).to_contain_text("Not assigned")
