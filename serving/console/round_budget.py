@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from sampling.rounds import round_record
-from serving.console.case import decisions_of
 from serving.console.context import AppContext
 from serving.console.pages.queue_views import newest_round
+from serving.decisions.index import decision_index
+from serving.decisions.records import IN_FORCE
 from serving.online.store import OnlineStore
 
 ORDER_TEST = "order_test"
@@ -31,8 +32,8 @@ def round_budget(context: AppContext, store: OnlineStore) -> RoundBudget | None:
     if round_id is None:
         return None
     record = round_record(context.settings.workspace, round_id)
-    decided = decisions_of(context).in_force()
-    ordered = [d.cost_eur or 0.0 for d in decided if d.disposition == ORDER_TEST and d.as_of == as_of.isoformat()]
+    in_force = [each.decision for each in decision_index(context.engine).all() if each.decision.state == IN_FORCE]
+    ordered = [d.cost_eur or 0.0 for d in in_force if d.disposition == ORDER_TEST and d.as_of == as_of.isoformat()]
     budget = float(record["budget_eur"])
     unplanned = budget - float(record["cost_eur"])
     return RoundBudget(round_id, budget, unplanned, unplanned - sum(ordered))

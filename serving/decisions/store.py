@@ -83,13 +83,14 @@ class Decisions:
         """The proposals that await approval, the newest first."""
         return self._list(DECISIONS.c.state == PROPOSED)
 
-    def in_force(self, on: date | None = None) -> list[Decision]:
-        """The decisions in force, the newest first; with a day, without pauses that ended before it."""
-        in_force = DECISIONS.c.state == IN_FORCE
-        if on is None:
-            return self._list(in_force)
-        not_ended = sa.or_(DECISIONS.c.ends_on.is_(None), DECISIONS.c.ends_on >= on.isoformat())
-        return self._list(sa.and_(in_force, not_ended))
+    def in_force(self, on: date | None = None, most: int | None = None) -> list[Decision]:
+        """The decisions in force, the newest first, at most so many; with a day, without pauses that ended before."""
+        return self._list(_in_force(on), most)
+
+    def count_in_force(self, on: date) -> int:
+        """The number of decisions in force on a day."""
+        with read_transaction(self._engine) as connection:
+            return connection.execute(sa.select(sa.func.count()).where(_in_force(on))).scalar_one()
 
     def in_force_since(self, dispositions: Collection[str], since: date) -> list[Decision]:
         """The approved decisions that came into force on a day or later, ended ones included, the newest first.
@@ -230,10 +231,18 @@ class Decisions:
             connection.execute(sa.update(DECISIONS).where(DECISIONS.c.decision_id == decision_id).values(**changed))
             return Decision(**{**asdict(before), **changed})
 
-    def _list(self, condition: sa.ColumnElement[bool]) -> list[Decision]:
-        query = sa.select(DECISIONS).where(condition).order_by(DECISIONS.c.proposed_at.desc())
+    def _list(self, condition: sa.ColumnElement[bool], most: int | None = None) -> list[Decision]:
+        query = sa.select(DECISIONS).where(condition).order_by(DECISIONS.c.proposed_at.desc()).limit(most)
         with read_transaction(self._engine) as connection:
             return [Decision(**row._mapping) for row in connection.execute(query)]
+
+
+def _in_force(on: date | None) -> sa.ColumnElement[bool]:
+    """The condition that a decision is in force; with a day, that it has not ended before it."""
+    in_force = DECISIONS.c.state == IN_FORCE
+    if on is None:
+        return in_force
+    return sa.and_(in_force, sa.or_(DECISIONS.c.ends_on.is_(None), DECISIONS.c.ends_on >= on.isoformat()))
 
 
 def versions_of(decision: Decision) -> Versions:

@@ -25,7 +25,7 @@ from serving.decisions.cases import (
 from serving.decisions.deadlines import ActionDeadline, add_working_days
 from serving.decisions.index import ActiveDecision, DecisionIndex, decision_index
 from serving.decisions.policy import SEVERITIES, DecisionPolicy
-from serving.decisions.records import PROPOSED, SkuKey
+from serving.decisions.records import IN_FORCE, PROPOSED, SkuKey
 from serving.dossiers.records import LabTest
 from serving.online.store import OnlineStore
 
@@ -168,6 +168,14 @@ class CatalogueCases:
         recent = (each.decision.key for each in self._index.all() if each.decision.proposed_at >= since)
         mask[self._clocks.find(recent)] = True
         return mask
+
+    @cached_property
+    def against_score(self) -> Positions:
+        """The positions of the SKUs with a decision in force that is not what the score asked for."""
+        decided = (each.decision for each in self._index.all())
+        return self._clocks.find(
+            each.key for each in decided if each.state == IN_FORCE and each.agreement != "as_asked"
+        )
 
     @cached_property
     def failed_on_sale(self) -> Positions:

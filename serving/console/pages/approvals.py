@@ -49,12 +49,12 @@ def overview(request: Request, context: ContextDep, person: CurrentPerson) -> Re
     """The proposals that await approval, and the decisions in force."""
     decisions = decisions_of(context)
     waiting = [_approval_view(context, person, each) for each in decisions.waiting()]
-    in_force = decisions.in_force(context.now().date())
-    listed = in_force[:MOST_LISTED]
+    today = context.now().date()
+    listed, count = decisions.in_force(today, MOST_LISTED), decisions.count_in_force(today)
     keys = {each.key for each in (*listed, *(view.decision for view in waiting))}
     return page(
         request, "decisions.html", titles=context.store.titles(sorted(keys)), waiting=waiting, in_force=listed,
-        more=len(in_force) - len(listed), policy=current_policy(context),
+        more=count - len(listed), policy=current_policy(context),
         blinded=blinded_keys(context, person, [each.key for each in listed]),
     )  # fmt: skip
 

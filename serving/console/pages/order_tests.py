@@ -24,7 +24,8 @@ from serving.console.round_budget import ORDER_TEST, RoundBudget, round_budget
 from serving.console.session import ContextDep, Person, VerifiedForm, requires_role
 from serving.console.templating import euros, page
 from serving.decisions.deadlines import ActionDeadline
-from serving.decisions.records import CaseFile, Decision, SkuKey
+from serving.decisions.index import decision_index
+from serving.decisions.records import IN_FORCE, CaseFile, Decision, SkuKey
 from serving.decisions.rules import Proposal
 from serving.online.store import OnlineStore
 from serving.review_queue.reader import QueueEntry
@@ -160,5 +161,6 @@ def _token_of(token: str, entry: QueueEntry) -> str:
 
 def _is_sent_again(context: AppContext, token: str, selection: OrderSelection) -> bool:
     """Whether this form was sent before, and so its tests are among those that the budget has paid."""
-    stored = {each.form_token for each in decisions_of(context).in_force() if each.disposition == ORDER_TEST}
+    active = (each.decision for each in decision_index(context.engine).all())
+    stored = {each.form_token for each in active if each.state == IN_FORCE and each.disposition == ORDER_TEST}
     return bool(token) and any(_token_of(token, each.entry) in stored for each in selection.orders)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from data.workspace import Workspace
 from sampling.rounds import round_ids
 from serving.console.blinding import BlindedScores, find_positions
-from serving.console.case import catalogue_cases_of, decisions_of
+from serving.console.case import catalogue_cases_of
 from serving.console.context import AppContext
 from serving.console.session import Person
 from serving.decisions.assignment_and_labels import owners
@@ -33,9 +33,7 @@ def view_positions(
     if view == "random":
         return blinding.drop_hidden(store, find_positions(store, _random_stratum(context.settings.workspace, store)))
     if view == "disagree":
-        decided = decisions_of(context).in_force()
-        disagreeing = [each.key for each in decided if each.agreement != "as_asked"]
-        return blinding.drop_hidden(store, find_positions(store, disagreeing))
+        return blinding.drop_hidden(store, catalogue_cases_of(context, store).against_score)
     return _positions_of_cases(view, catalogue_cases_of(context, store))
 
 
