@@ -1,5 +1,6 @@
 """Proposals that await approval, decisions in force, and the page of one decision."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
@@ -122,7 +123,8 @@ def _decision_page(
         request, "decision.html", 400 if refused else 200, view=view, decision=view.decision,
         disposition=policy.disposition(view.decision.disposition), policy=policy,
         outcomes=[each for each in OUTCOMES if each != "modified" or gentler], modifications=gentler,
-        refused=refused, context=view.decision.decision_context, action_words=action_words,
+        refused=refused, context=view.decision.decision_context,
+        events_in_words=[action_words(row.action, json.loads(row.content)) for row in view.events],
         blinded=bool(blinded_keys(context, person, [view.decision.key])),
         answer_by={each.appeal_id: answer_due_on(each, policy) for each in view.appeals},
         barred_appeals={

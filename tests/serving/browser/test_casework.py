@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from data.progress import SilentProgress
 from models.registry import load_champion
+from serving.console.templating import day
 from serving.scoring.batch import score_catalogue
 from tests.serving.browser.casework import (
     NARROW,
@@ -130,7 +131,7 @@ def test_an_order_of_an_authority_is_due_until_a_removal_is_in_force(
     decision_id = decide(first, shop, sku_id, "Remove listing", "authority_order")
     first.goto(f"{shop.pages}/sku/EU/{sku_id}")
     expect(first.locator(".case-state")).to_contain_text("Remove listing: awaiting approval due")
-    expect(first.locator(".case-now")).to_contain_text("It stops no clock yet.")
+    expect(first.locator(".case-now")).to_contain_text("It stops no clock until it is approved.")
     assert sku_id in listed_skus(first, shop, "view=due")
     way.assert_fits(first)
     approve(second, shop, decision_id)
@@ -199,8 +200,8 @@ def test_a_double_click_does_everything_once(opened: Pages, shop: Shop) -> None:
     expect(third.locator(".appeal")).to_contain_text("Upheld")
     expect(third.locator(".refusal")).to_have_count(0)
     actions = ledger_of(first, shop, decision_id)
-    for action in ("propose", "approve", "check letter", "send letter", "appeal", "answer appeal"):
-        assert actions.count(action) == 1, actions
+    steps = ["answered", "approved", "checked", "proposed", "recorded", "sent"]
+    assert sorted(each.split()[0] for each in actions if each.split()[0] in steps) == steps, actions
 
 
 def test_the_form_that_the_back_button_brings_decides_nothing_more(opened: Pages, shop: Shop) -> None:
@@ -212,7 +213,7 @@ def test_the_form_that_the_back_button_brings_decides_nothing_more(opened: Pages
     page.get_by_label("Explanation").fill("Once more, for I went back.")
     page.get_by_role("button", name="Decide", exact=True).click()
     expect(page.locator("main")).to_contain_text(decision_id)
-    assert ledger_of(page, shop, decision_id) == ["propose"]
+    assert ledger_of(page, shop, decision_id) == ["proposed removal"]
 
 
 def test_of_two_officers_at_once_one_decides_and_the_other_is_told(opened: Pages, shop: Shop) -> None:
@@ -232,7 +233,7 @@ def test_of_two_officers_at_once_one_decides_and_the_other_is_told(opened: Pages
         page.get_by_role("button", name="Approve").click()
     expect(second.locator(".refusal")).to_have_count(0)
     expect(third.locator(".refusal")).to_contain_text("nothing is awaiting approval")
-    assert ledger_of(first, shop, decision_id).count("approve") == 1
+    assert ledger_of(first, shop, decision_id).count("approved removal") == 1
     assert is_held_by(shop, "K-52", decision_id)
 
 
@@ -266,7 +267,7 @@ def test_an_approval_of_a_session_that_ended_is_nobody_elses(opened: Pages, shop
     second.get_by_role("button", name="Sign in").click()
     expect(second.locator(".who")).to_contain_text("Oona")
     assert "Seen with the laboratory." not in second.content()
-    assert ledger_of(second, shop, decision_id) == ["propose"]
+    assert ledger_of(second, shop, decision_id) == ["proposed removal"]
     expect(second.locator(".state").first).to_have_text("awaiting approval")
 
 
@@ -280,7 +281,7 @@ def test_who_may_not_decide_is_offered_nothing_and_forges_nothing(opened: Pages,
     for step in ("approve", "decline", "appeal"):
         form: dict[str, str | float | bool] = {"csrf": str(csrf), "note": NOTE, "grounds": NOTE}
         assert scheduler.request.post(f"{officer.url}/{step}", form=form).status == 403
-    assert ledger_of(officer, shop, decision_id) == ["propose"]
+    assert ledger_of(officer, shop, decision_id) == ["proposed suspension of the listing"]
 
 
 def test_a_page_from_before_a_new_scoring_decides_after_a_second_look(opened: Pages, shop: Shop) -> None:
@@ -296,4 +297,4 @@ def test_a_page_from_before_a_new_scoring_decides_after_a_second_look(opened: Pa
     expect(page.locator(".refusal")).to_contain_text("scored anew while you were deciding")
     expect(page.get_by_label("Explanation")).to_have_value(explanation)
     page.get_by_role("button", name="Decide", exact=True).click()
-    expect(page.get_by_text(f"as of {next_day}")).to_be_visible()
+    expect(page.get_by_text(f"as of {day(next_day)}")).to_be_visible()
