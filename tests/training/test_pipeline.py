@@ -192,7 +192,7 @@ def test_the_watch_asks_for_a_new_model_when_what_it_knows_is_old_and_labels_hav
     assert {"age", "new labels", "label delay"} <= {each.rule for each in seen.broken}
     assert len(seen.champion.tests) == 300
     assert seen.champion.report_days == 100
-    assert "ask for a new model" in seen.page.read_text(encoding="utf-8")
+    assert "a new model is needed" in seen.page.read_text(encoding="utf-8")
 
 
 def test_what_was_never_registered_is_not_promoted(tmp_path: Path, report: TrainingReport) -> None:

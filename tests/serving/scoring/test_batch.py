@@ -150,15 +150,20 @@ def test_a_later_day_whose_snapshot_is_broken_gives_way(tmp_path: Path) -> None:
 
 
 def test_the_service_answers_what_the_file_says_to_the_bit(scored: Scored) -> None:
-    """Every row asked over HTTP, alone or with others, is the row of the file to the bit."""
+    """Every row asked over HTTP, alone or with others, is the row of the file to the bit, but for its reasons.
+
+    These are merged where they rest on the same rows; each names a feature of the snapshot with its value.
+    """
     published, rows = open_online_store(scored.workspace), parts_of(scored.scores).to_pylist()
     items = [Item(sku_id=row["sku_id"], market=row["market"]) for row in rows]
     together = published.answer(items, explain=True).scores
     for row, score in zip(rows, together, strict=True):
         answer = score.model_dump()
-        for reason in answer["reasons"]:
-            del reason["sentence"]
+        reasons, written = answer.pop("reasons"), row.pop("reasons")
         assert {name: answer[name] for name in row} == row
+        values = {each["feature"]: each["value"] for each in written}
+        assert 0 < len(reasons) <= len(written)
+        assert all(each["value"] == values.get(each["feature"], each["value"]) for each in reasons)
     for number in (0, 77, 199):
         assert published.score_row(items[number]) == together[number]
 
