@@ -26,6 +26,7 @@ def filled(shop: Shop) -> Mapping[str, str]:
     that waits; people wrote markup throughout.
     """
     with _signed_in(shop, "officer") as first:
+        _ordered(first, ORDERED)
         removed, waiting, modified = (_proposed(first, sku_id) for sku_id in (REMOVED, WAITING, MODIFIED))
     with _signed_in(shop, "second") as second:
         _sent(second, removed, f"{removed}/approve", note=WORDS)
@@ -66,6 +67,9 @@ def _drawn(shop: Shop) -> str:
     return round_id
 
 
+ORDERED = "K-3"
+
+
 @contextmanager
 def _signed_in(shop: Shop, who: str) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=shop.pages, timeout=30) as client:
@@ -73,10 +77,25 @@ def _signed_in(shop: Shop, who: str) -> Iterator[httpx.Client]:
         yield client
 
 
-def _proposed(client: httpx.Client, sku_id: str) -> str:
+def _ordered(client: httpx.Client, sku_id: str) -> str:
+    """A test ordered by the person signed in, while no round has used up the budget."""
     where = f"/decide?market=EU&sku_id={sku_id}"
+    _give_estimate(client, where)
+    package = BeautifulSoup(client.get(where).text, "html.parser").select_one("#package option")
+    assert package is not None
+    return _sent(client, where, "/decide", disposition="order_test", code="never_tested", explanation=WORDS,
+                 package=str(package["value"]))  # fmt: skip
+
+
+def _give_estimate(client: httpx.Client, where: str) -> None:
+    """The own estimate, where the case was drawn for one."""
     if "First your own estimate" in client.get(where).text:
         _sent(client, where, "/estimate", percent="30")
+
+
+def _proposed(client: httpx.Client, sku_id: str) -> str:
+    where = f"/decide?market=EU&sku_id={sku_id}"
+    _give_estimate(client, where)
     return _sent(client, where, "/decide", disposition="remove", code="failed_independent_test", explanation=WORDS)
 
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.serving.browser.casework import complaints, decide
+from tests.serving.browser.casework import complaints
 from tests.serving.browser.conftest import Pages, Shop
 from tests.serving.browser.filled import MODIFIED, filled
 from tests.serving.browser.shop import DRAWN_SKU, FAILED_SKU, HOSTILE_SKU, HOSTILE_SUPPLIER, MARKUP
@@ -117,7 +117,6 @@ def test_the_pages_of_others_have_none_either(
     for path in ("/webhooks", f"/decisions/{told['modified']}", f"/sku/EU/{MODIFIED}"):
         admin.goto(shop.pages + path)
         assert_sound(admin, path)
-    decide(opened("officer"), shop, "K-3" if scheme == "light" else "K-9", "Order test", "never_tested")
     page = opened("scheduler", color_scheme=scheme)
     page.goto(f"{shop.pages}/results")
     with page.expect_download() as taken:
