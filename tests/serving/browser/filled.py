@@ -25,16 +25,16 @@ def filled(shop: Shop) -> Mapping[str, str]:
     `decision_id` is a removal in force with an open appeal, `letter_id` its statement of reasons, `waiting` a removal
     that waits; people wrote markup throughout.
     """
-    with _signed_in(shop, "officer") as first:
-        _ordered(first, ORDERED)
+    with signed_in(shop, "officer") as first:
+        order_test(first, ORDERED)
         removed, waiting, modified = (_proposed(first, sku_id) for sku_id in (REMOVED, WAITING, MODIFIED))
-    with _signed_in(shop, "second") as second:
+    with signed_in(shop, "second") as second:
         _sent(second, removed, f"{removed}/approve", note=WORDS)
         _sent(second, modified, f"{modified}/approve", note=WORDS)
         for each in (removed, modified):
             _sent(second, each, f"{each}/appeal", grounds=WORDS)
         letter = second.get(f"{removed}/statement").headers["location"]
-    with _signed_in(shop, "third") as third:
+    with signed_in(shop, "third") as third:
         answer = BeautifulSoup(third.get(modified).text, "html.parser").select_one(".appeal form")
         assert answer is not None
         outcome = {"outcome": "modified", "modified_to": "pause/failed_test_of_same_product", "note": WORDS}
@@ -71,13 +71,13 @@ ORDERED = "K-3"
 
 
 @contextmanager
-def _signed_in(shop: Shop, who: str) -> Iterator[httpx.Client]:
+def signed_in(shop: Shop, who: str) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=shop.pages, timeout=30) as client:
         _sent(client, "/sign-in", "/sign-in", key=shop.keys[who])
         yield client
 
 
-def _ordered(client: httpx.Client, sku_id: str) -> str:
+def order_test(client: httpx.Client, sku_id: str) -> str:
     """A test ordered by the person signed in, while no round has used up the budget."""
     where = f"/decide?market=EU&sku_id={sku_id}"
     _give_estimate(client, where)
