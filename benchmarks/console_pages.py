@@ -18,7 +18,7 @@ from serving.decisions.index import decision_index
 from serving.decisions.records import IN_FORCE, SkuKey
 from serving.dossiers.reader import LISTING
 
-LIMIT_MS, ROUNDS, ROUNDS_AFTER = 200.0, 12, 4
+LIMIT_MS, ROUNDS, ROUNDS_AFTER = 200.0, 25, 8
 PAGES: Mapping[str, str] = MappingProxyType({
     "failed and still on sale": "/?view=failed", "due": "/?view=due", "mine": "/?view=mine",
     "your estimate first": "/?view=estimate", "flagged, without the decided": "/?view=flagged",
