@@ -18,7 +18,7 @@ from serving.decisions.index import decision_index
 from serving.decisions.records import IN_FORCE, SkuKey
 from serving.dossiers.reader import LISTING
 
-LIMIT_MS, ROUNDS, ROUNDS_AFTER = 200.0, 25, 8
+LIMIT_MS, ROUNDS, ROUNDS_AFTER = 200.0, 10, 4
 PAGES: Mapping[str, str] = MappingProxyType({
     "failed and still on sale": "/?view=failed", "due": "/?view=due", "mine": "/?view=mine",
     "your estimate first": "/?view=estimate", "flagged, without the decided": "/?view=flagged",
@@ -79,8 +79,9 @@ def _decisions(desk: Desk) -> Iterator[None]:
     index = decision_index(desk.context.engine)
     decided = {each.decision.key for each in index.all()}
     for number, position in enumerate(flagged_positions(desk.store).tolist()):
-        view = view_at(desk, position, number)
-        if SkuKey(view.listing.sku_id, view.listing.market) not in decided:
+        listing = desk.store.dossiers.of(position).listing
+        if SkuKey(listing.sku_id, listing.market) not in decided:
+            view = view_at(desk, position, number)
             desk.decide(view, ("pause", "no_action", "request_documents")[number % 3], datetime.now(UTC))
             yield
 
