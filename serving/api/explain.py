@@ -68,7 +68,7 @@ MAX_ROWS = 20
 
 
 class EvidenceAnswer(BaseModel):
-    """What is known of the SKU, without any model: facts that stand, and the newest rows of each kind.
+    """What was known of the SKU at its scoring, without any model: facts that stood, the newest rows of each kind.
 
     Tests of samples that the supplier handed in have the origin `supplier_provided` and count for nothing.
     """

@@ -41,7 +41,7 @@ class BlindedScores:
             return entry
         nan = float("nan")
         return replace(
-            entry, rank=0, p_fail=nan, p_low=nan, p_high=nan, band="", level=0, reason=None, reason_value=nan,
+            entry, rank=0, p_fail=nan, p_low=nan, p_high=nan, band="", level=0,
         )  # fmt: skip
 
     def drop_hidden(self, store: OnlineStore, positions: NDArray[np.int64]) -> NDArray[np.int64]:

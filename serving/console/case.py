@@ -17,10 +17,9 @@ from serving.console.context import AppContext
 from serving.console.session import Person
 from serving.decisions.assignment_and_labels import owner_of
 from serving.decisions.blind_assessment import ESTIMATORS, estimate_is_due
-from serving.decisions.cases import CaseEvidence, CaseState, case_state, results_of
+from serving.decisions.cases import CaseState
 from serving.decisions.deadlines import ActionDeadline
 from serving.decisions.ground_rows import rows_behind
-from serving.decisions.index import decision_index
 from serving.decisions.legal_grounds import Ground, open_notices
 from serving.decisions.policy import DecisionPolicy, Disposition, decision_policy_in_force
 from serving.decisions.records import (
@@ -164,12 +163,10 @@ def catalogue_cases_of(context: AppContext, store: OnlineStore) -> CatalogueCase
 
 
 def read_state(context: AppContext, dossier: Dossier) -> CaseState:
-    """The state of the case of a SKU now, by its dossier, the decisions and the results since."""
-    listing = dossier.listing
-    key, results = SkuKey(listing.sku_id, listing.market), results_of(context.engine, listing.sku_id)
-    evidence = CaseEvidence(key, listing.supplier_id, dossier.as_of, dossier, results.get(key, ()))
-    decisions = decision_index(context.engine).of(key, listing.supplier_id)
-    return case_state(evidence, decisions, current_policy(context), context.now().date())
+    """The state of the case of a SKU of the publication now, as the queue has it."""
+    store, listing = context.store, dossier.listing
+    position = int(store.snapshot.find([listing.sku_id], [listing.market])[0])
+    return catalogue_cases_of(context, store).state(position)
 
 
 def supplier_grounds(context: AppContext, supplier_id: str) -> tuple[Ground, ...]:

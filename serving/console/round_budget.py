@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from sampling.rounds import round_record
 from serving.console.context import AppContext
 from serving.console.pages.queue_views import newest_round
+from serving.decisions.cases import ORDER_TEST
 from serving.decisions.index import decision_index
 from serving.decisions.records import IN_FORCE
 from serving.online.store import OnlineStore
-
-ORDER_TEST = "order_test"
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from serving.console.case import catalogue_cases_of
 from serving.console.context import AppContext
 from serving.console.session import Person, app_context, csrf_token, root_of, save_session, session_of
 from serving.console.stale_knowledge import stale_knowledge
+from serving.decisions.days import long_date
 from serving.letters.store import TO_SEND, count_letters
 
 UNKNOWN = "\N{EN DASH}"
@@ -38,7 +39,7 @@ def day(value: date | str | None) -> str:
 
 def long_day(value: date | None) -> str:
     """2026-07-01 as `1 July 2026`."""
-    return UNKNOWN if value is None else f"{value.day} {value:%B %Y}"
+    return UNKNOWN if value is None else long_date(value)
 
 
 def month_name(value: date | str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,6 +26,7 @@ from serving.decisions.policy import DecisionPolicy
 from serving.decisions.records import PROPOSED, Decision, SkuKey
 from serving.dossiers.records import Dossier, LabTest, Remediation
 
+OVERLAP = timedelta(days=31)
 ORDER_TEST, REQUEST_DOCUMENTS = "order_test", "request_documents"
 
 
@@ -133,10 +134,9 @@ def _in_order(deadlines: Iterable[ActionDeadline]) -> tuple[ActionDeadline, ...]
 
 def restrictions_among(in_force: Iterable[Decision], policy: DecisionPolicy) -> tuple[Decision, ...]:
     """Those of the decisions in force that restrict the seller, the hardest first."""
-    restricting = [each for each in in_force if policy.disposition(each.disposition).restricts]
-    return tuple(
-        sorted(restricting, key=lambda each: (-policy.disposition(each.disposition).strength, each.decision_id))
-    )
+    restricting = [each for each in in_force if policy.restricts(each.disposition)]
+    strengths = {name: each.strength for name, each in policy.dispositions.items()}
+    return tuple(sorted(restricting, key=lambda each: (-strengths.get(each.disposition, 0), each.decision_id)))
 
 
 def results_of(engine: sa.Engine, sku_id: str) -> dict[SkuKey, tuple[LabTest, ...]]:
@@ -145,8 +145,11 @@ def results_of(engine: sa.Engine, sku_id: str) -> dict[SkuKey, tuple[LabTest, ..
 
 
 def results_since(engine: sa.Engine, as_of: date) -> dict[SkuKey, tuple[LabTest, ...]]:
-    """The laboratory results that came in on `as_of` or later, by SKU."""
-    return _results(engine, RESULTS.c.received_at >= as_of.isoformat())
+    """The laboratory results that the scoring of `as_of` may lack, by SKU: those of a month before it, too.
+
+    Those that it has are known by their ids.
+    """
+    return _results(engine, RESULTS.c.received_at >= (as_of - OVERLAP).isoformat())
 
 
 def _results(engine: sa.Engine, condition: sa.ColumnElement[bool]) -> dict[SkuKey, tuple[LabTest, ...]]:
@@ -173,9 +176,8 @@ def _standing_grounds(
     """The grounds in force, without orders that an answer to the authority settled."""
     if evidence.dossier is None:
         return ()
-    answered = {
-        each.decision.fact_row for each in in_force if policy.disposition(each.decision.disposition).answers is not None
-    }
+    answering = {name for name, each in policy.dispositions.items() if each.answers is not None}
+    answered = {each.decision.fact_row for each in in_force if each.decision.disposition in answering}
     grounds = grounds_in_force(evidence.dossier, evidence.as_of, evidence.results)
     return tuple(ground for ground in grounds if ground.row_id not in answered)
 
@@ -187,7 +189,8 @@ def _clocks_of_evidence(
     stopped = {
         (kind, row_id)
         for each in of_sku
-        for kind in policy.disposition(each.decision.disposition).stops
+        if (disposition := policy.dispositions.get(each.decision.disposition)) is not None
+        for kind in disposition.stops
         for row_id in each.row_ids
     }
     terms = policy.deadlines

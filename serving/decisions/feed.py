@@ -57,7 +57,7 @@ def _change(decision: Decision, policy: DecisionPolicy, today: date) -> Decision
     return DecisionChange(
         cursor=decision.ledger_row, decision_id=decision.decision_id, sku_id=decision.sku_id, market=decision.market,
         supplier_id=decision.supplier_id, disposition=decision.disposition, binds=decision.binds, state=decision.state,
-        restricts=decision.is_in_force(today) and policy.disposition(decision.disposition).restricts,
+        restricts=decision.is_in_force(today) and policy.restricts(decision.disposition),
         since=decision.since, ends_on=decision.ends_on, ended_at=decision.ended_at, replaces=decision.replaces,
         as_of=decision.as_of, model_version=decision.model_version, feature_version=decision.feature_version,
         policy_version=decision.policy_version,

@@ -192,6 +192,11 @@ class DecisionPolicy(Policy, subject="decisions"):
         """The reason codes by name."""
         return {name: ReasonCode(name, words, remedy) for name, (words, remedy) in self.words.items()}
 
+    def restricts(self, name: str) -> bool:
+        """Whether a decision of this kind restricts the seller, also where the policy does not name it any more."""
+        found = self.dispositions.get(name)
+        return name in (*RESTRICTING, "pause") if found is None else found.restricts
+
     def disposition(self, name: str) -> Disposition:
         """The disposition of this name; UserError where there is none."""
         if name not in self.dispositions:

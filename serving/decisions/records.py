@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from data.database.audit_log import Versions
@@ -179,7 +180,7 @@ class Decision:
         """The time since which it is in its state."""
         return self.settled_at or self.proposed_at
 
-    @property
+    @cached_property
     def key(self) -> SkuKey:
         """The SKU and its market."""
         return SkuKey(self.sku_id, self.market)

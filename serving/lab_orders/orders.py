@@ -21,12 +21,12 @@ from data.workspace import Workspace
 from sampling.policy import SamplingPolicy, sampling_policy_in_force
 from sampling.problem import Package
 from sampling.rounds import planned_tests
+from serving.decisions.cases import ORDER_TEST
 from serving.decisions.policy import decision_policy_in_force
 from serving.decisions.records import IN_FORCE, SkuKey
 from serving.dossiers.records import SUPPLIER_PROVIDED
 from serving.online.store import OnlineStore
 
-ORDER_TEST = "order_test"
 NO_LAB = "unassigned"
 """Stands for the laboratory of a test whose method none has."""
 

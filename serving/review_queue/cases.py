@@ -19,7 +19,6 @@ from serving.decisions.cases import (
     CaseEvidence,
     CaseState,
     case_state,
-    restrictions_among,
     results_since,
 )
 from serving.decisions.deadlines import ActionDeadline, add_working_days
@@ -116,6 +115,7 @@ class CatalogueCases:
     def __init__(self, engine: sa.Engine, clocks: CatalogueClocks) -> None:
         self._clocks, self._store, self._policy, self._today = clocks, clocks.store, clocks.policy, clocks.today
         self._index: DecisionIndex = decision_index(engine)
+        self._active = self._index.all()
         self._results = results_since(engine, clocks.store.publication.as_of)
 
     def state(self, position: int) -> CaseState:
@@ -151,8 +151,10 @@ class CatalogueCases:
     def restricted(self) -> Mask:
         """Mask by position of the SKUs that a decision in force restricts."""
         mask = np.zeros(len(self._store.queue), dtype=bool)
-        in_force = [each.decision for each in self._index.all() if each.decision.is_in_force(self._today)]
-        restrictions = restrictions_among(in_force, self._policy)
+        decisions = (each.decision for each in self._active)
+        restrictions = [
+            each for each in decisions if self._policy.restricts(each.disposition) and each.is_in_force(self._today)
+        ]
         mask[self._clocks.find(each.key for each in restrictions)] = True
         bound = {each.supplier_id for each in restrictions if each.binds == "supplier" and each.supplier_id}
         if bound:
@@ -165,14 +167,14 @@ class CatalogueCases:
     def decided(self) -> Mask:
         """Mask by position of the SKUs with a decision or proposal of the day of the scores or later."""
         mask, since = np.zeros(len(self._store.queue), dtype=bool), self._store.publication.as_of.isoformat()
-        recent = (each.decision.key for each in self._index.all() if each.decision.proposed_at >= since)
+        recent = (each.decision.key for each in self._active if each.decision.proposed_at >= since)
         mask[self._clocks.find(recent)] = True
         return mask
 
     @cached_property
     def against_score(self) -> Positions:
         """The positions of the SKUs with a decision in force that is not what the score asked for."""
-        decided = (each.decision for each in self._index.all())
+        decided = (each.decision for each in self._active)
         return self._clocks.find(
             each.key for each in decided if each.state == IN_FORCE and each.agreement != "as_asked"
         )
@@ -195,7 +197,7 @@ class CatalogueCases:
     @cached_property
     def counters(self) -> CaseCounters:
         """The numbers of cases."""
-        decisions = self._index.all()
+        decisions = self._active
         filed = [day for each in decisions for _, day in each.open_appeals]
         days, terms = self._policy.appeals.answer_working_days, self._policy.deadlines
         return CaseCounters(
@@ -223,7 +225,7 @@ class CatalogueCases:
     def _touched(self) -> list[int]:
         """The positions whose clocks depend on more than the columns: on decisions or results of their own."""
         appealed, answered = set(), set(self._results)
-        for each in self._index.all():
+        for each in self._active:
             if each.open_appeals or each.decision.disposition == REQUEST_DOCUMENTS:
                 appealed.add(each.decision.key)
             elif each.row_ids:

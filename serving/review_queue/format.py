@@ -10,56 +10,33 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from data.manifest import Manifest
 from data.workspace import Workspace
-from features.registry import CATALOGUE
 from serving.publication import Publication
 
 Floats = NDArray[np.float64]
-NO_REASON = -1
-FEATURES = tuple(feature.name for feature in CATALOGUE)
 
 
 @dataclass(frozen=True)
-class QueueDetails:
-    """Columns per row of the snapshot; `reason` is the index in FEATURES of the feature that raises the score most.
-
-    `reason` is NO_REASON where none raises it; `value` is that of the feature, NaN where unknown.
-    """
+class QueueIntervals:
+    """The interval of p_fail per row of the snapshot."""
 
     p_low: Floats
     p_high: Floats
-    reason: NDArray[np.int16]
-    value: Floats
 
 
-def read_queue_details(scores: Path, rows: int) -> QueueDetails:
-    """The details in the score files in the folder `scores`, of so many rows, read part by part."""
-    details = QueueDetails(np.empty(rows), np.empty(rows), np.full(rows, NO_REASON, np.int16), np.full(rows, np.nan))
-    start = 0
+def read_queue_intervals(scores: Path, rows: int) -> QueueIntervals:
+    """The intervals in the score files in the folder `scores`, of so many rows, read part by part."""
+    intervals, start = QueueIntervals(np.empty(rows), np.empty(rows)), 0
     for path in sorted(scores.glob("part-*.parquet")):
-        part = pq.read_table(path, columns=["p_low", "p_high", "reasons"])
+        part = pq.read_table(path, columns=["p_low", "p_high"])
         here = slice(start, start + len(part))
-        details.p_low[here], details.p_high[here] = part["p_low"].to_numpy(), part["p_high"].to_numpy()
-        details.reason[here], details.value[here] = main_reasons(part["reasons"].combine_chunks())
+        intervals.p_low[here], intervals.p_high[here] = part["p_low"].to_numpy(), part["p_high"].to_numpy()
         start += len(part)
-    return details
-
-
-def main_reasons(reasons: pa.ListArray) -> tuple[NDArray[np.int16], Floats]:
-    """Feature and value of the strongest reason of each row that raises its score."""
-    flat, parents = reasons.flatten(), pc.list_parent_indices(reasons).to_numpy()
-    raising = np.flatnonzero(flat.field("contribution").to_numpy() > 0)
-    rows, first = np.unique(parents[raising], return_index=True)
-    strongest = flat.take(pa.array(raising[first]))
-    reason, value = np.full(len(reasons), NO_REASON, np.int16), np.full(len(reasons), np.nan)
-    reason[rows] = pc.index_in(strongest.field("feature"), pa.array(FEATURES)).to_numpy().astype(np.int16)
-    value[rows] = strongest.field("value").to_numpy(zero_copy_only=False)
-    return reason, value
+    return intervals
 
 
 TEXTS = "texts.arrow"
@@ -85,12 +62,12 @@ DAYS = "datetime64[D]"
 COLUMNS: Mapping[str, Any] = MappingProxyType({
     "position": np.int32, "p_fail": np.float64, "band": np.int8, "market": np.int16, "category": np.int16,
     "supplier": np.int32, "units_90": np.float32, "days_since_test": np.float32, "evidence": np.uint8,
-    "p_low": np.float64, "p_high": np.float64, "reason": np.int16, "reason_value": np.float64, "drawn": np.bool_,
+    "p_low": np.float64, "p_high": np.float64, "drawn": np.bool_,
     "first_order": DAYS, "first_notice": DAYS, "failed_on": DAYS, "failed_severity": np.int8,
 })  # fmt: skip
 """The columns, one file each, all in the order of rank; markets, categories, suppliers and features are numbers.
 
-`reason` is the feature that raises the score most, -1 where none does, `reason_value` what the SKU has there. `drawn`:
+`drawn`:
 its case was sampled for a blind assessment. `first_order` and `first_notice` are the days on which the first standing
 order of an authority and the first notice of a danger became known, NaT where there is none; `failed_on` is that of
 the failed independent test that stands and is to be decided on first, and `failed_severity` its rank in SEVERITIES. On
@@ -116,7 +93,7 @@ class QueueContent:
     categories: tuple[str, ...]
 
 
-MANIFEST = Manifest("queue.json", "queue", 4, QueueContent)
+MANIFEST = Manifest("queue.json", "queue", 5, QueueContent)
 
 
 def as_numbers(values: NDArray[Any]) -> NDArray[Any]:

@@ -19,9 +19,7 @@ from serving.decisions.blind_assessment import draw_cases
 from serving.decisions.policy import DecisionPolicy
 from serving.review_queue.format import (
     COLUMNS,
-    FEATURES,
     MANIFEST,
-    NO_REASON,
     ORDERS,
     SORTED_BY_SCORE,
     SORTS,
@@ -54,8 +52,6 @@ class QueueEntry:
     p_fail: float
     p_low: float
     p_high: float
-    reason: str | None
-    reason_value: float
     band: str
     level: int
     units_90: int
@@ -174,7 +170,6 @@ class Queue:
                 market=content.markets[values["market"][row]], supplier_id=suppliers[row],
                 category=content.categories[values["category"][row]], p_fail=float(values["p_fail"][row]),
                 p_low=float(values["p_low"][row]), p_high=float(values["p_high"][row]),
-                reason=_feature(values["reason"][row]), reason_value=float(values["reason_value"][row]),
                 band=content.bands[values["band"][row]], level=int(values["band"][row]),
                 units_90=int(values["units_90"][row]), days_since_test=_days(values["days_since_test"][row]),
                 evidence=QueueEvidence(int(values["evidence"][row])),
@@ -235,10 +230,6 @@ def _contains(texts: pa.ChunkedArray, word: str) -> NDArray[np.bool_]:
     with ThreadPoolExecutor(SEARCHERS) as pool:
         matches = pool.map(lambda chunk: np.asarray(pc.match_substring(chunk, word)), texts.chunks)
         return np.concatenate(list(matches))
-
-
-def _feature(number: int) -> str | None:
-    return None if number == NO_REASON else FEATURES[number]
 
 
 def _days(days: float) -> int | None:

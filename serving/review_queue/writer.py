@@ -30,8 +30,8 @@ from serving.review_queue.format import (
     TEXT_SCHEMA,
     TEXTS,
     QueueContent,
-    QueueDetails,
     QueueEvidence,
+    QueueIntervals,
     as_numbers,
     file_of,
 )
@@ -160,7 +160,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class RankedCatalogue:
-    """A scored catalogue: titles, scores, details and clock starts of every row of the snapshot, in its order.
+    """A scored catalogue: titles, scores, intervals and clock starts of every row of the snapshot, in its order.
 
     `p_fail_before` is p_fail of the same rows in the publication before, NaN where it had none; None where there was
     none.
@@ -170,7 +170,7 @@ class RankedCatalogue:
     titles: pa.ChunkedArray
     scores: RankedScores
     bands: RiskBands
-    details: QueueDetails
+    intervals: QueueIntervals
     clock_starts: ClockStarts
     p_fail_before: Floats | None = None
 
@@ -204,8 +204,8 @@ def _write_columns(
         "position": np.arange(len(order)), "p_fail": p_fail, "band": ranked.bands.rank(p_fail),
         "market": market, "category": category, "supplier": supplier, "units_90": units,
         "days_since_test": untested, "evidence": _evidence(ranked, untested),
-        "p_low": ranked.details.p_low, "p_high": ranked.details.p_high, "reason": ranked.details.reason,
-        "reason_value": ranked.details.value, "drawn": _drawn(ranked),
+        "p_low": ranked.intervals.p_low, "p_high": ranked.intervals.p_high,
+        "drawn": _drawn(ranked),
         "first_order": ranked.clock_starts.first_order, "first_notice": ranked.clock_starts.first_notice,
         "failed_on": ranked.clock_starts.failed_on, "failed_severity": ranked.clock_starts.failed_severity,
     }  # fmt: skip

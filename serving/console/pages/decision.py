@@ -11,11 +11,12 @@ from serving.console.case import CaseView, case_view, decisions_of, dossier_of, 
 from serving.console.case_summary import summarize_case
 from serving.console.context import AppContext
 from serving.console.letter_sources import draft_letters
-from serving.console.round_budget import ORDER_TEST, RoundBudget, round_budget
+from serving.console.round_budget import RoundBudget, round_budget
 from serving.console.session import ContextDep, CurrentPerson, Person, VerifiedForm, requires_role
 from serving.console.templating import address, page, urlpath
 from serving.decisions.assignment_and_labels import LabelledQuote, assign, give_label
 from serving.decisions.blind_assessment import record_estimate
+from serving.decisions.cases import ORDER_TEST
 from serving.decisions.records import SkuKey
 from serving.decisions.rules import Proposal
 

@@ -20,9 +20,10 @@ from serving.console.case import (
     score_at_decision,
 )
 from serving.console.context import AppContext
-from serving.console.round_budget import ORDER_TEST, RoundBudget, round_budget
+from serving.console.round_budget import RoundBudget, round_budget
 from serving.console.session import ContextDep, Person, VerifiedForm, requires_role
 from serving.console.templating import euros, page
+from serving.decisions.cases import ORDER_TEST
 from serving.decisions.deadlines import ActionDeadline
 from serving.decisions.index import decision_index
 from serving.decisions.records import IN_FORCE, CaseFile, Decision, SkuKey

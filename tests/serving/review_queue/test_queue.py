@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,7 +17,7 @@ from serving.decisions.deadlines import add_working_days, ground_deadline
 from serving.decisions.legal_grounds import FAILED_TEST, grounds_in_force
 from serving.decisions.policy import SEVERITIES, decision_policy_in_force
 from serving.online.store import OnlineStore, open_online_store
-from serving.review_queue.format import DAYS, SORTS, QueueDetails, QueueEvidence, QueueQuery, queue_folder
+from serving.review_queue.format import DAYS, SORTS, QueueEvidence, QueueIntervals, QueueQuery, queue_folder
 from serving.review_queue.reader import Queue, QueueEntry
 from serving.review_queue.writer import ClockStarts, RankedCatalogue, clock_starts, write_queue
 from serving.score_rows import RankedScores
@@ -45,20 +44,12 @@ def every(published: OnlineStore) -> list[QueueEntry]:
 
 
 def test_the_queue_holds_every_sku_with_the_score_that_is_published(
-    published: OnlineStore, every: list[QueueEntry], scored: Scored
+    published: OnlineStore, every: list[QueueEntry]
 ) -> None:
-    """Its main reason is the strongest raising one of the file of scores, before some are merged."""
     rows = published.rows_at(np.array([entry.position for entry in every]))
     entries = [(e.sku_id, e.market, e.p_fail, e.band, e.rank) for e in every]
     assert entries == [(row.sku_id, row.market, row.p_fail, row.band, row.rank) for row in rows]
     assert [(e.p_low, e.p_high) for e in every] == [(row.p_low, row.p_high) for row in rows]
-    written = pq.read_table(scored.workspace.home / published.publication.scores).to_pylist()
-    reasons = {(row["sku_id"], row["market"]): row["reasons"] for row in written}
-    for entry in every:
-        raising = [each for each in reasons[entry.sku_id, entry.market] if each["contribution"] > 0]
-        assert entry.reason == (raising[0]["feature"] if raising else None)
-        value = raising[0]["value"] if raising else None
-        assert not raising or np.array_equal(np.nan if value is None else value, entry.reason_value, equal_nan=True)
     assert len(every) == len(published.snapshot)
     assert sum(published.queue.band_sizes) == len(every)
 
@@ -125,7 +116,7 @@ def rescored(published: OnlineStore, p_fail: Floats, folder: Path, before: Float
     """The queue of the same catalogue with other scores."""
     ranks = np.empty(len(p_fail), dtype=np.int64)
     ranks[np.argsort(-p_fail, kind="stable")] = np.arange(1, len(p_fail) + 1)
-    details = QueueDetails(p_fail, p_fail, np.zeros(len(p_fail), np.int16), p_fail)
+    details = QueueIntervals(p_fail, p_fail)
     never = np.full(len(p_fail), "NaT", DAYS)
     write_queue(
         RankedCatalogue(

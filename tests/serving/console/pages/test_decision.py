@@ -1,6 +1,7 @@
 """Deciding in the console: the rules hold whatever a form sends, and every step can be read again."""
 
 import json
+from types import SimpleNamespace
 from urllib.parse import urlencode
 
 import pytest
@@ -154,7 +155,7 @@ def test_nothing_comes_into_force_on_a_fact_that_stands_no_more(
     where, admin = decided(officer, FAILED_TOO, disposition="remove", code="failed_independent_test"), signed("admin")
     form = {"csrf": csrf_of(admin, where)}
     with monkeypatch.context() as later:
-        later.setattr("serving.decisions.cases.grounds_in_force", lambda *_: ())
+        later.setattr("serving.console.pages.approvals.read_state", lambda *_: SimpleNamespace(grounds=()))
         refused = admin.post(f"{where}/approve", data=form)
     assert refused.status_code == 400
     assert "The fact that it rests on does not stand any more" in refused.text
