@@ -29,8 +29,8 @@ from serving.letters.store import letters_in
 from serving.online.store import open_online_store
 from serving.review_queue.reader import Queue, QueueEntry
 from tests.features.catalogues import DAY
-from tests.serving.conftest import scored_workspace
-from tests.serving.console.conftest import NOW, Clients, KeyHolder, context_of, csrf_of, mounted
+from tests.serving.conftest import Scored, scored_workspace
+from tests.serving.console.conftest import NOW, Clients, KeyHolder, context_of, csrf_of, mounted, signed_into
 from tests.serving.console.pages.test_decision import FAILED
 from tests.serving.console.routes import NO_PAGE, page_routes
 
@@ -81,8 +81,11 @@ def hostile(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("path", ["/ui/?view=all", "/ui/sku/DE/K-1"])
-def test_stored_text_is_shown_as_text(signed: Clients, hostile: str, path: str) -> None:
-    answer = signed("analyst").get(path)
+def test_stored_text_is_shown_as_text(scored: Scored, tmp_path: Path, hostile: str, path: str) -> None:
+    """In a database of its own: states of cases are kept per database, and these are hostile."""
+    engine = open_database(f"sqlite:///{tmp_path / 'state.db'}")
+    answer = signed_into(context_of(scored.workspace.home, engine), "analyst").get(path)
+    engine.dispose()
     assert answer.status_code == 200
     soup = BeautifulSoup(answer.text, "html.parser")
     assert shown(hostile) in " ".join(soup.get_text().split())
