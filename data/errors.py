@@ -1,4 +1,6 @@
-"""Errors that a user can act on."""
+"""Errors that a user can act on, and how their sentences list names."""
+
+from collections.abc import Sequence
 
 
 class UserError(Exception):
@@ -10,3 +12,13 @@ class UserError(Exception):
 
 class UnavailableError(UserError):
     """A refusal that may not last: what it needs cannot be reached just now; the service answers with 503."""
+
+
+def join_names(names: Sequence[str], conjunction: str = "and") -> str:
+    """The names as a sentence lists them: `a`, `a and b`, `a, b and c`."""
+    return f" {conjunction} ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def plural(names: Sequence[str], noun: str) -> str:
+    """The noun, with an s unless there is exactly one name."""
+    return noun if len(names) == 1 else f"{noun}s"

@@ -12,7 +12,7 @@ from ibis.backends.duckdb import Backend
 
 from data.contract import BY_NAME
 from data.errors import UserError
-from data.ingest.readers import Source, find_sources
+from data.ingest.sources import Source, find_sources
 from data.ingest.validation import TableCount, validate_source
 from data.lake.duckdb_engine import connect
 from data.lake.store import fingerprint_of, write_lake
@@ -59,7 +59,7 @@ def _validate_tables(
             counts.append(validated.count)
             accepted[source.table.name] = validated.accepted
             if source.table.required and not validated.count.read:
-                raise UserError(f"{source.path} has no rows, and {source.table.name} is required. Fill the table.")
+                raise UserError(f"{source.name} has no rows, and {source.table.name} is required. Fill the table.")
             advance(_megabytes(source))
     return tuple(counts), accepted
 
@@ -70,7 +70,7 @@ def _require_usable_tables(
     for count, source in zip(counts, sources, strict=True):
         if BY_NAME[count.table].required and not count.accepted:
             raise UserError(
-                f"Not one of the {count.read:,} rows of {source.path} is acceptable, most often because "
+                f"Not one of the {count.read:,} rows of {source.name} is acceptable, most often because "
                 f"{_most_common(count)}. Mend the table; the rows are in {workspace.quarantine}."
             )
     bad = [count for count in counts if count.quarantined]

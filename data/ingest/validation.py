@@ -10,7 +10,9 @@ import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
 from data.contract import Column, Table
-from data.ingest.readers import READS_AS, Source, has_value, open_source, parse_as, translate_read_errors
+from data.ingest.file_formats import translate_read_errors
+from data.ingest.sources import OpenedSource, Source
+from data.ingest.values import READS_AS, has_value, parse_as
 from data.lake.duckdb_engine import literal_path
 
 STATED = "stated_"
@@ -107,7 +109,8 @@ class TableCount:
     """Row counts of one table: `read == accepted + quarantined`.
 
     `rules` counts the rows that broke each rule, most common first; a row may break several. `ignored` names
-    the columns that the contract does not know.
+    the columns that the contract does not know; `notes` say what was guessed to read the file, `warnings` what is
+    suspicious about accepted rows.
     """
 
     table: str
@@ -116,6 +119,8 @@ class TableCount:
     quarantined: int
     rules: Mapping[str, int]
     ignored: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Say it in a line, and one more for each rule broken and for columns nobody reads."""
@@ -124,6 +129,7 @@ class TableCount:
         ]
         lines += [f"{'':<13}{rows:>12,} {rule}" for rule, rows in self.rules.items()]
         lines += [f"{'':<13}not in the contract, left out: {', '.join(self.ignored)}"] if self.ignored else []
+        lines += [f"{'':<13}{sentence}" for sentence in (*self.notes, *self.warnings)]
         return "\n".join(lines)
 
 
@@ -145,19 +151,18 @@ def validate_source(
     not CSV `line_number` and `line`. Raises UserError where the file cannot be read.
     """
     table, bench = source.table, _StagingArea(backend, staging, source.table.name)
-    opened = open_source(backend, source)
+    opened = source.open(backend)
     # A view: Ibis would otherwise write the reading of each value once for every rule about it.
     values = backend.create_view(f"typed_{table.name}", parse_columns(opened.rows, table))
     checked = resolve_references(values, table, parents)
     checked = checked.mutate(broken_rules=_broken_rules(row_rules(checked, table, today)))
-    with translate_read_errors(source):
+    with translate_read_errors(source.name):
         rows = bench.keep("rows", checked.select("row_number", *table.column_names, "broken_rules"))
-    bad = bench.keep("bad", _bad_rows(rows, source))
-    lines = _unreadable_lines(backend, source)
-    count = _count(table.name, opened.ignored, rows, bad, lines)
+    bad = bench.keep("bad", _bad_rows(rows, table))
+    count = _count(table.name, opened, rows, bad)
     if not count.quarantined:
         return ValidatedTable(count, rows)
-    bench.keep("quarantine", _quarantine(opened.rows, bad, lines))
+    bench.keep("quarantine", _quarantine(opened.rows, bad, opened.unreadable))
     return ValidatedTable(count, rows.anti_join(bad, "row_number"))
 
 
@@ -177,14 +182,17 @@ class _StagingArea:
         return self.backend.read_parquet(literal_path(path))
 
 
-def _count(name: str, ignored: tuple[str, ...], rows: ir.Table, bad: ir.Table, lines: ir.Table) -> TableCount:
+def _count(name: str, opened: OpenedSource, rows: ir.Table, bad: ir.Table) -> TableCount:
+    lines = opened.unreadable
     read, rejected, unreadable = (int(each.count().to_pyarrow().as_py()) for each in (rows, bad, lines))
     rules: dict[str, int] = {}
     if rejected or unreadable:
         named = bad.select(rule=bad.broken_rules.unnest()).union(lines.select(rule=lines.broken_rules.unnest()))
         tally = named.group_by("rule").aggregate(broken_by=named.count()).order_by(ibis.desc("broken_by"), "rule")
         rules = {row["rule"]: int(row["broken_by"]) for row in tally.to_pyarrow().to_pylist()}
-    return TableCount(name, read + unreadable, read - rejected, rejected + unreadable, rules, ignored)
+    return TableCount(
+        name, read + unreadable, read - rejected, rejected + unreadable, rules, opened.ignored, opened.notes
+    )
 
 
 def _broken_rules(rules: Mapping[str, ir.BooleanValue]) -> ir.Value:
@@ -195,29 +203,14 @@ def _broken_rules(rules: Mapping[str, ir.BooleanValue]) -> ir.Value:
     )
 
 
-def _bad_rows(rows: ir.Table, source: Source) -> ir.Table:
-    later = later_duplicates(rows, source.table)
-    later = later.select(later_number=later.row_number, duplicate=ibis.array([duplicate_rule(source.table)]))
+def _bad_rows(rows: ir.Table, table: Table) -> ir.Table:
+    later = later_duplicates(rows, table)
+    later = later.select(later_number=later.row_number, duplicate=ibis.array([duplicate_rule(table)]))
     joined = rows.left_join(later, rows.row_number == later.later_number)
     no_rules = ibis.literal([], type="array<string>")
     broken = joined.broken_rules.fill_null(no_rules).concat(joined.duplicate.fill_null(no_rules))
     bad = joined.filter(joined.broken_rules.notnull() | joined.duplicate.notnull())
     return bad.select("row_number", broken_rules=broken)
-
-
-def _unreadable_lines(backend: Backend, source: Source) -> ir.Table:
-    if source.path.suffix != ".csv":
-        return ibis.memtable([], schema={"line_number": "int64", "line": "string", "broken_rules": "array<string>"})
-    rejects = backend.table(source.rejects)
-    rejects = rejects.filter(rejects.scan_id == rejects.scan_id.min())
-    lines = rejects.group_by(line_number=rejects.line.cast("int64")).aggregate(
-        line=rejects.csv_line.strip().max(), broken_rules=_line_rule(rejects.error_type).collect(distinct=True)
-    )
-    return lines.select("line_number", "line", "broken_rules")
-
-
-def _line_rule(error_type: ir.StringValue) -> ir.StringValue:
-    return ibis.literal("line is not CSV: ") + error_type.cast("string").lower()
 
 
 def _quarantine(raw: ir.Table, bad: ir.Table, lines: ir.Table) -> ir.Table:

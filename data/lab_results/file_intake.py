@@ -9,8 +9,9 @@ import ibis
 import pyarrow as pa
 
 from data.errors import UserError
+from data.ingest.file_formats import FORMATS
 from data.ingest.pipeline import lock_workspace, open_staging_backend
-from data.ingest.readers import FORMATS, Source
+from data.ingest.sources import FileSource
 from data.ingest.validation import TableCount, validate_source
 from data.lake.duckdb_engine import literal_path
 from data.lake.lab_results import RESULTS, SCHEMA
@@ -45,7 +46,7 @@ def validate_result_file(
             "skus": backend.read_parquet(literal_path(skus)),
             "planned": ibis.memtable(planned.select(["round_id", "sku_id", "market"])),
         }
-        validated = validate_source(backend, Source(RESULTS, path), parents, today, workspace.staging)
+        validated = validate_source(backend, FileSource(RESULTS, path), parents, today, workspace.staging)
         sound = completed(validated.accepted.select(*SCHEMA.names).to_pyarrow().cast(SCHEMA)).sort_by("test_id")
         _publish_quarantine(workspace, validated.count)
     return ValidatedResults(validated.count, sound)

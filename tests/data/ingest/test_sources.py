@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from data.contract import Kind
 from data.errors import UserError
 from data.ingest.pipeline import TableCount, ingest
-from data.ingest.readers import READS_AS, parse_as
+from data.ingest.values import READS_AS, parse_as
 from data.lake.store import open_lake
 from data.workspace import Workspace
 from tests.data.small_marketplace import TODAY, good_frames, ingested, quarantined, write_parquet

@@ -1,0 +1,175 @@
+"""Sources of the contract's tables: the file or folder that holds each, found in a folder and opened."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import ibis
+import ibis.expr.types as ir
+from ibis.backends.duckdb import Backend
+
+from data.contract import TABLES, Table
+from data.errors import UserError, join_names, plural
+from data.ingest.file_formats import FORMATS, open_file, translate_read_errors
+from data.ingest.raw_file import RawFile, ReadingOptions, no_lines
+from data.ingest.values import READS_AS, can_read_as
+from data.lake.duckdb_engine import literal_path
+
+DAY = "day"
+BY_DAY = ("happened_on=", f"{DAY}=")
+
+
+@dataclass(frozen=True)
+class OpenedSource:
+    """A source that can be read.
+
+    `rows` holds its contract columns as stored and `row_number` from 1; `unreadable` (line_number, line,
+    broken_rules) the lines that are no row. `ignored` names the columns left out, `notes` say what was guessed.
+    """
+
+    rows: ir.Table
+    unreadable: ir.Table
+    ignored: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Source(Protocol):
+    """Whatever holds the rows of one table of the contract."""
+
+    @property
+    def table(self) -> Table:
+        """The table of the contract."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that are read, in order; none for a database."""
+
+    def open(self, backend: Backend) -> OpenedSource:
+        """The rows, nothing read into memory. Raises UserError where they cannot be read."""
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """The one file that holds a table, or the folder of its Parquet files; of those only the `chosen`, if any are."""
+
+    table: Table
+    path: Path
+    chosen: tuple[Path, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The path."""
+        return str(self.path)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file, or the Parquet files below the folder in the order of their paths; hidden ones are not read."""
+        if self.chosen or not self.path.is_dir():
+            return self.chosen or (self.path,)
+        paths = sorted(self.path.rglob("*.parquet"))
+        return tuple(p for p in paths if not any(part[0] in "._" for part in p.relative_to(self.path).parts))
+
+    @property
+    def by_day(self) -> bool:
+        """Whether these are events given in one folder a day."""
+        return self.table.timed and all(path.parent.name.startswith(BY_DAY) for path in self.files)
+
+    def open(self, backend: Backend) -> OpenedSource:
+        """The rows of the file or of all files, numbered in the order of their paths.
+
+        Raises UserError where a file cannot be opened, lacks a required column, or stores a column as a type that
+        cannot hold it.
+        """
+        if self.path.is_dir():
+            with translate_read_errors(self.name):
+                return select_columns(RawFile(_partitioned_rows(backend, self), no_lines()), self.table, self.name)
+        options = ReadingOptions(frozenset(self.table.column_names))
+        return select_columns(open_file(backend, self.path, options), self.table, self.name)
+
+
+def select_columns(raw: RawFile, table: Table, name: str) -> OpenedSource:
+    """The contract's columns of an opened file that messages call `name`.
+
+    Raises UserError where a required column is absent or a column is stored as a type that cannot hold it.
+    """
+    held = [column for column in raw.rows.columns if column != "row_number"]
+    absent = [column.name for column in table.columns if column.required and column.name not in held]
+    if absent:
+        raise UserError(
+            f"{name} lacks the required {plural(absent, 'column')} {join_names(absent)}. "
+            f"It holds {join_names(held)}. Add or rename."
+        )
+    _refuse_impossible_types(raw.rows, table, name)
+    columns = [column for column in table.column_names if column in held]
+    ignored = tuple(sorted(set(held) - set(columns)))
+    return OpenedSource(raw.rows.select("row_number", *columns), raw.unreadable, ignored + raw.nameless, raw.notes)
+
+
+def find_sources(folder: Path) -> tuple[FileSource, ...]:
+    """One source per contract table the folder holds, in the contract's order (parents first).
+
+    Raises UserError where there is no folder, a table is given twice, or a required table is missing.
+    """
+    if not folder.is_dir():
+        what = "is a file, not a folder" if folder.exists() else "does not exist"
+        raise UserError(f"{folder} {what}. Give the folder that holds {_advice(TABLES[0])} and the other tables.")
+    sources, missing = [], []
+    for table in TABLES:
+        paths = [folder / name for name in _files_of(table) if (folder / name).exists()]
+        if len(paths) > 1:
+            names = join_names([path.name for path in paths])
+            raise UserError(f"Table {table.name} is given twice in {folder}: {names}. Remove one.")
+        if paths:
+            sources.append(FileSource(table, paths[0]))
+        elif table.required:
+            missing.append(table)
+    if missing:
+        held = join_names(sorted(path.name for path in folder.iterdir())) or "nothing"
+        files = join_names([_advice(table) for table in missing])
+        names = join_names([table.name for table in missing])
+        raise UserError(f"Missing from {folder}: {names}. It holds {held}. Add {files}.")
+    return tuple(sources)
+
+
+def _files_of(table: Table) -> tuple[str, ...]:
+    return (*(f"{table.name}.{suffix}" for suffix in FORMATS), table.name)
+
+
+def _advice(table: Table) -> str:
+    """The two plain ways to give a table."""
+    return join_names([f"{table.name}.{suffix}" for suffix in FORMATS], "or")
+
+
+def _partitioned_rows(backend: Backend, source: FileSource) -> ir.Table:
+    """The rows of all files, numbered in the order of their paths; columns named in paths (`day=...`) are added.
+
+    Where no column is called happened_on, `day` is taken for it.
+    """
+    if source.path.suffix:
+        raise UserError(
+            f"{source.path} is a folder. Give the table as one Parquet file, or name the folder {source.table.name}."
+        )
+    files = [literal_path(path) for path in source.files]
+    if not files:
+        raise UserError(f"{source.path} holds no Parquet file. Put the files of {source.table.name} there.")
+    hive = all("=" in path.parent.name for path in source.files)
+    rows = backend.read_parquet(files, hive_partitioning=hive, union_by_name=True, binary_as_string=True)
+    if source.table.timed and "happened_on" not in rows.columns and DAY in rows.columns:
+        rows = rows.rename(happened_on=DAY)
+    return rows.mutate(row_number=ibis.row_number() + 1)
+
+
+def _refuse_impossible_types(rows: ir.Table, table: Table, name: str) -> None:
+    for column in table.columns:
+        if column.name not in rows.columns or can_read_as(rows[column.name].type(), column.kind):
+            continue
+        # A column without a single value carries no type: pyarrow and pandas store any.
+        if rows[column.name].count().to_pyarrow().as_py():
+            raise UserError(
+                f"Column {column.name} of {name} is stored as {rows[column.name].type()}, which cannot hold "
+                f"{READS_AS[column.kind]}. Store it as {READS_AS[column.kind]} or as text."
+            )
