@@ -110,6 +110,8 @@ SKUS = Table(
         Column("skin_contact", "truth", "whether it touches skin in use"),
         Column("food_contact", "truth", "whether it touches food in use"),
         Column("responsible_person", "truth", "whether a responsible person for the market is named"),
+        Column("gtin", "text", "its GTIN, EAN or UPC"),
+        Column("model", "text", "its model number"),
     ),
     key=("sku_id", "market"), required=True, references=(OF_SUPPLIER,),
 )  # fmt: skip
@@ -233,7 +235,31 @@ REMEDIATIONS = Table(
     key=("remediation_id",), references=(OF_SUPPLIER,),
 )  # fmt: skip
 
+ALERTS = Table(
+    "alerts",
+    "Recalls and registers of failures, such as EU Safety Gate, RASFF or CPSC. Evidence about SKUs that they match by "
+    "number, brand or title; never labels. They may be about goods that are not sold here.",
+    (
+        _id("alert_id", "the alert"),
+        Column("happened_on", "day", "the day it was published", required=True), KNOWN_ON,
+        _id("register", "the register that published it, such as EU Safety Gate"),
+        Column("title", "text", "the product's name, in the register's words"),
+        Column("brand", "text", "its brand, or the firm that recalls it"),
+        Column("gtin", "text", "its GTINs, EANs or UPCs, separated by commas"),
+        Column("model", "text", "its model numbers, separated by commas"),
+        Column("category", "text", "the product category, in the register's words"),
+        Column("hazard", "text", "what it endangers"),
+        Column("risk_level", "text", "how serious the register calls it"),
+        Column("measure", "text", "what was done about it, such as a recall"),
+        Column("country_of_origin", "text", "where it was made, in the register's words"),
+        Column("url", "text", "the address of the published alert"),
+        Column("market", "text", "the market where it holds; where absent, anywhere"),
+        Column("sku_id", "text", "the product, where the marketplace itself found it; it may be unknown"),
+    ),
+    key=("alert_id",), one_of=("title", "gtin", "model", "sku_id"),
+)  # fmt: skip
+
 TABLES: tuple[Table, ...] = (
-    SUPPLIERS, SKUS, LAB_TESTS, CERTIFICATES, AUDITS, RETURNS, REVIEWS, ORDERS, HOLDS, INCIDENTS, REMEDIATIONS,
+    SUPPLIERS, SKUS, LAB_TESTS, CERTIFICATES, AUDITS, RETURNS, REVIEWS, ORDERS, HOLDS, INCIDENTS, REMEDIATIONS, ALERTS,
 )  # fmt: skip
 BY_NAME = {table.name: table for table in TABLES}

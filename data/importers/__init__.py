@@ -1,4 +1,4 @@
-"""Importers by name: public files of laboratory results turned into contract tables."""
+"""Importers by name: public files of laboratory results and of recalls turned into contract tables."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -10,7 +10,11 @@ from data.importers.report import ImportCounts
 
 Importer = Callable[[Path, Path], ImportCounts]
 
-_IMPORTERS = {"nyc-metals": ("data.importers.nyc_metals", "import_nyc_metals")}
+_IMPORTERS = {
+    "nyc-metals": ("data.importers.nyc_metals", "import_nyc_metals"),
+    "safety-gate": ("data.importers.safety_gate", "import_safety_gate"),
+    "cpsc-recalls": ("data.importers.cpsc_recalls", "import_cpsc_recalls"),
+}
 IMPORTER_NAMES = tuple(_IMPORTERS)
 
 

@@ -14,16 +14,11 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from data.contract import BY_NAME
-from data.errors import UserError
 from data.importers.action_levels import LevelResult, read_action_levels
+from data.importers.contract_files import Record, require_folder, write_table
 from data.importers.nyc_metals_samples import Sample, read_samples
 from data.importers.product_names import company, plain_words
 from data.importers.report import ImportCounts
-from data.workspace import replace_atomically
 
 LEVELS_FILE = Path(__file__).with_name("nyc_metals_levels.toml")
 COUNTRIES_FILE = Path(__file__).with_name("nyc_metals_countries.toml")
@@ -32,10 +27,6 @@ UNKNOWN_MARKET = "UNKNOWN"
 # investigations of a poisoned child or adult. S is bought in the city: surveys of stores.
 STRATEGY = {"C": "follow_up", "A": "follow_up", "S": "rule"}
 ORIGIN = {"C": "complaint", "A": "complaint", "S": "mystery_shopper"}
-ARROW_TYPE = {"text": pa.string(), "day": pa.date32()}
-
-FieldValue = str | date | None
-Record = Mapping[str, FieldValue]
 
 
 @dataclass(frozen=True)
@@ -62,8 +53,7 @@ def import_nyc_metals(csv: Path, out: Path) -> ImportCounts:
     where `csv` is missing or not this file, or where `out` is a file.
     """
     read = read_samples(csv)
-    if out.exists() and not out.is_dir():
-        raise UserError(f"{out} is a file. Give a folder to write the tables to.")
+    require_folder(out)
     levels = read_action_levels(LEVELS_FILE)
     codes = tomllib.loads(COUNTRIES_FILE.read_text(encoding="utf-8"))["codes"]
     tests = [
@@ -76,7 +66,7 @@ def import_nyc_metals(csv: Path, out: Path) -> ImportCounts:
         "lab_tests": [_lab_test_record(test) for test in tests],
     }
     for name, records in tables.items():
-        _write_table(name, records, out)
+        write_table(name, records, out)
     results = [test.level_result.result for test in tests]
     written = {name: len(records) for name, records in tables.items()}
     return ImportCounts(read.read, read.dropped, written, results.count("fail"), results.count("inconclusive"))
@@ -148,11 +138,3 @@ def _lab_test_record(test: _Test) -> Record:
         "package": "+".join(sorted({finding.metal.lower() for finding in test.sample.findings})),
         "hazard": test.level_result.hazard,
     }
-
-
-def _write_table(name: str, records: Sequence[Record], out: Path) -> None:
-    """Write the columns that the records hold, in the contract's order and types."""
-    columns = [column for column in BY_NAME[name].columns if column.name in records[0]]
-    schema = pa.schema([(column.name, ARROW_TYPE[column.kind]) for column in columns])
-    with replace_atomically(out / f"{name}.parquet") as attempt:
-        pq.write_table(pa.Table.from_pylist(list(records), schema=schema), attempt)

@@ -4,7 +4,11 @@ import re
 import unicodedata
 
 _UNSTATED = re.compile(r"^(unknown|unkown|not (listed|stated|indicated|known|available)|n ?a|none|)($| )")
-_LEGAL_FORM = frozenset({
+_NOTHING = re.compile(
+    r"(unknown|unkown|no|without)( (brand|name|model|number))?|unbranded|n ?a|none|"
+    r"not (listed|stated|indicated|known|available|applicable|provided|specified)|"
+)
+LEGAL_FORMS = frozenset({
     "ltd", "limited", "pvt", "private", "p", "inc", "incorporated", "co", "company", "corp", "corporation", "llc",
     "plc", "gmbh", "pty", "sa", "srl", "spa",
 })  # fmt: skip
@@ -18,6 +22,11 @@ def plain_words(name: str) -> str:
     return " ".join(re.findall(r"\w+", _APOSTROPHES_AND_STOPS.sub("", letters.casefold())))
 
 
+def is_stated(words: str) -> bool:
+    """Whether words state anything, and not only that nothing is known or that there is no brand."""
+    return not _NOTHING.fullmatch(plain_words(words))
+
+
 def company(name: str) -> str | None:
     """The manufacturer behind a spelling, without article and trailing legal form; None where it is not stated.
 
@@ -27,6 +36,6 @@ def company(name: str) -> str | None:
     if _UNSTATED.match(words):
         return None
     remaining = words.removeprefix("the ").split()
-    while len(remaining) > 1 and remaining[-1] in _LEGAL_FORM:
+    while len(remaining) > 1 and remaining[-1] in LEGAL_FORMS:
         remaining.pop()
     return " ".join(remaining)

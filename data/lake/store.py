@@ -156,5 +156,5 @@ def _write_days(backend: Backend, rows: ir.Table, table: Table, folder: Path, be
 
 def reading_order(table: Table) -> tuple[str, ...]:
     """The columns a table is sorted by: events by what they happened to, then by day; the key settles ties."""
-    subject = table.references[0].columns if table.timed else ()
+    subject = table.references[0].columns if table.timed and table.references else ()
     return tuple(dict.fromkeys((*subject, *(("happened_on",) if table.timed else ()), *table.key)))

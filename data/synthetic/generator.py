@@ -13,6 +13,7 @@ from data.contract import BY_NAME, TABLES
 from data.contract import Table as ContractTable
 from data.errors import UserError
 from data.progress import Progress, SilentProgress
+from data.synthetic.alerts import alerts_table
 from data.synthetic.compliance_events import audits_table, holds_table, remediations_table
 from data.synthetic.customer_events import draw_sales, incidents_table, orders_table, returns_table
 from data.synthetic.documents import certificates_table
@@ -84,6 +85,7 @@ def _write_marketplace_tables(world: World, folder: Path) -> Integers:
         "audits": audits_table(world),
         "holds": holds_table(world, tests),
         "remediations": remediations_table(world, history.remediations),
+        "alerts": alerts_table(world),
     }
     for name, table in tables.items():
         pq.write_table(_conform_to_contract(table, BY_NAME[name]), folder / f"{name}.parquet")

@@ -83,6 +83,22 @@ def _word(vocabulary: list[list[str]], category: Integers, number: Integers, exa
 
 
 UNKNOWN_FACTORY = 0.15
+_BODIES, _ODD_STEP = 10**10, 3_141_592_653
+
+
+def gtins(products: Integers, seed: int) -> pa.Array:
+    """A GTIN-13 for each product number, in the range that GS1 leaves to shops."""
+    bodies = (products * _ODD_STEP + seed) % _BODIES + 29 * _BODIES
+    digits = bodies[:, None] // 10 ** np.arange(12)[::-1] % 10
+    check = -(digits * np.tile([1, 3], 6)).sum(axis=1) % 10
+    return pa.array(bodies * 10 + check).cast(pa.string())
+
+
+def model_numbers(products: Integers, seed: int) -> pa.Array:
+    """A model number for each product number."""
+    numbers = (products * _ODD_STEP + 7 * seed) % _BODIES
+    letters = pa.array([f"{first}{second}-" for first in "BDHKMRT" for second in "AEGLNX"]).take(pa.array(numbers % 42))
+    return pc.binary_join_element_wise(letters, pa.array(10_000 + numbers // 42 % 90_000).cast(pa.string()), "")
 
 
 def sku_ids(world: World, rows: Integers) -> pa.StringArray:
@@ -107,6 +123,8 @@ def skus_table(world: World, rows: Integers, rng: np.random.Generator) -> pa.Tab
         **{name: facts[name] for name in ("factory_id", "title", "brand", "price_eur", "age_grade_months", "battery")},
         **{name: facts[name] for name in TRUTHS},
         "responsible_person": pa.array(world.listings.responsible_person[rows]),
+        "gtin": gtins(world.listings.product[rows], world.seed),
+        "model": model_numbers(world.listings.product[rows], world.seed),
     })  # fmt: skip
 
 

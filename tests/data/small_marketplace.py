@@ -37,6 +37,10 @@ def good_frames() -> dict[str, pd.DataFrame]:
         "holds": {"hold_id": ["h1", "h2", "h3"]} | days | {"sku_id": ["k1", "", ""], "supplier_id": ["", "s1", "s2"]},
         "incidents": {"incident_id": ["i1", "i2", "i3"]} | of_sku | days | {"injury_severity": ["0", "4", ""]},
         "remediations": {"remediation_id": ["m1", "m2", "m3"]} | of_supplier | days | {"effective": ["1", "false", ""]},
+        "alerts": {"alert_id": ["w1", "w2", "w3"]} | days | {
+            "register": ["EU Safety Gate"] * 3, "title": ["Robot, red", "", "Lamp"], "gtin": ["", "4006381333931", ""],
+            "sku_id": ["", "", "k9"],
+        },
     }  # fmt: skip
     return {name: pd.DataFrame(values).replace("", None) for name, values in columns.items()}
 

@@ -121,10 +121,11 @@ def _require_labels(failed: "pd.Series[bool]", where: str, minimum: int) -> None
             "Bring more lab_tests or choose a later --test-from."
         )
     if failed.nunique() < 2:
-        result = "failed" if failed.iloc[0] else "passed"
+        result, other = ("failed", "passed") if failed.iloc[0] else ("passed", "failed")
         raise UserError(
             f"Training needs both passes and failures, and all {len(failed)} labels {result}. "
-            "Bring lab_tests with the other result."
+            f"Bring lab_tests that {other}. A register of failures only, such as recalls or RASFF, holds no labels: "
+            "bring it as the table alerts, which is evidence about the SKUs that it matches."
         )
 
 

@@ -197,8 +197,8 @@ def test_a_missing_file_an_empty_table_and_a_file_for_a_folder_are_refused(tmp_p
 def test_importers_are_found_by_name_and_an_unknown_name_is_told_the_known_ones() -> None:
     """Importers are found by name and an unknown name is told the known ones."""
     assert get_importer("nyc-metals") is import_nyc_metals
-    assert IMPORTER_NAMES == ("nyc-metals",)
-    with pytest.raises(UserError, match=r"no importer 'paris'. Choose one of: nyc-metals"):
+    assert IMPORTER_NAMES == ("nyc-metals", "safety-gate", "cpsc-recalls")
+    with pytest.raises(UserError, match=r"no importer 'paris'. Choose one of: nyc-metals, safety-gate"):
         get_importer("paris")
 
 

@@ -25,7 +25,7 @@ DAYS = (UNTIL - timedelta(days=60), UNTIL + timedelta(days=1))
 
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
-    """All eleven tables of a sample marketplace."""
+    """All twelve tables of a sample marketplace."""
     folder = tmp_path_factory.mktemp("marketplace") / "tables"
     write_sample(folder, skus=600, days=400, seed=3, until=UNTIL)
     return add_review_tables_in_memory(

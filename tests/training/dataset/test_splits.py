@@ -79,6 +79,12 @@ def test_labels_that_cannot_teach_are_refused_in_one_sentence(change, test_from,
         split_by_time(change(labels_frame(500, 4)), test_from, RECIPE)
 
 
+def test_a_register_of_failures_only_is_told_that_it_is_a_table_of_alerts() -> None:
+    labels = labels_frame(500, 6).assign(failed=True)
+    with pytest.raises(UserError, match=r"all 500 labels failed. Bring lab_tests that passed. .* as the table alerts"):
+        split_by_time(labels, None, RECIPE)
+
+
 def test_a_training_part_without_failures_is_refused() -> None:
     labels = labels_frame(500, 5)
     late_failures = labels.assign(failed=labels["as_of"] > labels["as_of"].quantile(0.7))
