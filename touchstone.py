@@ -28,6 +28,7 @@ COMMANDS = {
     "results": "serving.lab_orders.cli:results",
     "estimate": "sampling.cli:estimate",
     "replay": "training.cli:replay",
+    "frame": "training.cli:frame",
     "explain": "serving.cli:explain",
     "verdicts": "serving.cli:verdicts",
     "keys": "serving.auth.cli:keys",

@@ -98,6 +98,36 @@ def tune(
     click.echo(tune_recipe(read_lake(call.settings.workspace, progress), call.settings, ask, progress))
 
 
+@click.command()
+@click.option("--tests", is_flag=True, help="The labels with weights, periods and folds, as train sees them.")
+@click.option("--as-of", type=DAY, help="The catalogue on this day instead, with the rates of the champion.")
+@click.option("--recipe", default="default", show_default=True, help="Of --tests: name in training/recipes, or a file.")
+@click.option("--out", type=FOLDER, required=True, help="The Parquet file to write.")
+@click.pass_obj
+def frame(call: CommandContext, tests: bool, as_of: datetime | None, recipe: str, out: Path) -> None:
+    """Write features as a Parquet file for your own analysis.
+
+    The schema of the file holds the meaning of every column.
+    """
+    import pyarrow.parquet as pq
+
+    from features.review_text.incremental import read_lake
+    from models.registry import load_champion
+    from training.dataset.frame import write_catalogue_frame, write_label_frame
+    from training.recipe import read_recipe
+
+    if tests == (as_of is not None):
+        raise click.UsageError("Give either --tests or --as-of DAY.")
+    progress, workspace = TerminalProgress(), call.settings.workspace
+    tables = read_lake(workspace, progress)
+    if as_of is None:
+        written = write_label_frame(tables, read_recipe(recipe), None, out, progress)
+    else:
+        written = write_catalogue_frame(tables, load_champion(workspace), as_of.date(), out, progress)
+    rows = pq.read_metadata(out).num_rows
+    click.echo(f"Wrote {rows:,} rows of {len(written.names)} columns to {out}.")
+
+
 @click.group()
 def models() -> None:
     """List, show and promote registered models."""
