@@ -88,6 +88,10 @@ class Workspace:
         """The embedded MLflow store."""
         return self.home / "mlflow.db"
 
+    def service_state(self, port: int) -> Path:
+        """Tasks and metrics of the service on one port, as BentoML keeps them."""
+        return self.home / "service" / str(port)
+
     def snapshot(self, as_of: date) -> Path:
         """The features of the whole catalogue on one day."""
         return self.home / "snapshots" / f"as_of={as_of.isoformat()}"

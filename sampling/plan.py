@@ -11,7 +11,7 @@ import pyarrow as pa
 from data.errors import UserError
 from sampling.design.draw import draw_sample
 from sampling.design.inclusion import solve
-from sampling.frame import IN_TEST, SamplingFrame, build_frame
+from sampling.frame import IN_TEST, LABELLED, SamplingFrame, build_frame
 from sampling.plan_tables import DrawnRound, plan_units, strata_table
 from sampling.policy import SamplingPolicy, categories_without_package, missing_packages_note
 from sampling.problem import Codes, Constraints, SamplingUnits
@@ -54,8 +54,8 @@ class PlanSummary:
     `best_value` is the value attainable without a price on the variance, `value` the plan's; `anticipated_error` is
     the standard error of the prevalence that the model expects; `worth_of_1000_eur` and `worth_of_slot` say what one
     more would be worth, in units of value. `without_package` names the categories that no package of the policy is for,
-    `note` says what becomes of them, empty where there are none. `seal` is the hash of seed and nonce, published before
-    the draw.
+    `note` says what becomes of them, and why money is left where every SKU of the frame is drawn. `seal` is the hash of
+    seed and nonce, published before the draw.
     """
 
     round_id: str
@@ -191,6 +191,8 @@ def _summary(drawn: DrawnRound, policy: SamplingPolicy, budget_eur: float, commi
     failures = frame.p_fail * can_find[solution.package]
     without = categories_without_package(policy, frame.cells)
     spent = int(cost[sampled].sum())
+    left = budget_eur - spent / 100 if sampled.all() else 0.0
+    notes = (missing_packages_note(policy, without), unspent_note(frame, policy, left))
     return PlanSummary(
         round_id=commitment.round_id(frame.as_of), as_of=frame.as_of,
         seed=commitment.seed, nonce=commitment.nonce, seal=commitment.seal,
@@ -203,9 +205,24 @@ def _summary(drawn: DrawnRound, policy: SamplingPolicy, budget_eur: float, commi
         value=price.value, best_value=price.best_value, variance_price=price.variance_price,
         anticipated_error=sqrt(price.variance) / len(frame), worth_of_1000_eur=1000 * price.euro,
         worth_of_slot=price.slot, minimums=_minimums(drawn),
-        packages=_packages(drawn), without_package=without, note=missing_packages_note(policy, without),
+        packages=_packages(drawn), without_package=without, note=" ".join(filter(None, notes)),
         policy_version=policy.version,
     )  # fmt: skip
+
+
+def unspent_note(frame: SamplingFrame, policy: SamplingPolicy, left_eur: float) -> str:
+    """The sentence on money that is left because every SKU that may be tested is; empty where it buys no other test."""
+    if left_eur * 100 < min(package.cost_cents for cell in frame.cells for package in policy.options(cell)):
+        return ""
+    outside = frame.outside["why"].to_pylist()
+    every = len(frame) + len(outside)
+    reasons = [f"all {len(frame):,} SKUs that may be drawn are drawn"]
+    if labelled := outside.count(LABELLED):
+        days = f"{policy.label_valid_days} days (policy/sampling label_valid_days)"
+        reasons.append(f"{labelled:,} of {every:,} have a result younger than {days}")
+    if in_test := outside.count(IN_TEST):
+        reasons.append(f"{in_test:,} of {every:,} are in test")
+    return f"EUR {left_eur:,.0f} are left: {'; '.join(reasons)}."
 
 
 def _minimums(drawn: DrawnRound) -> tuple[MinimumSummary, ...]:

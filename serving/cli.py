@@ -17,7 +17,6 @@ from data.progress import TerminalProgress
 from data.settings import Settings
 
 if TYPE_CHECKING:
-    from data.workspace import Workspace
     from sampling.plan import Plan, PlanSummary
     from serving.online.store import OnlineStore
     from serving.schemas import ScoreRow
@@ -63,23 +62,6 @@ def plan_summary(plan: "PlanSummary") -> str:
     if plan.waiting:
         lines.append(f"{plan.waiting:,} SKUs cannot be selected in this round: their laboratories have no free slot.")
     return "\n".join(lines)
-
-
-def uncovered_categories_summary(workspace: "Workspace", as_of: date) -> str:
-    """The categories of the catalogue without a test package or required documents on a day; empty where none lacks."""
-    from data.lake.store import open_lake
-    from sampling.policy import categories_without_package, missing_packages_note, sampling_policy_in_force
-    from sampling.problem import Cell
-    from serving.decisions.document_policy import document_policy_in_force, missing_documents_note
-
-    policy = sampling_policy_in_force(as_of)
-    rows = open_lake(workspace)["skus"].select("category", "market").distinct().to_pyarrow().to_pylist()
-    cells = [Cell(row["category"], row["market"]) for row in rows]
-    notes = (
-        missing_packages_note(policy, categories_without_package(policy, cells)),
-        missing_documents_note(document_policy_in_force(as_of), {cell.category for cell in cells}),
-    )
-    return "\n".join(_wrap(note) for note in notes if note)
 
 
 def _held_out_summary(published: "OnlineStore") -> str:
@@ -130,6 +112,7 @@ def score(call: CommandContext, as_of: datetime | None, engine: str, master: str
     """Score every SKU, with intervals and reasons."""
     from serving.publication import day_in_service
     from serving.scoring.batch import score_day
+    from serving.uncovered_categories import catalogue_gaps
 
     if master and engine != "spark":
         raise click.UsageError("--master belongs to --engine spark.")
@@ -142,7 +125,7 @@ def score(call: CommandContext, as_of: datetime | None, engine: str, master: str
     folder = score_day(call.settings, day, TerminalProgress())
     in_service = day_in_service(call.settings.workspace)
     click.echo(f"The scores are in {folder}; those of {in_service} are in service.")
-    if uncovered := uncovered_categories_summary(call.settings.workspace, day or call.today):
+    if uncovered := catalogue_gaps(call.settings.workspace, day or call.today):
         click.echo(uncovered)
     click.echo("Next: touchstone allocate --budget 20000, or touchstone serve")
 
@@ -254,6 +237,8 @@ def run_service(settings: Settings, host: str, port: int, workers: int = 1) -> N
         "TOUCHSTONE_HOME": str(settings.workspace.home),
         "TOUCHSTONE_INSECURE": "1" if settings.insecure else "",
         "BENTOML_DO_NOT_TRACK": "True",
+        # Tasks and metrics of each service are its own.
+        "BENTOML_HOME": os.environ.get("BENTOML_HOME") or str(settings.workspace.service_state(port)),
         "BENTOML_CONFIG_OPTIONS": f"services.touchstone.workers={workers}",
     }
     os.execve(sys.executable, command, environment)  # noqa: S606 - our own interpreter, no shell

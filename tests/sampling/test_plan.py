@@ -112,6 +112,19 @@ def test_a_catalogue_without_any_package_is_planned_and_finds_nothing() -> None:
     assert (summary.expected_failures, summary.expected_failures_at_random, summary.value) == (0, 0, 0)
 
 
+def test_money_that_is_left_is_explained() -> None:
+    """Where every SKU that may be drawn is: how many have a result, and by which entry of the policy."""
+    days = pa.array([10.0] * 30 + [None] * 20, pa.float64())
+    table, policy = marketplace(50).append_column("days_since_test", days), policy_with(label_valid_days=91)
+    summary = allocate(table, policy, 100_000, seed=1).summary
+    assert summary.tests == 20
+    assert summary.note.endswith(
+        f"EUR {100_000 - summary.cost_eur:,.0f} are left: all 20 SKUs that may be drawn are drawn; 30 of 50 have a "
+        "result younger than 91 days (policy/sampling label_valid_days)."
+    )
+    assert "are left" not in allocate(marketplace(2_000), POLICY, 20_000, seed=1).summary.note
+
+
 def test_one_more_slot_and_more_money_have_a_worth() -> None:
     """Where slots bind, one more is worth something; where money does not, more is worth nothing."""
     tight = policy_with(labs=[{"name": "one", "slots": {"chemistry": 5}}])

@@ -6,9 +6,9 @@ import pytest
 
 from data.errors import UserError
 from data.workspace import Workspace
-from serving.cli import uncovered_categories_summary
 from serving.explanation_text import explanation
 from serving.online.store import open_online_store
+from serving.uncovered_categories import catalogue_gaps
 from tests.data.small_marketplace import TODAY, good_frames, ingested, spoiled
 from tests.serving.conftest import scored_workspace
 
@@ -24,7 +24,7 @@ def test_a_sku_that_no_request_could_name_is_refused_like_any_unknown_one(tmp_pa
 def test_scoring_says_which_categories_have_no_test_package_and_no_required_document(tmp_path: Path) -> None:
     """Before any money is planned for them; nothing is said where every category has one."""
     ingested(spoiled("skus", 1, category="toys_3_plus"), tmp_path / "toys")
-    said = " ".join(uncovered_categories_summary(Workspace(tmp_path / "toys" / "workspace"), TODAY).split())
+    said = " ".join(catalogue_gaps(Workspace(tmp_path / "toys" / "workspace"), TODAY).split())
     assert said == (
         "1 category has no test package in policy/sampling: toy. It gets 'Document and marking check' for EUR 60, "
         "which finds no laboratory failure. Add its package to the policy. 1 category has no required document in "
@@ -34,4 +34,4 @@ def test_scoring_says_which_categories_have_no_test_package_and_no_required_docu
     known = good_frames()
     known["skus"]["category"] = "toys_3_plus"
     ingested(known, tmp_path / "known")
-    assert uncovered_categories_summary(Workspace(tmp_path / "known" / "workspace"), TODAY) == ""
+    assert catalogue_gaps(Workspace(tmp_path / "known" / "workspace"), TODAY) == ""

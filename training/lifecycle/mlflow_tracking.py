@@ -3,9 +3,10 @@
 import json
 import logging
 import re
+import sqlite3
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,6 +19,7 @@ from mlflow.tracking import MlflowClient
 
 from data.errors import UserError
 from data.settings import Settings
+from data.workspace import Workspace
 from training.lifecycle.champion_history import ChampionChange
 from training.lifecycle.logged_metrics import description, flat_metrics, headline, metric_curves
 from training.recipe import Recipe
@@ -168,6 +170,7 @@ def log_monitoring(settings: Settings, name: str, data: Mapping[str, Any], tags:
 def _client(settings: Settings) -> MlflowClient:
     if settings.tracking_uri is None:
         settings.workspace.home.mkdir(parents=True, exist_ok=True)
+        _adopt_artifacts(settings.workspace)
     for talkative in ("mlflow", "alembic"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
     return MlflowClient(settings.tracking_address, settings.tracking_address)
@@ -178,11 +181,39 @@ def _experiment(client: MlflowClient, settings: Settings, name: str) -> str:
     if existing is not None:
         return str(existing.experiment_id)
     # Embedded, files would land in the current folder; a server decides for itself.
-    folder = settings.workspace.home / "mlflow_artefacts"
-    location = None if settings.tracking_uri else folder.resolve().as_uri()
+    location = None if settings.tracking_uri else _artifact_location(settings.workspace)
     # Without this tag the pages of MLflow 3 open on those for language models.
     kind = {"mlflow.experimentKind": "custom_model_development"}
     return str(client.create_experiment(name, artifact_location=location, tags=kind))
+
+
+ARTIFACTS = "mlflow_artefacts"
+LOCATED = (
+    ("experiments", "artifact_location"), ("runs", "artifact_uri"), ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)  # fmt: skip
+"""Columns of the embedded store that hold absolute addresses of artifacts."""
+
+
+def _artifact_location(workspace: Workspace) -> str:
+    return (workspace.home / ARTIFACTS).resolve().as_uri()
+
+
+def _adopt_artifacts(workspace: Workspace) -> None:
+    """Make the embedded store of a copied or moved workspace name its own artifacts, not those it was copied from."""
+    if not workspace.mlflow_database.is_file():
+        return
+    here = _artifact_location(workspace)
+    with closing(sqlite3.connect(workspace.mlflow_database)) as store, store:
+        if not store.execute("SELECT 1 FROM sqlite_master WHERE name = 'experiments'").fetchone():
+            return
+        found = store.execute("SELECT DISTINCT artifact_location FROM experiments").fetchall()
+        for there in (place for (place,) in found if place.endswith(f"/{ARTIFACTS}") and place != here):
+            for table, column in LOCATED:
+                store.execute(
+                    f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?",  # noqa: S608 - names above
+                    (here, len(there) + 1, len(there), there),
+                )
 
 
 def _source(command: str) -> dict[str, str]:

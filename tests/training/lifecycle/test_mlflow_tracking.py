@@ -2,6 +2,7 @@
 
 import logging
 import re
+import shutil
 import subprocess
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +14,7 @@ from data.settings import Settings
 from data.workspace import Workspace
 from tests.training.worlds import small_recipe
 from training.lifecycle.logged_metrics import description, flat_metrics
-from training.lifecycle.mlflow_tracking import TUNING, code_version, log_tuning
+from training.lifecycle.mlflow_tracking import MONITORING, TUNING, code_version, log_monitoring, log_tuning
 
 
 def git(folder: Path, *words: str) -> None:
@@ -80,3 +81,23 @@ def test_a_search_is_one_run_with_its_trials_below_it_and_is_resumed(
     assert trials["trial 0"].data.metrics["value"] == 0.5
     assert trials["trial 1"].data.tags["pruned"] == "true"
     assert [point.value for point in client.get_metric_history(trials["trial 0"].info.run_id, "so_far")] == [0.6, 0.5]
+
+
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
+def test_a_copied_workspace_writes_nothing_into_the_one_it_was_copied_from(tmp_path: Path) -> None:
+    """Its new runs and those before have their artifacts in the copy."""
+    page = tmp_path / "page"
+    page.mkdir()
+    (page / "index.html").write_text("monitored", encoding="utf-8")
+    log_monitoring(Settings(Workspace(tmp_path / "old"), None), "first", {"auc": 0.7}, {}, page)
+    shutil.copytree(tmp_path / "old", tmp_path / "new")
+    (tmp_path / "old").rename(tmp_path / "gone")
+    settings = Settings(Workspace(tmp_path / "new"), None)
+    log_monitoring(settings, "second", {"auc": 0.7}, {}, page)
+    assert not (tmp_path / "old").exists()
+    client = MlflowClient(settings.tracking_address)
+    experiment = client.get_experiment_by_name(MONITORING)
+    assert experiment is not None
+    for run in client.search_runs([experiment.experiment_id]):
+        assert str(run.info.artifact_uri).startswith((tmp_path / "new").as_uri())
+        assert [each.path for each in client.list_artifacts(run.info.run_id)] == ["index.html"]
