@@ -14,7 +14,7 @@ WIDTH = 110
 
 
 def catalogue_gaps(workspace: Workspace, as_of: date) -> str:
-    """The categories of the catalogue that lack a test package or documents required on a day; empty where none does."""
+    """The categories of the catalogue that lack a test package or required document on a day; empty where none does."""
     rows = open_lake(workspace)["skus"].select("category", "market").distinct().to_pyarrow().to_pylist()
     return policy_gaps([Cell(row["category"], row["market"]) for row in rows], as_of)
 
