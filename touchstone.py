@@ -1,5 +1,6 @@
 """The front door: the command line. It asks the clock, reads the settings, finds the room of a command; no logic."""
 
+import traceback
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import import_module
@@ -9,7 +10,7 @@ from typing import Any
 import click
 
 from data.cli import FOLDER, CommandContext
-from data.errors import UserError
+from data.errors import ExitCode, UserError
 from data.settings import read_settings
 
 COMMANDS = {
@@ -39,7 +40,7 @@ COMMANDS = {
 
 
 class FrontDoor(click.Group):
-    """A group that finds each command in its room, and answers bad input with one message and exit code 1."""
+    """A group that finds each command in its room, and answers bad input with one message and an `ExitCode`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """The commands in the order of the work."""
@@ -54,16 +55,29 @@ class FrontDoor(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; a UserError, or a file that cannot be used, becomes its message."""
+        """Run the command; a UserError, or a file that cannot be used, becomes its message, all else a traceback."""
         try:
             return super().invoke(ctx)
         except UserError as refusal:
-            raise click.ClickException(str(refusal)) from refusal
+            raise _end(str(refusal), refusal.exit_code) from refusal
         except OSError as error:
             if error.strerror is None:
-                raise
+                traceback.print_exc()
+                ctx.exit(ExitCode.FAULT)
             place = error.filename or "A file"
-            raise click.ClickException(f"{place} cannot be used: {error.strerror}. Name another or mend it.") from error
+            message = f"{place} cannot be used: {error.strerror}. Name another or mend it."
+            raise _end(message, ExitCode.REFUSED) from error
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception:
+            traceback.print_exc()
+            ctx.exit(ExitCode.FAULT)
+
+
+def _end(message: str, code: ExitCode) -> click.exceptions.Exit:
+    """Print the message; the exception that ends the call with this exit code."""
+    click.ClickException(message).show()
+    return click.exceptions.Exit(code)
 
 
 @click.group(cls=FrontDoor, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

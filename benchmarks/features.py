@@ -27,7 +27,8 @@ from benchmarks.pandas_features import features_in_pandas
 from benchmarks.peers import PEER_FEATURES
 from benchmarks.polars_features import features_in_polars
 from benchmarks.report import interleaved_medians, machine, table, versions, write_report
-from data.lake.partitions import day_names, write_days
+from data.lake.contents import write_contents
+from data.lake.partitions import measure_content, rows_in_months, write_months
 from data.lake.store import open_lake
 from data.lake.tables import Tables
 from data.progress import SilentProgress
@@ -71,7 +72,7 @@ def measure_size(home: Path, skus: int) -> dict[str, Any]:
     """Full and next-day snapshot of one size, each in a process of its own."""
     counts = write_big_marketplace(home, skus)
     events = sum(rows for name, rows in counts.items() if name not in ("skus", "suppliers"))
-    _keep_reviews_by_day(home)
+    _keep_reviews_by_month(home)
     found: dict[str, Any] = {"skus": skus, "events": events, "reviews": counts["reviews"]}
     for name, day in (("full", 0), ("next_day", 1)):
         if name == "next_day":
@@ -83,25 +84,29 @@ def measure_size(home: Path, skus: int) -> dict[str, Any]:
     return found
 
 
-def _keep_reviews_by_day(home: Path) -> None:
-    """The reviews of the lake as one folder a day."""
+def _keep_reviews_by_month(home: Path) -> None:
+    """The reviews of the lake in one folder a month, with their sums by day beside them."""
     tables = open_lake(Workspace(home))
-    file = Workspace(home).lake / tables.fingerprint / "reviews.parquet"
-    write_days(tables.backend, lambda _: tables["reviews"].order_by("happened_on", "sku_id", "review_id"),
-               day_names(tables["reviews"]), file.with_suffix(""))  # fmt: skip
-    file.unlink()
+    folder, rows = Workspace(home).lake / tables.fingerprint, tables["reviews"]
+    content = measure_content(rows, by_day=True)
+    write_months(tables.backend, lambda _: rows.order_by("sku_id", "happened_on"), content, folder / "reviews")
+    write_contents(folder, {"reviews": content})
+    (folder / "reviews.parquet").unlink()
 
 
 def _add_a_day_of_reviews(home: Path) -> None:
     """A two-hundredth of the reviews once more, as of the day AS_OF."""
     tables = open_lake(Workspace(home))
-    reviews = tables["reviews"]
+    reviews, before = tables["reviews"], tables.contents["reviews"]
     new = reviews.filter(reviews.review_id.hash().abs() % 200 == 0).mutate(
         review_id=reviews.review_id + "-new", happened_on=ibis.literal(AS_OF), known_on=ibis.literal(AS_OF)
     )
-    folder = Workspace(home).lake / tables.fingerprint / "reviews"
-    before = {date.fromisoformat(path.name[:10]): path.name for path in folder.iterdir()}
-    write_days(tables.backend, lambda _: new, before | day_names(new), folder)
+    folder, content = Workspace(home).lake / tables.fingerprint, before.plus(measure_content(new, by_day=True))
+    rows = reviews.union(new)
+    write_months(tables.backend, lambda months: rows_in_months(rows, months), content, folder / "reviews")
+    for part in set(before.parts.values()) - set(content.parts.values()):
+        shutil.rmtree(folder / "reviews" / part)
+    write_contents(folder, {"reviews": content})
 
 
 def peer_frame(tables: Tables) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from data.contract import TABLES
 from data.errors import UserError
 from data.progress import TerminalProgress
 from data.settings import Settings
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 DAY = click.DateTime(["%Y-%m-%d"])
 FOLDER = click.Path(path_type=Path)
+TABLE_NAMES = click.Choice([table.name for table in TABLES])
+ALLOW_SHRINK = "Let this table lose more rows than policy/ingest allows. May be repeated."
 
 
 @dataclass(frozen=True)
@@ -76,19 +79,23 @@ def import_public(name: str, file: Path, out: Path) -> None:
 @click.command()
 @click.argument("source", type=FOLDER)
 @click.option("--strict", is_flag=True, help="Refuse the whole folder if any row is bad.")
+@click.option(
+    "--update", is_flag=True,
+    help="The files hold changes by key: rows replace those with their key; `deleted` true removes one.",
+)  # fmt: skip
+@click.option("--allow-shrink", metavar="TABLE", multiple=True, type=TABLE_NAMES, help=ALLOW_SHRINK)
 @click.pass_obj
-def ingest(call: CommandContext, source: Path, strict: bool) -> None:
-    """Validate the tables in SOURCE and make them the lake.
+def ingest(call: CommandContext, source: Path, strict: bool, update: bool, allow_shrink: tuple[str, ...]) -> None:
+    """Bring the lake up to date with the tables in SOURCE.
 
-    Invalid rows go to quarantine, each with the rule that it breaks.
+    A file is a whole table, a folder of days (orders/happened_on=2026-07-01/) those days; what is not given stays.
+    Invalid rows go to quarantine, each with the rule that it breaks. The exit code is 3 where a table would lose more
+    rows than policy/ingest allows.
     """
-    from data.ingest.pipeline import ingest as ingest_folder
+    from data.ingest.pipeline import IngestOptions, ingest_folder
 
-    counts = ingest_folder(
-        source, call.settings.workspace, today=call.today, strict=strict, progress=TerminalProgress()
-    )
-    for count in counts:
-        click.echo(str(count))
+    options = IngestOptions(call.today, strict, update, frozenset(allow_shrink))
+    click.echo(str(ingest_folder(source, call.settings.workspace, options, TerminalProgress())))
 
 
 @click.group()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from data.errors import UserError
+from data.lake.volumes import IngestPolicy
 from data.policy import POLICY_FOLDER, Policy, policy_in_force, validate
 from models.risk_bands import RiskBands
 from sampling.estimation.policy import EstimationPolicy
@@ -36,6 +37,7 @@ POLICIES: dict[str, type[Policy]] = {
     "access": AccessPolicy, "advice": AdvicePolicy, "bands": RiskBands, "decisions": DecisionPolicy,
     "documents": DocumentPolicy,
     "estimation": EstimationPolicy, "facts": GroundPolicy, "fairness": FairnessPolicy, "knowledge": ConfidencePolicy,
+    "ingest": IngestPolicy,
     "letters": LetterPolicy,
     "lab_orders": LabOrderPolicy,
     "monitoring": MonitoringPolicy, "promotion": PromotionPolicy, "sampling": SamplingPolicy,

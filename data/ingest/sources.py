@@ -1,6 +1,7 @@
 """Sources of the contract's tables: the file or folder that holds each, found in a folder and opened."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -12,10 +13,11 @@ from data.contract import TABLES, Table
 from data.errors import UserError, join_names, plural
 from data.ingest.file_formats import FORMATS, open_file, translate_read_errors
 from data.ingest.raw_file import RawFile, ReadingOptions, no_lines
-from data.ingest.values import READS_AS, can_read_as
+from data.ingest.values import READS_AS, can_read_as, has_value, parse_as
 from data.lake.duckdb_engine import literal_path
 
 DAY = "day"
+DELETED = "deleted"
 BY_DAY = ("happened_on=", f"{DAY}=")
 
 
@@ -25,12 +27,14 @@ class OpenedSource:
 
     `rows` holds its contract columns as stored and `row_number` from 1; `unreadable` (line_number, line,
     broken_rules) the lines that are no row. `ignored` names the columns left out, `notes` say what was guessed.
+    `tombstones` are the rows, in the same columns, that say of a key that it is deleted; None where none can.
     """
 
     rows: ir.Table
     unreadable: ir.Table
     ignored: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    tombstones: ir.Table | None = None
 
 
 class Source(Protocol):
@@ -54,11 +58,15 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class FileSource:
-    """The one file that holds a table, or the folder of its Parquet files; of those only the `chosen`, if any are."""
+    """The one file that holds a table, or the folder of its Parquet files; of those only the `chosen`, if any are.
+
+    `by_key` is whether its rows are changes by key, which may be marked as deleted.
+    """
 
     table: Table
     path: Path
     chosen: tuple[Path, ...] = ()
+    by_key: bool = False
 
     @property
     def name(self) -> str:
@@ -86,9 +94,10 @@ class FileSource:
         """
         if self.path.is_dir():
             with translate_read_errors(self.name):
-                return select_columns(RawFile(_partitioned_rows(backend, self), no_lines()), self.table, self.name)
-        options = ReadingOptions(frozenset(self.table.column_names))
-        return select_columns(open_file(backend, self.path, options), self.table, self.name)
+                raw = RawFile(_partitioned_rows(backend, self), no_lines())
+        else:
+            raw = open_file(backend, self.path, ReadingOptions(frozenset({*self.table.column_names, DELETED})))
+        return (select_changes if self.by_key else select_columns)(raw, self.table, self.name)
 
 
 def select_columns(raw: RawFile, table: Table, name: str) -> OpenedSource:
@@ -109,10 +118,11 @@ def select_columns(raw: RawFile, table: Table, name: str) -> OpenedSource:
     return OpenedSource(raw.rows.select("row_number", *columns), raw.unreadable, ignored + raw.nameless, raw.notes)
 
 
-def find_sources(folder: Path) -> tuple[FileSource, ...]:
+def find_sources(folder: Path, held: Collection[str] = ()) -> tuple[FileSource, ...]:
     """One source per contract table the folder holds, in the contract's order (parents first).
 
-    Raises UserError where there is no folder, a table is given twice, or a required table is missing.
+    Raises UserError where there is no folder, a table is given twice, the folder holds no table, or a required table is
+    missing that is not `held` already.
     """
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "does not exist"
@@ -125,14 +135,39 @@ def find_sources(folder: Path) -> tuple[FileSource, ...]:
             raise UserError(f"Table {table.name} is given twice in {folder}: {names}. Remove one.")
         if paths:
             sources.append(FileSource(table, paths[0]))
-        elif table.required:
+        elif table.required and table.name not in held:
             missing.append(table)
+    if not sources and not missing:
+        names = join_names(sorted(path.name for path in folder.iterdir())) or "nothing"
+        raise UserError(f"{folder} holds no table. It holds {names}. Add {_advice(TABLES[0])}, or another table.")
     if missing:
         held = join_names(sorted(path.name for path in folder.iterdir())) or "nothing"
         files = join_names([_advice(table) for table in missing])
         names = join_names([table.name for table in missing])
         raise UserError(f"Missing from {folder}: {names}. It holds {held}. Add {files}.")
     return tuple(sources)
+
+
+def select_changes(raw: RawFile, table: Table, name: str) -> OpenedSource:
+    """As `select_columns`, of changes by key: rows whose column `deleted` is true are tombstones.
+
+    A tombstone needs no column but the key. Raises UserError as well where a value of `deleted` is no truth.
+    """
+    required = [column.name for column in table.columns if column.required]
+    keys = [name for name in table.key if name in required]
+    if not {DELETED, *keys} <= set(raw.rows.columns):
+        return select_columns(raw, table, name)
+    absent = [column for column in (*required, *table.key) if column not in raw.rows.columns]
+    rows = raw.rows.mutate(**{column: ibis.null("string") for column in absent})
+    marked = rows.mutate(is_deleted=parse_as(rows[DELETED], "truth"))
+    unread = marked.filter(has_value(marked[DELETED]) & marked.is_deleted.isnull()).select(DELETED).limit(1)
+    for row in unread.to_pyarrow().to_pylist():
+        raise UserError(f"Column {DELETED} of {name} holds {row[DELETED]!r}. Write true or false.")
+    gone = marked.is_deleted.fill_null(False)
+    complete = ibis.and_(*(has_value(marked[column]) for column in keys))
+    opened = select_columns(replace(raw, rows=marked.filter(~(gone & complete))), table, name)
+    ignored = tuple(column for column in opened.ignored if column not in (DELETED, "is_deleted"))
+    return replace(opened, ignored=ignored, tombstones=marked.filter(gone & complete).select("row_number", *table.key))
 
 
 def _files_of(table: Table) -> tuple[str, ...]:

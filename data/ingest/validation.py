@@ -135,10 +135,16 @@ class TableCount:
 
 @dataclass(frozen=True)
 class ValidatedTable:
-    """The count of one table, and its accepted rows in the contract's types (with columns of the staging area)."""
+    """The count of one table, and its accepted rows in the contract's types (with columns of the staging area).
+
+    `rows` are all its rows so, `quarantine` the bad ones as given (None: there are none), `tombstones` as opened.
+    """
 
     count: TableCount
     accepted: ir.Table
+    rows: ir.Table
+    quarantine: ir.Table | None = None
+    tombstones: ir.Table | None = None
 
 
 def validate_source(
@@ -161,9 +167,17 @@ def validate_source(
     bad = bench.keep("bad", _bad_rows(rows, table))
     count = _count(table.name, opened, rows, bad)
     if not count.quarantined:
-        return ValidatedTable(count, rows)
-    bench.keep("quarantine", _quarantine(opened.rows, bad, opened.unreadable))
-    return ValidatedTable(count, rows.anti_join(bad, "row_number"))
+        return ValidatedTable(count, rows, rows, tombstones=opened.tombstones)
+    quarantine = bench.keep("quarantine", _quarantine(opened.rows, bad, opened.unreadable))
+    return ValidatedTable(count, rows.anti_join(bad, "row_number"), rows, quarantine, opened.tombstones)
+
+
+def rejudge(rows: ir.Table, table: Table, parents: Mapping[str, ir.Table], today: date) -> ir.Table:
+    """`rows` in the contract's types with `broken_rules` anew (NULL: none), duplicates aside."""
+    stated = {STATED + column.name: rows[column.name].notnull() for column in table.columns}
+    checked = resolve_references(rows.drop("broken_rules").mutate(**stated), table, parents)
+    checked = checked.mutate(broken_rules=_broken_rules(row_rules(checked, table, today)))
+    return checked.select(*rows.columns)
 
 
 @dataclass(frozen=True)

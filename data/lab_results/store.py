@@ -16,7 +16,8 @@ from data.database.audit_log import AuditEvent, record_event_in
 from data.database.connection import read_transaction, write_transaction
 from data.database.schema import RESULTS
 from data.lake.lab_results import SCHEMA, accepted_results
-from data.workspace import Workspace, read_pointer, replace_atomically
+from data.lake.location import current_table
+from data.workspace import Workspace, replace_atomically
 
 Result = Mapping[str, Any]
 AT_ONCE = 10_000
@@ -150,10 +151,8 @@ def _known_elsewhere(workspace: Workspace, test_ids: set[str]) -> dict[str, str 
     known: dict[str, str | None] = {
         row["test_id"]: canonical_json(row) for row in handed_in.filter(is_sought).to_pylist()
     }
-    fingerprint = read_pointer(workspace.lake / "CURRENT")
-    if fingerprint is not None:
-        lab_tests = workspace.lake / fingerprint / "lab_tests.parquet"
-        if lab_tests.exists():
-            among = pq.read_table(lab_tests, columns=["test_id"], filters=pc.field("test_id").isin(sought))
-            known |= {name: known.get(name) for name in among["test_id"].to_pylist()}
+    lab_tests = current_table(workspace, "lab_tests")
+    if lab_tests is not None:
+        among = pq.read_table(lab_tests, columns=["test_id"], filters=pc.field("test_id").isin(sought))
+        known |= {name: known.get(name) for name in among["test_id"].to_pylist()}
     return known

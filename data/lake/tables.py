@@ -1,8 +1,7 @@
 """The contract's tables as Ibis expressions, wherever they are kept."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import ibis
@@ -11,6 +10,7 @@ import pyarrow as pa
 from ibis.backends import BaseBackend
 
 from data.contract import BY_NAME, TABLES, Table
+from data.lake.contents import TableContent
 
 IBIS_TYPE = {"text": "string", "integer": "int64", "number": "float64", "day": "date", "truth": "boolean"}
 
@@ -28,14 +28,13 @@ class Tables:
     """The accepted rows of a marketplace.
 
     `given` holds the tables that exist; `fingerprint` names this exact content; `backend` is where the
-    expressions run. Of a table that is kept by day, `days` holds the folder of each day, `<day>-<digest>`, whose
-    name identifies its rows.
+    expressions run. `contents` are the sums of each table by day, where a lake has written them down.
     """
 
     backend: BaseBackend
     given: Mapping[str, ir.Table]
     fingerprint: str
-    days: Mapping[str, Sequence[Path]] = field(default_factory=dict)
+    contents: Mapping[str, TableContent] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> ir.Table:
         """The table `name`, empty where the marketplace has none."""
@@ -70,14 +69,14 @@ def _typed(schema: pa.Schema) -> pa.Schema:
     return pa.schema([(each.name, pa.string() if pa.types.is_null(each.type) else each.type) for each in schema])
 
 
-def conform_columns(loaded: ir.Table, table: Table) -> ir.Table:
-    """The columns of `table` in the contract's types and order; absent ones are missing."""
+def conform_columns(loaded: ir.Table, table: Table, *others: str) -> ir.Table:
+    """The columns of `table` in the contract's types and order, and `others` as they are; absent ones are missing."""
     columns = {}
     for name, dtype in schema_of(table).items():
         columns[name] = (loaded[name] if name in loaded.columns else ibis.null(dtype)).cast(dtype)
     if table.timed:
         columns["known_on"] = ibis.coalesce(columns["known_on"], columns["happened_on"])
-    return loaded.select(**columns)
+    return loaded.select(**columns, **{name: loaded[name] for name in others})
 
 
 def add_absent_columns(loaded: ir.Table, table: Table) -> ir.Table:

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.lake.duckdb_engine import literal_path
-from data.lake.partitions import content_sums
+from data.lake.partitions import measure_content
 from data.lake.store import open_lake
 from data.lake.tables import Tables
 from data.progress import Progress, SilentProgress
@@ -161,24 +161,14 @@ class _Days:
 def _day_folders(tables: Tables, seed: int) -> dict[date, tuple[str, int]]:
     """The folder name and the number of reviews of every day.
 
-    Where the lake keeps reviews by day, their folders' names identify their content, and no review is looked at.
+    Where the lake has the sums of its reviews by day, no review is looked at.
     """
     made_of, wanted = f"{extractor_version()} {seed} {' '.join(carried_types(tables['reviews'].columns))}", {}
-    for day, content, rows in sorted(_contents_by_name(tables) or _contents(tables["reviews"])):
-        wanted[day] = (f"{day}-{_digest(f'{made_of} {content}')}", rows)
+    stored = tables.contents.get(REVIEWS)
+    content = stored or measure_content(_read_columns(tables["reviews"]), by_day=True)
+    for day, sums in sorted(content.days.items()):
+        wanted[date.fromisoformat(day)] = (f"{day}-{_digest(f'{made_of} {sums.digest}')}", sums.rows)
     return wanted
-
-
-def _contents_by_name(tables: Tables) -> list[tuple[date, str, int]]:
-    def rows(day: Path) -> int:
-        return sum(pq.read_metadata(path).num_rows for path in day.glob("*.parquet"))
-
-    return [(date.fromisoformat(day.name[:10]), day.name, rows(day)) for day in tables.days.get("reviews", ())]
-
-
-def _contents(reviews: ir.Table) -> list[tuple[date, str, int]]:
-    sums = content_sums(_read_columns(reviews), by="happened_on").to_pyarrow().to_pylist()
-    return [(day["happened_on"], f"{day['n']} {day['low']} {day['high']}", day["n"]) for day in sums]
 
 
 def _read_columns(reviews: ir.Table) -> ir.Table:

@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from data.database.connection import read_transaction
 from data.database.schema import APPEALS, RESULTS
 from data.errors import UserError
-from data.workspace import Workspace, read_pointer
+from data.lake.location import current_table
+from data.workspace import Workspace
 from sampling.policy import sampling_policy_in_force
 from serving.decisions.appeals import answer_due_on
 from serving.decisions.ground_rows import read_ground_test
@@ -86,8 +87,8 @@ class OpenAction:
 
 def open_actions(workspace: Workspace, today: date) -> list[OpenAction]:
     """The corrective actions known and not verified on a day, that have a due day; none without tables."""
-    path = workspace.lake / (read_pointer(workspace.lake / "CURRENT") or "-") / "remediations.parquet"
-    if not path.is_file():
+    path = current_table(workspace, "remediations")
+    if path is None:
         return []
     known = (pc.field("known_on") <= today) & pc.field("due_on").is_valid()
     rows = pq.read_table(path, filters=known).to_pylist()

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from data.contract import BY_NAME
 from data.errors import UserError
+from data.lake.location import table_path
 from data.lake.store import current_lake, latest_known_on
 from data.lake.tables import Tables
 from data.progress import Progress
@@ -103,10 +104,12 @@ def spark_tables(session: "SparkSession", workspace: Workspace, progress: Progre
     read_lake(workspace, progress)
     folder = current_lake(workspace)
     backend = ibis.pyspark.connect(session)
-    files = {name: folder / f"{name}.parquet" for name in BY_NAME}
-    given = {name: backend.read_parquet(_address(path)) for name, path in files.items() if path.exists()}
-    by_day = [name for name in BY_NAME if (folder / name).is_dir()]
-    given |= {name: backend.read_parquet(_address(folder / name), recursiveFileLookup=True) for name in by_day}
+    paths = {name: table_path(folder, name) for name in BY_NAME}
+    given = {
+        name: backend.read_parquet(_address(path), recursiveFileLookup=True)
+        for name, path in paths.items()
+        if path.exists()
+    }
     if REVIEWS in given:
         given[READ] = backend.read_parquet(_address(workspace.review_signals / MONTHS))
     return Tables(backend, given, folder.name)

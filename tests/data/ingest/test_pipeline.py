@@ -53,9 +53,9 @@ def test_a_good_marketplace_is_accepted_whole(tmp_path: Path) -> None:
 
 def test_ingesting_the_same_folder_twice_touches_nothing_in_the_lake(tmp_path: Path, workspace: Workspace) -> None:
     source = write_csv(required_frames(), tmp_path / "source")
-    first = ingest(source, workspace, TODAY)
+    ingest(source, workspace, TODAY)
     before = everything_in(workspace.lake)
-    assert ingest(source, workspace, TODAY) == first
+    assert ingest(source, workspace, TODAY) == ()
     assert everything_in(workspace.lake) == before
 
 
@@ -200,15 +200,15 @@ KILLED_WHILE_WRITING = """
 import os, sys
 from datetime import date
 from pathlib import Path
-import data.ingest.pipeline, data.lake.store
+import data.ingest.pipeline, data.lake.writer
 from data.workspace import Workspace
 
 def stop(name):
     print("writing", flush=True)
     sys.stdin.read()
 
-write = data.lake.store.write_lake
-data.ingest.pipeline.write_lake = lambda *a: write(*a[:-1], stop)
+write = data.lake.writer.LakeWriter.write
+data.lake.writer.LakeWriter.write = lambda self, workspace, _: write(self, workspace, stop)
 data.ingest.pipeline.ingest(Path(sys.argv[1]), Workspace(Path(sys.argv[2])), date(2026, 6, 30))
 """
 
@@ -228,9 +228,9 @@ def test_a_killed_ingest_leaves_the_previous_lake_readable_and_the_next_one_work
         assert child.stdout.readline() == b"writing\n"
         os.kill(child.pid, signal.SIGKILL)
     assert child.returncode == -signal.SIGKILL
-    assert any(path.name.startswith(".l-") for path in workspace.lake.iterdir())
+    assert any(path.name.startswith(".") for path in workspace.lake.iterdir())
     assert open_lake(workspace).fingerprint == before
     assert set(open_lake(workspace)["skus"].price_eur.to_pyarrow().to_pylist()) == {9.99, None, 12.0}
     ingest(source, workspace, TODAY)
     assert 77.0 in open_lake(workspace)["skus"].price_eur.to_pyarrow().to_pylist()
-    assert not any(path.name.startswith(".l-") for path in workspace.lake.iterdir())
+    assert not any(path.name.startswith(".") for path in workspace.lake.iterdir())

@@ -49,12 +49,15 @@ def test_the_fingerprint_ignores_row_order_and_notices_one_changed_value(tmp_pat
     assert fingerprints[0] == fingerprints[1] != fingerprints[2]
 
 
-def test_events_lie_by_what_they_happened_to_then_by_day(tmp_path: Path) -> None:
+def test_events_of_a_month_lie_by_what_they_happened_to_then_by_day(tmp_path: Path) -> None:
     assert reading_order(BY_NAME["returns"]) == ("sku_id", "market", "happened_on", "return_id")
     assert reading_order(BY_NAME["skus"]) == ("sku_id", "market")
-    ingested({n: f.iloc[::-1] for n, f in good_frames().items()}, tmp_path)
-    workspace = Workspace(tmp_path / "workspace")
-    file = workspace.lake / open_lake(workspace).fingerprint / "orders.parquet"
+    frames = {
+        **good_frames(),
+        "orders": good_frames()["orders"].assign(happened_on=["2025-01-30", "2025-01-01", "2025-01-10"]),
+    }
+    ingested({n: f.iloc[::-1] for n, f in frames.items()}, tmp_path)
+    (file,) = (tmp_path / "workspace" / "lake").glob("*/orders/2025-01-*/*.parquet")
     assert pd.read_parquet(file).sku_id.tolist() == ["k1", "k1", "k2"]
 
 
@@ -84,8 +87,8 @@ def test_a_lake_of_an_older_contract_is_read_without_the_new_columns(tmp_path: P
     """Certificates were ingested before kind, number, holder and standard were declared: these are missing values."""
     ingested(good_frames(), tmp_path)
     workspace, added = Workspace(tmp_path / "workspace"), ["kind", "number", "holder", "standard"]
-    (file,) = workspace.lake.glob("*/certificates.parquet")
-    pd.read_parquet(file).drop(columns=added).to_parquet(file, index=False)
+    for file in workspace.lake.glob("*/certificates/*/*.parquet"):
+        pd.read_parquet(file).drop(columns=added).to_parquet(file, index=False)
     certificates = open_lake(workspace)["certificates"].to_pyarrow()
     assert {name: certificates[name].null_count for name in added} == dict.fromkeys(added, 3)
     assert len(certificates) == 3
