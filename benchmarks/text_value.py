@@ -18,6 +18,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from benchmarks.report import machine, table, versions, write_report
+from data.alerts.stored_matches import keep_alert_matches
 from data.contract import BY_NAME
 from data.lake.tables import tables_from_frames
 from data.progress import SilentProgress
@@ -46,9 +47,8 @@ def measured(seed: int, home: Path) -> dict[str, Any]:
     """One world: skills of both models in each group of SKUs, their difference, and how well its reviews were read."""
     folder = home / str(seed)
     write_sample(folder, SKUS, DAYS, seed)
-    tables = add_review_tables_in_memory(tables_from_frames({
-        path.stem: pq.read_table(path) for path in folder.glob("*.parquet") if path.stem in BY_NAME
-    }))  # fmt: skip
+    frames = {path.stem: pq.read_table(path) for path in folder.glob("*.parquet") if path.stem in BY_NAME}
+    tables = add_review_tables_in_memory(keep_alert_matches(tables_from_frames(frames)))
     recipe, labels = read_recipe("default"), build_labels(tables)
     study = build_training_set(tables, labels, split_by_time(labels, None, recipe.split), recipe, SilentProgress())
     today = sample_catalogue(tables, LAST_DAY + timedelta(days=1), study.reference, recipe.seed, most=10 * SKUS)

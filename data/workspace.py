@@ -41,6 +41,11 @@ class Workspace:
         return self.home / "review_signals"
 
     @property
+    def alert_matches(self) -> Path:
+        """Matches of alerts with SKUs, one file for the current lake, from `data.alerts.stored_matches`."""
+        return self.home / "alert_matches"
+
+    @property
     def models(self) -> Path:
         """Artifacts by version, and `models/CHAMPION` naming the one that scores."""
         return self.home / "models"

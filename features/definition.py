@@ -53,7 +53,15 @@ def days_since_last(seen: "ir.Table", condition: "ir.BooleanValue") -> "ir.Integ
 
 
 Group = Literal[
-    "supplier history", "certificates", "audits", "returns", "review text", "listing", "category and market", "exposure"
+    "supplier history",
+    "alerts",
+    "certificates",
+    "audits",
+    "returns",
+    "review text",
+    "listing",
+    "category and market",
+    "exposure",
 ]
 Unit = Literal[
     "share", "share points", "count", "days", "months", "EUR", "log EUR", "stars", "points", "per 1,000 units",

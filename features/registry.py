@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from features.definition import Entity, Feature, Group, Unit
 from features.groups import (
+    alerts,
     audits_and_seller,
     certificates,
     incidents_and_holds,
@@ -19,6 +20,7 @@ CATALOGUE: tuple[Feature, ...] = (
     *lab_history.FEATURES,
     *incidents_and_holds.FEATURES,
     *audits_and_seller.SELLER_FEATURES,
+    *alerts.FEATURES,
     *certificates.FEATURES,
     *audits_and_seller.FEATURES,
     *sales_and_returns.FEATURES,

@@ -35,15 +35,17 @@ def wording_version() -> str:
 def version_of(features: Sequence[Feature]) -> str:
     """The version of what `features` compute: names, entities, directions, sources and expressions, in their order.
 
-    Covers also the keys of the entities, the rates that are used before training, and the extractor that reads
-    reviews. Words, functions, modules and the SQL that an expression compiles to do not enter it.
+    Covers also the keys of the entities, the rates that are used before training, the extractor that reads reviews and
+    the matching of alerts. Words, functions, modules and the SQL that an expression compiles to do not enter it.
     """
+    from data.alerts.matching import matching_version
     from features.groups.lab_history import entity_keys
     from features.review_text.extractor import extractor_version
 
     declared = _DeclarationDigests()
     return "f-" + _digest([
-        extractor_version(), KEYS, UNTRAINED_RATES, declared.expressions.digest(entity_keys(declared.tables)),
+        extractor_version(), matching_version(), KEYS, UNTRAINED_RATES,
+        declared.expressions.digest(entity_keys(declared.tables)),
         [declared.digest(feature) for feature in features],
     ])[:12]  # fmt: skip
 
@@ -144,6 +146,7 @@ def _contract_tables() -> "Tables":
     import ibis
     import polars as pl
 
+    from data.alerts.matching import MATCH_SCHEMA, MATCHES
     from data.contract import TABLES
     from data.lake.tables import Tables, schema_of
     from features.groups.reviews import READ
@@ -151,6 +154,7 @@ def _contract_tables() -> "Tables":
 
     given = {table.name: ibis.table(schema_of(table), name=table.name) for table in TABLES}
     given[READ] = ibis.table(ibis.Schema.from_polars(pl.Schema(REVIEW)), name=READ)
+    given[MATCHES] = ibis.table(MATCH_SCHEMA, name=MATCHES)
     return Tables(ibis.duckdb.connect(), given, "empty")
 
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from data.alerts.policy import AlertPolicy
 from data.errors import UserError
 from data.lake.volumes import IngestPolicy
 from data.policy import POLICY_FOLDER, Policy, policy_in_force, validate
@@ -34,6 +35,7 @@ from training.recipe import DEFAULT, Recipe
 
 POLICIES: dict[str, type[Policy]] = {
     "webhooks": WebhookPolicy,
+    "alerts": AlertPolicy,
     "access": AccessPolicy, "advice": AdvicePolicy, "bands": RiskBands, "decisions": DecisionPolicy,
     "documents": DocumentPolicy,
     "estimation": EstimationPolicy, "facts": GroundPolicy, "fairness": FairnessPolicy, "knowledge": ConfidencePolicy,

@@ -17,6 +17,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from data.alerts.stored_matches import store_alert_matches
 from data.lake.duckdb_engine import literal_path
 from data.lake.partitions import measure_content
 from data.lake.store import open_lake
@@ -208,11 +209,12 @@ def _digest(text: str) -> str:
 
 
 def read_lake(workspace: Workspace, progress: Progress | None = None) -> Tables:
-    """The tables of `data.lake.store.open_lake` with their reviews read; only new or changed days take time.
+    """The tables of `data.lake.store.open_lake` with their reviews read and their alerts matched.
 
-    Raises UserError where nothing has been ingested.
+    Of reviews only new or changed days take time. Raises UserError where nothing has been ingested.
     """
-    return add_review_tables(open_lake(workspace), workspace.review_signals, progress)
+    tables = store_alert_matches(open_lake(workspace), workspace.alert_matches)
+    return add_review_tables(tables, workspace.review_signals, progress)
 
 
 def add_review_tables(tables: Tables, folder: Path, progress: Progress | None = None) -> Tables:

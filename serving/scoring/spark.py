@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from data.contract import BY_NAME
+from data.alerts.matching import MATCHES
+from data.alerts.stored_matches import matches_file
+from data.contract import ALERTS, BY_NAME
 from data.errors import UserError
 from data.lake.location import table_path
 from data.lake.store import current_lake, latest_known_on
@@ -95,13 +97,14 @@ def spark_session(
 
 
 def spark_tables(session: "SparkSession", workspace: Workspace, progress: Progress) -> Tables:
-    """The current accepted rows of the lake as tables on Spark, with what their reviews say of hazards.
+    """The current accepted rows of the lake as tables on Spark, what their reviews say of hazards, matches of alerts.
 
-    The driver reads the reviews that are new or changed. Raises UserError where nothing has been ingested.
+    The driver reads the reviews that are new or changed, and matches the alerts. Raises UserError where nothing has
+    been ingested.
     """
     import ibis
 
-    read_lake(workspace, progress)
+    fingerprint = read_lake(workspace, progress).fingerprint
     folder = current_lake(workspace)
     backend = ibis.pyspark.connect(session)
     paths = {name: table_path(folder, name) for name in BY_NAME}
@@ -112,6 +115,8 @@ def spark_tables(session: "SparkSession", workspace: Workspace, progress: Progre
     }
     if REVIEWS in given:
         given[READ] = backend.read_parquet(_address(workspace.review_signals / MONTHS))
+    if ALERTS.name in given:
+        given[MATCHES] = backend.read_parquet(_address(matches_file(fingerprint, workspace.alert_matches)))
     return Tables(backend, given, folder.name)
 
 

@@ -6,12 +6,14 @@ from typing import Any
 
 import ibis
 import ibis.expr.operations as ops
+import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
 
-from data.contract import TABLES, Column, Table
+from data.alerts.matching import MATCH_SCHEMA, MATCHES, match_alerts
+from data.contract import ALERTS, SKUS, TABLES, Column, Table
 from data.lake.tables import Tables, schema_of
 from features.fitted_tables import SCHEMAS, UNTRAINED_RATES, FittedTables, rates_table
 from features.groups.reviews import READ, REVIEWS
@@ -34,6 +36,8 @@ POOLS: Mapping[str, tuple[Any, ...]] = {
     "brand": ("Acme", " ", None),
     "text": ("It caught fire!", "Nice.", "开始冒烟", "gave me a rash and fell apart", "", None),
     "country": ("CN", "DE", None),
+    "gtin": ("4006381333931", "036000291452", None),
+    "model": ("HR-2040", "HR2040, B-77", None),
 }
 REFERENCE = FittedTables({
     "rates": rates_table(UNTRAINED_RATES),
@@ -56,12 +60,21 @@ class SmallWorld:
         given = {table.name: self.backend.create_table(table.name, schema=schema_of(table)) for table in self.kept}
         if REVIEWS in given:
             given[READ] = self.backend.create_table(READ, _read([]))
+        self.match_sql = self.matched_rows = ""
+        if ALERTS.name in given:
+            matches = match_alerts(Tables(self.backend, given, "small"))
+            self.match_sql = self._compiled(matches.select(*MATCH_SCHEMA))
+            given[MATCHES] = self.backend.create_table(MATCHES, schema=MATCH_SCHEMA)
         spine = self.backend.create_table("spine", spine_table([]))
         self.tables = Tables(self.backend, given, "small")
         self.features_of_spine = feature_table(self.tables, spine, REFERENCE).order_by("row_number")
-        for held in self.features_of_spine.op().find(ops.InMemoryTable):  # as Ibis does where it runs a query itself
+        self.sql = self._compiled(self.features_of_spine)
+
+    def _compiled(self, rows: ir.Table) -> str:
+        """The query of an expression, its rows in memory handed over, as Ibis does where it runs a query itself."""
+        for held in rows.op().find(ops.InMemoryTable):
             self.backend.to_pyarrow(held.to_expr())
-        self.sql = str(self.backend.compile(self.features_of_spine))
+        return str(self.backend.compile(rows))
 
     def features(self, rows: Mapping[str, list[Row]], spine: list[tuple[str, str, date]]) -> pd.DataFrame:
         """The features of every spine row in a world of exactly these rows."""
@@ -70,10 +83,19 @@ class SmallWorld:
             self.backend.insert(table.name, filled, overwrite=True)
             if table.name == REVIEWS:
                 self.backend.insert(READ, _read(rows.get(REVIEWS, [])), overwrite=True)
+        self._match_alerts(rows)
         self.backend.insert("spine", spine_table(spine), overwrite=True)
         cursor = self.backend.raw_sql(self.sql)
         frame: pd.DataFrame = cursor.to_arrow_table().drop_columns(["row_number"]).to_pandas()
         return frame
+
+    def _match_alerts(self, rows: Mapping[str, list[Row]]) -> None:
+        """Match the alerts with the SKUs, unless both are those of the last time."""
+        given = repr((rows.get(SKUS.name), rows.get(ALERTS.name)))
+        if self.match_sql and given != self.matched_rows:
+            matches = self.backend.raw_sql(self.match_sql).to_arrow_table()
+            self.backend.insert(MATCHES, matches, overwrite=True)
+            self.matched_rows = given
 
     def features_of(self, rows: Mapping[str, list[Row]], as_of: date = AS_OF) -> "pd.Series[Any]":
         """The features of the SKU k0 in the EU, which need not be among the rows' SKUs."""

@@ -65,7 +65,7 @@ def test_a_new_feature_of_any_entity_is_the_same_joined_and_grouped(
     world: SmallWorld, entity: Entity, table: str
 ) -> None:
     """Nothing but the declaration is needed, and both executors agree to the last bit."""
-    world.features(random_rows(8, 150), [])
+    world.features(random_rows(9, 150), [])
     features, keys = added(entity, table), list(KEYS[entity])
     with catalogue_features(SnapshotDate(AS_OF, world.tables, REFERENCE), features) as catalogue:
         rows = catalogue.entities[entity]

@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from data.alerts.stored_matches import keep_alert_matches
 from data.contract import BY_NAME
 from data.lake.tables import Tables, tables_from_frames
 from data.progress import SilentProgress
@@ -34,9 +35,8 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def tables_in(folder: Path) -> Tables:
     """The contract tables of a folder; the truth stays behind."""
-    return add_review_tables_in_memory(tables_from_frames({
-        path.stem: pq.read_table(path) for path in folder.glob("*.parquet") if path.stem in BY_NAME
-    }))  # fmt: skip
+    frames = {path.stem: pq.read_table(path) for path in folder.glob("*.parquet") if path.stem in BY_NAME}
+    return add_review_tables_in_memory(keep_alert_matches(tables_from_frames(frames)))
 
 
 def auc_of(score: Floats, failed: Truths) -> float:

@@ -94,6 +94,23 @@ def test_audits_weigh_findings_by_gravity(world: SmallWorld) -> None:
     assert found["factory_days_since_audit"] == 50
 
 
+def alert(name: str, days_ago: int, **columns: Any) -> Row:
+    """An alert published so many days before AS_OF, which names no SKU."""
+    return event(days_ago, 2, alert_id=name, register="EU Safety Gate", **columns) | {"sku_id": None, "market": None}
+
+
+def test_alerts_count_by_number_and_by_title_once_they_are_known(world: SmallWorld) -> None:
+    """One by number in five years and one before, one by brand and title; one is about others, one not known yet."""
+    ours = catalogue_of_one()["skus"][0] | {"brand": "Acme", "gtin": "4006381333931"}
+    found = world.features_of({"skus": [ours], "alerts": [
+        alert("a", 400, gtin="4006381333931"), alert("b", 2000, gtin="4006381333931"),
+        alert("c", 30, title="Acme red car 3", brand="ACME Ltd."), alert("d", 20, title="Blue boat", brand="Acme"),
+        alert("e", 1, gtin="4006381333931"),
+    ]})  # fmt: skip
+    assert list(found[["sku_alerts_named_1825", "sku_alerts_alike_1825", "sku_days_since_alert"]]) == [1, 1, 30]
+    assert found["supplier_alerts_365"] == 1
+
+
 def test_remediations_show_a_verification_only_after_its_day(world: SmallWorld) -> None:
     """One ineffective, one overdue, one whose verification on the day itself is not known yet."""
     found = world.features_of({"remediations": [

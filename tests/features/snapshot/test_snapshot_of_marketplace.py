@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from data.alerts.stored_matches import keep_alert_matches
 from data.contract import TABLES
 from data.lake.tables import Tables, tables_from_frames
 from data.progress import SilentProgress
@@ -28,9 +29,8 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
     """All twelve tables of a sample marketplace."""
     folder = tmp_path_factory.mktemp("marketplace") / "tables"
     write_sample(folder, skus=600, days=400, seed=3, until=UNTIL)
-    return add_review_tables_in_memory(
-        tables_from_frames({t.name: pq.read_table(folder / f"{t.name}.parquet") for t in TABLES})
-    )
+    frames = {t.name: pq.read_table(folder / f"{t.name}.parquet") for t in TABLES}
+    return add_review_tables_in_memory(keep_alert_matches(tables_from_frames(frames)))
 
 
 def matrix_of(tables: Tables, day: date, folder: Path) -> np.ndarray:

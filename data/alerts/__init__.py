@@ -1,0 +1,1 @@
+"""Alerts of public registers, matched to the SKUs that they may be about."""
