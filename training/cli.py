@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from data.cli import DAY, FOLDER, CommandContext
+from data.cli import ALLOW_SHRINK, DAY, FOLDER, TABLE_NAMES, CommandContext
 from data.progress import TerminalProgress
 
 
@@ -194,8 +194,8 @@ def rollback_model(call: CommandContext, why: str, by: str) -> None:
 def monitor(context: click.Context, as_of: datetime | None) -> None:
     """Check whether the model in service is still good.
 
-    Catalogue and new test results are compared with those of its training. The exit code is 1 where policy asks for a
-    new model.
+    Catalogue and new test results are compared with those of its training. The exit code is 4 where policy asks for a
+    new model, 3 where rows are missing that it was trained on.
     """
     from features.review_text.incremental import read_lake
     from training.lifecycle.monitoring import monitor as watch
@@ -203,21 +203,25 @@ def monitor(context: click.Context, as_of: datetime | None) -> None:
     settings, progress = context.obj.settings, TerminalProgress()
     report = watch(read_lake(settings.workspace, progress), settings, as_of.date() if as_of else None, progress)
     click.echo(report.text())
-    context.exit(1 if report.broken else 0)
+    context.exit(report.exit_code)
 
 
 @click.command()
 @click.option("--recipe", help="Name in training/recipes, or a TOML file (default: the champion's own).")
+@click.option("--allow-shrink", metavar="TABLE", multiple=True, type=TABLE_NAMES, help=ALLOW_SHRINK)
 @click.pass_obj
-def retrain(call: CommandContext, recipe: str | None) -> None:
+def retrain(call: CommandContext, recipe: str | None, allow_shrink: tuple[str, ...]) -> None:
     """Monitor, and train a new model where policy asks.
 
-    The new model is promoted where every rule of promotion holds.
+    The new model is promoted where every rule of promotion holds. The exit code is 3 where rows are missing that the
+    model in service was trained on.
     """
     from features.review_text.incremental import read_lake
+    from training.pipeline import RetrainingOptions
     from training.pipeline import retrain as renewed
     from training.recipe import read_recipe
 
     progress = TerminalProgress()
     tables, chosen = read_lake(call.settings.workspace, progress), read_recipe(recipe) if recipe else None
-    click.echo(renewed(tables, call.settings, chosen, progress, call.now).text())
+    options = RetrainingOptions(chosen, frozenset(allow_shrink))
+    click.echo(renewed(tables, call.settings, options, progress, call.now).text())

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from data.errors import GuardError
 from data.lake.store import latest_known_on
 from data.lake.tables import Tables
 from data.progress import Progress
@@ -193,18 +194,32 @@ class RetrainingReport:
         return f"{self.monitoring.text()}\n{replace(self.training, promoted=self.promoted).text()}"
 
 
-def retrain(
-    tables: Tables, settings: Settings, recipe: Recipe | None, progress: Progress, now: datetime
-) -> RetrainingReport:
-    """Monitor the champion; where a rule asks for it, train with `recipe` (None: the champion's own).
+@dataclass(frozen=True)
+class RetrainingOptions:
+    """How to retrain: with `recipe` (None: the champion's own), though the tables in `allow_shrink` lost rows."""
 
-    The new model is promoted when every rule of promotion holds, else it waits as challenger. Raises UserError as
-    `monitor` and `train` do.
+    recipe: Recipe | None = None
+    allow_shrink: frozenset[str] = frozenset()
+
+
+def retrain(
+    tables: Tables, settings: Settings, options: RetrainingOptions, progress: Progress, now: datetime
+) -> RetrainingReport:
+    """Monitor the champion; where a rule asks for it, train a new model.
+
+    The new model is promoted when every rule of promotion holds, else it waits as challenger. Raises GuardError where
+    rows are missing that the champion was trained on, and UserError as `monitor` and `train` do.
     """
     monitoring = monitor(tables, settings, None, progress)
+    lost = [each.table for each in monitoring.missing if each.table not in options.allow_shrink]
+    if lost:
+        allowed = " ".join(f"--allow-shrink {name}" for name in lost)
+        raise GuardError(
+            f"No model is trained: {monitoring.missing_rows} Ingest them; if they are to go, retrain with {allowed}."
+        )
     if not monitoring.broken:
         return RetrainingReport(monitoring, None, False)
-    recipe = recipe or recipe_from_text(load_champion(settings.workspace).recipe_text)
+    recipe = options.recipe or recipe_from_text(load_champion(settings.workspace).recipe_text)
     training = train(tables, settings, recipe, None, progress, now)
     if training.promoted or not all(each.holds for each in training.rules):
         return RetrainingReport(monitoring, training, training.promoted)

@@ -45,7 +45,7 @@ def ingest_folder(
     Raises UserError as that does, and where the folder, or a required table that the lake lacks, is missing.
     """
     before = stored_lake(workspace)
-    held = before.names() if before is not None and before.contents is not None else ()
+    held = before.names() if before is not None else ()
     return ingest_deliveries(find_deliveries(source, held, by_key=options.by_key), workspace, options, progress)
 
 

@@ -10,15 +10,15 @@ from pathlib import Path
 import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
-from data.contract import BY_NAME, SKUS, Table
-from data.lake.contents import TableContent, dates_of, fingerprint_of, write_contents
+from data.contract import BY_NAME, REVIEWS, SKUS, Table
+from data.lake.contents import CONTENTS_FILE, TableContent, dates_of, fingerprint_of, write_contents
 from data.lake.duckdb_engine import literal_path
 from data.lake.location import table_path
 from data.lake.partitions import link_parts, measure_content, rows_in_months, write_months
 from data.lake.store import StoredLake, reading_order
 from data.lake.surrogate_keys import SKU_CODE, assign_sku_codes, has_sku_code, join_sku_codes
 from data.lake.tables import schema_of
-from data.workspace import Workspace
+from data.workspace import Workspace, replace_atomically
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class LakeWriter:
     def add(self, change: TableChange) -> None:
         """Take the change of one table; from now on `rows` of the table are those after it."""
         table, held = change.table, self.contents.get(change.table.name)
-        content = _measure(self._coded(change.added, table), table)
+        content = _measure(self._coded(change.added, table) if table is REVIEWS else change.added, table)
         if change.cleared is not None and held is not None:
             kept = held.without_days(change.cleared)
             kept = kept if change.removed is None else kept.minus(_measure(change.removed, table))
@@ -105,8 +105,9 @@ class LakeWriter:
                 written(name)
             write_contents(attempt, self.contents)
             folder = workspace.lake / fingerprint_of(self.contents)
-            if not folder.is_dir():
-                attempt.replace(folder)
+            if not (folder / CONTENTS_FILE).is_file():
+                with replace_atomically(folder) as target:
+                    attempt.replace(target)
         finally:
             shutil.rmtree(attempt, ignore_errors=True)
         return folder
@@ -149,6 +150,10 @@ class LakeWriter:
 
 
 def _measure(rows: ir.Table, table: Table) -> TableContent:
-    """The sums of rows in the columns that enter them."""
-    columns = [*schema_of(table), *([SKU_CODE] if has_sku_code(table) else [])]
+    """The sums of rows in the columns that enter them.
+
+    Codes enter those of reviews, which are read for hazards by day with their codes. A part of any other table that
+    holds the same rows holds the same codes, since a SKU keeps its code from one lake to the next.
+    """
+    columns = [*schema_of(table), *([SKU_CODE] if table is REVIEWS else [])]
     return measure_content(rows.select(*columns), by_day=table.timed)

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner, Result
 from mlflow.tracking import MlflowClient
 
-from data.errors import UserError
+from data.errors import ExitCode, UserError
 from data.progress import SilentProgress
 from data.settings import Settings
 from data.workspace import Workspace
@@ -20,7 +21,9 @@ from features.registry import FEATURE_NAMES
 from models.artifact import read_artifact
 from models.registry import champion_version, load_champion
 from models.scorer import Scorer
+from tests.data.small_marketplace import write_parquet
 from tests.training.worlds import market_frames, small_recipe, tables_of
+from touchstone import main
 from training.card.model_card import card_of
 from training.dataset.labels import build_labels
 from training.dataset.splits import split_by_time
@@ -265,3 +268,34 @@ def test_the_card_says_the_numbers_in_words(report: TrainingReport) -> None:
     assert f"at random {hundred['at_random']:.0f}." in card
     assert (report.folder / "card.md").read_text(encoding="utf-8") == card
     assert report.version in report.text()
+
+
+@pytest.mark.usefixtures("report")
+def test_a_history_that_was_wiped_is_refused_at_ingest_and_where_that_was_allowed_at_retraining(
+    home: Path,
+    tmp_path: Path,
+) -> None:
+    """A file of yesterday's tests that is taken for all of them: exit code 3 at every step, and no other champion."""
+    frames = market_frames()
+    tests, champion = frames["lab_tests"], champion_version(Workspace(home))
+    yesterday = tests[tests["happened_on"] == tests["happened_on"].max()]
+    lost = f"lab_tests 900 -> {len(yesterday)} rows from 2025-08-22 to 2025-08-22"
+    given, wreck = write_parquet(frames, tmp_path / "given"), tmp_path / "wreck"
+    write_parquet({"lab_tests": yesterday}, wreck)
+
+    def touchstone(*arguments: str) -> Result:
+        return CliRunner().invoke(main, ["--home", str(home), *arguments])
+
+    assert touchstone("ingest", str(given)).exit_code == ExitCode.DONE
+    refused = touchstone("ingest", str(wreck))
+    assert refused.exit_code == ExitCode.GUARD
+    assert f"Rows would be lost: {lost}." in refused.output
+    assert "lab_tests/happened_on=2025-08-22/" in refused.output
+    assert touchstone("ingest", str(wreck), "--allow-shrink", "lab_tests").exit_code == ExitCode.DONE
+    watched = touchstone("monitor")
+    assert watched.exit_code == ExitCode.GUARD
+    assert f"rows are missing: {lost}, since model {champion} was trained." in watched.output
+    retrained = touchstone("retrain")
+    assert retrained.exit_code == ExitCode.GUARD
+    assert "No model is trained" in retrained.output
+    assert champion_version(Workspace(home)) == champion

@@ -9,6 +9,7 @@ import numpy as np
 
 from data.lake.store import latest_known_on
 from data.lake.tables import Tables
+from data.lake.volumes import measure_volumes
 from data.progress import Progress
 from features.registry import FEATURE_NAMES
 from models.risk_bands import bands_in_force, floor_for_testing
@@ -156,6 +157,7 @@ def _describe_data(tables: Tables, training_set: TrainingSet, model: FittedModel
     valid_days = promotion_policy_in_force(known_until).valid_days
     return {
         "fingerprint": tables.fingerprint,
+        "volumes": {name: volume.to_json() for name, volume in measure_volumes(tables).items()},
         "recipe": f"{recipe.name}-{recipe.digest[:12]}",
         "trees": model.trees,
         "calibration_from": split.calibration_from.isoformat(),

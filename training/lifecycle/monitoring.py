@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from data.errors import ExitCode
 from data.lake.store import latest_known_on
 from data.lake.tables import Tables
+from data.lake.volumes import Shrink, Volume, find_shrinks, ingest_policy_in_force, measure_volumes
 from data.progress import Progress
 from data.settings import Settings
 from data.workspace import replace_atomically
+from models.artifact import Artifact
 from models.registry import load_champion
 from training.card import plots, plots_over_time
 from training.card.plots import plot_style, save
@@ -34,11 +37,15 @@ TOP_DRIFTS = 15
 
 @dataclass(frozen=True)
 class MonitorReport:
-    """Observation of the champion, result of each monitoring rule, and the page with both."""
+    """Observation of the champion, result of each monitoring rule, and the page with both.
+
+    `missing` are the tables that lost more rows since its training than policy/ingest allows.
+    """
 
     champion: ChampionObservation
     rules: tuple[RuleResult, ...]
     page: Path
+    missing: tuple[Shrink, ...] = ()
 
     @property
     def broken(self) -> tuple[RuleResult, ...]:
@@ -50,7 +57,23 @@ class MonitorReport:
         head = f"Model {self.champion.version} on the {self.champion.skus:,} SKUs of {self.champion.as_of}:"
         lines = [f"  {'ok ' if each.holds else 'NEW'}  {each.rule}: {each.explanation}." for each in self.rules]
         end = "A new model is needed. Next: touchstone retrain" if self.broken else "No new model is needed."
+        if self.missing:
+            lines.append(f"  LOST {self.missing_rows}")
+            end = "Ingest the missing rows; until then touchstone retrain refuses."
         return "\n".join([head, *lines, end, f"Page: {self.page}"])
+
+    @property
+    def missing_rows(self) -> str:
+        """The tables that lost rows, in words; empty where none did."""
+        lost = "; ".join(map(str, self.missing))
+        return f"rows are missing: {lost}, since model {self.champion.version} was trained." if lost else ""
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What the command line answers: rows are missing, a new model is needed, or neither."""
+        if self.missing:
+            return ExitCode.GUARD
+        return ExitCode.ASKS_FOR_A_PERSON if self.broken else ExitCode.DONE
 
 
 def monitor(tables: Tables, settings: Settings, as_of: date | None, progress: Progress) -> MonitorReport:
@@ -64,31 +87,45 @@ def monitor(tables: Tables, settings: Settings, as_of: date | None, progress: Pr
     day = as_of or latest_known_on(tables) + timedelta(days=1)
     policy = monitoring_policy_in_force(day)
     with progress.step("Watching the champion", 2, "steps") as advance:
-        champion = observe_champion(tables, load_champion(settings.workspace), day)
+        artifact = load_champion(settings.workspace)
+        missing = find_missing_rows(tables, artifact, day)
+        champion = observe_champion(tables, artifact, day)
         rules = evaluate_monitoring_rules(champion, policy)
         advance(1)
         folder = settings.workspace.monitor_report(day)
-        _write_report(champion, rules, policy, folder)
+        report = MonitorReport(champion, rules, folder / "index.html", missing)
+        _write_report(report, policy, folder)
         record = {**observation_to_json(champion), "rules_broken": sum(not each.holds for each in rules)}
         tags = {"version": champion.version, "as_of": day.isoformat(), "policy": policy.version,
                 "asks_for_a_new_model": str(bool(record["rules_broken"])).lower()}  # fmt: skip
         log_monitoring(settings, f"{champion.version} on {day}", record, tags, folder)
         advance(1)
-    return MonitorReport(champion, rules, folder / "index.html")
+    return report
 
 
-def _write_report(
-    champion: ChampionObservation, rules: tuple[RuleResult, ...], policy: MonitoringPolicy, folder: Path
-) -> None:
+def find_missing_rows(tables: Tables, champion: Artifact, as_of: date) -> tuple[Shrink, ...]:
+    """The tables that hold so much less than the model was trained on that policy/ingest would refuse it.
+
+    None of a model that was trained before volumes were noted.
+    """
+    trained_on = champion.metrics["data"].get("volumes", {})
+    before = {name: Volume.from_json(volume) for name, volume in trained_on.items()}
+    limits = ingest_policy_in_force(as_of).shrink
+    return tuple(find_shrinks(before, measure_volumes(tables), limits)) if before else ()
+
+
+def _write_report(report: MonitorReport, policy: MonitoringPolicy, folder: Path) -> None:
+    champion, rules = report.champion, report.rules
     record: dict[str, Any] = {
         **observation_to_json(champion), "policy": policy.version,
+        "missing_rows": [str(each) for each in report.missing],
         "rules": [{"rule": each.rule, "holds": each.holds, "told": each.explanation} for each in rules],
     }  # fmt: skip
     with replace_atomically(folder) as attempt:
         attempt.mkdir(parents=True)
         pictures = _write_pictures(champion, policy, attempt)
         title = f"Model {champion.version} on {champion.as_of}"
-        (attempt / "index.html").write_text(page_of(title, _markdown(champion, rules), pictures), encoding="utf-8")
+        (attempt / "index.html").write_text(page_of(title, _markdown(report), pictures), encoding="utf-8")
         (attempt / "monitor.json").write_text(json.dumps(record, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
@@ -112,13 +149,15 @@ def _write_pictures(champion: ChampionObservation, policy: MonitoringPolicy, fol
     return {caption: folder / f"{name}.png" for caption, (name, _) in figures.items()}
 
 
-def _markdown(champion: ChampionObservation, rules: tuple[RuleResult, ...]) -> str:
+def _markdown(report: MonitorReport) -> str:
+    champion, rules = report.champion, report.rules
     broken = sum(not each.holds for each in rules)
     answer = (
         "No new model is needed."
         if not broken
         else f"**{broken} of {len(rules)} rules failed: a new model is needed.**"
     )
+    answer = f"**{report.missing_rows.capitalize()}**" if report.missing else answer
     rule_rows = "\n".join(
         f"| {each.rule} | {'holds' if each.holds else '**asks**'} | {each.explanation} |" for each in rules
     )
