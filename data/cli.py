@@ -93,9 +93,12 @@ def ingest(call: CommandContext, source: Path, strict: bool, update: bool, allow
     rows than policy/ingest allows.
     """
     from data.ingest.pipeline import IngestOptions, ingest_folder
+    from data.ingest.sources import unused_files
 
     options = IngestOptions(call.today, strict, update, frozenset(allow_shrink))
     click.echo(str(ingest_folder(source, call.settings.workspace, options, TerminalProgress())))
+    if unused := unused_files(source):
+        click.echo(f"No table of the contract, left out: {', '.join(unused)}")
 
 
 @click.group()

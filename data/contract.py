@@ -3,7 +3,7 @@
 Validation, empty tables, the table list of `data/README.md` and the sample marketplace all derive from it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 VERSION = 1
@@ -14,7 +14,9 @@ Kind = Literal["text", "integer", "number", "day", "truth"]
 class Column:
     """One column: what it holds and what a value must satisfy.
 
-    `choices` closes a text column; `minimum` and `maximum` are inclusive.
+    `choices` closes a text column; `minimum` and `maximum` are inclusive, `above` is an exclusive minimum. A text has
+    at most `longest` characters; only `free` text keeps the blanks around it and may hold line ends and characters
+    that nobody sees. Of days only the `open_ended` may lie ahead. Ingest warns of spellings of one `grouping` value.
     """
 
     name: str
@@ -24,6 +26,11 @@ class Column:
     choices: tuple[str, ...] = ()
     minimum: float | None = None
     maximum: float | None = None
+    above: float | None = None
+    longest: int = 200
+    free: bool = False
+    open_ended: bool = False
+    grouping: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,10 +71,15 @@ def _id(name: str, meaning: str) -> Column:
     return Column(name, "text", meaning, required=True)
 
 
+def _free(name: str, meaning: str, longest: int = 2_000) -> Column:
+    return Column(name, "text", meaning, longest=longest, free=True)
+
+
 def _choice(name: str, meaning: str, *choices: str, required: bool = False) -> Column:
     return Column(name, "text", meaning, required, choices)
 
 
+TEST_ID = _id("test_id", "the test")
 SUPPLIER_ID = _id("supplier_id", "the supplier")
 SKU_ID = _id("sku_id", "the product")
 MARKET = _id("market", "where it is sold; with sku_id the key of a score")
@@ -96,12 +108,12 @@ SUPPLIERS = Table(
 SKUS = Table(
     "skus", "What is sold: one row per SKU and market.",
     (
-        SKU_ID, MARKET, SUPPLIER_ID,
-        _id("category", "the product category, in the marketplace's own words"),
+        SKU_ID, replace(MARKET, grouping=True), SUPPLIER_ID,
+        replace(_id("category", "the product category, in the marketplace's own words"), grouping=True),
         Column("listed_on", "day", "the day the listing went live", required=True),
         Column("factory_id", "text", "the factory that makes it"),
-        Column("title", "text", "the listing's title"),
-        Column("brand", "text", "the brand"),
+        _free("title", "the listing's title"),
+        _free("brand", "the brand"),
         Column("price_eur", "number", "the price in euros", minimum=0),
         Column("age_grade_months", "integer", "the youngest age it is for, in months", minimum=0, maximum=1200),
         _choice("battery", "which battery it holds", "none", "button", "li_ion", "other"),
@@ -119,14 +131,14 @@ SKUS = Table(
 LAB_TESTS = Table(
     "lab_tests", "Laboratory tests. Independent samples become labels; supplier-provided ones are golden samples.",
     (
-        _id("test_id", "the test"), SKU_ID, MARKET,
+        TEST_ID, SKU_ID, MARKET,
         Column("happened_on", "day", "the day the sample was drawn", required=True),
         Column("known_on", "day", "the day the report was issued", required=True),
         _choice("result", "what the laboratory found", "pass", "fail", "inconclusive", required=True),
         _choice("origin", "where the sample came from", "mystery_shopper", "warehouse", "customs", "complaint",
                 "supplier_provided", required=True),
         _choice("strategy", "why it was tested", "random", "model", "rule", "mandatory", "follow_up"),
-        Column("propensity", "number", "the probability with which it was chosen for testing", minimum=0, maximum=1),
+        Column("propensity", "number", "the probability with which it was chosen for testing", maximum=1, above=0),
         Column("package", "text", "which test package"),
         Column("lab_id", "text", "the laboratory"),
         _choice("severity", "of a failure", "minor", "major", "critical"),
@@ -144,13 +156,13 @@ CERTIFICATES = Table(
                 "withdrawn", "expired", required=True),
         Column("sku_id", "text", "the product it covers; where absent, the supplier's whole range"),
         Column("scheme", "text", "the scheme, such as CPC or RED"),
-        Column("issuer", "text", "who issued it; absent where its maker signed it"),
-        Column("expires_on", "day", "its last day"),
+        _free("issuer", "who issued it; absent where its maker signed it"),
+        Column("expires_on", "day", "its last day", open_ended=True),
         _choice("kind", "the kind of document; where absent, the one that policy/documents names for its scheme",
                 *DOCUMENT_KINDS),
         Column("number", "text", "the number on the document"),
-        Column("holder", "text", "whom the document names as its holder, in its own words"),
-        Column("standard", "text", "the standard or law that it states conformity with"),
+        _free("holder", "whom the document names as its holder, in its own words"),
+        _free("standard", "the standard or law that it states conformity with"),
     ),
     key=("certificate_id", "happened_on", "status"), references=(OF_SUPPLIER, ForeignKey(("sku_id",), "skus")),
 )  # fmt: skip
@@ -184,7 +196,7 @@ REVIEWS = Table(
     (
         _id("review_id", "the review"), SKU_ID, MARKET, HAPPENED_ON, KNOWN_ON,
         Column("rating", "integer", "stars", minimum=1, maximum=5),
-        Column("text", "text", "the words"),
+        _free("text", "the words", longest=100_000),
         Column("language", "text", "ISO 639 code of the words"),
         Column("verified", "truth", "whether the purchase is verified"),
     ),
@@ -228,7 +240,7 @@ REMEDIATIONS = Table(
     (
         _id("remediation_id", "the corrective action"), SUPPLIER_ID,
         Column("happened_on", "day", "the day it was opened", required=True), KNOWN_ON,
-        Column("due_on", "day", "the day it is due"),
+        Column("due_on", "day", "the day it is due", open_ended=True),
         Column("verified_on", "day", "the day it was verified; not known before that day"),
         Column("effective", "truth", "whether it worked; not known before verified_on"),
     ),

@@ -42,10 +42,14 @@ def _section(table: Table) -> str:
 def _values(column: Column) -> str:
     if column.choices:
         return ", ".join(column.choices)
-    low, high = column.minimum, column.maximum
+    low, high, above = column.minimum, column.maximum, column.above
     if low is not None and high is not None:
         return f"{KINDS[column.kind]}, {low:g} to {high:g}"
-    return KINDS[column.kind] if low is None else f"{KINDS[column.kind]}, at least {low:g}"
+    bounds = [f"above {above:g}"] if above is not None else []
+    bounds += [f"at least {low:g}"] if low is not None else []
+    bounds += [f"at most {high:g}"] if high is not None else []
+    lengths = [f"up to {column.longest:,} characters"] if column.free else []
+    return ", ".join([KINDS[column.kind], *bounds, *lengths])
 
 
 def _code(names: tuple[str, ...]) -> str:

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from data.contract import VERSION
 from data.errors import UserError
 from data.ingest.sources import DAY, FileSource, Source, find_sources
 from data.lake.contents import FORMAT
+from data.text_values import parse_day
 
 JUDGED_BY = f"contract {VERSION} lake {FORMAT}"
 """Files judged under another version are judged again."""
@@ -124,10 +124,10 @@ def select_new(delivery: TableDelivery, before: JudgedTable | None) -> NewFiles:
 def day_of(path: Path) -> str:
     """The ISO day that the folder of a file names. Raises UserError where it is no day."""
     text = path.parent.name.partition("=")[2]
-    try:
-        return date.fromisoformat(text).isoformat()
-    except ValueError as error:
-        raise UserError(f"{path.parent} names no day: {text!r}. Call the folder happened_on=YYYY-MM-DD.") from error
+    day = parse_day(text)
+    if day is None:
+        raise UserError(f"{path.parent} names no day: {text!r}. Call the folder happened_on=YYYY-MM-DD.")
+    return day.isoformat()
 
 
 def _files_by_day(source: FileSource) -> dict[str, list[Path]]:

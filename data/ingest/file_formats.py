@@ -1,5 +1,9 @@
 """Files as people have them, opened whatever table they hold."""
 
+import gzip
+import shutil
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,25 +11,48 @@ from pathlib import Path
 import duckdb
 from ibis.backends.duckdb import Backend
 
-from data.errors import UserError
+from data.errors import UserError, join_names
 from data.ingest.delimited import open_delimited
-from data.ingest.raw_file import RawFile, ReadingOptions, no_lines
-from data.lake.duckdb_engine import error_summary, literal_path
+from data.ingest.json_records import open_json
+from data.ingest.raw_file import RawFile, ReadingOptions, no_lines, numbered
+from data.ingest.workbooks import open_workbook
+from data.lake.duckdb_engine import error_summary, literal_path, scratch_folder
 
-FORMATS = ("parquet", "csv")
+DELIMITED = ("csv", "tsv", "txt")
+WORKBOOKS = ("xlsx", "xls", "ods")
+JSON = ("jsonl", "ndjson", "json")
+FORMATS = ("parquet", *DELIMITED, *WORKBOOKS, *JSON)
+PACKED = ("gz", "zip")
+SUFFIXES = (*FORMATS, *(f"{form}.gz" for form in FORMATS), "zip")
 NO_OPTIONS = ReadingOptions()
 
 
-def open_file(backend: Backend, path: Path, options: ReadingOptions = NO_OPTIONS) -> RawFile:  # noqa: ARG001 - read by forms to come
-    """Open one file in any form of `FORMATS`, nothing held in memory. Raises UserError where it cannot be read."""
+def open_file(backend: Backend, path: Path, options: ReadingOptions = NO_OPTIONS) -> RawFile:
+    """Open one file in any form of `SUFFIXES`, told by its name; nothing of a CSV or Parquet file is held in memory.
+
+    Raises UserError where it is missing, is in no such form or cannot be read.
+    """
     if not path.is_file():
-        raise UserError(f"There is no file {path}. Give one that ends in {', '.join(FORMATS)}.")
-    with translate_read_errors(str(path)):
-        if path.suffix == ".csv":
-            return open_delimited(backend, path)
-        rows = backend.read_parquet(literal_path(path), file_row_number=True, binary_as_string=True)
-        rows = rows.mutate(row_number=rows.file_row_number + 1).drop("file_row_number")
-        return RawFile(rows, no_lines())
+        raise UserError(f"There is no file {path}. Give one that ends in {join_names(_ENDINGS, 'or')}.")
+    name = str(path)
+    with translate_read_errors(name):
+        if _suffix(path) in PACKED:
+            path = _unpack(path, scratch_folder(backend))
+        form = _suffix(path)
+        if form in DELIMITED:
+            return open_delimited(backend, path, name, options)
+        if form in WORKBOOKS:
+            return open_workbook(backend, path, name, options)
+        if form in JSON:
+            return open_json(backend, path, name)
+        if form != "parquet":
+            raise UserError(f"{name} is in no form that is read. Give one that ends in {join_names(_ENDINGS, 'or')}.")
+        return RawFile(
+            numbered(backend.read_parquet(literal_path(path), file_row_number=True, binary_as_string=True)), no_lines()
+        )
+
+
+_ENDINGS = [f".{form}" for form in (*FORMATS, *PACKED)]
 
 
 @contextmanager
@@ -36,5 +63,35 @@ def translate_read_errors(name: str) -> Iterator[None]:
     except duckdb.OutOfMemoryException:
         raise
     except duckdb.Error as error:
-        kind = "CSV" if name.endswith(".csv") else "Parquet"
+        kind = "Parquet" if name.endswith(".parquet") else "a table"
         raise UserError(f"{name} cannot be read as {kind}: {error_summary(error)}. Write the file again.") from error
+
+
+def _suffix(path: Path) -> str:
+    return path.suffix.lstrip(".").lower()
+
+
+def _unpack(path: Path, scratch: Path) -> Path:
+    """The one file that a .gz or .zip holds, unpacked into `scratch`."""
+    try:
+        if _suffix(path) == "gz":
+            unpacked = scratch / path.stem
+            with gzip.open(path) as packed, unpacked.open("wb") as out:
+                shutil.copyfileobj(packed, out)
+            return unpacked
+        with zipfile.ZipFile(path) as archive:
+            members = [member for member in archive.namelist() if _is_table_file(member)]
+            if len(members) != 1:
+                held = join_names(members) or "none"
+                raise UserError(f"{path} must hold one file to read, and it holds {held}. Pack each table by itself.")
+            unpacked = scratch / Path(members[0]).name
+            with archive.open(members[0]) as packed, unpacked.open("wb") as out:
+                shutil.copyfileobj(packed, out)
+            return unpacked
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        raise UserError(f"{path} cannot be unpacked: {error}. Pack the file again, without a password.") from error
+
+
+def _is_table_file(member: str) -> bool:
+    name = Path(member).name
+    return not member.startswith("__MACOSX") and not name.startswith(".") and _suffix(Path(name)) in FORMATS

@@ -120,6 +120,12 @@ def _require_usable_tables(run: IngestRun, workspace: Workspace) -> None:
             f"A strict ingest accepts no bad row and found {'; '.join(bad)}. Mend them or ingest without --strict; "
             f"the rows are in {workspace.quarantine}."
         )
+    counts = [result.count for result in run.results.values() if result.count is not None]
+    warned = "; ".join(f"{count.table}: {sentence}" for count in counts for sentence in count.warnings)
+    if run.options.strict and warned:
+        raise UserError(
+            f"A strict ingest accepts nothing suspicious and found {warned}. Mend it or ingest without --strict."
+        )
 
 
 def _words(name: str, run: IngestRun) -> str:
@@ -132,7 +138,8 @@ def _words(name: str, run: IngestRun) -> str:
 
 def _most_common(count: TableCount) -> str:
     rule, rows = next(iter(count.rules.items()))
-    return f"{rule}, {rows:,} of them" if rows < count.quarantined else rule
+    shown = count.with_example(rule)
+    return f"{shown}, {rows:,} of them" if rows < count.quarantined else shown
 
 
 def _require_volumes(run: IngestRun, stored: StoredLake | None) -> None:

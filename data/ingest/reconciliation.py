@@ -12,7 +12,6 @@ from data.contract import ForeignKey, Table
 from data.ingest.deliveries import Extent
 from data.ingest.record import RAW, conform_outstanding
 from data.ingest.validation import TableCount, ValidatedTable, duplicate_rule, rejudge
-from data.ingest.values import parse_as
 from data.lake.contents import dates_of
 from data.lake.tables import conform_columns, schema_of
 from data.lake.writer import LakeWriter, TableChange
@@ -122,9 +121,7 @@ class _Reconciliation:
         given = conform_columns(validated.rows, self.table).select(*key).drop_null().distinct()
         if validated.tombstones is None:
             return self._hold("given", given), None
-        kinds = {column.name: column.kind for column in self.table.columns}
-        read = validated.tombstones.select(**{name: parse_as(validated.tombstones[name], kinds[name]) for name in key})
-        gone = conform_columns(read, self.table).select(*key).drop_null().distinct()
+        gone = conform_columns(validated.tombstones, self.table).select(*key).drop_null().distinct()
         return self._hold("given", given), self._hold("gone", gone)
 
     def _quarantine_before(self, keys: ir.Table | None) -> Sequence[ir.Table | None]:

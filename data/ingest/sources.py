@@ -1,24 +1,30 @@
 """Sources of the contract's tables: the file or folder that holds each, found in a folder and opened."""
 
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 import ibis
 import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
-from data.contract import TABLES, Table
+from data.contract import TABLES, Column, Table
 from data.errors import UserError, join_names, plural
-from data.ingest.file_formats import FORMATS, open_file, translate_read_errors
+from data.ingest.column_forms import find_forms
+from data.ingest.dialect import plain_name
+from data.ingest.file_formats import SUFFIXES, open_file, translate_read_errors
 from data.ingest.raw_file import RawFile, ReadingOptions, no_lines
-from data.ingest.values import READS_AS, can_read_as, has_value, parse_as
+from data.ingest.values import ColumnForm, bare, can_read_as, has_value, parse_as
 from data.lake.duckdb_engine import literal_path
+from data.rule_texts import READS_AS
 
 DAY = "day"
 DELETED = "deleted"
 BY_DAY = ("happened_on=", f"{DAY}=")
+PLAIN_FORMS: Mapping[str, ColumnForm] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -26,8 +32,9 @@ class OpenedSource:
     """A source that can be read.
 
     `rows` holds its contract columns as stored and `row_number` from 1; `unreadable` (line_number, line,
-    broken_rules) the lines that are no row. `ignored` names the columns left out, `notes` say what was guessed.
-    `tombstones` are the rows, in the same columns, that say of a key that it is deleted; None where none can.
+    broken_rules) the lines that are no row. `ignored` names the columns left out, `notes` say what was guessed;
+    `forms` holds the columns whose days or numbers are not written as ISO 8601 and JSON write them. `tombstones` are
+    the rows, in the same columns, that say of a key that it is deleted; None where none can.
     """
 
     rows: ir.Table
@@ -35,6 +42,7 @@ class OpenedSource:
     ignored: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     tombstones: ir.Table | None = None
+    forms: Mapping[str, ColumnForm] = field(default_factory=dict)
 
 
 class Source(Protocol):
@@ -60,13 +68,15 @@ class Source(Protocol):
 class FileSource:
     """The one file that holds a table, or the folder of its Parquet files; of those only the `chosen`, if any are.
 
-    `by_key` is whether its rows are changes by key, which may be marked as deleted.
+    `by_key` is whether its rows are changes by key, which may be marked as deleted; `forms` are those of columns that
+    need no guess.
     """
 
     table: Table
     path: Path
     chosen: tuple[Path, ...] = ()
     by_key: bool = False
+    forms: Mapping[str, ColumnForm] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -92,16 +102,20 @@ class FileSource:
         Raises UserError where a file cannot be opened, lacks a required column, or stores a column as a type that
         cannot hold it.
         """
-        if self.path.is_dir():
-            with translate_read_errors(self.name):
+        with translate_read_errors(self.name):
+            if self.path.is_dir():
                 raw = RawFile(_partitioned_rows(backend, self), no_lines())
-        else:
-            raw = open_file(backend, self.path, ReadingOptions(frozenset({*self.table.column_names, DELETED})))
-        return (select_changes if self.by_key else select_columns)(raw, self.table, self.name)
+            else:
+                single_line = frozenset(column.name for column in self.table.columns if not column.free)
+                names = frozenset({*self.table.column_names, DELETED})
+                raw = open_file(backend, self.path, ReadingOptions(names, single_line))
+            return (select_changes if self.by_key else select_columns)(raw, self.table, self.name, self.forms)
 
 
-def select_columns(raw: RawFile, table: Table, name: str) -> OpenedSource:
-    """The contract's columns of an opened file that messages call `name`.
+def select_columns(
+    raw: RawFile, table: Table, name: str, known: Mapping[str, ColumnForm] = PLAIN_FORMS
+) -> OpenedSource:
+    """The contract's columns of an opened file that messages call `name`; `known` forms need no guess.
 
     Raises UserError where a required column is absent or a column is stored as a type that cannot hold it.
     """
@@ -110,12 +124,15 @@ def select_columns(raw: RawFile, table: Table, name: str) -> OpenedSource:
     if absent:
         raise UserError(
             f"{name} lacks the required {plural(absent, 'column')} {join_names(absent)}. "
-            f"It holds {join_names(held)}. Add or rename."
+            f"It holds {join_names([_with_suggestion(each, set(absent)) for each in held])}. Add or rename."
         )
     _refuse_impossible_types(raw.rows, table, name)
     columns = [column for column in table.column_names if column in held]
-    ignored = tuple(sorted(set(held) - set(columns)))
-    return OpenedSource(raw.rows.select("row_number", *columns), raw.unreadable, ignored + raw.nameless, raw.notes)
+    rows = raw.rows.select("row_number", *columns)
+    forms = find_forms(rows, table, Path(name).name, known)
+    lacking = set(table.column_names) - set(columns)
+    ignored = [_with_suggestion(each, lacking) for each in sorted(set(held) - set(columns))]
+    return OpenedSource(rows, raw.unreadable, (*ignored, *raw.nameless), raw.notes + forms.notes, forms.forms)
 
 
 def find_sources(folder: Path, held: Collection[str] = ()) -> tuple[FileSource, ...]:
@@ -141,14 +158,16 @@ def find_sources(folder: Path, held: Collection[str] = ()) -> tuple[FileSource, 
         names = join_names(sorted(path.name for path in folder.iterdir())) or "nothing"
         raise UserError(f"{folder} holds no table. It holds {names}. Add {_advice(TABLES[0])}, or another table.")
     if missing:
-        held = join_names(sorted(path.name for path in folder.iterdir())) or "nothing"
+        held = join_names(_held_files(folder, {table.name for table in missing})) or "nothing"
         files = join_names([_advice(table) for table in missing])
         names = join_names([table.name for table in missing])
         raise UserError(f"Missing from {folder}: {names}. It holds {held}. Add {files}.")
     return tuple(sources)
 
 
-def select_changes(raw: RawFile, table: Table, name: str) -> OpenedSource:
+def select_changes(
+    raw: RawFile, table: Table, name: str, known: Mapping[str, ColumnForm] = PLAIN_FORMS
+) -> OpenedSource:
     """As `select_columns`, of changes by key: rows whose column `deleted` is true are tombstones.
 
     A tombstone needs no column but the key. Raises UserError as well where a value of `deleted` is no truth.
@@ -156,27 +175,56 @@ def select_changes(raw: RawFile, table: Table, name: str) -> OpenedSource:
     required = [column.name for column in table.columns if column.required]
     keys = [name for name in table.key if name in required]
     if not {DELETED, *keys} <= set(raw.rows.columns):
-        return select_columns(raw, table, name)
+        return select_columns(raw, table, name, known)
     absent = [column for column in (*required, *table.key) if column not in raw.rows.columns]
     rows = raw.rows.mutate(**{column: ibis.null("string") for column in absent})
-    marked = rows.mutate(is_deleted=parse_as(rows[DELETED], "truth"))
-    unread = marked.filter(has_value(marked[DELETED]) & marked.is_deleted.isnull()).select(DELETED).limit(1)
+    marked = rows.mutate(is_deleted=parse_as(bare(rows[DELETED]), Column(DELETED, "truth", "whether the row is gone")))
+    unread = marked.filter(has_value(bare(marked[DELETED])) & marked.is_deleted.isnull()).select(DELETED).limit(1)
     for row in unread.to_pyarrow().to_pylist():
         raise UserError(f"Column {DELETED} of {name} holds {row[DELETED]!r}. Write true or false.")
     gone = marked.is_deleted.fill_null(False)
-    complete = ibis.and_(*(has_value(marked[column]) for column in keys))
-    opened = select_columns(replace(raw, rows=marked.filter(~(gone & complete))), table, name)
-    ignored = tuple(column for column in opened.ignored if column not in (DELETED, "is_deleted"))
-    return replace(opened, ignored=ignored, tombstones=marked.filter(gone & complete).select("row_number", *table.key))
+    complete = ibis.and_(*(has_value(bare(marked[column])) for column in keys))
+    rows = marked.filter(~(gone & complete)).drop(DELETED, "is_deleted")
+    opened = select_columns(replace(raw, rows=rows), table, name, known)
+    return replace(opened, tombstones=marked.filter(gone & complete).select("row_number", *table.key))
+
+
+def unused_files(folder: Path) -> tuple[str, ...]:
+    """The tables' files and folders that hold no table of the contract, each with what it may have been meant as."""
+    used = {name for table in TABLES for name in _files_of(table)}
+    names = {table.name for table in TABLES}
+    given = {table.name for table in TABLES if any((folder / name).exists() for name in _files_of(table))}
+    paths = sorted(path for path in folder.iterdir() if path.name not in used and _may_be_table(path))
+    return tuple(_with_suggestion(path.name, names, given) for path in paths)
+
+
+def _may_be_table(path: Path) -> bool:
+    return path.name[0] not in "._" and (path.is_dir() or path.name.lower().endswith(SUFFIXES))
+
+
+def _held_files(folder: Path, sought: set[str]) -> list[str]:
+    return [_with_suggestion(path.name, sought) for path in sorted(folder.iterdir())]
+
+
+def _with_suggestion(name: str, sought: Collection[str], given: Collection[str] = ()) -> str:
+    """The name, and the one of `sought` that it resembles: `review.csv (did you mean reviews.csv?)`."""
+    stem, point, suffix = name.partition(".")
+    without_digits = plain_name(stem).rstrip("0123456789")
+    by_plain_name = {plain_name(each): each for each in sorted(sought)}
+    close = get_close_matches(without_digits, by_plain_name, n=1, cutoff=0.8)
+    if not close:
+        return name
+    meant = by_plain_name[close[0]]
+    return f"{name} (is it a part of {meant}?)" if meant in given else f"{name} (did you mean {meant}{point}{suffix}?)"
 
 
 def _files_of(table: Table) -> tuple[str, ...]:
-    return (*(f"{table.name}.{suffix}" for suffix in FORMATS), table.name)
+    return (*(f"{table.name}.{suffix}" for suffix in SUFFIXES), table.name)
 
 
 def _advice(table: Table) -> str:
     """The two plain ways to give a table."""
-    return join_names([f"{table.name}.{suffix}" for suffix in FORMATS], "or")
+    return f"{table.name}.parquet or {table.name}.csv"
 
 
 def _partitioned_rows(backend: Backend, source: FileSource) -> ir.Table:

@@ -32,6 +32,13 @@ def connect(spill: Path) -> Backend:
     return backend
 
 
+def scratch_folder(backend: Backend) -> Path:
+    """A new folder for files that live as long as this connection's spill folder, beside it."""
+    folder: Path = Path(str(backend.settings["temp_directory"])).parent / "scratch" / ibis.util.guid()
+    folder.mkdir(parents=True)
+    return folder
+
+
 def deferred_batches(backend: Backend, rows: ir.Table) -> Callable[[int], Iterable[pa.RecordBatch]]:
     """Function that yields the rows in batches once it is called; until then the engine may run other queries.
 

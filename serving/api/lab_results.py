@@ -43,7 +43,7 @@ class LabResult(BaseModel):
     result: Literal["pass", "fail", "inconclusive"]
     origin: Literal["mystery_shopper", "warehouse", "customs", "complaint", "supplier_provided"]
     strategy: Literal["random", "model", "rule", "mandatory", "follow_up"] | None = None
-    propensity: Annotated[float, Field(ge=0, le=1)] | None = None
+    propensity: Annotated[float, Field(gt=0, le=1)] | None = None
     package: Short | None = None
     lab_id: Short | None = None
     severity: Literal["minor", "major", "critical"] | None = None
