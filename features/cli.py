@@ -9,7 +9,13 @@ from data.progress import TerminalProgress
 
 
 @click.command()
-@click.option("--input", "source", type=FOLDER, required=True, help="A CSV file with a header and a row per text.")
+@click.option(
+    "--input",
+    "source",
+    type=FOLDER,
+    required=True,
+    help="A file with a row per text: CSV, Excel, JSON lines, Parquet.",
+)
 @click.option("--text", "column", required=True, metavar="COLUMN", help="The column that holds the texts.")
 @click.option("--language", help="Of all texts, such as en (default: detected in each text).")
 @click.option("--out", type=FOLDER, required=True, help="Parquet file to write, one row per mention.")

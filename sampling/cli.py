@@ -22,6 +22,8 @@ def receive_file(call: CommandContext, file: Path) -> None:
     finally:
         engine.dispose()
     click.echo(str(intake.count))
+    if intake.count.quarantined:
+        click.echo(f"The refused rows are in {workspace.quarantine / 'results.parquet'}.")
     click.echo(f"{len(intake.new):,} results are new; {intake.known:,} had been recorded before.")
     if intake.changed:
         click.echo(

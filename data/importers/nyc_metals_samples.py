@@ -1,16 +1,21 @@
 """The samples in the New York City metals file: rows of one product, one per metal, read and grouped."""
 
-import csv
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from data.errors import UserError
 from data.importers.action_levels import Finding
 from data.importers.product_names import plain_words
+from data.ingest.dialect import plain_name
+from data.ingest.file_formats import open_file
+from data.ingest.raw_file import ReadingOptions
+from data.lake.duckdb_engine import connect
+from data.text_values import parse_day
 
 COLUMNS = (
     "ROW_ID", "PRODUCT_TYPE", "PRODUCT_NAME", "METAL", "CONCENTRATION", "UNITS", "MANUFACTURER",
@@ -62,11 +67,13 @@ class _Row:
 def read_samples(source: Path) -> Samples:
     """The samples of the file at `source`; unreadable rows and laboratory controls are counted and left out.
 
-    Raises UserError where the file is missing, is no such CSV or holds no sample.
+    Raises UserError where the file is missing, is no such file or holds no sample.
     """
     dropped: Counter[str] = Counter()
     rows = []
-    records = _read_records(source)
+    records, lost = _read_records(source)
+    if lost:
+        dropped["that are no row of a table"] = lost
     for record in records:
         row = _parse_row(record)
         if isinstance(row, str):
@@ -74,27 +81,33 @@ def read_samples(source: Path) -> Samples:
         else:
             rows.append(row)
     rows.sort(key=lambda row: row.row_id)
-    samples = tuple(_group_samples(rows))
+    samples, read = tuple(_group_samples(rows)), len(records) + lost
     if not samples:
-        raise UserError(f"{source} holds no readable sample in {len(records):,} rows. Export the file again.")
-    return Samples(samples, len(records), dict(dropped))
+        reasons = "; ".join(f"{count:,} {reason}" for reason, count in dropped.most_common())
+        raise UserError(
+            f"{source} holds no readable sample in {read:,} rows{f' ({reasons})' if reasons else ''}. "
+            "Export the file again."
+        )
+    return Samples(samples, read, dict(dropped))
 
 
-def _read_records(source: Path) -> list[dict[str, str]]:
-    if not source.is_file():
-        raise UserError(f"There is no file {source}. Give the CSV export of the metals file of New York City.")
-    try:
-        with source.open(encoding="utf-8-sig", newline="") as lines:
-            reader = csv.DictReader(lines, restval="")
-            missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
-            if missing:
-                raise UserError(
-                    f"{source} is not the metals file of New York City: it lacks {', '.join(missing)}. "
-                    f"Give the CSV export with the columns {', '.join(COLUMNS)}."
-                )
-            return [{column: record[column].strip() for column in COLUMNS} for record in reader]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{source} can not be read as CSV in UTF-8: {error}. Export the file again as CSV.") from error
+def _read_records(source: Path) -> tuple[list[dict[str, str]], int]:
+    """The rows under the names of `COLUMNS`, however their case and blanks are written, and the lines that are none."""
+    with TemporaryDirectory() as spill:
+        backend = connect(Path(spill) / "spill")
+        raw = open_file(backend, source, ReadingOptions(frozenset(COLUMNS)))
+        given = {plain_name(name): name for name in raw.rows.columns}
+        missing = [column for column in COLUMNS if plain_name(column) not in given]
+        if missing:
+            raise UserError(
+                f"{source} is not the metals file of New York City: it lacks {', '.join(missing)}. "
+                f"Give the export with the columns {', '.join(COLUMNS)}."
+            )
+        texts = {column: raw.rows[given[plain_name(column)]].cast("string") for column in COLUMNS}
+        rows = raw.rows.order_by("row_number").select(**texts).to_pyarrow().to_pylist()
+        lost = int(raw.unreadable.count().to_pyarrow().as_py())
+        backend.disconnect()
+    return [{column: (value or "").strip() for column, value in row.items()} for row in rows], lost
 
 
 def _parse_row(record: Mapping[str, str]) -> _Row | str:
@@ -102,9 +115,8 @@ def _parse_row(record: Mapping[str, str]) -> _Row | str:
     reason = _reason_to_drop(record)
     if reason:
         return reason
-    try:
-        collected_on = datetime.strptime(record["COLLECTION_DATE"][:10], "%m/%d/%Y").date()
-    except ValueError:
+    collected_on = _parse_collection_day(record["COLLECTION_DATE"])
+    if collected_on is None:
         return "without a readable collection date"
     try:
         row_id, concentration = int(record["ROW_ID"]), float(record["CONCENTRATION"])
@@ -118,6 +130,14 @@ def _parse_row(record: Mapping[str, str]) -> _Row | str:
     )  # fmt: skip
     measured = None if concentration == NOT_DETECTED else concentration
     return _Row(row_id, product, Finding(record["METAL"], record["UNITS"], measured))
+
+
+def _parse_collection_day(text: str) -> date | None:
+    """The day as the portal's CSV writes it (month first, with a time of day) or its API (ISO 8601)."""
+    try:
+        return parse_day(text) or datetime.strptime(text[:10], "%m/%d/%Y").date()
+    except ValueError:
+        return None
 
 
 def _reason_to_drop(record: Mapping[str, str]) -> str:

@@ -11,7 +11,8 @@ import ibis.expr.types as ir
 from data.contract import ForeignKey, Table
 from data.ingest.deliveries import Extent
 from data.ingest.record import RAW, conform_outstanding
-from data.ingest.validation import TableCount, ValidatedTable, duplicate_rule, rejudge
+from data.ingest.row_rules import duplicate_rule
+from data.ingest.validation import TableCount, ValidatedTable, rejudge
 from data.lake.contents import dates_of
 from data.lake.tables import conform_columns, schema_of
 from data.lake.writer import LakeWriter, TableChange

@@ -132,7 +132,7 @@ def select_columns(
     forms = find_forms(rows, table, Path(name).name, known)
     lacking = set(table.column_names) - set(columns)
     ignored = [_with_suggestion(each, lacking) for each in sorted(set(held) - set(columns))]
-    return OpenedSource(rows, raw.unreadable, (*ignored, *raw.nameless), raw.notes + forms.notes, forms.forms)
+    return OpenedSource(rows, raw.unreadable, (*ignored, *raw.nameless), raw.notes + forms.notes, forms=forms.forms)
 
 
 def find_sources(folder: Path, held: Collection[str] = ()) -> tuple[FileSource, ...]:

@@ -9,7 +9,6 @@ import ibis
 import pyarrow as pa
 
 from data.errors import UserError
-from data.ingest.file_formats import FORMATS
 from data.ingest.pipeline import lock_workspace, open_staging_backend
 from data.ingest.sources import FileSource
 from data.ingest.validation import TableCount, validate_source
@@ -36,9 +35,9 @@ def validate_result_file(
 
     `planned` (round_id, sku_id, market) are the tests of all rounds; a row that names a round must be one of them.
     `completed` fills what the file leaves open. Bad rows go to the quarantine with the rule they broke. Raises
-    UserError where the file can not be read or nothing was ingested yet.
+    UserError where the file can not be read, no row of it is sound, or nothing was ingested yet.
     """
-    if path.suffix.lstrip(".") not in FORMATS or not path.is_file():
+    if not path.is_file():
         raise UserError(f"{path} is no file of results. Give a .csv or .parquet file with a row per test.")
     skus = current_lake(workspace) / "skus.parquet"
     with lock_workspace(workspace), open_staging_backend(workspace) as backend:
@@ -49,7 +48,17 @@ def validate_result_file(
         validated = validate_source(backend, FileSource(RESULTS, path), parents, today, workspace.staging)
         sound = completed(validated.accepted.select(*SCHEMA.names).to_pyarrow().cast(SCHEMA)).sort_by("test_id")
         _publish_quarantine(workspace, validated.count)
+    _require_sound_row(path, workspace, validated.count)
     return ValidatedResults(validated.count, sound)
+
+
+def _require_sound_row(path: Path, workspace: Workspace, count: TableCount) -> None:
+    if count.read and not count.accepted:
+        rules = ", ".join(f"{rows:,} {count.with_example(rule)}" for rule, rows in count.rules.items())
+        raise UserError(
+            f"Not one of the {count.read:,} rows of {path} is acceptable: {rules}. Mend the file; the rows are in "
+            f"{workspace.quarantine / f'{RESULTS.name}.parquet'}."
+        )
 
 
 def _publish_quarantine(workspace: Workspace, count: TableCount) -> None:

@@ -1,18 +1,24 @@
 """The review text of any file: one row per mention of a hazard, and a summary."""
 
-import csv
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
+import ibis.expr.types as ir
 import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+from ibis.backends.duckdb import Backend
 
 from data.errors import UserError
+from data.ingest.file_formats import open_file
+from data.ingest.raw_file import ReadingOptions
+from data.lake.duckdb_engine import connect
 from data.progress import Progress, SilentProgress
 from data.workspace import replace_atomically
 from features.review_text.classifier import COUNTS_FROM
@@ -30,7 +36,7 @@ from features.review_text.normalization import LANGUAGES, without_surrogates
 
 BATCH_ROWS: Final = 30_000
 BATCH_CHARACTERS: Final = 10_000_000
-LONGEST_FIELD: Final = 16_000_000
+FETCHED_ROWS: Final = 2_000
 COLUMNS: Final = ("row", "hazard", "severity", "probability", "sentence", "start", "end")
 
 
@@ -39,6 +45,7 @@ class FileSummary:
     """Summary of a file: rows read, mentions, and by hazard the rows with one that counts and the worst one.
 
     `rows_with_hazard` counts rows with a mention of probability COUNTS_FROM or more; `worst` is the severity 0 to 4.
+    `unreadable` counts lines that are no row, `notes` say what was guessed to read the file.
     """
 
     rows: int
@@ -47,10 +54,14 @@ class FileSummary:
     worst: dict[str, int]
     recall_audit: RecallAudit
     extractor_version: str
+    unreadable: int = 0
+    notes: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """The summary as a person reads it."""
         lines = [f"{self.rows:,} rows read, {self.mentions:,} mentions (extractor {self.extractor_version})."]
+        lines += [f"{self.unreadable:,} lines are no row and were left out."] if self.unreadable else []
+        lines += [f"{note}." for note in self.notes]
         for hazard, rows in sorted(self.rows_with_hazard.items(), key=lambda item: -item[1]):
             meaning = hazards()[hazard].meaning
             lines.append(f"  {hazard}: {rows:,} rows seem to speak of {meaning}; worst severity {self.worst[hazard]}")
@@ -68,28 +79,29 @@ def signals(
     source: Path, text_column: str, out: Path, *, language: str | None = None, seed: int = 0,
     progress: Progress | None = None,
 ) -> FileSummary:  # fmt: skip
-    """Read the column of a CSV file and write its mentions to the Parquet file `out`, in memory that does not grow.
+    """Read the column of a file and write its mentions to the Parquet file `out`, in memory that does not grow.
 
     One row per mention: `row` (1 is the first after the header), hazard, severity 0 to 4, probability, sentence, and
     its first and last character in the text (`text[start:end]`). `language` is what all rows are written in, else
-    each row's own words decide. Broken bytes become U+FFFD. Raises UserError where the file cannot be read, has no
-    such column, or the language has no phrases; `out` is then untouched.
+    each row's own words decide. Raises UserError where the file cannot be read, has no such column, or the language has
+    no phrases; `out` is then untouched.
     """
     if language is not None and language not in LANGUAGES:
         raise UserError(f"There are no phrases in the language {language!r}. Give one of {', '.join(LANGUAGES)}.")
     total = _size_of(source)
     tally = _Tally()
     with (
+        _open_texts(source, text_column) as opened,
         (progress or SilentProgress()).step("Reading reviews", total, "bytes") as advance,
         replace_atomically(out) as attempt,
     ):
-        batches = _batches(source, text_column, language, seed)
+        batches = _batches(opened, language, seed)
         with pq.ParquetWriter(attempt, _arrow_schema(), compression="zstd") as writer:
             for batch, reading in map_in_order(_read, batches):
                 tally.add(len(batch.reviews.row), reading)
                 writer.write_table(reading.mentions.select(COLUMNS).to_arrow().cast(_arrow_schema()))
                 advance(batch.size_bytes)
-    return tally.summary()
+        return tally.summary(opened)
 
 
 @dataclass(frozen=True)
@@ -122,18 +134,19 @@ class _Tally:
             self.rows_with_hazard[hazard] += count
             self.worst[hazard] = max(worst, self.worst.get(hazard, 0))
 
-    def summary(self) -> FileSummary:
+    def summary(self, opened: "_OpenedTexts") -> FileSummary:
         """All batches together."""
         return FileSummary(
-            self.rows, self.mentions, dict(self.rows_with_hazard), self.worst, self.recall_audit, extractor_version()
-        )
+            self.rows, self.mentions, dict(self.rows_with_hazard), self.worst, self.recall_audit, extractor_version(),
+            opened.unreadable, opened.notes,
+        )  # fmt: skip
 
 
-def _batches(source: Path, column: str, language: str | None, seed: int) -> Iterator[_FileBatch]:
+def _batches(opened: "_OpenedTexts", language: str | None, seed: int) -> Iterator[_FileBatch]:
     """Batches of bounded size with the bytes read for each."""
     texts: list[str] = []
     characters = first = 1
-    for text in _texts(source, column):
+    for text in _texts(opened):
         texts.append(text)
         characters += len(text) + 1
         if len(texts) >= BATCH_ROWS or characters >= BATCH_CHARACTERS:
@@ -150,33 +163,38 @@ def _batch(texts: Sequence[str], first: int, language: str | None, seed: int) ->
     return ReviewBatch(row, pl.Series(texts, dtype=pl.String), spoken, sampled_rows(row, seed))
 
 
-def _texts(source: Path, column: str) -> Iterator[str]:
-    """The column's texts; rows too short to have it are empty."""
-    csv.field_size_limit(LONGEST_FIELD)
-    with source.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
-        header_line = lines.readline()
-        header, delimiter = _header(header_line, column, source)
-        lines.seek(0)
-        rows = csv.reader(lines, delimiter=delimiter)
-        try:
-            next(rows)
-            position = header.index(column)
-            for row in rows:
-                if row:
-                    yield without_surrogates(row[position]) if position < len(row) else ""
-        except csv.Error as error:
+def _texts(opened: "_OpenedTexts") -> Iterator[str]:
+    """The column's texts in the order of the file; rows that have none are empty."""
+    for batch in opened.backend.to_pyarrow_batches(opened.texts, chunk_size=FETCHED_ROWS):
+        for text in batch.column(0).to_pylist():
+            yield without_surrogates(text or "")
+
+
+@dataclass(frozen=True)
+class _OpenedTexts:
+    """The column of an opened file, how many of its lines are no row, and what was guessed to read it."""
+
+    backend: Backend
+    texts: ir.Table
+    unreadable: int
+    notes: tuple[str, ...]
+
+
+@contextmanager
+def _open_texts(source: Path, column: str) -> Iterator[_OpenedTexts]:
+    with TemporaryDirectory() as spill:
+        backend = connect(Path(spill) / "spill")
+        raw = open_file(backend, source, ReadingOptions(frozenset({column})))
+        names = [name for name in raw.rows.columns if name != "row_number"]
+        if column not in names:
             raise UserError(
-                f"{source} cannot be read as CSV near line {rows.line_num}: {error}. Close its quotes there."
-            ) from error
-
-
-def _header(line: str, column: str, source: Path) -> tuple[list[str], str]:
-    for delimiter in (",", ";", "\t"):
-        header = next(csv.reader([line], delimiter=delimiter), [])
-        if column in header:
-            return header, delimiter
-    known = ", ".join(next(csv.reader([line]), [])[:20])
-    raise UserError(f"{source} has no column {column!r}; it has: {known}. Name one of them with --text.")
+                f"{source} has no column {column!r}; it has: {', '.join(names[:20])}. Name one of them with --text."
+            )
+        lost = int(raw.unreadable.count().to_pyarrow().as_py())
+        try:
+            yield _OpenedTexts(backend, raw.rows.select(text=raw.rows[column].cast("string")), lost, raw.notes)
+        finally:
+            backend.disconnect()
 
 
 def _size_of(source: Path) -> int:

@@ -13,6 +13,7 @@ from data.contract import BY_NAME
 from data.errors import UserError
 from data.importers import IMPORTER_NAMES, get_importer
 from data.importers.nyc_metals import import_nyc_metals
+from data.importers.nyc_metals_samples import read_samples
 from tests.data.importers.metal_files import metals_file
 
 REAL = Path(__file__).resolve().parents[4] / "shared" / "data" / "nyc_metals"
@@ -180,7 +181,7 @@ def test_no_file_of_another_kind_is_read(tmp_path: Path, content: bytes) -> None
     """No file of another kind is read."""
     source = tmp_path / "other.csv"
     source.write_bytes(content)
-    with pytest.raises(UserError, match=r"metals file of New York City|can not be read as CSV"):
+    with pytest.raises(UserError, match=r"metals file of New York City|has no header"):
         import_nyc_metals(source, tmp_path / "out")
 
 
@@ -214,3 +215,13 @@ def test_the_published_file_fails_a_fifth_before_2020_and_a_ninth_after(tmp_path
     late = [test["result"] == "fail" for test in judged if test["happened_on"] >= date(2020, 1, 1)]
     assert sum(early) / len(early) == pytest.approx(0.21, abs=0.005)
     assert sum(late) / len(late) == pytest.approx(0.11, abs=0.005)
+
+
+def test_the_export_of_the_api_is_read_as_the_portal_s(tmp_path: Path) -> None:
+    """Lower-case names with underscores and ISO timestamps are the same file."""
+    portal = metals_file(tmp_path, {}, {"METAL": "Cadmium"})
+    api = tmp_path / "api.csv"
+    header, *lines = portal.read_text(encoding="utf-8").splitlines()
+    rows = [line.replace("01/04/2011 00:00", "2011-01-04T00:00:00.000") for line in lines]
+    api.write_text("\n".join([header.lower().replace(" ", "_"), *rows]), encoding="utf-8")
+    assert read_samples(api) == read_samples(portal)

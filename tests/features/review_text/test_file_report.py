@@ -55,11 +55,20 @@ def test_files_are_read_in_batches_as_they_are_read_whole(tmp_path: Path, monkey
     assert whole.equals(parts)
 
 
-def test_broken_bytes_and_short_rows_are_read(tmp_path: Path) -> None:
+def test_another_encoding_is_read_and_lines_that_are_no_row_are_counted(tmp_path: Path) -> None:
     source = tmp_path / "in.csv"
     source.write_bytes(b"id,text\n1,\xff\xfe it caught fire \xed\xa0\x80\n2\n\x00,it exploded\n")
-    _, mentions = found(tmp_path, source, language="en")
-    assert set(mentions["row"]) == {1, 3}
+    summary, mentions = found(tmp_path, source, language="en")
+    assert set(mentions["row"]) == {1}
+    assert (summary.rows, summary.unreadable) == (1, 2)
+    assert summary.notes == ("in.csv: read as Windows-1252",)
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text("text,text\nfine,It caught fire\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"names the column text twice. Rename or remove one."):
+        found(tmp_path, source)
 
 
 def test_a_file_without_the_column_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
