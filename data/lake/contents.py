@@ -3,9 +3,9 @@
 import hashlib
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import date
-from functools import reduce
+from functools import cached_property, reduce
 from itertools import groupby
 from operator import add
 from pathlib import Path
@@ -34,16 +34,25 @@ class ContentSums:
 
     def __add__(self, other: "ContentSums") -> "ContentSums":
         """The sums of both."""
-        return ContentSums(*(one + another for one, another in zip(astuple(self), astuple(other), strict=True)))
+        return ContentSums(
+            self.rows + other.rows, self.low + other.low, self.high + other.high, self.codes + other.codes
+        )
 
     def __sub__(self, other: "ContentSums") -> "ContentSums":
         """The sums without those rows, which must be among these."""
-        return ContentSums(*(one - another for one, another in zip(astuple(self), astuple(other), strict=True)))
+        return ContentSums(
+            self.rows - other.rows, self.low - other.low, self.high - other.high, self.codes - other.codes
+        )
 
     @property
     def digest(self) -> str:
         """16 hex digits that name the rows and their codes."""
-        return hashlib.sha256(" ".join(map(str, astuple(self))).encode()).hexdigest()[:16]
+        return hashlib.sha256(" ".join(map(str, self.numbers)).encode()).hexdigest()[:16]
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The sums in their order."""
+        return self.rows, self.low, self.high, self.codes
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,7 @@ class TableContent:
     columns: tuple[str, ...]
     days: Mapping[str, ContentSums]
 
-    @property
+    @cached_property
     def total(self) -> ContentSums:
         """The sums of all rows."""
         return reduce(add, self.days.values(), ContentSums())
@@ -64,14 +73,16 @@ class TableContent:
     @property
     def first(self) -> date | None:
         """The first day, None of a table without days or without rows."""
-        return min((date.fromisoformat(day) for day in self.days if day), default=None)
+        first = min(self.days, default=NO_DAY)
+        return date.fromisoformat(first) if first else None
 
     @property
     def last(self) -> date | None:
         """The last day, as `first`."""
-        return max((date.fromisoformat(day) for day in self.days if day), default=None)
+        last = max(self.days, default=NO_DAY)
+        return date.fromisoformat(last) if last else None
 
-    @property
+    @cached_property
     def parts(self) -> dict[str, str]:
         """The folder of each month with rows, `<month>-<digest>`; a table without rows has one empty part."""
         months = {
@@ -124,7 +135,7 @@ def fingerprint_of(contents: LakeContents) -> str:
 def write_contents(folder: Path, contents: LakeContents) -> None:
     """Write `lake.json` into the folder of a lake."""
     tables = {
-        name: {"columns": content.columns, "days": {day: astuple(sums) for day, sums in sorted(content.days.items())}}
+        name: {"columns": content.columns, "days": {day: sums.numbers for day, sums in sorted(content.days.items())}}
         for name, content in sorted(contents.items())
     }
     text = json.dumps({"format": FORMAT, "tables": tables}, separators=(",", ":"))
