@@ -47,7 +47,7 @@ class RawFile:
 
 def no_lines() -> ir.Table:
     """An empty table of unreadable lines."""
-    return ibis.memtable([], schema=LINES)
+    return ibis.memtable(ibis.schema(LINES).to_pyarrow().empty_table())
 
 
 def store_records(

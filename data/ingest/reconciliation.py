@@ -8,6 +8,7 @@ from functools import reduce
 import ibis
 import ibis.expr.types as ir
 
+from data import rule_texts
 from data.contract import ForeignKey, Table
 from data.ingest.deliveries import Extent
 from data.ingest.record import RAW, conform_outstanding
@@ -236,7 +237,7 @@ class _Reconciliation:
     def _change(self, added: ir.Table | None, removed: ir.Table | None) -> TableChange | None:
         if self.delivered is None and added is None and removed is None:
             return None
-        empty = ibis.memtable([], schema=schema_of(self.table))
+        empty = ibis.memtable(schema_of(self.table).to_pyarrow().empty_table())
         removed = None if removed is None else self._hold("removed", removed)
         return TableChange(self.table, empty if added is None else added, self._cleared, removed)
 
@@ -273,8 +274,9 @@ class _Reconciliation:
 
 def _passing_rules(table: Table) -> list[str]:
     """The rules that a row can break today and keep tomorrow, though nobody changed it."""
-    unknown = [f"unknown {', '.join(reference.columns)}" for reference in table.references]
-    return [*unknown, "happened_on is in the future", "known_on is in the future", duplicate_rule(table)]
+    unknown = [rule_texts.unknown(reference.columns) for reference in table.references]
+    days = [rule_texts.in_future(column.name) for column in table.columns if column.kind == "day"]
+    return [*unknown, *days, duplicate_rule(table)]
 
 
 def _as_given(rows: ir.Table, table: Table, broken_rules: ir.Value) -> ir.Table:
