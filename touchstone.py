@@ -16,6 +16,7 @@ from data.settings import read_settings
 COMMANDS = {
     "sample-data": "data.cli:sample_data",
     "import": "data.cli:import_public",
+    "sources": "serving.sources_cli:sources",
     "ingest": "data.cli:ingest",
     "signals": "features.cli:signals",
     "train": "training.cli:train",

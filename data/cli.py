@@ -77,7 +77,8 @@ def import_public(name: str, file: Path, out: Path) -> None:
 
 
 @click.command()
-@click.argument("source", type=FOLDER)
+@click.argument("source", type=FOLDER, required=False)
+@click.option("--sources", "sources_file", type=FOLDER, help="The sources.toml (default: that of the workspace).")
 @click.option("--strict", is_flag=True, help="Refuse the whole folder if any row is bad.")
 @click.option(
     "--update", is_flag=True,
@@ -85,8 +86,11 @@ def import_public(name: str, file: Path, out: Path) -> None:
 )  # fmt: skip
 @click.option("--allow-shrink", metavar="TABLE", multiple=True, type=TABLE_NAMES, help=ALLOW_SHRINK)
 @click.pass_obj
-def ingest(call: CommandContext, source: Path, strict: bool, update: bool, allow_shrink: tuple[str, ...]) -> None:
-    """Bring the lake up to date with the tables in SOURCE.
+def ingest(
+    call: CommandContext, source: Path | None, strict: bool, update: bool, allow_shrink: tuple[str, ...],
+    sources_file: Path | None,
+) -> None:  # fmt: skip
+    """Bring the lake up to date with the tables in SOURCE, else with those that sources.toml maps.
 
     A file is a whole table, a folder of days (orders/happened_on=2026-07-01/) those days; what is not given stays.
     Invalid rows go to quarantine, each with the rule that it breaks. The exit code is 3 where a table would lose more
@@ -94,9 +98,20 @@ def ingest(call: CommandContext, source: Path, strict: bool, update: bool, allow
     """
     from data.ingest.pipeline import IngestOptions, ingest_folder
     from data.ingest.sources import unused_files
+    from data.sources.configuration import read_sources, sources_path
+    from data.sources.pipeline import ingest_sources
 
+    workspace, progress = call.settings.workspace, TerminalProgress()
     options = IngestOptions(call.today, strict, update, frozenset(allow_shrink))
-    click.echo(str(ingest_folder(source, call.settings.workspace, options, TerminalProgress())))
+    if source is not None and sources_file is not None:
+        raise click.UsageError("Give a folder or --sources, not both.")
+    if source is None and update:
+        raise click.UsageError("--update belongs to a folder; sources.toml says which tables are incremental.")
+    if source is None:
+        file = read_sources(sources_file or sources_path(workspace))
+        click.echo(str(ingest_sources(file, workspace, options, progress)))
+        return
+    click.echo(str(ingest_folder(source, workspace, options, progress)))
     if unused := unused_files(source):
         click.echo(f"No table of the contract, left out: {', '.join(unused)}")
 

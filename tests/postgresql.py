@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import sqlalchemy as sa
+
 
 def binaries() -> Path | None:
     """The folder of the newest installed server, or None."""
@@ -66,3 +68,13 @@ def _run(*words: object) -> None:
     """Run as the user postgres where we are root: the server refuses root."""
     become = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
     subprocess.run([*become, *map(str, words)], check=True, stdout=subprocess.DEVNULL, cwd="/", timeout=60)
+
+
+def empty_database(address: str) -> str:
+    """Take every table out of the database at this address; return the address."""
+    engine = sa.create_engine(sa.make_url(address).set(drivername="postgresql+psycopg"))
+    with engine.begin() as connection:
+        connection.execute(sa.text("DROP SCHEMA public CASCADE"))
+        connection.execute(sa.text("CREATE SCHEMA public"))
+    engine.dispose()
+    return address

@@ -11,9 +11,8 @@ from tempfile import TemporaryDirectory
 from data.errors import UserError
 from data.importers.action_levels import Finding
 from data.importers.product_names import plain_words
-from data.ingest.dialect import plain_name
+from data.ingest.dialect import ReadingOptions, plain_name
 from data.ingest.file_formats import open_file
-from data.ingest.raw_file import ReadingOptions
 from data.lake.duckdb_engine import connect
 from data.text_values import parse_day
 

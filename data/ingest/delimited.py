@@ -10,9 +10,9 @@ from ibis.backends.duckdb import Backend
 
 from data.errors import UserError
 from data.ingest.csv_records import OPEN_QUOTE_RULES, RULE, read_records
-from data.ingest.dialect import SEPARATORS, Dialect, find_dialect, nameless_columns
+from data.ingest.dialect import SEPARATORS, Dialect, ReadingOptions, find_dialect, nameless_columns
 from data.ingest.encodings import CHUNK_BYTES, TextFile, as_utf8
-from data.ingest.raw_file import RawFile, ReadingOptions, no_lines, store_records
+from data.ingest.raw_file import RawFile, no_lines, store_records
 from data.lake.duckdb_engine import literal_path, scratch_folder
 
 NEW_LINE, RETURN, QUOTE = 10, 13, 34
@@ -26,13 +26,13 @@ def open_delimited(backend: Backend, path: Path, name: str, options: ReadingOpti
     part of a row or among the unreadable ones. Raises UserError where encoding or header cannot be told.
     """
     try:
-        text = as_utf8(path, scratch_folder(backend))
-        dialect = find_dialect(text.path, name, options.columns)
+        text = as_utf8(path, scratch_folder(backend), options.encoding)
+        dialect = find_dialect(text.path, name, options)
         layout = _line_layout(text.path)
     except OSError as error:
         raise UserError(f"{name} cannot be read: {error.strerror}. Name a file that can.") from error
     raw = _plain_rows(backend, text.path, dialect, layout) if layout.plain and not text.broken else None
-    notes = _notes(text, dialect, Path(name).name)
+    notes = _notes(text, dialect, Path(name).name, options)
     if raw is None:
         raw = _rewritten_rows(backend, text.path, dialect, options)
         notes += _open_quotes(raw.unreadable, Path(name).name)
@@ -101,12 +101,13 @@ def _rewritten_rows(backend: Backend, path: Path, dialect: Dialect, options: Rea
         return store_records(backend, dialect.names, records, scratch_folder(backend) / "rows.parquet")
 
 
-def _notes(text: TextFile, dialect: Dialect, name: str) -> list[str]:
+def _notes(text: TextFile, dialect: Dialect, name: str, options: ReadingOptions) -> list[str]:
     """What was guessed."""
     read_as = [f"read as {text.encoding}"] if text.encoding else []
-    read_as += [f"separated by {SEPARATORS[dialect.separator]}"] if dialect.separator != "," else []
+    if options.separator is None and dialect.separator != ",":
+        read_as.append(f"separated by {SEPARATORS[dialect.separator]}")
     notes = [f"{name}: {', '.join(read_as)}"] if read_as else []
-    if dialect.preamble:
+    if options.skip_lines is None and dialect.preamble:
         lines = "line stands" if dialect.preamble == 1 else "lines stand"
         notes.append(f"{name}: the first {dialect.preamble} {lines} above the header, not read")
     return notes

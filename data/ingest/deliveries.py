@@ -53,23 +53,30 @@ class JudgedFile:
 
 @dataclass(frozen=True)
 class JudgedTable:
-    """The files of the last delivery of a table, by ISO day where it was given by day (else under one empty day)."""
+    """The files of the last delivery of a table, by ISO day where it was given by day (else under one empty day).
+
+    `digest` and `watermark` are those of its source.
+    """
 
     extent: Extent
     files: Mapping[str, tuple[JudgedFile, ...]]
+    digest: str = ""
+    watermark: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The record as JSON."""
         return {
             "extent": self.extent,
             "files": {day: [asdict(each) for each in few] for day, few in self.files.items()},
+            "digest": self.digest,
+            "watermark": self.watermark,
         }
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> "JudgedTable":
         """The record that `to_json` wrote."""
         files = {day: tuple(JudgedFile(**each) for each in few) for day, few in record["files"].items()}
-        return cls(Extent(record["extent"]), files)
+        return cls(Extent(record["extent"]), files, record["digest"], record["watermark"])
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,11 @@ class NewFiles:
     delivery: TableDelivery | None
     days: frozenset[str] | None
     judged: JudgedTable
+
+    @property
+    def judged_now(self) -> JudgedTable:
+        """`judged` with the watermark that the source has since it was opened."""
+        return replace(self.judged, watermark=self.delivery.source.watermark) if self.delivery else self.judged
 
 
 def find_deliveries(folder: Path, held: Collection[str], *, by_key: bool) -> tuple[TableDelivery, ...]:
@@ -106,10 +118,11 @@ def _states_days_by_folder(source: FileSource) -> bool:
 def select_new(delivery: TableDelivery, before: JudgedTable | None) -> NewFiles:
     """What of a delivery differs from the one before."""
     source = delivery.source
-    if before is not None and before.extent is not delivery.extent:
+    if before is not None and (before.extent, before.digest) != (delivery.extent, source.digest):
         before = None
     if delivery.extent is not Extent.DAYS:
-        judged = JudgedTable(delivery.extent, {"": _judged(source.files, (before and before.files.get("")) or ())})
+        files = {"": _judged(source.files, (before and before.files.get("")) or ())}
+        judged = JudgedTable(delivery.extent, files, source.digest)
         same = before is not None and bool(source.files) and _same(judged.files[""], before.files.get("", ()))
         return NewFiles(None if same else delivery, None, judged)
     assert isinstance(source, FileSource)

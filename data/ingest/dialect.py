@@ -1,4 +1,4 @@
-"""Dialect of a CSV file: its separator, and the line that names its columns."""
+"""Dialect of a file: what is told of it, and of CSV files the separator and the line that names the columns."""
 
 import csv
 import re
@@ -15,6 +15,22 @@ SAMPLE_LINES = 200
 PREAMBLE_LINES = 50
 LONGEST_LINE = 1 << 20
 NAMELESS = "nameless_"
+
+
+@dataclass(frozen=True)
+class ReadingOptions:
+    """What is known of a file before it is opened.
+
+    `columns` are names to look for in its header; values of `single_line` columns hold no line ends. What is None is
+    guessed: the encoding, the separator of columns, the lines above the header, the sheet of a workbook.
+    """
+
+    columns: frozenset[str] = frozenset()
+    single_line: frozenset[str] = frozenset()
+    encoding: str | None = None
+    separator: str | None = None
+    skip_lines: int | None = None
+    sheet: str | None = None
 
 
 @dataclass(frozen=True)
@@ -71,8 +87,8 @@ def nameless_columns(names: Sequence[str]) -> dict[str, str]:
     }
 
 
-def find_dialect(path: Path, name: str, columns: frozenset[str]) -> Dialect:
-    """The dialect of the UTF-8 file at `path`, which messages call `name`; `columns` are names to look for.
+def find_dialect(path: Path, name: str, options: ReadingOptions) -> Dialect:
+    """The dialect of the UTF-8 file at `path`, which messages call `name`, as far as `options` do not tell it.
 
     Raises UserError where there is no header or a column is named twice.
     """
@@ -82,9 +98,12 @@ def find_dialect(path: Path, name: str, columns: frozenset[str]) -> Dialect:
         lines = [part for line in lines for part in line.split("\r")][:SAMPLE_LINES]
     if not any(line.strip() for line in lines):
         raise UserError(f"{name} has no header. Its first line must name the columns, separated by commas.")
-    readings = [_Reading(separator, tuple(_fields(line, separator) for line in lines)) for separator in SEPARATORS]
-    best = max(readings, key=lambda reading: reading.fit(columns))
-    row = header_row(best.rows, columns)
+    separators = SEPARATORS if options.separator is None else (options.separator,)
+    readings = [_Reading(separator, tuple(_fields(line, separator) for line in lines)) for separator in separators]
+    best = max(readings, key=lambda reading: reading.fit(options.columns))
+    row = header_row(best.rows, options.columns) if options.skip_lines is None else options.skip_lines
+    if row >= len(best.rows):
+        raise UserError(f"{name} has no header below {row} lines. Mend skip_lines.")
     names = column_names(best.rows[row], name)
     below = [fields for fields in best.rows[row + 1 :] if any(fields)]
     extra = max(len(fields) for fields in below) - len(names) if below else 0

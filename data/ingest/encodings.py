@@ -36,12 +36,12 @@ class TextFile:
     broken: bool = False
 
 
-def as_utf8(path: Path, scratch: Path) -> TextFile:
+def as_utf8(path: Path, scratch: Path, told: str | None = None) -> TextFile:
     """The file itself where it is UTF-8 but for single lines, else its copy in UTF-8 in the folder `scratch`.
 
-    Raises UserError where the encoding cannot be told.
+    Raises UserError where the encoding is not told and cannot be guessed, or where there is none of the name told.
     """
-    encoding = _encoding_of(path)
+    encoding = _encoding_of(path) if told is None else _known_encoding(told)
     if encoding is None:
         choices = ", ".join(NAMES[name] for name in _LEGACY)
         raise UserError(
@@ -53,12 +53,22 @@ def as_utf8(path: Path, scratch: Path) -> TextFile:
     with path.open(encoding=encoding, errors=_errors(encoding), newline="") as text, copy.open("wb") as out:
         while chunk := text.read(CHUNK_BYTES):
             # A byte that the encoding does not know stays a broken byte, so that its line is named.
-            out.write(chunk.encode("utf-8", "surrogateescape" if encoding in _LEGACY else "replace"))
-    return TextFile(copy, NAMES[encoding], broken=not _is_utf8(copy))
+            out.write(chunk.encode("utf-8", _errors(encoding)))
+    return TextFile(copy, None if told else NAMES[encoding], broken=not _is_utf8(copy))
+
+
+def _known_encoding(told: str) -> str:
+    """The encoding of a name such as Windows-1252, ISO-8859-1 or UTF-8."""
+    for name in (told, *(name for name, title in NAMES.items() if title.casefold() == told.casefold())):
+        try:
+            return codecs.lookup(name.strip()).name
+        except LookupError:
+            continue
+    raise UserError(f"There is no encoding {told!r}. Give one such as UTF-8, Windows-1252 or UTF-16.")
 
 
 def _errors(encoding: str) -> str:
-    return "surrogateescape" if encoding in _LEGACY else "replace"
+    return "replace" if encoding.startswith("utf") else "surrogateescape"
 
 
 def _encoding_of(path: Path) -> str | None:

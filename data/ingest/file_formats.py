@@ -13,8 +13,9 @@ from ibis.backends.duckdb import Backend
 
 from data.errors import UserError, join_names
 from data.ingest.delimited import open_delimited
+from data.ingest.dialect import ReadingOptions
 from data.ingest.json_records import open_json
-from data.ingest.raw_file import RawFile, ReadingOptions, no_lines, numbered
+from data.ingest.raw_file import RawFile, no_lines, numbered
 from data.ingest.workbooks import open_workbook
 from data.lake.duckdb_engine import error_summary, literal_path, scratch_folder
 

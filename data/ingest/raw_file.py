@@ -20,17 +20,6 @@ LINES = {"line_number": "int64", "line": "string", "broken_rules": "array<string
 
 
 @dataclass(frozen=True)
-class ReadingOptions:
-    """What is known of a file before it is opened.
-
-    `columns` are names to look for in its header; values of `single_line` columns hold no line ends.
-    """
-
-    columns: frozenset[str] = frozenset()
-    single_line: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
 class RawFile:
     """An opened file.
 

@@ -47,7 +47,7 @@ class IngestRun:
     @property
     def judged(self) -> dict[str, JudgedTable]:
         """The files judged last of every table, this run included."""
-        return {**self.record.judged, **{name: each.judged for name, each in self.news.items()}}
+        return {**self.record.judged, **{name: each.judged_now for name, each in self.news.items()}}
 
     @property
     def is_news(self) -> bool:

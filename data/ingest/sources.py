@@ -14,9 +14,9 @@ from ibis.backends.duckdb import Backend
 from data.contract import TABLES, Column, Table
 from data.errors import UserError, join_names, plural
 from data.ingest.column_forms import find_forms
-from data.ingest.dialect import plain_name
+from data.ingest.dialect import ReadingOptions, plain_name
 from data.ingest.file_formats import SUFFIXES, open_file, translate_read_errors
-from data.ingest.raw_file import RawFile, ReadingOptions, no_lines
+from data.ingest.raw_file import RawFile, no_lines
 from data.ingest.values import ColumnForm, bare, can_read_as, has_value, parse_as
 from data.lake.duckdb_engine import literal_path
 from data.rule_texts import READS_AS
@@ -60,6 +60,14 @@ class Source(Protocol):
     def files(self) -> tuple[Path, ...]:
         """The files that are read, in order; none for a database."""
 
+    @property
+    def digest(self) -> str:
+        """Digest of how the rows are read; with another one, files that were judged are judged again."""
+
+    @property
+    def watermark(self) -> str | None:
+        """The greatest value of the column that says what is new, once opened; None where there is none."""
+
     def open(self, backend: Backend) -> OpenedSource:
         """The rows, nothing read into memory. Raises UserError where they cannot be read."""
 
@@ -77,6 +85,8 @@ class FileSource:
     chosen: tuple[Path, ...] = ()
     by_key: bool = False
     forms: Mapping[str, ColumnForm] = field(default_factory=dict)
+    digest: str = ""
+    watermark: str | None = None
 
     @property
     def name(self) -> str:

@@ -8,8 +8,8 @@ from ibis.backends.duckdb import Backend
 from python_calamine import CalamineError, CalamineWorkbook
 
 from data.errors import UserError, join_names
-from data.ingest.dialect import PREAMBLE_LINES, column_names, header_row, known_names, nameless_columns
-from data.ingest.raw_file import RawFile, ReadingOptions, store_records
+from data.ingest.dialect import PREAMBLE_LINES, ReadingOptions, column_names, header_row, known_names, nameless_columns
+from data.ingest.raw_file import RawFile, store_records
 from data.lake.duckdb_engine import scratch_folder
 
 Cell = int | float | str | bool | time | date | datetime | timedelta
@@ -23,18 +23,28 @@ def open_workbook(backend: Backend, path: Path, name: str, options: ReadingOptio
     """
     try:
         with CalamineWorkbook.from_path(path) as workbook:
-            sheets = {title: _texts(workbook.get_sheet_by_name(title).to_python()) for title in workbook.sheet_names}
+            titles = workbook.sheet_names if options.sheet is None else _only(options.sheet, workbook.sheet_names, name)
+            sheets = {title: _texts(workbook.get_sheet_by_name(title).to_python()) for title in titles}
     except (CalamineError, OSError) as error:
         raise UserError(f"{name} cannot be read as a workbook: {error}. Save it again.") from error
     title, rows = _one_sheet({title: rows for title, rows in sheets.items() if rows}, name, options)
-    above = header_row(rows, options.columns)
+    above = header_row(rows, options.columns) if options.skip_lines is None else options.skip_lines
+    if above >= len(rows):
+        raise UserError(f"{name} has no header below {above} rows. Mend skip_lines.")
     names = column_names(rows[above], name)
     raw = store_records(backend, names, rows[above + 1 :], scratch_folder(backend) / "rows.parquet")
     nameless = nameless_columns(names)
     short = Path(name).name
     notes = [f"{short}: sheet {title} read"] if len(sheets) > 1 else []
-    notes += [f"{short}: the first {above} rows stand above the header, not read"] if above else []
+    guessed = above and options.skip_lines is None
+    notes += [f"{short}: the first {above} rows stand above the header, not read"] if guessed else []
     return RawFile(raw.rows.drop(*nameless), raw.unreadable, tuple(notes), tuple(nameless.values()))
+
+
+def _only(sheet: str, titles: Sequence[str], name: str) -> Sequence[str]:
+    if sheet not in titles:
+        raise UserError(f"{name} has no sheet {sheet!r}. It has {join_names(list(titles))}.")
+    return (sheet,)
 
 
 def _one_sheet(sheets: dict[str, Sheet], name: str, options: ReadingOptions) -> tuple[str, Sheet]:
@@ -46,7 +56,10 @@ def _one_sheet(sheets: dict[str, Sheet], name: str, options: ReadingOptions) -> 
     }  # fmt: skip
     meant = known if len(known) == 1 else sheets
     if len(meant) > 1:
-        raise UserError(f"{name} holds the sheets {join_names(list(meant))}. Keep the one that is meant in the file.")
+        raise UserError(
+            f"{name} holds the sheets {join_names(list(meant))}. Keep the one that is meant in the file, or name it in "
+            "sources.toml (sheet)."
+        )
     return next(iter(meant.items()))
 
 

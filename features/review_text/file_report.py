@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 from ibis.backends.duckdb import Backend
 
 from data.errors import UserError
+from data.ingest.dialect import ReadingOptions
 from data.ingest.file_formats import open_file
-from data.ingest.raw_file import ReadingOptions
 from data.lake.duckdb_engine import connect
 from data.progress import Progress, SilentProgress
 from data.workspace import replace_atomically

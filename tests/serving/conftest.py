@@ -29,7 +29,7 @@ from serving.decisions.store import Decisions
 from serving.scoring.batch import score_catalogue
 from tests.features.catalogues import DAY, small_catalogue
 from tests.models.worlds import tiny_champion
-from tests.postgresql import binaries, postgresql_server
+from tests.postgresql import binaries, empty_database, postgresql_server
 from tests.serving.decisions.cases import POLICY
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -165,12 +165,7 @@ def state(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]
     """An empty database of the state."""
     address = f"sqlite:///{tmp_path / 'state.db'}"
     if request.param == "postgresql":
-        address = request.getfixturevalue("server")
-        emptied = sa.create_engine(sa.make_url(address).set(drivername="postgresql+psycopg"))
-        with emptied.begin() as connection:
-            connection.execute(sa.text("DROP SCHEMA public CASCADE"))
-            connection.execute(sa.text("CREATE SCHEMA public"))
-        emptied.dispose()
+        address = empty_database(request.getfixturevalue("server"))
     engine = open_database(address)
     yield engine
     engine.dispose()

@@ -7,17 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from data.database.connection import open_database
-from tests.postgresql import binaries, postgresql_server
-
-
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[str]:
-    """The address of a running server; skips where none is installed."""
-    programs = binaries()
-    if programs is None:
-        pytest.skip("PostgreSQL's server is not installed")
-    with postgresql_server(programs) as server:
-        yield server.address
+from tests.postgresql import empty_database
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -25,13 +15,7 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of an empty database."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'state.db'}"
-    server: str = request.getfixturevalue("postgresql")
-    engine = sa.create_engine(sa.make_url(server).set(drivername="postgresql+psycopg"))
-    with engine.begin() as connection:
-        connection.execute(sa.text("DROP SCHEMA public CASCADE"))
-        connection.execute(sa.text("CREATE SCHEMA public"))
-    engine.dispose()
-    return server
+    return empty_database(request.getfixturevalue("postgresql"))
 
 
 @pytest.fixture

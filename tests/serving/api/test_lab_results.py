@@ -21,7 +21,8 @@ from data.lab_results.store import Sender, file_results, store_results
 from data.lake.lab_results import accepted_results, result_files
 from data.workspace import Workspace
 from sampling.result_intake import receive_results
-from tests.data.database.conftest import address, postgresql, state
+from tests.data.conftest import postgresql
+from tests.data.database.conftest import address, state
 from tests.serving.conftest import ingested_workspace
 
 __all__ = ["address", "postgresql", "state"]

@@ -16,7 +16,8 @@ from data.errors import UserError
 from data.settings import read_settings
 from serving.auth.api_keys import ROLES, ApiKeyCache, Key, create_key, key_by_id, key_by_secret, list_keys, revoke_key
 from serving.auth.rate_limit import AccessPolicy
-from tests.data.database.conftest import address, postgresql, state
+from tests.data.conftest import postgresql
+from tests.data.database.conftest import address, state
 from touchstone import main
 
 __all__ = ["address", "postgresql", "state"]

@@ -17,7 +17,8 @@ from serving.scoring.rescoring import (
     latest_rescoring,
     start_rescoring,
 )
-from tests.data.database.conftest import address, postgresql, state
+from tests.data.conftest import postgresql
+from tests.data.database.conftest import address, state
 
 __all__ = ["address", "postgresql", "state"]
 

@@ -1,0 +1,1 @@
+"""Other people's tables as the contract's: files and databases mapped by `sources.toml`."""
