@@ -1,5 +1,6 @@
 """Guesses which table, column, value and form of a day of a source mean what the contract asks for."""
 
+import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -97,11 +98,12 @@ def _words() -> Mapping[str, Any]:
 
 
 def _likeness(table: Table, offered: OfferedTable) -> float:
-    """2 where the name is like the table's, and the share of required columns that are there."""
+    """2 where the name is the table's, 1 where a part of it is, and the share of required columns that are there."""
     required = [column for column in table.columns if column.required]
     matched = sum(_like_name(column, tuple(offered.values)) is not None for column in required) / len(required)
-    name = plain_words(offered.title)
-    is_named = name in {plain_words(each) for each in (table.name, *_words()["tables"].get(table.name, ()))}
+    names = {plain_words(each) for each in (table.name, *_words()["tables"].get(table.name, ()))}
+    parts = {plain_words(part) for part in re.split(r"[\W_]+", offered.title)}
+    is_named = 1.0 if plain_words(offered.title) in names else 0.5 * bool(parts & names)
     has_key = all(_like_name(each, tuple(offered.values)) for each in table.columns if each.name in table.key[:1])
     return 2 * is_named + matched if is_named or (has_key and matched == 1) else 0.0
 
