@@ -219,7 +219,8 @@ class _Reconciliation:
             given = validated.quarantine.rename(
                 {RAW + name: name for name in self.table.column_names if name in validated.quarantine.columns}
             )
-            typed = validated.rows.select("row_number", *self.table.column_names)
+            typed = conform_columns(validated.rows, self.table, "row_number")
+            typed = typed.select("row_number", *self.table.column_names)
             yield given.left_join(typed, "row_number").drop("row_number_right").mutate(extent=extent)
         late = _of(losers, NEW)
         if late is not None:

@@ -16,8 +16,8 @@ from data.lake.duckdb_engine import literal_path
 from data.lake.location import table_path
 from data.lake.partitions import link_parts, measure_content, rows_in_months, write_months
 from data.lake.store import StoredLake, reading_order
-from data.lake.surrogate_keys import SKU_CODE, assign_sku_codes, has_sku_code, join_sku_codes
-from data.lake.tables import schema_of
+from data.lake.surrogate_keys import SKU_CODE, SKU_RANK, assign_sku_codes, has_sku_code, join_sku_codes
+from data.lake.tables import conform_columns, schema_of
 from data.workspace import Workspace, replace_atomically
 
 
@@ -85,11 +85,14 @@ class LakeWriter:
     def kept(self, name: str, cleared: frozenset[str] | None, months: Collection[str] | None = None) -> ir.Table | None:
         """The rows of the lake before that did not happen on the days `cleared`, as stored; None where there are none.
 
+        Columns that the contract has got since are missing values, or their default.
         As in a `TableChange`, `cleared` None leaves no row.
         """
         if cleared is None or self.before is None or self.held(name) is None:
             return None
-        rows = self.before.rows(self.backend, name, months)
+        rows, table = self.before.rows(self.backend, name, months), BY_NAME[name]
+        if set(schema_of(table)) - set(rows.columns):
+            rows = conform_columns(rows, table, *({SKU_CODE, SKU_RANK} & set(rows.columns)))
         return rows.filter(rows.happened_on.notin(dates_of(cleared))) if cleared else rows
 
     def write(self, workspace: Workspace, written: Callable[[str], None]) -> Path:
@@ -115,7 +118,8 @@ class LakeWriter:
     def _write_table(self, folder: Path, table: Table) -> None:
         before, content = self.before and table_path(self.before.folder, table.name), self.contents[table.name]
         if table.timed:
-            if before:
+            held = self.held(table.name)
+            if before and held is not None and held.columns == content.columns:
                 link_parts(before, content, folder / table.name)
             order = reading_order(table)
             write_months(

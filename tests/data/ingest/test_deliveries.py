@@ -1,5 +1,6 @@
 """Deliveries: what is given replaces what it says it replaces, the rest stays, and the way does not matter."""
 
+import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -244,6 +245,23 @@ def test_a_lake_of_an_earlier_version_asks_for_one_whole_ingest(workspace: Works
         update(workspace, tmp_path / "new", "orders", ORDERS)
     ingest_folder(tmp_path / "given", workspace, IngestOptions(TODAY))
     assert update(workspace, tmp_path / "new", "orders", ORDERS).counts
+
+
+def test_a_table_of_an_older_contract_is_brought_up_to_date_in_parts(workspace: Workspace, tmp_path: Path) -> None:
+    """Reviews were ingested before the contract had languages; an update writes them anew, with none."""
+    fingerprint = open_lake(workspace).fingerprint
+    for path in workspace.lake.glob("*/reviews/*/*.parquet"):
+        pd.read_parquet(path).drop(columns="language").to_parquet(path, index=False)
+    (file,) = workspace.lake.glob("*/lake.json")
+    contents = json.loads(file.read_text())
+    contents["tables"]["reviews"]["columns"].remove("language")
+    file.write_text(json.dumps(contents))
+    review = {"review_id": "v9", "sku_id": "k1", "market": "DE", "happened_on": "2025-01-11"}
+    update(workspace, tmp_path / "new", "reviews", [review])
+    reviews = open_lake(workspace)["reviews"].to_pyarrow()
+    assert (len(reviews), reviews["language"].null_count) == (4, 4)
+    update(workspace, tmp_path / "old", "reviews", [{**review, "deleted": "true"}])
+    assert open_lake(workspace).fingerprint == fingerprint
 
 
 def many_orders(rows: int) -> pd.DataFrame:
