@@ -17,6 +17,7 @@ class Column:
     `choices` closes a text column; `minimum` and `maximum` are inclusive, `above` is an exclusive minimum. A text has
     at most `longest` characters; only `free` text keeps the blanks around it and may hold line ends and characters
     that nobody sees. Of days only the `open_ended` may lie ahead. Ingest warns of spellings of one `grouping` value.
+    `default` is what an absent value means.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Column:
     free: bool = False
     open_ended: bool = False
     grouping: bool = False
+    default: int | None = None
 
 
 @dataclass(frozen=True)
@@ -128,8 +130,13 @@ SKUS = Table(
     key=("sku_id", "market"), required=True, references=(OF_SUPPLIER,),
 )  # fmt: skip
 
+CANCELLED, ENTERED_IN_ERROR = "cancelled", "entered_in_error"
+NO_RESULT = (CANCELLED, ENTERED_IN_ERROR)
+"""Statuses of a report that is no result: none could be had, or the report was withdrawn."""
+
 LAB_TESTS = Table(
-    "lab_tests", "Laboratory tests. Independent samples become labels; supplier-provided ones are golden samples.",
+    "lab_tests", "Laboratory tests, one row per version of a report; the newest counts. Independent samples become "
+    "labels; supplier-provided ones are golden samples.",
     (
         TEST_ID, SKU_ID, MARKET,
         Column("happened_on", "day", "the day the sample was drawn", required=True),
@@ -144,8 +151,19 @@ LAB_TESTS = Table(
         _choice("severity", "of a failure", "minor", "major", "critical"),
         Column("hazard", "text", "what a failure endangers"),
         Column("cost_eur", "number", "what the test cost in euros", minimum=0),
+        Column("version", "integer", "the version of the report, known from its `known_on` on; where absent, 1",
+               minimum=1, maximum=10_000, default=1),
+        # The statuses of an observation in HL7 FHIR R5 (hl7.org/fhir/valueset-observation-status.html).
+        _choice("status", "of this version: cancelled where no result could be had (give the result inconclusive), "
+                "entered_in_error where the report is withdrawn; where absent, final or, of a later version, amended",
+                "final", "amended", "corrected", *NO_RESULT),
+        Column("report_number", "text", "the number on the report"),
+        Column("report_digest", "text", "SHA-256 of the report's file, in hex"),
+        Column("accreditation", "text", "the laboratory's accreditation (ISO/IEC 17025), as its body numbers it"),
+        Column("standard", "text", "the standard that it was tested by"),
+        Column("clause", "text", "the clause of the standard that was tested, of a failure the one not met"),
     ),
-    key=("test_id",), required=True, references=(OF_SKU,),
+    key=("test_id", "version"), required=True, references=(OF_SKU,),
 )  # fmt: skip
 
 CERTIFICATES = Table(

@@ -129,7 +129,8 @@ class EventSource:
     """Source of events: `entity LEFT JOIN events ON keys AND known_on < as_of GROUP BY entity, as_of`.
 
     `rows` yields the columns of `on`, `happened_on`, `known_on` and facts; rows of one SKU may lack those of `on` that
-    `features.groups.lab_history.entity_keys` has. `needs` are the tables without which the features are missing.
+    `features.groups.lab_history.entity_keys` has. `needs` are the tables without which the features are
+    missing. A row with `amended_on` counts until then (`data.lake.report_versions`).
     The whole numbers `added_by_day` are only ever added up, so that they may be added by day before they are joined.
     All features over the same rows come from one pass over them.
     """

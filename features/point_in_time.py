@@ -8,6 +8,7 @@ import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
 
+from data.lake.report_versions import known_before
 from data.lake.surrogate_keys import sku_join_keys
 from data.lake.tables import Tables
 from features.definition import (
@@ -89,7 +90,7 @@ def _join_source(
     events = _keyed_events(source, tables)
     events = events.rename({f"event_{key}": key for key in source.on})
     same = [days[key] == events[f"event_{key}"] for key in source.on]
-    seen = days.left_join(events, [*same, events.known_on < days.as_of])
+    seen = days.left_join(events, [*same, known_before(events, days.as_of)])
     seen = seen.mutate(age_days=seen.as_of.delta(seen.happened_on, unit="day"))
     return seen.group_by(list(days.columns)).aggregate(**feature_values(seen, reference, features))
 

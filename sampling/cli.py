@@ -14,7 +14,7 @@ def receive_file(call: CommandContext, file: Path) -> None:
     from data.database.connection import open_database
     from data.lab_results.store import Sender
     from sampling.result_intake import receive_results
-    from sampling.rounds import round_status
+    from sampling.rounds import round_status, round_text
 
     workspace, engine = call.settings.workspace, open_database(call.settings.database_address)
     try:
@@ -25,16 +25,17 @@ def receive_file(call: CommandContext, file: Path) -> None:
     if intake.count.quarantined:
         click.echo(f"The refused rows are in {workspace.quarantine / 'results.parquet'}.")
     click.echo(f"{len(intake.new):,} results are new; {intake.known:,} had been recorded before.")
+    for key, amends in intake.amendments.items():
+        click.echo(f"Test {key.test_id}: version {key.version} amends version {amends}.")
     if intake.changed:
         click.echo(
-            f"{intake.changed:,} had been recorded with other content and stay as they were. Give them a new test_id."
+            f"{intake.changed:,} had been recorded with other content and stay as they were. Give a correction the "
+            "next version, another test a new test_id."
         )
+    for why in intake.refused.values():
+        click.echo(f"Refused: {why}.")
     for round_id in sorted({name for name in intake.new["round_id"].to_pylist() if name}):
-        status = round_status(workspace, round_id)
-        what = "provisional" if status.provisional else "final"
-        click.echo(
-            f"Round {round_id}: {status.received:,} of {status.planned:,} results are in; its figures are {what}."
-        )
+        click.echo(round_text(round_status(workspace, round_id)))
 
 
 @click.command()

@@ -13,32 +13,39 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from data.errors import UserError
-from data.lake.lab_results import accepted_results
+from data.lake.lab_results import current_results
+from data.lake.report_versions import with_result
 from data.workspace import Workspace, replace_atomically
 from sampling.plan import Plan
+from sampling.plan_files import PLAN_FILE, RECORD_FILE, planned_tests, round_ids
+from sampling.round_answers import UNIT, answers_among, is_cancelled, of_another_package, round_answers
 
-RECORD_FILE, PLAN_FILE, STRATA_FILE = "round.json", "plan.parquet", "strata.parquet"
-FRAME_FILE, OUTSIDE_FILE = "frame.parquet", "outside.parquet"
+STRATA_FILE, FRAME_FILE, OUTSIDE_FILE = "strata.parquet", "frame.parquet", "outside.parquet"
 FINAL_FROM = 0.95
 
 
 @dataclass(frozen=True)
 class RoundStatus:
-    """How far a round is: tests planned, results in; `provisional` until 95 % are in.
+    """How far a round is: tests planned, results in; `provisional` until 95 % are answered.
 
-    `strata` (stratum, planned, received) counts them where they were drawn, so that tests without a result can be
-    weighted.
+    `not_obtainable` tests are answered without a result. `other_laboratory` of the results are from another laboratory
+    than planned and count; `other_package` more name the round, are of another package than planned, and do not.
+    `strata` (stratum, planned, received) counts the results where they were drawn, so that tests without a result can
+    be weighted.
     """
 
     round_id: str
     planned: int
     received: int
+    not_obtainable: int
+    other_laboratory: int
+    other_package: int
     strata: pa.Table
 
     @property
     def provisional(self) -> bool:
         """Whether conclusions are still barred: failures take longer to confirm than passes."""
-        return self.received < FINAL_FROM * self.planned
+        return self.received + self.not_obtainable < FINAL_FROM * self.planned
 
 
 def write_plan(plan: Plan, folder: Path) -> Path:
@@ -76,11 +83,6 @@ def frame_table(plan: Plan) -> pa.Table:
     })  # fmt: skip
 
 
-def round_ids(workspace: Workspace) -> list[str]:
-    """The rounds of a workspace, by day."""
-    return sorted(path.parent.name for path in workspace.plans.glob(f"*/{RECORD_FILE}"))
-
-
 def round_folder(workspace: Workspace, round_id: str) -> Path:
     """The folder of a round; UserError where there is none of this name."""
     if round_id not in round_ids(workspace):
@@ -95,49 +97,65 @@ def round_record(workspace: Workspace, round_id: str) -> Mapping[str, Any]:
     return record
 
 
-def planned_tests(workspace: Workspace) -> pa.Table:
-    """The tests of all rounds, as their plans say."""
-    names = ["round_id", "sku_id", "market", "package", "lab_id", "method", "as_of", "due_on", "inclusion_probability"]
-    plans = [pq.read_table(workspace.plans / name / PLAN_FILE, columns=names) for name in round_ids(workspace)]
-    if plans:
-        return pa.concat_tables(plans)
-    types = {"as_of": pa.date32(), "due_on": pa.date32(), "inclusion_probability": pa.float64()}
-    return pa.schema([(name, types.get(name, pa.string())) for name in names]).empty_table()
-
-
 def in_progress(workspace: Workspace, as_of: date, grace_days: int, but: str) -> pa.Table:
-    """Planned tests without a result known before `as_of`: sku_id, market, method, drawn_on.
+    """Planned tests that nothing known before `as_of` answers: sku_id, market, method, drawn_on.
 
     One that is overdue by more than `grace_days` is given up; its SKU may be drawn again. The round `but`
     is left out, so that it can be redrawn as it was.
     """
     planned = planned_tests(workspace)
     planned = planned.filter(pc.not_equal(planned["round_id"], but))
-    known = accepted_results(workspace)
-    known = known.filter(pc.less(known["known_on"], pa.scalar(as_of, pa.date32())))
+    known = round_answers(workspace, as_of)
     still = pc.and_(
         pc.less_equal(planned["as_of"], pa.scalar(as_of, pa.date32())),
         pc.greater_equal(planned["due_on"], pa.scalar(as_of - timedelta(days=grace_days), pa.date32())),
     )
-    waiting = planned.filter(still).join(known.select(["round_id", "sku_id", "market"]),
-                                         keys=["round_id", "sku_id", "market"], join_type="left anti")  # fmt: skip
+    waiting = planned.filter(still).join(known.select(UNIT), keys=UNIT, join_type="left anti")
     return waiting.select(["sku_id", "market", "method", "as_of"]).rename_columns(
         ["sku_id", "market", "method", "drawn_on"]
     )
 
 
 def results_of(workspace: Workspace, round_id: str) -> pa.Table:
-    """The accepted results of a round, in the order in which they became known."""
-    results = accepted_results(workspace)
-    return results.filter(pc.equal(results["round_id"], round_id)).sort_by([("known_on", "ascending")])
+    """What answers the tests of a round, in the order in which it became known; see `answers_among`."""
+    answers = round_answers(workspace)
+    return answers.filter(pc.equal(answers["round_id"], round_id))
 
 
-def round_status(workspace: Workspace, round_id: str) -> RoundStatus:
-    """How many results of a round are in; UserError where there is no such round."""
+def round_status(workspace: Workspace, round_id: str, current: pa.Table | None = None) -> RoundStatus:
+    """How far a round is; UserError where there is no such round.
+
+    `current` are the results of the round in the versions that count, read from the workspace where not given.
+    """
     plan = pq.read_table(round_folder(workspace, round_id) / PLAN_FILE, columns=["sku_id", "market", "stratum"])
-    received = results_of(workspace, round_id).select(["sku_id", "market"]).group_by(["sku_id", "market"]).aggregate([])
-    received = received.append_column("received", pa.repeat(pa.scalar(1), len(received)))
-    joined = plan.join(received, keys=["sku_id", "market"])
+    planned = planned_tests(workspace, [round_id])
+    results = current_results(workspace) if current is None else current
+    results = results.filter(pc.equal(results["round_id"], round_id))
+    answers = answers_among(results, planned)
+    received, cancelled = (_units(rows) for rows in (with_result(answers), answers.filter(is_cancelled(answers))))
+    joined = plan.join(received.append_column("received", pa.repeat(1, len(received))), keys=UNIT[1:])
     strata = joined.group_by("stratum").aggregate([("sku_id", "count"), ("received", "count")]).sort_by("stratum")
-    strata = strata.rename_columns(["stratum", "planned", "received"])
-    return RoundStatus(round_id, len(plan), int(pc.sum(strata["received"]).as_py() or 0), strata)
+    return RoundStatus(
+        round_id, planned=len(plan), received=len(received),
+        not_obtainable=len(cancelled.join(received, UNIT[1:], join_type="left anti")),
+        other_laboratory=pc.sum(with_result(answers)["other_laboratory"]).as_py() or 0,
+        other_package=len(of_another_package(results, planned)),
+        strata=strata.rename_columns(["stratum", "planned", "received"]),
+    )  # fmt: skip
+
+
+def _units(answers: pa.Table) -> pa.Table:
+    return answers.select(UNIT[1:]).group_by(UNIT[1:]).aggregate([])
+
+
+def round_text(status: RoundStatus) -> str:
+    """How far a round is, as a sentence or two."""
+    what = "provisional" if status.provisional else "final"
+    text = f"Round {status.round_id}: {status.received:,} of {status.planned:,} results are in; its figures are {what}."
+    if status.not_obtainable:
+        text += f" Of {status.not_obtainable:,} tests no result can be had."
+    if status.other_laboratory:
+        text += f" {status.other_laboratory:,} results are from another laboratory than planned, and count."
+    if status.other_package:
+        text += f" {status.other_package:,} are of another package than planned, and answer no planned test."
+    return text

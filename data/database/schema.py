@@ -134,20 +134,25 @@ API_KEYS = sa.Table(
     sa.Column("created_at", sa.Text, nullable=False),
     sa.Column("revoked_at", sa.Text),
     sa.Column("person", sa.Text, nullable=False),
+    sa.Column("lab_id", sa.Text),
 )
 
 RESULTS = sa.Table(
     "results",
     METADATA,
     sa.Column("test_id", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("hand_in", sa.Text, nullable=False, index=True),
     sa.Column("content", sa.Text, nullable=False),
     sa.Column("received_at", sa.Text, nullable=False),
     sa.Column("received_from", sa.Text, nullable=False),
-    sa.Column("filed_at", sa.Text),
+    sa.Column("filed_at", sa.Text, index=True),
     sa.Column("sku_id", sa.Text),
     sa.Column("market", sa.Text),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("round_id", sa.Text, index=True),
     sa.Index("ix_results_sku", "sku_id", "market"),
+    sa.Index("ix_results_received_at", "received_at"),
 )
 
 WEBHOOK_DELIVERIES = sa.Table(

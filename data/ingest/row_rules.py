@@ -20,13 +20,15 @@ NO_FORMS: Mapping[str, ColumnForm] = MappingProxyType({})
 def parse_columns(values: ir.Table, table: Table, forms: Mapping[str, ColumnForm] = NO_FORMS) -> ir.Table:
     """Every contract column in its own type beside `stated_<column>`, and `row_number`.
 
-    `values` come from `trim_values`. A column that the file lacks is missing in every row.
+    `values` come from `trim_values`. A column that the file lacks is missing in every row; what is not stated
+    is missing or the column's default.
     """
     columns: dict[str, ir.Value] = {"row_number": values["row_number"]}
     for column in table.columns:
         value = values[column.name] if column.name in values.columns else ibis.null("string")
-        columns[column.name] = parse_as(value, column, forms.get(column.name, PLAIN))
-        columns[STATED + column.name] = has_value(value, column.kind)
+        parsed, is_stated = parse_as(value, column, forms.get(column.name, PLAIN)), has_value(value, column.kind)
+        columns[column.name] = parsed if column.default is None else is_stated.ifelse(parsed, column.default)
+        columns[STATED + column.name] = is_stated
     columns["warnings"] = listed_where(value_warnings(values, table))
     return values.select(**columns)
 

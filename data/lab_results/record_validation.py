@@ -45,7 +45,7 @@ def _judge(column: Column, raw: Any) -> tuple[Any, list[str]]:
         return None, [rule_texts.unreadable(column)]
     text = (json_text(raw) or "").strip(BLANKS)
     if not text or (column.kind == "day" and is_placeholder(text)):
-        return None, [rule_texts.missing(column)] if column.required else []
+        return column.default, [rule_texts.missing(column)] if column.required else []
     value = parse_value(text, column)
     if value is None:
         return None, [rule_texts.unreadable(column)]

@@ -7,15 +7,17 @@ from datetime import date
 from pathlib import Path
 
 import duckdb
+import ibis
 import ibis.expr.types as ir
+import pyarrow as pa
 import pyarrow.parquet as pq
 from ibis.backends.duckdb import Backend
 
 from data.contract import BY_NAME, LAB_TESTS, SKUS, TABLES, Table
 from data.errors import UserError
 from data.lake.contents import LakeContents, read_contents
-from data.lake.duckdb_engine import connect, error_summary, literal_path
-from data.lake.lab_results import result_files, tables_fingerprint
+from data.lake.duckdb_engine import connect, error_summary
+from data.lake.lab_results import accepted_results, tables_fingerprint
 from data.lake.location import POINTER, table_path
 from data.lake.partitions import read_files
 from data.lake.surrogate_keys import SKU_CODE
@@ -86,17 +88,20 @@ def open_lake(workspace: Workspace) -> Tables:
             f"The lake in {folder} is damaged: {error_summary(error)}. Remove it and ingest again."
         ) from error
     given = {name: add_absent_columns(rows, BY_NAME[name]) for name, rows in given.items()}
-    if result_files(workspace):
-        given[LAB_TESTS.name] = _with_results(backend, given, workspace)
+    results = accepted_results(workspace)
+    if len(results):
+        given[LAB_TESTS.name] = _with_results(given, results)
     return Tables(backend, given, tables_fingerprint(workspace) or folder.name, lake.contents or {})
 
 
-def _with_results(backend: Backend, given: Mapping[str, ir.Table], workspace: Workspace) -> ir.Table:
-    """The ingested lab tests and the accepted results of known SKUs; a test that is in both counts once."""
+def _with_results(given: Mapping[str, ir.Table], accepted: pa.Table) -> ir.Table:
+    """Every version of the ingested lab tests and of the accepted results of known SKUs.
+
+    Of a version that is in both, the accepted one stands: it is in the ledger, and rounds count it.
+    """
     ingested = conform_columns(given[LAB_TESTS.name], LAB_TESTS)
-    results = backend.read_parquet([literal_path(path) for path in result_files(workspace)])
-    results = conform_columns(results, LAB_TESTS).distinct(on="test_id").semi_join(given["skus"], ["sku_id", "market"])
-    return ingested.union(results.anti_join(ingested, "test_id"))
+    results = conform_columns(ibis.memtable(accepted), LAB_TESTS).semi_join(given["skus"], ["sku_id", "market"])
+    return results.union(ingested.anti_join(results, list(LAB_TESTS.key)))
 
 
 def latest_known_on(tables: Tables) -> date:

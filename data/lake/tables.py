@@ -70,16 +70,27 @@ def _typed(schema: pa.Schema) -> pa.Schema:
 
 
 def conform_columns(loaded: ir.Table, table: Table, *others: str) -> ir.Table:
-    """The columns of `table` in the contract's types and order, and `others` as they are; absent ones are missing."""
+    """The columns of `table` in the contract's types and order, and `others` as they are.
+
+    Absent values are missing or the column's default.
+    """
     columns = {}
     for name, dtype in schema_of(table).items():
         columns[name] = (loaded[name] if name in loaded.columns else ibis.null(dtype)).cast(dtype)
+    for name, default in _defaults(table).items():
+        columns[name] = columns[name].fill_null(default)
     if table.timed:
         columns["known_on"] = ibis.coalesce(columns["known_on"], columns["happened_on"])
     return loaded.select(**columns, **{name: loaded[name] for name in others})
 
 
+def _defaults(table: Table) -> dict[str, int]:
+    return {column.name: column.default for column in table.columns if column.default is not None}
+
+
 def add_absent_columns(loaded: ir.Table, table: Table) -> ir.Table:
-    """The rows with every column of `table`, missing values where a lake of an older contract lacks one."""
+    """The rows with every column of `table`; one that a lake of an older contract lacks is missing or its default."""
     absent = {name: dtype for name, dtype in schema_of(table).items() if name not in loaded.columns}
-    return loaded.mutate(**{name: ibis.null(dtype) for name, dtype in absent.items()}) if absent else loaded
+    defaults = _defaults(table)
+    values = {name: ibis.literal(defaults.get(name), type=dtype) for name, dtype in absent.items()}
+    return loaded.mutate(**values) if absent else loaded

@@ -1,5 +1,6 @@
 """The laboratory tests of the sample marketplace as contract tables, and what was true when they were drawn."""
 
+import hashlib
 import itertools
 from dataclasses import fields
 from functools import lru_cache
@@ -57,10 +58,23 @@ def lab_tests_tables(tests: SampledTests, world: World, sku_ids: pa.Array) -> tu
         "severity": pa.array(SEVERITIES).take(pa.array(severity, mask=~failed)),
         "hazard": pa.array([hazard.name for hazard in hazards()]).take(pa.array(hazard, mask=~failed)),
         "cost_eur": np.round(fee * rng.lognormal(0.0, 0.15, len(tests)) + bought, 2),
+        **_report_columns(test_ids),
     })  # fmt: skip
     truth = pa.table({"test_id": test_ids, "p_fail": tests.p_fail, "p_prior": tests.p_prior,
                       "independent": pa.array(tests.origin != SUPPLIED)})  # fmt: skip
     return table, truth
+
+
+def _report_columns(test_ids: pa.Array) -> dict[str, pa.Array]:
+    """Each report is final and numbered like its test; accreditation, standard and clause are not stated."""
+    numbers = [f"R{test_id[1:]}" for test_id in test_ids.to_pylist()]
+    return {
+        "version": pa.repeat(pa.scalar(1, pa.int64()), len(numbers)),
+        "status": pa.repeat(pa.scalar("final"), len(numbers)),
+        "report_number": pa.array(numbers, pa.string()),
+        "report_digest": pa.array([hashlib.sha256(number.encode()).hexdigest() for number in numbers], pa.string()),
+        **{name: pa.nulls(len(numbers), pa.string()) for name in ("accreditation", "standard", "clause")},
+    }
 
 
 def _findings(rng: np.random.Generator, tests: SampledTests, world: World) -> tuple[Integers, Integers]:

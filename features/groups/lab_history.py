@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
+from data.lake.report_versions import AMENDED_ON, has_result, with_amended_on
 from data.lake.surrogate_keys import sku_key_columns
 from features.definition import (
     KEYS,
@@ -34,12 +35,14 @@ def entity_keys(tables: "Tables") -> "ir.Table":
 def clear_tests(tables: "Tables") -> "ir.Table":
     """Tests with a clear result: `independent` and `given` (supplier-provided) tests, `failed`, `severity`.
 
+    Every version of a report is a row; `amended_on` says until when it was the one that was known.
     Why, by whom and with which package a test was ordered stays behind: that would leak the officer's suspicion.
     """
-    tests = tables["lab_tests"].filter(lambda test: test.result.isin(["pass", "fail"]))
+    tests = with_amended_on(tables["lab_tests"])
+    tests = tests.filter(tests.result.isin(["pass", "fail"]) & has_result(tests))
     given = tests.origin == "supplier_provided"
     return tests.select(
-        *sku_key_columns(tests), "happened_on", "known_on", "severity",
+        *sku_key_columns(tests), "happened_on", "known_on", AMENDED_ON, "severity",
         given=given, independent=~given, failed=tests.result == "fail",
     )  # fmt: skip
 

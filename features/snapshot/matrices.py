@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from data.lake.report_versions import known_before
 from data.lake.surrogate_keys import SKU_KEY, sku_join_keys
 from features.definition import Entity, EventSource, Feature, Source, feature_values, group_by_source
 from features.registry import CATALOGUE
@@ -92,7 +93,7 @@ class CatalogueFeatures:
         through_sku = events.on == SKU_KEY or events.of_skus(table)
         entities, keys = (self.listing, sku_join_keys(table, self.listing)) if through_sku else (rows.rows, events.on)
         joined = table.inner_join(rows.within(entities).select(*keys, rows.column), list(keys))
-        known = joined.filter(joined.known_on < day)
+        known = joined.filter(known_before(joined, day))
         return known.mutate(as_of=day, age_days=day.delta(known.happened_on, unit="day"))
 
     def _read(self, rows: "ir.Table") -> pl.DataFrame:

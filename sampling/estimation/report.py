@@ -12,20 +12,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from data.errors import UserError
-from data.lake.lab_results import accepted_results
+from data.lake.lab_results import current_results
+from data.lake.report_versions import with_result
 from data.workspace import Workspace, replace_atomically
 from sampling.estimation.policy import EstimationPolicy
 from sampling.estimation.prevalence import BY_SKUS, BY_UNITS_SOLD, DomainEstimate, domains_of, prevalence
 from sampling.estimation.round_data import Domain, RoundData, RoundRecord, build_round_data
+from sampling.plan_files import PLAN_FILE, planned_tests, round_ids
 from sampling.problem import Floats
-from sampling.rounds import (
-    OUTSIDE_FILE,
-    PLAN_FILE,
-    STRATA_FILE,
-    round_folder,
-    round_ids,
-    round_record,
-)
+from sampling.round_answers import SUPPLIER_PROVIDED, UNIT, answers_among, is_cancelled, round_answers
+from sampling.rounds import OUTSIDE_FILE, STRATA_FILE, round_folder, round_record
 
 RISKIEST = (0.01, 0.05, 0.10)
 
@@ -84,7 +80,8 @@ SHOWN_CELLS = 10
 class PrevalenceEstimate:
     """Estimate of a day: figures of the catalogue and its cells, the model's skill, and the tests they rest on.
 
-    `failed_share` is the share of failures among the tests: it follows suspicion and is no prevalence.
+    `failed_share` is the share of failures among the tests: it follows suspicion and is no prevalence. Of
+    `not_obtainable` planned tests no result can be had; they count as tests that did not answer.
     """
 
     as_of: date
@@ -94,6 +91,7 @@ class PrevalenceEstimate:
     tests: int
     share_in: float
     policy_version: str
+    not_obtainable: int = 0
 
     @property
     def catalogue(self) -> DomainEstimate:
@@ -108,8 +106,7 @@ def estimate_prevalence(
 
     Raises UserError where a round is unknown, has no result yet, or was not drawn with known probabilities.
     """
-    results = accepted_results(workspace)
-    known = results.filter(pc.less(results["known_on"], pa.scalar(as_of, pa.date32()))).sort_by("known_on")
+    known = KnownResults.of(workspace, as_of)
     rounds = [_load_round(workspace, round_id, known, policy) for round_id in names]
     figures = [
         figure
@@ -127,12 +124,13 @@ def estimate_prevalence(
         catalogue.tests,
         catalogue.tests / tests_drawn,
         policy.version,
+        sum(known.count_not_obtainable(name) for name in names),
     )
 
 
 def latest_rounds(workspace: Workspace, number: int) -> list[str]:
     """The names of the newest rounds by day that have results. Raises UserError where there is none."""
-    answered = set(accepted_results(workspace)["round_id"].to_pylist())
+    answered = set(with_result(round_answers(workspace))["round_id"].to_pylist())
     names = [name for name in round_ids(workspace) if name in answered]
     if not names:
         raise UserError("No round has a result yet. Hand results in with `touchstone results FILE`.")
@@ -148,12 +146,36 @@ def write_estimate(estimate: PrevalenceEstimate, folder: Path) -> Path:
     return target
 
 
-def _load_round(workspace: Workspace, round_id: str, known: pa.Table, policy: EstimationPolicy) -> RoundData:
+@dataclass(frozen=True)
+class KnownResults:
+    """The results known by a day on samples that no supplier provided: `answers` of planned tests, and `all`."""
+
+    answers: pa.Table
+    all: pa.Table
+
+    @classmethod
+    def of(cls, workspace: Workspace, as_of: date) -> "KnownResults":
+        """Those known before `as_of`, in the versions that counted then, in the order in which they became known."""
+        current = current_results(workspace, as_of).sort_by("known_on")
+        independent = current.filter(pc.invert(pc.is_in(current["origin"], pa.array([SUPPLIER_PROVIDED]))))
+        return cls(answers_among(independent, planned_tests(workspace)), with_result(independent))
+
+    def of_round(self, round_id: str) -> pa.Table:
+        """The results of a round's own tests."""
+        return with_result(self.answers.filter(pc.equal(self.answers["round_id"], round_id)))
+
+    def count_not_obtainable(self, round_id: str) -> int:
+        """How many of a round's tests are known to have no result."""
+        cancelled = self.answers.filter(is_cancelled(self.answers)).filter(pc.field("round_id") == round_id)
+        return len(cancelled.join(self.of_round(round_id).select(UNIT), UNIT, join_type="left anti"))
+
+
+def _load_round(workspace: Workspace, round_id: str, known: KnownResults, policy: EstimationPolicy) -> RoundData:
     """One round with its own results, and with those of tests drawn before it for what was in test."""
     folder = round_folder(workspace, round_id)
     day = date.fromisoformat(round_record(workspace, round_id)["as_of"])
-    own = known.filter(pc.equal(known["round_id"], round_id))
-    earlier = known.filter(pc.less_equal(known["happened_on"], pa.scalar(day, pa.date32())))
+    own = known.of_round(round_id)
+    earlier = known.all.filter(pc.less_equal(known.all["happened_on"], pa.scalar(day, pa.date32())))
     files = {"plan": PLAN_FILE, "strata": STRATA_FILE, "outside": OUTSIDE_FILE}
     tables = {name: pq.read_table(folder / file) for name, file in files.items()}
     return build_round_data(RoundRecord(round_id, **tables, results=own, earlier=earlier), policy)
@@ -175,6 +197,9 @@ def estimate_text(estimate: PrevalenceEstimate) -> str:
     if len(largest) < len(cells):
         lines.append(f"{len(cells) - len(largest)} of {len(cells)} cells carry no figure of their own; see the file.")
     lines.append(_skill_line(estimate))
+    if estimate.not_obtainable:
+        lines.append(f"Of {estimate.not_obtainable:,} planned tests no result can be had; they count like tests "
+                     "without an answer.")  # fmt: skip
     lines.append(f"Of the {estimate.tests:,} tests {estimate.failed_share:.1%} failed; they were chosen to, "
                  "so this is no prevalence.")  # fmt: skip
     return "\n".join(lines)

@@ -14,8 +14,9 @@ from data.database.connection import write_transaction
 from data.errors import UserError
 from data.workspace import Workspace
 from sampling.plan import Plan, PlanSummary
+from sampling.plan_files import round_ids
 from sampling.randomness import SeedCommitment, delete_commitment, read_commitment
-from sampling.rounds import round_ids, write_plan
+from sampling.rounds import write_plan
 from serving.online.store import OnlineStore
 
 

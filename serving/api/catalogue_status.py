@@ -7,10 +7,10 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
 from data.errors import UnavailableError, UserError
-from data.lake.lab_results import result_files, tables_fingerprint
+from data.lake.lab_results import hand_ins, tables_fingerprint
 from data.workspace import Workspace
 from models.registry import champion_version
-from sampling.rounds import round_ids
+from sampling.plan_files import round_ids
 from serving.auth.api_keys import ROLES
 from serving.auth.permissions import require_role
 from serving.console.session import ContextDep
@@ -30,8 +30,8 @@ class CatalogueStatus(BaseModel):
 
     Before the first publication `published` is false, `why` says what to do, and fields about scores are null.
     `champion` is the model that the next scoring uses, `up_to_date` whether it and the tables are those in service;
-    `hand_ins` counts the files of results that came in since, `rounds` names the newest sampling rounds. `rescoring` is
-    the newest one that the service ran, with its progress; null before the first.
+    `hand_ins` counts the hand-ins of results, `rounds` names the newest sampling rounds. `rescoring` is the newest one
+    that the service ran, with its progress; null before the first.
     """
 
     published: bool
@@ -55,11 +55,11 @@ def catalogue_status(
     workspace: Workspace, published: OnlineStore | UserError, rescoring: Rescoring | None
 ) -> CatalogueStatus:
     """The state of the catalogue in service, or why there is none."""
-    champion, hand_ins = champion_version(workspace), len(result_files(workspace))
+    champion, handed_in = champion_version(workspace), len(hand_ins(workspace))
     rounds = round_ids(workspace)[-5:]
     if isinstance(published, UserError):
         return CatalogueStatus(
-            published=False, why=str(published), champion=champion, hand_ins=hand_ins, rounds=rounds,
+            published=False, why=str(published), champion=champion, hand_ins=handed_in, rounds=rounds,
             rescoring=rescoring,
         )  # fmt: skip
     scored, bands = published.publication, published.scorer.bands
@@ -69,7 +69,7 @@ def catalogue_status(
         published=True, as_of=scored.as_of, skus=len(published.snapshot),
         bands=dict(zip(bands.names, counts, strict=True)), publication=published.name, fingerprint=scored.fingerprint,
         champion=champion, up_to_date=champion == scored.model_version and same_tables,
-        hand_ins=hand_ins, rounds=rounds, rescoring=rescoring, model_version=scored.model_version,
+        hand_ins=handed_in, rounds=rounds, rescoring=rescoring, model_version=scored.model_version,
         feature_version=scored.feature_version, policy_version=scored.policy_version,
     )  # fmt: skip
 

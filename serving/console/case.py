@@ -15,6 +15,7 @@ from sampling.problem import Cell, Package
 from serving.console.blinding import case_in
 from serving.console.context import AppContext
 from serving.console.session import Person
+from serving.decisions.amended_reports import amended_reports
 from serving.decisions.assignment_and_labels import owner_of
 from serving.decisions.blind_assessment import ESTIMATORS, estimate_is_due
 from serving.decisions.cases import CaseState
@@ -33,7 +34,7 @@ from serving.decisions.records import (
 )
 from serving.decisions.rules import Officer, Signature, missing_ground
 from serving.decisions.store import Decisions
-from serving.dossiers.records import Dossier, DossierListing, LabTest
+from serving.dossiers.records import Dossier, DossierListing, LabTest, current_tests
 from serving.online.store import OnlineStore
 from serving.publication import Publication
 from serving.review_queue.cases import CatalogueCases, catalogue_cases
@@ -59,6 +60,7 @@ class DispositionOption:
 class CaseView:
     """The case of a SKU for one person today. `estimate_due`: they give an own estimate before they see the score.
 
+    `amended` says which reports were amended after a decision or a letter rested on them.
     `publication` names the publication it was read from.
     """
 
@@ -70,6 +72,7 @@ class CaseView:
     options: tuple[DispositionOption, ...]
     packages: tuple[Package, ...]
     history: tuple[Decision, ...]
+    amended: tuple[str, ...]
     owner: str | None
     estimate_due: bool
     form_token: str
@@ -142,7 +145,8 @@ def case_view(context: AppContext, person: Person, sku_id: str, market: str) -> 
             for each in policy.dispositions.values()
         ),
         packages=sampling_policy_in_force(score.as_of).options(Cell(dossier.listing.category, market)),
-        history=tuple(decisions_of(context).of_sku(sku_id, market)),
+        history=(history := tuple(decisions_of(context).of_sku(sku_id, market))),
+        amended=amended_reports(context.engine, current_tests(state.new_results, dossier.tests), history),
         owner=owner_of(context.engine, sku_id, market),
         estimate_due=person.role in ESTIMATORS and estimate_is_due(context.engine, case, person.key_id, policy),
         form_token=secrets.token_urlsafe(16),
@@ -185,7 +189,8 @@ def supplier_grounds(context: AppContext, supplier_id: str) -> tuple[Ground, ...
 
 def newest_samples(dossier: Dossier, results: Iterable[LabTest] = ()) -> dict[str, date]:
     """The day on which the newest sample with a report was drawn, by test package."""
-    tests = (test for test in (*dossier.tests, *results) if test.independent and test.package)
+    current = current_tests(results, dossier.tests)
+    tests = (test for test in current if test.independent and test.package and test.has_result)
     return {str(package): day for day, package in sorted((test.happened_on, test.package) for test in tests)}
 
 

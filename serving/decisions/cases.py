@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from data.contract import ENTERED_IN_ERROR
 from data.database.connection import read_transaction
 from data.database.schema import RESULTS
 from data.lab_results.store import read_result
@@ -24,7 +25,7 @@ from serving.decisions.index import ActiveDecision
 from serving.decisions.legal_grounds import FAILED_TEST, Ground, grounds_in_force, open_notices
 from serving.decisions.policy import DecisionPolicy
 from serving.decisions.records import PROPOSED, Decision, SkuKey
-from serving.dossiers.records import Dossier, LabTest, Remediation
+from serving.dossiers.records import Dossier, LabTest, Remediation, current_tests
 
 OVERLAP = timedelta(days=31)
 ORDER_TEST, REQUEST_DOCUMENTS = "order_test", "request_documents"
@@ -45,10 +46,15 @@ class CaseEvidence:
 
     @property
     def new_results(self) -> tuple[LabTest, ...]:
-        """The results that the dossier does not have yet, the newest first."""
-        known = {test.test_id for test in self.dossier.tests} if self.dossier else set()
-        new = (result for result in self.results if result.test_id not in known)
+        """The results that the dossier does not have yet, or in an earlier version, the newest first."""
+        known = {test.test_id: test.version for test in self.dossier.tests} if self.dossier else {}
+        new = (result for result in self.results if result.version > known.get(result.test_id, 0))
         return tuple(sorted(new, key=lambda each: (each.known_on, each.test_id), reverse=True))
+
+    @property
+    def tests(self) -> tuple[LabTest, ...]:
+        """Every known test in its newest version, also those whose report was withdrawn."""
+        return current_tests(self.results, self.dossier.tests if self.dossier else ())
 
 
 @dataclass(frozen=True)
@@ -153,13 +159,14 @@ def results_since(engine: sa.Engine, as_of: date) -> dict[SkuKey, tuple[LabTest,
 
 
 def _results(engine: sa.Engine, condition: sa.ColumnElement[bool]) -> dict[SkuKey, tuple[LabTest, ...]]:
+    """By SKU, each test in the newest version that was handed in."""
     query = sa.select(RESULTS.c.content).where(condition).order_by(RESULTS.c.received_at)
     by_key: dict[SkuKey, list[LabTest]] = {}
     with read_transaction(engine) as connection:
         for content in connection.execute(query).scalars():
             test = _lab_test(content)
             by_key.setdefault(SkuKey(test.sku_id, test.market), []).append(test)
-    return {key: tuple(tests) for key, tests in by_key.items()}
+    return {key: current_tests(tests) for key, tests in by_key.items()}
 
 
 _TEST_FIELDS = tuple(each.name for each in fields(LabTest))
@@ -240,10 +247,11 @@ def _corrective_actions(remediations: Iterable[Remediation]) -> list[ActionDeadl
 
 def _report_came(evidence: CaseEvidence, ordered: Decision) -> bool:
     """Whether a report on a sample drawn since the order is known."""
-    tests = (*(evidence.dossier.tests if evidence.dossier else ()), *evidence.results)
     ordered_on = date.fromisoformat(ordered.proposed_at[:10])
     return any(
-        test.independent and test.package == ordered.package and test.happened_on >= ordered_on for test in tests
+        test.independent and test.package == ordered.package and test.happened_on >= ordered_on
+        for test in evidence.tests
+        if test.outcome != ENTERED_IN_ERROR
     )
 
 

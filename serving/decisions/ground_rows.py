@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from serving.decisions.legal_grounds import Ground, open_notices
-from serving.dossiers.records import Certificate, Dossier, Hold, Incident, LabTest
+from serving.dossiers.records import Certificate, Dossier, Hold, Incident, LabTest, current_tests
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class GroundTest:
     lab_id: str | None = None
     severity: str | None = None
     hazard: str | None = None
+    version: int = 1
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def rows_behind(
 ) -> GroundRows:
     """The rows of a dossier, and of `results` that came in since, behind these grounds; and its open notices."""
     ids = {ground.row_id for ground in grounds}
-    tests = [each for each in (*results, *dossier.tests) if each.independent and each.test_id in ids]
+    tests = [each for each in current_tests(results, dossier.tests) if each.independent and each.test_id in ids]
     return GroundRows(
         tuple(_test(each) for each in tests),
         tuple(_document(each) for each in dossier.standing_certificates if each.certificate_id in ids),
@@ -117,7 +118,7 @@ def read_ground_test(values: dict[str, Any]) -> GroundTest:
 def _test(test: LabTest) -> GroundTest:
     return GroundTest(
         test.test_id, test.happened_on, test.known_on, test.result, test.origin, test.strategy, test.package,
-        test.lab_id, test.severity, test.hazard,
+        test.lab_id, test.severity, test.hazard, test.version,
     )  # fmt: skip
 
 

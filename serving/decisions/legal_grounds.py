@@ -9,7 +9,7 @@ from data.policy import POLICY_FOLDER, Days, Names, Policy, policy_in_force
 from models.hazard_words import hazard_phrase
 from serving.decisions.days import long_date
 from serving.decisions.document_policy import document_policy_in_force
-from serving.dossiers.records import Dossier, Incident, LabTest
+from serving.dossiers.records import Dossier, Incident, LabTest, current_tests
 
 FAILED_TEST, DENIED_CERTIFICATE, ORDER = "failed_independent_test", "certificate_denied", "authority_order"
 FAILED_ELSEWHERE = "failed_in_another_market"
@@ -54,12 +54,14 @@ def ground_policy_in_force(day: date, folder: Path = POLICY_FOLDER) -> GroundPol
 def grounds_in_force(dossier: Dossier, as_of: date, results: Collection[LabTest] = ()) -> tuple[Ground, ...]:
     """The grounds known before `as_of` and in force on it, the newest first; tests of suppliers' samples are none.
 
-    `results` are tests that came in since the dossier was written; they count at once.
+    `results` are tests that came in since the dossier was written; they count at once. Of a report that was amended the
+    newest version counts; one that was withdrawn is no ground.
     """
     policy = ground_policy_in_force(as_of)
-    known = {test.test_id for test in dossier.tests}
-    new = [test for test in results if test.test_id not in known]
-    tests = [test for test in (*new, *(each for each in dossier.tests if each.known_on < as_of)) if test.independent]
+    known = {test.test_id: test.version for test in dossier.tests}
+    new = [test for test in results if test.version > known.get(test.test_id, 0)]
+    current = current_tests(new, (test for test in dossier.tests if test.known_on < as_of))
+    tests = [test for test in current if test.independent and test.has_result]
     return _newest_first(
         (*_failures(tests, as_of, policy), *_denials(dossier, as_of), *_orders(dossier, as_of, policy))
     )

@@ -51,7 +51,7 @@ class DossiersContent:
     sheets: tuple[str, ...]
 
 
-MANIFEST = Manifest("dossiers.json", "set of dossiers", 5, DossiersContent)
+MANIFEST = Manifest("dossiers.json", "set of dossiers", 6, DossiersContent)
 
 
 class Dossiers:

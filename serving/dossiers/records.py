@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
+from data.contract import NO_RESULT
+
 SUPPLIER_PROVIDED = "supplier_provided"
 
 
@@ -47,11 +49,37 @@ class LabTest:
     severity: str | None
     hazard: str | None
     cost_eur: float | None
+    version: int = 1
+    status: str | None = None
+    report_number: str | None = None
+    report_digest: str | None = None
+    accreditation: str | None = None
+    standard: str | None = None
+    clause: str | None = None
+
+    @property
+    def has_result(self) -> bool:
+        """Whether the laboratory says what it found: the report is neither withdrawn nor could none be had."""
+        return self.status not in NO_RESULT
+
+    @property
+    def outcome(self) -> str:
+        """Its result, or its status where it has none."""
+        return self.result if self.status is None or self.has_result else self.status
 
     @property
     def independent(self) -> bool:
         """Whether the sample came from anybody but the supplier."""
         return self.origin != SUPPLIER_PROVIDED
+
+
+def current_tests(*sources: Iterable[LabTest]) -> tuple[LabTest, ...]:
+    """The tests of several sources, each once: the highest version, of the first source that has it."""
+    current: dict[str, LabTest] = {}
+    for test in (test for source in sources for test in source):
+        if test.test_id not in current or test.version > current[test.test_id].version:
+            current[test.test_id] = test
+    return tuple(current.values())
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from datetime import date
 import ibis
 import ibis.expr.types as ir
 
+from data.lake.report_versions import current_tests
 from data.lake.surrogate_keys import sku_join_keys, sku_key_columns
 from data.lake.tables import Tables
 from features.groups.certificates import GRAVITY
@@ -125,6 +126,11 @@ def _month_counts(entities: CatalogueEntities, events: ir.Table) -> ir.Table:
     return joined.select(ENTITY_ROW, month=joined.happened_on.truncate("M"), **sums)
 
 
+def _tests(entities: CatalogueEntities) -> ir.Table:
+    """The tests with a result, in the version known before the day."""
+    return current_tests(entities.tables["lab_tests"], entities.as_of)
+
+
 def _sales(entities: CatalogueEntities) -> ir.Table:
     orders = entities.known("orders")
     return orders.select(*sku_key_columns(orders), "happened_on", "units")
@@ -166,9 +172,7 @@ def _supplier_range_rows(entities: CatalogueEntities, name: str) -> ir.Table:
 
 DOSSIER_TABLES: Mapping[str, DossierTable] = {
     LISTING: DossierTable(("skus",), DossierListing, _listing),
-    "tests": DossierTable(
-        ("lab_tests",), LabTest, lambda entities: entities.of_skus(entities.known("lab_tests")), ("test_id",)
-    ),
+    "tests": DossierTable(("lab_tests",), LabTest, lambda entities: entities.of_skus(_tests(entities)), ("test_id",)),
     "certificates": DossierTable(
         ("certificates",),
         Certificate,

@@ -10,9 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from data.lake.lab_results import accepted_results
+from data.lake.report_versions import with_result
 from data.workspace import Workspace
-from sampling.rounds import PLAN_FILE, round_folder, round_ids
+from sampling.plan_files import PLAN_FILE, round_ids
+from sampling.round_answers import round_answers
+from sampling.rounds import round_folder
 from serving.decisions.policy import DeadlineTerms
 from serving.decisions.records import Decision
 from serving.kpis.kpis import MIN_CASES, Rate
@@ -87,7 +89,7 @@ def forecasts_of_rounds(workspace: Workspace) -> list[Forecast]:
     """The forecasts of drawn rounds, for tests that passed or failed; the most tested category first."""
     rounds = [pq.read_table(round_folder(workspace, name) / PLAN_FILE, columns=[*KEY, "category", "p_fail"])
               for name in round_ids(workspace)]  # fmt: skip
-    results = accepted_results(workspace)
+    results = with_result(round_answers(workspace))
     labelled = results.filter(pc.is_in(results["result"], pa.array(["pass", "fail"])))
     if not rounds or not len(labelled):
         return []

@@ -94,7 +94,9 @@ def _receive_order_file(call: CommandContext, file: Path, preview: bool) -> None
         engine.dispose()
     click.echo(f"{new:,} results {'would be' if preview else 'are'} accepted, {known:,} were known.")
     if changed:
-        click.echo(f"{changed:,} are known with another content and stay as they were; give them a new test_id.")
+        click.echo(
+            f"{changed:,} are known with another content and stay as they were; give a correction the next version."
+        )
 
 
 def _sources(call: CommandContext, engine: "sa.Engine") -> "OrderSources":

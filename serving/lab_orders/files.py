@@ -11,12 +11,14 @@ from urllib.parse import quote
 
 from data.errors import UserError
 from data.visible_text import escape_formula
-from serving.lab_orders.orders import NO_LAB, LabOrder, LabOrderPolicy
+from serving.lab_orders.orders import LabOrder, LabOrderPolicy
 
 ORDER_COLUMNS = ("order_id", "sku_id", "market", "title", "link", "package", "standard", "units", "due_on")
 RESULT_COLUMNS = ("result", "severity", "hazard", "happened_on", "known_on", "test_id")
-OPTIONAL_COLUMNS = ("origin", "cost_eur")
-"""Columns that a laboratory may add."""
+OPTIONAL_COLUMNS = (
+    "origin", "cost_eur", "version", "status", "report_number", "report_digest", "accreditation", "clause",
+)  # fmt: skip
+"""Columns that a laboratory may add; a `version` above 1 amends the result that an order has."""
 
 Record = Mapping[str, Any]
 
@@ -121,7 +123,7 @@ def _returned_row(
     changed = [name for name, value in expected.items() if given[name] not in (None, "", str(escape_formula(value)))]
     if changed:
         return ReturnedRow(line, order, None, f"{' and '.join(changed)} differ from those of order {order.order_id}")
-    if order.answered:
+    if order.answered and row.get("version") in (None, "", "1"):
         return ReturnedRow(line, order, None, f"order {order.order_id} has its result already")
     return ReturnedRow(line, order, _record(row, order, policy), None)
 
@@ -130,14 +132,13 @@ def _record(row: Mapping[str, str], order: LabOrder, policy: LabOrderPolicy) -> 
     """The row in the columns of results; a planned test names its round, so that estimates use it."""
     cost = order.package.cost_cents / 100 if order.package else None
     values: dict[str, Any] = {
-        "test_id": row["test_id"] or order.order_id, "sku_id": order.key.sku_id, "market": order.key.market,
-        "happened_on": row["happened_on"], "known_on": row["known_on"], "result": row["result"].lower(),
-        "origin": row.get("origin") or policy.sample_origin, "severity": row["severity"].lower(),
-        "hazard": row["hazard"], "cost_eur": _number(row.get("cost_eur", "")) if row.get("cost_eur") else cost,
-        "package": order.package_name, "lab_id": None if order.lab == NO_LAB else order.lab, "round_id": order.round_id,
+        **{name: row.get(name) for name in OPTIONAL_COLUMNS},
+        **order.result_fields, "test_id": row["test_id"] or order.order_id, "happened_on": row["happened_on"],
+        "known_on": row["known_on"], "result": row["result"].lower(), "severity": row["severity"].lower(),
+        "origin": row.get("origin") or policy.sample_origin, "hazard": row["hazard"],
+        "cost_eur": _number(row.get("cost_eur", "")) if row.get("cost_eur") else cost,
+        "version": _number(row.get("version", "")) if row.get("version") else None,
     }  # fmt: skip
-    if order.round_id is None:
-        values["strategy"] = "follow_up"
     return MappingProxyType({name: value for name, value in values.items() if value not in (None, "")})
 
 

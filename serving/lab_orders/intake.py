@@ -29,10 +29,10 @@ def returned_rows(intake: LabResultIntake, content: bytes, sender: Sender) -> li
 
 def preview_rows(intake: LabResultIntake, rows: Sequence[ReturnedRow], sender: Sender) -> list[RowOutcome]:
     """The outcome of every row by the rules of `accept_results`; nothing is stored."""
-    records = _records(rows)
-    valid, refused = validate_results(intake, records, sender)
-    compared = compare_results(intake.engine, intake.workspace, list(valid.values()))
-    why, places = {each.place: tuple(each.why) for each in refused}, _places(rows)
+    checked = validate_results(intake, _records(rows), sender)
+    compared = compare_results(intake.engine, intake.workspace, list(checked.valid.values()), sender)
+    why = {each.place: tuple(each.why) for each in checked.refused_with(compared)}
+    places = _places(rows)
     known: dict[str, Outcome] = {
         **dict.fromkeys(compared.known, "known"), **dict.fromkeys(compared.changed, "changed")
     }  # fmt: skip

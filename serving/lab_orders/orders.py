@@ -13,14 +13,16 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 from pydantic import Field
 
+from data.contract import ENTERED_IN_ERROR
 from data.database.connection import read_transaction
 from data.database.schema import DECISIONS
-from data.lake.lab_results import accepted_results
+from data.lake.lab_results import current_results
 from data.policy import POLICY_FOLDER, Policy, policy_in_force
 from data.workspace import Workspace
+from sampling.plan_files import planned_tests
 from sampling.policy import SamplingPolicy, sampling_policy_in_force
 from sampling.problem import Package
-from sampling.rounds import planned_tests
+from sampling.round_answers import UNIT, round_answers
 from serving.decisions.cases import ORDER_TEST
 from serving.decisions.policy import decision_policy_in_force
 from serving.decisions.records import IN_FORCE, SkuKey
@@ -30,6 +32,7 @@ from serving.online.store import OnlineStore
 NO_LAB = "unassigned"
 """Stands for the laboratory of a test whose method none has."""
 
+Record = Mapping[str, Any]
 Origin = Literal["warehouse", "mystery_shopper", "customs", "complaint"]
 
 
@@ -66,6 +69,14 @@ class LabOrder:
     round_id: str | None
     answered: bool
 
+    @property
+    def result_fields(self) -> dict[str, Any]:
+        """What a result of this test has in common with every other one, in the columns of results."""
+        own = {"sku_id": self.key.sku_id, "market": self.key.market, "package": self.package_name,
+               "lab_id": None if self.lab == NO_LAB else self.lab, "round_id": self.round_id,
+               "strategy": "follow_up" if self.round_id is None else None}  # fmt: skip
+        return {name: value for name, value in own.items() if value is not None}
+
 
 @dataclass(frozen=True)
 class OrderSources:
@@ -84,6 +95,33 @@ def lab_orders(sources: OrderSources, round_id: str | None = None) -> list[LabOr
     return sorted(orders, key=lambda each: each.order_id)
 
 
+def complete_from_order(
+    record: Record, orders: Mapping[str, LabOrder], lab_id: str | None = None
+) -> tuple[dict[str, Any], list[str]]:
+    """The record with what it leaves open as its order says it, without `order_id`; and the rules it breaks.
+
+    With a `lab_id`, the record is of that laboratory, and so is its order.
+    """
+    order_id = record.get("order_id")
+    values = {name: value for name, value in record.items() if name != "order_id"}
+    order = orders.get(str(order_id)) if order_id is not None else None
+    broken = []
+    if order_id is not None and (order is None or lab_id not in (None, order.lab)):
+        broken.append(f"there is no order {order_id!r}{f' of laboratory {lab_id!r}' if lab_id else ''}")
+    elif order is not None:
+        broken += [
+            f"{name} is {values[name]!r}, order {order_id} is of {own!r}"
+            for name, own in order.key._asdict().items()
+            if values.get(name) not in (None, own)
+        ]
+        values = {**order.result_fields, **{name: value for name, value in values.items() if value is not None}}
+    if lab_id is not None:
+        if values.get("lab_id") not in (None, "", lab_id):
+            broken.append(f"lab_id is {values['lab_id']!r}, and this key is of laboratory {lab_id!r}: leave it out")
+        values["lab_id"] = lab_id
+    return values, broken
+
+
 def open_orders(orders: Sequence[LabOrder], today: date | None) -> Mapping[str, tuple[LabOrder, ...]]:
     """The orders without a result, by laboratory; with a day, without those that are given up by then."""
     waiting = [each for each in orders if not each.answered and (today is None or each.given_up_on >= today)]
@@ -96,8 +134,8 @@ def _planned(sources: OrderSources, round_id: str | None) -> Iterator[LabOrder]:
     if round_id is not None:
         planned = planned.filter(pc.equal(planned["round_id"], round_id))
     rows = planned.to_pylist()
-    results = _independent_results(sources.workspace).select(["round_id", "sku_id", "market"]).to_pylist()
-    answered = {(row["round_id"], row["sku_id"], row["market"]) for row in results if row["round_id"]}
+    answers = round_answers(sources.workspace).select(UNIT).to_pylist()
+    answered = {(row["round_id"], row["sku_id"], row["market"]) for row in answers}
     titles = sources.store.titles([(row["sku_id"], row["market"]) for row in rows])
     for row in rows:
         policy, key = sampling_policy_in_force(row["as_of"]), SkuKey(row["sku_id"], row["market"])
@@ -128,9 +166,13 @@ def _ordered(sources: OrderSources) -> Iterator[LabOrder]:
 
 
 def _independent_results(workspace: Workspace) -> pa.Table:
-    """The accepted results on samples that the supplier did not provide: only these answer an order."""
-    results = accepted_results(workspace)
-    return results.filter(pc.not_equal(results["origin"], SUPPLIER_PROVIDED))
+    """The results on samples that the supplier did not provide: only these answer an order.
+
+    That no result can be had is an answer, too; a report that was withdrawn is none.
+    """
+    results = current_results(workspace)
+    results = results.filter(pc.not_equal(results["origin"], SUPPLIER_PROVIDED))
+    return results.filter(pc.invert(pc.equal(pc.fill_null(results["status"], ""), ENTERED_IN_ERROR)))
 
 
 def _newest_samples(workspace: Workspace) -> dict[tuple[str, str, str], date]:

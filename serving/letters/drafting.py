@@ -1,15 +1,17 @@
 """Which letters are owed by what was decided, appealed, tested and agreed; each is drafted once."""
 
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
+from typing import Any
 
 import sqlalchemy as sa
 
+from data.contract import NO_RESULT
 from data.database.connection import read_transaction
 from data.database.schema import APPEALS, DECISION_FACTS, DECISIONS, LETTERS, RESULTS
+from data.lab_results.store import is_newest, newest_content, read_result
 from serving.decisions.policy import DecisionPolicy
 from serving.decisions.records import IN_FORCE, REPLACED, REVERSED, Decision
 from serving.dossiers.records import SUPPLIER_PROVIDED
@@ -69,6 +71,8 @@ class _Owing:
         with read_transaction(self.sources.engine) as connection:
             if letter.kind == LetterKind.TEST_FAILED and _is_decided(connection, letter.about, self.decisions):
                 return "A decision on this result is in force."
+            if letter.kind in RESULT_LETTERS.values() and _is_other_now(connection, letter):
+                return "The report was amended or withdrawn."
             if letter.kind == LetterKind.APPEAL_RECEIVED and _is_answered(connection, letter.about):
                 return "The appeal is answered."
         if letter.kind == LetterKind.CORRECTIVE_ACTION_DUE and letter.about not in self._open_action_ids:
@@ -124,14 +128,17 @@ class _Owing:
                 yield from _about_decision(kind, Decision(**values), appeal_id)
 
     def _results(self, connection: sa.Connection) -> Iterator[OwedLetter]:
-        """A letter about each independent result that failed or passed; none about a failure that was decided on."""
+        """A letter about each independent result that failed or passed; none about a failure that was decided on.
+
+        A report that was amended gets one more where its newest version says the other.
+        """
         table = RESULTS.c
-        without = ~_drafted(table.test_id, tuple(RESULT_LETTERS.values()))
-        query = sa.select(table.test_id, table.content).where(table.received_at >= self.first_day, without)
+        without = sa.or_(~_drafted(table.test_id, tuple(RESULT_LETTERS.values())), table.version > 1)
+        query = sa.select(table.test_id, table.content).where(table.received_at >= self.first_day, is_newest(), without)
         for row in connection.execute(query.order_by(table.received_at.desc()).limit(MOST_AT_ONCE)):
-            values = json.loads(row.content)
-            kind = RESULT_LETTERS.get(values["result"])
-            if kind is None or values["origin"] == SUPPLIER_PROVIDED:
+            values = read_result(row.content)
+            kind = _kind_about(values)
+            if kind is None or values["origin"] == SUPPLIER_PROVIDED or _has_letter(connection, kind, row.test_id):
                 continue
             if kind == LetterKind.TEST_FAILED and _is_decided(connection, row.test_id, self.decisions):
                 continue
@@ -174,6 +181,22 @@ def _drafted(about: sa.ColumnElement[str], kinds: Iterable[LetterKind]) -> sa.Co
     """Whether there is a letter of these kinds about something."""
     of_kind = LETTERS.c.kind.in_([each.value for each in kinds])
     return sa.exists().where(LETTERS.c.about == about, of_kind)
+
+
+def _kind_about(result: Mapping[str, Any]) -> LetterKind | None:
+    """The letter that a result asks for; None where it is not clear, or there is none."""
+    return None if result["status"] in NO_RESULT else RESULT_LETTERS.get(result["result"])
+
+
+def _has_letter(connection: sa.Connection, kind: LetterKind, about: str) -> bool:
+    query = sa.select(LETTERS.c.letter_id).where(LETTERS.c.kind == kind.value, LETTERS.c.about == about)
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def _is_other_now(connection: sa.Connection, letter: Letter) -> bool:
+    """Whether the newest version of the report that a letter is about asks for another letter, or for none."""
+    content = newest_content(connection, letter.about)
+    return content is not None and _kind_about(read_result(content)) != letter.kind
 
 
 def _is_decided(connection: sa.Connection, test_id: str, policy: DecisionPolicy) -> bool:

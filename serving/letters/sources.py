@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from data.database.connection import read_transaction
-from data.database.schema import APPEALS, RESULTS
+from data.database.schema import APPEALS
 from data.errors import UserError
+from data.lab_results.store import newest_content
 from data.lake.location import current_table
 from data.workspace import Workspace
 from sampling.policy import sampling_policy_in_force
@@ -138,7 +139,7 @@ def _facts_of_appeal(connection: sa.Connection, letter: Letter, terms: LetterTer
 
 
 def _facts_of_test(connection: sa.Connection, letter: Letter, terms: LetterTerms) -> LetterFacts:
-    content = connection.execute(sa.select(RESULTS.c.content).where(RESULTS.c.test_id == letter.about)).scalar()
+    content = newest_content(connection, letter.about)
     if content is None:
         raise UserError(f"There is no result {letter.about!r} any more, and no letter about it can be written.")
     values: dict[str, Any] = json.loads(content)

@@ -20,7 +20,7 @@ from data.contract import ALERTS, BY_NAME
 from data.errors import UserError
 from data.lake.location import table_path
 from data.lake.store import current_lake, latest_known_on
-from data.lake.tables import Tables
+from data.lake.tables import Tables, add_absent_columns
 from data.progress import Progress
 from data.workspace import Workspace
 from features.definition import KEYS
@@ -113,6 +113,7 @@ def spark_tables(session: "SparkSession", workspace: Workspace, progress: Progre
         for name, path in paths.items()
         if path.exists()
     }
+    given = {name: add_absent_columns(rows, BY_NAME[name]) for name, rows in given.items()}
     if REVIEWS in given:
         given[READ] = backend.read_parquet(_address(workspace.review_signals / MONTHS))
     if ALERTS.name in given:

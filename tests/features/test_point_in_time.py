@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from data.contract import TABLES
+from data.contract import NO_RESULT, TABLES
 from data.lake.tables import tables_from_frames
 from features.definition import KEYS
 from features.fitted_tables import FittedTables
@@ -177,3 +177,41 @@ def test_entity_tables_hold_each_key_once_and_the_keys_of_the_others(world: Smal
         assert not frame.duplicated([*KEYS[entity], "as_of"]).any()
         assert [c for c in frame.columns if c in BY_NAME] == [f.name for f in CATALOGUE if f.entity == entity]
     assert {"supplier_id", "factory_id", "category", "title_key"} <= set(found["sku"].columns)
+
+
+@LAW
+@given(seed=SEEDS, days=st.integers(0, 60))
+def test_versions_that_become_known_later_change_nothing(world: SmallWorld, seed: int, days: int) -> None:
+    """A report that is amended or withdrawn on the day or after it says what it said before."""
+    rows, spine = with_first_versions(seed), spine_of(AS_OF)
+    later = AS_OF + timedelta(days)
+    amended = [{**second_version(test), "known_on": max(test["known_on"], later)} for test in rows["lab_tests"]]
+    both = {**rows, "lab_tests": [*rows["lab_tests"], *amended]}
+    assert_same(world.features(both, spine), world.features(rows, spine))
+
+
+@LAW
+@given(seed=SEEDS)
+def test_of_a_known_version_nothing_but_the_newest_is_seen(world: SmallWorld, seed: int) -> None:
+    """As if the earlier ones had never been; and of a withdrawn report nothing at all."""
+    rows, spine = with_first_versions(seed), spine_of(AS_OF)
+    amended = [second_version(test) for test in rows["lab_tests"]]
+    both = {**rows, "lab_tests": [*rows["lab_tests"], *amended]}
+    known = [second if second["known_on"] < AS_OF else first
+             for first, second in zip(rows["lab_tests"], amended, strict=True)]  # fmt: skip
+    counted = [test for test in known if test["status"] not in NO_RESULT]
+    assert_same(world.features(both, spine), world.features({**rows, "lab_tests": counted}, spine))
+
+
+def with_first_versions(seed: int) -> Rows:
+    """A random marketplace whose tests are all of final first versions."""
+    rows = random_rows(seed)
+    return {**rows, "lab_tests": [{**test, "version": 1, "status": "final"} for test in rows["lab_tests"]]}
+
+
+def second_version(test: Row) -> Row:
+    """An amendment of a test a few days later: the other result, or by its number none."""
+    number = int(test["test_id"])
+    result = {"pass": "fail", "fail": "pass"}.get(test["result"], "fail")
+    status = ("amended", "corrected", *NO_RESULT)[number % 4]
+    return {**test, "version": 2, "status": status, "result": result, "known_on": test["known_on"] + timedelta(number)}

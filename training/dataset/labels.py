@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from data.lake.report_versions import current_tests
 from data.lake.tables import Tables
 from features.groups.titles import title_key
 from training.recipe_schema import INDEPENDENT_ORIGINS, SEVERITIES, LabelRecipe
@@ -22,14 +23,14 @@ EVERY_TEST = LabelRecipe(least_severity=SEVERITIES[0], origins=INDEPENDENT_ORIGI
 def build_labels(tables: Tables, until: date | None = None, rule: LabelRecipe = EVERY_TEST) -> pd.DataFrame:
     """Table of labels, one row per test that is a label by `rule` and, with `until`, was known before that day.
 
+    Of a test whose report was amended the newest version counts, with `until` the newest one known before that day; a
+    test without a result is no label.
     Columns: test_id, sku_id, market, as_of (the day the sample was drawn, datetime64), known_on, failed (bool),
     severity; supplier_id, factory_id, category and title_key of the SKU; group (see `near_duplicate_groups`); and
     the columns of EVALUATION_ONLY. Sorted by day and test, so the order of the rows of the tables does not matter.
     """
-    tests, skus = tables["lab_tests"], tables["skus"]
+    tests, skus = current_tests(tables["lab_tests"], until), tables["skus"]
     labelled = tests.filter(tests.origin.isin(rule.origins), tests.result.isin(["pass", "fail"]))
-    if until is not None:
-        labelled = labelled.filter(labelled.known_on < ibis.date(until.isoformat()))
     joined = labelled.join(skus, ["sku_id", "market"])
     rows = joined.select(
         "test_id", "sku_id", "market", "known_on", "severity", "supplier_id", "factory_id", "category",

@@ -13,6 +13,7 @@ import pyarrow as pa
 from scipy.sparse import csr_array
 from sklearn.linear_model import LogisticRegression
 
+from data.lake.report_versions import current_tests
 from data.lake.tables import Tables
 from features.fitted_tables import SCHEMAS, UNTRAINED_RATES, FittedTables, Prior, rates_table
 from features.groups.reviews import read_reviews
@@ -77,10 +78,8 @@ def _count_by_entity(tables: Tables, until: date) -> Mapping[str, ir.Table]:
     """Table of hits and trials per entity known before `until`, of each rate that other tables than the labels give."""
     before = ibis.date(until.isoformat())
     counted: dict[str, ir.Table] = {}
-    tests = tables["lab_tests"].filter(
-        lambda test: (
-            (test.known_on < before) & (test.origin == "supplier_provided") & test.result.isin(["pass", "fail"])
-        )
+    tests = current_tests(tables["lab_tests"], until).filter(
+        lambda test: (test.origin == "supplier_provided") & test.result.isin(["pass", "fail"])
     )
     owned = tests.join(tables["skus"].select("sku_id", "market", "supplier_id"), ["sku_id", "market"])
     counted["golden_pass"] = _tally(owned, ["supplier_id"], owned.result == "pass")

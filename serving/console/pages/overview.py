@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from data.database.connection import read_transaction
 from data.database.schema import DECISIONS
 from data.errors import UserError
-from data.lake.lab_results import accepted_results
+from data.lake.report_versions import with_result
 from data.workspace import Workspace
-from sampling.rounds import round_ids, round_record
+from sampling.plan_files import round_ids
+from sampling.round_answers import round_answers
+from sampling.rounds import round_record
 from serving.console.blinding import find_positions
 from serving.console.case import current_policy, decisions_of
 from serving.console.context import AppContext
@@ -76,7 +78,7 @@ class RemovalCounts:
 
 def round_outcomes(workspace: Workspace, round_id: str) -> RoundOutcome:
     """Count failures per 1,000 EUR of the tests with results; expectations are those of the whole plan."""
-    record, results = round_record(workspace, round_id), accepted_results(workspace)
+    record, results = round_record(workspace, round_id), with_result(round_answers(workspace))
     of_round = results.filter(pc.equal(results["round_id"], round_id))
     per_1000 = 1000 / record["cost_eur"] if record["cost_eur"] else 0.0
     failed = pc.sum(pc.equal(of_round["result"], "fail")).as_py() or 0

@@ -11,12 +11,15 @@ import pyarrow.parquet as pq
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 
+from data.contract import CANCELLED
 from data.errors import UserError
-from data.lake.lab_results import accepted_results
+from data.lake.report_versions import with_result
 from data.workspace import Workspace
 from models.hazard_words import hazard_phrase
 from sampling.plan import Plan
-from sampling.rounds import PLAN_FILE, results_of, round_folder, round_ids, round_record
+from sampling.plan_files import PLAN_FILE, round_ids
+from sampling.round_answers import round_answers
+from sampling.rounds import results_of, round_folder, round_record, round_status
 from serving.api.allocate import Planner, draw_round
 from serving.console.blinding import blinded_keys
 from serving.console.context import AppContext
@@ -151,7 +154,8 @@ def one_round(request: Request, context: ContextDep, person: CurrentPerson, roun
     workspace = context.settings.workspace
     record = round_record(workspace, round_id)
     return page(
-        request, "round.html", summary=record, line=_round_line(workspace, round_id),
+        request, "round.html", summary=record, progress=round_status(workspace, round_id),
+        line=_round_line(workspace, round_id, with_result(round_answers(workspace))),
         results=test_results(workspace, round_id), drawn_on=date.fromisoformat(record["as_of"]),
         **_plan_values(_round_tests(context, person, round_id)),
     )  # fmt: skip
@@ -219,6 +223,8 @@ def test_results(workspace: Workspace, round_id: str) -> dict[SkuKey, str]:
 
 
 def _result_words(row: dict[str, Any]) -> str:
+    if row["status"] == CANCELLED:
+        return f"No result could be had, known since {day(row['known_on'])}"
     words = {"pass": "Passed", "fail": "Failed"}.get(row["result"], row["result"].capitalize())
     found = [each for each in (row["severity"], row["hazard"] and hazard_phrase(row["hazard"])) if each]
     details = f": {', '.join(found)}" if row["result"] == "fail" and found else ""
@@ -240,11 +246,11 @@ def _totals_by(units: pa.Table, by: str) -> list[PackageTotals]:
 
 def _rounds(workspace: Workspace) -> list[RoundLine]:
     """The newest rounds first."""
-    return [_round_line(workspace, name) for name in reversed(round_ids(workspace)[-12:])]
+    results = with_result(round_answers(workspace))
+    return [_round_line(workspace, name, results) for name in reversed(round_ids(workspace)[-12:])]
 
 
-def _round_line(workspace: Workspace, round_id: str) -> RoundLine:
-    results = accepted_results(workspace)
+def _round_line(workspace: Workspace, round_id: str, results: pa.Table) -> RoundLine:
     of_round = results.filter(pc.equal(results["round_id"], round_id))
     failed = pc.sum(pc.equal(of_round["result"], "fail")).as_py() or 0
     return RoundLine(round_record(workspace, round_id), len(of_round), failed)

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from data.workspace import Workspace
-from sampling.rounds import round_ids
+from sampling.plan_files import round_ids
 from serving.console.blinding import BlindedScores, find_positions
 from serving.console.case import catalogue_cases_of
 from serving.console.context import AppContext

@@ -3,7 +3,7 @@
 import shutil
 import sqlite3
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -16,8 +16,10 @@ from alembic.migration import MigrationContext
 from data.database import connection
 from data.database.audit_log import AuditEvent, audit_rows, record_event, verify_chain
 from data.database.connection import open_database, read_transaction, write_transaction
-from data.database.schema import API_KEYS, DECISIONS, LEDGER, METADATA
+from data.database.schema import API_KEYS, DECISIONS, LEDGER, METADATA, RESULTS
 from data.errors import UnavailableError, UserError
+from data.lab_results.store import Sender, canonical_json, store_results
+from data.workspace import Workspace
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
@@ -82,7 +84,8 @@ def test_decisions_from_before_what_was_shown_is_kept_stay_as_they_are(address: 
 def test_keys_from_before_persons_are_of_whom_they_are_named_after(address: str) -> None:
     """The column comes with a value for every key that is there, and for every key to come."""
     engine = open_database(address)
-    told = {column.name: f"its {column.name}" for column in API_KEYS.c if column.name not in ("person", "revoked_at")}
+    younger = ("person", "revoked_at", "lab_id")
+    told = {column.name: f"its {column.name}" for column in API_KEYS.c if column.name not in younger}
     downgrade(engine, "0004")
     with write_transaction(engine) as connection:
         connection.execute(sa.insert(sa.table("api_keys", *map(sa.column, told))).values(**told))
@@ -92,7 +95,31 @@ def test_keys_from_before_persons_are_of_whom_they_are_named_after(address: str)
         kept = connection.execute(sa.select(API_KEYS)).one()._mapping
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
     engine.dispose()
-    assert dict(kept) == {**told, "revoked_at": None, "person": told["name"]}
+    assert dict(kept) == {**told, "revoked_at": None, "person": told["name"], "lab_id": None}
+
+
+def test_results_from_before_versions_are_final_first_versions(address: str, tmp_path: Path) -> None:
+    """Each keeps its content and is known when it comes again; its round is found by its content."""
+    engine, workspace = open_database(address), Workspace(tmp_path / "workspace")
+    sender, days = Sender("lab", "k1", datetime(2026, 7, 1, tzinfo=UTC)), (date(2026, 6, 1), date(2026, 6, 2))
+    result = {"test_id": "t", "sku_id": "k", "market": "DE", "happened_on": days[0], "known_on": days[1],
+              "result": "pass", "origin": "warehouse", "round_id": "r"}  # fmt: skip
+    downgrade(engine, "0007")
+    before = {"content": canonical_json(result), "hand_in": "h", "received_at": "2026", "received_from": "k1"}
+    before |= {name: str(result[name]) for name in ("test_id", "sku_id", "market")}
+    with write_transaction(engine) as connection:
+        connection.execute(sa.insert(sa.table("results", *map(sa.column, before))).values(**before))
+    engine.dispose()
+    engine = open_database(address)
+    with read_transaction(engine) as connection:
+        kept = connection.execute(sa.select(RESULTS)).one()
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+    assert (kept.version, kept.status, kept.round_id, kept.content) == (1, "final", "r", before["content"])
+    assert store_results(engine, workspace, [result], sender).known == ("t",)
+    assert store_results(engine, workspace, [{**result, "version": 2}], sender).new == ("t",)
+    with pytest.raises(NotImplementedError, match="never removed"):
+        downgrade(engine, "0007")
+    engine.dispose()
 
 
 def test_what_fails_halfway_is_not_written(state: sa.Engine) -> None:

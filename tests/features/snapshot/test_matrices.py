@@ -45,6 +45,15 @@ def test_one_day_is_like_many(world: SmallWorld, seed: int, days: int) -> None:
     assert_grouped_is_joined(world, random_rows(seed), AS_OF + timedelta(days))
 
 
+def test_one_day_is_like_many_where_reports_have_versions(world: SmallWorld) -> None:
+    """The version known on the day counts on both ways."""
+    rows = random_rows(11)
+    second = [{**test, "version": 2, "result": "fail", "known_on": test["known_on"] + timedelta(9)}
+              for test in rows["lab_tests"]]  # fmt: skip
+    first = [{**test, "version": 1, "status": "final"} for test in rows["lab_tests"]]
+    assert_grouped_is_joined(world, {**rows, "lab_tests": [*first, *second]}, AS_OF)
+
+
 @pytest.mark.parametrize("absent", ["returns", "reviews"])
 def test_one_day_is_like_many_where_a_table_is_absent(absent: str) -> None:
     """Features without their table are missing, the others complete."""

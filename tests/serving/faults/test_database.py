@@ -12,7 +12,7 @@ from data.database.audit_log import audit_rows, verify_chain
 from data.database.connection import open_database
 from data.lake.lab_results import accepted_results
 from data.workspace import Workspace
-from sampling.rounds import round_ids
+from sampling.plan_files import round_ids
 from tests.postgresql import binaries, postgresql_server
 from tests.serving.conftest import ROOT, SERVICE, scored_workspace, serving, wait_until
 

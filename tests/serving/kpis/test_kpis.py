@@ -56,17 +56,20 @@ def test_forecasts_of_rounds_count_each_unit_once(tmp_path: Path) -> None:
     assert forecasts_of_rounds(workspace) == []
     units = [("K-1", "toys", 0.5), ("K-2", "toys", 0.25), ("K-3", "jewellery", 0.1), ("K-4", "toys", 0.9)]
     planned = [
-        {"round_id": ROUND, "sku_id": sku, "market": "EU", "category": category, "p_fail": p_fail}
+        {"round_id": ROUND, "sku_id": sku, "market": "EU", "category": category, "p_fail": p_fail, "package": "EN 71-3",
+         "lab_id": "one", "method": "chemistry", "as_of": date(2026, 6, 1), "due_on": date(2026, 6, 15),
+         "inclusion_probability": 0.5}
         for sku, category, p_fail in units
-    ]
+    ]  # fmt: skip
     (workspace.plans / ROUND).mkdir(parents=True)
     (workspace.plans / ROUND / "round.json").write_text("{}", encoding="utf-8")
     pq.write_table(pa.Table.from_pylist(planned), workspace.plans / ROUND / "plan.parquet")
     verdicts = [("K-1", "fail"), ("K-1", "pass"), ("K-2", "pass"), ("K-3", "pass"), ("K-4", "inconclusive")]
     results = [
-        {"test_id": f"T-{number}", "sku_id": sku, "market": "EU", "result": result, "round_id": ROUND}
+        {"test_id": f"T-{number}", "sku_id": sku, "market": "EU", "result": result, "round_id": ROUND,
+         "happened_on": date(2026, 6, 2), "known_on": date(2026, 6, 9)}
         for number, (sku, result) in enumerate(verdicts)
-    ]
+    ]  # fmt: skip
     workspace.results.mkdir()
     pq.write_table(pa.Table.from_pylist(results, schema=SCHEMA), workspace.results / "r-1.parquet")
     assert forecasts_of_rounds(workspace) == [Forecast("toys", 2, 0.75, 1), Forecast("jewellery", 1, 0.1, 0)]

@@ -18,7 +18,8 @@ from data.lab_results.store import Sender, file_results, store_results
 from data.lake.lab_results import SCHEMA, accepted_results
 from data.settings import Settings
 from data.workspace import Workspace
-from sampling.rounds import planned_tests, round_status
+from sampling.plan_files import planned_tests
+from sampling.rounds import round_status
 from serving.console.context import AppContext
 from serving.lab_orders.files import ORDER_COLUMNS, RESULT_COLUMNS, order_file
 from serving.lab_orders.orders import LabOrder, OrderSources, lab_order_policy_in_force, lab_orders, open_orders

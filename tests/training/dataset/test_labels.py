@@ -32,6 +32,23 @@ def test_until_keeps_what_was_known_strictly_before() -> None:
     assert len(build_labels(tables_of(frames), date(2000, 1, 1))) == 0
 
 
+def test_the_newest_version_is_the_label_and_a_withdrawn_report_is_none() -> None:
+    """With `until`, the newest version that was known before that day."""
+    frames = market_frames(300)
+    tests = frames["lab_tests"].assign(version=1, status="final")
+    other = tests["result"].map({"pass": "fail", "fail": "pass", "inconclusive": "inconclusive"})
+    known_on = tests["known_on"] + pd.Timedelta(days=30)
+    second = tests.assign(version=2, result=other, known_on=known_on, status="amended").iloc[:20]
+    second.loc[second.index[:5], "status"] = "entered_in_error"
+    amended = {**frames, "lab_tests": pd.concat([tests, second])}
+    labels = build_labels(tables_of(amended)).set_index("test_id")["failed"]
+    before = build_labels(tables_of(frames)).set_index("test_id")["failed"]
+    assert set(before.index) - set(labels.index) == set(tests["test_id"].iloc[:5])
+    assert {name for name in labels.index if labels[name] != before[name]} == set(tests["test_id"].iloc[5:20])
+    until = min(second["known_on"])
+    pd.testing.assert_frame_equal(build_labels(tables_of(amended), until), build_labels(tables_of(frames), until))
+
+
 def test_the_order_of_rows_changes_nothing() -> None:
     frames = market_frames(200)
     shuffled = {name: frame.sample(frac=1, random_state=3) for name, frame in frames.items()}

@@ -21,8 +21,8 @@ from data.database.connection import open_database
 from data.errors import UserError
 from data.visible_text import show_invisible
 from data.workspace import Workspace
+from sampling.plan_files import round_ids
 from sampling.randomness import SeedCommitment, read_commitment, store_commitment
-from sampling.rounds import round_ids
 from serving.console.pages import overview, plan
 from serving.console.pages.overview import RemovalCounts
 from serving.console.pages.plan_budget import budget_bounds

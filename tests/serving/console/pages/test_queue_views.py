@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from data.database.connection import open_database
 from data.workspace import Workspace
-from sampling.rounds import PLAN_FILE, round_ids
+from sampling.plan_files import PLAN_FILE, round_ids
 from serving.console.case import case_view, decisions_of
 from serving.console.context import AppContext
 from serving.console.session import Person
