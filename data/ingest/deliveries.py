@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from data.contract import VERSION
@@ -130,6 +131,8 @@ def select_new(delivery: TableDelivery, before: JudgedTable | None) -> NewFiles:
     given = {day: _judged(files, known.get(day, ())) for day, files in _files_by_day(source).items()}
     new = frozenset(day for day in given if not _same(given[day], known.get(day, ())))
     chosen = tuple(path for path in source.files if day_of(path) in new)
+    for path in chosen:
+        _require_own_day(path)
     judged = JudgedTable(Extent.DAYS, {**known, **given})
     return NewFiles(replace(delivery, source=replace(source, chosen=chosen)) if new else None, new, judged)
 
@@ -141,6 +144,20 @@ def day_of(path: Path) -> str:
     if day is None:
         raise UserError(f"{path.parent} names no day: {text!r}. Call the folder happened_on=YYYY-MM-DD.")
     return day.isoformat()
+
+
+def _require_own_day(path: Path) -> None:
+    """Raise UserError where a file states days of its rows, and one is not that of its folder, which is taken."""
+    if "happened_on" not in pq.read_schema(path).names:
+        return
+    stated = pq.ParquetFile(path).read(columns=["happened_on"])["happened_on"]
+    days = pc.utf8_slice_codeunits(stated.cast("string"), 0, 10)
+    others = [day for day in days.unique().to_pylist() if day and day != day_of(path)]
+    if others:
+        raise UserError(
+            f"{path} holds rows of {others[0]}, and its folder is called {path.parent.name}. Write each day into its "
+            "own folder, or give the rows as changes by key with --update."
+        )
 
 
 def _files_by_day(source: FileSource) -> dict[str, list[Path]]:

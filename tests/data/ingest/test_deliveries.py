@@ -55,7 +55,6 @@ def some_row(random: Random, table: str) -> dict[str, Any]:
 
 
 def key_of(table: str, row: Mapping[str, Any]) -> tuple[Any, ...]:
-    """The key of a row."""
     return tuple(row[name] for name in BY_NAME[table].key if name in row)
 
 
@@ -157,7 +156,6 @@ def update(workspace: Workspace, folder: Path, table: str, rows: Rows) -> Ingest
 
 
 def rows_of(workspace: Workspace, table: str) -> int:
-    """How many rows the lake holds."""
     return int(open_lake(workspace)[table].count().to_pyarrow().as_py())
 
 
@@ -230,6 +228,14 @@ def test_an_empty_file_empties_its_day(workspace: Workspace, tmp_path: Path) -> 
     empty = good_frames()["orders"].iloc[:0].drop(columns="happened_on")
     write_parquet({"rows": empty}, tmp_path / "day" / "orders" / "happened_on=2025-02-10")
     assert "1 replaced; the lake holds 2 rows" in str(ingest_folder(tmp_path / "day", workspace, IngestOptions(TODAY)))
+
+
+def test_a_file_of_another_day_than_its_folder_is_refused(workspace: Workspace, tmp_path: Path) -> None:
+    write_parquet({"rows": good_frames()["orders"]}, tmp_path / "day" / "orders" / "happened_on=2025-02-10")
+    with pytest.raises(
+        UserError, match=r"rows\.parquet holds rows of 2025-01-10, and its folder is called happened_on="
+    ):
+        ingest_folder(tmp_path / "day", workspace, IngestOptions(TODAY))
 
 
 def test_a_truth_that_is_none_is_refused(workspace: Workspace, tmp_path: Path) -> None:
