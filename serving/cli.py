@@ -112,7 +112,7 @@ def score(call: CommandContext, as_of: datetime | None, engine: str, master: str
     """Score every SKU, with intervals and reasons."""
     from serving.publication import day_in_service
     from serving.scoring.batch import score_day
-    from serving.uncovered_categories import catalogue_gaps
+    from serving.uncovered_categories import catalogue_gaps, unlisted_note
 
     if master and engine != "spark":
         raise click.UsageError("--master belongs to --engine spark.")
@@ -125,6 +125,8 @@ def score(call: CommandContext, as_of: datetime | None, engine: str, master: str
     folder = score_day(call.settings, day, TerminalProgress())
     in_service = day_in_service(call.settings.workspace)
     click.echo(f"The scores are in {folder}; those of {in_service} are in service.")
+    if unlisted := unlisted_note(call.settings.workspace, day or in_service or call.today):
+        click.echo(unlisted)
     if uncovered := catalogue_gaps(call.settings.workspace, day or call.today):
         click.echo(uncovered)
     click.echo("Next: touchstone allocate --budget 20000, or touchstone serve")

@@ -1,4 +1,4 @@
-"""Categories that no policy knows: without a test package, or without required documents."""
+"""Gaps of the catalogue: SKUs that are not scored, and categories without a test package or required documents."""
 
 from collections.abc import Collection
 from datetime import date
@@ -17,6 +17,21 @@ def catalogue_gaps(workspace: Workspace, as_of: date) -> str:
     """The categories of the catalogue that lack a test package or required document on a day; empty where none does."""
     rows = open_lake(workspace)["skus"].select("category", "market").distinct().to_pyarrow().to_pylist()
     return policy_gaps([Cell(row["category"], row["market"]) for row in rows], as_of)
+
+
+def unlisted_note(workspace: Workspace, as_of: date) -> str:
+    """A sentence that counts the SKUs left out of the scores of a day, with an example; empty where none is."""
+    skus = open_lake(workspace)["skus"]
+    later = skus.filter(skus.listed_on > as_of)
+    counted = later.aggregate(n=later.count(), day=later.listed_on.min(), sku_id=later.sku_id.argmin(later.listed_on))
+    row = counted.to_pyarrow().to_pylist()[0]
+    if not row["n"]:
+        return ""
+    total = int(skus.count().to_pyarrow().as_py())
+    return (
+        f"{row['n']:,} of {total:,} SKUs are not scored: they are listed after {as_of}, such as {row['sku_id']} on "
+        f"{row['day']}."
+    )
 
 
 def policy_gaps(cells: Collection[Cell], as_of: date) -> str:

@@ -6,13 +6,14 @@ from pathlib import Path
 import ibis
 import ibis.expr.types as ir
 import numpy as np
+import pyarrow.parquet as pq
 from ibis.backends.duckdb import Backend
 
 from data.errors import UserError
 from data.ingest.csv_records import OPEN_QUOTE_RULES, RULE, read_records
 from data.ingest.dialect import SEPARATORS, Dialect, ReadingOptions, find_dialect, nameless_columns
 from data.ingest.encodings import CHUNK_BYTES, TextFile, as_utf8
-from data.ingest.raw_file import RawFile, no_lines, store_records
+from data.ingest.raw_file import RawFile, no_lines, numbered, store_records
 from data.lake.duckdb_engine import literal_path, scratch_folder
 
 NEW_LINE, RETURN, QUOTE = 10, 13, 34
@@ -42,15 +43,16 @@ def open_delimited(backend: Backend, path: Path, name: str, options: ReadingOpti
 
 @dataclass(frozen=True)
 class _LineLayout:
-    """Number of lines that are not blank, and whether each of them may be read as a record by itself."""
+    """Number of lines that are not blank, whether each may be read as a record by itself, and if any has quotes."""
 
     lines: int
     plain: bool
+    quoted: bool
 
 
 def _line_layout(path: Path) -> _LineLayout:
     """Count lines and look for what joins or breaks them: quotes open at a line's end, NUL, returns of their own."""
-    lines = quotes = returns = pairs = 0
+    lines = line_ends = quotes = returns = pairs = 0
     plain, last, before_last = True, NEW_LINE, NEW_LINE
     with path.open("rb") as data:
         while chunk := data.read(CHUNK_BYTES):
@@ -62,10 +64,12 @@ def _line_layout(path: Path) -> _LineLayout:
             line_before = np.where(after_return, letters[ends - 2], letters[ends - 1])
             lines += int((line_before != NEW_LINE).sum())
             plain = plain and not open_ends.any() and b"\0" not in chunk
+            line_ends += len(ends)
             quotes, pairs, returns = quotes + len(quoted), pairs + int(after_return.sum()), returns + chunk.count(b"\r")
             before_last, last = int(letters[-2]), int(letters[-1])
     lines += last != NEW_LINE
-    return _LineLayout(lines, plain and quotes % 2 == 0 and pairs == returns)
+    plain = plain and quotes % 2 == 0 and pairs == returns and pairs in (0, line_ends)
+    return _LineLayout(lines, plain, quotes > 0)
 
 
 def _plain_rows(backend: Backend, path: Path, dialect: Dialect, layout: _LineLayout) -> RawFile | None:
@@ -77,14 +81,25 @@ def _plain_rows(backend: Backend, path: Path, dialect: Dialect, layout: _LineLay
         literal_path(path), **settings,
         store_rejects=True, rejects_table=rejects, rejects_scan=f"{rejects}_scan", rejects_limit=0,
     )  # fmt: skip
-    # Names of our own making, asked for without Ibis, which would take longer than the engine does.
-    read = int(backend.raw_sql(f'SELECT count(*) FROM "{scanned.get_name()}"').fetchall()[0][0])  # noqa: S608
-    lost = int(backend.raw_sql(f'SELECT count(DISTINCT line) FROM "{rejects}"').fetchall()[0][0])  # noqa: S608
-    if read + lost != layout.lines - dialect.preamble - 1:
+    if layout.quoted:
+        # To count rows DuckDB does not look at their quotes as closely as to read them: what is counted is kept.
+        stored = scratch_folder(backend) / "rows.parquet"
+        backend.to_parquet(scanned, stored)
+        read = int(pq.read_metadata(stored).num_rows)
+        rows = numbered(backend.read_parquet(literal_path(stored), file_row_number=True))
+    else:
+        read = _ask_number(backend, f'count(*) FROM "{scanned.get_name()}"')
+        rows = backend.read_csv(literal_path(path), **settings, ignore_errors=True)
+        rows = rows.mutate(row_number=ibis.row_number() + 1)
+    lost = _ask_number(backend, f'count(DISTINCT line) FROM "{rejects}"')
+    if read + lost != layout.lines - dialect.stated_above - 1:
         return None
-    unreadable = _rejected_lines(backend.table(rejects)) if lost else no_lines()
-    rows = backend.read_csv(literal_path(path), **settings, ignore_errors=True)
-    return RawFile(rows.mutate(row_number=ibis.row_number() + 1), unreadable)
+    return RawFile(rows, _rejected_lines(backend.table(rejects)) if lost else no_lines())
+
+
+def _ask_number(backend: Backend, question: str) -> int:
+    """The answer of the engine, asked without Ibis, which would take longer than the engine does."""
+    return int(backend.raw_sql(f"SELECT {question}").fetchall()[0][0])
 
 
 def _rejected_lines(rejects: ir.Table) -> ir.Table:
@@ -107,9 +122,9 @@ def _notes(text: TextFile, dialect: Dialect, name: str, options: ReadingOptions)
     if options.separator is None and dialect.separator != ",":
         read_as.append(f"separated by {SEPARATORS[dialect.separator]}")
     notes = [f"{name}: {', '.join(read_as)}"] if read_as else []
-    if options.skip_lines is None and dialect.preamble:
-        lines = "line stands" if dialect.preamble == 1 else "lines stand"
-        notes.append(f"{name}: the first {dialect.preamble} {lines} above the header, not read")
+    if options.skip_lines is None and dialect.stated_above:
+        lines = "line stands" if dialect.stated_above == 1 else "lines stand"
+        notes.append(f"{name}: the first {dialect.stated_above} {lines} above the header, not read")
     return notes
 
 

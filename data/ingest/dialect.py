@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from data.errors import UserError, join_names, plural
+from data.text_values import BLANKS, has_invisible
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 SAMPLE_LINES = 200
@@ -35,13 +36,14 @@ class ReadingOptions:
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a file is written: separator, lines before the header, and its columns in order.
+    """How a file is written: separator, lines before the header, those of them not blank, and its columns in order.
 
     A column without a name is called `nameless_<position>`, from 1.
     """
 
     separator: str
     preamble: int
+    stated_above: int
     names: tuple[str, ...]
 
 
@@ -109,15 +111,16 @@ def find_dialect(path: Path, name: str, options: ReadingOptions) -> Dialect:
     extra = max(len(fields) for fields in below) - len(names) if below else 0
     if extra > 0 and all(len(fields) == len(names) + extra and not any(fields[-extra:]) for fields in below):
         names = column_names([*best.rows[row], *[""] * extra], name)  # commas at the end of every line but the header
-    return Dialect(best.separator, row, names)
+    return Dialect(best.separator, row, sum(bool(line.strip()) for line in lines[:row]), names)
 
 
 def column_names(header: Sequence[str], name: str) -> tuple[str, ...]:
     """The names of a header, those without one numbered. Raises UserError where one stands twice."""
-    names = [field.strip() for field in header]
+    names = ["".join(letter for letter in field if not has_invisible(letter)).strip(BLANKS) for field in header]
     if not any(names):
         raise UserError(f"{name} has no header. Its first line must name the columns, separated by commas.")
-    twice = sorted({field for field in names if field and names.count(field) > 1})
+    alike = Counter(field.casefold() for field in names)
+    twice = sorted({field for field in names if field and alike[field.casefold()] > 1})
     if twice:
         raise UserError(f"{name} names the {plural(twice, 'column')} {join_names(twice)} twice. Rename or remove one.")
     return tuple(field or f"{NAMELESS}{n}" for n, field in enumerate(names, start=1))

@@ -9,6 +9,7 @@ from ibis.backends.duckdb import Backend
 
 from data.errors import UserError
 from data.ingest.csv_records import LostLine
+from data.ingest.dialect import column_names
 from data.ingest.encodings import as_utf8
 from data.ingest.raw_file import RawFile, store_records
 from data.lake.duckdb_engine import scratch_folder
@@ -34,7 +35,7 @@ def open_json(backend: Backend, path: Path, name: str) -> RawFile:
         record if isinstance(record, LostLine) else [json_text(record.get(key)) for key in names]
         for record in _records(text.path)
     )
-    raw = store_records(backend, list(names), rows, scratch / "rows.parquet")
+    raw = store_records(backend, column_names(list(names), name), rows, scratch / "rows.parquet")
     notes = (f"{Path(name).name}: read as {text.encoding}",) if text.encoding else ()
     return RawFile(raw.rows, raw.unreadable, notes)
 

@@ -1,5 +1,6 @@
 """What a person reads on a terminal."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from data.errors import UserError
 from data.workspace import Workspace
 from serving.explanation_text import explanation
 from serving.online.store import open_online_store
-from serving.uncovered_categories import catalogue_gaps
+from serving.uncovered_categories import catalogue_gaps, unlisted_note
 from tests.data.small_marketplace import TODAY, good_frames, ingested, spoiled
 from tests.serving.conftest import scored_workspace
 
@@ -35,3 +36,13 @@ def test_scoring_says_which_categories_have_no_test_package_and_no_required_docu
     known["skus"]["category"] = "toys_3_plus"
     ingested(known, tmp_path / "known")
     assert catalogue_gaps(Workspace(tmp_path / "known" / "workspace"), TODAY) == ""
+
+
+def test_scoring_says_how_many_skus_it_left_out_and_why(tmp_path: Path) -> None:
+    """A SKU that is listed after the day of the scores has none."""
+    ingested(spoiled("skus", 1, listed_on="2026-06-15"), tmp_path)
+    workspace = Workspace(tmp_path / "workspace")
+    assert unlisted_note(workspace, date(2026, 6, 14)) == (
+        "1 of 3 SKUs are not scored: they are listed after 2026-06-14, such as k2 on 2026-06-15."
+    )
+    assert unlisted_note(workspace, date(2026, 6, 15)) == ""
