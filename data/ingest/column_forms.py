@@ -18,7 +18,7 @@ DAY_FIRST, MONTH_FIRST = "%d{0}%m{0}%Y", "%m{0}%d{0}%Y"
 WORDS = {DAY_FIRST: "day, month, year", MONTH_FIRST: "month, day, year"}
 COMMA_DECIMAL = r"[+-]?(?:\d+,(?:\d{1,2}|\d{4,})|\d{1,3}(?:\.\d{3})+,\d+)"
 POINT_DECIMAL = r"[+-]?(?:\d+\.(?:\d{1,2}|\d{4,})|\d{1,3}(?:,\d{3})+\.\d+)"
-COMMA_THOUSANDS = r"[+-]?\d{1,3}(?:,\d{3})+"
+COMMA_THOUSANDS = r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?"
 POINT_THOUSANDS = r"[+-]?\d{1,3}\.\d{3}"
 
 
@@ -60,7 +60,7 @@ def _day_forms(rows: ir.Table, sample: Mapping[str, Sequence[str]], name: str) -
         if 2 * len(short) <= sum(bool(text) for text in texts):
             continue
         mark = next(letter for letter in short[0] if not letter.isdigit())
-        if short[0][4:5] == mark:
+        if short[0][:4].isdecimal():
             forms[column] = ColumnForm(day_format=f"%Y{mark}%m{mark}%d")
         else:
             by_mark.setdefault(mark, []).append(column)
