@@ -13,7 +13,17 @@ from features.registry import BY_NAME
 from models.reasons import FeatureContribution, ReasonWriter, RowContext
 from serving.api.counterfactuals import Counterfactual, find_counterfactuals, steps_in_force
 from serving.decisions.legal_grounds import Ground, grounds_in_force
-from serving.dossiers.records import Certificate, Dossier, Hold, Incident, LabTest, Month, Remediation, ReviewQuote
+from serving.dossiers.records import (
+    AlertMatch,
+    Certificate,
+    Dossier,
+    Hold,
+    Incident,
+    LabTest,
+    Month,
+    Remediation,
+    ReviewQuote,
+)
 from serving.online.store import OnlineStore
 from serving.schemas import Item, ScoreRow
 
@@ -70,7 +80,8 @@ MAX_ROWS = 20
 class EvidenceAnswer(BaseModel):
     """What was known of the SKU at its scoring, without any model: facts that stood, the newest rows of each kind.
 
-    Tests of samples that the supplier handed in have the origin `supplier_provided` and count for nothing.
+    Tests of samples that the supplier handed in have the origin `supplier_provided` and count for nothing. `alerts` of
+    public registers match the SKU as `how` says: check whether they are about this product.
     """
 
     facts: list[Ground]
@@ -78,6 +89,7 @@ class EvidenceAnswer(BaseModel):
     certificates: list[Certificate]
     holds: list[Hold]
     incidents: list[Incident]
+    alerts: list[AlertMatch]
     remediations: list[Remediation]
     quotes: list[ReviewQuote]
     months: list[Month]
@@ -137,7 +149,8 @@ def to_evidence_answer(dossier: Dossier, facts: tuple[Ground, ...]) -> EvidenceA
     return EvidenceAnswer(
         facts=list(facts), tests=list(dossier.tests[:MAX_ROWS]),
         certificates=list(dossier.standing_certificates[:MAX_ROWS]), holds=list(dossier.holds[:MAX_ROWS]),
-        incidents=list(dossier.incidents[:MAX_ROWS]), remediations=list(dossier.remediations[:MAX_ROWS]),
+        incidents=list(dossier.incidents[:MAX_ROWS]), alerts=list(dossier.alerts[:MAX_ROWS]),
+        remediations=list(dossier.remediations[:MAX_ROWS]),
         quotes=list(dossier.quotes[:MAX_ROWS]), months=list(dossier.months),
     )  # fmt: skip
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 from data.manifest import Manifest
 from features.snapshot.storage import MemoryMappedTable, Row
 from serving.dossiers.records import (
+    AlertMatch,
     Audit,
     Certificate,
     Dossier,
@@ -114,6 +115,7 @@ class Dossiers:
             remediations=_newest_first(Remediation, self._rows("remediations" + OF_SUPPLIER, supplier)),
             months=self._months(position),
             quotes=_newest_first(ReviewQuote, self._rows("quotes", position)),
+            alerts=_newest_first(AlertMatch, self._rows("alerts", position)),
         )
 
     def own_documents(self, position: int) -> tuple[Certificate, ...]:

@@ -29,6 +29,8 @@ class DossierListing:
     skin_contact: bool | None
     food_contact: bool | None
     responsible_person: bool | None
+    gtin: str | None = None
+    model: str | None = None
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,44 @@ class Incident:
 
 
 @dataclass(frozen=True)
+class AlertMatch:
+    """An alert of a public register that matches the SKU: evidence to verify, no proof and no legal ground by itself.
+
+    `how` is one of `data.alerts.matching.HOW`; of the `alert_words` in the alert's title `shared_words` are in the
+    SKU's, `similarity` is their share by weight.
+    """
+
+    alert_id: str
+    happened_on: date
+    known_on: date
+    register: str
+    title: str | None
+    brand: str | None
+    hazard: str | None
+    risk_level: str | None
+    measure: str | None
+    url: str | None
+    how: str
+    shared_words: int
+    alert_words: int
+    similarity: float
+
+    @property
+    def explanation(self) -> str:
+        """What the match rests on, as the end of a sentence."""
+        words = f"{self.shared_words} of {self.alert_words} word{'s' if self.alert_words != 1 else ''} of its title"
+        return {
+            "sku_id": "the marketplace found it to be this product", "gtin": "same GTIN",
+            "model": "same brand and model number", "brand_and_title": f"same brand, {words}",
+        }.get(self.how, f"{words}; it names no brand")  # fmt: skip
+
+    @property
+    def web_address(self) -> str | None:
+        """The address of the published alert, where it is one of the web."""
+        return self.url if self.url and self.url.startswith(("https://", "http://")) else None
+
+
+@dataclass(frozen=True)
 class Audit:
     """A visit to one of the supplier's factories and its findings."""
 
@@ -226,6 +266,7 @@ class Dossier:
     remediations: tuple[Remediation, ...]
     months: tuple[Month, ...]
     quotes: tuple[ReviewQuote, ...]
+    alerts: tuple[AlertMatch, ...] = ()
 
     @property
     def standing_certificates(self) -> tuple[Certificate, ...]:

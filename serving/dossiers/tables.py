@@ -7,6 +7,7 @@ from datetime import date
 import ibis
 import ibis.expr.types as ir
 
+from data.alerts.matching import alert_matches
 from data.lake.report_versions import current_tests
 from data.lake.surrogate_keys import sku_join_keys, sku_key_columns
 from data.lake.tables import Tables
@@ -16,6 +17,7 @@ from features.review_text.classifier import COUNTS_FROM
 from features.snapshot.entities import EntityRows, row_column
 from serving.dossiers.reader import ENTITY_ROW, LISTING, MONTHS, OF_SUPPLIER, SUPPLIER_ROW, months_before
 from serving.dossiers.records import (
+    AlertMatch,
     Audit,
     Certificate,
     DossierListing,
@@ -96,6 +98,14 @@ def _holds(entities: CatalogueEntities) -> ir.Table:
     skus = entities.skus.rows
     listed = skus.select("sku_id", skus[entities.skus.column].name(ENTITY_ROW), listed_in=skus.market)
     return holds.inner_join(listed, "sku_id").filter(lambda row: row.market.isnull() | (row.market == row.listed_in))
+
+
+def _alerts(entities: CatalogueEntities) -> ir.Table:
+    """The alerts that match a SKU, with how they do."""
+    matches = alert_matches(entities.tables).filter(lambda row: row.known_on < entities.as_of)
+    told = entities.tables["alerts"].select("alert_id", "register", "title", "brand", "hazard", "risk_level", "measure",
+                                            "url")  # fmt: skip
+    return entities.of_skus(matches).inner_join(told, "alert_id")
 
 
 def _remediations(entities: CatalogueEntities) -> ir.Table:
@@ -192,6 +202,7 @@ DOSSIER_TABLES: Mapping[str, DossierTable] = {
     "incidents": DossierTable(
         ("incidents",), Incident, lambda entities: entities.of_skus(entities.known("incidents")), ("incident_id",)
     ),
+    "alerts": DossierTable(("alerts",), AlertMatch, _alerts, ("alert_id",)),
     "audits" + OF_SUPPLIER: DossierTable(
         ("audits",), Audit, lambda entities: entities.of_suppliers(entities.known("audits")), ("audit_id",)
     ),

@@ -9,6 +9,8 @@ import ibis.expr.types as ir
 import pyarrow as pa
 from ibis.backends import BaseBackend
 
+from data.alerts.matching import matching_version
+from data.contract import ALERTS
 from data.lake.tables import Tables
 from data.progress import Progress
 from data.workspace import replace_atomically
@@ -23,12 +25,13 @@ ROWS_PER_BATCH = 65_536
 
 
 def dossiers_name(tables: Tables, as_of: date) -> str:
-    """`d-` and 12 hex digits of a digest of the inputs: format, day, lake, and the extractor of review text."""
+    """`d-` and 12 hex digits of a digest of the inputs: format, day, lake, extractor of reviews, matching of alerts."""
     inputs = (
         str(MANIFEST.format),
         as_of.isoformat(),
         tables.fingerprint,
         extractor_version() if tables.has(SIGNALS) else "",
+        matching_version() if tables.has(ALERTS.name) else "",
     )
     return "d-" + hashlib.sha256("\n".join(inputs).encode("utf-8")).hexdigest()[:12]
 

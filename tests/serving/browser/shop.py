@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from data.alerts.stored_matches import keep_alert_matches
 from data.contract import TABLES
 from data.lake.tables import Tables, schema_of, tables_from_frames
 from data.progress import SilentProgress
@@ -43,18 +44,19 @@ def shop_tables() -> Tables:
         "certificates": [_certificate(number) for number in range(0, SKUS, 5)],
         "holds": [_hold(1), _hold(7), *_other_holds()],
         "incidents": [*(_incident(number) for number in (0, 1, *NOTICED)), _lapsed_incident(1), _lapsed_incident(3)],
+        "alerts": [_alert(0), _alert(3)],
     }
     frames = {
         table.name: pa.Table.from_pylist(rows[table.name], schema=schema_of(table).to_pyarrow())
         for table in TABLES if table.name in rows
     }  # fmt: skip
-    return add_review_tables_in_memory(tables_from_frames(frames))
+    return add_review_tables_in_memory(keep_alert_matches(tables_from_frames(frames)))
 
 
 def scored_shop(home: Path, days: Sequence[date] = (DAY,)) -> Workspace:
     """A workspace with the marketplace scored by a small model, ready to be served."""
     workspace, tables = Workspace(home.resolve()), shop_tables()
-    tiny_champion(workspace)
+    tiny_champion(workspace, 4)
     for day in days:
         score_catalogue(workspace, tables, load_champion(workspace), day, SilentProgress())
     return workspace
@@ -122,6 +124,15 @@ def _certificate(number: int) -> dict[str, Any]:
 def _hold(number: int) -> dict[str, Any]:
     return {"hold_id": f"H-{number}", "happened_on": _ago(9), "known_on": _ago(8), "sku_id": f"K-{number}",
             "market": "EU", "authority": "EU customs", "kind": "detained"}  # fmt: skip
+
+
+def _alert(number: int) -> dict[str, Any]:
+    """A recall of a SKU by brand and title, or by the marketplace where its words are hostile."""
+    hostile = {"title": HOSTILE_TITLE, "url": "javascript:alert(1)", "hazard": MARKUP, "sku_id": "K-0"}
+    plain = {"title": f"Acme USB charger {number} W", "brand": "ACME Ltd.", "url": "https://example.org/recall",
+             "hazard": "electric_shock"}  # fmt: skip
+    return {"alert_id": f"W-{number}", "happened_on": _ago(20), "known_on": _ago(20), "register": "EU Safety Gate",
+            "measure": "recall", **(plain if number else hostile)}  # fmt: skip
 
 
 def _other_holds() -> list[dict[str, Any]]:

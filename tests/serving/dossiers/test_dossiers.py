@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data import contract
+from data.alerts.matching import match_alerts
 from data.errors import UserError
 from data.lake.tables import Tables
 from data.progress import SilentProgress
@@ -44,6 +45,37 @@ def rows() -> Rows:
 def dossiers(rows: Rows, tmp_path_factory: pytest.TempPathFactory) -> Dossiers:
     """Its dossiers."""
     return written(tables_of(rows), AS_OF, tmp_path_factory.mktemp("dossiers") / "whole")
+
+
+def test_a_dossier_holds_the_alerts_that_match_its_sku_and_says_how(rows: Rows, dossiers: Dossiers) -> None:
+    matches = match_alerts(tables_of(rows)).to_pyarrow().to_pylist()
+    known = {(row["sku_id"], row["market"], row["alert_id"]): row for row in matches if row["known_on"] < AS_OF}
+    told = {
+        (dossier.listing.sku_id, dossier.listing.market, alert.alert_id): alert
+        for dossier in map(dossiers.of, range(len(dossiers)))
+        for alert in dossier.alerts
+    }
+    listed = {(each.listing.sku_id, each.listing.market) for each in map(dossiers.of, range(len(dossiers)))}
+    assert told
+    assert set(told) == {key for key in known if key[:2] in listed}
+    assert all(
+        (alert.how, alert.known_on) == (known[key]["how"], known[key]["known_on"]) for key, alert in told.items()
+    )
+
+
+@pytest.mark.parametrize(
+    ("how", "shared", "words"),
+    [
+        ("gtin", 0, "same GTIN"), ("model", 0, "same brand and model number"),
+        ("brand_and_title", 5, "same brand, 5 of 6 words of its title"),
+        ("title", 6, "6 of 6 words of its title; it names no brand"),
+    ],
+)  # fmt: skip
+def test_a_match_is_explained_in_words(how: str, shared: int, words: str) -> None:
+    alert = records.AlertMatch(
+        "a", DAY, DAY, "US CPSC", None, None, None, None, None, "javascript:alert(1)", how, shared, 6, 1.0
+    )
+    assert (alert.explanation, alert.web_address) == (words, None)
 
 
 @pytest.mark.parametrize("seed", [0, 1])

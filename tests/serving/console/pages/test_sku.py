@@ -1,6 +1,7 @@
 """The page of one SKU: what it must say, what it must never say, and hostile text on it."""
 
 import math
+import re
 from datetime import date, timedelta
 from pathlib import Path
 from urllib.parse import quote
@@ -132,6 +133,22 @@ def test_the_quotes_are_counted_among_all_reviews(shop: AppContext) -> None:
     assert len(section.select("mark")) == 2
 
 
+def test_alerts_stand_among_the_facts_as_evidence_to_check(shop: AppContext) -> None:
+    """How each matches is said, an address only where it is one of the web; no alert is a fact to decide on."""
+    page = soup_of(signed_into(shop, "analyst"), "/ui/sku/EU/K-3")
+    facts = page.select("#tests")[0]
+    text = facts.get_text(" ", strip=True)
+    assert "EU Safety Gate" in text
+    assert "same brand, 4 of 4 words of its title" in text
+    assert "An alert is evidence, not proof: check whether it is about this product." in text
+    assert [link["href"] for link in facts.select("a[rel]")] == ["https://example.org/recall"]
+    hostile = soup_of(signed_into(shop, "analyst"), "/ui/sku/EU/K-0").select("#tests")[0]
+    assert "the marketplace found it to be this product" in hostile.get_text(" ", strip=True)
+    assert not [link for link in hostile.select("a") if str(link["href"]).startswith("javascript:")]
+    other = soup_of(signed_into(shop, "analyst"), "/ui/sku/EU/K-2").select("#tests")[0]
+    assert "An alert is evidence" not in other.text
+
+
 def test_the_page_lists_the_factorys_other_skus_the_riskiest_first(shop: AppContext) -> None:
     """No more than a few of them, with how many there are; none of another factory, and not the SKU itself."""
     page = soup_of(signed_into(shop, "analyst"), "/ui/sku/EU/K-1")
@@ -187,7 +204,7 @@ def test_the_change_since_the_scoring_before_is_that_of_both_scores(tmp_path: Pa
 
 def test_the_page_says_the_change(shop: AppContext) -> None:
     text = soup_of(signed_into(shop, "analyst"), "/ui/sku/EU/K-1").select(".sure")[0].get_text(" ", strip=True)
-    assert "Since the scoring of 7 May 2026 Unchanged at " in text
+    assert re.search(r"Since the scoring of 7 May 2026 From \d+ % to \d+ %. What moved it, in points: ", text)
 
 
 def test_steps_together_are_told_beside_several_alone(shop: AppContext) -> None:
