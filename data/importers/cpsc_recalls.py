@@ -1,16 +1,14 @@
 """Recalls of the US Consumer Product Safety Commission, as the contract's `alerts`.
 
-Source: the Recall Retrieval service of SaferProducts.gov (JSON) and the CSV that cpsc.gov offers for a search of
+Source: the Recall Retrieval service of SaferProducts.gov (JSON) and the table that cpsc.gov offers for a search of
 recalls or of product safety warnings. A recall is American, its goods are sold anywhere: it names no market.
 """
 
-import csv
 import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
-from io import StringIO
-from itertools import chain
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +17,21 @@ from data.importers.contract_files import Record, write_alerts
 from data.importers.identifiers import gtins_in, models_in
 from data.importers.product_names import is_stated
 from data.importers.report import ImportCounts
+from data.importers.table_rows import read_table_rows
 
 REGISTER = "US CPSC"
 DAY_FORMS = ("%Y-%m-%d", "%B %d, %Y", "%m/%d/%Y")
-CSV_NUMBERS = ("Recall Number", "Product Safety Warning Number")
-CSV_DAYS = ("Date", "Recall Date", "Product Safety Warning Date")
-CSV_TITLES = ("Recall Heading", "Product Safety Warning Heading")
+NUMBERS = ("Recall Number", "Product Safety Warning Number")
+DAYS = ("Date", "Recall Date", "Product Safety Warning Date")
+HEADINGS = ("Recall Heading", "Product Safety Warning Heading")
 FIRMS = ("Importers", "Manufacturers", "Distributors")
+TABLE_COLUMNS = (
+    *NUMBERS, *DAYS, *HEADINGS, *FIRMS, "Name of product", "Description", "Hazard Description", "Remedy Type",
+    "Manufactured In", "URL",
+)  # fmt: skip
 _FIRM_OF_HEADING = re.compile(r"^(.{1,80}?)\s+(?:re)?recall(?:s|ed|ing)?\b", re.IGNORECASE)
 _SEAT = re.compile(r",\s+(?:of|an?)\s.*$")
-ADVICE = "Give the JSON of the Recall Retrieval service, or the CSV of a search of recalls on cpsc.gov."
+ADVICE = "Give the JSON of the Recall Retrieval service (.json), or the CSV of a search of recalls on cpsc.gov."
 
 
 def import_cpsc_recalls(source: Path, out: Path) -> ImportCounts:
@@ -37,21 +40,17 @@ def import_cpsc_recalls(source: Path, out: Path) -> ImportCounts:
     One row per product of a recall, known on the day of the recall. Raises UserError where `source` is missing, is
     neither of the two forms or holds no recall that can be read, or where `out` is a file.
     """
+    is_json = source.suffix.lower() == ".json"
+    return write_alerts(_read_json(source) if is_json else _read_table(source), source, out)
+
+
+def _read_json(source: Path) -> Iterator[Record | str]:
     if not source.is_file():
         raise UserError(f"There is no file {source}. {ADVICE}")
     try:
-        text = source.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{source} is not text in UTF-8: {error}. {ADVICE}") from error
-    is_json = text.lstrip()[:1] in ("[", "{")
-    return write_alerts(_read_json(source, text) if is_json else _read_csv(source, text), source, out)
-
-
-def _read_json(source: Path, text: str) -> Iterator[Record | str]:
-    try:
-        recalls = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UserError(f"{source} is not JSON: {error}. {ADVICE}") from error
+        recalls = json.loads(source.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        raise UserError(f"{source} is not JSON in UTF-8: {error}. {ADVICE}") from error
     recalls = recalls if isinstance(recalls, list) else [recalls]
     if not all(isinstance(recall, dict) and "RecallID" in recall for recall in recalls):
         raise UserError(f"{source} is no list of recalls with a RecallID. {ADVICE}")
@@ -80,20 +79,16 @@ def _recall_records(recall: Mapping[str, Any]) -> Iterator[Record | str]:
         yield _alert_record(alert_number, str(day or ""), own | fields)
 
 
-def _read_csv(source: Path, text: str) -> Iterator[Record | str]:
-    try:
-        columns, *rows = csv.reader(StringIO(text, newline=""))
-    except (csv.Error, ValueError) as error:
-        raise UserError(f"{source} cannot be read as CSV: {error}. {ADVICE}") from error
-    columns = [name.strip() for name in columns]
-    lacking = [names[0] for names in (CSV_NUMBERS, CSV_DAYS, CSV_TITLES) if not set(names) & set(columns)]
+def _read_table(source: Path) -> Iterator[Record | str]:
+    table = read_table_rows(source, TABLE_COLUMNS)
+    lacking = [names[0] for names in (NUMBERS, DAYS, HEADINGS) if not set(names) & set(table.columns)]
     if lacking:
         raise UserError(f"{source} lacks the columns {', '.join(lacking)}. {ADVICE}")
-    return (_csv_record(dict(zip(columns, row, strict=False))) for row in rows if row)
+    return chain(map(_table_record, table.rows), repeat("that are no row of a table", table.lost))
 
 
-def _csv_record(row: Mapping[str, Any]) -> Record | str:
-    number, day, heading = (_first(row, names) for names in (CSV_NUMBERS, CSV_DAYS, CSV_TITLES))
+def _table_record(row: Mapping[str, Any]) -> Record | str:
+    number, day, heading = (_first(row, names) for names in (NUMBERS, DAYS, HEADINGS))
     fields = {
         "brand": _firm(heading, *(str(row.get(role) or "") for role in FIRMS)),
         "title": _stated(row.get("Name of product")) or heading, "model": models_in(str(row.get("Description") or "")),

@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from data.errors import UserError
 from data.importers.action_levels import Finding
 from data.importers.product_names import plain_words
-from data.ingest.dialect import ReadingOptions, plain_name
-from data.ingest.file_formats import open_file
-from data.lake.duckdb_engine import connect
+from data.importers.table_rows import TableRows, read_table_rows
 from data.text_values import parse_day
 
 COLUMNS = (
@@ -22,6 +19,7 @@ COLUMNS = (
 )  # fmt: skip
 NOT_DETECTED = -1.0
 CONTROL_TYPE = "QA/QC"
+PORTAL_DAYS = ((10, "%m/%d/%Y"), (11, "%Y %b %d"))
 INVESTIGATIONS = ("A", "C", "S")
 
 
@@ -70,17 +68,17 @@ def read_samples(source: Path) -> Samples:
     """
     dropped: Counter[str] = Counter()
     rows = []
-    records, lost = _read_records(source)
-    if lost:
-        dropped["that are no row of a table"] = lost
-    for record in records:
+    table = _read_records(source)
+    if table.lost:
+        dropped["that are no row of a table"] = table.lost
+    for record in table.rows:
         row = _parse_row(record)
         if isinstance(row, str):
             dropped[row] += 1
         else:
             rows.append(row)
     rows.sort(key=lambda row: row.row_id)
-    samples, read = tuple(_group_samples(rows)), len(records) + lost
+    samples, read = tuple(_group_samples(rows)), len(table.rows) + table.lost
     if not samples:
         reasons = "; ".join(f"{count:,} {reason}" for reason, count in dropped.most_common())
         raise UserError(
@@ -90,23 +88,16 @@ def read_samples(source: Path) -> Samples:
     return Samples(samples, read, dict(dropped))
 
 
-def _read_records(source: Path) -> tuple[list[dict[str, str]], int]:
-    """The rows under the names of `COLUMNS`, however their case and blanks are written, and the lines that are none."""
-    with TemporaryDirectory() as spill:
-        backend = connect(Path(spill) / "spill")
-        raw = open_file(backend, source, ReadingOptions(frozenset(COLUMNS)))
-        given = {plain_name(name): name for name in raw.rows.columns}
-        missing = [column for column in COLUMNS if plain_name(column) not in given]
-        if missing:
-            raise UserError(
-                f"{source} is not the metals file of New York City: it lacks {', '.join(missing)}. "
-                f"Give the export with the columns {', '.join(COLUMNS)}."
-            )
-        texts = {column: raw.rows[given[plain_name(column)]].cast("string") for column in COLUMNS}
-        rows = raw.rows.order_by("row_number").select(**texts).to_pyarrow().to_pylist()
-        lost = int(raw.unreadable.count().to_pyarrow().as_py())
-        backend.disconnect()
-    return [{column: (value or "").strip() for column, value in row.items()} for row in rows], lost
+def _read_records(source: Path) -> TableRows:
+    """The rows under the names of `COLUMNS`."""
+    table = read_table_rows(source, COLUMNS)
+    missing = [column for column in COLUMNS if column not in table.columns]
+    if missing:
+        raise UserError(
+            f"{source} is not the metals file of New York City: it lacks {', '.join(missing)}. "
+            f"Give the export with the columns {', '.join(COLUMNS)}."
+        )
+    return table
 
 
 def _parse_row(record: Mapping[str, str]) -> _Row | str:
@@ -132,11 +123,13 @@ def _parse_row(record: Mapping[str, str]) -> _Row | str:
 
 
 def _parse_collection_day(text: str) -> date | None:
-    """The day as the portal's CSV writes it (month first, with a time of day) or its API (ISO 8601)."""
-    try:
-        return parse_day(text) or datetime.strptime(text[:10], "%m/%d/%Y").date()
-    except ValueError:
-        return None
+    """The day as the portal's CSV writes it, today or earlier, or as its API does (ISO 8601)."""
+    for digits, form in PORTAL_DAYS:
+        try:
+            return parse_day(text) or datetime.strptime(text[:digits], form).date()
+        except ValueError:
+            continue
+    return None
 
 
 def _reason_to_drop(record: Mapping[str, str]) -> str:

@@ -168,17 +168,17 @@ def test_other_xml_is_refused_and_nothing_is_written(tmp_path: Path, name: str, 
 
 
 @pytest.mark.parametrize(
-    ("content", "sentence"),
+    ("name", "content", "sentence"),
     [
-        (b"[{]", "is not JSON"), (b'{"a": 1}', "is no list of recalls"),
-        (b"a,b\n1,2\n", "lacks the columns Recall Number"),
-        (b"", "cannot be read as CSV"), (b"\xff\xfe", "is not text in UTF-8"), (b"[]", "it is empty"),
+        ("a.json", b"[{]", "is not JSON"), ("a.json", b'{"a": 1}', "is no list of recalls"),
+        ("a.json", b"\xff\xfe", "is not JSON in UTF-8"), ("a.json", b"[]", "it is empty"),
+        ("a.csv", b"a,b\n1,2\n", "lacks the columns Recall Number"), ("a.csv", b"", "has no header"),
     ],
 )  # fmt: skip
-def test_other_files_are_no_recalls(tmp_path: Path, content: bytes, sentence: str) -> None:
-    source = tmp_path / "recalls"
+def test_other_files_are_no_recalls(tmp_path: Path, name: str, content: bytes, sentence: str) -> None:
+    source = tmp_path / name
     source.write_bytes(content)
     with pytest.raises(UserError, match=sentence):
         import_cpsc_recalls(source, tmp_path / "out")
     with pytest.raises(UserError, match="There is no file"):
-        import_cpsc_recalls(tmp_path / "none", tmp_path / "out")
+        import_cpsc_recalls(tmp_path / f"none_{name}", tmp_path / "out")

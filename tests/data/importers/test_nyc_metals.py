@@ -1,9 +1,11 @@
 """Promises of the importer of New York City's metals file."""
 
+import csv
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -217,11 +219,19 @@ def test_the_published_file_fails_a_fifth_before_2020_and_a_ninth_after(tmp_path
     assert sum(late) / len(late) == pytest.approx(0.11, abs=0.005)
 
 
-def test_the_export_of_the_api_is_read_as_the_portal_s(tmp_path: Path) -> None:
-    """Lower-case names with underscores and ISO timestamps are the same file."""
-    portal = metals_file(tmp_path, {}, {"METAL": "Cadmium"})
-    api = tmp_path / "api.csv"
-    header, *lines = portal.read_text(encoding="utf-8").splitlines()
-    rows = [line.replace("01/04/2011 00:00", "2011-01-04T00:00:00.000") for line in lines]
-    api.write_text("\n".join([header.lower().replace(" ", "_"), *rows]), encoding="utf-8")
-    assert read_samples(api) == read_samples(portal)
+@pytest.mark.parametrize("form", ["api.csv", "api.json", "api.jsonl", "api.csv.gz", "older.csv"])
+def test_every_form_that_the_city_publishes_holds_the_same_samples(tmp_path: Path, form: str) -> None:
+    """Names with underscores and ISO timestamps of the API, its JSON, the days of an older portal."""
+    portal = metals_file(tmp_path, {}, {"METAL": "Cadmium"}, {"CONCENTRATION": "2.5", "PRODUCT_NAME": "Cumin, ground"})
+    rows = list(csv.DictReader(portal.read_text(encoding="utf-8").splitlines()))
+    day = "2011 Jan 04 12:00:00 AM" if form == "older.csv" else "2011-01-04T00:00:00.000"
+    names = {name: name if form == "older.csv" else name.lower().replace(" ", "_") for name in rows[0]}
+    frame = pd.DataFrame(
+        [{names[name]: value for name, value in {**row, "COLLECTION_DATE": day}.items()} for row in rows]
+    )
+    source = tmp_path / form
+    if "csv" in form:
+        frame.to_csv(source, index=False)
+    else:
+        frame.to_json(source, orient="records", lines=form.endswith("l"))
+    assert read_samples(source) == read_samples(portal)
