@@ -72,8 +72,11 @@ def import_public(name: str, file: Path, out: Path) -> None:
     """
     from data.importers import get_importer
 
-    click.echo(str(get_importer(name)(file, out)))
-    click.echo(f"Next: touchstone ingest {out}")
+    counts = get_importer(name)(file, out)
+    click.echo(str(counts))
+    # A register's report holds what is new; the alerts before it stay.
+    added = "--update " if "alerts" in counts.written else ""
+    click.echo(f"Next: touchstone ingest {added}{out}")
 
 
 @click.command()

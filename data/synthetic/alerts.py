@@ -37,7 +37,9 @@ def alerts_table(world: World) -> pa.Table:
     way = rng.random(len(known))
     made, product = world.products, drawn.product
     missing = pa.scalar(None, pa.string())
-    carries = has_brand(made, world.suppliers)[product] & ~drawn.foreign
+    carries = has_brand(made, world.suppliers)[product]
+    own = pc.if_else(pa.array(carries), brands(brand_owner(world.suppliers, made.supplier[product])), missing)
+    others = pc.binary_join_element_wise(pa.scalar("Quo"), brands(product), "")
     number = np.where(drawn.foreign, len(made) + np.arange(len(product)), product)
     alert_ids = identifiers("W", np.arange(len(known)), world.seed)
     table = pa.table({
@@ -46,7 +48,7 @@ def alerts_table(world: World) -> pa.Table:
         "known_on": format_days(known),
         "register": pa.array(REGISTERS).take(pa.array(pick(rng, REGISTER_SHARES, len(known)))),
         "title": _register_titles(world, drawn),
-        "brand": pc.if_else(pa.array(carries), brands(brand_owner(world.suppliers, made.supplier[product])), missing),
+        "brand": pc.if_else(pa.array(drawn.foreign), others, own),
         "gtin": pc.if_else(pa.array(way < BY_GTIN), gtins(number, world.seed), missing),
         "model": pc.if_else(
             pa.array((way >= BY_GTIN) & (way < BY_GTIN + BY_MODEL)), model_numbers(number, world.seed), missing
@@ -77,6 +79,6 @@ def _draw_alerted(rng: np.random.Generator, world: World) -> _Alerted:
 
 
 def _register_titles(world: World, drawn: _Alerted) -> pa.Array:
-    """The product's own title, and for goods unknown the words of another."""
+    """The product's own title; goods that nobody sells here have the words of another product."""
     others = (drawn.product * 7919 + 13) % len(world.products)
     return titles(world, np.where(drawn.foreign, others, drawn.product))

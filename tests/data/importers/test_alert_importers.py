@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,10 +16,12 @@ from data.importers.cpsc_recalls import import_cpsc_recalls
 from data.importers.identifiers import gtins_in, has_check_digit, models_in
 from data.importers.report import ImportCounts
 from data.importers.safety_gate import import_safety_gate
-from data.ingest.pipeline import ingest
+from data.ingest.pipeline import IngestOptions, ingest, ingest_folder
+from data.lake.store import open_lake
 from data.workspace import Workspace
 from tests.data.importers.alert_files import RECALLS_CSV, recalls_json, weekly_report
 from tests.data.small_marketplace import good_frames, write_parquet
+from touchstone import main
 
 TODAY = date(2026, 9, 30)
 WORDS = st.sampled_from(["", "Unknown", "Lamp", "Lampe à lave", "4006381333931", "20251104", "A-12 / B-13", "<&>", " "])
@@ -130,6 +133,21 @@ def test_what_is_imported_passes_a_strict_ingest(tmp_path: Path) -> None:
     assert {count.table: count.accepted for count in counts}["alerts"] == 2
 
 
+def test_the_report_of_another_week_is_added_to_the_alerts_before_it(tmp_path: Path) -> None:
+    """By key: a folder of alerts alone leaves every other table, and the alerts of other weeks, as they are."""
+    workspace = Workspace(tmp_path / "workspace")
+    ingest_folder(write_parquet(good_frames(), tmp_path / "tables"), workspace, IngestOptions(TODAY))
+    for week, day in (("SR/1/26", "28/08/2026"), ("SR/2/26", "04/09/2026")):
+        folder = tmp_path / day.replace("/", "-")
+        folder.mkdir()
+        import_safety_gate(weekly_report(folder, {"caseNumber": week}, day=day), folder)
+        ingest_folder(folder, workspace, IngestOptions(TODAY, by_key=True))
+    tables = open_lake(workspace)
+    held = tables["alerts"].alert_id.to_pyarrow().to_pylist()
+    assert set(held) == {*good_frames()["alerts"]["alert_id"], "safety-gate-SR/1/26", "safety-gate-SR/2/26"}
+    assert tables["skus"].count().to_pyarrow().as_py() == len(good_frames()["skus"])
+
+
 def test_a_number_is_a_gtin_only_with_its_check_digit() -> None:
     assert has_check_digit("4006381333931")
     assert not has_check_digit("4006381333932")
@@ -182,3 +200,13 @@ def test_other_files_are_no_recalls(tmp_path: Path, name: str, content: bytes, s
         import_cpsc_recalls(source, tmp_path / "out")
     with pytest.raises(UserError, match="There is no file"):
         import_cpsc_recalls(tmp_path / f"none_{name}", tmp_path / "out")
+
+
+def test_the_command_says_how_to_add_what_it_wrote(tmp_path: Path) -> None:
+    words = ["import", "safety-gate", str(weekly_report(tmp_path, {})), "--out", str(tmp_path / "out")]
+    told = CliRunner().invoke(main, ["--home", str(tmp_path / "workspace"), *words])
+    assert told.exit_code == 0
+    assert told.output.splitlines() == [
+        "1 rows read, left out: none.", "Written: 1 alerts.",
+        f"Next: touchstone ingest --update {tmp_path / 'out'}",
+    ]  # fmt: skip
