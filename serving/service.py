@@ -149,10 +149,11 @@ class Touchstone:
         """Accept the results of laboratories; the next training learns from them.
 
         Each result is validated by itself and accepted once: sending the same one twice changes nothing. The letters
-        that the accepted ones cause are drafted.
+        that the accepted ones cause are drafted. A laboratory sends its own results only.
         """
         intake = LabResultIntake(_STATE.engine(), _SETTINGS.workspace, _published())
-        sender = Sender(current_principal().name, current_principal().id, datetime.now(UTC))
+        key = current_principal()
+        sender = Sender(key.name, key.id, datetime.now(UTC), lab_id=key.lab_id)
         answer = accept_results(intake, results, sender)
         draft_letters(self.context)
         return answer

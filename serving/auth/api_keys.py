@@ -22,8 +22,12 @@ from data.errors import UserError
 if TYPE_CHECKING:
     from serving.auth.rate_limit import AccessPolicy
 
-Role = Literal["scheduler", "officer", "analyst", "admin"]
-ROLES: tuple[Role, ...] = get_args(Role)
+StaffRole = Literal["scheduler", "officer", "analyst", "admin"]
+Role = StaffRole | Literal["laboratory"]
+ROLES: tuple[StaffRole, ...] = get_args(StaffRole)
+"""The roles of the marketplace's own people."""
+LABORATORY: Role = "laboratory"
+"""The role of a laboratory's key: its own orders and results, and nothing else."""
 MAX_NAME_LENGTH = 80
 _SECRET = re.compile(r"ts_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
 _NO_HASH = "0" * 64
@@ -33,13 +37,15 @@ _NO_HASH = "0" * 64
 class Key:
     """An authenticated key: its public `id`, the name it was made for, and its role.
 
-    `person` is who holds it: several keys of one person are one pair of eyes, whatever they are named.
+    `person` is who holds it: several keys of one person are one pair of eyes, whatever they are named. `lab_id` is the
+    laboratory that a key of the role laboratory is bound to.
     """
 
     id: str
     name: str
     role: Role
     person: str
+    lab_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,10 +78,27 @@ def create_key(
             )
     if role not in ROLES:
         raise UserError(f"There is no role {role!r}. Give one of {', '.join(ROLES)}.")
-    key = Key(secrets.token_hex(6), name, role, person)
+    return _store_key(engine, Key(secrets.token_hex(6), name, role, person), now, actor)
+
+
+def create_laboratory_key(engine: sa.Engine, lab_id: str, now: datetime, actor: str = "operator") -> tuple[Key, str]:
+    """Make the key of a laboratory and record that; return it with its secret, which is stored as a hash alone.
+
+    Raises UserError where `lab_id` is empty, too long or not printable.
+    """
+    lab_id = lab_id.strip()
+    if not lab_id or len(lab_id) > MAX_NAME_LENGTH or not lab_id.isprintable():
+        raise UserError(
+            f"A key of a laboratory needs its lab_id, of at most {MAX_NAME_LENGTH} printable characters. Give --lab."
+        )
+    return _store_key(engine, Key(secrets.token_hex(6), lab_id, LABORATORY, lab_id, lab_id), now, actor)
+
+
+def _store_key(engine: sa.Engine, key: Key, now: datetime, actor: str) -> tuple[Key, str]:
     secret = f"ts_{key.id}_{secrets.token_urlsafe(32)}"
+    fields = {"name": key.name, "role": key.role, "person": key.person}
+    fields |= {} if key.lab_id is None else {"lab_id": key.lab_id}
     with write_transaction(engine) as connection:
-        fields = {"name": name, "role": role, "person": person}
         row = record_event_in(connection, AuditEvent(actor, "create_key", key.id, fields), now)
         connection.execute(sa.insert(API_KEYS).values(
             key_id=key.id, **fields, secret_hash=hash_secret(secret), created_at=row.recorded_at,
@@ -122,7 +145,7 @@ def list_keys(engine: sa.Engine) -> list[ListedKey]:
 
 
 def _key(row: sa.Row[Any]) -> Key:
-    return Key(row.key_id, row.name, row.role, row.person)
+    return Key(row.key_id, row.name, row.role, row.person, row.lab_id)
 
 
 def hash_secret(secret: str) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
-from serving.auth.api_keys import ROLES, Key, Role
+from serving.auth.api_keys import LABORATORY, ROLES, Key, Role
 
 PUBLIC = ("/livez", "/readyz")
 """Probes for the operator's own machinery; they hold no secret."""
@@ -31,7 +31,7 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "/explain": _ALL_ROLES,
     "/screen": _ALL_ROLES,
     "/allocate": _PLANNERS,
-    "/results": _PLANNERS,
+    "/results": _PLANNERS | {LABORATORY},
     "/rescore/submit": _RESCORERS,
     "/rescore/status": _RESCORERS,
     "/rescore/get": _RESCORERS,

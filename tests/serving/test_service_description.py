@@ -18,7 +18,7 @@ from schemathesis.specs.openapi.checks import (
 from serving.api.openapi import ERRORS, EXAMPLES
 from serving.auth.permissions import PERMISSIONS, PUBLIC
 
-RESOURCE_PATHS = {"/catalogue/status", "/decisions", "/outbox", "/outbox/{letter_id}/delivered"}
+RESOURCE_PATHS = {"/catalogue/status", "/decisions", "/lab-orders", "/outbox", "/outbox/{letter_id}/delivered"}
 PATHS = {*PERMISSIONS, *PUBLIC, *RESOURCE_PATHS} - {"/schema.json"}
 """What is described; the descriptions themselves and the pages are not."""
 CHECKS = (not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance)

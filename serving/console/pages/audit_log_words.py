@@ -30,6 +30,7 @@ ACTIONS: Mapping[str, str] = MappingProxyType({
     "decline": "declined {what}", "appeal": "recorded an appeal", "answer_appeal": "answered an appeal",
     "estimate": "gave an own estimate", "verdict": "labelled a review", "assign": "assigned the case",
     "plan": "drew a round", "results": "submitted results", "promote": "promoted a model",
+    "amend_result": "amended a result",
     "rollback": "rolled back to a model", "rescore": "requested a scoring", "screen": "screened a listing",
     "create_key": "created a key", "revoke_key": "revoked a key", "seal": "sealed the seed of the next round",
     "modify": "modified a decision on appeal", "draft_letter": "drafted a letter", "check_letter": "checked a letter",

@@ -7,6 +7,7 @@ from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData
 
 from data.errors import UserError
+from serving.auth.api_keys import LABORATORY
 from serving.console.context import AppContext
 from serving.console.pages import decision
 from serving.console.session import ContextDep, Person, VerifiedForm, new_session, save_session
@@ -47,6 +48,9 @@ def sign_in(request: Request, context: ContextDep, form: VerifiedForm) -> Respon
     principal = context.principal_of(str(form.get("key", "")).strip())
     if principal is None or context.principal_by_id(principal.id) is None:
         refused = "This key is not valid. Paste it in full, or ask your admin for a new one."
+        return page(request, "sign_in.html", 403, after=after, refused=refused, unsent=sealed)
+    if principal.role == LABORATORY:
+        refused = "Keys of laboratories open no pages. Ask GET /lab-orders, and send results to POST /results."
         return page(request, "sign_in.html", 403, after=after, refused=refused, unsent=sealed)
     person = Person(principal.person, principal.role, principal.id)
     session, unsent = new_session(context, person), open_unsent(sealed, context)
