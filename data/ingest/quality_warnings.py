@@ -33,7 +33,7 @@ def value_warnings(values: ir.Table, table: Table) -> dict[str, ir.BooleanValue]
             warned[f"{PLACEHOLDER} {column.name}"] = is_placeholder(values[column.name]).fill_null(False)
         elif TRIMMED + column.name in values.columns:
             warned[f"{BLANKS_CUT} {column.name}"] = values[TRIMMED + column.name].fill_null(False)
-        elif column.free and values[column.name].type().is_string():
+        elif column.free and not table.timed and values[column.name].type().is_string():  # a catalogue's, not reviews
             warned[f"{HIDDEN} {column.name}"] = values[column.name].re_search(HIDDEN_IN_TEXT).fill_null(False)
     return warned
 

@@ -84,7 +84,7 @@ def has_blank_end(raw: ir.StringValue) -> ir.BooleanValue:
 
 def is_blank(raw: ir.StringValue) -> ir.BooleanValue:
     """Whether a text holds nothing but blanks."""
-    return ~raw.re_search(f"[^{BLANKS}]")
+    return raw.re_search(f"^[{BLANKS}]*$")
 
 
 def has_value(value: ir.Value, kind: Kind = "text") -> ir.BooleanValue:
@@ -101,7 +101,10 @@ def has_value(value: ir.Value, kind: Kind = "text") -> ir.BooleanValue:
 def is_placeholder(value: ir.Value) -> ir.BooleanValue:
     """Whether a day is one that databases and spreadsheets write for none."""
     if value.type().is_string():
-        return ibis.ifelse(value[:10].isin(PLACEHOLDERS), full_match(value, ISO_MIDNIGHT), ibis.literal(False))
+        # All of them lie at the ends of the order of texts, which is quick to ask.
+        is_extreme = (value < FIRST_DAY.isoformat()) | (value > LAST_DAY.isoformat())
+        is_named = value[:10].isin(PLACEHOLDERS) & full_match(value, ISO_MIDNIGHT)
+        return ibis.ifelse(is_extreme, is_named, ibis.literal(False))
     if value.type().is_null():
         return ibis.literal(False)
     return value.try_cast("date").cast("string").isin(PLACEHOLDERS).fill_null(False)
