@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from data.ingest.dialect import ReadingOptions, plain_name
-from data.ingest.file_formats import open_file
 from data.lake.duckdb_engine import connect
+from data.reading.dialect import ReadingOptions, plain_name
+from data.reading.file_formats import open_file
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import ibis.expr.types as ir
 from data import rule_texts
 from data.contract import Table
 from data.errors import join_names
-from data.ingest.values import HIDDEN_IN_TEXT, is_placeholder
+from data.reading.values import HIDDEN_IN_TEXT, is_placeholder
 
 TRIMMED, ZEROLESS, KNOWN = "trimmed_", "zeroless_", "known_parent_"
 PLACEHOLDER, BLANKS_CUT, HIDDEN = "placeholder", "blanks", "hidden"

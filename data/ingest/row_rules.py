@@ -10,7 +10,7 @@ import ibis.expr.types as ir
 from data import rule_texts
 from data.contract import Column, Table
 from data.ingest.quality_warnings import TRIMMED, value_warnings
-from data.ingest.values import HIDDEN, PLAIN, ColumnForm, bare, has_blank_end, has_value, is_blank, parse_as
+from data.reading.values import HIDDEN, PLAIN, ColumnForm, bare, has_blank_end, has_value, is_blank, parse_as
 
 STATED = "stated_"
 FOUND = "found_"

@@ -13,12 +13,12 @@ from ibis.backends.duckdb import Backend
 
 from data.contract import TABLES, Column, Table
 from data.errors import UserError, join_names, plural
-from data.ingest.column_forms import find_forms
-from data.ingest.dialect import ReadingOptions, plain_name
-from data.ingest.file_formats import SUFFIXES, open_file, translate_read_errors
-from data.ingest.raw_file import RawFile, no_lines
-from data.ingest.values import ColumnForm, bare, can_read_as, has_value, parse_as
 from data.lake.duckdb_engine import literal_path
+from data.reading.column_forms import find_forms
+from data.reading.dialect import ReadingOptions, plain_name
+from data.reading.file_formats import SUFFIXES, open_file, translate_read_errors
+from data.reading.raw_file import RawFile, no_lines
+from data.reading.values import ColumnForm, bare, can_read_as, has_value, parse_as
 from data.rule_texts import READS_AS
 
 DAY = "day"

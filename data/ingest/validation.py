@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 from ibis.backends.duckdb import Backend
 
 from data.contract import Table
-from data.ingest.file_formats import translate_read_errors
 from data.ingest.quality_warnings import spelling_warnings, summarize_warnings, unknown_examples
 from data.ingest.row_rules import (
     STATED,
@@ -25,6 +24,7 @@ from data.ingest.row_rules import (
 )
 from data.ingest.sources import OpenedSource, Source
 from data.lake.duckdb_engine import literal_path
+from data.reading.file_formats import translate_read_errors
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,12 @@ from ibis.backends.duckdb import Backend
 
 from data.contract import BY_NAME, Table
 from data.errors import UserError
-from data.ingest.dialect import ReadingOptions
-from data.ingest.file_formats import open_file
-from data.ingest.raw_file import RawFile, no_lines
 from data.ingest.sources import DELETED, OpenedSource, select_changes, select_columns
-from data.ingest.values import ColumnForm
 from data.lake.duckdb_engine import literal_path
+from data.reading.dialect import ReadingOptions
+from data.reading.file_formats import open_file
+from data.reading.raw_file import RawFile, no_lines
+from data.reading.values import ColumnForm
 from data.sources.configuration import ColumnSource, SourcesFile, TableSource
 from data.sources.databases import (
     WATERMARK,

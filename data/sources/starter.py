@@ -10,8 +10,8 @@ from ibis.backends import BaseBackend
 
 from data.contract import TABLES, Column, Table
 from data.errors import UserError
-from data.ingest.file_formats import FORMATS, open_file
 from data.lake.duckdb_engine import connect
+from data.reading.file_formats import FORMATS, open_file
 from data.sources.databases import connect_database, hide_password, split_address, translate_database_errors
 from data.sources.guesses import ColumnGuess, OfferedTable, guess_column, guess_columns, guess_table
 

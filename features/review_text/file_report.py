@@ -16,10 +16,10 @@ import pyarrow.parquet as pq
 from ibis.backends.duckdb import Backend
 
 from data.errors import UserError
-from data.ingest.dialect import ReadingOptions
-from data.ingest.file_formats import open_file
 from data.lake.duckdb_engine import connect
 from data.progress import Progress, SilentProgress
+from data.reading.dialect import ReadingOptions
+from data.reading.file_formats import open_file
 from data.workspace import replace_atomically
 from features.review_text.classifier import COUNTS_FROM
 from features.review_text.extractor import (

@@ -13,11 +13,11 @@ from ibis.backends.duckdb import Backend
 
 from data.contract import TABLES, Table
 from data.errors import UserError
-from data.ingest.dialect import ReadingOptions
-from data.ingest.file_formats import open_file
 from data.ingest.pipeline import ingest
-from data.ingest.raw_file import RawFile
 from data.lake.duckdb_engine import connect
+from data.reading.dialect import ReadingOptions
+from data.reading.file_formats import open_file
+from data.reading.raw_file import RawFile
 from data.workspace import Workspace
 from tests.data.small_marketplace import TODAY, good_frames, write_parquet
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from data.contract import Column, Kind
 from data.errors import UserError
 from data.ingest.pipeline import TableCount, ingest
-from data.ingest.values import bare, parse_as
 from data.lake.store import open_lake
+from data.reading.values import bare, parse_as
 from data.text_values import FIRST_DAY, LAST_DAY, PLACEHOLDERS
 from data.workspace import Workspace
 from tests.data.small_marketplace import TODAY, good_frames, ingested, quarantined, write_parquet

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from ibis.backends.duckdb import Backend
 
 from data.errors import UserError
-from data.ingest.values import ColumnForm
 from data.lake.duckdb_engine import connect
+from data.reading.values import ColumnForm
 from data.sources.check import check_sources
 from data.sources.configuration import read_sources
 from data.sources.databases import connect_database, split_address

@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 from ibis.backends.duckdb import Backend
 
 from data.errors import UserError
-from data.ingest.csv_records import OPEN_QUOTE_RULES, RULE, read_records
-from data.ingest.dialect import SEPARATORS, Dialect, ReadingOptions, find_dialect, nameless_columns
-from data.ingest.encodings import CHUNK_BYTES, TextFile, as_utf8
-from data.ingest.raw_file import RawFile, no_lines, numbered, store_records
 from data.lake.duckdb_engine import literal_path, scratch_folder
+from data.reading.csv_records import OPEN_QUOTE_RULES, RULE, read_records
+from data.reading.dialect import SEPARATORS, Dialect, ReadingOptions, find_dialect, nameless_columns
+from data.reading.encodings import CHUNK_BYTES, TextFile, as_utf8
+from data.reading.raw_file import RawFile, no_lines, numbered, store_records
 
 NEW_LINE, RETURN, QUOTE = 10, 13, 34
 SHOWN_RUNS = 3

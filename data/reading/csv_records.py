@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TextIO
 
-from data.ingest.dialect import Dialect
+from data.reading.dialect import Dialect
 
 LONGEST_VALUE = 16_000_000
 NARROW = 4

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from data.contract import Table
 from data.errors import UserError, join_names
-from data.ingest.values import CLOCK, SHORT_DAY, ColumnForm, bare, full_match
+from data.reading.values import CLOCK, SHORT_DAY, ColumnForm, bare, full_match
 from data.text_values import BLANKS
 
 SAMPLE_ROWS = 1_000

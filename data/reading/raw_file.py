@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from ibis.backends.duckdb import Backend
 
-from data.ingest.csv_records import LostLine
 from data.lake.duckdb_engine import literal_path
+from data.reading.csv_records import LostLine
 
 BATCH_ROWS = 50_000
 LINES = {"line_number": "int64", "line": "string", "broken_rules": "array<string>"}

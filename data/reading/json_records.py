@@ -8,11 +8,11 @@ from typing import Any
 from ibis.backends.duckdb import Backend
 
 from data.errors import UserError
-from data.ingest.csv_records import LostLine
-from data.ingest.dialect import column_names
-from data.ingest.encodings import as_utf8
-from data.ingest.raw_file import RawFile, store_records
 from data.lake.duckdb_engine import scratch_folder
+from data.reading.csv_records import LostLine
+from data.reading.dialect import column_names
+from data.reading.encodings import as_utf8
+from data.reading.raw_file import RawFile, store_records
 from data.text_values import json_text
 
 NOT_AN_OBJECT = "line is not a JSON object"

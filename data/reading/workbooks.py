@@ -8,9 +8,9 @@ from ibis.backends.duckdb import Backend
 from python_calamine import CalamineError, CalamineWorkbook
 
 from data.errors import UserError, join_names
-from data.ingest.dialect import PREAMBLE_LINES, ReadingOptions, column_names, header_row, known_names, nameless_columns
-from data.ingest.raw_file import RawFile, store_records
 from data.lake.duckdb_engine import scratch_folder
+from data.reading.dialect import PREAMBLE_LINES, ReadingOptions, column_names, header_row, known_names, nameless_columns
+from data.reading.raw_file import RawFile, store_records
 
 Cell = int | float | str | bool | time | date | datetime | timedelta
 Sheet = Sequence[Sequence[str]]

@@ -12,12 +12,12 @@ import duckdb
 from ibis.backends.duckdb import Backend
 
 from data.errors import UserError, join_names
-from data.ingest.delimited import open_delimited
-from data.ingest.dialect import ReadingOptions
-from data.ingest.json_records import open_json
-from data.ingest.raw_file import RawFile, no_lines, numbered
-from data.ingest.workbooks import open_workbook
 from data.lake.duckdb_engine import error_summary, literal_path, scratch_folder
+from data.reading.delimited import open_delimited
+from data.reading.dialect import ReadingOptions
+from data.reading.json_records import open_json
+from data.reading.raw_file import RawFile, no_lines, numbered
+from data.reading.workbooks import open_workbook
 
 DELIMITED = ("csv", "tsv", "txt")
 WORKBOOKS = ("xlsx", "xls", "ods")

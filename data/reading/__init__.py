@@ -1,0 +1,1 @@
+"""Files as people have them, opened as rows of text: form, encoding, separator, days and numbers."""
