@@ -1,7 +1,7 @@
 """Only a fact can hold a listing; the score at most orders a test or a document; what is read equals the pipeline."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -110,7 +110,7 @@ def test_a_listing_reads_as_the_pipeline_reads_it(published: OnlineStore, scored
     positions = snapshot.find([row["sku_id"] for row in rows], [row["market"] for row in rows])
     matrix, names = snapshot.matrix_at(positions), snapshot.feature_names
     for row, values in zip(rows, matrix, strict=True):
-        listing = NewListing(**{name: value for name, value in row.items() if name != "sku_id"})
+        listing = NewListing(**{each.name: row[each.name] for each in fields(NewListing)})
         for name, value in reader.features(listing, DAY).items():
             if name in names:
                 np.testing.assert_allclose(value, values[names.index(name)], rtol=1e-12, err_msg=f"{name} of {row}")
