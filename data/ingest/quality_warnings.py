@@ -15,11 +15,10 @@ from data.reading.values import HIDDEN_IN_TEXT, is_placeholder
 TRIMMED, ZEROLESS, KNOWN = "trimmed_", "zeroless_", "known_parent_"
 PLACEHOLDER, BLANKS_CUT, HIDDEN = "placeholder", "blanks", "hidden"
 _WORDS = {
-    PLACEHOLDER: "{n:,} {column} {are} placeholders ({example}), read as not given",
-    BLANKS_CUT: "{n:,} {column} {have} blanks around {them}, such as {example!r}; they are cut off",
-    HIDDEN: "{n:,} {column} {hold} characters that nobody sees, such as {example!r}",
+    PLACEHOLDER: "{column}: {n:,} {values} read as not given, since {example} is a placeholder",
+    BLANKS_CUT: "{column}: the blanks around {n:,} {values} cut off, such as {example!r}",
+    HIDDEN: "{column}: characters that nobody sees in {n:,} {values}, such as {example!r}",
 }
-_SINGULAR = {"are": "is", "have": "has", "hold": "holds", "them": "it", "placeholders": "a placeholder"}
 EXAMPLES = 5
 
 
@@ -51,13 +50,8 @@ def summarize_warnings(rows: ir.Table, raw: ir.Table) -> tuple[str, ...]:
     sentences = []
     for count in counts:
         kind, _, column = count["warning"].partition(" ")
-        words = _WORDS[kind]
-        if count["n"] == 1:
-            for several, single in _SINGULAR.items():
-                words = words.replace(f" {several} ", f" {single} ").replace(f"{{{several}}}", single)
-        plural_words = {word: word for word in _SINGULAR}
-        example = by_row[count["first"]][column]
-        sentences.append(words.format(n=count["n"], column=column, example=example, **plural_words))
+        values, example = "value" if count["n"] == 1 else "values", by_row[count["first"]][column]
+        sentences.append(_WORDS[kind].format(n=count["n"], column=column, values=values, example=example))
     return tuple(sentences)
 
 
@@ -114,4 +108,5 @@ def _unknown_example(row: Mapping[str, str], columns: Sequence[str]) -> str:
     shown = f"such as {', '.join(repr(row[column]) for column in columns)}"
     if row[KNOWN + columns[0]] is None:
         return shown
-    return f"{shown}, which lacks the zeros in front of {join_names([repr(row[KNOWN + c]) for c in columns])}"
+    known = [repr(row[KNOWN + column]) for column in columns if row[KNOWN + column] != row[column]]
+    return f"{shown}, which lacks the zeros in front of {join_names(known)}"

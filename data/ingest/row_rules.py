@@ -50,7 +50,7 @@ def trim_values(rows: ir.Table, table: Table) -> ir.Table:
         else:
             columns[column.name] = raw
         if column.kind == "text" and not column.free and raw.type().is_string():
-            columns[TRIMMED + column.name] = has_blank_end(raw)
+            columns[TRIMMED + column.name] = has_blank_end(raw) & ~is_blank(raw)
     return rows.select(**columns)
 
 

@@ -42,7 +42,8 @@ class Volume:
 
     def __str__(self) -> str:
         """In words: `1,448 rows from 2026-06-30 to 2026-06-30`."""
-        return f"{self.rows:,} rows" + (f" from {self.first} to {self.last}" if self.first else "")
+        rows = f"{self.rows:,} {'row' if self.rows == 1 else 'rows'}"
+        return f"{rows} from {self.first} to {self.last}" if self.first else rows
 
     def to_json(self) -> dict[str, Any]:
         """The volume as JSON."""

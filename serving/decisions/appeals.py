@@ -88,8 +88,8 @@ def answer_appeal(
 ) -> Appeal:
     """Answer an appeal, and with it the other open ones against a decision that is reversed or modified.
 
-    A reversed decision is no longer in force; a modified one is replaced by a gentler one, in force at once. Raises
-    UserError where it was answered before, where the officer took part in the decision or took the appeal in, or where
+    A reversed decision is no longer in force; a modified one is replaced by a gentler one, in force at once. The same
+    answer again by the same officer changes nothing. Raises UserError where it was answered before, where the officer took part in the decision or took the appeal in, or where
     the modification is not gentler.
     """
     officer, outcome, note = signature.officer, answer.outcome, answer.note.strip()
@@ -100,7 +100,11 @@ def answer_appeal(
             f"Explain in at least {policy.limits.least_explanation} characters why the appeal is {outcome}."
         )
     with write_transaction(engine) as connection:
-        before, decision = _open_appeal(connection, appeal_id)
+        before, decision = _appeal_to_answer(connection, appeal_id)
+        if (before.outcome, before.note, before.reviewed_by) == (outcome, note, officer.name):
+            return before
+        if before.outcome is not None:
+            raise UserError(f"Appeal {appeal_id} was {before.outcome} before. Look at its decision.")
         barred = why_barred_from_answering(officer, decision, before)
         if barred:
             raise UserError(barred)
@@ -125,15 +129,13 @@ def answer_appeal(
         return Appeal(**{**asdict(before), **changed})
 
 
-def _open_appeal(connection: sa.Connection, appeal_id: str) -> tuple[Appeal, Decision]:
-    """The open appeal and its decision, locked; UserError where there is none, or it was answered before."""
+def _appeal_to_answer(connection: sa.Connection, appeal_id: str) -> tuple[Appeal, Decision]:
+    """The appeal and its decision, locked; UserError where there is none."""
     query = sa.select(APPEALS).where(APPEALS.c.appeal_id == appeal_id).with_for_update()
     stored = connection.execute(query).one_or_none()
     if stored is None:
         raise UserError(f"There is no appeal {appeal_id!r}.")
     appeal = Appeal(**stored._mapping)
-    if appeal.outcome is not None:
-        raise UserError(f"Appeal {appeal_id} was {appeal.outcome} before. Look at its decision.")
     of_appeal = sa.select(DECISIONS).where(DECISIONS.c.decision_id == appeal.decision_id)
     return appeal, Decision(**connection.execute(of_appeal).one()._mapping)
 

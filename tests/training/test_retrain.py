@@ -80,7 +80,7 @@ def test_no_model_is_trained_on_what_is_left_of_a_table_unless_it_is_allowed_by_
             GuardError, match=r"rows are missing: orders 256,074 -> 1,448 rows from 2026-06-30 to 2026-"
         ) as it:
             retrained(tmp_path, monkeypatch, asks=asks, holds=True, missing=(LOST,))
-        assert str(it.value).endswith("if they are to be gone, retrain with --allow-shrink orders.")
+        assert str(it.value).endswith("if they are to go, retrain with --allow-shrink orders.")
     allowed = frozenset({"orders"})
     result, _ = retrained(tmp_path, monkeypatch, asks=True, holds=True, missing=(LOST,), allow_shrink=allowed)
     assert result.promoted

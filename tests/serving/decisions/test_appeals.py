@@ -90,6 +90,19 @@ def test_a_form_sent_twice_is_one_appeal(decisions: Decisions, state: sa.Engine)
     assert appealed(state, decision).appeal_id != first.appeal_id
 
 
+def test_the_same_answer_twice_is_one_and_another_is_refused(decisions: Decisions, state: sa.Engine) -> None:
+    """A double click changes nothing; a second opinion, or a second officer, is told of the first."""
+    appeal = appealed(state, removed(decisions))
+    first, again = (
+        answer_appeal(state, appeal.appeal_id, AppealAnswer("upheld", NOTE), Signature(CLARA, NOON), POLICY)
+        for _ in range(2)
+    )
+    assert again == first
+    for outcome, officer in (("reversed", CLARA), ("upheld", Officer("Eve", "officer", "k-eve"))):
+        with pytest.raises(UserError, match="was upheld before"):
+            answer_appeal(state, appeal.appeal_id, AppealAnswer(outcome, NOTE), Signature(officer, NOON), POLICY)
+
+
 def test_a_decision_that_ended_since_the_page_was_read_takes_no_appeal(decisions: Decisions, state: sa.Engine) -> None:
     read = removed(decisions)
     answer = AppealAnswer("reversed", NOTE)
