@@ -92,7 +92,6 @@ def test_three_nights_leave_the_lake_of_one_full_ingest(shop: Shop, tmp_path: Pa
     first = touchstone(home, "ingest")
     assert "skus" in first
     tiny_champion(Workspace(home))
-    touchstone(home, "score")
     execute = shop.connection.execute
     for number, night in enumerate(NIGHTS):
         shop.add(night)

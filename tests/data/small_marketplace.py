@@ -10,6 +10,7 @@ from data.ingest.pipeline import TableCount, ingest
 from data.workspace import Workspace
 
 TODAY = date(2026, 6, 30)
+REQUIRED = ("suppliers", "skus", "lab_tests")
 
 
 def good_frames() -> dict[str, pd.DataFrame]:
@@ -62,8 +63,8 @@ def write_parquet(frames: Mapping[str, pd.DataFrame], folder: Path) -> Path:
 
 
 def spoiled(table: str, row: int, **values: str | None) -> dict[str, pd.DataFrame]:
-    """The good frames with some values of one row replaced."""
-    frames = good_frames()
+    """The good frames of a table and of those that every ingest needs, with some values of one row replaced."""
+    frames = {name: frame for name, frame in good_frames().items() if name in {table, *REQUIRED}}
     for column, value in values.items():
         if column not in frames[table]:
             frames[table][column] = pd.Series([None] * len(frames[table]), dtype=object)

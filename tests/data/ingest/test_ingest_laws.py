@@ -18,7 +18,7 @@ Frames = dict[str, pd.DataFrame]
 KEPT_TABLES = ("suppliers", "skus", "lab_tests", "holds")
 # Each example is a whole ingest: few of them, and none spent on shrinking.
 FEW = settings(
-    max_examples=5, deadline=None, suppress_health_check=list(HealthCheck),
+    max_examples=3, deadline=None, suppress_health_check=list(HealthCheck),
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
 )  # fmt: skip
 PLAUSIBLE = ("s1", "s2", "s9", "k1", "k2", "t1", "DE", "FR", "toy", "pass", "fail", "warehouse", "brand", "2025-01-10",

@@ -26,7 +26,9 @@ def test_a_row_names_every_rule_it_broke_and_keeps_its_original_values(tmp_path:
 
 
 def test_each_kind_of_rule_has_its_sentence(tmp_path: Path) -> None:
-    frames = spoiled("skus", 1, price_eur="cheap", age_grade_months="1201", battery="lithium", radio="yes?")
+    frames = good_frames() | spoiled(
+        "skus", 1, price_eur="cheap", age_grade_months="1201", battery="lithium", radio="yes?"
+    )
     frames["audits"].loc[0, "critical"] = "1.5"
     frames["holds"].loc[1, "supplier_id"] = None
     frames["returns"].loc[1, "happened_on"] = "2026-07-01"
@@ -49,7 +51,7 @@ def test_what_happened_today_is_not_in_the_future(tmp_path: Path) -> None:
 
 
 def test_what_refers_to_a_quarantined_row_is_quarantined_down_the_line(tmp_path: Path) -> None:
-    counts = ingested(spoiled("suppliers", 1, onboarded_on=None), tmp_path)
+    counts = ingested(good_frames() | spoiled("suppliers", 1, onboarded_on=None), tmp_path)
     assert rules_of(tmp_path, "skus") == {3: ["unknown supplier_id"]}
     assert rules_of(tmp_path, "lab_tests") == {3: ["unknown sku_id, market"]}
     assert rules_of(tmp_path, "certificates") == {3: ["unknown supplier_id"]}
