@@ -89,8 +89,8 @@ def answer_appeal(
     """Answer an appeal, and with it the other open ones against a decision that is reversed or modified.
 
     A reversed decision is no longer in force; a modified one is replaced by a gentler one, in force at once. The same
-    answer again by the same officer changes nothing. Raises UserError where it was answered before, where the officer took part in the decision or took the appeal in, or where
-    the modification is not gentler.
+    answer again by the same officer changes nothing. Raises UserError where it was answered before, where the officer
+    took part in the decision or took the appeal in, or where the modification is not gentler.
     """
     officer, outcome, note = signature.officer, answer.outcome, answer.note.strip()
     if outcome not in OUTCOMES:
