@@ -18,11 +18,11 @@ def test_the_demo_goes_from_nothing_to_a_plan(tmp_path: Path) -> None:
     """`touchstone demo --no-serve` scores every SKU of the sample, plans within the budget and says so."""
     environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
     ran = subprocess.run(
-        [sys.executable, "-m", "touchstone", "--home", str(tmp_path), "demo", "--skus", "4000", "--no-serve"],
+        [sys.executable, "-m", "touchstone", "--home", str(tmp_path), "demo", "--skus", "3000", "--no-serve"],
         cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
-    assert "4,000 SKUs scored as of 2026-07-01" in ran.stdout
+    assert "3,000 SKUs scored as of 2026-07-01" in ran.stdout
     assert "EUR 20,000 buys" in ran.stdout
     home = tmp_path / "demo"
     scores = duckdb.read_parquet(str(home / "scores" / "as_of=2026-07-01" / "*.parquet"), hive_partitioning=False)
@@ -30,9 +30,9 @@ def test_the_demo_goes_from_nothing_to_a_plan(tmp_path: Path) -> None:
     skus = duckdb.read_parquet(str(home / "sample" / "skus.parquet"))
     assert duckdb.sql("SELECT count(*) FROM skus ANTI JOIN scores USING (sku_id, market)").fetchone() == (0,)
     assert duckdb.sql("SELECT count(*), count(DISTINCT rank), min(rank), max(rank) FROM scores").fetchone() == (
-        4000, 4000, 1, 4000,
+        3000, 3000, 1, 3000,
     )  # fmt: skip
-    assert len(skus) == 4000
+    assert len(skus) == 3000
     plan = duckdb.read_parquet(str(home / "plans" / "2026-07-01-*" / "plan.parquet"))
     spent = plan.aggregate("sum(cost_eur), min(inclusion_probability) > 0").fetchone()
     assert spent is not None
