@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, Field, create_model, model_vali
 from data.contract import BY_NAME, TABLES, Table
 from data.errors import UserError
 from data.policy import Several, TomlTable, parse_toml, validate
-from data.settings import expand_variables
+from data.settings import VARIABLE, expand_variables
 from data.workspace import Workspace
 
 FILE_NAME = "sources.toml"
@@ -143,10 +143,19 @@ def sources_path(workspace: Workspace) -> Path:
     return workspace.home / FILE_NAME
 
 
+def _require_no_password(address: str, path: Path) -> None:
+    """Raise UserError where an address holds a password rather than a variable of the environment."""
+    user, _, place = address.rpartition("@")
+    password = user.partition("://")[2].partition(":")[2]
+    if password and not VARIABLE.fullmatch(password):
+        raise UserError(f"{path} holds the password of {place}. Write ${{NAME}} in its place, and set that variable.")
+
+
 def read_sources(path: Path) -> SourcesFile:
     """Read and validate a `sources.toml`.
 
-    Raises UserError where it is missing, not TOML, or breaks a rule: each with the key, the value and what it may be.
+    Raises UserError where it is missing, not TOML, holds a password, or breaks a rule: each with the key, the value and
+    what it may be.
     """
     if not path.is_file():
         raise UserError(
@@ -157,4 +166,7 @@ def read_sources(path: Path) -> SourcesFile:
     tables = {name: getattr(read, name) for name in BY_NAME if getattr(read, name) is not None}
     if not tables:
         raise UserError(f'{path} maps no table. Add one, such as [skus] with from = "FILE or ADDRESS".')
+    origins = (each.from_ for each in tables.values() if isinstance(each.from_, str))
+    for address in (*read.connections.values(), *origins):
+        _require_no_password(address, path)
     return SourcesFile(path, tables, read.connections)

@@ -39,6 +39,7 @@ def test_an_entry_is_read(tmp_path: Path) -> None:
         ("[skus]\nfrom = 'a'\ntable = 't'\nquery = 'SELECT 1'", "give a table or a query, not both"),
         ("[skus]\nfrom = 'a'\ndeleted = 'gone'", "deleted belongs to an incremental table"),
         ("[skus]\nfrom = ['a.csv']\nincremental = 'changed'", "files are known by their content"),
+        ("[skus]\nfrom = 'postgresql://u:secret@db/shop'", "holds the password of db/shop. Write ${NAME} in its place"),
         ("[skus\n", "is not valid TOML"),
         ("", "maps no table"),
     ],
@@ -50,6 +51,7 @@ def test_what_is_wrong_is_named(tmp_path: Path, entry: str, said: str) -> None:
         read_sources(path)
     assert said in str(refused.value)
     assert "sources.toml" in str(refused.value)
+    assert "secret" not in str(refused.value)
 
 
 def test_a_missing_file_is_offered_to_be_written(tmp_path: Path) -> None:
