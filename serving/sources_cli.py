@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from data.cli import FOLDER, CommandContext
-from data.errors import UserError
+from data.errors import UserError, join_names
 
 if TYPE_CHECKING:
     from data.sources.check import CheckedTable
@@ -99,7 +99,7 @@ def _file_summary(file: "SourcesFile", checked: Sequence["CheckedTable"], today:
     required = [table.name for table in absent if table.required]
     lines = [f"Not mapped: {', '.join(table.name for table in absent)}."] if absent else []
     if required:
-        lines.append(f"The first ingest needs {' and '.join(required)}: add an entry of that name.")
+        lines.append(f"The first ingest needs {join_names(required)}: add an entry of each name.")
     cells = [Cell(category, market) for each in checked for category, market in sorted(each.cells)]
     lines.append(policy_gaps(cells, today))
     return "\n".join(line for line in lines if line)
