@@ -147,10 +147,10 @@ def _numbers(batch: pa.RecordBatch, name: str) -> NDArray[Any]:
 class HashIndex:
     """Where in a table the rows of given keys stand: the file of their sorted hashes; about 24 probes in ten million.
 
-    Reads the key itself in the text columns `names` of `table`, since two keys may share a hash.
+    Reads the key itself in the two text columns `names` of `table`, since two keys may share a hash.
     """
 
-    def __init__(self, path: Path, table: MemoryMappedTable, names: tuple[str, str]) -> None:
+    def __init__(self, path: Path, table: MemoryMappedTable, names: Sequence[str]) -> None:
         index = MemoryMappedTable(path)
         self._hashes, self._rows = index.array(HASH), index.array(ROW)
         self._table, self._names = table, names
@@ -162,11 +162,10 @@ class HashIndex:
         positions = np.searchsorted(self._hashes, hashes).tolist()
         return np.array([self._row(*each) for each in zip(positions, hashes, keys, strict=True)], dtype=np.int64)
 
-    def _row(self, position: int, wanted: np.uint64, key: tuple[str, str]) -> int:
-        first, second = self._names
+    def _row(self, position: int, wanted: np.uint64, key: Sequence[str]) -> int:
         while position < len(self._hashes) and self._hashes[position] == wanted:
             row = int(self._rows[position])
-            if (self._table.value(first, row), self._table.value(second, row)) == key:
+            if [self._table.value(name, row) for name in self._names] == list(key):
                 return row
             position += 1
         return NO_ROW

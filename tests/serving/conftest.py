@@ -27,11 +27,13 @@ from data.workspace import Workspace
 from models.registry import load_champion
 from serving.decisions.store import Decisions
 from serving.scoring.batch import score_catalogue
+from tests.data.conftest import postgresql as server
 from tests.features.catalogues import DAY, small_catalogue
 from tests.models.worlds import tiny_champion
-from tests.postgresql import binaries, empty_database, postgresql_server
+from tests.postgresql import empty_database
 from tests.serving.decisions.cases import POLICY
 
+__all__ = ["server"]
 ROOT = Path(__file__).resolve().parents[2]
 SERVICE = "serving.service:Touchstone"
 START_SECONDS = 90
@@ -148,16 +150,6 @@ def _wait_until_alive(client: httpx.Client, server: "subprocess.Popen[Any]", log
             pass
         time.sleep(0.2)
     raise AssertionError(f"The server did not start:\n{log.read_text(encoding='utf-8', errors='replace')[-4000:]}")
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[str]:
-    """The address of a running PostgreSQL; skips where none is installed."""
-    programs = binaries()
-    if programs is None:
-        pytest.skip("PostgreSQL's server is not installed")
-    with postgresql_server(programs) as server:
-        yield server.address
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
