@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -58,12 +58,15 @@ def read_settings(home: Path | None = None, environment: Mapping[str, str] = os.
     )
 
 
-def expand_variables(text: str, environment: Mapping[str, str] = os.environ) -> str:
-    """The text with every `${NAME}` replaced by that environment variable; UserError names one that is not set."""
+def expand_variables(text: str, environment: Mapping[str, str] = os.environ, encode: Callable[[str], str] = str) -> str:
+    """The text with every `${NAME}` replaced by that environment variable, encoded for where it stands.
+
+    UserError names one that is not set.
+    """
     missing = [name for name in VARIABLE.findall(text) if name not in environment]
     if missing:
         raise UserError(f"The environment variable {missing[0]} is not set. Set it where the program runs.")
-    return VARIABLE.sub(lambda found: environment[found[1]], text)
+    return VARIABLE.sub(lambda found: encode(environment[found[1]]), text)
 
 
 def _keep_days(environment: Mapping[str, str]) -> int:

@@ -34,14 +34,13 @@ def init(call: CommandContext, origin: str, out: Path | None) -> None:
 
     ORIGIN is the address of a database (postgresql://, duckdb:///, sqlite:///) or a folder of files.
     """
-    from data.settings import expand_variables
-    from data.sources.configuration import sources_path
+    from data.sources.configuration import expand_address, sources_path
     from data.sources.starter import offered_tables, write_starter
 
     path = out or sources_path(call.settings.workspace)
     if path.exists():
         raise UserError(f"{path} is there already. Remove it, or name another with --out.")
-    offered = offered_tables(expand_variables(origin), call.settings.workspace.spill)
+    offered = offered_tables(expand_address(origin), call.settings.workspace.spill)
     text = write_starter(origin, offered, _ask if sys.stdin.isatty() else lambda _question, _choices: None)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")

@@ -15,7 +15,7 @@ from data.ingest.row_rules import parse_columns, row_rules, trim_values
 from data.sources.configuration import SourcesFile
 from data.sources.extraction import MappedSource, mapped_sources
 
-CHECKED_ROWS, SHOWN_ROWS, SHOWN_NAMES = 1_000, 3, 10
+CHECKED_ROWS, SHOWN_ROWS = 1_000, 3
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import quote
 
 from pydantic import BaseModel, BeforeValidator, Field, create_model, model_validator
 
@@ -98,9 +100,6 @@ class TableSource(FileForm):
         return {name: each for name, each in told.items() if each is not None}
 
 
-OPTIONS = frozenset(field.alias or name for name, field in TableSource.model_fields.items())
-
-
 def _table_model(table: Table) -> type[TableSource]:
     # Fields of another name than the key, which may be one of pydantic's own, such as `register`.
     columns: Mapping[str, Any] = {
@@ -130,12 +129,18 @@ class SourcesFile:
         Raises UserError where a variable of the environment is not set.
         """
         address = self.connections.get(origin, origin)
-        return expand_variables(address) if "://" in address else None
+        return expand_address(address) if "://" in address else None
 
     @property
     def folder(self) -> Path:
         """The folder from which files are named."""
         return self.path.parent
+
+
+def expand_address(address: str) -> str:
+    """The address with the variables of the environment; a user or password may hold any letter."""
+    user, at, place = address.rpartition("@")
+    return expand_variables(user, encode=partial(quote, safe="")) + at + expand_variables(place)
 
 
 def sources_path(workspace: Workspace) -> Path:

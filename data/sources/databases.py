@@ -32,10 +32,6 @@ class Relation:
     table: str | None = None
     query: str | None = None
 
-    def __str__(self) -> str:
-        """As messages call it."""
-        return self.table or "the query"
-
     def rows(self, database: BaseBackend) -> ir.Table:
         """Its rows, lazily."""
         if self.query is not None:

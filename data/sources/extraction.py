@@ -1,6 +1,7 @@
 """A table of `sources.toml` as a source of ingest: what a database or files hold, made into contract columns."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
@@ -34,7 +35,7 @@ from data.sources.databases import (
     translate_database_errors,
     write_rows,
 )
-from data.sources.mapping import apply_mapping, unmapped_values
+from data.sources.mapping import apply_mapping, read_map, unmapped_values
 
 ROW_NUMBER = "row_number"
 DIGITS: Mapping[str, Literal["decimal comma", "thousands comma"]] = {",": "decimal comma", ".": "thousands comma"}
@@ -93,8 +94,11 @@ class MappedSource:
 
     @property
     def digest(self) -> str:
-        """Digest of the entry: another one means that all rows are read again."""
-        return hashlib.sha256(self.told.model_dump_json().encode()).hexdigest()[:16]
+        """Digest of the entry, its connection and its files of maps: with another one all rows are read again."""
+        place = self.file.connections.get(self.told.from_, "") if isinstance(self.told.from_, str) else ""
+        maps = [read_map(each, self.file.folder) for each in self.told.column_sources(self.table).values()]
+        told = json.dumps([self.told.model_dump_json(), place, maps], sort_keys=True)
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
 
     def open(self, backend: Backend) -> OpenedSource:
         """The rows in the contract's columns, with `deleted` where the entry names it.

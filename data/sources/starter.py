@@ -11,7 +11,7 @@ from ibis.backends import BaseBackend
 from data.contract import TABLES, Column, Table
 from data.errors import UserError
 from data.lake.duckdb_engine import connect
-from data.reading.file_formats import FORMATS, open_file
+from data.reading.file_formats import SUFFIXES, open_file
 from data.sources.databases import connect_database, hide_password, split_address, translate_database_errors
 from data.sources.guesses import ColumnGuess, OfferedTable, guess_column, guess_columns, guess_table
 
@@ -33,8 +33,13 @@ def offered_tables(origin: str, spill: Path) -> list[OfferedTable]:
             offered = [_offered(name, name.rpartition(".")[2], rows) for name, rows in _relations(database)]
     else:
         backend, folder = connect(spill), Path(origin)
+        endings = tuple(f".{suffix}" for suffix in SUFFIXES)
         try:
-            paths = sorted(each for each in folder.iterdir() if each.suffix[1:] in FORMATS) if folder.is_dir() else []
+            paths = (
+                sorted(each for each in folder.iterdir() if each.name.lower().endswith(endings))
+                if folder.is_dir()
+                else []
+            )
             offered = [
                 _offered(path.name, path.name.partition(".")[0], open_file(backend, path).rows.drop("row_number"))
                 for path in paths

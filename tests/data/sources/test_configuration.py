@@ -1,6 +1,7 @@
 """`sources.toml` says what each column is made of, or what to put right."""
 
 from pathlib import Path
+from urllib.parse import unquote_plus, urlsplit
 
 import pytest
 
@@ -64,5 +65,8 @@ def test_secrets_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.delenv("SHOP_PASSWORD", raising=False)
     with pytest.raises(UserError, match="SHOP_PASSWORD is not set"):
         file.address("shop")
-    monkeypatch.setenv("SHOP_PASSWORD", "open sesame")
-    assert file.address("shop") == "postgresql://reader:open sesame@localhost/shop"
+    monkeypatch.setenv("SHOP_PASSWORD", "open:s@same/+")
+    address = file.address("shop")
+    assert address is not None
+    assert unquote_plus(str(urlsplit(address).password)) == "open:s@same/+"
+    assert urlsplit(address).hostname == "localhost"

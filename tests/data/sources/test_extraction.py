@@ -154,6 +154,18 @@ def test_a_map_loses_no_row(tmp_path: Path, backend: Backend, values: list[str |
     assert {row["listed_on"] for row in rows} == {date(2025, 1, 1)}
 
 
+def test_another_map_connection_or_entry_reads_all_rows_again(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("from,to\na,toys\n", encoding="utf-8")
+    entries = ENTRIES.replace('map = { "toys/plush" = "toys" }', 'map = "m.csv"')
+    digests = {source_of(write_sources(tmp_path, "duckdb:///shop.duckdb", entries), "skus").digest}
+    assert {source_of(write_sources(tmp_path, "duckdb:///shop.duckdb", entries), "skus").digest} == digests
+    digests.add(source_of(write_sources(tmp_path, "duckdb:///other.duckdb", entries), "skus").digest)
+    digests.add(source_of(write_sources(tmp_path, "duckdb:///shop.duckdb"), "skus").digest)
+    (tmp_path / "m.csv").write_text("from,to\na,tools\n", encoding="utf-8")
+    digests.add(source_of(write_sources(tmp_path, "duckdb:///shop.duckdb", entries), "skus").digest)
+    assert len(digests) == 4
+
+
 def test_what_is_told_of_a_file_is_not_guessed(tmp_path: Path) -> None:
     """Encoding, separator, lines above the header, forms of days; a day of another form is refused."""
     text = "Export\nid;when;preis\nJ\xfcrgen;01/02/2025;1,50\nK;2025-02-13;2\nL;13/02/2025 or so;3\n"
