@@ -39,9 +39,9 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         name="sku_alerts_alike_1825",
-        meaning="alerts of public registers in the last five years that match this product by brand and title only",
+        meaning="alerts of public registers in the last five years that match this product by its title only",
         unit="count", group=GROUP, entity="sku", direction=1, about="alerts",
-        sentence="{value} public alert[s] of the last five years [is|are] about goods with this brand and title.",
+        sentence="{value} public alert[s] of the last five years [is|are] about goods whose title is like its own.",
         missing=NOT_KEPT,
         source=OF_SKU, value=lambda seen, _: count(within(seen, FIVE_YEARS) & (seen.named == 0)),
     ),

@@ -138,6 +138,7 @@ def case_view(context: AppContext, person: Person, sku_id: str, market: str) -> 
         state.grounds, _decision_context(dossier, score, state, displayed), newest_samples(dossier, state.new_results),
         of_supplier,
     )  # fmt: skip
+    history = tuple(decisions_of(context).of_sku(sku_id, market))
     return CaseView(
         listing=dossier.listing, score=score, file=file, state=state, policy=policy,
         options=tuple(
@@ -145,7 +146,7 @@ def case_view(context: AppContext, person: Person, sku_id: str, market: str) -> 
             for each in policy.dispositions.values()
         ),
         packages=sampling_policy_in_force(score.as_of).options(Cell(dossier.listing.category, market)),
-        history=(history := tuple(decisions_of(context).of_sku(sku_id, market))),
+        history=history,
         amended=amended_reports(context.engine, current_tests(state.new_results, dossier.tests), history),
         owner=owner_of(context.engine, sku_id, market),
         estimate_due=person.role in ESTIMATORS and estimate_is_due(context.engine, case, person.key_id, policy),
