@@ -49,11 +49,16 @@ def has_result(tests: "ir.Table") -> "ir.BooleanValue":
     return tests.status.notin(NO_RESULT).fill_null(True)
 
 
-def current_tests(tests: "ir.Table", day: date | None = None) -> "ir.Table":
-    """The tests with a result, one row each: the version that counts on `day`, or the newest one of all."""
+def newest_reports(tests: "ir.Table", day: date | None = None) -> "ir.Table":
+    """Every test, one row each: the version that counts on `day`, or the newest one of all, also without a result."""
     every = with_amended_on(tests)
     counts = every[AMENDED_ON].isnull() if day is None else known_before(every, day)
-    return every.filter(counts & has_result(every)).select(*tests.columns)
+    return every.filter(counts).select(*tests.columns)
+
+
+def current_tests(tests: "ir.Table", day: date | None = None) -> "ir.Table":
+    """The tests with a result, one row each, in the version that counts."""
+    return newest_reports(tests, day).filter(has_result)
 
 
 def newest_versions(tests: pa.Table, day: date | None = None) -> pa.Table:

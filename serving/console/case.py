@@ -147,7 +147,7 @@ def case_view(context: AppContext, person: Person, sku_id: str, market: str) -> 
         ),
         packages=sampling_policy_in_force(score.as_of).options(Cell(dossier.listing.category, market)),
         history=history,
-        amended=amended_reports(context.engine, current_tests(state.new_results, dossier.tests), history),
+        amended=amended_reports(context.engine, current_tests(state.new_results, dossier.newest_reports), history),
         owner=owner_of(context.engine, sku_id, market),
         estimate_due=person.role in ESTIMATORS and estimate_is_due(context.engine, case, person.key_id, policy),
         form_token=secrets.token_urlsafe(16),
@@ -190,7 +190,7 @@ def supplier_grounds(context: AppContext, supplier_id: str) -> tuple[Ground, ...
 
 def newest_samples(dossier: Dossier, results: Iterable[LabTest] = ()) -> dict[str, date]:
     """The day on which the newest sample with a report was drawn, by test package."""
-    current = current_tests(results, dossier.tests)
+    current = current_tests(results, dossier.newest_reports)
     tests = (test for test in current if test.independent and test.package and test.has_result)
     return {str(package): day for day, package in sorted((test.happened_on, test.package) for test in tests)}
 

@@ -47,14 +47,14 @@ class CaseEvidence:
     @property
     def new_results(self) -> tuple[LabTest, ...]:
         """The results that the dossier does not have yet, or in an earlier version, the newest first."""
-        known = {test.test_id: test.version for test in self.dossier.tests} if self.dossier else {}
+        known = {test.test_id: test.version for test in self.dossier.newest_reports} if self.dossier else {}
         new = (result for result in self.results if result.version > known.get(result.test_id, 0))
         return tuple(sorted(new, key=lambda each: (each.known_on, each.test_id), reverse=True))
 
     @property
     def tests(self) -> tuple[LabTest, ...]:
         """Every known test in its newest version, also those whose report was withdrawn."""
-        return current_tests(self.results, self.dossier.tests if self.dossier else ())
+        return current_tests(self.results, self.dossier.newest_reports if self.dossier else ())
 
 
 @dataclass(frozen=True)

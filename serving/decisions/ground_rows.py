@@ -91,7 +91,8 @@ def rows_behind(
 ) -> GroundRows:
     """The rows of a dossier, and of `results` that came in since, behind these grounds; and its open notices."""
     ids = {ground.row_id for ground in grounds}
-    tests = [each for each in current_tests(results, dossier.tests) if each.independent and each.test_id in ids]
+    current = current_tests(results, dossier.newest_reports)
+    tests = [each for each in current if each.independent and each.test_id in ids]
     return GroundRows(
         tuple(_test(each) for each in tests),
         tuple(_document(each) for each in dossier.standing_certificates if each.certificate_id in ids),

@@ -58,9 +58,9 @@ def grounds_in_force(dossier: Dossier, as_of: date, results: Collection[LabTest]
     newest version counts; one that was withdrawn is no ground.
     """
     policy = ground_policy_in_force(as_of)
-    known = {test.test_id: test.version for test in dossier.tests}
+    known = {test.test_id: test.version for test in dossier.newest_reports}
     new = [test for test in results if test.version > known.get(test.test_id, 0)]
-    current = current_tests(new, (test for test in dossier.tests if test.known_on < as_of))
+    current = current_tests(new, (test for test in dossier.newest_reports if test.known_on < as_of))
     tests = [test for test in current if test.independent and test.has_result]
     return _newest_first(
         (*_failures(tests, as_of, policy), *_denials(dossier, as_of), *_orders(dossier, as_of, policy))

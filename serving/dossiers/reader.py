@@ -105,6 +105,7 @@ class Dossiers:
             as_of=self.as_of,
             listing=_to_record(DossierListing, listing),
             tests=_newest_first(LabTest, self._rows("tests", position)),
+            tests_without_result=_newest_first(LabTest, self._rows("tests_without_result", position)),
             certificates=_newest_first(
                 Certificate,
                 self._rows("certificates", position) + self._rows("certificates" + OF_SUPPLIER, supplier),

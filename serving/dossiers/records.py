@@ -253,7 +253,7 @@ class Dossier:
 
     Events come newest first. `certificates` and `holds` are those of the product and those of its supplier's whole
     range; `holds` are in this market or name none; `audits` and `remediations` are the supplier's. `months` are the
-    last 24, oldest first, every one present.
+    last 24, oldest first, every one present. `tests` have a result.
     """
 
     as_of: date
@@ -267,6 +267,12 @@ class Dossier:
     months: tuple[Month, ...]
     quotes: tuple[ReviewQuote, ...]
     alerts: tuple[AlertMatch, ...] = ()
+    tests_without_result: tuple[LabTest, ...] = ()
+
+    @property
+    def newest_reports(self) -> tuple[LabTest, ...]:
+        """Every test in its newest version, also those whose report was withdrawn or that were cancelled."""
+        return (*self.tests, *self.tests_without_result)
 
     @property
     def standing_certificates(self) -> tuple[Certificate, ...]:

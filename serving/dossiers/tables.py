@@ -8,7 +8,7 @@ import ibis
 import ibis.expr.types as ir
 
 from data.alerts.matching import alert_matches
-from data.lake.report_versions import current_tests
+from data.lake.report_versions import current_tests, has_result, newest_reports
 from data.lake.surrogate_keys import sku_join_keys, sku_key_columns
 from data.lake.tables import Tables
 from features.groups.certificates import GRAVITY
@@ -138,7 +138,13 @@ def _month_counts(entities: CatalogueEntities, events: ir.Table) -> ir.Table:
 
 def _tests(entities: CatalogueEntities) -> ir.Table:
     """The tests with a result, in the version known before the day."""
-    return current_tests(entities.tables["lab_tests"], entities.as_of)
+    return entities.of_skus(current_tests(entities.tables["lab_tests"], entities.as_of))
+
+
+def _tests_without_result(entities: CatalogueEntities) -> ir.Table:
+    """The tests that were cancelled or whose report was withdrawn before the day."""
+    reports = newest_reports(entities.tables["lab_tests"], entities.as_of)
+    return entities.of_skus(reports.filter(~has_result(reports)))
 
 
 def _sales(entities: CatalogueEntities) -> ir.Table:
@@ -182,7 +188,8 @@ def _supplier_range_rows(entities: CatalogueEntities, name: str) -> ir.Table:
 
 DOSSIER_TABLES: Mapping[str, DossierTable] = {
     LISTING: DossierTable(("skus",), DossierListing, _listing),
-    "tests": DossierTable(("lab_tests",), LabTest, lambda entities: entities.of_skus(_tests(entities)), ("test_id",)),
+    "tests": DossierTable(("lab_tests",), LabTest, _tests, ("test_id",)),
+    "tests_without_result": DossierTable(("lab_tests",), LabTest, _tests_without_result, ("test_id",)),
     "certificates": DossierTable(
         ("certificates",),
         Certificate,

@@ -1,6 +1,7 @@
 """Laws of ingest, for whatever anybody hands over."""
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -101,7 +102,9 @@ def test_permuting_columns_changes_neither_the_lake_nor_the_counts(frames: Frame
 def test_csv_and_parquet_of_the_same_values_give_the_same_lake(frames: Frames) -> None:
     with tempfile.TemporaryDirectory() as home:
         first, second = Workspace(Path(home) / "first"), Workspace(Path(home) / "second")
-        assert counts_of(write_csv(frames, Path(home) / "a"), first) == counts_of(
-            write_parquet(frames, Path(home) / "b"), second
-        )
+        of_csv = counts_of(write_csv(frames, Path(home) / "a"), first)
+        assert of_csv == {
+            name: replace(count, notes=tuple(note.replace(".parquet: ", ".csv: ", 1) for note in count.notes))
+            for name, count in counts_of(write_parquet(frames, Path(home) / "b"), second).items()
+        }
         assert open_lake(first).fingerprint == open_lake(second).fingerprint

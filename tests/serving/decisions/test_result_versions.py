@@ -10,14 +10,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import sqlalchemy as sa
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from data.contract import LAB_TESTS, NO_RESULT
 from data.database.connection import open_database
 from data.lab_results.store import Sender, file_results, store_results
 from data.lake.lab_results import SCHEMA, current_results
-from data.lake.report_versions import current_tests as current_rows
+from data.lake.report_versions import newest_reports
 from data.lake.store import open_lake
 from data.workspace import Workspace, write_pointer
 from sampling.estimation.report import KnownResults
@@ -118,8 +118,16 @@ class Doors:
         return {name: row["result"] for name, row in self.truth(day).items() if name in named}
 
 
+WITHDRAWN_BY_INGEST = [
+    {"door": "service", "unit": 1, "version": 1, "result": "pass", "status": None, "day": 0},
+    {"door": "service", "unit": 1, "version": 2, "result": "fail", "status": None, "day": 0},
+    {"door": "ingest", "unit": 1, "version": 3, "result": "inconclusive", "status": "cancelled", "day": 0},
+]
+
+
 @settings(max_examples=6, deadline=None)
 @given(STEPS)
+@example(WITHDRAWN_BY_INGEST)
 def test_rounds_estimates_labels_and_facts_tell_one_truth(steps: list[dict[str, Any]]) -> None:
     """On the last day and on a day between, after every sequence of hand-ins and ingests."""
     with tempfile.TemporaryDirectory() as folder:
@@ -158,7 +166,7 @@ def estimated(doors: Doors, day: date) -> dict[str, str]:
 
 def facts(doors: Doors) -> set[str]:
     """The failed tests that stand for the pages: dossiers as the next scoring writes them, and what came since."""
-    rows = current_rows(open_lake(doors.workspace)["lab_tests"], TODAY).to_pyarrow().to_pylist()
+    rows = newest_reports(open_lake(doors.workspace)["lab_tests"], TODAY).to_pyarrow().to_pylist()
     names = [each.name for each in fields(LabTest)]
     tests = [LabTest(**{name: row[name] for name in names}) for row in rows]
     standing = set()
@@ -166,7 +174,9 @@ def facts(doors: Doors) -> set[str]:
         key = SkuKey(unit["sku_id"], unit["market"])
         listing = replace(LISTING, sku_id=key.sku_id, market=key.market)
         own = tuple(test for test in tests if (test.sku_id, test.market) == key)
-        dossier = Dossier(TODAY, listing, own, (), (), (), (), (), (), ())
+        with_result = tuple(test for test in own if test.has_result)
+        dossier = Dossier(TODAY, listing, with_result, (), (), (), (), (), (), ())
+        dossier = replace(dossier, tests_without_result=tuple(test for test in own if not test.has_result))
         standing |= {
             each.row_id for each in grounds_in_force(dossier, TODAY, results_of(doors.engine, key.sku_id).get(key, ()))
         }
