@@ -1,5 +1,7 @@
 """The front door: the command line. It asks the clock, reads the settings, finds the room of a command; no logic."""
 
+import os
+import sys
 import traceback
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -56,11 +58,17 @@ class FrontDoor(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; a UserError, or a file that cannot be used, becomes its message, all else a traceback."""
+        """Run the command; a UserError, or a file that cannot be used, becomes its message, all else a traceback.
+
+        A reader that has enough (`touchstone ... | head`) ends the command without an error.
+        """
         try:
             return super().invoke(ctx)
         except UserError as refusal:
             raise _end(str(refusal), refusal.exit_code) from refusal
+        except BrokenPipeError:
+            _discard_output()
+            ctx.exit(ExitCode.DONE)
         except OSError as error:
             if error.strerror is None:
                 traceback.print_exc()
@@ -73,6 +81,16 @@ class FrontDoor(click.Group):
         except Exception:
             traceback.print_exc()
             ctx.exit(ExitCode.FAULT)
+
+
+def _discard_output() -> None:
+    """Send what is still to be printed nowhere, so that Python does not complain of the closed pipe when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(nowhere, stream.fileno())
 
 
 def _end(message: str, code: ExitCode) -> click.exceptions.Exit:

@@ -22,7 +22,9 @@ from data.progress import TerminalProgress
 def signals(source: Path, column: str, language: str | None, out: Path) -> None:
     """Find the hazards that reviews report.
 
-    Each comes with the sentence that reports it, so that a person can check it.
+    Each comes with the sentence that reports it, so that a person can check it. Keep the mentions whose column
+    `counts` is true: `probability` is that of an ordinary review, of which few report a hazard, so a mention counts
+    from 0.14 on, not from 0.5.
     """
     from features.review_text.file_report import signals as read_signals
 

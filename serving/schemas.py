@@ -64,11 +64,12 @@ class Reason(BaseModel):
 
 
 class ScoreRow(BaseModel):
-    """A score row; `reasons` is null unless they were asked for."""
+    """A score row; `margin` is raw log-odds, `reasons` is null unless they were asked for."""
 
     sku_id: str
     market: str
     as_of: date
+    margin: float
     p_fail: float
     p_low: float
     p_high: float

@@ -19,13 +19,11 @@ RowsT = TypeVar("RowsT", pa.RecordBatch, pa.Table)
 
 SCORE_SCHEMA = pa.schema([
     ("sku_id", pa.string()), ("market", pa.string()), ("as_of", pa.date32()),
-    ("p_fail", pa.float64()), ("p_low", pa.float64()), ("p_high", pa.float64()),
+    ("margin", pa.float64()), ("p_fail", pa.float64()), ("p_low", pa.float64()), ("p_high", pa.float64()),
     ("band", pa.string()), ("rank", pa.int64()), ("reasons", REASONS_TYPE),
     ("model_version", pa.string()), ("feature_version", pa.string()), ("policy_version", pa.string()),
 ])  # fmt: skip
-
-UNRANKED_SCHEMA = SCORE_SCHEMA.append(pa.field("margin", pa.float64()))
-"""Score rows whose rank is still 0, with the margin that decides between equal probabilities."""
+"""`margin` is raw log-odds and decides between equal probabilities; the rank is 0 until all rows are scored."""
 
 RANK = SCORE_SCHEMA.get_field_index("rank")
 
@@ -63,7 +61,8 @@ class RowScorer:
         count, artifact = len(matrix), self._scorer.artifact
         columns = {
             "sku_id": keys["sku_id"], "market": keys["market"], "as_of": _constant(self.as_of, count, pa.date32()),
-            "p_fail": pa.array(scores.p_fail), "p_low": pa.array(scores.p_low), "p_high": pa.array(scores.p_high),
+            "margin": pa.array(scores.margin), "p_fail": pa.array(scores.p_fail),
+            "p_low": pa.array(scores.p_low), "p_high": pa.array(scores.p_high),
             "band": pa.array(self.bands.names, pa.string()).take(pa.array(self.bands.rank(scores.p_fail))),
             "rank": _constant(0, count, pa.int64()), "reasons": self._reasons(matrix, scores),
             "model_version": _constant(artifact.version, count, pa.string()),
@@ -80,14 +79,11 @@ class RowScorer:
 
 
 def score_batch(scorer: RowScorer, keys: pa.RecordBatch, matrix: Floats) -> pa.RecordBatch:
-    """Unranked score rows with reasons: keys (sku_id, market) and features in, UNRANKED_SCHEMA out.
+    """Score rows with reasons, their rank 0: keys (sku_id, market) and features in, SCORE_SCHEMA out.
 
     A row's score depends on that row alone, so any engine may call this on any share of the catalogue.
     """
-    scores = scorer.explain(matrix)
-    return pa.RecordBatch.from_arrays(
-        [*scorer.score_rows(keys, matrix, scores).columns, pa.array(scores.margin)], schema=UNRANKED_SCHEMA
-    )
+    return scorer.score_rows(keys, matrix, scorer.explain(matrix))
 
 
 @dataclass(frozen=True)
@@ -99,8 +95,8 @@ class RankedScores:
 
 
 def with_ranks(rows: RowsT, ranks: Ranks) -> RowsT:
-    """The score rows in SCORE_SCHEMA with their ranks."""
-    return rows.select(SCORE_SCHEMA.names).set_column(RANK, SCORE_SCHEMA.field(RANK), pa.array(ranks))
+    """The score rows with their ranks."""
+    return rows.set_column(RANK, SCORE_SCHEMA.field(RANK), pa.array(ranks))
 
 
 def compute_ranks(margins: Floats, p_fail: Floats) -> Ranks:

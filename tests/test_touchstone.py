@@ -1,5 +1,6 @@
 """The front door: one sentence and exit code 1 for bad input, help without waiting."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -77,6 +78,29 @@ def test_work_without_scores_is_refused(tmp_path: Path, command: tuple[str, ...]
 def test_an_unknown_option_is_a_usage_error(tmp_path: Path) -> None:
     """Usage errors keep exit code 2."""
     assert touchstone(tmp_path, "score", "--nonsense").exit_code == 2
+
+
+def test_a_reader_that_has_enough_is_no_error(tmp_path: Path) -> None:
+    """`touchstone ... | head` ends with exit code 0 and prints nothing to the terminal."""
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    command = [sys.executable, "-m", "touchstone", "--home", str(tmp_path), "models", "list"]
+    try:
+        ended = subprocess.run(command, stdout=write_end, stderr=subprocess.PIPE, text=True, check=False)
+    finally:
+        os.close(write_end)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("command", ["train", "tune", "retrain", "frame"])
+def test_a_recipe_is_refused_before_any_table_is_read(tmp_path: Path, command: str) -> None:
+    """An unknown choice is named although there is no lake, which would be missed first."""
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text('name = "wrong"\n[trees]\nleafs = 3\n', encoding="utf-8")
+    extra = ("--tests", "--out", str(tmp_path / "x.parquet")) if command == "frame" else ()
+    message = refused(touchstone(tmp_path, command, "--recipe", str(wrong), *extra))
+    assert "wrong.toml" in message
+    assert "leafs" in message
 
 
 def test_a_master_without_spark_is_a_usage_error(tmp_path: Path) -> None:

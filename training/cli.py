@@ -64,10 +64,10 @@ def train(call: CommandContext, recipe: str, test_from: datetime | None) -> None
     from training.pipeline import train as train_model
     from training.recipe import read_recipe
 
-    settings, day = call.settings, test_from.date() if test_from else None
+    settings, day, chosen = call.settings, test_from.date() if test_from else None, read_recipe(recipe)
     progress = TerminalProgress()
     tables = read_lake(settings.workspace, progress)
-    report = train_model(tables, settings, read_recipe(recipe), day, progress, call.now)
+    report = train_model(tables, settings, chosen, day, progress, call.now)
     click.echo(report.text())
 
 
@@ -118,10 +118,10 @@ def frame(call: CommandContext, tests: bool, as_of: datetime | None, recipe: str
 
     if tests == (as_of is not None):
         raise click.UsageError("Give either --tests or --as-of DAY.")
-    progress, workspace = TerminalProgress(), call.settings.workspace
+    progress, workspace, chosen = TerminalProgress(), call.settings.workspace, read_recipe(recipe)
     tables = read_lake(workspace, progress)
     if as_of is None:
-        written = write_label_frame(tables, read_recipe(recipe), None, out, progress)
+        written = write_label_frame(tables, chosen, None, out, progress)
     else:
         written = write_catalogue_frame(tables, load_champion(workspace), as_of.date(), out, progress)
     rows = pq.read_metadata(out).num_rows
@@ -221,7 +221,7 @@ def retrain(call: CommandContext, recipe: str | None, allow_shrink: tuple[str, .
     from training.pipeline import retrain as renewed
     from training.recipe import read_recipe
 
-    progress = TerminalProgress()
-    tables, chosen = read_lake(call.settings.workspace, progress), read_recipe(recipe) if recipe else None
+    progress, chosen = TerminalProgress(), read_recipe(recipe) if recipe else None
+    tables = read_lake(call.settings.workspace, progress)
     options = RetrainingOptions(chosen, frozenset(allow_shrink))
     click.echo(renewed(tables, call.settings, options, progress, call.now).text())

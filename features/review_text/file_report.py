@@ -37,19 +37,21 @@ from features.review_text.normalization import LANGUAGES, without_surrogates
 BATCH_ROWS: Final = 30_000
 BATCH_CHARACTERS: Final = 10_000_000
 FETCHED_ROWS: Final = 2_000
-COLUMNS: Final = ("row", "hazard", "severity", "probability", "sentence", "start", "end")
+COLUMNS: Final = ("row", "hazard", "severity", "probability", "counts", "sentence", "start", "end")
 
 
 @dataclass(frozen=True)
 class FileSummary:
     """Summary of a file: rows read, mentions, and by hazard the rows with one that counts and the worst one.
 
-    `rows_with_hazard` counts rows with a mention of probability COUNTS_FROM or more; `worst` is the severity 0 to 4.
+    `counting` are the mentions of probability COUNTS_FROM or more, `rows_with_hazard` the rows with one; `worst` is the
+    severity 0 to 4.
     `unreadable` counts lines that are no row, `notes` say what was guessed to read the file.
     """
 
     rows: int
     mentions: int
+    counting: int
     rows_with_hazard: dict[str, int]
     worst: dict[str, int]
     recall_audit: RecallAudit
@@ -59,7 +61,10 @@ class FileSummary:
 
     def lines(self) -> list[str]:
         """The summary as a person reads it."""
-        lines = [f"{self.rows:,} rows read, {self.mentions:,} mentions (extractor {self.extractor_version})."]
+        lines = [
+            f"{self.rows:,} rows read, {self.mentions:,} mentions, {self.counting:,} of which count: their probability "
+            f"is {COUNTS_FROM} or more (extractor {self.extractor_version})."
+        ]
         lines += [f"{self.unreadable:,} lines are no row and were left out."] if self.unreadable else []
         lines += [f"{note}." for note in self.notes]
         for hazard, rows in sorted(self.rows_with_hazard.items(), key=lambda item: -item[1]):
@@ -81,10 +86,10 @@ def signals(
 ) -> FileSummary:  # fmt: skip
     """Read the column of a file and write its mentions to the Parquet file `out`, in memory that does not grow.
 
-    One row per mention: `row` (1 is the first after the header), hazard, severity 0 to 4, probability, sentence, and
-    its first and last character in the text (`text[start:end]`). `language` is what all rows are written in, else
-    each row's own words decide. Raises UserError where the file cannot be read, has no such column, or the language has
-    no phrases; `out` is then untouched.
+    One row per mention: `row` (1 is the first after the header), hazard, severity 0 to 4, probability, `counts` (it is
+    COUNTS_FROM or more), sentence, and its first and last character in the text (`text[start:end]`). `language` is what
+    all rows are written in, else each row's own words decide. Raises UserError where the file cannot be
+    read, has no such column, or the language has no phrases; `out` is then untouched.
     """
     if language is not None and language not in LANGUAGES:
         raise UserError(f"There are no phrases in the language {language!r}. Give one of {', '.join(LANGUAGES)}.")
@@ -98,8 +103,9 @@ def signals(
         batches = _batches(opened, language, seed)
         with pq.ParquetWriter(attempt, _arrow_schema(), compression="zstd") as writer:
             for batch, reading in map_in_order(_read, batches):
-                tally.add(len(batch.reviews.row), reading)
-                writer.write_table(reading.mentions.select(COLUMNS).to_arrow().cast(_arrow_schema()))
+                mentions = reading.mentions.with_columns(counts=pl.col("probability") >= COUNTS_FROM)
+                tally.add(len(batch.reviews.row), mentions, reading.recall_audit)
+                writer.write_table(mentions.select(COLUMNS).to_arrow().cast(_arrow_schema()))
                 advance(batch.size_bytes)
         return tally.summary(opened)
 
@@ -118,17 +124,18 @@ def _read(batch: _FileBatch) -> tuple[_FileBatch, ExtractionResult]:
 
 class _Tally:
     def __init__(self) -> None:
-        self.rows = self.mentions = 0
+        self.rows = self.mentions = self.counting = 0
         self.recall_audit = RecallAudit(0, 0, 0, 0)
         self.rows_with_hazard: Counter[str] = Counter()
         self.worst: dict[str, int] = {}
 
-    def add(self, rows: int, reading: ExtractionResult) -> None:
+    def add(self, rows: int, mentions: pl.DataFrame, audit: RecallAudit) -> None:
         """Count one batch."""
         self.rows += rows
-        self.mentions += len(reading.mentions)
-        self.recall_audit += reading.recall_audit
-        likely = reading.mentions.filter(pl.col("probability") >= COUNTS_FROM)
+        self.mentions += len(mentions)
+        self.recall_audit += audit
+        likely = mentions.filter("counts")
+        self.counting += len(likely)
         by_hazard = likely.group_by("hazard").agg(rows=pl.col("row").n_unique(), worst=pl.col("severity").max())
         for hazard, count, worst in by_hazard.iter_rows():
             self.rows_with_hazard[hazard] += count
@@ -137,8 +144,8 @@ class _Tally:
     def summary(self, opened: "_OpenedTexts") -> FileSummary:
         """All batches together."""
         return FileSummary(
-            self.rows, self.mentions, dict(self.rows_with_hazard), self.worst, self.recall_audit, extractor_version(),
-            opened.unreadable, opened.notes,
+            self.rows, self.mentions, self.counting, dict(self.rows_with_hazard), self.worst, self.recall_audit,
+            extractor_version(), opened.unreadable, opened.notes,
         )  # fmt: skip
 
 
@@ -207,5 +214,5 @@ def _size_of(source: Path) -> int:
 def _arrow_schema() -> pa.Schema:
     return pa.schema([
         ("row", pa.int64()), ("hazard", pa.string()), ("severity", pa.int8()), ("probability", pa.float64()),
-        ("sentence", pa.string()), ("start", pa.int64()), ("end", pa.int64()),
+        ("counts", pa.bool_()), ("sentence", pa.string()), ("start", pa.int64()), ("end", pa.int64()),
     ])  # fmt: skip

@@ -177,12 +177,14 @@ class OnlineStore:
         reasons = self._reasons(matrix, positions, scores) if isinstance(scores, Scores) else [None] * len(items)
         bands = self.scorer.bands.band(scores.p_fail)
         columns = (
-            each.tolist() for each in (scores.p_fail, scores.p_low, scores.p_high, bands, self._ranks[positions])
+            each.tolist()
+            for each in (scores.margin, scores.p_fail, scores.p_low, scores.p_high, bands, self._ranks[positions])
         )
         return [
-            {"sku_id": item.sku_id, "market": item.market, "as_of": self.publication.as_of, "p_fail": p_fail,
-             "p_low": p_low, "p_high": p_high, "band": band, "rank": rank, "reasons": why, **self._versions}
-            for item, p_fail, p_low, p_high, band, rank, why in zip(items, *columns, reasons, strict=True)
+            {"sku_id": item.sku_id, "market": item.market, "as_of": self.publication.as_of, "margin": margin,
+             "p_fail": p_fail, "p_low": p_low, "p_high": p_high, "band": band, "rank": rank, "reasons": why,
+             **self._versions}
+            for item, margin, p_fail, p_low, p_high, band, rank, why in zip(items, *columns, reasons, strict=True)
         ]  # fmt: skip
 
     def _reasons(self, matrix: Floats, positions: NDArray[np.int64], scores: Scores) -> list[list[Record]]:

@@ -31,7 +31,7 @@ from serving.kpis.aggregate import compute_totals
 from serving.kpis.kpis import save_totals
 from serving.publication import Publication, publish
 from serving.review_queue.build import build_queue
-from serving.score_rows import UNRANKED_SCHEMA, RankedScores, RowScorer, compute_ranks, score_batch, with_ranks
+from serving.score_rows import SCORE_SCHEMA, RankedScores, RowScorer, compute_ranks, score_batch, with_ranks
 from serving.scoring.checkpoint import ScoringCheckpoint, open_checkpoint
 from serving.scoring.retention import prune
 
@@ -104,7 +104,7 @@ class CatalogueScores:
         rows, snapshot = self._rows(number), open_snapshot(self.snapshot.folder)
         with (
             replace_atomically(self.checkpoint.unranked(number)) as attempt,
-            pa.ipc.new_file(str(attempt), UNRANKED_SCHEMA, options=_LZ4) as writer,
+            pa.ipc.new_file(str(attempt), SCORE_SCHEMA, options=_LZ4) as writer,
         ):
             for start in range(rows.start, rows.stop, ROWS_PER_BATCH):
                 stop = min(start + ROWS_PER_BATCH, rows.stop)
@@ -114,7 +114,7 @@ class CatalogueScores:
     def _margins(self) -> tuple[Floats, Floats]:
         """Margin and p_fail of every row, read back so that a resumed run ranks what an unbroken one does."""
         margins, p_fail = np.empty(len(self.snapshot)), np.empty(len(self.snapshot))
-        fields = [UNRANKED_SCHEMA.get_field_index(name) for name in ("margin", "p_fail")]
+        fields = [SCORE_SCHEMA.get_field_index(name) for name in ("margin", "p_fail")]
         options = pa.ipc.IpcReadOptions(included_fields=fields, use_threads=False)
         for number in self._numbers:
             rows = self._rows(number)

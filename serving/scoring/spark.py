@@ -61,9 +61,9 @@ SESSION: Mapping[str, str] = {
     "spark.ui.showConsoleProgress": "false",
 }
 UNRANKED = (
-    "sku_id string, market string, as_of date, p_fail double, p_low double, p_high double, band string, rank bigint, "
-    "reasons array<struct<feature: string, value: double, contribution: double>>, model_version string, "
-    "feature_version string, policy_version string, margin double"
+    "sku_id string, market string, as_of date, margin double, p_fail double, p_low double, p_high double, band string, "
+    "rank bigint, reasons array<struct<feature: string, value: double, contribution: double>>, model_version string, "
+    "feature_version string, policy_version string"
 )
 
 

@@ -16,7 +16,7 @@ from serving.score_rows import RANK, SCORE_SCHEMA, RowScorer, score_batch
 
 
 def score_batches(batches: Iterable[pa.RecordBatch], model: Path, as_of: date) -> Iterator[pa.RecordBatch]:
-    """Batches of UNRANKED_SCHEMA for batches of sku_id, market and the features (float64, null = missing).
+    """Batches of SCORE_SCHEMA without ranks for batches of sku_id, market and the features (float64, null = missing).
 
     `model` is the folder of an artifact, verified and loaded once per Python worker.
     """
@@ -35,7 +35,7 @@ def write_ranked(source: Path, target: Path, ranked_before: int) -> int:
     """
     rows = pq.ParquetFile(source).read()
     ranks = pa.array(np.arange(ranked_before + 1, ranked_before + rows.num_rows + 1))
-    ranked = rows.select(SCORE_SCHEMA.names).set_column(RANK, SCORE_SCHEMA.field(RANK), ranks).cast(SCORE_SCHEMA)
+    ranked = rows.set_column(RANK, SCORE_SCHEMA.field(RANK), ranks).cast(SCORE_SCHEMA)
     with replace_atomically(target) as attempt:
         pq.write_table(ranked, attempt, compression="zstd")
     return int(rows.num_rows)

@@ -36,8 +36,10 @@ def found(tmp_path: Path, source: Path, **options: str) -> tuple[FileSummary, pl
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_each_mention_is_a_row_with_its_place_in_the_text(tmp_path: Path, delimiter: str) -> None:
     summary, mentions = found(tmp_path, write(tmp_path / "in.csv", delimiter=delimiter))
-    assert mentions.columns == ["row", "hazard", "severity", "probability", "sentence", "start", "end"]
-    likely = mentions.filter(pl.col("probability") >= COUNTS_FROM)
+    assert mentions.columns == ["row", "hazard", "severity", "probability", "counts", "sentence", "start", "end"]
+    assert mentions["counts"].to_list() == (mentions["probability"] >= COUNTS_FROM).to_list()
+    likely = mentions.filter("counts")
+    assert f"{len(likely)} of which count: their probability is 0.14 or more" in summary.lines()[0]
     assert likely["row"].unique().sort().to_list() == [1, 3, 5]
     third = likely.filter(pl.col("row") == 3).row(0, named=True)
     assert ROWS[2][1][third["start"] : third["end"]] == third["sentence"] == "La prise a pris feu."

@@ -221,15 +221,16 @@ def test_a_workspace_in_an_object_store_is_refused_with_a_sentence() -> None:
 @pytest.mark.parametrize("counts", [(3, 4, 1), (8,), (1, 0, 7)])
 def test_ranks_continue_from_part_to_part(tmp_path: Path, counts: tuple[int, ...]) -> None:
     """Sorted files turned into parts one by one hold the ranks that the whole catalogue would get at once."""
-    from serving.score_rows import UNRANKED_SCHEMA
     from serving.scoring.spark_worker import write_ranked
 
     margins = np.linspace(3.0, -3.0, sum(counts))
     before, ranks = 0, []
     for number, count in enumerate(counts):
-        columns = [pa.nulls(count, field.type) for field in UNRANKED_SCHEMA]
-        rows = pa.Table.from_arrays(columns, schema=UNRANKED_SCHEMA)
-        rows = rows.set_column(len(columns) - 1, "margin", pa.array(margins[before : before + count]))
+        columns = [pa.nulls(count, field.type) for field in SCORE_SCHEMA]
+        rows = pa.Table.from_arrays(columns, schema=SCORE_SCHEMA)
+        rows = rows.set_column(
+            SCORE_SCHEMA.get_field_index("margin"), "margin", pa.array(margins[before : before + count])
+        )
         pq.write_table(rows, tmp_path / "sorted.parquet")
         before += write_ranked(tmp_path / "sorted.parquet", tmp_path / f"{number}.parquet", before)
         ranks += pq.read_table(tmp_path / f"{number}.parquet")["rank"].to_pylist()
