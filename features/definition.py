@@ -62,10 +62,11 @@ Group = Literal[
     "listing",
     "category and market",
     "exposure",
+    "own features",
 ]
 Unit = Literal[
     "share", "share points", "count", "days", "months", "EUR", "log EUR", "stars", "points", "per 1,000 units",
-    "standard deviations", "log-odds", "ratio", "grade", "yes/no",
+    "standard deviations", "log-odds", "ratio", "grade", "yes/no", "number",
 ]  # fmt: skip
 Entity = Literal["sku", "supplier", "factory", "category", "title"]
 

@@ -10,12 +10,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.errors import UserError
+from data.own_features import OwnFeature, own_features_from_json, own_features_to_json
 
 SCHEMAS: Mapping[str, pa.Schema] = {
     "rates": pa.schema([("rate", pa.string()), ("prior_mean", pa.float64()), ("prior_strength", pa.float64())]),
     "categories": pa.schema([
         ("category", pa.string()), ("market", pa.string()), ("tests", pa.int64()), ("fail_rate", pa.float64()),
         ("log_price_mean", pa.float64()), ("log_price_sd", pa.float64()),
+    ]),
+    "own_rates": pa.schema([
+        ("feature", pa.string()), ("value", pa.string()), ("tests", pa.int64()), ("fail_rate", pa.float64()),
     ]),
     "title_words": pa.schema([("word", pa.string()), ("weight", pa.float64())]),
     "norms": pa.schema([("category", pa.string()), ("feature", pa.string()), ("median", pa.float64())]),
@@ -24,6 +28,9 @@ SCHEMAS: Mapping[str, pa.Schema] = {
         ("catalogue", pa.float64()),
     ]),
 }  # fmt: skip
+
+OWN_FEATURES = "own_features.json"
+"""The file with the declarations of the marketplace's own features."""
 
 
 class Prior(NamedTuple):
@@ -58,12 +65,15 @@ class FittedTables:
     """Fitted tables by name; those that training did not write are empty.
 
     `rates` (rate, prior_mean, prior_strength; the names of UNTRAINED_RATES), `categories` (category, market,
-    tests, fail_rate, log_price_mean, log_price_sd), `title_words` (word, weight); read by reasons and monitoring,
+    tests, fail_rate, log_price_mean, log_price_sd), `title_words` (word, weight), `own_rates` (feature, value, tests,
+    fail_rate: what training learned of the values of own features); read by reasons and monitoring,
     not by the pipeline: `norms` (category, feature, median), `frame` (feature, bin, upper, trained, catalogue: the
-    bins of each feature with the share of the training labels and of the catalogue in each).
+    bins of each feature with the share of the training labels and of the catalogue in each). `own` are the features
+    that the marketplace declared.
     """
 
     tables: Mapping[str, pa.Table]
+    own: tuple[OwnFeature, ...] = ()
 
     @classmethod
     def untrained(cls) -> "FittedTables":
@@ -75,8 +85,8 @@ class FittedTables:
         return self.tables[name].cast(SCHEMAS[name]) if name in self.tables else SCHEMAS[name].empty_table()
 
     def prior(self, rate: str) -> Prior:
-        """The prior of `rate`: the fitted one, else the untrained one."""
-        return self._fitted.get(rate) or UNTRAINED_RATES[rate]
+        """The prior of `rate`: the fitted one, else the untrained one, for own features that of a category."""
+        return self._fitted.get(rate) or UNTRAINED_RATES.get(rate) or UNTRAINED_RATES["category_fail"]
 
     @cached_property
     def _fitted(self) -> Mapping[str, Prior]:
@@ -90,10 +100,11 @@ def rates_table(rates: Mapping[str, Prior]) -> pa.Table:
 
 
 def write_fitted_tables(reference: FittedTables, folder: Path) -> None:
-    """Write every table of SCHEMAS as `folder/<name>.parquet`."""
+    """Write every table of SCHEMAS as `folder/<name>.parquet`, and the own features as OWN_FEATURES."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in SCHEMAS:
         pq.write_table(reference[name], folder / f"{name}.parquet")
+    (folder / OWN_FEATURES).write_text(own_features_to_json(reference.own), encoding="utf-8")
 
 
 def read_fitted_tables(folder: Path) -> FittedTables:
@@ -115,4 +126,11 @@ def read_fitted_tables(folder: Path) -> FittedTables:
                 "Restore the artifact or retrain."
             )
         tables[name] = table
-    return FittedTables(tables)
+    return FittedTables(tables, _read_own_features(folder / OWN_FEATURES))
+
+
+def _read_own_features(path: Path) -> tuple[OwnFeature, ...]:
+    try:
+        return own_features_from_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} declares no features: {error}. Restore the artifact or retrain.") from error

@@ -23,7 +23,7 @@ from features.definition import (
 )
 from features.fitted_tables import FittedTables
 from features.groups.lab_history import entity_keys
-from features.registry import CATALOGUE, FEATURE_NAMES
+from features.registry import features_of
 
 SPINE_SCHEMA = ibis.schema({"sku_id": "string", "market": "string", "as_of": "date"})
 
@@ -40,7 +40,7 @@ def entity_tables(tables: Tables, spine: ir.Table, reference: FittedTables) -> M
 def entity_table(entity: Entity, tables: Tables, spine: ir.Table, reference: FittedTables) -> ir.Table:
     """The table of one entity, as in `entity_tables`."""
     keys = KEYS[entity]
-    declared = [feature for feature in CATALOGUE if feature.entity == entity]
+    declared = features_of(reference).of_entity(entity)
     days = spine.select("sku_id", "market", "as_of").distinct()
     joined = left_join_missing(days, entity_keys(tables), ("sku_id", "market"))
     if entity == "sku":
@@ -50,20 +50,20 @@ def entity_table(entity: Entity, tables: Tables, spine: ir.Table, reference: Fit
 
 
 def feature_table(tables: Tables, spine: ir.Table, reference: FittedTables) -> ir.Table:
-    """The spine's columns and every feature of FEATURE_NAMES as float64, NULL where missing; a row per spine row.
+    """The spine's columns and every feature as float64, NULL where missing; a row per spine row.
 
     `spine` holds at least sku_id, market and as_of (a date); only rows known before as_of are looked at.
     """
-    return join_entities(spine, entity_tables(tables, spine, reference))
+    return join_entities(spine, entity_tables(tables, spine, reference), reference)
 
 
-def join_entities(spine: ir.Table, tables: Mapping[Entity, ir.Table]) -> ir.Table:
+def join_entities(spine: ir.Table, tables: Mapping[Entity, ir.Table], reference: FittedTables) -> ir.Table:
     """The columns of the spine and every feature, from the entity tables of its days; a row per spine row."""
     wide = left_join_missing(spine, tables["sku"], (*KEYS["sku"], "as_of"))
     for entity, keys in KEYS.items():
         if entity != "sku":
             wide = left_join_missing(wide, tables[entity], (*keys, "as_of"))
-    return wide.select(*spine.columns, *FEATURE_NAMES)
+    return wide.select(*spine.columns, *features_of(reference).names)
 
 
 def point_in_time_join(
@@ -118,6 +118,6 @@ def feature_frame(tables: Tables, spine_frame: pd.DataFrame, reference: FittedTa
     schema = ibis.schema({**SPINE_SCHEMA, "row_number": "int64"})
     spine = ibis.memtable(pa.Table.from_pandas(numbered, schema=schema.to_pyarrow(), preserve_index=False))
     computed = tables.backend.to_pyarrow(feature_table(tables, spine, reference).order_by("row_number"))
-    features = computed.select(list(FEATURE_NAMES)).to_pandas().set_axis(keys.index)
+    features = computed.select(list(features_of(reference).names)).to_pandas().set_axis(keys.index)
     frame: pd.DataFrame = pd.concat([keys, features.astype("float64")], axis=1)
     return frame

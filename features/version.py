@@ -19,9 +19,21 @@ if TYPE_CHECKING:
     from data.lake.tables import Tables
 
 
+def feature_version(reference: FittedTables | None = None) -> str:
+    """The version of what is computed, `f-` and 12 hex digits: of the registry, and of the own features of `reference`.
+
+    Of own features it covers what they are computed of, not how they are said.
+    """
+    if reference is None or not reference.own:
+        return _registry_version()
+    computed = [
+        each.model_dump(mode="json", exclude={"meaning", "unit", "sentence", "missing"}) for each in reference.own
+    ]
+    return "f-" + _digest([_registry_version(), computed])[:12]
+
+
 @cache
-def feature_version() -> str:
-    """The version of what the catalogue computes, `f-` and 12 hex digits: `version_of` every feature, in order."""
+def _registry_version() -> str:
     return version_of(CATALOGUE)
 
 

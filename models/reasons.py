@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from features.registry import BY_NAME
+from features.registry import features_of
 from models.artifact import Artifact
 from models.fact_sentences import brief_of, comparison_of, fact_of, is_against_sense
 from models.raw_counts import RawCounts, raw_counts
@@ -125,10 +125,10 @@ class ReasonWriter:
     def __init__(self, artifact: Artifact) -> None:
         self._artifact = artifact
         self._norms = norms_of(artifact)
-        self._names = artifact.feature_names
+        self._names, self._declared = artifact.feature_names, features_of(artifact.reference).by_name
         self._columns = {name: column for column, name in enumerate(self._names)}
-        self._groups = SameRows(self._names)
-        self._of_others = [BY_NAME[name].entity != "sku" for name in self._names]
+        self._groups = SameRows([self._declared[name] for name in self._names])
+        self._of_others = [self._declared[name].entity != "sku" for name in self._names]
         self._unknown = np.full(len(self._names), np.nan)
 
     def reasons_to_tell(
@@ -147,7 +147,7 @@ class ReasonWriter:
         main = next((reason for reason in reasons if reason.contribution > 0), None)
         if main is None:
             return None
-        feature = BY_NAME[main.feature]
+        feature = self._declared[main.feature]
         counts = None if row.values is None else self._counts(row.values, main.feature)
         return FactWords(fact_of(feature, main.value, counts), brief_of(feature, main.value, counts))
 
@@ -165,7 +165,11 @@ class ReasonWriter:
 
     def group(self, name: str) -> str:
         """The group that a feature belongs to."""
-        return BY_NAME[name].group
+        return self._declared[name].group
+
+    def meaning(self, name: str) -> str:
+        """What a feature means, in plain words."""
+        return self._declared[name].meaning
 
     def points(self, row: RowContext, contribution: float) -> float:
         """Change of the predicted failure rate by a contribution in log-odds, in percentage points."""
@@ -175,8 +179,8 @@ class ReasonWriter:
         """The reason for each contribution, of any rows; together they cost a third of what they cost one by one."""
         return [
             ReasonText(
-                each.feature, BY_NAME[each.feature].group, each.value, points, *self._parts(each, points),
-                BY_NAME[each.feature].supplier_may_see,
+                each.feature, self._declared[each.feature].group, each.value, points, *self._parts(each, points),
+                self._declared[each.feature].supplier_may_see,
             )
             for each, points in self._with_points(contributions)
         ]  # fmt: skip
@@ -193,7 +197,7 @@ class ReasonWriter:
     def _parts(self, each: FeatureContribution, points: float) -> tuple[str, str, str]:
         """Fact, comparison and effect."""
         row, name, value = each.row, each.feature, each.value
-        feature, typical = BY_NAME[name], self._norms.get((row.category, name))
+        feature, typical = self._declared[name], self._norms.get((row.category, name))
         counts = None if row.values is None else self._counts(row.values, name)
         comparison = comparison_of(feature, value, typical, row.category, counts)
         return fact_of(feature, value, counts), comparison, effect_of(points, each.contribution)
@@ -205,7 +209,7 @@ class ReasonWriter:
         return points
 
     def _is_against_sense(self, reason: FeatureContribution) -> bool:
-        feature, typical = BY_NAME[reason.feature], self._norms.get((reason.row.category, reason.feature))
+        feature, typical = self._declared[reason.feature], self._norms.get((reason.row.category, reason.feature))
         if not feature.plain_sense:
             return False
         if is_against_sense(feature, reason.value, typical, reason.contribution):
@@ -220,7 +224,7 @@ class ReasonWriter:
         return math.nan if column is None else float(values[column])
 
     def _counts(self, values: Floats, name: str) -> RawCounts | None:
-        return raw_counts(BY_NAME[name], lambda each: self._value(values, each), self._artifact.reference.prior)
+        return raw_counts(self._declared[name], lambda each: self._value(values, each), self._artifact.reference.prior)
 
 
 def _sentence(fact: str, comparison: str, effect: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from features.registry import BY_NAME
+from features.definition import Feature
 
 Floats = NDArray[np.float64]
 
@@ -13,16 +13,15 @@ Floats = NDArray[np.float64]
 class SameRows:
     """The columns of a model in groups: features of one entity about the same rows; the others alone."""
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, features: Sequence[Feature]) -> None:
         groups: dict[tuple[str, str], list[int]] = {}
-        for column, name in enumerate(names):
-            feature = BY_NAME[name]
-            groups.setdefault((feature.about or name, feature.entity), []).append(column)
+        for column, feature in enumerate(features):
+            groups.setdefault((feature.about or feature.name, feature.entity), []).append(column)
         self._columns = list(groups.values())
-        self._group_of = np.empty(len(names), dtype=np.int64)
+        self._group_of = np.empty(len(features), dtype=np.int64)
         for group, columns in enumerate(self._columns):
             self._group_of[columns] = group
-        self._nested = list(_nested(list(groups), [_trials(names, columns) for columns in self._columns]))
+        self._nested = list(_nested(list(groups), [_trials(features, columns) for columns in self._columns]))
 
     def strongest_first(self, contributions: Floats, values: Floats) -> Iterator[list[int]]:
         """Yield the columns of a row that contributed to it and rest on the same rows, the largest sum first.
@@ -43,9 +42,10 @@ class SameRows:
             yield [column for column in joined.get(group, self._columns[group]) if contributions[column] != 0.0]
 
 
-def _trials(names: Sequence[str], columns: Sequence[int]) -> int:
+def _trials(features: Sequence[Feature], columns: Sequence[int]) -> int:
     """The column of the number of events that the features of a group rest on, -1 where none counts them."""
-    counted = [words.trials for column in columns if (words := BY_NAME[names[column]].counts) and words.trials]
+    names = [feature.name for feature in features]
+    counted = [words.trials for column in columns if (words := features[column].counts) and words.trials]
     return names.index(counted[0]) if counted and counted[0] in names else -1
 
 

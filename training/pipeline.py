@@ -14,7 +14,6 @@ from data.lake.store import latest_known_on
 from data.lake.tables import Tables
 from data.progress import Progress
 from data.settings import Settings
-from features.registry import FEATURE_NAMES
 from features.version import feature_version
 from models.artifact import Artifact, ArtifactParts
 from models.registry import champion_version, load_champion, model_folder, store_model
@@ -117,7 +116,7 @@ def _with_drift_bins(
     today = sample_catalogue(tables, latest_known_on(tables) + timedelta(days=1), training_set.reference, recipe.seed)
     train_matrix = training_set.matrix(training_set.split.train)
     labelled, catalogue = (np.column_stack([rows, model.margin(rows)]) for rows in (train_matrix, today.matrix))
-    names = (*FEATURE_NAMES, MARGIN)
+    names = (*training_set.feature_set.names, MARGIN)
     bins = drift_bins(names, labelled, catalogue)
     reference = replace(training_set.reference, tables={**training_set.reference.tables, "frame": bins})
     drifts = tuple(replace(each, psi=each.from_labels) for each in measure_drift(bins, names, catalogue))
@@ -130,8 +129,8 @@ def _build_parts(
     return ArtifactParts(
         booster_text=model.booster.model_to_string(),
         calibration=model.calibration,
-        feature_names=FEATURE_NAMES,
-        feature_version=feature_version(),
+        feature_names=training_set.feature_set.names,
+        feature_version=feature_version(training_set.reference),
         reference=training_set.reference,
         recipe_text=recipe.text,
         metrics=metrics,

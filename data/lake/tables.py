@@ -11,6 +11,7 @@ from ibis.backends import BaseBackend
 
 from data.contract import BY_NAME, TABLES, Table
 from data.lake.contents import TableContent
+from data.own_features import OwnFeature
 
 IBIS_TYPE = {"text": "string", "integer": "int64", "number": "float64", "day": "date", "truth": "boolean"}
 
@@ -28,13 +29,15 @@ class Tables:
     """The accepted rows of a marketplace.
 
     `given` holds the tables that exist; `fingerprint` names this exact content; `backend` is where the
-    expressions run. `contents` are the sums of each table by day, where a lake has written them down.
+    expressions run. `contents` are the sums of each table by day, where a lake has written them down. `own_features`
+    are those that the marketplace declares of its own columns and attributes.
     """
 
     backend: BaseBackend
     given: Mapping[str, ir.Table]
     fingerprint: str
     contents: Mapping[str, TableContent] = field(default_factory=dict)
+    own_features: tuple[OwnFeature, ...] = ()
 
     def __getitem__(self, name: str) -> ir.Table:
         """The table `name`, empty where the marketplace has none."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from data.lake.report_versions import known_before
 from data.lake.surrogate_keys import SKU_KEY, sku_join_keys
 from features.definition import Entity, EventSource, Feature, Source, feature_values, group_by_source
-from features.registry import CATALOGUE
+from features.registry import FeatureSet, features_of
 from features.snapshot.entities import EntityRows, SnapshotDate, enumerate_entities
 
 if TYPE_CHECKING:
@@ -40,6 +40,11 @@ class CatalogueFeatures:
     def backend(self) -> "BaseBackend":
         """Where the tables of the snapshot date are kept."""
         return self.snapshot.tables.backend
+
+    @property
+    def feature_set(self) -> FeatureSet:
+        """Every feature that is computed with the fitted tables of the snapshot date."""
+        return features_of(self.snapshot.reference)
 
     def matrix(self, rows: EntityRows, features: Sequence[Feature]) -> NDArray[np.float64]:
         """The `features` of the entities at `rows`, (rows, features), column after column, NaN = missing."""
@@ -103,8 +108,10 @@ class CatalogueFeatures:
 
 
 @contextmanager
-def catalogue_features(snapshot: SnapshotDate, features: Sequence[Feature] = CATALOGUE) -> Iterator[CatalogueFeatures]:
-    """The features of the entities that any of these `features` belong to, numbered as long as the context lasts."""
-    entities = {feature.entity for feature in features}
+def catalogue_features(
+    snapshot: SnapshotDate, features: Sequence[Feature] | None = None
+) -> Iterator[CatalogueFeatures]:
+    """The features of the entities that any of these `features` (None: all) belong to, numbered inside the context."""
+    entities = {feature.entity for feature in features or features_of(snapshot.reference).features}
     with enumerate_entities(snapshot.tables, snapshot.as_of, entities) as (listing, rows):
         yield CatalogueFeatures(snapshot, listing, rows)

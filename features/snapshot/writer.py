@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from data.errors import UserError
 from data.lake.partitions import md5_number_lower
 from data.lake.tables import Tables
+from data.own_features import own_features_to_json
 from data.progress import Advance, Progress
 from data.workspace import replace_atomically
 from features.definition import KEYS, Entity, EventSource, group_by_source
 from features.fitted_tables import FittedTables
-from features.registry import CATALOGUE, FEATURE_NAMES
+from features.registry import features_of
 from features.snapshot.entities import SnapshotDate, row_column
 from features.snapshot.matrices import CatalogueFeatures, catalogue_features
 from features.snapshot.reader import INDEX_FILE, KEY_COLUMNS, MANIFEST, SKU, SnapshotContent
@@ -29,9 +30,9 @@ from features.version import feature_version
 
 def cold_start_values(catalogue: "CatalogueFeatures") -> Mapping[str, float | None]:
     """Each feature of an entity without any event: a count is 0, a shrunk rate the usual one; None where unknown."""
-    values: dict[str, float | None] = {feature.name: None for feature in CATALOGUE}
+    values: dict[str, float | None] = dict.fromkeys(catalogue.feature_set.names)
     for entity, rows in catalogue.entities.items():
-        features = [feature for feature in CATALOGUE if feature.entity == entity]
+        features = catalogue.feature_set.of_entity(entity)
         for source, declared in group_by_source(features, catalogue.snapshot.tables).items():
             if isinstance(source, EventSource):
                 (row,) = catalogue.of_source(source, rows.span(0, 0), declared).iter_rows(named=True)
@@ -39,6 +40,8 @@ def cold_start_values(catalogue: "CatalogueFeatures") -> Mapping[str, float | No
     return values
 
 
+COMPUTED_WITH = ("rates", "categories", "title_words", "own_rates")
+"""The fitted tables that features are computed with."""
 ROWS_PER_BATCH = 65_536
 # No power of two: columns that far apart would compete for the same lines of the processor's cache.
 PLACES_PER_SPAN = 1_000_000
@@ -52,7 +55,8 @@ def catalogue_on(tables: Tables, as_of: date) -> ir.Table:
 
 def reference_digest(reference: FittedTables) -> str:
     """`r-` and 12 hex digits that name the content of the fitted tables, however they are stored."""
-    read = {name: reference[name].to_pydict() for name in ("rates", "categories", "title_words")}
+    read: dict[str, object] = {name: reference[name].to_pydict() for name in COMPUTED_WITH}
+    read["own"] = own_features_to_json(reference.own)
     return "r-" + hashlib.sha256(json.dumps(read, sort_keys=True).encode("utf-8")).hexdigest()[:12]
 
 
@@ -62,7 +66,7 @@ def snapshot_name(tables: Tables, as_of: date, reference: FittedTables) -> str:
         str(MANIFEST.format),
         as_of.isoformat(),
         tables.fingerprint,
-        feature_version(),
+        feature_version(reference),
         reference_digest(reference),
     )
     return "s-" + hashlib.sha256("\n".join(made_of).encode("utf-8")).hexdigest()[:12]
@@ -78,7 +82,8 @@ def write_snapshot(tables: Tables, as_of: date, reference: FittedTables, folder:
         raise UserError(
             f"No SKU is listed by {as_of}, so there is nothing to score. Ingest a catalogue or take a later day."
         )
-    names = {entity: tuple(f.name for f in CATALOGUE if f.entity == entity) for entity in KEYS}
+    declared = features_of(reference)
+    names = {entity: tuple(feature.name for feature in declared.of_entity(entity)) for entity in KEYS}
     linked = tuple(entity for entity in KEYS if entity != SKU and names[entity])
     with (
         replace_atomically(folder) as attempt,
@@ -92,7 +97,7 @@ def write_snapshot(tables: Tables, as_of: date, reference: FittedTables, folder:
         write_table(attempt / f"{SKU}.arrow", _counted(skus, advance))
         write_hash_index(attempt / INDEX_FILE, _key_hashes(catalogue))
         content = SnapshotContent(
-            as_of, feature_version(), tables.fingerprint, reference_digest(reference), rows, FEATURE_NAMES,
+            as_of, feature_version(reference), tables.fingerprint, reference_digest(reference), rows, declared.names,
             {SKU: names[SKU], **{entity: names[entity] for entity in linked}}, cold_start_values(catalogue),
         )  # fmt: skip
         MANIFEST.write(attempt, content)
@@ -102,7 +107,7 @@ def _batches(
     catalogue: CatalogueFeatures, entity: Entity, texts: Sequence[str], linked: Sequence[Entity] = ()
 ) -> Iterator[pa.RecordBatch]:
     """Texts, FEATURES and LINKS of the entities in the order of their rows; one empty batch where there are none."""
-    features = [feature for feature in CATALOGUE if feature.entity == entity]
+    features = catalogue.feature_set.of_entity(entity)
     links = [row_column(other) for other in linked]
     for start in range(0, max(catalogue.entities[entity].stop, 1), PLACES_PER_SPAN):
         span = catalogue.entities[entity].span(start, start + PLACES_PER_SPAN)

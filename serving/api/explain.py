@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from data.errors import UserError
-from features.registry import BY_NAME
 from models.reasons import FeatureContribution, ReasonWriter, RowContext
 from serving.api.counterfactuals import Counterfactual, find_counterfactuals, steps_in_force
 from serving.decisions.legal_grounds import Ground, grounds_in_force
@@ -66,7 +65,7 @@ def group_contributions(
         size = float(contributions[column])
         words = reason.sentence if size else " ".join(part for part in (reason.fact, reason.comparison) if part)
         known = None if np.isnan(reason.value) else reason.value
-        meaning = BY_NAME[reason.feature].meaning
+        meaning = writer.meaning(reason.feature)
         groups.setdefault(reason.group, []).append(Contribution(reason.feature, meaning, known, size, words))
     summed = [ContributionGroup(name, sum(one.contribution for one in each), tuple(each))
               for name, each in groups.items()]  # fmt: skip

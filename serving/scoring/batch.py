@@ -180,7 +180,7 @@ def score_catalogue(
     Computes the features and the dossiers of that day first where there are none yet; then as `score_snapshot`. Raises
     UserError where the catalogue is empty, the model reads other features or no policy is in force.
     """
-    require_feature_version(artifact, feature_version())
+    require_feature_version(artifact, feature_version(artifact.reference))
     bands_in_force(as_of)
     snapshot = _get_snapshot(workspace, tables, artifact, as_of, progress)
     dossiers = _get_dossiers(workspace, tables, as_of, progress)

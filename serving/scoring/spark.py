@@ -133,7 +133,8 @@ def score_on_spark(
     is empty, the model reads other features, no policy is in force or another run is scoring the same day.
     """
     _require_folder(workspace.home)
-    require_feature_version(artifact, feature_version())
+    computed = feature_version(artifact.reference)
+    require_feature_version(artifact, computed)
     tables = spark_tables(session, workspace, progress)
     as_of = as_of or latest_known_on(tables) + timedelta(days=1)
     bands, target = bands_in_force(as_of), workspace.scores(as_of)
@@ -142,7 +143,7 @@ def score_on_spark(
     rows = int(tables.backend.to_pyarrow(catalogue_on(tables, as_of).count()).as_py())
     if not rows:
         raise UserError(f"No SKU is listed by {as_of}, so there is nothing to score. Take a later day.")
-    inputs = ("spark", artifact.version, tables.fingerprint, feature_version(), bands.version, str(ROWS_PER_PART))
+    inputs = ("spark", artifact.version, tables.fingerprint, computed, bands.version, str(ROWS_PER_PART))
     with open_checkpoint(target, inputs) as checkpoint:
         work = checkpoint.folder / "spark"
         work.mkdir(exist_ok=True)
@@ -165,7 +166,7 @@ def score_on_spark(
 
 
 def features_on_spark(tables: Tables, as_of: date, reference: FittedTables, work: Path) -> "ir.Table":
-    """Every SKU listed by `as_of` with all features of FEATURE_NAMES, as an expression over files in `work`.
+    """Every SKU listed by `as_of` with all features, as an expression over files in `work`.
 
     Each entity is written once: as one plan, the features outgrow Spark's optimizer.
     """
@@ -174,7 +175,7 @@ def features_on_spark(tables: Tables, as_of: date, reference: FittedTables, work
         entity: _materialize(tables, entity_table(entity, tables, spine, reference), work / f"{entity}_features")
         for entity in KEYS
     }
-    return join_entities(spine, by_entity)
+    return join_entities(spine, by_entity, reference)
 
 
 def _materialize(tables: Tables, rows: "ir.Table", folder: Path) -> "ir.Table":

@@ -18,7 +18,7 @@ from tests.models.worlds import parts_of, tiny_matrix, tiny_parts
 FILES = (
     "booster.txt", "calibration.json", "features.json", "recipe.toml", "metrics.json", "card.md",
     "reference/rates.parquet", "reference/categories.parquet", "reference/title_words.parquet",
-    "reference/norms.parquet", "reference/frame.parquet",
+    "reference/norms.parquet", "reference/frame.parquet", "reference/own_rates.parquet", "reference/own_features.json",
 )  # fmt: skip
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 
-from features.registry import FEATURE_NAMES
 from training.card import plots, plots_over_time
 from training.card.model_card import group_rows
 from training.card.plots import plot_style, save
@@ -26,7 +25,7 @@ def draw_pictures(evaluation: Evaluation, drifts: Sequence[Drift], shift: float,
     failed, budget = evaluation.held_out.failed, evaluation.held_out.budget
     margins = {name: each.margin for name, each in evaluation.predictions.items()}
     p_fail = {"before calibration": sigmoid(model.margin), "after calibration": model.p_fail}
-    contributions = (evaluation.contributions, evaluation.matrix, FEATURE_NAMES)
+    contributions = (evaluation.contributions, evaluation.matrix, evaluation.feature_names)
     with plot_style():
         figures = {
             "reliability": plots.reliability(p_fail, failed, evaluation.random_weights, evaluation.p_catalogue),

@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 from data.lake.tables import Tables
 from data.progress import Progress
 from data.workspace import replace_atomically
-from features.registry import CATALOGUE
+from features.fitted_tables import FittedTables
+from features.registry import features_of
 from features.snapshot.reader import open_snapshot
 from features.snapshot.writer import write_snapshot
 from features.version import feature_version
@@ -52,10 +53,10 @@ def write_label_frame(
     split = split_by_time(labels, test_from, recipe.split)
     training_set = build_training_set(tables, labels, split, recipe, progress)
     columns = _label_columns(labels, split, recipe, training_set.matrix(split.train))
-    features = {feature.name: pa.array(training_set.features[feature.name]) for feature in CATALOGUE}
+    features = {name: pa.array(training_set.features[name]) for name in training_set.feature_set.names}
     made = {"recipe": recipe.name, "test_from": split.test_from.isoformat(), "lake": tables.fingerprint}
     rows = pa.table({**columns, **features})
-    schema = _explained(rows.schema, made)
+    schema = _explained(rows.schema, made, training_set.reference)
     with replace_atomically(out) as attempt:
         pq.write_table(rows.cast(schema), attempt, compression="zstd")
     return schema
@@ -72,7 +73,7 @@ def write_catalogue_frame(tables: Tables, model: Artifact, as_of: date, out: Pat
         write_snapshot(tables, as_of, model.reference, snapshot, progress)
         batches = _catalogue_rows(snapshot, as_of)
         first = next(batches)
-        schema = _explained(first.schema, made)
+        schema = _explained(first.schema, made, model.reference)
         with pq.ParquetWriter(attempt, schema, compression="zstd") as writer:
             writer.write_table(first.cast(schema))
             for rows in batches:
@@ -110,17 +111,17 @@ def _catalogue_rows(folder: Path, as_of: date) -> Iterator[pa.Table]:
         yield pa.table({**named, "as_of": pa.array([as_of] * len(keys), pa.date32()), **features})
 
 
-def _explained(schema: pa.Schema, made: Mapping[str, str]) -> pa.Schema:
+def _explained(schema: pa.Schema, made: Mapping[str, str], reference: FittedTables) -> pa.Schema:
     """The schema with the meaning of every column, and from what the frame was made (JSON under `touchstone`)."""
     features = {
         feature.name: {
             "meaning": feature.meaning, "unit": feature.unit, "group": feature.group, "entity": feature.entity,
             "direction": f"{feature.direction:+d}" if feature.direction else "0",
         }
-        for feature in CATALOGUE
+        for feature in features_of(reference).features
     }  # fmt: skip
     fields = [
         pa.field(field.name, field.type, metadata=features.get(field.name, {"meaning": MEANINGS.get(field.name, "")}))
         for field in schema
     ]
-    return pa.schema(fields, {"touchstone": json.dumps({**made, "feature_version": feature_version()})})
+    return pa.schema(fields, {"touchstone": json.dumps({**made, "feature_version": feature_version(reference)})})

@@ -11,14 +11,14 @@ import pandas as pd
 from data.lake.tables import Tables
 from data.progress import Progress
 from features.point_in_time import feature_frame
-from features.registry import FEATURE_NAMES
+from features.registry import FeatureSet, features_of
 from training.dataset.splits import RollingFold, RollingPeriod, Rows, group_parts, rolling_periods
 from training.evaluation.baselines import baseline_margins
 from training.evaluation.diagnostics import cold_start_masks, evaluate_cold_start, evaluate_schedule
 from training.evaluation.leakage import audit_folds
 from training.evaluation.skill import EvaluationSet, Predictions, budget_tests, calibrate_predictions, compute_skills
 from training.fitting.booster import TrainingRows, fit_booster, predict_margin
-from training.fitting.model import DIRECTIONS, FittedModel, TrainingSet, build_training_rows
+from training.fitting.model import FittedModel, TrainingSet, build_training_rows
 from training.fitting.target_encoding import feature_matrix, fit_reference, label_prior, look_up_rates, out_of_fold
 from training.metrics import Floats, supplier_weights
 from training.recipe import Recipe
@@ -38,6 +38,7 @@ class Backtest:
     features: pd.DataFrame
     at_start: pd.DataFrame
     periods: tuple[RollingPeriod, ...]
+    feature_set: FeatureSet
 
     def failed(self, rows: Rows) -> "np.typing.NDArray[np.bool_]":
         """Outcomes (bool) of these rows."""
@@ -80,13 +81,14 @@ def build_backtest(
     rows = pd.concat([labels, *late])[["sku_id", "market", "as_of"]]
     with progress.step("Features of earlier periods", len(rows), "rows") as advance:
         if not periods:
-            return Backtest(labels, pd.DataFrame(), pd.DataFrame(), ())
+            return Backtest(labels, pd.DataFrame(), pd.DataFrame(), (), FeatureSet())
         first = periods[0].first
         known = labels[labels["known_on"] < pd.Timestamp(first)]
         reference = fit_reference(tables, known, first, recipe.title)
-        features = feature_frame(tables, rows, reference)[list(FEATURE_NAMES)]
+        declared = features_of(reference)
+        features = feature_frame(tables, rows, reference)[list(declared.names)]
         advance(len(rows))
-    return Backtest(labels, features.iloc[: len(labels)], features.iloc[len(labels) :], periods)
+    return Backtest(labels, features.iloc[: len(labels)], features.iloc[len(labels) :], periods, declared)
 
 
 def build_fold_features(backtest: Backtest, fold: RollingFold, recipe: Recipe) -> FoldFeatures:
@@ -131,7 +133,8 @@ def _predict_fold(
 ) -> tuple[Mapping[str, Predictions], Floats]:
     features = build_fold_features(backtest, fold, recipe)
     fit_rows = fold_training_rows(backtest, fold, features, recipe)
-    booster = fit_booster(fit_rows, FEATURE_NAMES, DIRECTIONS, recipe, trees)
+    declared = backtest.feature_set
+    booster = fit_booster(fit_rows, declared.names, declared.directions, recipe, trees)
     rows = pd.concat([features.calibration, features.validation])
     margins = {
         MODEL: predict_margin(booster, feature_matrix(rows)),
@@ -172,7 +175,7 @@ def evaluate_test_period_schedule(
     """JSON of the test period's schedule simulated with the model, by what was known on its first day."""
     split = training_set.split
     entity_rows = training_set.labels.iloc[split.test][["sku_id", "market"]].assign(as_of=pd.Timestamp(split.test_from))
-    features = feature_frame(tables, entity_rows, training_set.reference)[list(FEATURE_NAMES)]
+    features = feature_frame(tables, entity_rows, training_set.reference)[list(training_set.feature_set.names)]
     held_out = build_evaluation_set(training_set.labels, split.test, recipe)
     return _evaluate_listed_schedule(
         training_set.labels, split.test, features, model.margin(feature_matrix(features)), held_out

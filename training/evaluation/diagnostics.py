@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from features.registry import FEATURE_NAMES
 from models.reasons import MAX_REASONS, Columns, top_reasons
 from models.treeshap import compile_model
 from training import metrics
@@ -18,7 +17,7 @@ from training.dataset.splits import Rows
 from training.evaluation.skill import EvaluationSet, Predictions, compute_skills, metrics_to_json, to_json
 from training.fitting.booster import fit_booster
 from training.fitting.lab_effects import LabEffects
-from training.fitting.model import DIRECTIONS, FittedModel, TrainingSet, refit_rows
+from training.fitting.model import FittedModel, TrainingSet, refit_rows
 from training.metrics import Floats, MetricWithInterval, base_rate, metric_with_interval, supplier_weights
 from training.recipe import Recipe
 from training.recipe_schema import EvaluationRecipe
@@ -85,12 +84,10 @@ def reason_jaccard(training_set: TrainingSet, model: FittedModel, recipe: Recipe
     1 is the same reasons, 0 no common one. A mean over RESEEDINGS refits on the training rows.
     """
     matrix, fit_rows = training_set.matrix(rows), refit_rows(training_set, model, recipe)
-    own = _top_columns(model.booster, matrix)
+    own, declared = _top_columns(model.booster, matrix), training_set.feature_set
     seeds = range(recipe.seed + 1, recipe.seed + 1 + RESEEDINGS)
-    refits = (
-        fit_booster(fit_rows, FEATURE_NAMES, DIRECTIONS, recipe.model_copy(update={"seed": seed}), model.trees)
-        for seed in seeds
-    )
+    recipes = (recipe.model_copy(update={"seed": seed}) for seed in seeds)
+    refits = (fit_booster(fit_rows, declared.names, declared.directions, each, model.trees) for each in recipes)
     return float(np.mean([jaccard(own, _top_columns(refit, matrix)) for refit in refits]))
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from data.lake.tables import Tables
 from features.fitted_tables import SCHEMAS, FittedTables
 from features.point_in_time import feature_frame
-from features.registry import FEATURE_NAMES
+from features.registry import features_of
 from features.snapshot.writer import catalogue_on
 from training.fitting.target_encoding import feature_matrix
 from training.metrics import Floats
@@ -45,8 +45,8 @@ def sample_catalogue(
     if size > most:
         sampled = np.sort(np.random.default_rng(seed).choice(size, most, replace=False))
         keys = keys.iloc[sampled].reset_index(drop=True)
-    features = feature_frame(tables, keys.assign(as_of=pd.Timestamp(as_of)), reference)[list(FEATURE_NAMES)]
-    return CatalogueSample(as_of, size, keys, feature_matrix(features))
+    features = feature_frame(tables, keys.assign(as_of=pd.Timestamp(as_of)), reference)
+    return CatalogueSample(as_of, size, keys, feature_matrix(features[list(features_of(reference).names)]))
 
 
 BINS = 10

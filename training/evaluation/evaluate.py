@@ -11,7 +11,6 @@ from data.lake.store import latest_known_on
 from data.lake.tables import Tables
 from data.lake.volumes import measure_volumes
 from data.progress import Progress
-from features.registry import FEATURE_NAMES
 from models.risk_bands import bands_in_force, floor_for_testing
 from models.treeshap import compile_model
 from training.dataset.selection_weights import random_stratum
@@ -63,6 +62,7 @@ class Evaluation:
     random_weights: Floats
     matrix: Floats
     contributions: Floats
+    feature_names: tuple[str, ...]
 
 
 def evaluate(
@@ -103,12 +103,13 @@ def evaluate(
             "interval_coverage": _evaluate_coverage(margin, held_out, model),
             "months": rates_by_group("month", tests["as_of"].dt.strftime("%Y-%m"), model_p_fail, held_out.failed),
             "categories": rates_by_group("category", tests["category"], model_p_fail, held_out.failed),
-            "contributions": mean_contributions(contributions, FEATURE_NAMES),
+            "contributions": mean_contributions(contributions, training_set.feature_set.names),
             "data": _describe_data(tables, training_set, model, recipe),
         }  # fmt: skip
         advance(1)
     at_random = random_stratum(tests).dense_weights(len(tests))
-    return Evaluation(metrics, held_out, predictions, p_catalogue, at_random, matrix, contributions)
+    names = training_set.feature_set.names
+    return Evaluation(metrics, held_out, predictions, p_catalogue, at_random, matrix, contributions, names)
 
 
 def _predict_baselines(training_set: TrainingSet, model: FittedModel, recipe: Recipe) -> Mapping[str, Predictions]:

@@ -1,6 +1,7 @@
 """Leakage audits: folds that share groups, features that change when later rows are removed, suspicious features."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -13,11 +14,10 @@ from data.errors import UserError
 from data.lake.tables import Tables
 from data.progress import Progress
 from features.point_in_time import feature_frame
-from features.registry import FEATURE_NAMES
 from training import metrics
 from training.dataset.splits import RollingPeriod, Rows
 from training.fitting.model import TrainingSet
-from training.fitting.target_encoding import LEARNED_FROM_LABELS
+from training.fitting.target_encoding import learned_from_labels
 from training.metrics import Floats, Truths
 from training.recipe import Recipe
 
@@ -83,7 +83,8 @@ def audit_leakage(tables: Tables, training_set: TrainingSet, recipe: Recipe, pro
             f"{named}. They look into the future; use only rows with known_on before as_of."
         )
     train = training_set.split.train
-    alone = suspicious_features(training_set.matrix(train), training_set.failed(train), recipe.audit.suspicious_auc)
+    values = dict(zip(training_set.feature_set.names, training_set.matrix(train).T, strict=True))
+    alone = suspicious_features(values, training_set.failed(train), recipe.audit.suspicious_auc)
     return {"rows": len(rows), "from": f"{start:%Y-%m-%d}", "without_rows_from": until.isoformat(), "suspicious": alone}
 
 
@@ -96,7 +97,8 @@ def changed_features(
     """
     entity_rows = training_set.labels.iloc[rows][["sku_id", "market", "as_of"]]
     recomputed = feature_frame(tables_known_before(tables, until), entity_rows, training_set.reference)
-    names = [name for name in FEATURE_NAMES if name not in LEARNED_FROM_LABELS]
+    declared, learned = training_set.feature_set, learned_from_labels(training_set.reference)
+    names = [name for name in declared.names if name not in learned]
     first, second = training_set.features.iloc[rows][names].to_numpy(), recomputed[names].to_numpy()
     differ = ~np.isclose(first, second, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True)
     counts = dict(zip(names, differ.sum(axis=0).tolist(), strict=True))
@@ -107,15 +109,14 @@ def tables_known_before(tables: Tables, until: date) -> Tables:
     """The tables as they were when `until` began: no row known from then on, no remediation verified from then on."""
     border = ibis.date(until.isoformat())
     given = {name: _known_before(table, border) for name, table in tables.given.items()}
-    return Tables(tables.backend, given, f"{tables.fingerprint}-before-{until}")
+    return replace(tables, given=given, fingerprint=f"{tables.fingerprint}-before-{until}")
 
 
-def suspicious_features(matrix: Floats, failed: Truths, limit: float) -> list[dict[str, Any]]:
-    """JSON entry of each feature (column of matrix, n x f) whose AUC alone, unknown values lowest, is above `limit`."""
+def suspicious_features(values_of: Mapping[str, Floats], failed: Truths, limit: float) -> list[dict[str, Any]]:
+    """JSON entry of each feature whose AUC alone is above `limit`; `values_of` (n each), unknown values lowest."""
     ones = np.ones((1, len(failed)))
     suspicious = []
-    for column, name in enumerate(FEATURE_NAMES):
-        values = matrix[:, column]
+    for name, values in values_of.items():
         filled = np.nan_to_num(values, nan=np.nanmin(values, initial=0.0) - 1)
         area = float(metrics.auc(metrics.rank_scores(filled, failed), ones)[0])
         if max(area, 1 - area) > limit:

@@ -8,12 +8,11 @@ import numpy as np
 import pandas as pd
 
 from data.progress import Progress
-from features.registry import FEATURE_NAMES
 from training import metrics
 from training.dataset.splits import Rows, group_parts
 from training.evaluation.skill import EvaluationSet, Predictions, calibrate_predictions, to_json
 from training.fitting.booster import FEWEST_TREES, fit_booster, loss_curve, predict_margin
-from training.fitting.model import DIRECTIONS, TrainingSet, build_training_rows
+from training.fitting.model import TrainingSet, build_training_rows
 from training.fitting.target_encoding import feature_matrix, label_prior, look_up_rates, out_of_fold
 from training.metrics import Floats, metric_with_interval
 from training.recipe import Recipe
@@ -88,8 +87,9 @@ def _refit_and_predict(training_set: TrainingSet, rows: Rows, recipe: Recipe) ->
     fit_rows = build_training_rows(labels, _matrix(training_set, rows, fit_columns), recipe)
     matrix = _matrix(training_set, later_rows, columns)
     calibration_rows = build_training_rows(training_set.labels.iloc[later], matrix[: len(later)], recipe)
-    trees = max(FEWEST_TREES, int(np.argmin(loss_curve(fit_rows, calibration_rows, DIRECTIONS, recipe))) + 1)
-    booster = fit_booster(fit_rows, FEATURE_NAMES, DIRECTIONS, recipe, trees)
+    declared = training_set.feature_set
+    trees = max(FEWEST_TREES, int(np.argmin(loss_curve(fit_rows, calibration_rows, declared.directions, recipe))) + 1)
+    booster = fit_booster(fit_rows, declared.names, declared.directions, recipe, trees)
     return calibrate_predictions(predict_margin(booster, matrix), training_set.failed(later))
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import lightgbm as lgb
 import numpy as np
 
-from features.registry import FEATURE_NAMES
 from training.dataset.splits import Fold, Rows, group_parts
 from training.metrics import Floats, Truths, logit
 from training.recipe import Recipe
@@ -139,10 +138,10 @@ def cross_fit_margins(
     each. The offset is not part of the margin.
     """
     part = group_parts(groups, recipe.split.folds)
-    margins = np.zeros(len(part))
+    margins, names = np.zeros(len(part)), [f"f{column}" for column in range(rows.matrix.shape[1])]
     for number in range(recipe.split.folds):
         out = part == number
         if out.any():
-            booster = fit_booster(rows[np.flatnonzero(~out)], FEATURE_NAMES, directions, recipe, trees)
+            booster = fit_booster(rows[np.flatnonzero(~out)], names, directions, recipe, trees)
             margins[out] = predict_margin(booster, rows.matrix[out])
     return margins

@@ -10,7 +10,7 @@ from data.lake.tables import Tables
 from data.progress import Progress
 from features.fitted_tables import FittedTables
 from features.point_in_time import feature_frame
-from features.registry import CATALOGUE, FEATURE_NAMES
+from features.registry import FeatureSet, features_of
 from models.calibration import Calibration, fit_calibration
 from models.calibration_curves import SelectionShift
 from training.dataset.selection_weights import WeightedStratum, logged_stratum, training_weights
@@ -56,9 +56,6 @@ def fit_selection_shift(p_fail: Floats, failed: Truths, stratum: WeightedStratum
     )  # fmt: skip
 
 
-DIRECTIONS = tuple(feature.direction for feature in CATALOGUE)
-
-
 @dataclass(frozen=True)
 class TrainingSet:
     """Labels with their features, their split and the fitted tables.
@@ -71,6 +68,11 @@ class TrainingSet:
     features: pd.DataFrame
     split: Split
     reference: FittedTables
+
+    @property
+    def feature_set(self) -> FeatureSet:
+        """The features of the columns, in order."""
+        return features_of(self.reference)
 
     def failed(self, rows: Rows) -> Truths:
         """Outcomes (bool) of these rows."""
@@ -115,7 +117,7 @@ def build_training_set(
         advance(len(train_labels))
     with progress.step("Features", len(labels), "tests") as advance:
         entity_rows = labels[["sku_id", "market", "as_of"]]
-        features = feature_frame(tables, entity_rows, reference)[list(FEATURE_NAMES)].copy()
+        features = feature_frame(tables, entity_rows, reference)[list(features_of(reference).names)].copy()
         features.loc[encoded.index, list(encoded.columns)] = encoded
         advance(len(labels))
     reference = with_norms(reference, train_labels["category"], features.iloc[split.train])
@@ -128,20 +130,21 @@ def fit_model(training_set: TrainingSet, recipe: Recipe, progress: Progress) -> 
     Where laboratories differ significantly, their effects are an offset of the booster, which is calibrated for the
     average one.
     """
+    declared = training_set.feature_set
     train_labels = training_set.labels.iloc[training_set.split.train]
     rows = build_training_rows(train_labels, training_set.matrix(training_set.split.train), recipe)
     folds = validation_folds(train_labels.reset_index(drop=True), recipe.split)
     with progress.step("Fitting", len(folds) + 3, "fits") as advance:
-        trees, losses = choose_trees(rows, folds, DIRECTIONS, recipe)
+        trees, losses = choose_trees(rows, folds, declared.directions, recipe)
         advance(len(folds))
-        booster = lab_blind = fit_booster(rows, FEATURE_NAMES, DIRECTIONS, recipe, trees)
+        booster = lab_blind = fit_booster(rows, declared.names, declared.directions, recipe, trees)
         advance(1)
-        cross_fitted = cross_fit_margins(rows, train_labels["group"].tolist(), DIRECTIONS, recipe, trees)
+        cross_fitted = cross_fit_margins(rows, train_labels["group"].tolist(), declared.directions, recipe, trees)
         lab_effects = fit_lab_effects(cross_fitted, train_labels)
         if lab_effects.significant:
             rows = replace(rows, offset=lab_effects.offset(train_labels["lab_id"]))
-            booster = fit_booster(rows, FEATURE_NAMES, DIRECTIONS, recipe, trees)
-            cross_fitted = cross_fit_margins(rows, train_labels["group"].tolist(), DIRECTIONS, recipe, trees)
+            booster = fit_booster(rows, declared.names, declared.directions, recipe, trees)
+            cross_fitted = cross_fit_margins(rows, train_labels["group"].tolist(), declared.directions, recipe, trees)
         advance(1)
         later = predict_margin(booster, training_set.matrix(training_set.split.calibration))
         margins = np.concatenate([cross_fitted, later])

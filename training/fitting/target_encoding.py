@@ -180,7 +180,12 @@ def _design(words: Sequence[Sequence[str]], vocabulary: dict[str, int]) -> csr_a
 
 
 LEARNED_FROM_LABELS = ("title_signal", "category_fail_rate_learned")
-"""Target-encoded features, which must be fitted out of fold for training rows."""
+"""Target-encoded features of the registry, which must be fitted out of fold for training rows."""
+
+
+def learned_from_labels(reference: FittedTables) -> frozenset[str]:
+    """The names of all target-encoded features: of the registry, and own choices and codes."""
+    return frozenset(LEARNED_FROM_LABELS) | {each.name for each in reference.own if each.is_encoded}
 
 
 def fit_reference(tables: Tables, labels: pd.DataFrame, until: date, recipe: TitleRecipe) -> FittedTables:

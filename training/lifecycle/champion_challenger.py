@@ -11,7 +11,6 @@ import pandas as pd
 
 from data.lake.tables import Tables
 from features.point_in_time import feature_frame
-from features.registry import FEATURE_NAMES
 from features.version import feature_version
 from models.artifact import Artifact, ArtifactParts
 from models.risk_bands import floor_for_testing
@@ -50,10 +49,10 @@ def compare_with_champion(tables: Tables, candidate: ArtifactParts, champion: Ar
     `incomparable` is the reason and there are no numbers.
     """
     header = {"version": champion.version}
-    if champion.feature_version != feature_version():
+    if champion.feature_version != (computed := feature_version(champion.reference)):
         return {**header, "incomparable": (
             f"the champion {champion.version} reads features {champion.feature_version} and this code computes "
-            f"{feature_version()}, so both cannot be judged on the same rows"
+            f"{computed}, so both cannot be judged on the same rows"
         )}  # fmt: skip
     first = max(date.fromisoformat(each.metrics["data"]["test_from"]) for each in (candidate, champion))
     recipe = recipe_from_text(candidate.recipe_text)
@@ -75,8 +74,8 @@ def compare_with_champion(tables: Tables, candidate: ArtifactParts, champion: Ar
 
 def predict_tests(parts: ArtifactParts, tables: Tables, tests: pd.DataFrame) -> Predictions:
     """Predictions of the model for tests (sku_id, market, as_of), by what was known before their day."""
-    features = feature_frame(tables, tests[["sku_id", "market", "as_of"]], parts.reference)[list(FEATURE_NAMES)]
-    margin = predict_margins(parts, feature_matrix(features))
+    features = feature_frame(tables, tests[["sku_id", "market", "as_of"]], parts.reference)
+    margin = predict_margins(parts, feature_matrix(features[list(parts.feature_names)]))
     return Predictions(margin, parts.calibration.p_fail(margin))
 
 

@@ -13,7 +13,6 @@ from pydantic import Field
 
 from data.lake.tables import Tables
 from data.policy import POLICY_FOLDER, Policy, TomlTable, policy_in_force
-from features.registry import FEATURE_NAMES
 from features.version import feature_version
 from models.artifact import Artifact, require_feature_version
 from training.dataset.labels import build_labels
@@ -57,7 +56,7 @@ def observe_champion(tables: Tables, champion: Artifact, as_of: date) -> Champio
     Where the champion's probabilities are meant for the catalogue, labels weigh by 1 / propensity. Raises UserError
     where this code computes other features than the champion reads.
     """
-    require_feature_version(champion, feature_version())
+    require_feature_version(champion, feature_version(champion.reference))
     recipe, data = recipe_from_text(champion.recipe_text), champion.metrics["data"]
     known_until = date.fromisoformat(data["known_until"])
     sample = sample_catalogue(tables, as_of, champion.reference, recipe.seed)
@@ -70,7 +69,7 @@ def observe_champion(tables: Tables, champion: Artifact, as_of: date) -> Champio
     delay = (tests["known_on"] - tests["as_of"]).dt.days
     return ChampionObservation(
         champion.version, as_of, sample.size,
-        measure_drift(champion.reference["frame"], (*FEATURE_NAMES, MARGIN), matrix),
+        measure_drift(champion.reference["frame"], (*champion.feature_names, MARGIN), matrix),
         {name: size / total for name, size in contributions.items()}, tests, predictions,
         None if predictions is None else _evaluate(tests, predictions, champion, recipe),
         training_labels=int(data["train"]["n"]), age_days=(as_of - known_until).days,

@@ -16,7 +16,6 @@ from data.policy import TomlTable, parse_toml, validate
 from data.progress import Advance, Progress
 from training.evaluation.backtest import Backtest, build_fold_features, fold_training_rows, fold_validation_rows
 from training.fitting.booster import TrainingRows, best_iteration, loss_curve
-from training.fitting.model import DIRECTIONS
 from training.metrics import Floats
 from training.recipe import Recipe
 
@@ -138,7 +137,7 @@ def tune(
         count, best = len(_ended_trials(trials)) + 1, _best(trials)
         title = f"Trial {count} of {limits.trials}" + ("" if best is None else f", best log loss {best.value:.5f}")
         with progress.step(title, sum(map(len, folds)), "fits") as advance:
-            log(_run_trial(trials, search, folds, advance))
+            log(_run_trial(trials, search, folds, backtest.feature_set.directions, advance))
     best = _best(trials)
     if best is None:
         raise UserError("No trial was completed in that time. Give the search more --minutes.")
@@ -197,6 +196,7 @@ def _run_trial(
     trials: optuna.Study,
     search: HyperparameterSearch,
     folds: Sequence[Sequence[tuple[TrainingRows, TrainingRows]]],
+    directions: Sequence[int],
     advance: Advance,
 ) -> Trial:
     trial = trials.ask()
@@ -212,7 +212,7 @@ def _run_trial(
     try:
         for number, period in enumerate(folds):
             for fit_rows, validation_rows in period:
-                curves.append(loss_curve(fit_rows, validation_rows, DIRECTIONS, recipe))
+                curves.append(loss_curve(fit_rows, validation_rows, directions, recipe))
                 sizes.append(len(validation_rows.failed))
                 advance(1)
             steps.append(float(np.min(best_iteration(curves, sizes)[1])))

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from data.policy import POLICY_FOLDER, Policy, Share, policy_in_force
+from features.groups.own import GROUP as OWN
 from features.registry import BY_NAME
 from sampling.problem import Package
 from serving.console.templating import day, frequency, percent
@@ -145,7 +146,8 @@ def unknowns_of(dossier: Dossier, values: Values, metrics: Mapping[str, Any]) ->
 
 
 def _main_groups(missing: list[str]) -> str:
-    most = [group for group, _ in Counter(BY_NAME[name].group for name in missing).most_common(2)]
+    groups = Counter(BY_NAME[name].group if name in BY_NAME else OWN for name in missing)
+    most = [group for group, _ in groups.most_common(2)]
     return f", most of them about {' and '.join(most)}" if most else ""
 
 

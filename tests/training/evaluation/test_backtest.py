@@ -1,6 +1,7 @@
 """The procedure as of earlier days: it knows nothing of what it judges, nor of what came later."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -94,11 +95,7 @@ def test_what_a_fold_learns_does_not_depend_on_the_labels_it_judges(backtest: Ba
     before = build_fold_features(backtest, fold, RECIPE)
     turned = backtest.labels["failed"].to_numpy(copy=True)
     turned[fold.validation] ^= True
-    after = build_fold_features(
-        Backtest(backtest.labels.assign(failed=turned), backtest.features, backtest.at_start, backtest.periods),
-        fold,
-        RECIPE,
-    )
+    after = build_fold_features(replace(backtest, labels=backtest.labels.assign(failed=turned)), fold, RECIPE)
     for one, two in ((before.fit, after.fit), (before.validation, after.validation), (before.start, after.start)):
         pd.testing.assert_frame_equal(one, two)
     columns = list(LEARNED_FROM_LABELS)
