@@ -1,7 +1,7 @@
 """Fitted tables that features need: rates, category medians, title weights; plain files of the artifact."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +26,14 @@ SCHEMAS: Mapping[str, pa.Schema] = {
     "frame": pa.schema([
         ("feature", pa.string()), ("bin", pa.int64()), ("upper", pa.float64()), ("trained", pa.float64()),
         ("catalogue", pa.float64()),
+    ]),
+    "hazards": pa.schema([
+        ("category", pa.string()), ("market", pa.string()), ("supplier_id", pa.string()), ("hazard", pa.string()),
+        ("severity", pa.string()), ("failures", pa.int64()),
+    ]),
+    "hazard_smoothing": pa.schema([("shares", pa.string()), ("level", pa.string()), ("strength", pa.float64())]),
+    "hazard_evidence": pa.schema([
+        ("hazard", pa.string()), ("feature", pa.string()), ("usual", pa.float64()), ("weight", pa.float64()),
     ]),
 }  # fmt: skip
 
@@ -68,8 +76,11 @@ class FittedTables:
     tests, fail_rate, log_price_mean, log_price_sd), `title_words` (word, weight), `own_rates` (feature, value, tests,
     fail_rate: what training learned of the values of own features); read by reasons and monitoring,
     not by the pipeline: `norms` (category, feature, median), `frame` (feature, bin, upper, trained, catalogue: the
-    bins of each feature with the share of the training labels and of the catalogue in each). `own` are the features
-    that the marketplace declared.
+    bins of each feature with the share of the training labels and of the catalogue in each), `hazards` (category,
+    market, supplier_id, hazard, severity, null where not stated; failures: how many of the training labels),
+    `hazard_smoothing` (shares: of hazards or of severities; level, strength: how many failures the cell around it is
+    worth), `hazard_evidence` (hazard, feature, usual, weight: what mentions in reviews above the usual rate add). `own`
+    are the features that the marketplace declared.
     """
 
     tables: Mapping[str, pa.Table]
@@ -83,6 +94,10 @@ class FittedTables:
     def __getitem__(self, name: str) -> pa.Table:
         """The table `name` in its schema."""
         return self.tables[name].cast(SCHEMAS[name]) if name in self.tables else SCHEMAS[name].empty_table()
+
+    def with_tables(self, tables: Mapping[str, pa.Table]) -> "FittedTables":
+        """These tables and `tables` by name."""
+        return replace(self, tables={**self.tables, **tables})
 
     def prior(self, rate: str) -> Prior:
         """The prior of `rate`: the fitted one, else the untrained one, for own features that of a category."""

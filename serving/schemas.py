@@ -64,7 +64,12 @@ class Reason(BaseModel):
 
 
 class ScoreRow(BaseModel):
-    """A score row; `margin` is raw log-odds, `reasons` is null unless they were asked for."""
+    """A score row; `margin` is raw log-odds, `reasons` is null unless they were asked for.
+
+    `hazard` is what most likely fails if the SKU does, `hazard_share` how much of its failures that is, `risk_level`
+    (low, medium, high or serious) its severity x probability of harm; null where no failure of its category is known. A
+    level orders work and is no ground for a decision.
+    """
 
     sku_id: str
     market: str
@@ -74,6 +79,9 @@ class ScoreRow(BaseModel):
     p_low: float
     p_high: float
     band: str
+    hazard: str | None
+    hazard_share: float | None
+    risk_level: str | None
     rank: int
     reasons: Annotated[list[Reason] | None, NullableArray()]
     model_version: str

@@ -9,8 +9,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from models.artifact import Artifact
+from models.harm_assessment import HarmAssessor
+from models.hazard_shares import CELL
 from models.reasons import REASONS_TYPE, STORED_REASONS, reasons_array
 from models.risk_bands import RiskBands
+from models.risk_levels import risk_levels_in_force
 from models.scorer import Explanations, Probabilities, Scorer, Scores
 
 Floats = NDArray[np.float64]
@@ -20,16 +23,22 @@ RowsT = TypeVar("RowsT", pa.RecordBatch, pa.Table)
 SCORE_SCHEMA = pa.schema([
     ("sku_id", pa.string()), ("market", pa.string()), ("as_of", pa.date32()),
     ("margin", pa.float64()), ("p_fail", pa.float64()), ("p_low", pa.float64()), ("p_high", pa.float64()),
-    ("band", pa.string()), ("rank", pa.int64()), ("reasons", REASONS_TYPE),
+    ("band", pa.string()), ("hazard", pa.string()), ("hazard_share", pa.float64()), ("risk_level", pa.string()),
+    ("rank", pa.int64()), ("reasons", REASONS_TYPE),
     ("model_version", pa.string()), ("feature_version", pa.string()), ("policy_version", pa.string()),
 ])  # fmt: skip
-"""`margin` is raw log-odds and decides between equal probabilities; the rank is 0 until all rows are scored."""
+"""`margin` is raw log-odds and decides between equal probabilities; the rank is 0 until all rows are scored.
+
+`hazard` is what most likely fails if the SKU does, `hazard_share` how much of its failures that is (0 to 1), and
+`risk_level` the level of its most serious hazard by `policy/risk_levels`; null where no failure of its category is
+known.
+"""
 
 RANK = SCORE_SCHEMA.get_field_index("rank")
 
 
 class RowScorer:
-    """One model, one policy and one day, ready to write score rows on `threads` threads.
+    """One model, one day and its policies, ready to write score rows on `threads` threads.
 
     The matrices must hold the features of the artifact's feature version. Raises UserError as `Scorer`.
     """
@@ -39,6 +48,7 @@ class RowScorer:
         self.policy_version = bands.version
         self._scorer = Scorer(artifact, threads)
         self.bands = bands
+        self.harms = HarmAssessor(artifact.reference, artifact.feature_names, risk_levels_in_force(as_of))
         self._feature_names = pa.array(list(artifact.feature_names), pa.string())
 
     def explain(self, matrix: Floats) -> Explanations:
@@ -56,15 +66,19 @@ class RowScorer:
     def score_rows(self, keys: pa.RecordBatch, matrix: Floats, scores: Probabilities) -> pa.RecordBatch:
         """Score rows in SCORE_SCHEMA, their rank 0; `reasons` is null where `scores` has no explanations.
 
-        `keys` has sku_id and market, one row per row of `matrix` and `scores`.
+        `keys` has sku_id, market, supplier_id and category, one row per row of `matrix` and `scores`.
         """
         count, artifact = len(matrix), self._scorer.artifact
+        cells = zip(*(keys[name].to_pylist() for name in CELL), strict=True)
+        harm = self.harms.assess(cells, matrix, scores.p_fail)
         columns = {
             "sku_id": keys["sku_id"], "market": keys["market"], "as_of": _constant(self.as_of, count, pa.date32()),
             "margin": pa.array(scores.margin), "p_fail": pa.array(scores.p_fail),
             "p_low": pa.array(scores.p_low), "p_high": pa.array(scores.p_high),
             "band": pa.array(self.bands.names, pa.string()).take(pa.array(self.bands.rank(scores.p_fail))),
-            "rank": _constant(0, count, pa.int64()), "reasons": self._reasons(matrix, scores),
+            "hazard": harm.hazard_names, "hazard_share": pa.array(harm.hazard_share, from_pandas=True),
+            "risk_level": harm.risk_level_names, "rank": _constant(0, count, pa.int64()),
+            "reasons": self._reasons(matrix, scores),
             "model_version": _constant(artifact.version, count, pa.string()),
             "feature_version": _constant(artifact.feature_version, count, pa.string()),
             "policy_version": _constant(self.policy_version, count, pa.string()),
@@ -79,7 +93,7 @@ class RowScorer:
 
 
 def score_batch(scorer: RowScorer, keys: pa.RecordBatch, matrix: Floats) -> pa.RecordBatch:
-    """Score rows with reasons, their rank 0: keys (sku_id, market) and features in, SCORE_SCHEMA out.
+    """Score rows with reasons, their rank 0: keys as in `score_rows` and features in, SCORE_SCHEMA out.
 
     A row's score depends on that row alone, so any engine may call this on any share of the catalogue.
     """

@@ -16,6 +16,7 @@ from data.errors import UserError
 from data.lake.volumes import IngestPolicy
 from data.policy import POLICY_FOLDER, Policy, policy_in_force, validate
 from models.risk_bands import RiskBands
+from models.risk_levels import RiskLevelPolicy
 from sampling.estimation.policy import EstimationPolicy
 from sampling.policy import SamplingPolicy
 from serving.api.counterfactuals import AdvicePolicy
@@ -42,7 +43,8 @@ POLICIES: dict[str, type[Policy]] = {
     "ingest": IngestPolicy,
     "letters": LetterPolicy,
     "lab_orders": LabOrderPolicy,
-    "monitoring": MonitoringPolicy, "promotion": PromotionPolicy, "sampling": SamplingPolicy,
+    "monitoring": MonitoringPolicy, "promotion": PromotionPolicy, "risk_levels": RiskLevelPolicy,
+    "sampling": SamplingPolicy,
     "screening": ScreeningPolicy,
 }  # fmt: skip
 Place = tuple[str | int, ...]
@@ -102,7 +104,7 @@ def test_garbage_in_any_place_is_refused_by_file_key_path_and_value(chosen: tupl
     assert told.endswith(". Edit the file.")
 
 
-FREE = {"set", "codes", "slots", "severity", "market_groups", "grounds", "authorities"}
+FREE = {"set", "codes", "hazards", "slots", "severity", "market_groups", "grounds", "authorities"}
 TABLES = [(source, place) for source, place, value in PLACES if isinstance(value, dict) and place[-1] not in FREE]
 
 

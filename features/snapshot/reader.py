@@ -96,6 +96,14 @@ class Snapshot:
         """The category of one row."""
         return str(self._skus.value("category", position))
 
+    def market(self, position: int) -> str:
+        """The market of one row."""
+        return str(self._skus.value("market", position))
+
+    def supplier(self, position: int) -> str:
+        """The supplier of one row."""
+        return str(self._skus.value("supplier_id", position))
+
     def matrix(self, start: int, stop: int) -> NDArray[np.float64]:
         """The features of the rows start..stop, C order, (rows, feature_names), NaN = missing."""
         return self.matrix_at(np.arange(start, min(stop, len(self)), dtype=np.int64))

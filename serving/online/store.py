@@ -176,16 +176,25 @@ class OnlineStore:
         scores = self.scorer.score(matrix) if explain else self.scorer.probabilities(matrix)
         reasons = self._reasons(matrix, positions, scores) if isinstance(scores, Scores) else [None] * len(items)
         bands = self.scorer.bands.band(scores.p_fail)
-        columns = (
-            each.tolist()
-            for each in (scores.margin, scores.p_fail, scores.p_low, scores.p_high, bands, self._ranks[positions])
-        )
+        columns = {
+            "margin": scores.margin.tolist(), "p_fail": scores.p_fail.tolist(), "p_low": scores.p_low.tolist(),
+            "p_high": scores.p_high.tolist(), "band": bands.tolist(), **self._harms(positions, matrix, scores.p_fail),
+            "rank": self._ranks[positions].tolist(), "reasons": reasons,
+        }  # fmt: skip
         return [
-            {"sku_id": item.sku_id, "market": item.market, "as_of": self.publication.as_of, "margin": margin,
-             "p_fail": p_fail, "p_low": p_low, "p_high": p_high, "band": band, "rank": rank, "reasons": why,
-             **self._versions}
-            for item, margin, p_fail, p_low, p_high, band, rank, why in zip(items, *columns, reasons, strict=True)
+            {"sku_id": item.sku_id, "market": item.market, "as_of": self.publication.as_of,
+             **dict(zip(columns, values, strict=True)), **self._versions}
+            for item, *values in zip(items, *columns.values(), strict=True)
         ]  # fmt: skip
+
+    def _harms(self, positions: NDArray[np.int64], matrix: Floats, p_fail: Floats) -> Record:
+        """The columns of ScoreRow on what would fail."""
+        snapshot, rows = self.snapshot, positions.tolist()
+        keys = [(snapshot.category(row), snapshot.market(row), snapshot.supplier(row)) for row in rows]
+        harm = self.scorer.harms.assess(keys, matrix, p_fail)
+        names, levels = harm.hazard_names.to_pylist(), harm.risk_level_names.to_pylist()
+        shares = [None if math.isnan(share) else share for share in harm.hazard_share.tolist()]
+        return {"hazard": names, "hazard_share": shares, "risk_level": levels}
 
     def _reasons(self, matrix: Floats, positions: NDArray[np.int64], scores: Scores) -> list[list[Record]]:
         """The fields of Reason for each row."""

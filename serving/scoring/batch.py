@@ -25,6 +25,7 @@ from features.version import feature_version
 from models.artifact import Artifact, require_feature_version
 from models.registry import load_champion
 from models.risk_bands import bands_in_force
+from models.risk_levels import risk_levels_in_force
 from serving.dossiers.reader import Dossiers, verify_dossiers
 from serving.dossiers.writer import dossiers_name, write_dossiers
 from serving.kpis.aggregate import compute_totals
@@ -42,12 +43,12 @@ ROWS_PER_BATCH = 8_192
 """Rows explained at once, for a matrix of a few megabytes per thread."""
 
 DICTIONARIES = [
-    "market", "as_of", "p_low", "p_high", "band", "model_version", "feature_version", "policy_version",
-    "reasons.list.element.feature", "reasons.list.element.value",
+    "market", "as_of", "p_low", "p_high", "band", "hazard", "risk_level", "model_version", "feature_version",
+    "policy_version", "reasons.list.element.feature", "reasons.list.element.value",
 ]  # fmt: skip
 """Columns of few distinct values; the others would only lose time on a dictionary that they outgrow."""
 
-STATISTICS = ["sku_id", "market", "as_of", "p_fail", "band", "rank"]
+STATISTICS = ["sku_id", "market", "as_of", "p_fail", "band", "risk_level", "rank"]
 """What a reader may filter by."""
 
 _LZ4 = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
@@ -207,7 +208,8 @@ def score_snapshot(
     require_feature_version(artifact, snapshot.feature_version)
     bands = bands_in_force(snapshot.as_of)
     target, threads = workspace.scores(snapshot.as_of), os.cpu_count() or 1
-    inputs = (artifact.version, snapshot.folder.name, bands.version, str(rows_per_part), pa.__version__)
+    levels = risk_levels_in_force(snapshot.as_of).version
+    inputs = (artifact.version, snapshot.folder.name, bands.version, levels, str(rows_per_part), pa.__version__)
     with open_checkpoint(target, inputs) as checkpoint:
         scorer = RowScorer(artifact, snapshot.as_of, bands)
         scores = CatalogueScores(snapshot, scorer, checkpoint, rows_per_part, threads).write(progress)

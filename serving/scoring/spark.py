@@ -23,16 +23,18 @@ from data.lake.store import current_lake, latest_known_on
 from data.lake.tables import Tables, add_absent_columns
 from data.progress import Progress
 from data.workspace import Workspace
-from features.definition import KEYS
+from features.definition import KEYS, left_join_missing
 from features.fitted_tables import FittedTables
 from features.groups.reviews import READ, REVIEWS
 from features.point_in_time import entity_table, join_entities
 from features.review_text.incremental import MONTHS, read_lake
+from features.snapshot.reader import KEY_COLUMNS
 from features.snapshot.writer import catalogue_on
 from features.version import feature_version
 from models.artifact import Artifact, require_feature_version
 from models.registry import model_folder
 from models.risk_bands import bands_in_force
+from models.risk_levels import risk_levels_in_force
 from serving.score_rows import RowScorer
 from serving.scoring.checkpoint import ScoringCheckpoint, open_checkpoint
 
@@ -62,7 +64,8 @@ SESSION: Mapping[str, str] = {
 }
 UNRANKED = (
     "sku_id string, market string, as_of date, margin double, p_fail double, p_low double, p_high double, band string, "
-    "rank bigint, reasons array<struct<feature: string, value: double, contribution: double>>, model_version string, "
+    "hazard string, hazard_share double, risk_level string, rank bigint, "
+    "reasons array<struct<feature: string, value: double, contribution: double>>, model_version string, "
     "feature_version string, policy_version string"
 )
 
@@ -143,7 +146,8 @@ def score_on_spark(
     rows = int(tables.backend.to_pyarrow(catalogue_on(tables, as_of).count()).as_py())
     if not rows:
         raise UserError(f"No SKU is listed by {as_of}, so there is nothing to score. Take a later day.")
-    inputs = ("spark", artifact.version, tables.fingerprint, computed, bands.version, str(ROWS_PER_PART))
+    policies = (bands.version, risk_levels_in_force(as_of).version)
+    inputs = ("spark", artifact.version, tables.fingerprint, computed, *policies, str(ROWS_PER_PART))
     with open_checkpoint(target, inputs) as checkpoint:
         work = checkpoint.folder / "spark"
         work.mkdir(exist_ok=True)
@@ -166,7 +170,7 @@ def score_on_spark(
 
 
 def features_on_spark(tables: Tables, as_of: date, reference: FittedTables, work: Path) -> "ir.Table":
-    """Every SKU listed by `as_of` with all features, as an expression over files in `work`.
+    """Every SKU listed by `as_of` with KEY_COLUMNS and all features, as an expression over files in `work`.
 
     Each entity is written once: as one plan, the features outgrow Spark's optimizer.
     """
@@ -175,7 +179,8 @@ def features_on_spark(tables: Tables, as_of: date, reference: FittedTables, work
         entity: _materialize(tables, entity_table(entity, tables, spine, reference), work / f"{entity}_features")
         for entity in KEYS
     }
-    return join_entities(spine, by_entity, reference)
+    keys = tables["skus"].select(*KEY_COLUMNS)
+    return left_join_missing(join_entities(spine, by_entity, reference), keys, ("sku_id", "market"))
 
 
 def _materialize(tables: Tables, rows: "ir.Table", folder: Path) -> "ir.Table":

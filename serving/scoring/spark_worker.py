@@ -10,13 +10,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.workspace import replace_atomically
+from features.snapshot.reader import KEY_COLUMNS
 from models.artifact import read_artifact
 from models.risk_bands import bands_in_force
 from serving.score_rows import RANK, SCORE_SCHEMA, RowScorer, score_batch
 
 
 def score_batches(batches: Iterable[pa.RecordBatch], model: Path, as_of: date) -> Iterator[pa.RecordBatch]:
-    """Batches of SCORE_SCHEMA without ranks for batches of sku_id, market and the features (float64, null = missing).
+    """Batches of SCORE_SCHEMA without ranks for batches of KEY_COLUMNS and the features (float64, null = missing).
 
     `model` is the folder of an artifact, verified and loaded once per Python worker.
     """
@@ -25,7 +26,7 @@ def score_batches(batches: Iterable[pa.RecordBatch], model: Path, as_of: date) -
         matrix = np.empty((batch.num_rows, len(feature_names)))
         for column, name in enumerate(feature_names):
             matrix[:, column] = batch.column(name).to_numpy(zero_copy_only=False)
-        yield score_batch(scorer, batch.select(["sku_id", "market"]), matrix)
+        yield score_batch(scorer, batch.select(list(KEY_COLUMNS)), matrix)
 
 
 def write_ranked(source: Path, target: Path, ranked_before: int) -> int:

@@ -19,6 +19,7 @@ FILES = (
     "booster.txt", "calibration.json", "features.json", "recipe.toml", "metrics.json", "card.md",
     "reference/rates.parquet", "reference/categories.parquet", "reference/title_words.parquet",
     "reference/norms.parquet", "reference/frame.parquet", "reference/own_rates.parquet", "reference/own_features.json",
+    "reference/hazards.parquet", "reference/hazard_smoothing.parquet", "reference/hazard_evidence.parquet",
 )  # fmt: skip
 
 

@@ -8,11 +8,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from data.workspace import Workspace
-from features.fitted_tables import FittedTables
+from features.fitted_tables import SCHEMAS, FittedTables
 from features.registry import FEATURE_NAMES
 from features.version import feature_version
 from models.artifact import Artifact, ArtifactParts, read_artifact, write_artifact
 from models.calibration import Calibration, fit_calibration
+from models.hazard_shares import LEVELS_OF
 from models.registry import set_champion, store_model
 
 Floats = NDArray[np.float64]
@@ -63,7 +64,23 @@ def tiny_reference() -> FittedTables:
         for number, category in enumerate(CATEGORIES)
         for feature in FEATURE_NAMES
     ]
-    return FittedTables({**FittedTables.untrained().tables, "norms": pa.Table.from_pylist(rows)})
+    return FittedTables({**FittedTables.untrained().tables, "norms": pa.Table.from_pylist(rows), **tiny_hazards()})
+
+
+def tiny_hazards() -> dict[str, pa.Table]:
+    """Tables of hazards: chargers and toys have failed, jewellery has not."""
+    failures = {
+        ("mains_chargers", "shock", "critical"): 5, ("mains_chargers", "fire", "major"): 3,
+        ("toys_3_plus", "small_parts", "major"): 4, ("toys_3_plus", "chemical", "minor"): 2,
+    }  # fmt: skip
+    hazards = [{"category": category, "market": "DE", "supplier_id": "S-1", "hazard": hazard, "severity": severity,
+                "failures": number} for (category, hazard, severity), number in failures.items()]  # fmt: skip
+    smoothing = [{"shares": shares, "level": level, "strength": 1.0}
+                 for shares, levels in LEVELS_OF.items() for level in levels]  # fmt: skip
+    choking = "sku_choking_small_parts_review_rate"
+    evidence = [{"hazard": "small_parts", "feature": choking, "usual": 0.5, "weight": 1.0}]
+    rows = {"hazards": hazards, "hazard_smoothing": smoothing, "hazard_evidence": evidence}
+    return {name: pa.Table.from_pylist(of, schema=SCHEMAS[name]) for name, of in rows.items()}
 
 
 def tiny_parts(seed: int = 0) -> ArtifactParts:

@@ -26,14 +26,15 @@ def build_labels(tables: Tables, until: date | None = None, rule: LabelRecipe = 
     Of a test whose report was amended the newest version counts, with `until` the newest one known before that day; a
     test without a result is no label.
     Columns: test_id, sku_id, market, as_of (the day the sample was drawn, datetime64), known_on, failed (bool),
-    severity; supplier_id, factory_id, category and title_key of the SKU; group (see `near_duplicate_groups`); and
-    the columns of EVALUATION_ONLY. Sorted by day and test, so the order of the rows of the tables does not matter.
+    severity, hazard (of a failure); supplier_id, factory_id, category and title_key of the SKU; group (see
+    `near_duplicate_groups`); and the columns of EVALUATION_ONLY. Sorted by day and test, so the order of the rows of
+    the tables does not matter.
     """
     tests, skus = current_tests(tables["lab_tests"], until), tables["skus"]
     labelled = tests.filter(tests.origin.isin(rule.origins), tests.result.isin(["pass", "fail"]))
     joined = labelled.join(skus, ["sku_id", "market"])
     rows = joined.select(
-        "test_id", "sku_id", "market", "known_on", "severity", "supplier_id", "factory_id", "category",
+        "test_id", "sku_id", "market", "known_on", "severity", "hazard", "supplier_id", "factory_id", "category",
         *EVALUATION_ONLY,
         title_key=title_key(joined.title), as_of=joined.happened_on, failed=_is_failure(joined, rule),
     )  # fmt: skip

@@ -16,6 +16,7 @@ from models.calibration_curves import SelectionShift
 from training.dataset.selection_weights import WeightedStratum, logged_stratum, training_weights
 from training.dataset.splits import Rows, Split, group_parts, validation_folds
 from training.fitting.booster import TrainingRows, choose_trees, cross_fit_margins, fit_booster, predict_margin
+from training.fitting.hazard_tables import fit_hazard_tables
 from training.fitting.lab_effects import LabEffects, fit_lab_effects
 from training.fitting.target_encoding import feature_matrix, fit_reference, out_of_fold, with_norms
 from training.metrics import Floats, Truths, logit, platt, sigmoid
@@ -120,7 +121,8 @@ def build_training_set(
         features = feature_frame(tables, entity_rows, reference)[list(features_of(reference).names)].copy()
         features.loc[encoded.index, list(encoded.columns)] = encoded
         advance(len(labels))
-    reference = with_norms(reference, train_labels["category"], features.iloc[split.train])
+    hazards = fit_hazard_tables(train_labels, features.iloc[split.train], parts, reference)
+    reference = with_norms(reference, train_labels["category"], features.iloc[split.train]).with_tables(hazards)
     return TrainingSet(labels, features, split, reference)
 
 

@@ -28,7 +28,8 @@ def score(p_low: float = 0.3, p_high: float = 0.4) -> ScoreRow:
     """A score row with an interval."""
     return ScoreRow(
         sku_id="K-1", market="EU", as_of=DAY, margin=0.0, p_fail=(p_low + p_high) / 2, p_low=p_low, p_high=p_high,
-        band="high", rank=1, reasons=None, model_version="m-1", feature_version="f-1", policy_version="p-1",
+        hazard="fire", hazard_share=0.62, risk_level="high", band="high",
+        rank=1, reasons=None, model_version="m-1", feature_version="f-1", policy_version="p-1",
     )  # fmt: skip
 
 
