@@ -27,7 +27,7 @@ LEVEL = 0.8
 """The nominal level of every interval for `p_fail` (stored with each calibration)."""
 
 MANY_LABELS = 1000
-"""Below this many labels only Platt is tried (Niculescu-Mizil and Caruana 2005, DOI 10.1145/1102351.1102430)."""
+"""Below this effective number only Platt is tried (Niculescu-Mizil and Caruana 2005, DOI 10.1145/1102351.1102430)."""
 
 FOLDS = 5
 REPLICATES = 200
@@ -180,8 +180,9 @@ def fit_calibration(
 
     All arrays have one entry per label: `margin` (raw log-odds), `failed` (0 or 1), `suppliers` (any ids; labels of
     one supplier stand or fall together), `periods` (ids that sort in time order, such as quarters; without them no
-    drift can be seen and the interval holds none) and `weights`. With `MANY_LABELS` or more the simplest of Platt,
-    beta and isotonic is taken whose log loss over folds of suppliers is within one standard error of the best. The
+    drift can be seen and the interval holds none) and `weights` (of the curve; the drift is that of all labels alike).
+    With `MANY_LABELS` or more the simplest of Platt, beta and isotonic is taken whose log loss over folds of suppliers
+    is within one standard error of the best. The
     interval (see `Calibration`) comes from a Bayesian bootstrap over suppliers (Rubin 1981, DOI
     10.1214/aos/1176345338) plus a shift for the coming period as wide as the past surprises were: see `_drift_sd`.
 
@@ -230,7 +231,8 @@ def _prepare_labels(
 def _select_curve(labels: _Labels, seed: int) -> tuple[str, dict[str, float]]:
     """The simplest candidate within one standard error of the best, and the cross-validated log loss of each."""
     suppliers = int(labels.supplier.max()) + 1
-    candidates = list(FITS) if len(labels.margin) >= MANY_LABELS else ["platt"]
+    effective = labels.weight.sum() ** 2 / (labels.weight**2).sum()  # number of labels, by Kish
+    candidates = list(FITS) if effective >= MANY_LABELS else ["platt"]
     folds = min(FOLDS, suppliers)
     if folds < 2:
         return "platt", {}
@@ -259,8 +261,8 @@ def _drift_sd(labels: _Labels, curve: Curve) -> float:
     logit = curve(labels.margin)
     p = _probability(logit)
     periods = int(labels.period.max()) + 1
-    information = np.bincount(labels.period, labels.weight * p * (1.0 - p))
-    score = labels.weight * (labels.failed - p)
+    information = np.bincount(labels.period, p * (1.0 - p))
+    score = labels.failed - p
     shift = np.bincount(labels.period, score) / information
     cells, which = np.unique(labels.supplier * periods + labels.period, return_inverse=True)
     noise = np.bincount(cells % periods, np.bincount(which, score) ** 2, minlength=periods) / information**2

@@ -14,6 +14,7 @@ from data.errors import UserError
 from data.policy import TomlTable, parse_toml, validate
 from training.recipe_schema import (
     AuditRecipe,
+    CalibrationRecipe,
     ConstraintRecipe,
     EvaluationRecipe,
     LabelRecipe,
@@ -41,6 +42,7 @@ class Recipe(TomlTable):
     weights: WeightRecipe
     title: TitleRecipe
     evaluation: EvaluationRecipe
+    calibration: CalibrationRecipe = CalibrationRecipe(half_life_days=365)
     audit: AuditRecipe
     _text: str = PrivateAttr("")
 

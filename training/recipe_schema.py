@@ -95,6 +95,12 @@ class WeightRecipe(TomlTable):
     propensity: bool
 
 
+class CalibrationRecipe(TomlTable):
+    """How calibration follows drift: a label `half_life_days` older than another weighs half as much."""
+
+    half_life_days: Positive
+
+
 class TitleRecipe(TomlTable):
     """How the words of a title get their weights: L2 penalty, and which words are used."""
 

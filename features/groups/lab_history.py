@@ -94,6 +94,37 @@ def _fail_rate(entity: Entity, window_days: int | None) -> Feature:
     )  # fmt: skip
 
 
+NEWEST, MEMORY_DAYS = 1_024, 730
+"""The weight of a test of today; one of `MEMORY_DAYS` ago weighs a quarter of it (chosen on NYC's and made-up tests).
+
+A power of two, so that no engine rounds when it divides by it.
+"""
+
+
+def newness(seen: "ir.Table") -> "ir.IntegerValue":
+    """Weight of each test by its age: a whole number, so that sums are the same on every engine."""
+    age_days = seen.age_days + MEMORY_DAYS
+    return (NEWEST * MEMORY_DAYS**2 // (age_days * age_days)).cast("int64")
+
+
+def _recent_fail_rate(entity: Entity) -> Feature:
+    def rate(seen: "ir.Table", reference: FittedTables) -> "ir.Value":
+        weight = newness(seen)
+        fails, tests = (total(weight, counted).cast("float64") for counted in (_failed(seen), seen.independent))
+        return smoothed(fails / NEWEST, tests / NEWEST, reference.prior(f"{entity}_fail"))
+
+    return Feature(
+        name=f"{entity}_fail_rate_recent",
+        meaning=f"share of independent tests of {WHOSE[entity]} that failed, newer ones weighing more (one of two "
+        "years ago a quarter of today's), shrunk to the usual share",
+        unit="share", group=GROUP, entity=entity, direction=1,
+        sentence=f"We estimate that {{value}} of independent tests of {WHOSE[entity]} fail, judging mostly by the "
+        "newest tests.",
+        missing=f"No independent test of {WHOSE[entity]} can be looked up.",
+        source=TESTS_OF[entity], value=rate, about=FAILED_TESTS,
+    )  # fmt: skip
+
+
 def judging_by(window_days: int | None) -> str:
     """The end of a sentence about a rate of the tests of a window, None = all."""
     return f", judging by the last {window_days} days" if window_days else ""
@@ -226,11 +257,13 @@ _GIVEN_FAILS = Feature(
 
 FEATURES: tuple[Feature, ...] = (
     _fail_rate("supplier", None), _fail_rate("supplier", 365), _fail_rate("supplier", 90),
+    _recent_fail_rate("supplier"),
     _fails("supplier", 365), _fails("supplier", 90), _fails("supplier", 30), _tests("supplier"),
     _days_since_fail("supplier"), _days_since_test("supplier"), _critical_rate("supplier"),
     _SEVERITY, _GOLDEN_GAP, _GIVEN_FAILS,
     _fail_rate("factory", None), _fail_rate("factory", 365), _fails("factory", 90), _tests("factory"),
     _days_since_fail("factory"), _critical_rate("factory"),
-    _fail_rate("sku", None), _fails("sku", 365), _tests("sku"), _days_since_fail("sku"), _days_since_test("sku"),
+    _fail_rate("sku", None), _recent_fail_rate("sku"), _fails("sku", 365), _tests("sku"), _days_since_fail("sku"),
+    _days_since_test("sku"),
     _fail_rate("title", None), _fails("title", 365), _tests("title"),
 )  # fmt: skip

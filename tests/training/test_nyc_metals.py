@@ -26,7 +26,7 @@ pytestmark = [
 
 
 def test_the_model_keeps_its_rank_and_its_calibration_on_later_tests(tmp_path: Path) -> None:
-    """AUC at least 0.70, better than every baseline; about as many failures as expected, though the rate halved."""
+    """AUC at least 0.74, better than every baseline; as many failures as expected, though the rate halved."""
     import_nyc_metals(next(FOLDER.glob("*.csv")), tmp_path)
     tables = tables_from_frames({path.stem: pq.read_table(path) for path in tmp_path.glob("*.parquet")})
     labels, recipe = build_labels(tables), read_recipe()
@@ -34,10 +34,12 @@ def test_the_model_keeps_its_rank_and_its_calibration_on_later_tests(tmp_path: P
     training_set = build_training_set(tables, labels, split, recipe, SilentProgress())
     model = fit_model(training_set, recipe, SilentProgress())
     metrics = evaluate(tables, training_set, model, recipe, SilentProgress()).metrics
-    assert metrics["auc"] >= 0.70
+    assert metrics["auc"] >= 0.74
     simpler = {name: skills["auc"] for name, skills in metrics["baselines"].items() if name != "unconstrained"}
     assert metrics["auc"] > max(simpler.values())
     assert metrics["data"]["train"]["base_rate"] > 1.5 * metrics["base_rate"]
-    before, after = (metrics["calibration"][when]["expected_per_observed"] for when in ("before", "after"))
+    calibration = metrics["calibration"]
+    before, after = (calibration[when]["expected_per_observed"] for when in ("before", "after"))
     assert abs(np.log(after)) < abs(np.log(before))
-    assert 0.8 < after < 1.25
+    assert 0.9 < after < 1.1
+    assert 0.8 < calibration["after"]["slope"] < calibration["latest"]["slope"] < 1.3

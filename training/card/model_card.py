@@ -245,15 +245,21 @@ def _catalogue(metrics: Metrics) -> str:
 
 def _calibration(metrics: Metrics) -> str:
     before, after = metrics["calibration"]["before"], metrics["calibration"]["after"]
+    lines = {
+        "before calibration": before, "calibrated on the latest tests alone": metrics["calibration"].get("latest"),
+        "after calibration": after,
+    }  # fmt: skip
     coverage = metrics["interval_coverage"]
     return (
         f"## Do the probabilities hold\n\nOf the tests as chosen {after['observed']:,} failed; the calibrated "
-        f"probabilities expected {after['expected']:.0f}, the raw ones {before['expected']:.0f}.\n\n"
+        f"probabilities expected {after['expected']:.0f}, the raw ones {before['expected']:.0f}. The calibration "
+        "rests on all tests before, the newer the more, so that it follows a level that drifts.\n\n"
         "| | slope | intercept | expected per observed |\n|---|---|---|---|\n"
         + "\n".join(
             f"| {name} | {text_of(line, 'slope', 2)} | {text_of(line, 'intercept', 2)} | "
             f"{text_of(line, 'expected_per_observed', 2)} |"
-            for name, line in (("before calibration", before), ("after calibration", after))
+            for name, line in lines.items()
+            if line
         )
         + f"\n\nThe {coverage['level']:.0%} intervals held the realised share in {coverage['covered']} of "
         f"{coverage['bins']} groups of equal size."

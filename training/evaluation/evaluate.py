@@ -93,8 +93,7 @@ def evaluate(
         advance(1)
         metrics = {
             **skills.pop("model"), "baselines": skills, "catalogue": catalogue, "gate": gate,
-            "calibration": {"before": evaluate_calibration(sigmoid(margin), held_out),
-                            "after": evaluate_calibration(model_p_fail, held_out)},
+            "calibration": _evaluate_calibrations(training_set, model, model_predictions, held_out),
             "periods": periods, "learning_curve": curve, "tester": _evaluate_labs(training_set, model, matrix, recipe),
             "fairness": _evaluate_fairness(tables, training_set, p_catalogue, recipe),
             "replay": evaluate_test_period_schedule(tables, training_set, model, recipe),
@@ -144,6 +143,17 @@ def _evaluate_fairness(
     grouped = GroupedTests(tests, group_tests(tables, tests, policy), group_sellers(tables, day, policy))
     replicates, seed = recipe.evaluation.replicates, recipe.seed
     return fairness_report(grouped, p_catalogue, bands_in_force(day), policy, replicates, seed).to_json()
+
+
+def _evaluate_calibrations(
+    training_set: TrainingSet, model: FittedModel, predictions: Predictions, held_out: EvaluationSet
+) -> JsonObject:
+    """JSON of the raw margins, of a line through the calibration rows alone, and of the model's calibration."""
+    rows = training_set.split.calibration
+    margins = np.concatenate([model.margin(training_set.matrix(rows)), predictions.margin])
+    latest = calibrate_predictions(margins, training_set.failed(rows))
+    p_fails = {"before": sigmoid(predictions.margin), "latest": latest.p_fail, "after": predictions.p_fail}
+    return {name: evaluate_calibration(p_fail, held_out) for name, p_fail in p_fails.items()}
 
 
 def _evaluate_coverage(margin: Floats, held_out: EvaluationSet, model: FittedModel) -> JsonObject:

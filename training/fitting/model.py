@@ -1,6 +1,7 @@
 """Fits the model: training set with out-of-fold encodings, number of trees, booster, calibration."""
 
 from dataclasses import dataclass, replace
+from datetime import date
 
 import lightgbm as lgb
 import numpy as np
@@ -161,16 +162,17 @@ def _fit_calibrations(
     """Calibrations for the tested SKUs and for the catalogue, at the average laboratory.
 
     `margins` are those of the training rows, by boosters that did not see them, then of the calibration rows. All of
-    them estimate the selection shift at the same score; the level comes from the calibration rows.
+    them make the curve, newer ones weighing more, and estimate the selection shift at the level of their own time.
     """
     train_labels, later = (
         training_set.labels.iloc[rows] for rows in (training_set.split.train, training_set.split.calibration)
     )
     all_labels = pd.concat([train_labels, later])
     cross_fitted, known = np.split(margins + lab_effects.offset(all_labels["lab_id"]), [len(train_labels)])
-    calibration = calibrate_margins(known, later, recipe.seed)
-    failed = all_labels["failed"].to_numpy()
-    p_fail = np.concatenate([platt(cross_fitted, failed[: len(train_labels)], cross_fitted), calibration.p_fail(known)])
+    all_margins, failed = np.concatenate([cross_fitted, known]), all_labels["failed"].to_numpy()
+    calibration = calibrate_margins(all_margins, all_labels, training_set.split.test_from, recipe)
+    parts = ((cross_fitted, failed[: len(cross_fitted)]), (known, failed[len(cross_fitted) :]))
+    p_fail = np.concatenate([platt(margin, outcomes, margin) for margin, outcomes in parts])
     shift = fit_selection_shift(p_fail, failed, logged_stratum(all_labels))
     uncorrected = lab_effects.average_over_labs(calibration)
     return uncorrected, uncorrected if shift is None else uncorrected.for_catalogue(shift)
@@ -192,10 +194,11 @@ def refit_rows(training_set: TrainingSet, model: FittedModel, recipe: Recipe) ->
     return replace(rows, offset=model.lab_effects.offset(labels["lab_id"])) if model.lab_effects.significant else rows
 
 
-def calibrate_margins(margin: Floats, labels: pd.DataFrame, seed: int) -> Calibration:
-    """Calibration of margins (n) of the labels, with quarters as the periods of drift."""
+def calibrate_margins(margin: Floats, labels: pd.DataFrame, day: date, recipe: Recipe) -> Calibration:
+    """Calibration for `day` of the labels' margins (n), newer ones weighing more; quarters are the periods of drift."""
     quarters = labels["as_of"].dt.year * 4 + labels["as_of"].dt.quarter
+    age_days = (pd.Timestamp(day) - labels["as_of"]).dt.days.to_numpy(np.float64)
     return fit_calibration(
         margin, labels["failed"].to_numpy(float), suppliers=labels["supplier_id"].to_numpy(dtype=str),
-        periods=quarters.to_numpy(), seed=seed,
+        periods=quarters.to_numpy(), weights=0.5 ** (age_days / recipe.calibration.half_life_days), seed=recipe.seed,
     )  # fmt: skip

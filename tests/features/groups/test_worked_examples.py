@@ -24,6 +24,10 @@ def test_supplier_history(world: SmallWorld) -> None:
     assert found["supplier_fail_rate"] == pytest.approx((2 + 0.19 * 6) / (4 + 6))
     assert found["supplier_fail_rate_90"] == pytest.approx((1 + 0.19 * 6) / (3 + 6))
     assert found["sku_fail_rate"] == pytest.approx((2 + 0.19 * 3) / (4 + 3))
+    # Weights in 1,024ths, 730^2 of (730 + age)^2: of ages 400, 80, 50 and 40.
+    fails, tests = (427 + 831) / 1024, (427 + 831 + 896 + 920) / 1024
+    assert found["supplier_fail_rate_recent"] == pytest.approx((fails + 0.19 * 6) / (tests + 6))
+    assert found["sku_fail_rate_recent"] == pytest.approx((fails + 0.19 * 3) / (tests + 3))
     assert found["supplier_critical_rate"] == pytest.approx((1 + 0.05 * 10) / (4 + 10))
     assert list(found[["supplier_fails_365", "supplier_fails_30", "supplier_tests"]]) == [1, 0, 4]
     assert list(found[["supplier_days_since_fail", "supplier_days_since_test"]]) == [80, 40]

@@ -1,6 +1,7 @@
 """What is taken out of a model before it scores: laboratories that differ, and the suspicion that chose the tests."""
 
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from training.fitting.model import (
     FittedModel,
     TrainingSet,
     build_training_set,
+    calibrate_margins,
     fit_model,
     fit_selection_shift,
 )
@@ -82,6 +84,26 @@ def test_what_a_strict_laboratory_tests_is_no_longer_riskier_for_it() -> None:
     assert net[toys].mean() - net[~toys].mean() < 0.6 * (blind[toys].mean() - blind[~toys].mean())
     result = honest.reindex(tests["test_id"]).to_numpy()
     assert auc_of(net, result) > auc_of(blind, result)
+
+
+@pytest.mark.parametrize("rise", [-1.0, 1.0])
+def test_the_level_of_a_calibration_is_that_of_the_newest_labels(rise: float) -> None:
+    """Where the level stepped a year ago, labels that age fast tell the new one, ageless ones the mean of both."""
+    draw, count = np.random.default_rng(3), 3000
+    days = np.sort(draw.integers(0, 3 * 365, count))
+    margin = draw.normal(-1.0, 0.8, count)
+    labels = pd.DataFrame({
+        "as_of": pd.Timestamp("2020-01-01") + pd.to_timedelta(days, "D"),
+        "failed": draw.random(count) < sigmoid(margin + rise * (days >= 2 * 365)),
+        "supplier_id": draw.integers(0, 100, count).astype(str),
+    })  # fmt: skip
+    off = []
+    for half_life_days in (90.0, 1e6):
+        recipe = small_recipe().with_values({"calibration.half_life_days": half_life_days})
+        p_fail = calibrate_margins(margin, labels, date(2023, 1, 1), recipe).p_fail(margin)
+        off.append(abs(np.log(p_fail.mean() / sigmoid(margin + rise).mean())))
+    assert off[0] < 0.15
+    assert off[1] > 0.3
 
 
 SKUS = 150_000
