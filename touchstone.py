@@ -1,4 +1,7 @@
-"""The front door: the command line. It asks the clock, reads the settings, finds the room of a command; no logic."""
+"""The front door: the command line, and `explain_frame` for notebooks.
+
+It asks the clock, reads the settings, finds the room of a command; no logic.
+"""
 
 import os
 import sys
@@ -7,13 +10,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from data.cli import FOLDER, CommandContext
 from data.errors import ExitCode, UserError
 from data.settings import read_settings
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COMMANDS = {
     "sample-data": "data.cli:sample_data",
@@ -105,6 +111,21 @@ def _end(message: str, code: ExitCode) -> click.exceptions.Exit:
 def main(context: click.Context, home: Path | None) -> None:
     """Which SKUs would fail a laboratory test, why, and which to test next."""
     context.obj = CommandContext(read_settings(home), datetime.now(UTC))
+
+
+def explain_frame(frame: "pd.DataFrame", home: Path | None = None, version: str | None = None) -> "pd.DataFrame":
+    """Explain each row of a frame of features, such as `touchstone frame` writes, by the champion or another model.
+
+    A row has margin, p_fail with its interval, risk band, reasons with sentences, and versions
+    (`models.frames.explain_frame`). `home` is the workspace, found as by the command line. Raises UserError where there
+    is no such model, or where a feature of it is missing in the frame.
+    """
+    from models.frames import explain_frame as explain
+    from models.registry import load_champion, load_model
+
+    workspace = read_settings(home).workspace
+    artifact = load_model(workspace, version) if version else load_champion(workspace)
+    return explain(artifact, frame, datetime.now(UTC).date())
 
 
 @click.command()

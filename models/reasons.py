@@ -141,6 +141,19 @@ class ReasonWriter:
         """
         return list(islice(self._strongest_first(row, contributions), most))
 
+    def reason_records(self, rows: Sequence[RowContext], contributions: Floats) -> list[list[dict[str, Any]]]:
+        """Per row, the reasons to tell, each with feature, value (None where unknown), contribution and sentence.
+
+        `contributions` are (rows, features).
+        """
+        told = [self.reasons_to_tell(row, of_row) for row, of_row in zip(rows, contributions, strict=True)]
+        sentences = iter(self.sentences([reason for each in told for reason in each]))
+        return [
+            [{"feature": reason.feature, "value": None if math.isnan(reason.value) else reason.value,
+              "contribution": reason.contribution, "sentence": next(sentences)} for reason in each]
+            for each in told
+        ]  # fmt: skip
+
     def main_reason(self, row: RowContext, contributions: Floats) -> FactWords | None:
         """The words of the first of `reasons_to_tell` that raises the score of a row; None where none does."""
         reasons = self._strongest_first(row, contributions)

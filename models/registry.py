@@ -6,7 +6,7 @@ import uuid
 from pathlib import Path
 
 from data.errors import UserError
-from data.workspace import Workspace, read_pointer, write_pointer
+from data.workspace import Workspace, read_pointer, replace_atomically, write_pointer
 from models.artifact import Artifact, ArtifactParts, read_artifact, write_artifact
 
 VERSION = re.compile(r"m-[0-9a-f]{12}")
@@ -36,6 +36,19 @@ def store_model(workspace: Workspace, parts: ArtifactParts) -> str:
     else:
         incoming.replace(home)
     return version
+
+
+def adopt_model(workspace: Workspace, folder: Path) -> Artifact:
+    """Copy the verified artifact in `folder` to `models/<version>/` and return it; a model already there stays.
+
+    Raises UserError where `folder` holds no artifact, or a changed one.
+    """
+    artifact = read_artifact(folder)
+    home = model_folder(workspace, artifact.version)
+    if not home.exists():
+        with replace_atomically(home) as attempt:
+            shutil.copytree(folder, attempt)
+    return load_model(workspace, artifact.version)
 
 
 def load_model(workspace: Workspace, version: str) -> Artifact:

@@ -61,10 +61,12 @@ def train(call: CommandContext, recipe: str, test_from: datetime | None) -> None
     It is compared with its baselines and registered in MLflow.
     """
     from features.review_text.incremental import read_lake
+    from training.lifecycle.mlflow_client import require_mlflow
     from training.pipeline import train as train_model
     from training.recipe import read_recipe
 
     settings, day, chosen = call.settings, test_from.date() if test_from else None, read_recipe(recipe)
+    require_mlflow(settings)
     progress = TerminalProgress()
     tables = read_lake(settings.workspace, progress)
     report = train_model(tables, settings, chosen, day, progress, call.now)
@@ -87,6 +89,7 @@ def tune(
     continues where it stopped.
     """
     from features.review_text.incremental import read_lake
+    from training.lifecycle.mlflow_client import require_mlflow
     from training.recipe import read_recipe
     from training.tuning.run import TuningRequest, tune_recipe
     from training.tuning.search import TuningLimits
@@ -94,6 +97,7 @@ def tune(
     end = time.monotonic() + 60 * minutes
     limits = TuningLimits(trials, lambda: time.monotonic() > end)
     ask = TuningRequest(read_recipe(recipe), test_from.date() if test_from else None, limits, out)
+    require_mlflow(call.settings)
     progress = TerminalProgress()
     click.echo(tune_recipe(read_lake(call.settings.workspace, progress), call.settings, ask, progress))
 
@@ -136,11 +140,29 @@ def models() -> None:
 @models.command("list")
 @click.pass_obj
 def list_models(call: CommandContext) -> None:
-    """List the registered models, newest first."""
-    from training.lifecycle.mlflow_tracking import list_models as registered
+    """List the registered models, newest first.
+
+    With what each can and which one scores, and those that are trained and not registered yet.
+    """
+    from training.lifecycle.registration import list_models as registered
 
     for line in registered(call.settings):
         click.echo(line)
+
+
+@models.command("register")
+@click.argument("model", metavar="VERSION_OR_FOLDER")
+@click.pass_obj
+def register_kept(call: CommandContext, model: str) -> None:
+    """Register a model that is not yet.
+
+    One that was kept because MLflow was away, or the folder of one copied from another workspace.
+    """
+    from training.lifecycle.registration import register_kept_model
+
+    registered = register_kept_model(call.settings, model, call.now)
+    role = "champion" if registered.promoted else "challenger"
+    click.echo(f"Model {registered.version} is registered; it is {role}. See touchstone models list")
 
 
 @models.command("show")
@@ -217,11 +239,13 @@ def retrain(call: CommandContext, recipe: str | None, allow_shrink: tuple[str, .
     model in service was trained on.
     """
     from features.review_text.incremental import read_lake
+    from training.lifecycle.mlflow_client import require_mlflow
     from training.pipeline import RetrainingOptions
     from training.pipeline import retrain as renewed
     from training.recipe import read_recipe
 
     progress, chosen = TerminalProgress(), read_recipe(recipe) if recipe else None
+    require_mlflow(call.settings)
     tables = read_lake(call.settings.workspace, progress)
     options = RetrainingOptions(chosen, frozenset(allow_shrink))
     click.echo(renewed(tables, call.settings, options, progress, call.now).text())

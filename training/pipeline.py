@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from data.errors import GuardError
+from data.errors import GuardError, UnavailableError
 from data.lake.store import latest_known_on
 from data.lake.tables import Tables
 from data.progress import Progress
@@ -29,11 +29,10 @@ from training.lifecycle.champion_challenger import compare_with_champion
 from training.lifecycle.champion_history import ChampionDecision
 from training.lifecycle.monitoring import MonitorReport, monitor
 from training.lifecycle.monitoring_rules import monitoring_policy_in_force
-from training.lifecycle.promotion import check_promotion, promote, set_first_champion
+from training.lifecycle.promotion import promote
 from training.lifecycle.promotion_rules import RuleResult
+from training.lifecycle.registration import NOT_PROMOTED, Registration, register_model
 from training.recipe import Recipe, recipe_from_text
-
-NOT_PROMOTED = "Nobody has promoted it yet."
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ def train(
 
     Fitted on labels known before `test_from` and evaluated on tests sampled from then on; without a day the recipe
     chooses one. The first model becomes the champion, `now`. Raises UserError, and writes nothing, where there are
-    too few labels or a feature leaks.
+    too few labels or a feature leaks; UnavailableError where MLflow cannot be used, and then the model is stored.
     """
     labels = build_labels(tables, rule=recipe.labels)
     split = split_by_time(labels, test_from, recipe.split)
@@ -104,9 +103,10 @@ def train(
     with progress.step("Plots, card and MLflow", 2, "steps") as advance:
         page = _write_report(settings, version, parts, evaluation, drifts)
         advance(1)
-        promoted, rules = _register(settings, recipe, Artifact(**vars(parts), version=version), page, now)
+        registered = _register(settings, Artifact(**vars(parts), version=version), now)
         advance(1)
-    return TrainingReport(version, parts.metrics, model_folder(settings.workspace, version), page, promoted, rules)
+    folder = model_folder(settings.workspace, version)
+    return TrainingReport(version, parts.metrics, folder, page, registered.promoted, registered.rules)
 
 
 def _with_drift_bins(
@@ -161,18 +161,16 @@ def _write_report(
     return folder / "card.html"
 
 
-def _register(
-    settings: Settings, recipe: Recipe, artifact: Artifact, page: Path, now: datetime
-) -> tuple[bool, tuple[RuleResult, ...]]:
-    """Log and register the model, the first one as champion; whether it is champion, and the promotion rules."""
-    from training.lifecycle.mlflow_tracking import LoggedRun, log_training
-
-    version, folder = artifact.version, model_folder(settings.workspace, artifact.version)
-    fingerprint = artifact.metrics["data"]["fingerprint"]
-    log_training(settings, recipe, LoggedRun(version, folder, page.parent, artifact.metrics, fingerprint))
-    rules = check_promotion(settings, artifact, now.date())
-    promoted = set_first_champion(settings, version, ChampionDecision("touchstone train", now, "the first model"))
-    return promoted, rules
+def _register(settings: Settings, artifact: Artifact, now: datetime) -> Registration:
+    """Log and register the model; where MLflow cannot be used, UnavailableError says where the model is kept."""
+    try:
+        return register_model(settings, artifact, now)
+    except UnavailableError as error:
+        folder = model_folder(settings.workspace, artifact.version)
+        raise UnavailableError(
+            f"The model is trained and kept in {folder}, but not registered: {error} Then register it: "
+            f"touchstone models register {artifact.version}"
+        ) from error
 
 
 ACTOR = "touchstone retrain"

@@ -1,6 +1,5 @@
 """Online store: answers for single SKUs from the memory-mapped publication in service, without any database."""
 
-import math
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -200,14 +199,7 @@ class OnlineStore:
         """The fields of Reason for each row."""
         contexts = [RowContext(self.snapshot.category(position), margin, values) for position, margin, values
                     in zip(positions.tolist(), scores.margin.tolist(), matrix, strict=True)]  # fmt: skip
-        reasons = [self.reason_writer.reasons_to_tell(row, contributions)
-                   for row, contributions in zip(contexts, scores.contributions, strict=True)]  # fmt: skip
-        sentences = iter(self.reason_writer.sentences([reason for each in reasons for reason in each]))
-        return [
-            [{"feature": reason.feature, "value": None if math.isnan(reason.value) else reason.value,
-              "contribution": reason.contribution, "sentence": next(sentences)} for reason in each]
-            for each in reasons
-        ]  # fmt: skip
+        return self.reason_writer.reason_records(contexts, scores.contributions)
 
     def _refuse(self, item: Item) -> RefusedItem:
         return RefusedItem(

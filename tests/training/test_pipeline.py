@@ -30,7 +30,7 @@ from training.dataset.splits import split_by_time
 from training.evaluation.baselines import BASELINES
 from training.fitting import model as model_module
 from training.lifecycle.champion_history import ChampionDecision
-from training.lifecycle.mlflow_tracking import list_models
+from training.lifecycle.mlflow_tracking import registered_models
 from training.lifecycle.monitoring import monitor
 from training.lifecycle.promotion import promote, rollback
 from training.pipeline import TrainingReport, train
@@ -75,7 +75,8 @@ def test_the_first_model_is_champion_and_challenger(home: Path, report: Training
 def test_the_registered_artifact_is_the_verified_folder(home: Path, report: TrainingReport) -> None:
     client = MlflowClient(settings_of(home).tracking_address)
     source = str(client.get_model_version_by_alias("touchstone", "champion").source)
-    assert read_artifact(Path(source.removeprefix("file://"))) == read_artifact(report.folder)
+    folder = Path(source.removeprefix("file://")) / "artifacts" / "artefact"
+    assert read_artifact(folder) == read_artifact(report.folder)
 
 
 def test_the_run_holds_params_metrics_plots_and_the_fingerprint(home: Path, report: TrainingReport) -> None:
@@ -91,7 +92,8 @@ def test_the_run_holds_params_metrics_plots_and_the_fingerprint(home: Path, repo
     assert {each.dataset.digest for each in run.inputs.dataset_inputs} == {"in-memory"}
     assert len(run.inputs.dataset_inputs) == 3
     files = {file.path for file in client.list_artifacts(run.info.run_id)}
-    assert files == {"artefact", "plots", "card.html"}
+    assert files == {"model", "plots", "card.html"}
+    assert str(run.info.run_name).split(" ")[::3] == [small_recipe().name, report.version]
     plots = {Path(file.path).stem for file in client.list_artifacts(run.info.run_id, "plots")}
     assert plots >= {"reliability", "gain", "lift", "beeswarm", "dependence", "drift", "periods"}
 
@@ -126,7 +128,7 @@ def test_the_same_training_gives_the_same_model_whatever_the_order_of_rows(home:
     assert booster[0] == booster[1]
     assert repeated.version == report.version
     assert repeated.promoted, "it is the champion still"
-    assert [line.split()[0] for line in list_models(settings_of(home))].count(report.version) == 1
+    assert [each.version for each in registered_models(settings_of(home))].count(report.version) == 1
 
 
 @pytest.fixture(scope="module")
@@ -141,8 +143,8 @@ def test_a_second_model_waits_as_challenger_compared_with_the_champion(
 ) -> None:
     assert not challenger.promoted
     assert champion_version(Workspace(home)) == report.version
-    lines = [line.split()[:2] for line in list_models(settings_of(home))]
-    assert lines == [[challenger.version, "challenger"], [report.version, "champion"]]
+    roles = [(each.version, each.aliases) for each in registered_models(settings_of(home))]
+    assert roles == [(challenger.version, ("challenger",)), (report.version, ("champion",))]
     comparison = challenger.metrics["champion"]
     assert (comparison["version"], comparison["n"]) == (report.version, challenger.metrics["data"]["test"]["n"])
     assert comparison["found"] == challenger.metrics["budget"]["failed"], "the same rows, features and ranking"
@@ -161,7 +163,7 @@ def test_a_promotion_and_its_rollback_move_the_alias_and_renew_the_card(
     assert "Promoted on 2026-07-01 by ann" in challenger.page.read_text(encoding="utf-8")
     assert rollback(settings, ChampionDecision("bob", NOW)) == report.version
     assert client.get_model_version_by_alias("touchstone", "champion").tags["version"] == report.version
-    assert {line.split()[0] for line in list_models(settings)} == {report.version, challenger.version}, "both stay"
+    assert {each.version for each in registered_models(settings)} == {report.version, challenger.version}, "both stay"
 
 
 def test_the_watch_finds_no_fault_on_the_day_of_training_and_logs_what_it_saw(
@@ -207,11 +209,6 @@ def test_what_was_never_registered_is_not_promoted(tmp_path: Path, report: Train
     with pytest.raises(UserError, match=f"Model {report.version} is not registered"):
         promote(other, report.version, ChampionDecision("ann", NOW))
     assert champion_version(other.workspace) is None
-
-
-def test_listing_models_of_a_new_workspace_creates_nothing(tmp_path: Path) -> None:
-    assert list_models(settings_of(tmp_path)) == ()
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("tests", [1, 150])

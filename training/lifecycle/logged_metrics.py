@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 NOT_COMPARED = ("contributions", "data", "found", "audit", "interval_coverage", "propensity_weights", "tester")
@@ -15,6 +16,16 @@ def description(metrics: Mapping[str, Any]) -> str:
         f"AUC {metrics['auc']:.3f} ({low:.3f} to {high:.3f}) on {metrics['n']:,} tests from "
         f"{metrics['data']['test_from']}, {metrics['base_rate']:.1%} failed"
     )
+
+
+FACTS = ("trained", "auc", "labels", "recipe")
+
+
+def version_facts(metrics: Mapping[str, Any], recipe: str, at: datetime) -> Mapping[str, str]:
+    """What a person compares models by, as text by the names of FACTS: `labels` is how many it learned from."""
+    low, high = metrics["auc_interval"]
+    auc, labels = f"{metrics['auc']:.3f} ({low:.3f} to {high:.3f})", f"{metrics['data']['train']['n']:,}"
+    return dict(zip(FACTS, (f"{at:%Y-%m-%d %H:%M}", auc, labels, recipe), strict=True))
 
 
 def flat_metrics(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, float]:

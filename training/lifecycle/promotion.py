@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import date
 
-from data.errors import UserError
+from data.errors import UnavailableError, UserError
 from data.settings import Settings
 from features.review_text.incremental import read_lake
 from models.artifact import Artifact
@@ -120,4 +120,10 @@ def _apply_change(settings: Settings, change: ChampionChange) -> None:
     folder = settings.workspace.model_report(change.version)
     folder.mkdir(parents=True, exist_ok=True)
     write_card(load_model(settings.workspace, change.version).card, change.version, approval(change), folder)
-    set_champion_alias(settings, change, folder / "card.html")
+    try:
+        set_champion_alias(settings, change, folder / "card.html")
+    except UnavailableError as error:
+        raise UserError(
+            f"Champion is now {change.version}, but its alias in MLflow is not moved: {error} Then promote it again: "
+            f"touchstone models promote {change.version}"
+        ) from error

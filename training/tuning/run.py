@@ -1,9 +1,11 @@
 """One hyperparameter search, from tables to a recipe file."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from data.errors import UnavailableError
 from data.lake.tables import Tables
 from data.progress import Progress
 from data.settings import Settings
@@ -43,12 +45,20 @@ def tune_recipe(tables: Tables, settings: Settings, request: TuningRequest, prog
         def log(attempt: Trial) -> None:
             run.log_trial(attempt.number, attempt.choices, attempt.value, attempt.steps)
 
-        result = tune(backtest, search, name, request.limits, log, progress)
+        result = _tune_or_keep(lambda: tune(backtest, search, name, request.limits, log, progress))
         run.log_best({path: result.recipe.flatten()[path] for path in search.space.ranges}, result.value)
     out = request.out or settings.workspace.recipes / f"{result.recipe.name}.toml"
     with replace_atomically(out) as attempt_at:
         attempt_at.write_text(f"# {_summarize(result, test_from)}\n{result.recipe.text}", encoding="utf-8")
     return f"{_summarize(result, test_from)}\nFile: {out}\nNext: touchstone train --recipe {out}"
+
+
+def _tune_or_keep(search: Callable[[], TuningResult]) -> TuningResult:
+    """The result; where MLflow goes away meanwhile, UnavailableError says that the trials are kept."""
+    try:
+        return search()
+    except UnavailableError as error:
+        raise UnavailableError(f"{error} The trials are kept; the same command goes on from them.") from error
 
 
 def _summarize(result: TuningResult, test_from: date) -> str:

@@ -14,7 +14,8 @@ from data.settings import Settings
 from data.workspace import Workspace
 from tests.training.worlds import small_recipe
 from training.lifecycle.logged_metrics import description, flat_metrics
-from training.lifecycle.mlflow_tracking import MONITORING, TUNING, code_version, log_monitoring, log_tuning
+from training.lifecycle.mlflow_client import code_version
+from training.lifecycle.mlflow_tracking import MONITORING, TUNING, log_monitoring, log_tuning
 
 
 def git(folder: Path, *words: str) -> None:
