@@ -116,12 +116,12 @@ def main(context: click.Context, home: Path | None) -> None:
 def explain_frame(frame: "pd.DataFrame", home: Path | None = None, version: str | None = None) -> "pd.DataFrame":
     """Explain each row of a frame of features, such as `touchstone frame` writes, by the champion or another model.
 
-    A row has margin, p_fail with its interval, risk band, reasons with sentences, and versions
-    (`models.frames.explain_frame`). `home` is the workspace, found as by the command line. Raises UserError where there
-    is no such model, or where a feature of it is missing in the frame.
+    A row is a score row without its rank, with a sentence for each reason (`serving.frame_explanations`). `home` is the
+    workspace, found as by the command line. Raises UserError where there is no such model, or where a feature of it is
+    missing in the frame.
     """
-    from models.frames import explain_frame as explain
     from models.registry import load_champion, load_model
+    from serving.frame_explanations import explain_frame as explain
 
     workspace = read_settings(home).workspace
     artifact = load_model(workspace, version) if version else load_champion(workspace)

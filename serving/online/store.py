@@ -1,5 +1,6 @@
 """Online store: answers for single SKUs from the memory-mapped publication in service, without any database."""
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any

@@ -75,7 +75,7 @@ def test_the_first_model_is_champion_and_challenger(home: Path, report: Training
 def test_the_registered_artifact_is_the_verified_folder(home: Path, report: TrainingReport) -> None:
     client = MlflowClient(settings_of(home).tracking_address)
     source = str(client.get_model_version_by_alias("touchstone", "champion").source)
-    folder = Path(source.removeprefix("file://")) / "artifacts" / "artefact"
+    folder = Path(source.removeprefix("file://")) / "artifacts" / report.version
     assert read_artifact(folder) == read_artifact(report.folder)
 
 
