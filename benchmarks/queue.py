@@ -22,7 +22,7 @@ from data.workspace import Workspace
 from models.risk_bands import bands_in_force
 from serving.online.store import OnlineStore
 from serving.publication import published_name, read_publication
-from serving.review_queue.format import read_queue_intervals
+from serving.review_queue.format import read_queue_details
 from serving.review_queue.writer import RankedCatalogue, clock_starts, write_queue
 from serving.score_rows import RankedScores
 
@@ -102,7 +102,7 @@ def build_seconds(workspace: Workspace, store: OnlineStore, folder: Path) -> dic
     start = time.perf_counter()
     starts = clock_starts(store.dossiers)
     found = time.perf_counter()
-    details = read_queue_intervals(workspace.home / publication.scores, len(store.snapshot))
+    details = read_queue_details(workspace.home / publication.scores, len(store.snapshot))
     scores, bands = RankedScores(ranks, p_fail), bands_in_force(publication.as_of)
     write_queue(RankedCatalogue(store.snapshot, store.dossiers.titles, scores, bands, details, starts), folder)
     return {"seconds": time.perf_counter() - start, "clock_starts_seconds": found - start}

@@ -3,7 +3,7 @@
 from textwrap import fill
 
 from serving.api.explain import explain_sku
-from serving.console.pages.sku_sentences import prediction
+from serving.console.pages.sku_sentences import prediction, risk_level_sentence
 from serving.console.templating import long_day, percent
 from serving.online.store import OnlineStore
 from serving.schemas import Item
@@ -26,6 +26,7 @@ def explanation(published: OnlineStore, sku_id: str, market: str) -> str:
             f"{percent(row.p_fail)}, likely between {percent(row.p_low)} and {percent(row.p_high)}: band {row.band}, "
             f"rank {row.rank:,} of {len(published.snapshot):,}."
         ),
+        *([_wrapped(risk_level_sentence(row))] if row.risk_level else []),
         *(_wrapped(f"- {reason.sentence}") for reason in row.reasons or ()),
         *(["Known for certain:", *facts] if facts else []),
         *(["Steps that go with lower failure rates:", *steps] if steps else []),

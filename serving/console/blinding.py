@@ -42,6 +42,7 @@ class BlindedScores:
         nan = float("nan")
         return replace(
             entry, rank=0, p_fail=nan, p_low=nan, p_high=nan, band="", level=0,
+            hazard=None, hazard_share=None, risk_level=None,
         )  # fmt: skip
 
     def drop_hidden(self, store: OnlineStore, positions: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 import pyarrow as pa
@@ -87,6 +87,25 @@ def hazard(code: str | None) -> str:
     return "hazard not stated" if code is None else hazard_phrase(code)
 
 
+class LikelyHazard(Protocol):
+    """What would fail: the likeliest hazard and its share of failures, None where unknown."""
+
+    @property
+    def hazard(self) -> str | None:
+        """The code of the likeliest hazard."""
+
+    @property
+    def hazard_share(self) -> float | None:
+        """Its share of the SKU's failures."""
+
+
+def harm(of: LikelyHazard) -> str:
+    """What would fail: `If it fails, most likely: fire hazard (62 % of failures).`; empty where it is not known."""
+    if of.hazard is None:
+        return ""
+    return f"If it fails, most likely: {hazard(of.hazard)} ({percent(of.hazard_share)} of failures)."
+
+
 def frequency(p_fail: float) -> str:
     """A probability as a natural frequency: 0.43 as `about 4 in 10`, 0.85 as `about 8 or 9 in 10`."""
     if p_fail < 0.005:
@@ -129,8 +148,8 @@ FILTERS: Mapping[str, Callable[..., str]] = MappingProxyType(
     {
         each.__name__: each
         for each in (
-            day, long_day, month_name, percent, chance, euros, number, plain, hazard, frequency, urlpath, points, bdi,
-            exact,
+            day, long_day, month_name, percent, chance, euros, number, plain, hazard, harm, frequency, urlpath, points,
+            bdi, exact,
         )
     }
 )  # fmt: skip

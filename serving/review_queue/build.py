@@ -7,9 +7,10 @@ from data.errors import UserError
 from data.workspace import Workspace
 from features.snapshot.reader import Snapshot, open_snapshot
 from models.risk_bands import RiskBands
+from models.risk_levels import risk_levels_in_force
 from serving.dossiers.reader import Dossiers
 from serving.publication import Publication, published_name, read_publication
-from serving.review_queue.format import MANIFEST, queue_folder, read_queue_intervals
+from serving.review_queue.format import MANIFEST, queue_folder, read_queue_details
 from serving.review_queue.reader import Queue
 from serving.review_queue.writer import RankedCatalogue, asks_for_test, clock_starts, write_queue
 from serving.score_rows import RankedScores
@@ -25,7 +26,7 @@ def build_queue(
     if publication.dossiers is None or _is_written(workspace, publication):
         return
     dossiers = Dossiers(workspace.home / publication.dossiers)
-    details = read_queue_intervals(workspace.home / publication.scores, len(snapshot))
+    details = read_queue_details(workspace.home / publication.scores, len(snapshot))
     before = _p_fail_before(workspace, snapshot, scores.p_fail, bands)
     write_queue(
         RankedCatalogue(snapshot, dossiers.titles, scores, bands, details, clock_starts(dossiers), before), folder
@@ -38,11 +39,12 @@ def open_queue(workspace: Workspace, publication: Publication) -> Queue:
 
 
 def _is_written(workspace: Workspace, publication: Publication) -> bool:
+    """Whether the queue is there, with the risk levels of the policy as it is now."""
     try:
-        MANIFEST.read(queue_folder(workspace, publication))
+        content = MANIFEST.read(queue_folder(workspace, publication))
     except UserError:
         return False
-    return True
+    return content.level_policy == risk_levels_in_force(publication.as_of).version
 
 
 def _p_fail_before(workspace: Workspace, snapshot: Snapshot, p_fail: Floats, bands: RiskBands) -> Floats | None:

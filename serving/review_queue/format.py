@@ -1,7 +1,7 @@
 """Format of the review queue on disk: columns in the order of rank, texts, and the manifest; and a query of it."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntFlag
 from pathlib import Path
@@ -10,33 +10,58 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from data.manifest import Manifest
 from data.workspace import Workspace
+from models.risk_levels import LEVELS, UNKNOWN
 from serving.publication import Publication
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class QueueIntervals:
-    """The interval of p_fail per row of the snapshot."""
+class QueueDetails:
+    """What the score files say of each row of the snapshot besides p_fail.
+
+    The interval of p_fail; `hazard` is a row of `hazards`, `hazard_share` its share, `risk_level` a rank in LEVELS;
+    UNKNOWN and NaN where they are not known.
+    """
 
     p_low: Floats
     p_high: Floats
+    hazards: tuple[str, ...]
+    hazard: NDArray[np.int16]
+    hazard_share: Floats
+    risk_level: NDArray[np.int8]
 
 
-def read_queue_intervals(scores: Path, rows: int) -> QueueIntervals:
-    """The intervals in the score files in the folder `scores`, of so many rows, read part by part."""
-    intervals, start = QueueIntervals(np.empty(rows), np.empty(rows)), 0
+def read_queue_details(scores: Path, rows: int) -> QueueDetails:
+    """The details in the score files in the folder `scores`, of so many rows, read part by part."""
+    numbers = {name: np.empty(rows) for name in ("p_low", "p_high", "hazard_share")}
+    hazards: dict[str, int] = {}
+    hazard, risk_level, start = np.empty(rows, np.int16), np.empty(rows, np.int8), 0
     for path in sorted(scores.glob("part-*.parquet")):
-        part = pq.read_table(path, columns=["p_low", "p_high"])
+        part = pq.read_table(path, columns=[*numbers, "hazard", "risk_level"])
         here = slice(start, start + len(part))
-        intervals.p_low[here], intervals.p_high[here] = part["p_low"].to_numpy(), part["p_high"].to_numpy()
+        for name, values in numbers.items():
+            values[here] = pc.fill_null(part[name], float("nan")).to_numpy()
+        for name in pc.unique(part["hazard"]).drop_null().to_pylist():
+            hazards.setdefault(name, len(hazards))
+        hazard[here] = _ranks(part["hazard"], tuple(hazards))
+        risk_level[here] = _ranks(part["risk_level"], LEVELS)
         start += len(part)
-    return intervals
+    return QueueDetails(
+        numbers["p_low"], numbers["p_high"], tuple(hazards), hazard, numbers["hazard_share"], risk_level
+    )
+
+
+def _ranks(texts: pa.ChunkedArray, order: Sequence[str]) -> NDArray[np.int32]:
+    """The rank of each text in `order`, UNKNOWN for null."""
+    ranks: NDArray[np.int32] = pc.fill_null(pc.index_in(texts, pa.array(order, pa.string())), UNKNOWN).to_numpy()
+    return ranks
 
 
 TEXTS = "texts.arrow"
@@ -63,6 +88,7 @@ COLUMNS: Mapping[str, Any] = MappingProxyType({
     "position": np.int32, "p_fail": np.float64, "band": np.int8, "market": np.int16, "category": np.int16,
     "supplier": np.int32, "units_90": np.float32, "days_since_test": np.float32, "evidence": np.uint8,
     "p_low": np.float64, "p_high": np.float64, "drawn": np.bool_,
+    "hazard": np.int16, "hazard_share": np.float32, "risk_level": np.int8,
     "first_order": DAYS, "first_notice": DAYS, "failed_on": DAYS, "failed_severity": np.int8,
 })  # fmt: skip
 """The columns, one file each, all in the order of rank; markets, categories, suppliers and features are numbers.
@@ -70,30 +96,37 @@ COLUMNS: Mapping[str, Any] = MappingProxyType({
 `drawn`:
 its case was sampled for a blind assessment. `first_order` and `first_notice` are the days on which the first standing
 order of an authority and the first notice of a danger became known, NaT where there is none; `failed_on` is that of
-the failed independent test that stands and is to be decided on first, and `failed_severity` its rank in SEVERITIES. On
+the failed independent test that stands and is to be decided on first, and `failed_severity` its rank in SEVERITIES;
+`hazard`, `hazard_share` and `risk_level` as in QueueDetails. On
 disk, days are whole
 numbers since 1970 and booleans 0 or 1 (`as_numbers`), to be read in place.
 """
 
-ORDERS = ("units", "harm", "tested", "sku")
-"""Other orders than that of rank, as permutations of it: most units, most expected failures, longest untested, name."""
+ORDERS = ("level", "units", "harm", "tested", "sku")
+"""Other orders than that of rank, as permutations of it.
+
+By risk level and then by rank, most units, most expected failures, longest untested, name.
+"""
 
 
 @dataclass(frozen=True)
 class QueueContent:
     """The manifest of a queue.
 
-    `draw_policy` is the version of the policy by which cases were sampled for a blind assessment.
+    `draw_policy` is the version of the policy by which cases were sampled for a blind assessment, `level_policy` the
+    one of the risk levels.
     """
 
     skus: int
     draw_policy: str
+    level_policy: str
     bands: tuple[str, ...]
     markets: tuple[str, ...]
     categories: tuple[str, ...]
+    hazards: tuple[str, ...]
 
 
-MANIFEST = Manifest("queue.json", "queue", 5, QueueContent)
+MANIFEST = Manifest("queue.json", "queue", 6, QueueContent)
 
 
 def as_numbers(values: NDArray[Any]) -> NDArray[Any]:
@@ -115,9 +148,9 @@ def queue_folder(workspace: Workspace, publication: Publication) -> Path:
     return workspace.home / "queues" / f"q-{hashlib.sha256('|'.join(inputs).encode()).hexdigest()[:12]}"
 
 
-SORTED_BY_SCORE = ("risk", "harm")
-SORTS = ("risk", "harm", "units", "tested", "sku")
-"""Riskiest first; most expected failures among units sold; most units; longest untested; by name."""
+SORTED_BY_SCORE = ("level", "risk", "harm")
+SORTS = ("level", "risk", "harm", "units", "tested", "sku")
+"""Highest risk level, then riskiest; riskiest; most failures among units sold; most units; longest untested; name."""
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
 """Reader of the review queue: memory-mapped columns, filtered in milliseconds among millions of SKUs."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from data.errors import UserError
 from features.snapshot.reader import Snapshot
 from features.snapshot.storage import NO_ROW, MemoryMappedTable
+from models.risk_levels import LEVELS, UNKNOWN, RiskLevel
 from serving.decisions.blind_assessment import draw_cases
 from serving.decisions.policy import DecisionPolicy
 from serving.review_queue.format import (
@@ -33,6 +34,14 @@ from serving.review_queue.format import (
 
 SEARCHERS = 2
 Numbers = NDArray[np.integer[Any]]
+
+
+class HarmFields(TypedDict):
+    """What would fail, as in a score row."""
+
+    hazard: str | None
+    hazard_share: float | None
+    risk_level: RiskLevel | None
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,9 @@ class QueueEntry:
     units_90: int
     days_since_test: int | None
     evidence: QueueEvidence
+    hazard: str | None
+    hazard_share: float | None
+    risk_level: RiskLevel | None
 
 
 class Queue:
@@ -172,7 +184,7 @@ class Queue:
                 p_low=float(values["p_low"][row]), p_high=float(values["p_high"][row]),
                 band=content.bands[values["band"][row]], level=int(values["band"][row]),
                 units_90=int(values["units_90"][row]), days_since_test=_days(values["days_since_test"][row]),
-                evidence=QueueEvidence(int(values["evidence"][row])),
+                evidence=QueueEvidence(int(values["evidence"][row])), **_harm(values, row, content.hazards),
             )
             for row, (number, sku_id, title) in enumerate(
                 zip(numbers, texts["sku_id"].to_pylist(), texts["title"].to_pylist(), strict=True)
@@ -230,6 +242,15 @@ def _contains(texts: pa.ChunkedArray, word: str) -> NDArray[np.bool_]:
     with ThreadPoolExecutor(SEARCHERS) as pool:
         matches = pool.map(lambda chunk: np.asarray(pc.match_substring(chunk, word)), texts.chunks)
         return np.concatenate(list(matches))
+
+
+def _harm(values: Mapping[str, Numbers], row: int, hazards: Sequence[str]) -> HarmFields:
+    """The fields of an entry on what would fail; None where unknown."""
+    hazard, level = int(values["hazard"][row]), int(values["risk_level"][row])
+    if hazard == UNKNOWN:
+        return {"hazard": None, "hazard_share": None, "risk_level": None}
+    share = float(values["hazard_share"][row])
+    return {"hazard": hazards[hazard], "hazard_share": share, "risk_level": LEVELS[level]}
 
 
 def _days(days: float) -> int | None:

@@ -15,6 +15,7 @@ from data.workspace import replace_atomically
 from features.snapshot.reader import Snapshot
 from features.snapshot.storage import write_table
 from models.risk_bands import RiskBands
+from models.risk_levels import risk_levels_in_force
 from serving.decisions.blind_assessment import draw_cases
 from serving.decisions.deadlines import add_working_days
 from serving.decisions.legal_grounds import GroundPolicy, ground_policy_in_force, is_order_of
@@ -30,8 +31,8 @@ from serving.review_queue.format import (
     TEXT_SCHEMA,
     TEXTS,
     QueueContent,
+    QueueDetails,
     QueueEvidence,
-    QueueIntervals,
     as_numbers,
     file_of,
 )
@@ -160,7 +161,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class RankedCatalogue:
-    """A scored catalogue: titles, scores, intervals and clock starts of every row of the snapshot, in its order.
+    """A scored catalogue: titles, scores, their details and clock starts of every row of the snapshot, in its order.
 
     `p_fail_before` is p_fail of the same rows in the publication before, NaN where it had none; None where there was
     none.
@@ -170,7 +171,7 @@ class RankedCatalogue:
     titles: pa.ChunkedArray
     scores: RankedScores
     bands: RiskBands
-    intervals: QueueIntervals
+    details: QueueDetails
     clock_starts: ClockStarts
     p_fail_before: Floats | None = None
 
@@ -184,8 +185,10 @@ def write_queue(ranked: RankedCatalogue, folder: Path) -> None:
         attempt.mkdir()
         markets, categories = _write_columns(ranked, order, keys, attempt)
         write_table(attempt / TEXTS, _texts(keys, order), TEXT_SCHEMA)
-        policy = _draw_policy(ranked).version
-        content = QueueContent(len(order), policy, ranked.bands.names, tuple(markets), tuple(categories))
+        content = QueueContent(
+            len(order), _draw_policy(ranked).version, risk_levels_in_force(ranked.snapshot.as_of).version,
+            ranked.bands.names, tuple(markets), tuple(categories), ranked.details.hazards,
+        )  # fmt: skip
         MANIFEST.write(attempt, content)
 
 
@@ -193,7 +196,7 @@ def _write_columns(
     ranked: RankedCatalogue, order: NDArray[np.int32], keys: pa.Table, folder: Path
 ) -> tuple[Sequence[str], Sequence[str]]:
     """Write every column in the order of rank; returns the names of markets and categories."""
-    feature, p_fail = ranked.snapshot.feature, ranked.scores.p_fail
+    feature, p_fail, details = ranked.snapshot.feature, ranked.scores.p_fail, ranked.details
     markets, market = _encode(keys["market"])
     categories, category = _encode(keys["category"])
     suppliers, supplier = _encode(keys["supplier_id"])
@@ -204,14 +207,16 @@ def _write_columns(
         "position": np.arange(len(order)), "p_fail": p_fail, "band": ranked.bands.rank(p_fail),
         "market": market, "category": category, "supplier": supplier, "units_90": units,
         "days_since_test": untested, "evidence": _evidence(ranked, untested),
-        "p_low": ranked.intervals.p_low, "p_high": ranked.intervals.p_high,
-        "drawn": _drawn(ranked),
+        "p_low": details.p_low, "p_high": details.p_high, "drawn": _drawn(ranked), "hazard": details.hazard,
+        "hazard_share": details.hazard_share, "risk_level": details.risk_level,
         "first_order": ranked.clock_starts.first_order, "first_notice": ranked.clock_starts.first_notice,
         "failed_on": ranked.clock_starts.failed_on, "failed_severity": ranked.clock_starts.failed_severity,
     }  # fmt: skip
     for name, values in columns.items():
         _write_column(folder, name, values[order].astype(COLUMNS[name]))
+    numbers = np.arange(len(order))
     by = {
+        "level": numbers - len(order) * details.risk_level[order].astype(np.int64),  # equals by rank
         "units": -units[order], "harm": -(p_fail * units)[order],
         "tested": -np.nan_to_num(untested[order], nan=np.inf), "sku": order.astype(np.float64),
     }  # fmt: skip

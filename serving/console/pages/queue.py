@@ -37,8 +37,16 @@ VIEWS: Mapping[str, str] = MappingProxyType({
 })  # fmt: skip
 """The saved views by name."""
 
+DEFAULT_SORT = "level"
+"""The order where none is chosen; views in IN_GIVEN_ORDER, of facts and deadlines, come by the day they are due.
+
+The risk level comes before p_fail, since it holds p_fail and what a failure would do; where no level is known, all are
+equal and the order is that of p_fail.
+"""
+
 SORT_LABELS: Mapping[str, str] = MappingProxyType({
-    "risk": "Highest predicted risk", "harm": "Most failing units expected", "units": "Most units sold",
+    "level": "Highest risk level", "risk": "Highest predicted risk",
+    "harm": "Most failing units expected", "units": "Most units sold",
     "tested": "Longest without a test", "sku": "SKU",
 })  # fmt: skip
 
@@ -70,7 +78,7 @@ class QueueFilter:
     category: str = ""
     supplier: str = ""
     evidence: str = ""
-    sort: str = "risk"
+    sort: str = DEFAULT_SORT
     page_number: int = 1
 
     @property
@@ -121,7 +129,7 @@ def read_filter(params: QueryParams) -> QueueFilter:
     number = params.get("page", "1")
     return QueueFilter(
         **{**values, "view": values["view"] if values["view"] in VIEWS else "flagged",
-           "sort": values["sort"] if values["sort"] in SORTS else "risk"},
+           "sort": values["sort"] if values["sort"] in SORTS else DEFAULT_SORT},
         search=params.get("q", "")[:LONGEST_SEARCH].strip(),
         page_number=min(max(int(number), 1), LARGEST_PAGE) if number.isascii() and number.isdigit() else 1,
     )  # fmt: skip
@@ -190,7 +198,8 @@ class QueueRows:
 
 ROWS_PER_PIECE = 2_000
 COLUMNS = (
-    "rank", "sku_id", "market", "title", "supplier_id", "category", "band", "p_fail", "p_low", "p_high", "main_reason",
+    "rank", "sku_id", "market", "title", "supplier_id", "category", "band", "p_fail", "p_low", "p_high", "hazard",
+    "hazard_share", "risk_level", "main_reason",
     "units_90", "days_since_test", "evidence", "owner", "due_on", "due_why", "own_estimate_first", "as_of",
     "model_version", "feature_version", "policy_version",
 )  # fmt: skip
@@ -212,10 +221,12 @@ def _csv_row(row: QueueRow) -> tuple[object, ...]:
     entry, deadline = row.entry, row.deadline
     known = dict(EVIDENCE.values()) | {QueueEvidence.CERTIFICATE: row.refuted}
     evidence = "; ".join(words for kind, words in known.items() if entry.evidence & kind)
+    share = None if entry.hazard_share is None else f"{entry.hazard_share:.4f}"
     score = ("",) * 3 if row.is_blinded else tuple(f"{each:.4f}" for each in (entry.p_fail, entry.p_low, entry.p_high))
     return (
         "" if row.is_blinded else entry.rank, entry.sku_id, entry.market, entry.title, entry.supplier_id,
-        entry.category, entry.band, *score, row.reason, entry.units_90, entry.days_since_test, evidence, row.owner,
+        entry.category, entry.band, *score, entry.hazard, share, entry.risk_level, row.reason,
+        entry.units_90, entry.days_since_test, evidence, row.owner,
         deadline.on.isoformat() if deadline else None, deadline.why if deadline else None,
         "yes" if row.is_blinded else "no",
     )  # fmt: skip
@@ -239,8 +250,8 @@ def queue(request: Request, context: ContextDep, person: CurrentPerson) -> Respo
     return page(
         request, "queue.html", rows=rows, query=query, count=len(numbers), pages=pages, first=start + 1,
         views={name: words for name, words in VIEWS.items() if name != ESTIMATE or person.role in ESTIMATORS},
-        to_estimate=len(blinding.to_estimate), sorts=SORT_LABELS, kinds=EVIDENCE, queue=store.queue,
-        today=context.now().date(),
+        to_estimate=len(blinding.to_estimate), sorts=SORT_LABELS, default_sort=DEFAULT_SORT, kinds=EVIDENCE,
+        queue=store.queue, today=context.now().date(),
     )  # fmt: skip
 
 
@@ -266,7 +277,7 @@ def _find_rows(
         cases = catalogue_cases_of(context, store)
         positions = np.flatnonzero(~(cases.decided | cases.restricted))
     numbers = store.queue.find(replace(queue_query, among=positions, blinded=blinding.hidden))
-    if query.view in IN_GIVEN_ORDER and positions is not None and query.sort == "risk":
+    if query.view in IN_GIVEN_ORDER and positions is not None and query.sort == DEFAULT_SORT:
         place = np.full(len(store.queue), len(positions))
         place[positions] = np.arange(len(positions))
         numbers = numbers[np.argsort(place[store.queue.positions(numbers)], kind="stable")]

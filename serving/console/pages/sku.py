@@ -36,6 +36,7 @@ from serving.console.pages.sku_sentences import (
     outcome_sentence,
     prediction,
     recommendation,
+    risk_level_sentence,
     score_confidence,
     unknowns_of,
 )
@@ -105,6 +106,7 @@ class SkuView:
     unknowns: tuple[str, ...]
     markets: tuple[str, ...]
     recommendation: str
+    risk_level: str
 
     @property
     def prediction(self) -> str:
@@ -186,6 +188,7 @@ def _sku_view(context: AppContext, person: Person, case: CaseView) -> SkuView:
         unknowns=unknowns_of(dossier, values, store.metrics),
         markets=_other_markets(store, listing.sku_id, listing.market),
         recommendation=recommendation(case.file.score.band_action, case.grounds, bool(case.state.restrictions)),
+        risk_level=risk_level_sentence(case.score),
     )  # fmt: skip
 
 

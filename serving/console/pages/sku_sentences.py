@@ -12,8 +12,9 @@ from pydantic import Field
 from data.policy import POLICY_FOLDER, Policy, Share, policy_in_force
 from features.groups.own import GROUP as OWN
 from features.registry import BY_NAME
+from models.risk_levels import risk_levels_in_force
 from sampling.problem import Package
-from serving.console.templating import day, frequency, percent
+from serving.console.templating import day, frequency, harm, percent
 from serving.decisions.legal_grounds import FAILED_TEST, Ground
 from serving.dossiers.records import Dossier, Remediation
 from serving.schemas import ScoreRow
@@ -56,6 +57,17 @@ class NextTest:
 def prediction(p_fail: float) -> str:
     """The score as a sentence: a prediction, since nothing of the kind has been counted."""
     return f"We predict that {frequency(p_fail)} products like this one would fail a test."
+
+
+def risk_level_sentence(score: ScoreRow, folder: Path = POLICY_FOLDER) -> str:
+    """What would fail, the risk level and where it comes from; empty where it is not known."""
+    if score.risk_level is None:
+        return ""
+    day_of_policy = risk_levels_in_force(score.as_of, folder).version[:10]
+    return (
+        f"{harm(score)} Risk level {score.risk_level}: severity and probability of harm in the manner of the EU's "
+        f"method (policy risk_levels {day_of_policy}). It orders work and is no ground for a decision."
+    )
 
 
 RECOMMENDED = {

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from data.errors import UserError
 from models.risk_bands import bands_in_force
+from models.risk_levels import LEVELS, UNKNOWN, RiskLevel
 from serving.decisions.deadlines import add_working_days, ground_deadline
 from serving.decisions.legal_grounds import FAILED_TEST, grounds_in_force
 from serving.decisions.policy import SEVERITIES, decision_policy_in_force
 from serving.online.store import OnlineStore, open_online_store
-from serving.review_queue.format import DAYS, SORTS, QueueEvidence, QueueIntervals, QueueQuery, queue_folder
+from serving.review_queue.format import DAYS, SORTS, QueueDetails, QueueEvidence, QueueQuery, queue_folder
 from serving.review_queue.reader import Queue, QueueEntry
 from serving.review_queue.writer import ClockStarts, RankedCatalogue, clock_starts, write_queue
 from serving.score_rows import RankedScores
@@ -25,8 +26,16 @@ from tests.features.catalogues import DAY
 from tests.serving.conftest import Scored
 
 Floats = NDArray[np.float64]
+
+
+def rank_of(level: RiskLevel | None) -> int:
+    """The rank of a risk level, unknown ones below all."""
+    return UNKNOWN if level is None else LEVELS.index(level)
+
+
 KEYS: dict[str, Callable[[QueueEntry], float]] = {
-    "risk": lambda e: e.rank, "harm": lambda e: -e.p_fail * e.units_90, "units": lambda e: -e.units_90,
+    "level": lambda e: e.rank - 1e6 * rank_of(e.risk_level), "risk": lambda e: e.rank,
+    "harm": lambda e: -e.p_fail * e.units_90, "units": lambda e: -e.units_90,
     "tested": lambda e: -np.inf if e.days_since_test is None else -e.days_since_test, "sku": lambda e: e.position,
 }  # fmt: skip
 
@@ -50,6 +59,9 @@ def test_the_queue_holds_every_sku_with_the_score_that_is_published(
     entries = [(e.sku_id, e.market, e.p_fail, e.band, e.rank) for e in every]
     assert entries == [(row.sku_id, row.market, row.p_fail, row.band, row.rank) for row in rows]
     assert [(e.p_low, e.p_high) for e in every] == [(row.p_low, row.p_high) for row in rows]
+    assert [(e.hazard, e.risk_level) for e in every] == [(row.hazard, row.risk_level) for row in rows]
+    np.testing.assert_allclose([e.hazard_share or 0 for e in every], [row.hazard_share or 0 for row in rows], rtol=1e-6)
+    assert {"high", None} <= {e.risk_level for e in every}
     assert len(every) == len(published.snapshot)
     assert sum(published.queue.band_sizes) == len(every)
 
@@ -116,7 +128,8 @@ def rescored(published: OnlineStore, p_fail: Floats, folder: Path, before: Float
     """The queue of the same catalogue with other scores."""
     ranks = np.empty(len(p_fail), dtype=np.int64)
     ranks[np.argsort(-p_fail, kind="stable")] = np.arange(1, len(p_fail) + 1)
-    details = QueueIntervals(p_fail, p_fail)
+    level = np.minimum(4 * p_fail, 3).astype(np.int8)
+    details = QueueDetails(p_fail, p_fail, ("fire",), np.zeros(len(p_fail), np.int16), p_fail, level)
     never = np.full(len(p_fail), "NaT", DAYS)
     write_queue(
         RankedCatalogue(

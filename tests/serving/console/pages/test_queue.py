@@ -36,6 +36,19 @@ def test_the_address_filters_searches_and_sorts(officer: TestClient) -> None:
     assert skus(officer, "view=all&q=there+is+none") == []
 
 
+def test_the_highest_risk_level_comes_first_and_then_the_riskiest(officer: TestClient) -> None:
+    """Where no order is chosen; SKUs whose level is not known, or hidden, come last."""
+    text = officer.get("/ui/queue.csv?view=all").text.removeprefix("\ufeff")
+    rows = [row for row in csv.DictReader(io.StringIO(text)) if row["rank"]]
+    levels = ["serious", "high", "medium", "low", ""]
+    places = [(levels.index(row["risk_level"]), int(row["rank"])) for row in rows]
+    assert places == sorted(places)
+    assert len({row["risk_level"] for row in rows}) > 2
+    riskiest = csv.DictReader(io.StringIO(officer.get("/ui/queue.csv?view=all&sort=risk").text.removeprefix("\ufeff")))
+    ranks = [int(row["rank"]) for row in riskiest if row["rank"]]
+    assert ranks == sorted(ranks)
+
+
 def test_nobody_owns_a_case_before_it_is_given(scored: Scored, tmp_path: Path) -> None:
     """In a state in which nothing was decided yet."""
     engine = open_database(f"sqlite:///{tmp_path / 'state.db'}")

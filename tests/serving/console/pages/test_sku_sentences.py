@@ -15,6 +15,7 @@ from serving.console.pages.sku_sentences import (
     outcome_sentence,
     prediction,
     recommendation,
+    risk_level_sentence,
     score_confidence,
 )
 from serving.decisions.legal_grounds import FAILED_TEST, ORDER, Ground
@@ -88,6 +89,17 @@ def test_more_evidence_of_the_product_never_makes_it_less_known(tests: int, unit
         for count in (tests, tests + 1)
     )
     assert order.index(after) >= order.index(before)
+
+
+def test_the_risk_level_is_said_with_its_policy_and_its_limits() -> None:
+    """What would fail, how serious that is and by which policy; nothing where it is not known."""
+    assert risk_level_sentence(score()) == (
+        "If it fails, most likely: fire hazard (62 % of failures). Risk level high: severity and probability of harm "
+        "in the manner of the EU's method (policy risk_levels 2026-01-01). It orders work and is no "
+        "ground for a decision."
+    )
+    unknown = score().model_copy(update={"hazard": None, "hazard_share": None, "risk_level": None})
+    assert risk_level_sentence(unknown) == ""
 
 
 @pytest.mark.parametrize(
