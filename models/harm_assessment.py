@@ -18,6 +18,11 @@ Ranks = NDArray[np.int8]
 AGE_GRADE = "sku_age_grade_months"
 
 
+def features_of_harm(reference: FittedTables) -> tuple[str, ...]:
+    """The features that an assessment reads."""
+    return (AGE_GRADE, *sorted(set(reference["hazard_evidence"]["feature"].to_pylist())))
+
+
 @dataclass(frozen=True)
 class HarmAssessment:
     """One entry per SKU: what would most likely fail, and how serious that is.

@@ -16,7 +16,9 @@ from sampling.testing_value import CellHistory
 KEY = ("sku_id", "market")
 REQUIRED = (*KEY, "category", "p_fail", "as_of")
 VERSIONS = ("model_version", "feature_version")
-NUMBERS = ("exposure", "supplier_tests", "cell_tests", "cell_failures", "days_since_test", "days_since_fail")
+NUMBERS = (
+    "exposure", "supplier_tests", "cell_tests", "cell_failures", "days_since_test", "days_since_fail", "harm_weight",
+)  # fmt: skip
 OPTIONAL = ("supplier_id", *NUMBERS, *VERSIONS)
 _TYPE = {"p_fail": pa.float64(), "as_of": pa.date32(), **dict.fromkeys(NUMBERS, pa.float64())}
 IN_TEST, LABELLED = "in_test", "labelled"
@@ -27,8 +29,9 @@ class SamplingFrame:
     """Candidates for testing, ordered by `words`, the hash of (sku_id, market); all arrays run along them.
 
     `rows` are their rows in `table`; `cell` numbers `cells`, the categories and markets; `supplier` is -1 where
-    unknown; `exposure` (units sold in 90 days) is NaN where unknown. `outside` (sku_id, market, category, exposure,
-    why, failed) holds the candidates that are in test or whose result still stands. `digest` names this exact content.
+    unknown; `exposure` (units sold in 90 days) and `harm_weight` (what a failure weighs) are NaN where unknown.
+    `outside` (sku_id, market, category, exposure, why, failed) holds the candidates that are in test or whose result
+    still stands. `digest` names this exact content.
     """
 
     table: pa.Table
@@ -36,6 +39,7 @@ class SamplingFrame:
     words: Words
     p_fail: Floats
     exposure: Floats
+    harm_weight: Floats
     new_supplier: Truths
     supplier: Codes
     cell: Codes
@@ -82,8 +86,10 @@ def build_frame(candidates: pa.Table, in_test: pa.Table | None = None, label_val
     as_of = _single_day(table["as_of"])
     contents = [words, table["p_fail"].to_numpy()[order], _float_column(table, "exposure")[order], cell[order],
                 _supplier_codes(table)[order]]  # fmt: skip
+    harm_weight = _float_column(table, "harm_weight")[order]
+    contents += [] if np.isnan(harm_weight).all() else [harm_weight]
     return SamplingFrame(
-        table=table, rows=order, words=words, p_fail=contents[1], exposure=contents[2],
+        table=table, rows=order, words=words, p_fail=contents[1], exposure=contents[2], harm_weight=harm_weight,
         new_supplier=_float_column(table, "supplier_tests")[order] == 0, supplier=contents[4], cell=contents[3],
         cells=cells, history=history, as_of=as_of, outside=outside,
         digest=_digest(contents, (as_of.isoformat(), tuple(map(tuple, cells)), history.pending.tolist())),

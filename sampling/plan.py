@@ -12,7 +12,7 @@ from data.errors import UserError
 from sampling.design.draw import draw_sample
 from sampling.design.inclusion import solve
 from sampling.frame import IN_TEST, LABELLED, SamplingFrame, build_frame
-from sampling.plan_tables import DrawnRound, plan_units, strata_table
+from sampling.plan_tables import DrawnRound, plan_units, severity_weights, strata_table
 from sampling.policy import SamplingPolicy, categories_without_package, missing_packages_note
 from sampling.problem import Codes, Constraints, SamplingUnits
 from sampling.randomness import ONE, SeedCommitment
@@ -155,7 +155,7 @@ def units_of(frame: SamplingFrame, policy: SamplingPolicy) -> SamplingUnits:
     usual = float(np.median(known)) if len(known) else 1.0
     explore, sold = policy.exploration, np.clip(np.nan_to_num(frame.exposure, nan=usual), 1.0, policy.largest_exposure)
     can_find = np.array([policy.options(cell)[0].finds_laboratory_failures for cell in frame.cells])
-    weight = (policy.severity_weights(frame.cells) * can_find)[frame.cell] * np.sqrt(sold)
+    weight = severity_weights(frame, policy) * can_find[frame.cell] * np.sqrt(sold)
     return SamplingUnits(
         value=value_of(frame.p_fail, weight, frame.cell, frame.history, explore.bonus),
         variance=model_variance(frame.p_fail),

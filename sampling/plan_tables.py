@@ -33,6 +33,12 @@ class DrawnRound:
         return np.minimum(floor_probabilities(self.units, self.solution.strata), self.solution.inclusion / ONE)
 
 
+def severity_weights(frame: SamplingFrame, policy: SamplingPolicy) -> Floats:
+    """What a failure of each SKU weighs: its own harm where it is known, else the weight of its category."""
+    of_category = policy.severity_weights(frame.cells)[frame.cell]
+    return np.where(np.isnan(frame.harm_weight), of_category, frame.harm_weight)
+
+
 def plan_units(drawn: DrawnRound, policy: SamplingPolicy) -> pa.Table:
     """Table of the drawn SKUs, highest inclusion probability first, with package, laboratory and reason.
 
@@ -58,7 +64,7 @@ def plan_units(drawn: DrawnRound, policy: SamplingPolicy) -> pa.Table:
         "due_on": pa.array(_due_days(frame.as_of, [package.turnaround_days for package in packages]), pa.date32()),
         "p_fail": pa.array(frame.p_fail[rows]),
         "exposure": pa.array(frame.exposure[rows], from_pandas=True),
-        "severity": pa.array(policy.severity_weights(frame.cells)[frame.cell[rows]]),
+        "severity": pa.array(severity_weights(frame, policy)[rows]),
         "expected_value": pa.array(drawn.units.value[rows] * sensitivity),
         "inclusion_probability": pa.array(solution.inclusion[rows] / ONE),
         "floor_probability": pa.array(drawn.floors[rows]),

@@ -87,7 +87,7 @@ class SamplingPolicy(Policy, subject="sampling"):
     """Policy of a round (`policy/sampling/<day>.toml`).
 
     `default_package` is the one where no full package fits; `severity` holds weights by category, 1 where none is
-    named; `market_groups` names markets that packages name as one.
+    named, for SKUs whose own harm is not known; `market_groups` names markets that packages name as one.
     """
 
     round_weeks: Count

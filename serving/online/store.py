@@ -14,6 +14,8 @@ from data.errors import UserError
 from data.workspace import Workspace
 from features.snapshot.reader import open_snapshot
 from models.artifact import Artifact, require_feature_version
+from models.harm_assessment import HarmAssessor, features_of_harm
+from models.hazard_shares import CELL
 from models.reasons import ReasonWriter, RowContext
 from models.registry import load_model
 from models.risk_bands import bands_in_force
@@ -40,6 +42,9 @@ _CANDIDATE_FEATURES = {
     "days_since_test": "sku_days_since_test",
     "days_since_fail": "sku_days_since_fail",
 }
+
+
+KEYS_AT_ONCE = 65_536
 
 
 class OnlineStore:
@@ -138,6 +143,7 @@ class OnlineStore:
             "feature_version": pa.scalar(self.publication.feature_version),
         }
         candidates = candidates.append_column("cell_failures", pa.array(rate * tests, from_pandas=True))
+        candidates = candidates.append_column("harm_weight", pa.array(self._harm_weights(), from_pandas=True))
         for name, value in repeated.items():
             candidates = candidates.append_column(name, pa.repeat(value, rows))
         return candidates
@@ -152,6 +158,19 @@ class OnlineStore:
         same_round = SeedCommitment(seed, nonce).round_id(as_of)
         in_test = in_progress(self._workspace, as_of, policy.grace_days, but=same_round)
         return allocate(self.candidates(), policy, budget_eur, seed, in_test, nonce)
+
+    def _harm_weights(self) -> Floats:
+        """What a failure of each SKU weighs in a plan, NaN where unknown; of the few features that say so."""
+        names = features_of_harm(self.artifact.reference)
+        harms = HarmAssessor(self.artifact.reference, names, self.scorer.harms.policy)
+        matrix = np.column_stack([self.snapshot.feature(name) for name in names])
+        weights = np.empty(len(matrix))
+        for start in range(0, len(matrix), KEYS_AT_ONCE):
+            part = slice(start, start + KEYS_AT_ONCE)
+            keys = self.snapshot.keys(start, part.stop)
+            cells = zip(*(keys[name].to_pylist() for name in CELL), strict=True)
+            weights[part] = harms.assess(cells, matrix[part], self.p_fail[part]).plan_weight
+        return weights
 
     def _open_dossiers(self, workspace: Workspace) -> Dossiers | None:
         if self.publication.dossiers is None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sampling.plan import allocate
+from sampling.plan import allocate, units_of
 from sampling.randomness import SeedCommitment, delete_commitment, read_commitment, store_commitment
 from tests.sampling.frames import (
     AS_OF,
@@ -85,6 +85,29 @@ def test_the_plan_finds_more_failures_than_the_same_money_at_random() -> None:
 
 
 PAPERS = {**CHEAP, "name": "papers", "cost_eur": 60, "categories": [], "hazards": []}
+
+
+def test_a_sku_s_own_harm_counts_and_the_weight_of_its_category_where_it_is_not_known() -> None:
+    """Of SKUs alike but for what a failure would do, the worse never has the smaller chance."""
+    table = candidates(np.full(60, 0.3), "textile")
+    policy = policy_with(severity={"textile": 2.0})
+    weights = np.repeat([3.0, np.nan, 1.0], 20)
+    plan = allocate(table.append_column("harm_weight", pa.array(weights, from_pandas=True)), policy, 3000, 1)
+    units = units_of(plan.frame, policy)
+    expected = np.where(np.isnan(plan.frame.harm_weight), 2.0, plan.frame.harm_weight)
+    np.testing.assert_allclose(units.value / units.value.min(), expected)
+    chance = plan.strata["inclusion"].to_numpy()[plan.stratum]
+    assert chance[expected == 3].min() >= chance[expected == 2].max() >= chance[expected == 1].max()
+    assert chance[expected == 3].min() > chance[expected == 1].max()
+    for row in plan.units.to_pylist():
+        assert row["severity"] == (3.0, 2.0, 1.0)[int(row["sku_id"][1:]) // 20]
+
+
+def test_harm_that_nobody_knows_changes_no_plan() -> None:
+    """Down to the digest of the frame."""
+    table = marketplace(300)
+    unknown = table.append_column("harm_weight", pa.nulls(300, pa.float64()))
+    assert allocate(table, POLICY, 5000, 1).summary == allocate(unknown, POLICY, 5000, 1).summary
 
 
 def test_what_a_check_of_papers_cannot_find_is_not_counted_and_buys_no_priority() -> None:

@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -163,6 +164,18 @@ def test_a_plan_over_http_equals_the_plan_of_the_library(client: httpx.Client, s
     tests = [{**test, "due_on": test["due_on"].isoformat()} for test in plan.units.select(names).to_pylist()]
     assert answer["tests"] == tests
     assert all(0 < test["inclusion_probability"] <= 1 for test in answer["tests"])
+
+
+def test_a_plan_weighs_what_the_failure_of_each_sku_would_do(scored: Scored) -> None:
+    """As the score rows assess it; nothing where no failure of the category is known."""
+    store = open_online_store(scored.workspace)
+    weights = store.candidates()["harm_weight"].to_pylist()
+    keys = store.snapshot.keys(0, len(store.snapshot))
+    cells = list(zip(*(keys[name].to_pylist() for name in ("category", "market", "supplier_id")), strict=True))
+    whole = store.scorer.harms.assess(cells, store.snapshot.matrix(0, len(store.snapshot)), store.p_fail)
+    assert weights == [None if np.isnan(weight) else weight for weight in whole.plan_weight]
+    known = {category for (category, _, _), weight in zip(cells, weights, strict=True) if weight is not None}
+    assert known == {"toys_3_plus", "mains_chargers"}
 
 
 @pytest.mark.parametrize("budget", [0, -5])
