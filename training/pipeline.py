@@ -24,7 +24,8 @@ from training.dataset.splits import split_by_time
 from training.evaluation.drift import MARGIN, Drift, drift_bins, measure_drift, sample_catalogue
 from training.evaluation.evaluate import Evaluation, evaluate
 from training.evaluation.leakage import audit_leakage
-from training.fitting.model import FittedModel, TrainingSet, build_training_set, fit_model
+from training.evaluation.learner_choice import fit_chosen_model
+from training.fitting.model import FittedModel, TrainingSet, build_training_set
 from training.lifecycle.champion_challenger import compare_with_champion
 from training.lifecycle.champion_history import ChampionDecision
 from training.lifecycle.monitoring import MonitorReport, monitor
@@ -90,12 +91,12 @@ def train(
     split = split_by_time(labels, test_from, recipe.split)
     training_set = build_training_set(tables, labels, split, recipe, progress)
     audit = audit_leakage(tables, training_set, recipe, progress)
-    model = fit_model(training_set, recipe, progress)
-    evaluation = evaluate(tables, training_set, model, recipe, progress)
+    chosen = fit_chosen_model(tables, training_set, recipe, progress)
+    evaluation = evaluate(tables, training_set, chosen, recipe, progress)
     with progress.step("Scores of today's catalogue", 1, "samples") as advance:
-        training_set, drifts = _with_drift_bins(tables, training_set, model, recipe)
+        training_set, drifts = _with_drift_bins(tables, training_set, chosen.model, recipe)
         advance(1)
-    parts = _build_parts(training_set, model, recipe, {**evaluation.metrics, "audit": audit})
+    parts = _build_parts(training_set, chosen.model, recipe, {**evaluation.metrics, "audit": audit})
     with progress.step("Comparison with the champion", 1, "models") as advance:
         parts = _with_comparison(tables, settings, parts, now.date())
         advance(1)

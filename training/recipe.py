@@ -18,6 +18,7 @@ from training.recipe_schema import (
     ConstraintRecipe,
     EvaluationRecipe,
     LabelRecipe,
+    LearnerRecipe,
     RollingRecipe,
     SplitRecipe,
     TitleRecipe,
@@ -38,6 +39,7 @@ class Recipe(TomlTable):
     split: SplitRecipe
     rolling: RollingRecipe
     trees: TreeRecipe
+    learner: LearnerRecipe = LearnerRecipe(kind="trees", steps=16, penalties=(300.0,))
     constraints: ConstraintRecipe
     weights: WeightRecipe
     title: TitleRecipe

@@ -64,8 +64,9 @@ class RollingRecipe(TomlTable):
 class TreeRecipe(TomlTable):
     """How LightGBM grows its trees.
 
-    Up to `most` trees are tried; `smallest_leaf` counts labels; `feature_share` and `row_share` are drawn anew for
-    every tree.
+    Up to `most` trees are tried, fewer where the loss has not fallen for `patience` trees (0 tries all);
+    `smallest_leaf` counts labels; `feature_share` and `row_share` are drawn anew for every tree. LightGBM takes
+    `threads` for one fit; several fits share the cores.
     """
 
     most: Count
@@ -76,6 +77,24 @@ class TreeRecipe(TomlTable):
     feature_share: Share
     row_share: Share
     threads: Count
+    patience: Days = 0
+
+
+LearnerKind = Literal["trees", "line", "mean"]
+LEARNER_KINDS: tuple[LearnerKind, ...] = get_args(LearnerKind)
+
+
+class LearnerRecipe(TomlTable):
+    """What learns the margin: boosted trees, a regularised line, or the mean of both.
+
+    With `kind` "chosen" it is the mean, unless the backtest has evidence that one alone is better. The line reads
+    every feature in at most `steps` steps of equally many rows; its penalty is one of `penalties` (of a squared
+    coefficient of a feature with variance 1, in units of the log loss of one label).
+    """
+
+    kind: Literal["chosen", "trees", "line", "mean"]
+    steps: Annotated[int, Field(ge=2, le=255)]
+    penalties: Annotated[Several[Positive], Field(min_length=1)]
 
 
 class ConstraintRecipe(TomlTable):

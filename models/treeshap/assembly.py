@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from models.treeshap.binning import EncodedRows, used_columns
 from models.treeshap.model_file import NO_MISSING, Floats, Forest, Ints
+from models.treeshap.one_feature import tabulate
 from models.treeshap.program import DOWN, TWIG, UP, CompiledModel, Program, WalkSteps, WalkTests
 from models.treeshap.simd import compile_kernel
 
@@ -73,19 +74,22 @@ def assemble(forest: Forest, precision: type[np.floating]) -> CompiledModel:
     """
     branches, coded = _branches(forest), used_columns(forest)
     walk = _run_walk(forest, branches)
-    rules = {int(d): rule_for(int(d)) for d in np.unique(walk.distinct) if d > 0}
+    centred = forest._replace(leaf_values=_center_leaves(forest, walk))
+    alone = tabulate(centred, coded)
+    distinct = np.where(alone.trees, 0, walk.distinct)  # a tree of no features is not walked
+    rules = {int(d): rule_for(int(d)) for d in np.unique(distinct) if d > 0}
     sizes = {d: len(rule.points) for d, rule in rules.items()}
     offsets = dict(zip(sizes, np.cumsum([0, *sizes.values()]), strict=False))
-    centred = forest._replace(leaf_values=_center_leaves(forest, walk))
     program = Program(
         columns=coded.columns,
+        effects=alone.effects,
         steps=_steps(centred, branches, walk, precision),
         tests=_tests(forest, branches, walk, coded),
         tables=coded.tables,
         step_start=walk.step_start,
         test_start=forest.split_start,
-        point_start=np.array([offsets.get(d, 0) for d in walk.distinct.tolist()], dtype=np.int64),
-        point_count=np.array([sizes.get(d, 0) for d in walk.distinct.tolist()], dtype=np.int64),
+        point_start=np.array([offsets.get(d, 0) for d in distinct.tolist()], dtype=np.int64),
+        point_count=np.array([sizes.get(d, 0) for d in distinct.tolist()], dtype=np.int64),
         **{
             name: np.concatenate([np.zeros(0), *(getattr(rule, name) for rule in rules.values())]).astype(precision)
             for name in ("points", "complements", "weights")

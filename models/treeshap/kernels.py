@@ -3,6 +3,7 @@
 import numpy as np
 
 from models.treeshap.binning import encode
+from models.treeshap.one_feature import add_effects
 from models.treeshap.program import (
     DIFFERENCE,
     DOWN,
@@ -151,9 +152,11 @@ def _explain_next(program, memory, matrix, start):  # type: ignore[no-untyped-de
     memory.phi[:] = 0.0
     if matrix.shape[0] - start <= FEW_ROWS:
         encode(program.columns, matrix, start, 1, memory)
+        add_effects(program.columns, program.effects, memory, 1)
         walk_row(program, memory)
         return 1, 1
     encode(program.columns, matrix, start, ROWS, memory)
+    add_effects(program.columns, program.effects, memory, ROWS)
     walk_tile(program, memory)
     return min(ROWS, matrix.shape[0] - start), ROWS
 

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.treeshap.binning import UsedColumns
+from models.treeshap.one_feature import ColumnEffects
 
 POINTS = 8  # quadrature points of one walk through a tree; a tree that needs more is walked again
 DOWN, UP, TWIG = range(3)  # TWIG: both children are leaves, so the way down is the way up
@@ -61,9 +62,13 @@ class WalkTests(NamedTuple):
 
 
 class Program(NamedTuple):
-    """All that the kernels read. Tree t owns steps, tests and points from `*_start[t]` to `*_start[t + 1]`."""
+    """All that the kernels read. Tree t owns steps, tests and points from `*_start[t]` to `*_start[t + 1]`.
+
+    Trees on one feature have no points: they are not walked, but looked up in `effects`.
+    """
 
     columns: UsedColumns
+    effects: ColumnEffects
     steps: WalkSteps
     tests: WalkTests
     tables: NDArray[np.uint8]

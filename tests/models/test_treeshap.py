@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from models.treeshap import compile_model
-from tests.models.boosters import Grown, contributions_by_lightgbm, grown_boosters, thresholds
+from tests.models.boosters import Grown, contributions_by_lightgbm, grow, grown_boosters, thresholds
 
 law = settings(max_examples=60, deadline=None)
 
@@ -121,3 +121,16 @@ def test_the_random_boosters_do_reach_what_they_are_meant_to_reach() -> None:
 
     look()
     assert seen == {"'None'", "'Zero'", "'NaN'", "'=='", "'<='", "||", "threshold again"}
+
+
+@given(grown_boosters(categories=False))
+@settings(max_examples=25, deadline=None)
+def test_trees_on_one_feature_are_looked_up_and_give_what_lightgbm_gives(grown: Grown) -> None:
+    """Stumps and deep trees on one column alike; alone or in company the same bits."""
+    one = grow(grown.rows[:, :1], np.clip(np.nan_to_num(grown.rows[:, 0]), -5, 5), [], num_leaves=31)
+    rows = np.ascontiguousarray(grown.rows[:, :1])
+    engine = compile_model(one.model_to_string())
+    assert not engine._listing.program.point_count.any()
+    explained, expected = engine.contributions(rows), contributions_by_lightgbm(one, rows)
+    assert_allclose(explained.values, expected[:, :-1], rtol=0, atol=1e-9)
+    assert np.array_equal(engine.contributions(rows[:1]).values, explained.values[:1])

@@ -13,7 +13,8 @@ from data.progress import SilentProgress
 from training.dataset.labels import build_labels
 from training.dataset.splits import split_by_time
 from training.evaluation.evaluate import evaluate
-from training.fitting.model import build_training_set, fit_model
+from training.evaluation.learner_choice import fit_chosen_model
+from training.fitting.model import build_training_set
 from training.recipe import read_recipe
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "data" / "nyc_metals"
@@ -32,8 +33,8 @@ def test_the_model_keeps_its_rank_and_its_calibration_on_later_tests(tmp_path: P
     labels, recipe = build_labels(tables), read_recipe()
     split = split_by_time(labels, TEST_FROM, recipe.split)
     training_set = build_training_set(tables, labels, split, recipe, SilentProgress())
-    model = fit_model(training_set, recipe, SilentProgress())
-    metrics = evaluate(tables, training_set, model, recipe, SilentProgress()).metrics
+    chosen = fit_chosen_model(tables, training_set, recipe, SilentProgress())
+    metrics = evaluate(tables, training_set, chosen, recipe, SilentProgress()).metrics
     assert metrics["auc"] >= 0.74
     simpler = {name: skills["auc"] for name, skills in metrics["baselines"].items() if name != "unconstrained"}
     assert metrics["auc"] > max(simpler.values())

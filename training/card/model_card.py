@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from training.card.learner_section import learner_section
 from training.evaluation.baselines import BASELINES
 
 Metrics = Mapping[str, Any]
@@ -135,8 +136,9 @@ def card_of(metrics: Metrics) -> str:
     sections = (
         "# Model card", _intended_use(metrics), _data(metrics),
         _findings(metrics),
-        _baselines(metrics), _catalogue(metrics), _calibration(metrics), periods(metrics), cold_start(metrics),
-        groups(metrics), _reasons(metrics), _laboratories(metrics), _validity(metrics),
+        _baselines(metrics), _catalogue(metrics), _calibration(metrics),
+        learner_section(metrics, metrics["learner"]), periods(metrics), cold_start(metrics), groups(metrics),
+        _reasons(metrics), _laboratories(metrics), _validity(metrics),
     )  # fmt: skip
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -181,7 +183,7 @@ def _data(metrics: Metrics) -> str:
         + f"\n\nTraining used what was known before {data['calibration_from']}, calibration what was known before "
         f"{data['test_from']}; features of every test used what was known before its own day. Tables: fingerprint "
         f"`{data['fingerprint']}`, known until {data['known_until']}. Recipe: "
-        f"`{data['recipe']}`, {data['trees']} trees."
+        f"`{data['recipe']}`."
     )  # fmt: skip
 
 

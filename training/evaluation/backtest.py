@@ -1,9 +1,9 @@
 """Rolling-origin backtest: the whole procedure repeated as of earlier days, evaluated on each period after them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -17,13 +17,16 @@ from training.evaluation.baselines import baseline_margins
 from training.evaluation.diagnostics import cold_start_masks, evaluate_cold_start, evaluate_schedule
 from training.evaluation.leakage import audit_folds
 from training.evaluation.skill import EvaluationSet, Predictions, budget_tests, calibrate_predictions, compute_skills
-from training.fitting.booster import TrainingRows, fit_booster, predict_margin
+from training.fitting.booster import TrainingRows, predict_margin
+from training.fitting.learner import Learner, fit_kinds
 from training.fitting.model import FittedModel, TrainingSet, build_training_rows
 from training.fitting.target_encoding import feature_matrix, fit_reference, label_prior, look_up_rates, out_of_fold
 from training.metrics import Floats, supplier_weights
+from training.parallel import map_in_threads
 from training.recipe import Recipe
+from training.recipe_schema import LEARNER_KINDS, LearnerKind
 
-MODEL = "model"
+NameT = TypeVar("NameT", bound=str)
 
 
 @dataclass(frozen=True)
@@ -57,15 +60,24 @@ class FoldFeatures:
 
 @dataclass(frozen=True)
 class PeriodPredictions:
-    """Predictions of the model and each baseline for a period's labels, in the order of `rows`.
+    """Predictions of each kind of learner and each baseline for a period's labels, in the order of `rows`.
 
-    `margin_at_start` is the model's, by what was known on the period's first day.
+    `margins_at_start` are the learners', by what was known on the period's first day.
     """
 
     period: RollingPeriod
     rows: Rows
-    predictions: Mapping[str, Predictions]
-    margin_at_start: Floats
+    learners: Mapping[LearnerKind, Predictions]
+    baselines: Mapping[str, Predictions]
+    margins_at_start: Mapping[LearnerKind, Floats]
+
+
+@dataclass(frozen=True)
+class BacktestPredictions:
+    """A backtest and the predictions for each of its periods."""
+
+    backtest: Backtest
+    periods: tuple[PeriodPredictions, ...]
 
 
 def build_backtest(
@@ -117,56 +129,80 @@ def fold_validation_rows(backtest: Backtest, fold: RollingFold, features: FoldFe
     return TrainingRows(feature_matrix(features.validation), backtest.failed(fold.validation))
 
 
-def predict_period(backtest: Backtest, period: RollingPeriod, recipe: Recipe, trees: int) -> PeriodPredictions:
-    """Predictions of the procedure, with boosters of `trees` trees, and of the baselines for a period."""
-    folds = [_predict_fold(backtest, fold, recipe, trees) for fold in period.folds]
-    predictions = {
-        name: Predictions(*(np.concatenate([getattr(by_name[name], part) for by_name, _ in folds])
-                            for part in ("margin", "p_fail")))
-        for name in folds[0][0]
-    }  # fmt: skip
-    return PeriodPredictions(period, period.validation, predictions, np.concatenate([start for _, start in folds]))
+def predict_backtest(
+    tables: Tables, training_set: TrainingSet, recipe: Recipe, learner: Learner, progress: Progress
+) -> BacktestPredictions:
+    """Predictions of the whole procedure for each period before the test period, with the learner's settings.
+
+    No label shares a supplier, or factory and title, with one that its booster was fitted on; raises LeakageError
+    otherwise.
+    """
+    backtest = build_backtest(tables, training_set.labels, training_set.split.test_from, recipe, progress)
+    for period in backtest.periods:
+        audit_folds(backtest.labels, period)
+    predicted = []
+    with progress.step("Validation on earlier periods", len(backtest.periods), "periods") as advance:
+        for period in backtest.periods:
+            predicted.append(predict_period(backtest, period, recipe, learner))
+            advance(1)
+    return BacktestPredictions(backtest, tuple(predicted))
 
 
-def _predict_fold(
-    backtest: Backtest, fold: RollingFold, recipe: Recipe, trees: int
-) -> tuple[Mapping[str, Predictions], Floats]:
+def predict_period(backtest: Backtest, period: RollingPeriod, recipe: Recipe, learner: Learner) -> PeriodPredictions:
+    """Predictions of the procedure with each kind of learner, and of the baselines, for a period."""
+    folds = map_in_threads(lambda fold: _predict_fold(backtest, fold, recipe, learner), period.folds)
+    return PeriodPredictions(
+        period,
+        period.validation,
+        _join_folds([fold.learners for fold in folds]),
+        _join_folds([fold.baselines for fold in folds]),
+        {kind: np.concatenate([fold.margins_at_start[kind] for fold in folds]) for kind in LEARNER_KINDS},
+    )
+
+
+@dataclass(frozen=True)
+class _FoldPredictions:
+    learners: Mapping[LearnerKind, Predictions]
+    baselines: Mapping[str, Predictions]
+    margins_at_start: Mapping[LearnerKind, Floats]
+
+
+def _predict_fold(backtest: Backtest, fold: RollingFold, recipe: Recipe, learner: Learner) -> _FoldPredictions:
     features = build_fold_features(backtest, fold, recipe)
     fit_rows = fold_training_rows(backtest, fold, features, recipe)
-    declared = backtest.feature_set
-    booster = fit_booster(fit_rows, declared.names, declared.directions, recipe, trees)
     rows = pd.concat([features.calibration, features.validation])
-    margins = {
-        MODEL: predict_margin(booster, feature_matrix(rows)),
-        **baseline_margins(features.fit, backtest.failed(fold.fit), rows, recipe, trees),
-    }
+    declared = backtest.feature_set
+    kinds = fit_kinds(fit_rows, declared.names, declared.directions, recipe, learner)
     failed = backtest.failed(fold.calibration)
-    predictions = {name: calibrate_predictions(margin, failed) for name, margin in margins.items()}
-    return predictions, predict_margin(booster, feature_matrix(features.start))
+    baselines = baseline_margins(fit_rows, declared.directions, rows, recipe, learner)
+    matrix, start = feature_matrix(rows), feature_matrix(features.start)
+    return _FoldPredictions(
+        {kind: calibrate_predictions(predict_margin(booster, matrix), failed) for kind, booster in kinds.items()},
+        {name: calibrate_predictions(margin, failed) for name, margin in baselines.items()},
+        {kind: predict_margin(booster, start) for kind, booster in kinds.items()},
+    )
+
+
+def _join_folds(folds: Sequence[Mapping[NameT, Predictions]]) -> Mapping[NameT, Predictions]:
+    """Predictions of all folds, one after another, by name."""
+    return {
+        name: Predictions(
+            np.concatenate([fold[name].margin for fold in folds]), np.concatenate([fold[name].p_fail for fold in folds])
+        )
+        for name in folds[0]
+    }
 
 
 def _with(features: pd.DataFrame, learned: pd.DataFrame) -> pd.DataFrame:
     return features.assign(**{name: learned[name].to_numpy() for name in learned.columns})
 
 
-def evaluate_backtest(
-    tables: Tables, labels: pd.DataFrame, test_from: date, recipe: Recipe, trees: int, progress: Progress
-) -> list[dict[str, Any]]:
-    """JSON entry per period before `test_from`: metrics of the procedure and of its `baselines`.
+def evaluate_backtest(predicted: BacktestPredictions, kind: LearnerKind, recipe: Recipe) -> list[dict[str, Any]]:
+    """JSON entry per period: metrics of the procedure with this kind of learner, and of its `baselines`.
 
-    With `from`, `until`, the mean number `fitted`, the schedule `replay` and the `cold_start` rows. No
-    label shares a supplier, or factory and title, with one that its booster was fitted on; raises LeakageError
-    otherwise.
+    With `from`, `until`, the mean number `fitted`, the schedule `replay` and the `cold_start` rows.
     """
-    backtest = build_backtest(tables, labels, test_from, recipe, progress)
-    for period in backtest.periods:
-        audit_folds(backtest.labels, period)
-    entries = []
-    with progress.step("Validation on earlier periods", len(backtest.periods), "periods") as advance:
-        for period in backtest.periods:
-            entries.append(_evaluate_period(backtest, predict_period(backtest, period, recipe, trees), recipe))
-            advance(1)
-    return entries
+    return [_evaluate_period(predicted.backtest, period, kind, recipe) for period in predicted.periods]
 
 
 def evaluate_test_period_schedule(
@@ -189,17 +225,20 @@ def build_evaluation_set(labels: pd.DataFrame, rows: Rows, recipe: Recipe) -> Ev
     return EvaluationSet(tests["failed"].to_numpy(), weights, budget_tests(tests, recipe.evaluation))
 
 
-def _evaluate_period(backtest: Backtest, predicted: PeriodPredictions, recipe: Recipe) -> dict[str, Any]:
+def _evaluate_period(
+    backtest: Backtest, predicted: PeriodPredictions, kind: LearnerKind, recipe: Recipe
+) -> dict[str, Any]:
     period, labels = predicted.period, backtest.labels
     held_out = build_evaluation_set(labels, predicted.rows, recipe)
-    skills = {name: compute_skills(each, held_out) for name, each in predicted.predictions.items()}
     cold = cold_start_masks(labels, predicted.rows, period.first)
-    start = backtest.at_start.loc[predicted.rows]
+    start, margin_at_start = backtest.at_start.loc[predicted.rows], predicted.margins_at_start[kind]
     return {
         "from": period.first.isoformat(), "until": period.until.isoformat(),
-        "fitted": int(np.mean([len(fold.fit) for fold in period.folds])), **skills.pop(MODEL), "baselines": skills,
-        "replay": _evaluate_listed_schedule(labels, predicted.rows, start, predicted.margin_at_start, held_out),
-        "cold_start": evaluate_cold_start(predicted.predictions[MODEL], held_out, cold, recipe.evaluation),
+        "fitted": int(np.mean([len(fold.fit) for fold in period.folds])),
+        **compute_skills(predicted.learners[kind], held_out),
+        "baselines": {name: compute_skills(each, held_out) for name, each in predicted.baselines.items()},
+        "replay": _evaluate_listed_schedule(labels, predicted.rows, start, margin_at_start, held_out),
+        "cold_start": evaluate_cold_start(predicted.learners[kind], held_out, cold, recipe.evaluation),
     }  # fmt: skip
 
 

@@ -10,7 +10,8 @@ import pandas as pd
 from training import metrics
 from training.dataset.selection_weights import WeightedStratum, count_test_reasons, logged_stratum, random_stratum
 from training.evaluation.skill import EvaluationSet, Predictions, metrics_to_json, to_json
-from training.fitting.booster import fit_booster, predict_margin
+from training.fitting.booster import predict_margin
+from training.fitting.learner import fit_learner
 from training.fitting.model import FittedModel, TrainingSet, refit_rows
 from training.metrics import Floats, MetricWithInterval, Truths, metric_with_interval, supplier_weights
 from training.recipe import Recipe
@@ -67,7 +68,7 @@ def compare_weighting(
     other = recipe.with_values({"weights.propensity": not used})
     matrix = training_set.matrix(test)
     rows, declared = refit_rows(training_set, model, other), training_set.feature_set
-    refitted = fit_booster(rows, declared.names, declared.directions, recipe, model.trees)
+    refitted = fit_learner(rows, declared.names, declared.directions, recipe, model.learner)
     margins = (model.margin(matrix), predict_margin(refitted, matrix))
     logged, depth = logged_stratum(training_set.labels.iloc[test]), min(held_out.budget, len(test)) / len(test)
     weighted, unweighted = (

@@ -15,8 +15,8 @@ from models.treeshap import compile_model
 from training import metrics
 from training.dataset.splits import Rows
 from training.evaluation.skill import EvaluationSet, Predictions, compute_skills, metrics_to_json, to_json
-from training.fitting.booster import fit_booster
 from training.fitting.lab_effects import LabEffects
+from training.fitting.learner import fit_learner
 from training.fitting.model import FittedModel, TrainingSet, refit_rows
 from training.metrics import Floats, MetricWithInterval, base_rate, metric_with_interval, supplier_weights
 from training.recipe import Recipe
@@ -87,7 +87,7 @@ def reason_jaccard(training_set: TrainingSet, model: FittedModel, recipe: Recipe
     own, declared = _top_columns(model.booster, matrix), training_set.feature_set
     seeds = range(recipe.seed + 1, recipe.seed + 1 + RESEEDINGS)
     recipes = (recipe.model_copy(update={"seed": seed}) for seed in seeds)
-    refits = (fit_booster(fit_rows, declared.names, declared.directions, each, model.trees) for each in recipes)
+    refits = (fit_learner(fit_rows, declared.names, declared.directions, each, model.learner) for each in recipes)
     return float(np.mean([jaccard(own, _top_columns(refit, matrix)) for refit in refits]))
 
 

@@ -25,6 +25,7 @@ from training.evaluation.catalogue import compare_weighting, evaluate_catalogue
 from training.evaluation.diagnostics import cold_start_masks, evaluate_cold_start, evaluate_labs, reason_jaccard
 from training.evaluation.fairness import GroupedTests, fairness_report
 from training.evaluation.fairness_groups import fairness_policy_in_force, group_sellers, group_tests
+from training.evaluation.learner_choice import ChosenModel
 from training.evaluation.learning_curve import learning_curve
 from training.evaluation.skill import (
     EvaluationSet,
@@ -37,7 +38,7 @@ from training.evaluation.skill import (
     rates_by_group,
 )
 from training.fitting.booster import predict_margin
-from training.fitting.model import FittedModel, TrainingSet
+from training.fitting.model import FittedModel, TrainingSet, build_training_rows
 from training.metrics import Floats, sigmoid
 from training.promotion_policy import promotion_policy_in_force
 from training.recipe import Recipe
@@ -66,16 +67,15 @@ class Evaluation:
 
 
 def evaluate(
-    tables: Tables, training_set: TrainingSet, model: FittedModel, recipe: Recipe, progress: Progress
+    tables: Tables, training_set: TrainingSet, chosen: ChosenModel, recipe: Recipe, progress: Progress
 ) -> Evaluation:
     """Evaluate the model and every baseline on the test rows, and the procedure on earlier periods."""
-    split = training_set.split
+    split, model = training_set.split, chosen.model
     tests, matrix = training_set.labels.iloc[split.test], training_set.matrix(split.test)
     new = cold_start_masks(training_set.labels, split.test, split.calibration_from)
     held_out, margin = build_evaluation_set(training_set.labels, split.test, recipe), model.margin(matrix)
     model_predictions = Predictions(margin, model.uncorrected.p_fail(margin))
-    periods = evaluate_backtest(tables, training_set.labels, split.test_from, recipe, model.trees, progress)
-    curve = learning_curve(training_set, held_out, recipe, progress)
+    curve = learning_curve(training_set, model.learner, held_out, recipe, progress)
     with progress.step("Evaluation", 4, "parts") as advance:
         predictions = {"model": model_predictions, **_predict_baselines(training_set, model, recipe)}
         skills = {name: compute_skills(each, held_out) for name, each in predictions.items()}
@@ -94,7 +94,9 @@ def evaluate(
         metrics = {
             **skills.pop("model"), "baselines": skills, "catalogue": catalogue, "gate": gate,
             "calibration": _evaluate_calibrations(training_set, model, model_predictions, held_out),
-            "periods": periods, "learning_curve": curve, "tester": _evaluate_labs(training_set, model, matrix, recipe),
+            "learner": chosen.comparison.to_json(),
+            "periods": evaluate_backtest(chosen.backtest, model.learner.kind, recipe), "learning_curve": curve,
+            "tester": _evaluate_labs(training_set, model, matrix, recipe),
             "fairness": _evaluate_fairness(tables, training_set, p_catalogue, recipe),
             "replay": evaluate_test_period_schedule(tables, training_set, model, recipe),
             "cold_start": evaluate_cold_start(model_predictions, held_out, new, recipe.evaluation),
@@ -113,10 +115,11 @@ def evaluate(
 
 def _predict_baselines(training_set: TrainingSet, model: FittedModel, recipe: Recipe) -> Mapping[str, Predictions]:
     """Predictions of every baseline for the test rows, with probabilities calibrated on the calibration rows."""
-    split, features = training_set.split, training_set.features
-    rows = np.concatenate([split.calibration, split.test])
-    train_features, failed = features.iloc[split.train], training_set.failed(split.train)
-    margins = baseline_margins(train_features, failed, features.iloc[rows], recipe, model.trees)
+    split = training_set.split
+    train_labels, rows = training_set.labels.iloc[split.train], np.concatenate([split.calibration, split.test])
+    fit_rows = build_training_rows(train_labels, training_set.matrix(split.train), recipe)
+    later = training_set.features.iloc[rows]
+    margins = baseline_margins(fit_rows, training_set.feature_set.directions, later, recipe, model.learner)
     calibration_failed = training_set.failed(split.calibration)
     return {name: calibrate_predictions(margin, calibration_failed) for name, margin in margins.items()}
 
@@ -170,7 +173,8 @@ def _describe_data(tables: Tables, training_set: TrainingSet, model: FittedModel
         "fingerprint": tables.fingerprint,
         "volumes": {name: volume.to_json() for name, volume in measure_volumes(tables).items()},
         "recipe": f"{recipe.name}-{recipe.digest[:12]}",
-        "trees": model.trees,
+        "trees": model.learner.trees,
+        "penalty": model.learner.penalty,
         "calibration_from": split.calibration_from.isoformat(),
         "test_from": split.test_from.isoformat(),
         "known_until": known_until.isoformat(),

@@ -9,12 +9,14 @@ import pandas as pd
 
 from data.progress import Progress
 from training import metrics
-from training.dataset.splits import Rows, group_parts
+from training.dataset.splits import Fold, Rows, group_parts
 from training.evaluation.skill import EvaluationSet, Predictions, calibrate_predictions, to_json
-from training.fitting.booster import FEWEST_TREES, fit_booster, loss_curve, predict_margin
+from training.fitting.booster import predict_margin
+from training.fitting.learner import Learner, choose_learner, fit_learner
 from training.fitting.model import TrainingSet, build_training_rows
 from training.fitting.target_encoding import feature_matrix, label_prior, look_up_rates, out_of_fold
 from training.metrics import Floats, metric_with_interval
+from training.parallel import map_in_threads
 from training.recipe import Recipe
 
 SHARES = (0.25, 0.45, 0.7)
@@ -32,12 +34,12 @@ class _Refit:
 
 
 def learning_curve(
-    training_set: TrainingSet, held_out: EvaluationSet, recipe: Recipe, progress: Progress
+    training_set: TrainingSet, learner: Learner, held_out: EvaluationSet, recipe: Recipe, progress: Progress
 ) -> dict[str, Any]:
-    """JSON of metrics on the test rows (`held_out`) after refits on parts of the training labels.
+    """JSON of metrics on the test rows (`held_out`) after refits of the learner on parts of the training labels.
 
     `points` have `labels`, `auc`, `log_loss` and `found` (failures among the `tests` that the budget pays for). A
-    part is whole groups of suppliers, sampled REPEATS times for each of SHARES; encodings and trees are refitted,
+    part is whole groups of suppliers, sampled REPEATS times for each of SHARES; encodings and settings are refitted,
     features have the whole history. `gain_<skill>` is what MORE_TESTS more labels would change if skills went on to
     grow with the inverse root of their number; its interval resamples suppliers and draws, not that law.
     """
@@ -47,11 +49,14 @@ def learning_curve(
         rows for rows in [*parts, training_set.split.train]
         if len(rows) >= recipe.split.minimum_labels and len(np.unique(training_set.failed(rows))) == 2
     ]  # fmt: skip
-    refits = []
+
+    def refit(rows: Rows) -> _Refit:
+        predictions = _refit_and_predict(training_set, rows, learner, recipe)
+        advance(1)
+        return _Refit(len(rows), _skills(predictions, held_out))
+
     with progress.step("Learning curve", len(parts), "fits") as advance:
-        for rows in parts:
-            refits.append(_Refit(len(rows), _skills(_refit_and_predict(training_set, rows, recipe), held_out)))
-            advance(1)
+        refits = map_in_threads(refit, parts)
     if len({refit.labels for refit in refits}) < FEWEST_SIZES:
         return {"too_few": True, "points": []}
     curve = {"too_few": False, "tests": min(held_out.budget, len(held_out.failed)), "labels": refits[-1].labels}
@@ -77,19 +82,20 @@ def _sample_rows(training_set: TrainingSet, share: float, draw: np.random.Genera
     return train[before[rank[position]] < share * len(train)]
 
 
-def _refit_and_predict(training_set: TrainingSet, rows: Rows, recipe: Recipe) -> Predictions:
-    """Predictions for the test rows of a refit on these rows; the calibration rows choose the number of trees."""
+def _refit_and_predict(training_set: TrainingSet, rows: Rows, learner: Learner, recipe: Recipe) -> Predictions:
+    """Predictions for the test rows of a refit on these rows; the calibration rows choose its settings."""
     labels, later = training_set.labels.iloc[rows], training_set.split.calibration
     prior = label_prior(labels, "category_fail")
     fit_columns = out_of_fold(labels, group_parts(labels["group"].tolist(), recipe.split.folds), prior, recipe.title)
     later_rows = np.concatenate([later, training_set.split.test])
     columns = look_up_rates(training_set.labels.iloc[later_rows], labels, prior, recipe.title)
-    fit_rows = build_training_rows(labels, _matrix(training_set, rows, fit_columns), recipe)
-    matrix = _matrix(training_set, later_rows, columns)
-    calibration_rows = build_training_rows(training_set.labels.iloc[later], matrix[: len(later)], recipe)
+    fit_matrix, matrix = _matrix(training_set, rows, fit_columns), _matrix(training_set, later_rows, columns)
+    known = training_set.labels.iloc[np.concatenate([rows, later])]
+    known_rows = build_training_rows(known, np.concatenate([fit_matrix, matrix[: len(later)]]), recipe)
     declared = training_set.feature_set
-    trees = max(FEWEST_TREES, int(np.argmin(loss_curve(fit_rows, calibration_rows, declared.directions, recipe))) + 1)
-    booster = fit_booster(fit_rows, declared.names, declared.directions, recipe, trees)
+    fold = Fold(np.arange(len(rows)), np.arange(len(rows), len(known)))
+    settings = choose_learner(known_rows, [fold], declared.directions, recipe).of_kind(learner.kind)
+    booster = fit_learner(known_rows[fold.fit], declared.names, declared.directions, recipe, settings)
     return calibrate_predictions(predict_margin(booster, matrix), training_set.failed(later))
 
 

@@ -1,13 +1,15 @@
 """The booster: gradient-boosted trees on the margin (log-odds) of failing."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
 import lightgbm as lgb
 import numpy as np
 
-from training.dataset.splits import Fold, Rows, group_parts
+from training.dataset.splits import Fold, Rows
 from training.metrics import Floats, Truths, logit
 from training.recipe import Recipe
 
@@ -62,14 +64,14 @@ def predict_margin(booster: lgb.Booster, matrix: Floats) -> Floats:
 def choose_trees(
     rows: TrainingRows, folds: Sequence[Fold], directions: Sequence[int], recipe: Recipe
 ) -> tuple[int, Floats]:
-    """The number of trees with the lowest log loss over all validation rows, and the loss after each tree.
+    """The number of trees with the lowest log loss over all validation rows, and the loss after each tree tried.
 
     Without folds it is a fifth of the most that the recipe allows, and the losses are empty.
     """
     if not folds:
         return max(FEWEST_TREES, recipe.trees.most // 5), np.empty(0)
-    curves = [loss_curve(rows[fold.fit], rows[fold.validation], directions, recipe) for fold in folds]
-    trees, losses = best_iteration(curves, [len(fold.validation) for fold in folds])
+    pairs = [(rows[fold.fit], rows[fold.validation]) for fold in folds]
+    trees, losses = best_iteration(loss_curves(pairs, directions, recipe), [len(fold.validation) for fold in folds])
     return max(FEWEST_TREES, trees), losses
 
 
@@ -80,18 +82,51 @@ def best_iteration(curves: Sequence[Floats], sizes: Sequence[int]) -> tuple[int,
     return int(np.argmin(pooled)) + 1, pooled
 
 
-def loss_curve(
-    fit_rows: TrainingRows, validation_rows: TrainingRows, directions: Sequence[int], recipe: Recipe
-) -> Floats:
-    """Log loss on `validation_rows` after each of the recipe's most trees, fitted on `fit_rows`."""
-    dataset = fit_rows.dataset()
-    record: dict[str, dict[str, list[float]]] = {}
-    lgb.train(
-        {**_parameters(directions, recipe), "metric": "binary_logloss"}, dataset,
-        num_boost_round=recipe.trees.most, valid_sets=[validation_rows.dataset(reference=dataset)],
-        valid_names=["validation"], callbacks=[lgb.record_evaluation(record)],
-    )  # fmt: skip
-    return np.asarray(record["validation"]["binary_logloss"])
+def loss_curves(
+    pairs: Sequence[tuple[TrainingRows, TrainingRows]], directions: Sequence[int], recipe: Recipe
+) -> list[Floats]:
+    """Log loss on the second rows of each pair after each tree fitted on the first; all curves are equally long.
+
+    They end at the recipe's most trees, or where the mean loss over all validation rows has not fallen for as many
+    trees as the recipe has patience.
+    """
+    sizes, patience, most = [len(rows.failed) for _, rows in pairs], recipe.trees.patience, recipe.trees.most
+    with ExitStack() as stack:
+        # A thread of its own for each booster: LightGBM sets the number of threads of a fit in the calling one.
+        threads = [stack.enter_context(ThreadPoolExecutor(1)) for _ in pairs]
+        growing = [
+            thread.submit(_GrowingBooster, *pair, directions, recipe).result()
+            for thread, pair in zip(threads, pairs, strict=True)
+        ]
+        curves, grown = [np.empty(0) for _ in pairs], 0
+        while grown < most:
+            block = min(patience or most, most - grown)
+            blocks = [thread.submit(each.grow, block) for thread, each in zip(threads, growing, strict=True)]
+            curves = [np.r_[curve, more.result()] for curve, more in zip(curves, blocks, strict=True)]
+            grown += block
+            if patience and grown - best_iteration(curves, sizes)[0] >= patience:
+                break
+    return curves
+
+
+class _GrowingBooster:
+    """A booster that grows on `fit_rows` and is evaluated after each tree."""
+
+    def __init__(
+        self, fit_rows: TrainingRows, validation_rows: TrainingRows, directions: Sequence[int], recipe: Recipe
+    ) -> None:
+        parameters = {**_parameters(directions, recipe), "metric": "binary_logloss"}
+        dataset = fit_rows.dataset(params=parameters)
+        self._booster = lgb.Booster(parameters, dataset)
+        self._booster.add_valid(validation_rows.dataset(reference=dataset, params=parameters), "validation")
+
+    def grow(self, trees: int) -> Floats:
+        """Grow so many more trees; the log loss after each of them."""
+        losses = np.empty(trees)
+        for number in range(trees):
+            self._booster.update()
+            losses[number] = self._booster.eval_valid()[0][2]
+        return losses
 
 
 def _base_margin(rows: TrainingRows) -> float:
@@ -127,21 +162,3 @@ def _parameters(directions: Sequence[int], recipe: Recipe) -> dict[str, Any]:
         "num_threads": trees.threads,
         "verbosity": -1,
     }
-
-
-def cross_fit_margins(
-    rows: TrainingRows, groups: Sequence[str], directions: Sequence[int], recipe: Recipe, trees: int
-) -> Floats:
-    """Margin (n, raw log-odds) of each row, predicted by a booster fitted without its group.
-
-    `groups` (n) are not split between folds; there are as many boosters as the recipe has folds, of `trees` trees
-    each. The offset is not part of the margin.
-    """
-    part = group_parts(groups, recipe.split.folds)
-    margins, names = np.zeros(len(part)), [f"f{column}" for column in range(rows.matrix.shape[1])]
-    for number in range(recipe.split.folds):
-        out = part == number
-        if out.any():
-            booster = fit_booster(rows[np.flatnonzero(~out)], names, directions, recipe, trees)
-            margins[out] = predict_margin(booster, rows.matrix[out])
-    return margins

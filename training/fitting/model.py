@@ -16,9 +16,10 @@ from models.calibration import Calibration, fit_calibration
 from models.calibration_curves import SelectionShift
 from training.dataset.selection_weights import WeightedStratum, logged_stratum, training_weights
 from training.dataset.splits import Rows, Split, group_parts, validation_folds
-from training.fitting.booster import TrainingRows, choose_trees, cross_fit_margins, fit_booster, predict_margin
+from training.fitting.booster import TrainingRows, predict_margin
 from training.fitting.hazard_tables import fit_hazard_tables
 from training.fitting.lab_effects import LabEffects, fit_lab_effects
+from training.fitting.learner import Learner, choose_learner, cross_fit_margins, fit_learner
 from training.fitting.target_encoding import feature_matrix, fit_reference, out_of_fold, with_norms
 from training.metrics import Floats, Truths, logit, platt, sigmoid
 from training.recipe import Recipe
@@ -87,7 +88,7 @@ class TrainingSet:
 
 @dataclass(frozen=True)
 class FittedModel:
-    """A booster with its calibrations and the number of trees chosen on the validation folds.
+    """A booster with its calibrations and the learner that fitted it.
 
     `calibration` is for the catalogue, `uncorrected` for the tested SKUs; equal where no propensity was logged.
     `lab_effects` are in neither; `lab_blind` is the booster without their offset, `booster` itself unless they are
@@ -96,8 +97,7 @@ class FittedModel:
 
     booster: lgb.Booster
     calibration: Calibration
-    trees: int
-    validation_losses: Floats
+    learner: Learner
     uncorrected: Calibration
     lab_effects: LabEffects
     lab_blind: lgb.Booster
@@ -127,33 +127,44 @@ def build_training_set(
     return TrainingSet(labels, features, split, reference)
 
 
-def fit_model(training_set: TrainingSet, recipe: Recipe, progress: Progress) -> FittedModel:
-    """Choose the number of trees on the validation folds, fit on the training rows, calibrate on the calibration rows.
-
-    Where laboratories differ significantly, their effects are an offset of the booster, which is calibrated for the
-    average one.
-    """
-    declared = training_set.feature_set
+def choose_settings(training_set: TrainingSet, recipe: Recipe, progress: Progress) -> Learner:
+    """Learner whose number of trees and penalty have the lowest log loss on the validation folds."""
     train_labels = training_set.labels.iloc[training_set.split.train]
     rows = build_training_rows(train_labels, training_set.matrix(training_set.split.train), recipe)
     folds = validation_folds(train_labels.reset_index(drop=True), recipe.split)
-    with progress.step("Fitting", len(folds) + 3, "fits") as advance:
-        trees, losses = choose_trees(rows, folds, declared.directions, recipe)
+    with progress.step("Choosing trees and penalty", len(folds), "folds") as advance:
+        learner = choose_learner(rows, folds, training_set.feature_set.directions, recipe)
         advance(len(folds))
-        booster = lab_blind = fit_booster(rows, declared.names, declared.directions, recipe, trees)
+    return learner
+
+
+def fit_model(
+    training_set: TrainingSet, recipe: Recipe, progress: Progress, learner: Learner | None = None
+) -> FittedModel:
+    """Fit the learner (None: the one of `choose_settings`) on the training rows, calibrate on the calibration rows.
+
+    Where laboratories differ significantly, their effects are an offset of the learner, which is calibrated for the
+    average one.
+    """
+    learner = learner or choose_settings(training_set, recipe, progress)
+    train_labels = training_set.labels.iloc[training_set.split.train]
+    rows = build_training_rows(train_labels, training_set.matrix(training_set.split.train), recipe)
+    groups, declared = train_labels["group"].tolist(), training_set.feature_set
+    with progress.step("Fitting", 3, "fits") as advance:
+        booster = lab_blind = fit_learner(rows, declared.names, declared.directions, recipe, learner)
         advance(1)
-        cross_fitted = cross_fit_margins(rows, train_labels["group"].tolist(), declared.directions, recipe, trees)
+        cross_fitted = cross_fit_margins(rows, groups, declared.directions, recipe, learner)
         lab_effects = fit_lab_effects(cross_fitted, train_labels)
         if lab_effects.significant:
             rows = replace(rows, offset=lab_effects.offset(train_labels["lab_id"]))
-            booster = fit_booster(rows, declared.names, declared.directions, recipe, trees)
-            cross_fitted = cross_fit_margins(rows, train_labels["group"].tolist(), declared.directions, recipe, trees)
+            booster = fit_learner(rows, declared.names, declared.directions, recipe, learner)
+            cross_fitted = cross_fit_margins(rows, groups, declared.directions, recipe, learner)
         advance(1)
         later = predict_margin(booster, training_set.matrix(training_set.split.calibration))
         margins = np.concatenate([cross_fitted, later])
         uncorrected, calibration = _fit_calibrations(training_set, margins, lab_effects, recipe)
         advance(1)
-    return FittedModel(booster, calibration, trees, losses, uncorrected, lab_effects, lab_blind)
+    return FittedModel(booster, calibration, learner, uncorrected, lab_effects, lab_blind)
 
 
 def _fit_calibrations(

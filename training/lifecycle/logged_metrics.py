@@ -5,7 +5,16 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-NOT_COMPARED = ("contributions", "data", "found", "audit", "interval_coverage", "propensity_weights", "tester")
+NOT_COMPARED = (
+    "contributions",
+    "data",
+    "found",
+    "audit",
+    "interval_coverage",
+    "propensity_weights",
+    "tester",
+    "learner",
+)
 OF_BASELINES = ("auc", "average_precision", "log_loss", "budget")
 
 

@@ -15,7 +15,7 @@ from data.errors import UserError
 from data.policy import TomlTable, parse_toml, validate
 from data.progress import Advance, Progress
 from training.evaluation.backtest import Backtest, build_fold_features, fold_training_rows, fold_validation_rows
-from training.fitting.booster import TrainingRows, best_iteration, loss_curve
+from training.fitting.booster import TrainingRows, best_iteration, loss_curves
 from training.metrics import Floats
 from training.recipe import Recipe
 
@@ -206,15 +206,17 @@ def _run_trial(
         for path, each in search.space.ranges.items()
     }  # fmt: skip
     recipe = search.recipe.with_values(choices)
+    recipe = recipe.model_copy(
+        update={"trees": recipe.trees.model_copy(update={"patience": 0})}
+    )  # curves of one length
     curves: list[Floats] = []
     sizes: list[int] = []
     steps: list[float] = []
     try:
         for number, period in enumerate(folds):
-            for fit_rows, validation_rows in period:
-                curves.append(loss_curve(fit_rows, validation_rows, directions, recipe))
-                sizes.append(len(validation_rows.failed))
-                advance(1)
+            curves += loss_curves(period, directions, recipe)
+            sizes += [len(validation_rows.failed) for _, validation_rows in period]
+            advance(len(period))
             steps.append(float(np.min(best_iteration(curves, sizes)[1])))
             trial.report(steps[-1], number)
             if number + 1 < len(folds) and trial.should_prune():

@@ -12,7 +12,6 @@ from tests.training.worlds import market_frames, small_recipe, tables_of
 from training.dataset.labels import build_labels
 from training.dataset.splits import default_test_from
 from training.evaluation.backtest import (
-    MODEL,
     Backtest,
     PeriodPredictions,
     build_backtest,
@@ -20,10 +19,12 @@ from training.evaluation.backtest import (
     predict_period,
 )
 from training.evaluation.baselines import BASELINES
+from training.fitting.learner import Learner
 from training.fitting.target_encoding import LEARNED_FROM_LABELS
+from training.recipe_schema import LEARNER_KINDS
 
 RECIPE = small_recipe(periods="2", parts="2", folds="2")
-TREES = 15
+LEARNER = Learner("mean", 15, 300.0)
 
 
 def backtest_of(frames: Mapping[str, pd.DataFrame]) -> Backtest:
@@ -48,7 +49,7 @@ def backtest(frames: dict[str, pd.DataFrame]) -> Backtest:
 @pytest.fixture(scope="module")
 def predicted(backtest: Backtest) -> PeriodPredictions:
     """What was said of the first period."""
-    return predict_period(backtest, backtest.periods[0], RECIPE, TREES)
+    return predict_period(backtest, backtest.periods[0], RECIPE, LEARNER)
 
 
 def flipped(frames: Mapping[str, pd.DataFrame], chosen: "pd.Series[bool]") -> dict[str, pd.DataFrame]:
@@ -61,12 +62,11 @@ def flipped(frames: Mapping[str, pd.DataFrame], chosen: "pd.Series[bool]") -> di
 def test_every_label_of_a_period_has_predictions_of_the_model_and_of_each_baseline(
     backtest: Backtest, predicted: PeriodPredictions
 ) -> None:
-    assert set(predicted.predictions) == {MODEL, *BASELINES}
+    assert set(predicted.learners) == set(LEARNER_KINDS)
+    assert set(predicted.baselines) == set(BASELINES)
     assert sorted(predicted.rows) == sorted(backtest.periods[0].validation)
-    for predictions in predicted.predictions.values():
-        assert (
-            len(predictions.margin) == len(predictions.p_fail) == len(predicted.margin_at_start) == len(predicted.rows)
-        )
+    for predictions in (*predicted.learners.values(), *predicted.baselines.values()):
+        assert len(predictions.margin) == len(predictions.p_fail) == len(predicted.rows)
         assert ((predictions.p_fail > 0) & (predictions.p_fail < 1)).all()
 
 
@@ -77,9 +77,10 @@ def test_results_known_after_a_period_began_change_none_of_its_features_at_its_s
     first = backtest.periods[0].first
     late = flipped(frames, pd.to_datetime(frames["lab_tests"]["known_on"]) >= pd.Timestamp(first))
     other = backtest_of(late)
-    repeated = predict_period(other, other.periods[0], RECIPE, TREES)
+    repeated = predict_period(other, other.periods[0], RECIPE, LEARNER)
     assert (other.failed(repeated.rows) != backtest.failed(predicted.rows)).all()
-    assert np.array_equal(repeated.margin_at_start, predicted.margin_at_start)
+    for kind in LEARNER_KINDS:
+        assert np.array_equal(repeated.margins_at_start[kind], predicted.margins_at_start[kind])
 
 
 def test_results_of_the_test_period_change_nothing(frames: dict[str, pd.DataFrame], backtest: Backtest) -> None:
@@ -103,6 +104,6 @@ def test_what_a_fold_learns_does_not_depend_on_the_labels_it_judges(backtest: Ba
 
 
 def test_the_model_ranks_better_than_chance_where_failures_have_causes(backtest: Backtest) -> None:
-    predicted = predict_period(backtest, backtest.periods[-1], RECIPE, TREES)
-    margin, failed = predicted.predictions[MODEL].margin, backtest.failed(predicted.rows)
+    predicted = predict_period(backtest, backtest.periods[-1], RECIPE, LEARNER)
+    margin, failed = predicted.learners[LEARNER.kind].margin, backtest.failed(predicted.rows)
     assert margin[failed].mean() > margin[~failed].mean() + 0.1

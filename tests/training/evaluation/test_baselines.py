@@ -1,11 +1,16 @@
 """Baselines: each knows only what it says it knows."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
 from tests.training.worlds import small_recipe
 from training.evaluation.baselines import BASELINES, baseline_margins
-from training.metrics import Truths
+from training.fitting.booster import TrainingRows
+from training.fitting.learner import Learner
+from training.fitting.target_encoding import feature_matrix
+from training.metrics import Floats, Truths
 
 RECIPE = small_recipe()
 
@@ -21,16 +26,22 @@ def world(count: int) -> tuple[pd.DataFrame, Truths]:
     return features, (features["telling"].fillna(0) + 0.3 * draw.normal(size=count) > 0.8).to_numpy()
 
 
+def margins_of(train: pd.DataFrame, failed: Truths, rows: pd.DataFrame) -> Mapping[str, Floats]:
+    """The margins of every baseline, with a small learner."""
+    fit_rows, free = TrainingRows(feature_matrix(train), failed), (0,) * train.shape[1]
+    return baseline_margins(fit_rows, free, rows, RECIPE, Learner("mean", 20, 30.0))
+
+
 def test_every_baseline_ranks_every_row() -> None:
     features, failed = world(300)
-    margins = baseline_margins(features, failed, features, RECIPE, 20)
+    margins = margins_of(features, failed, features)
     assert tuple(margins) == tuple(BASELINES)
     assert all(np.isfinite(margin).all() and len(margin) == 300 for margin in margins.values())
 
 
 def test_rates_rank_by_the_rate_alone_and_an_unknown_rate_is_the_base_rate() -> None:
     features, failed = world(300)
-    margins = baseline_margins(features, failed, features, RECIPE, 20)
+    margins = margins_of(features, failed, features)
     order = np.argsort(features["supplier_fail_rate"])
     assert (np.diff(margins["supplier_rate"][order]) > 0).all()
     unknown = margins["category_market_rate"][features["category_fail_rate_learned"].isna()]
@@ -39,7 +50,7 @@ def test_rates_rank_by_the_rate_alone_and_an_unknown_rate_is_the_base_rate() -> 
 
 def test_random_knows_nothing_and_what_is_fitted_finds_the_telling_column() -> None:
     features, failed = world(300)
-    margins = baseline_margins(features.iloc[:200], failed[:200], features.iloc[200:], RECIPE, 20)
+    margins = margins_of(features.iloc[:200], failed[:200], features.iloc[200:])
     assert np.ptp(margins["random"]) == 0
     for name in ("logistic_regression", "unconstrained"):
         assert margins[name][failed[200:]].mean() > margins[name][~failed[200:]].mean()

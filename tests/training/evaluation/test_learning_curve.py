@@ -14,9 +14,11 @@ from training.dataset.labels import build_labels
 from training.dataset.splits import split_by_time
 from training.evaluation.backtest import build_evaluation_set
 from training.evaluation.learning_curve import MORE_TESTS, inverse_root_gain, learning_curve
+from training.fitting.learner import Learner
 from training.fitting.model import TrainingSet, build_training_set
 
 RECIPE = small_recipe(minimum_labels="100", most="20", folds="2")
+LEARNER = Learner("mean", 20, 300.0)
 
 
 @given(st.floats(-5, 5), st.floats(-50, 50), st.integers(1, 2000))
@@ -40,6 +42,7 @@ def curve(training_set: TrainingSet) -> dict[str, Any]:
     """Its learning curve."""
     return learning_curve(
         training_set,
+        LEARNER,
         build_evaluation_set(training_set.labels, training_set.split.test, RECIPE),
         RECIPE,
         SilentProgress(),
@@ -69,4 +72,4 @@ def test_what_more_tests_buy_comes_with_its_interval(curve: dict[str, Any]) -> N
 def test_few_labels_have_no_curve(training_set: TrainingSet) -> None:
     strict = small_recipe(minimum_labels=str(len(training_set.split.train)))
     held_out = build_evaluation_set(training_set.labels, training_set.split.test, strict)
-    assert learning_curve(training_set, held_out, strict, SilentProgress()) == {"too_few": True, "points": []}
+    assert learning_curve(training_set, LEARNER, held_out, strict, SilentProgress()) == {"too_few": True, "points": []}

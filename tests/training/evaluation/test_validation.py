@@ -15,12 +15,16 @@ from training.evaluation import backtest
 from training.evaluation.baselines import BASELINES
 from training.evaluation.diagnostics import cold_start_masks, evaluate_cold_start
 from training.evaluation.leakage import LeakageError
+from training.evaluation.learner_choice import choose_kind, compare_learners
 from training.evaluation.skill import Predictions
+from training.fitting.learner import USUAL, Learner
 from training.fitting.model import TrainingSet, build_training_set, fit_model
 from training.metrics import sigmoid
+from training.recipe_schema import LEARNER_KINDS
 
 RECIPE = small_recipe(periods="2", parts="2", fewest_tests="20", fewest_failures="2", folds="2")
 TABLES = tables_of(market_frames(1100))
+LEARNER = Learner("mean", 15, 300.0)
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +35,15 @@ def training_set() -> TrainingSet:
 
 
 @pytest.fixture(scope="module")
-def entries(training_set: TrainingSet) -> list[dict[str, Any]]:
+def predicted(training_set: TrainingSet) -> backtest.BacktestPredictions:
     """Its backtest."""
-    labels, test_from = training_set.labels, training_set.split.test_from
-    return backtest.evaluate_backtest(TABLES, labels, test_from, RECIPE, 15, SilentProgress())
+    return backtest.predict_backtest(TABLES, training_set, RECIPE, LEARNER, SilentProgress())
+
+
+@pytest.fixture(scope="module")
+def entries(predicted: backtest.BacktestPredictions) -> list[dict[str, Any]]:
+    """Its metrics."""
+    return backtest.evaluate_backtest(predicted, "mean", RECIPE)
 
 
 def test_every_period_has_its_own_numbers_with_intervals(
@@ -62,9 +71,7 @@ def test_folds_that_leak_stop_the_validation(training_set: TrainingSet, monkeypa
     """As they would if rows were divided one by one."""
     monkeypatch.setattr(splits, "group_parts", lambda groups, parts: np.arange(len(groups)) % parts)
     with pytest.raises(LeakageError, match="suppliers and"):
-        backtest.evaluate_backtest(
-            TABLES, training_set.labels, training_set.split.test_from, RECIPE, 15, SilentProgress()
-        )
+        backtest.predict_backtest(TABLES, training_set, RECIPE, LEARNER, SilentProgress())
 
 
 def test_the_test_period_has_its_replay_and_its_strangers(training_set: TrainingSet) -> None:
@@ -82,5 +89,33 @@ def test_the_test_period_has_its_replay_and_its_strangers(training_set: Training
 def test_too_few_labels_give_no_period() -> None:
     tables = tables_of(market_frames(300))
     labels = build_labels(tables)
-    test_from = split_by_time(labels, None, RECIPE.split).test_from
-    assert backtest.evaluate_backtest(tables, labels, test_from, RECIPE, 15, SilentProgress()) == []
+    split = split_by_time(labels, None, RECIPE.split)
+    training_set = build_training_set(tables, labels, split, RECIPE, SilentProgress())
+    predicted = backtest.predict_backtest(tables, training_set, RECIPE, LEARNER, SilentProgress())
+    assert predicted.periods == ()
+    assert backtest.evaluate_backtest(predicted, "mean", RECIPE) == []
+
+
+def test_every_learner_is_judged_on_the_same_labels_in_pairs(predicted: backtest.BacktestPredictions) -> None:
+    comparison = compare_learners(predicted, RECIPE)
+    told = comparison.to_json()
+    assert (told["kind"], told["fixed"], told["usual"]) == (choose_kind(comparison.log_loss), False, USUAL)
+    assert told["tests"] == sum(len(period.rows) for period in predicted.periods)
+    assert set(told["rivals"]) == set(LEARNER_KINDS)
+    assert told["rivals"][USUAL]["log_loss_change_interval"] == [0.0, 0.0]
+    for rival in told["rivals"].values():
+        low, high = rival["log_loss_change_interval"]
+        assert low <= rival["log_loss_change"] <= high
+    json.dumps(told, allow_nan=False)
+
+
+def test_a_recipe_may_fix_the_learner_and_without_periods_it_is_the_usual_one(
+    predicted: backtest.BacktestPredictions,
+) -> None:
+    fixed = RECIPE.model_copy(update={"learner": RECIPE.learner.model_copy(update={"kind": "trees"})})
+    comparison = compare_learners(predicted, fixed)
+    assert (comparison.kind, comparison.fixed) == ("trees", True)
+    none = backtest.BacktestPredictions(predicted.backtest, ())
+    assert compare_learners(none, RECIPE).to_json() == {
+        "kind": USUAL, "fixed": False, "usual": USUAL, "tests": 0, "rivals": {},
+    }  # fmt: skip

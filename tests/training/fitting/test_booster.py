@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from features.registry import FEATURE_NAMES
 from tests.training.worlds import small_recipe
 from training.dataset.splits import Fold
-from training.fitting.booster import FEWEST_TREES, TrainingRows, choose_trees, cross_fit_margins, fit_booster
+from training.fitting.booster import FEWEST_TREES, TrainingRows, choose_trees, fit_booster, loss_curves
+from training.fitting.learner import Learner, cross_fit_margins
 from training.metrics import Floats, Truths, sigmoid
 
 NAMES = ("up", "down", "noise")
@@ -106,14 +107,16 @@ def test_a_margin_does_not_depend_on_the_labels_of_its_own_group() -> None:
     rows, groups = rows_and_groups()
     own = np.array(groups) == "s7"
     flipped = replace(rows, failed=rows.failed ^ own)
-    before, after = (cross_fit_margins(each, groups, RISING, small_recipe(), 20) for each in (rows, flipped))
+    before, after = (
+        cross_fit_margins(each, groups, RISING, small_recipe(), Learner("mean", 20, 100.0)) for each in (rows, flipped)
+    )
     assert (before[own] == after[own]).all()
     assert (before[~own] != after[~own]).any()
 
 
 def test_unseen_margins_rank_what_the_feature_decides() -> None:
     rows, groups = rows_and_groups()
-    margins = cross_fit_margins(rows, groups, RISING, small_recipe(), 40)
+    margins = cross_fit_margins(rows, groups, RISING, small_recipe(), Learner("trees", 40, 100.0))
     assert np.corrcoef(margins, rows.matrix[:, 0])[0, 1] > 0.6
 
 
@@ -125,3 +128,20 @@ def test_an_offset_of_nothing_changes_nothing() -> None:
         for each in (rows, replace(rows, offset=np.zeros(600)))
     )
     assert offset == pytest.approx(alone, abs=1e-12)
+
+
+def test_trying_ends_after_as_many_trees_without_a_lower_loss_as_there_is_patience() -> None:
+    """What was tried until then is the same, and all curves are equally long."""
+    matrix, failed = world(1200, 3)
+    rows = TrainingRows(matrix, np.random.default_rng(4).permutation(failed))
+    pairs = [(rows[np.arange(800)], rows[np.arange(800, 1200)]), (rows[np.arange(400, 1200)], rows[np.arange(400)])]
+    patient, hasty = (
+        loss_curves(pairs, DIRECTIONS, small_recipe(most="200", learning_rate="0.1", patience=patience))
+        for patience in ("0", "20")
+    )
+    assert [len(curve) for curve in patient] == [200, 200]
+    assert len(hasty[0]) == len(hasty[1]) < 200
+    for whole, start in zip(patient, hasty, strict=True):
+        assert (whole[: len(start)] == start).all()
+    pooled = np.mean(hasty, axis=0)
+    assert len(pooled) - 1 - int(np.argmin(pooled)) >= 20 - 1

@@ -99,15 +99,15 @@ def test_a_search_that_was_broken_off_goes_on_where_it_stopped(
     backtest: Backtest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     searched(backtest, tmp_path / "tuning.db", 2)
-    honest = booster.loss_curve
+    honest = booster.loss_curves
 
     def broken(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(search, "loss_curve", broken)
+    monkeypatch.setattr(search, "loss_curves", broken)
     with pytest.raises(KeyboardInterrupt):
         searched(backtest, tmp_path / "tuning.db", 5)
-    monkeypatch.setattr(search, "loss_curve", honest)
+    monkeypatch.setattr(search, "loss_curves", honest)
     result, attempts = searched(backtest, tmp_path / "tuning.db", 5)
     assert len(attempts) == 3
     assert result.trials == 5
