@@ -51,7 +51,8 @@ def draw_sales(world: World, rows: Integers, mended_on: Integers, chunk: int) ->
     begin = np.maximum(world.listings.listed[rows], first) - first
     before, total = demand[season, begin], demand[season, -1]
     expected = world.listings.units_a_day[rows] * np.maximum(total - before, 0.0)
-    count = np.minimum(rng.poisson(ROWS_SCALE * expected**ROWS_POWER), ROWS_LIMIT)
+    days_with_sales = np.minimum(expected, ROWS_SCALE * expected**ROWS_POWER)
+    count = np.minimum(rng.poisson(days_with_sales), ROWS_LIMIT)
     entry = np.repeat(np.arange(len(rows)), count)
     target = before[entry] + rng.random(len(entry)) * (total - before)[entry]
     day = np.empty(len(entry), dtype=np.int64)

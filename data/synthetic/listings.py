@@ -6,7 +6,7 @@ import numpy as np
 
 from data.synthetic.randomness import Floats, Integers, SimulatedPeriod, Truths, choose, logistic, pick, random_stream
 from data.synthetic.suppliers import Suppliers
-from data.synthetic.vocabulary import MARKET_SHARES, MARKETS, categories, hazard_mix, per_category
+from data.synthetic.vocabulary import MARKET_SHARES, MARKETS, categories, hazard_mix, per_category, sales
 
 PAPERS = ("none", "valid", "out_of_scope", "expired", "unverifiable", "fake", "withdrawn")
 PAPER_SHARES = (0.62, 0.14, 0.09, 0.07, 0.06, 0.02)
@@ -121,7 +121,6 @@ def has_brand(products: Products, suppliers: Suppliers) -> Truths:
 
 MARKETS_PER_PRODUCT = (0.70, 0.20, 0.10)
 COMMON_FATE = 0.85
-DAILY_UNITS = 0.16
 EU, UK = MARKETS.index("EU"), MARKETS.index("UK")
 
 
@@ -166,16 +165,22 @@ def draw_listings(
     fate = ndtr(np.sqrt(COMMON_FATE) * products.coin[product] + np.sqrt(1 - COMMON_FATE) * own)
     delay = np.where(rng.random(size) < 0.6, 0, rng.integers(0, 90, size))
     listed = np.minimum(products.listed[product] + delay, period.until)
-    appeal = rng.standard_normal(size) * 1.35 - 0.15 * products.price_deviation[product]
+    appeal = sales().body_log_sd * rng.standard_normal(size) - 0.15 * products.price_deviation[product]
     market = _draw_markets(rng, markets)
     return Listings(
         product=product,
         market=market,
         listed=listed,
         fate=np.clip(fate, 1e-12, 1 - 1e-12),
-        units_a_day=DAILY_UNITS * np.exp(appeal) * np.where(market <= 1, 1.1, 0.7),
+        units_a_day=np.exp(appeal) * _draw_popularity(size, seed) * np.where(market <= 1, 1.1, 0.7),
         responsible_person=_draw_responsible_persons(rng, market, products, product, suppliers),
     )
+
+
+def _draw_popularity(size: int, seed: int) -> Floats:
+    """Units a day of listings of usual appeal: a power law by rank, capped."""
+    steps = random_stream(seed, "listings", 2).exponential(-sales().rank_slope, size)
+    return np.asarray(sales().daily_units * np.exp(np.minimum(steps, np.log(sales().most_times))))
 
 
 def _draw_markets(rng: np.random.Generator, counts: Integers) -> Integers:

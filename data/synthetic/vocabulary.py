@@ -104,6 +104,22 @@ def categories() -> tuple[Category, ...]:
     return tuple(_category(declared) for declared in _read_categories()["category"])
 
 
+@dataclass(frozen=True)
+class SalesDistribution:
+    """How unequally listings sell: `[sales]` of `categories.toml` explains each number."""
+
+    daily_units: float
+    body_log_sd: float
+    rank_slope: float
+    most_times: float
+
+
+@lru_cache(maxsize=1)
+def sales() -> SalesDistribution:
+    """The distribution of sales over listings."""
+    return SalesDistribution(**_read_categories()["sales"])
+
+
 @lru_cache(maxsize=1)
 def hazards() -> tuple[SyntheticHazard, ...]:
     """All hazards, in the order of the file; a hazard's code is its position."""

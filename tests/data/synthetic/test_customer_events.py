@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -44,6 +45,19 @@ def test_volumes_per_sku_are_those_of_a_marketplace(large: Mapping[str, pd.DataF
         assert low < len(large[name]) / len(large["skus"]) < high, name
     per_listing = large["orders"].groupby(["sku_id", "market"]).units.sum()
     assert per_listing.quantile(0.99) > 10 * per_listing.median()
+
+
+def test_few_listings_have_most_sales_and_many_no_review(large: Mapping[str, pd.DataFrame]) -> None:
+    """The top hundredth sells a third or more, log sales fall on log rank about as published, half have no review."""
+    keys = ["sku_id", "market"]
+    units = large["orders"].groupby(keys).units.sum().sort_values(ascending=False)
+    listed, top = len(large["skus"]), len(large["skus"]) // 100
+    assert 0.25 < units.iloc[:top].sum() / units.sum() < 0.6
+    slope = np.polyfit(np.log(np.arange(1, 5 * top)), np.log(units.iloc[: 5 * top - 1]), 1)[0]
+    assert -1.3 < slope < -0.7
+    reviews = large["reviews"].groupby(keys).size()
+    assert 0.4 < 1 - len(reviews) / listed < 0.7
+    assert reviews.max() > 100 * reviews.median()
 
 
 def test_non_compliant_goods_come_back_for_safety(large: Mapping[str, pd.DataFrame], sold: pd.DataFrame) -> None:
