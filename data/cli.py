@@ -101,6 +101,7 @@ def ingest(
     """
     from data.ingest.pipeline import IngestOptions, ingest_folder
     from data.ingest.sources import unused_files
+    from data.own_features import contract_of, read_own_features, write_suggestions
     from data.sources.configuration import read_sources, sources_path
     from data.sources.pipeline import ingest_sources
 
@@ -111,12 +112,16 @@ def ingest(
     if source is None and update:
         raise click.UsageError("--update belongs to a folder; sources.toml says which tables are incremental.")
     if source is None:
-        file = read_sources(sources_file or sources_path(workspace))
-        click.echo(str(ingest_sources(file, workspace, options, progress)))
-        return
-    click.echo(str(ingest_folder(source, workspace, options, progress)))
-    if unused := unused_files(source):
+        contract = contract_of(read_own_features(workspace, call.today))
+        file = read_sources(sources_file or sources_path(workspace), contract)
+        report = ingest_sources(file, workspace, options, progress)
+    else:
+        report = ingest_folder(source, workspace, options, progress)
+    click.echo(str(report))
+    if source is not None and (unused := unused_files(source)):
         click.echo(f"No table of the contract, left out: {', '.join(unused)}")
+    if report.declarable:
+        click.echo(f"Columns left out may be features: see {write_suggestions(workspace, report.declarable)}")
 
 
 @click.group()

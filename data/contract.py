@@ -3,70 +3,11 @@
 Validation, empty tables, the table list of `data/README.md` and the sample marketplace all derive from it.
 """
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
+
+from data.contract_schema import Column, ForeignKey, Table
 
 VERSION = 1
-Kind = Literal["text", "integer", "number", "day", "truth"]
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column: what it holds and what a value must satisfy.
-
-    `choices` closes a text column; `minimum` and `maximum` are inclusive, `above` is an exclusive minimum. A text has
-    at most `longest` characters; only `free` text keeps the blanks around it and may hold line ends and characters
-    that nobody sees. Of days only the `open_ended` may lie ahead. Ingest warns of spellings of one `grouping` value.
-    `default` is what an absent value means.
-    """
-
-    name: str
-    kind: Kind
-    meaning: str
-    required: bool = False
-    choices: tuple[str, ...] = ()
-    minimum: float | None = None
-    maximum: float | None = None
-    above: float | None = None
-    longest: int = 200
-    free: bool = False
-    open_ended: bool = False
-    grouping: bool = False
-    default: int | None = None
-
-
-@dataclass(frozen=True)
-class ForeignKey:
-    """The row's values of `columns`, unless one is missing, must be a key (or part of one) in `table`."""
-
-    columns: tuple[str, ...]
-    table: str
-
-
-@dataclass(frozen=True)
-class Table:
-    """One table: its columns, its key, what it refers to.
-
-    `one_of` names columns of which at least one must be given.
-    """
-
-    name: str
-    meaning: str
-    columns: tuple[Column, ...]
-    key: tuple[str, ...]
-    required: bool = False
-    references: tuple[ForeignKey, ...] = ()
-    one_of: tuple[str, ...] = ()
-
-    @property
-    def timed(self) -> bool:
-        """Whether the rows are events."""
-        return any(column.name == "happened_on" for column in self.columns)
-
-    @property
-    def column_names(self) -> tuple[str, ...]:
-        """The names of all columns, in order."""
-        return tuple(column.name for column in self.columns)
 
 
 def _id(name: str, meaning: str) -> Column:
@@ -289,7 +230,27 @@ ALERTS = Table(
     key=("alert_id",), one_of=("title", "gtin", "model", "sku_id"),
 )  # fmt: skip
 
+ANYWHERE = "*"
+"""The market of an attribute that holds in every one."""
+
+ATTRIBUTES = Table(
+    "attributes",
+    "Numbers and classes over time that the marketplace knows of SKUs, suppliers, factories, categories or markets: "
+    "weather, line speed, complaints, risk class. They are read as the workspace declares.",
+    (
+        Column("entity", "text", "what it is about", required=True,
+               choices=("sku", "supplier", "factory", "category", "market")),
+        _id("id", "which one: its sku_id, supplier_id, factory_id, category or market"),
+        Column("market", "text", "the market where it holds; where absent, *, which is every market", default=ANYWHERE),
+        _id("name", "what is told, such as line_speed"),
+        Column("value", "text", "the number, yes or no, or class; absent where it is not known any more"),
+        Column("happened_on", "day", "the day it is of", required=True), KNOWN_ON,
+    ),
+    key=("entity", "id", "market", "name", "happened_on"),
+)  # fmt: skip
+
 TABLES: tuple[Table, ...] = (
     SUPPLIERS, SKUS, LAB_TESTS, CERTIFICATES, AUDITS, RETURNS, REVIEWS, ORDERS, HOLDS, INCIDENTS, REMEDIATIONS, ALERTS,
+    ATTRIBUTES,
 )  # fmt: skip
 BY_NAME = {table.name: table for table in TABLES}

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from data.contract import TABLES, VERSION, Column, Table
+from data.contract import TABLES, VERSION
+from data.contract_schema import Column, Table
 
 README = Path(__file__).with_name("README.md")
 BEGIN, END = "<!-- contract: begin (python -m data.contract_docs) -->", "<!-- contract: end -->"

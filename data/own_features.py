@@ -1,18 +1,25 @@
 """`features.toml`: features that a marketplace declares of its own columns and of numbers over time, without code."""
 
+import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
 from functools import cached_property
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from data.policy import TomlTable, parse_toml, validate
+from data.contract import BY_NAME
+from data.contract_schema import Column, Kind, Table
+from data.errors import UserError
+from data.policy import POLICY_FOLDER, Names, Policy, TomlTable, parse_toml, policy_in_force, validate
 from data.workspace import Workspace
 
 FILE = "features.toml"
-NAME = re.compile(r"[a-z][a-z0-9_]{1,59}")
+NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
 FeatureKind = Literal["number", "yes/no", "choice", "code"]
 ENCODED: tuple[FeatureKind, ...] = ("choice", "code")
 """Kinds whose values become the fail rates that training learned of them."""
@@ -30,7 +37,7 @@ class OwnFeature(TomlTable):
     of a higher number on failing.
     """
 
-    name: Annotated[str, Field(pattern=NAME.pattern)] = Field(default="")
+    name: str = ""
     table: Literal["skus", "suppliers", "attributes"]
     entity: Literal["sku", "supplier", "factory", "category", "market"] | None = None
     column: ColumnName | None = None
@@ -43,6 +50,18 @@ class OwnFeature(TomlTable):
     summary: Literal["latest", "mean", "change"] = "latest"
     window_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.entity is not None) != (self.table == "attributes"):
+            raise ValueError('entity says what attributes are of: give it with table = "attributes", and only there')
+        if self.table != "attributes" and (self.summary != "latest" or self.window_days is not None):
+            raise ValueError("summary and window_days are of attributes: columns have no days")
+        if self.is_encoded and (self.summary != "latest" or self.direction):
+            raise ValueError("a choice or code is told by its latest value, and has no direction")
+        if self.summary == "change" and self.window_days is None:
+            raise ValueError("a change needs window_days, the days that are compared with as many before them")
+        return self
+
     @cached_property
     def source_column(self) -> str:
         """The column of the table, or the name of the attribute."""
@@ -54,25 +73,81 @@ class OwnFeature(TomlTable):
         return self.kind in ENCODED
 
 
+SUGGESTED = f"""# Columns that ingest left out; their kinds are guessed from the first rows. What is known of a
+# product before it is tested may be copied into {FILE} beside this file, with a meaning that a reason can show.
+"""
+
+
 class FeatureFile(TomlTable):
     """The declarations of a `features.toml`, by name."""
 
     feature: dict[str, OwnFeature]
 
 
-def read_own_features(workspace: Workspace) -> tuple[OwnFeature, ...]:
+class OwnFeaturePolicy(Policy, subject="own_features"):
+    """The policy `own_features`: words that no own feature may hold, with the reason, and columns that are none."""
+
+    barred: dict[str, str]
+    barred_columns: dict[Literal["skus", "suppliers"], Names]
+
+    def why_barred(self, table: str, column: str, *texts: str) -> str | None:
+        """Why a column, or a feature told by these texts, can not be declared; None where it can."""
+        if column in self.barred_columns.get(table, ()):  # type: ignore[call-overload]
+            return f"the column {column} of {table} is no feature"
+        words = {word for text in (column, *texts) for word in re.split(r"[^a-z0-9]+", text.lower())}
+        return next((f"{why} ({word})" for word, why in self.barred.items() if word in words), None)
+
+
+def features_path(workspace: Workspace) -> Path:
+    """The file of a workspace that declares own features."""
+    return workspace.home / FILE
+
+
+def read_own_features(workspace: Workspace, today: date, folder: Path = POLICY_FOLDER) -> tuple[OwnFeature, ...]:
     """The features that the workspace declares, in the order of its file; none where it has no `features.toml`.
 
-    Raises UserError where the file breaks a rule.
+    Raises UserError where the file breaks a rule, or declares what the policy of `today` bars.
     """
-    path = workspace.home / FILE
-    return parse_own_features(path.read_bytes(), str(path)) if path.is_file() else ()
+    path = features_path(workspace)
+    if not path.is_file():
+        return ()
+    policy = policy_in_force(OwnFeaturePolicy, today, folder)
+    declared = validate(FeatureFile, parse_toml(path.read_bytes(), str(path)), str(path))
+    features = tuple(each.model_copy(update={"name": name}) for name, each in declared.feature.items())
+    for each in features:
+        if not NAME.fullmatch(each.name):
+            raise UserError(f"{path}: {each.name!r} can be no feature's name. Write letters a-z, digits and _.")
+        barred = policy.why_barred(each.table, each.source_column, each.name, each.meaning)
+        if barred:
+            raise UserError(f"{path}: feature.{each.name} is refused: {barred}. Take it out of the file.")
+    return features
 
 
-def parse_own_features(text: bytes, source: str) -> tuple[OwnFeature, ...]:
-    """The features that a TOML text declares; `source` names it in errors."""
-    declared = validate(FeatureFile, parse_toml(text, source), source)
-    return tuple(each.model_copy(update={"name": name}) for name, each in declared.feature.items())
+def write_suggestions(workspace: Workspace, lines: str) -> Path:
+    """Write lines that a person may copy into `features.toml` to a file of the workspace, and return its path."""
+    path = workspace.home / "features.suggested.toml"
+    path.write_text(f"{SUGGESTED}\n{lines}", encoding="utf-8")
+    return path
+
+
+KINDS: Mapping[FeatureKind, Kind] = {"number": "number", "yes/no": "truth", "choice": "text", "code": "text"}
+
+
+def contract_of(features: Sequence[OwnFeature]) -> Mapping[str, Table]:
+    """The tables of the contract by name, `skus` and `suppliers` with the columns that own features are declared of."""
+    tables = dict(BY_NAME)
+    for each in features:
+        table = tables[each.table]
+        if each.table != "attributes" and each.source_column not in table.column_names:
+            own = Column(each.source_column, KINDS[each.kind], each.meaning)
+            tables[each.table] = replace(table, columns=(*table.columns, own))
+    return tables
+
+
+def own_columns_digest(table: Table) -> str:
+    """Digest of the columns that a table has beside those of the contract; empty where it has none."""
+    own = [(column.name, column.kind) for column in table.columns if column not in BY_NAME[table.name].columns]
+    return hashlib.sha256(json.dumps(own).encode()).hexdigest()[:16] if own else ""
 
 
 def own_features_to_json(features: Sequence[OwnFeature]) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from data.contract import Column
+from data.contract_schema import Column
 
 READS_AS = {
     "integer": "a whole number",

@@ -7,7 +7,7 @@ import unicodedata
 from datetime import UTC, date, datetime
 from typing import Any
 
-from data.contract import Column
+from data.contract_schema import Column
 
 LARGEST_WHOLE = 2.0**53  # beyond it a double no longer holds every whole number
 NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"

@@ -59,10 +59,13 @@ def check(call: CommandContext, path: Path | None) -> None:
     And what is missing, what breaks a rule, and which categories no policy knows.
     """
     from data.lake.duckdb_engine import connect
+    from data.own_features import contract_of, read_own_features
     from data.sources.check import check_sources
     from data.sources.configuration import read_sources, sources_path
 
-    file = read_sources(path or sources_path(call.settings.workspace))
+    workspace = call.settings.workspace
+    contract = contract_of(read_own_features(workspace, call.today))
+    file = read_sources(path or sources_path(workspace), contract)
     with TemporaryDirectory() as staging:
         backend = connect(Path(staging) / "spill")
         checked = list(check_sources(backend, file, Path(staging), call.today))

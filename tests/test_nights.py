@@ -9,7 +9,8 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-from data.contract import TABLES, Table
+from data.contract import TABLES
+from data.contract_schema import Table
 from data.lake.store import open_lake
 from data.progress import SilentProgress
 from data.synthetic.generator import write_sample

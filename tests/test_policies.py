@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from data.alerts.policy import AlertPolicy
 from data.errors import UserError
 from data.lake.volumes import IngestPolicy
+from data.own_features import OwnFeaturePolicy
 from data.policy import POLICY_FOLDER, Policy, policy_in_force, validate
 from models.risk_bands import RiskBands
 from models.risk_levels import RiskLevelPolicy
@@ -37,6 +38,7 @@ from training.recipe import DEFAULT, Recipe
 POLICIES: dict[str, type[Policy]] = {
     "webhooks": WebhookPolicy,
     "alerts": AlertPolicy,
+    "own_features": OwnFeaturePolicy,
     "access": AccessPolicy, "advice": AdvicePolicy, "bands": RiskBands, "decisions": DecisionPolicy,
     "documents": DocumentPolicy,
     "estimation": EstimationPolicy, "facts": GroundPolicy, "fairness": FairnessPolicy, "knowledge": ConfidencePolicy,

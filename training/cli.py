@@ -60,7 +60,7 @@ def train(call: CommandContext, recipe: str, test_from: datetime | None) -> None
 
     It is compared with its baselines and registered in MLflow.
     """
-    from features.review_text.incremental import read_lake
+    from training.dataset.own_columns import read_training_tables
     from training.lifecycle.mlflow_client import require_mlflow
     from training.pipeline import train as train_model
     from training.recipe import read_recipe
@@ -68,7 +68,7 @@ def train(call: CommandContext, recipe: str, test_from: datetime | None) -> None
     settings, day, chosen = call.settings, test_from.date() if test_from else None, read_recipe(recipe)
     require_mlflow(settings)
     progress = TerminalProgress()
-    tables = read_lake(settings.workspace, progress)
+    tables = read_training_tables(settings.workspace, call.today, progress)
     report = train_model(tables, settings, chosen, day, progress, call.now)
     click.echo(report.text())
 
@@ -88,7 +88,7 @@ def tune(
     On periods before the test period; the result is a file for `train --recipe`. A search that was interrupted
     continues where it stopped.
     """
-    from features.review_text.incremental import read_lake
+    from training.dataset.own_columns import read_training_tables
     from training.lifecycle.mlflow_client import require_mlflow
     from training.recipe import read_recipe
     from training.tuning.run import TuningRequest, tune_recipe
@@ -99,7 +99,9 @@ def tune(
     ask = TuningRequest(read_recipe(recipe), test_from.date() if test_from else None, limits, out)
     require_mlflow(call.settings)
     progress = TerminalProgress()
-    click.echo(tune_recipe(read_lake(call.settings.workspace, progress), call.settings, ask, progress))
+    click.echo(
+        tune_recipe(read_training_tables(call.settings.workspace, call.today, progress), call.settings, ask, progress)
+    )
 
 
 @click.command()
@@ -115,15 +117,15 @@ def frame(call: CommandContext, tests: bool, as_of: datetime | None, recipe: str
     """
     import pyarrow.parquet as pq
 
-    from features.review_text.incremental import read_lake
     from models.registry import load_champion
     from training.dataset.frame import write_catalogue_frame, write_label_frame
+    from training.dataset.own_columns import read_training_tables
     from training.recipe import read_recipe
 
     if tests == (as_of is not None):
         raise click.UsageError("Give either --tests or --as-of DAY.")
     progress, workspace, chosen = TerminalProgress(), call.settings.workspace, read_recipe(recipe)
-    tables = read_lake(workspace, progress)
+    tables = read_training_tables(workspace, call.today, progress)
     if as_of is None:
         written = write_label_frame(tables, chosen, None, out, progress)
     else:
@@ -238,7 +240,7 @@ def retrain(call: CommandContext, recipe: str | None, allow_shrink: tuple[str, .
     The new model is promoted where every rule of promotion holds. The exit code is 3 where rows are missing that the
     model in service was trained on.
     """
-    from features.review_text.incremental import read_lake
+    from training.dataset.own_columns import read_training_tables
     from training.lifecycle.mlflow_client import require_mlflow
     from training.pipeline import RetrainingOptions
     from training.pipeline import retrain as renewed
@@ -246,6 +248,6 @@ def retrain(call: CommandContext, recipe: str | None, allow_shrink: tuple[str, .
 
     progress, chosen = TerminalProgress(), read_recipe(recipe) if recipe else None
     require_mlflow(call.settings)
-    tables = read_lake(call.settings.workspace, progress)
+    tables = read_training_tables(call.settings.workspace, call.today, progress)
     options = RetrainingOptions(chosen, frozenset(allow_shrink))
     click.echo(renewed(tables, call.settings, options, progress, call.now).text())

@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from data.contract import VERSION
+from data.contract import BY_NAME, VERSION
+from data.contract_schema import Table
 from data.errors import UserError
 from data.ingest.sources import DAY, FileSource, Source, find_sources
 from data.lake.contents import FORMAT
@@ -94,12 +95,14 @@ class NewFiles:
         return replace(self.judged, watermark=self.delivery.source.watermark) if self.delivery else self.judged
 
 
-def find_deliveries(folder: Path, held: Collection[str], *, by_key: bool) -> tuple[TableDelivery, ...]:
+def find_deliveries(
+    folder: Path, held: Collection[str], *, by_key: bool, contract: Mapping[str, Table] = BY_NAME
+) -> tuple[TableDelivery, ...]:
     """What a folder delivers: files hold whole tables, or changes by key; folders of days hold those days.
 
     Raises UserError as `find_sources`; required tables that are `held` already may be absent.
     """
-    sources = find_sources(folder, held)
+    sources = find_sources(folder, held, contract)
     return tuple(TableDelivery(replace(source, by_key=by_key), _extent(source, by_key=by_key)) for source in sources)
 
 

@@ -10,13 +10,14 @@ from pathlib import Path
 import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
-from data.contract import BY_NAME, TABLES, Table
+from data.contract import BY_NAME
+from data.contract_schema import Table
 from data.errors import GuardError, UserError
 from data.ingest.deliveries import TableDelivery, find_deliveries
 from data.ingest.options import IngestOptions
 from data.ingest.record import RAW, write_record
 from data.ingest.report import IngestedTable, IngestReport
-from data.ingest.run import IngestRun, begin_run
+from data.ingest.run import IngestArea, IngestRun, begin_run
 from data.ingest.sources import Source
 from data.ingest.validation import TableCount
 from data.lake.duckdb_engine import connect
@@ -24,6 +25,7 @@ from data.lake.location import POINTER
 from data.lake.store import StoredLake, stored_lake
 from data.lake.tables import Tables
 from data.lake.volumes import Volumes, find_shrinks, ingest_policy_in_force, measure_volumes, volumes_of
+from data.own_features import contract_of, read_own_features
 from data.progress import Progress, SilentProgress
 from data.workspace import Workspace, replace_atomically, write_pointer
 
@@ -46,7 +48,9 @@ def ingest_folder(
     """
     before = stored_lake(workspace)
     held = before.names() if before is not None else ()
-    return ingest_deliveries(find_deliveries(source, held, by_key=options.by_key), workspace, options, progress)
+    contract = contract_of(read_own_features(workspace, options.today))
+    deliveries = find_deliveries(source, held, by_key=options.by_key, contract=contract)
+    return ingest_deliveries(deliveries, workspace, options, progress)
 
 
 def ingest_deliveries(
@@ -64,10 +68,11 @@ def ingest_deliveries(
     progress, by_name = progress or SilentProgress(), {each.name: each for each in deliveries}
     with lock_workspace(workspace), open_staging_backend(workspace) as backend:
         stored = stored_lake(workspace)
-        run = begin_run(backend, workspace.staging, stored, by_name, options)
+        contract = contract_of(read_own_features(workspace, options.today))
+        run = begin_run(IngestArea(backend, workspace.staging, contract), stored, by_name, options)
         sizes = {name: _megabytes(each.delivery.source) for name, each in run.news.items() if each.delivery}
         with progress.step("Check every new row", sum(sizes.values()), "MB") as advance:
-            for table in TABLES:
+            for table in run.writer.contract.values():
                 run.take(table)
                 advance(sizes.get(table.name, 0))
         outstanding = _publish_quarantine(run, workspace)
@@ -91,7 +96,7 @@ def _publish_quarantine(run: IngestRun, workspace: Workspace) -> dict[str, Path]
         if result.outstanding is not None:
             files[name] = kept / f"{name}.parquet"
             run.writer.backend.to_parquet(result.outstanding, files[name], compression="zstd")
-            rows = _as_published(result.outstanding, BY_NAME[name])
+            rows = _as_published(result.outstanding, run.writer.contract[name])
             run.writer.backend.to_parquet(rows, staged / f"{name}.parquet", compression="zstd")
     with replace_atomically(workspace.quarantine) as attempt:
         staged.replace(attempt)
@@ -107,7 +112,7 @@ def _as_published(rows: ir.Table, table: Table) -> ir.Table:
 def _require_usable_tables(run: IngestRun, workspace: Workspace) -> None:
     for name, result in run.results.items():
         new, count = run.news.get(name), result.count
-        if BY_NAME[name].required and count is not None and not run.writer.contents[name].total.rows:
+        if run.writer.contract[name].required and count is not None and not run.writer.contents[name].total.rows:
             assert new is not None
             assert new.delivery is not None
             raise UserError(

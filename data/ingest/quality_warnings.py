@@ -8,7 +8,7 @@ import ibis
 import ibis.expr.types as ir
 
 from data import rule_texts
-from data.contract import Table
+from data.contract_schema import Table
 from data.errors import join_names
 from data.reading.values import HIDDEN_IN_TEXT, is_placeholder
 

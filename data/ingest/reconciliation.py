@@ -9,7 +9,7 @@ import ibis
 import ibis.expr.types as ir
 
 from data import rule_texts
-from data.contract import ForeignKey, Table
+from data.contract_schema import ForeignKey, Table
 from data.ingest.deliveries import Extent
 from data.ingest.record import RAW, conform_outstanding
 from data.ingest.row_rules import duplicate_rule

@@ -12,7 +12,7 @@ import ibis
 import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
-from data.contract import Table
+from data.contract_schema import Table
 from data.errors import UserError
 from data.ingest.deliveries import JUDGED_BY, JudgedTable
 from data.lake.duckdb_engine import literal_path

@@ -41,6 +41,11 @@ class IngestReport:
         """The counts of the tables of which anything was judged."""
         return tuple(each.count for each in self.tables if each.count is not None)
 
+    @property
+    def declarable(self) -> str:
+        """Lines for `features.toml` about columns that were left out; empty where there are none."""
+        return "\n".join(line for count in self.counts for line in count.declarable)
+
     def __str__(self) -> str:
         """Say it, a few lines for a table, and one for those that stay."""
         kept = [f"kept: {', '.join(self.kept)}"] if self.kept else []

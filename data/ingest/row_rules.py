@@ -8,7 +8,7 @@ import ibis
 import ibis.expr.types as ir
 
 from data import rule_texts
-from data.contract import Column, Table
+from data.contract_schema import Column, Table
 from data.ingest.quality_warnings import TRIMMED, value_warnings
 from data.reading.values import HIDDEN, PLAIN, ColumnForm, bare, has_blank_end, has_value, is_blank, parse_as
 

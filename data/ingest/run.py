@@ -7,7 +7,8 @@ from pathlib import Path
 import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
-from data.contract import SKUS, ForeignKey, Table
+from data.contract import SKUS
+from data.contract_schema import ForeignKey, Table
 from data.errors import UserError
 from data.ingest.deliveries import Extent, JudgedTable, NewFiles, TableDelivery, select_new
 from data.ingest.options import IngestOptions
@@ -97,12 +98,17 @@ class IngestRun:
         return replace(change, added=conform_columns(kept, table).union(change.added), cleared=None, removed=None)
 
 
+@dataclass(frozen=True)
+class IngestArea:
+    """Where an ingest works: its database, the folder of its steps, and the contract's tables by name."""
+
+    backend: Backend
+    staging: Path
+    contract: Mapping[str, Table]
+
+
 def begin_run(
-    backend: Backend,
-    staging: Path,
-    stored: StoredLake | None,
-    deliveries: Mapping[str, TableDelivery],
-    options: IngestOptions,
+    area: IngestArea, stored: StoredLake | None, deliveries: Mapping[str, TableDelivery], options: IngestOptions
 ) -> IngestRun:
     """A run over what is new of the deliveries (by table), after the lake that is stored.
 
@@ -111,10 +117,11 @@ def begin_run(
     before = stored if stored is not None and stored.contents is not None and stored.has_codes else None
     if stored is not None and before is None:
         _require_all_tables(stored, deliveries)
-    coded = stored.rows(backend, SKUS.name) if stored is not None and stored.has_codes else None
+    coded = stored.rows(area.backend, SKUS.name) if stored is not None and stored.has_codes else None
     record = read_record(before.folder if before else None)
     news = {name: select_new(each, record.judged.get(name)) for name, each in deliveries.items()}
-    return IngestRun(options, staging, LakeWriter(backend, staging, before, coded), record, news)
+    writer = LakeWriter(area.backend, area.staging, before, coded, area.contract)
+    return IngestRun(options, area.staging, writer, record, news)
 
 
 def _require_all_tables(stored: StoredLake, deliveries: Mapping[str, TableDelivery]) -> None:

@@ -11,9 +11,11 @@ import ibis
 import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
-from data.contract import TABLES, Column, Table
+from data.contract import BY_NAME, TABLES
+from data.contract_schema import Column, Table
 from data.errors import UserError, join_names, plural
 from data.lake.duckdb_engine import literal_path
+from data.own_features import own_columns_digest
 from data.reading.column_forms import find_forms
 from data.reading.dialect import ReadingOptions, plain_name
 from data.reading.file_formats import SUFFIXES, open_file, translate_read_errors
@@ -34,7 +36,8 @@ class OpenedSource:
     `rows` holds its contract columns as stored and `row_number` from 1; `unreadable` (line_number, line,
     broken_rules) the lines that are no row. `ignored` names the columns left out, `notes` say what was guessed;
     `forms` holds the columns whose days or numbers are not written as ISO 8601 and JSON write them. `tombstones` are
-    the rows, in the same columns, that say of a key that it is deleted; None where none can.
+    the rows, in the same columns, that say of a key that it is deleted; None where none can. `unknown` are the columns
+    that the contract does not know, None where there are none.
     """
 
     rows: ir.Table
@@ -43,6 +46,7 @@ class OpenedSource:
     notes: tuple[str, ...] = ()
     tombstones: ir.Table | None = None
     forms: Mapping[str, ColumnForm] = field(default_factory=dict)
+    unknown: ir.Table | None = None
 
 
 class Source(Protocol):
@@ -141,11 +145,17 @@ def select_columns(
     rows = raw.rows.select("row_number", *columns)
     forms = find_forms(rows, table, Path(name).name, known)
     lacking = set(table.column_names) - set(columns)
-    ignored = [_with_suggestion(each, lacking) for each in sorted(set(held) - set(columns))]
-    return OpenedSource(rows, raw.unreadable, (*ignored, *raw.nameless), raw.notes + forms.notes, forms=forms.forms)
+    others = sorted(set(held) - set(columns))
+    ignored = [_with_suggestion(each, lacking) for each in others]
+    return OpenedSource(
+        rows, raw.unreadable, (*ignored, *raw.nameless), raw.notes + forms.notes, forms=forms.forms,
+        unknown=raw.rows.select(others) if others else None,
+    )  # fmt: skip
 
 
-def find_sources(folder: Path, held: Collection[str] = ()) -> tuple[FileSource, ...]:
+def find_sources(
+    folder: Path, held: Collection[str] = (), contract: Mapping[str, Table] = BY_NAME
+) -> tuple[FileSource, ...]:
     """One source per contract table the folder holds, in the contract's order (parents first).
 
     Raises UserError where there is no folder, a table is given twice, the folder holds no table, or a required table is
@@ -155,13 +165,13 @@ def find_sources(folder: Path, held: Collection[str] = ()) -> tuple[FileSource, 
         what = "is a file, not a folder" if folder.exists() else "does not exist"
         raise UserError(f"{folder} {what}. Give the folder that holds {_advice(TABLES[0])} and the other tables.")
     sources, missing = [], []
-    for table in TABLES:
+    for table in contract.values():
         paths = [folder / name for name in _files_of(table) if (folder / name).exists()]
         if len(paths) > 1:
             names = join_names([path.name for path in paths])
             raise UserError(f"Table {table.name} is given twice in {folder}: {names}. Remove one.")
         if paths:
-            sources.append(FileSource(table, paths[0]))
+            sources.append(FileSource(table, paths[0], digest=own_columns_digest(table)))
         elif table.required and table.name not in held:
             missing.append(table)
     if not sources and not missing:

@@ -10,7 +10,8 @@ import ibis.expr.types as ir
 import pyarrow.parquet as pq
 from ibis.backends.duckdb import Backend
 
-from data.contract import Table
+from data.contract_schema import Table
+from data.ingest.own_columns import declarable_lines
 from data.ingest.quality_warnings import spelling_warnings, summarize_warnings, unknown_examples
 from data.ingest.row_rules import (
     STATED,
@@ -33,7 +34,8 @@ class TableCount:
 
     `rules` counts the rows that broke each rule, most common first; a row may break several. `ignored` names
     the columns that the contract does not know; `notes` say what was guessed to read the file, `warnings` what is
-    suspicious about its values. `examples` show what breaks a rule, where that tells more than the rule.
+    suspicious about its values. `examples` show what breaks a rule, where that tells more than the rule. `declarable`
+    are lines for `features.toml` about the columns left out.
     """
 
     table: str
@@ -45,6 +47,7 @@ class TableCount:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     examples: Mapping[str, str] = field(default_factory=dict)
+    declarable: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Say it in a line, and one more for each rule broken and for columns nobody reads."""
@@ -97,7 +100,9 @@ def validate_source(
     bad = bench.keep("bad", _bad_rows(rows, table))
     count = _count(bench, opened, bad)
     warnings = (*summarize_warnings(rows, opened.rows), *spelling_warnings(opened.rows, table))
-    count = replace(count, warnings=warnings, examples=unknown_examples(bad, rows, table, parents, count.rules))
+    declarable = () if opened.unknown is None else declarable_lines(opened.unknown, table, today)
+    examples = unknown_examples(bad, rows, table, parents, count.rules)
+    count = replace(count, warnings=warnings, declarable=declarable, examples=examples)
     rows, tombstones = rows.drop("warnings"), _typed_keys(opened, table)
     if not count.quarantined:
         return ValidatedTable(count, rows, rows, tombstones=tombstones)

@@ -6,7 +6,8 @@ from datetime import date
 from typing import Any
 
 from data import rule_texts
-from data.contract import TEST_ID, Column
+from data.contract import TEST_ID
+from data.contract_schema import Column
 from data.lake.lab_results import RESULTS
 from data.text_values import BLANKS, has_invisible, is_placeholder, json_text, parse_value
 

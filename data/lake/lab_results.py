@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from data.contract import LAB_TESTS, OF_SKU, Column, ForeignKey, Table
+from data.contract import LAB_TESTS, OF_SKU
+from data.contract_schema import Column, ForeignKey, Table
 from data.lake.location import current_table
 from data.lake.report_versions import newest_versions
 from data.workspace import Workspace, read_pointer, replace_atomically

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from ibis.backends.duckdb import Backend
 
-from data.contract import BY_NAME, LAB_TESTS, SKUS, TABLES, Table
+from data.contract import BY_NAME, LAB_TESTS, SKUS, TABLES
+from data.contract_schema import Table
 from data.errors import UserError
 from data.lake.contents import LakeContents, read_contents
 from data.lake.duckdb_engine import connect, error_summary

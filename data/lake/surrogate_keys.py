@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from data.contract import SKUS, Table
+from data.contract import SKUS
+from data.contract_schema import Table
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

@@ -9,7 +9,8 @@ import ibis.expr.types as ir
 import pyarrow as pa
 from ibis.backends import BaseBackend
 
-from data.contract import BY_NAME, TABLES, Table
+from data.contract import BY_NAME, TABLES
+from data.contract_schema import Table
 from data.lake.contents import TableContent
 from data.own_features import OwnFeature
 
@@ -87,7 +88,7 @@ def conform_columns(loaded: ir.Table, table: Table, *others: str) -> ir.Table:
     return loaded.select(**columns, **{name: loaded[name] for name in others})
 
 
-def _defaults(table: Table) -> dict[str, int]:
+def _defaults(table: Table) -> dict[str, int | str]:
     return {column.name: column.default for column in table.columns if column.default is not None}
 
 

@@ -3,14 +3,15 @@
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
-from data.contract import BY_NAME, REVIEWS, SKUS, Table
+from data.contract import REVIEWS, SKUS
+from data.contract_schema import Table
 from data.lake.contents import CONTENTS_FILE, TableContent, dates_of, fingerprint_of, write_contents
 from data.lake.duckdb_engine import literal_path
 from data.lake.location import table_path
@@ -41,13 +42,14 @@ class LakeWriter:
 
     `add` the tables in the contract's order, each once at most; one that is not added stays as it was. SKUs and the
     events of one SKU carry its code beside the contract's columns (see `data.lake.surrogate_keys`); a SKU keeps the
-    code that it has among the SKUs `coded`. `contents` is what the lake will hold.
+    code that it has among the SKUs `coded`. `contract` holds its tables by name, `contents` what the lake will hold.
     """
 
     backend: Backend
     staging: Path
     before: StoredLake | None
     coded: ir.Table | None
+    contract: Mapping[str, Table]
     contents: dict[str, TableContent] = field(default_factory=dict)
     changes: dict[str, TableChange] = field(default_factory=dict)
 
@@ -64,7 +66,7 @@ class LakeWriter:
             kept = kept if change.removed is None else kept.minus(_measure(change.removed, table))
             content = kept.plus(content)
         self.contents[table.name], self.changes[table.name] = content, change
-        if table is SKUS:
+        if table.name == SKUS.name:
             rows = assign_sku_codes(self._united(change), self.coded)
             self.backend.to_parquet(rows.order_by(*reading_order(table)), self._staged_skus, compression="zstd")
 
@@ -90,7 +92,7 @@ class LakeWriter:
         """
         if cleared is None or self.before is None or self.held(name) is None:
             return None
-        rows, table = self.before.rows(self.backend, name, months), BY_NAME[name]
+        rows, table = self.before.rows(self.backend, name, months), self.contract[name]
         if set(schema_of(table)) - set(rows.columns):
             rows = conform_columns(rows, table, *({SKU_CODE, SKU_RANK} & set(rows.columns)))
         return rows.filter(rows.happened_on.notin(dates_of(cleared))) if cleared else rows
@@ -104,7 +106,7 @@ class LakeWriter:
         attempt.mkdir(parents=True)
         try:
             for name in self.contents:
-                self._write_table(attempt, BY_NAME[name])
+                self._write_table(attempt, self.contract[name])
                 written(name)
             write_contents(attempt, self.contents)
             folder = workspace.lake / fingerprint_of(self.contents)
@@ -130,7 +132,7 @@ class LakeWriter:
             )
         elif before and table.name not in self.changes:
             os.link(before, folder / before.name)
-        elif table is SKUS:
+        elif table.name == SKUS.name:
             os.link(self._staged_skus, folder / f"{table.name}.parquet")
         else:
             ordered = self.rows(table.name).order_by(*reading_order(table))

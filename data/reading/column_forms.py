@@ -8,7 +8,7 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow.compute as pc
 
-from data.contract import Table
+from data.contract_schema import Table
 from data.errors import UserError, join_names
 from data.reading.values import CLOCK, SHORT_DAY, ColumnForm, bare, full_match
 from data.text_values import BLANKS

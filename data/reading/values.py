@@ -9,7 +9,7 @@ import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
-from data.contract import Column, Kind
+from data.contract_schema import Column, Kind
 from data.text_values import (
     BLANKS,
     FIRST_DAY,

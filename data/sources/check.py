@@ -9,7 +9,8 @@ from typing import Any
 import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
-from data.contract import TABLES, Table
+from data.contract import TABLES
+from data.contract_schema import Table
 from data.errors import UserError
 from data.ingest.row_rules import parse_columns, row_rules, trim_values
 from data.sources.configuration import SourcesFile

@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, BeforeValidator, Field, create_model, model_validator
 
-from data.contract import BY_NAME, TABLES, Table
+from data.contract import BY_NAME
+from data.contract_schema import Table
 from data.errors import UserError
 from data.policy import Several, TomlTable, parse_toml, validate
 from data.settings import VARIABLE, expand_variables
@@ -108,20 +109,23 @@ def _table_model(table: Table) -> type[TableSource]:
     return create_model(f"{table.name}_source", __base__=TableSource, **columns)
 
 
-_TableSources: type[BaseModel] = create_model(
-    "_TableSources", __base__=TomlTable,
-    connections=(dict[str, Text], Field(default_factory=dict)),
-    **{table.name: (_table_model(table) | None, None) for table in TABLES},  # type: ignore[call-overload]
-)  # fmt: skip
+def _file_model(contract: Mapping[str, Table]) -> type[BaseModel]:
+    tables: Mapping[str, Any] = {name: (_table_model(table) | None, None) for name, table in contract.items()}
+    connections: Any = (dict[str, Text], Field(default_factory=dict))
+    return create_model("_TableSources", __base__=TomlTable, connections=connections, **tables)
 
 
 @dataclass(frozen=True)
 class SourcesFile:
-    """A validated `sources.toml`: the tables in the contract's order, and the addresses of connections by name."""
+    """A validated `sources.toml`: the tables in the contract's order, and the addresses of connections by name.
+
+    `contract` holds the contract's tables by name, with the columns that own features are declared of.
+    """
 
     path: Path
     tables: Mapping[str, TableSource]
     connections: Mapping[str, str]
+    contract: Mapping[str, Table]
 
     def address(self, origin: str) -> str | None:
         """The address of the database that a `from` names, with its secrets; None where it names files.
@@ -156,8 +160,8 @@ def _require_no_password(address: str, path: Path) -> None:
         raise UserError(f"{path} holds the password of {place}. Write ${{NAME}} in its place, and set that variable.")
 
 
-def read_sources(path: Path) -> SourcesFile:
-    """Read and validate a `sources.toml`.
+def read_sources(path: Path, contract: Mapping[str, Table] = BY_NAME) -> SourcesFile:
+    """Read and validate a `sources.toml` that maps tables of `contract`.
 
     Raises UserError where it is missing, not TOML, holds a password, or breaks a rule: each with the key, the value and
     what it may be.
@@ -167,11 +171,11 @@ def read_sources(path: Path) -> SourcesFile:
             f"There is no {path}. Give the folder of your tables (touchstone ingest DIR), or write the file: "
             "touchstone sources init ADDRESS."
         )
-    read: Any = validate(_TableSources, parse_toml(path.read_bytes(), str(path)), str(path))
-    tables = {name: getattr(read, name) for name in BY_NAME if getattr(read, name) is not None}
+    read: Any = validate(_file_model(contract), parse_toml(path.read_bytes(), str(path)), str(path))
+    tables = {name: getattr(read, name) for name in contract if getattr(read, name) is not None}
     if not tables:
         raise UserError(f'{path} maps no table. Add one, such as [skus] with from = "FILE or ADDRESS".')
     origins = (each.from_ for each in tables.values() if isinstance(each.from_, str))
     for address in (*read.connections.values(), *origins):
         _require_no_password(address, path)
-    return SourcesFile(path, tables, read.connections)
+    return SourcesFile(path, tables, read.connections, contract)

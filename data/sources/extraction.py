@@ -14,10 +14,11 @@ import ibis.expr.types as ir
 from ibis.backends import BaseBackend
 from ibis.backends.duckdb import Backend
 
-from data.contract import BY_NAME, Table
+from data.contract_schema import Table
 from data.errors import UserError
 from data.ingest.sources import DELETED, OpenedSource, select_changes, select_columns
 from data.lake.duckdb_engine import literal_path
+from data.own_features import own_columns_digest
 from data.reading.dialect import ReadingOptions
 from data.reading.file_formats import open_file
 from data.reading.raw_file import RawFile, no_lines
@@ -97,7 +98,7 @@ class MappedSource:
         """Digest of the entry, its connection and its files of maps: with another one all rows are read again."""
         place = self.file.connections.get(self.told.from_, "") if isinstance(self.told.from_, str) else ""
         maps = [read_map(each, self.file.folder) for each in self.told.column_sources(self.table).values()]
-        told = json.dumps([self.told.model_dump_json(), place, maps], sort_keys=True)
+        told = json.dumps([self.told.model_dump_json(), place, maps, own_columns_digest(self.table)], sort_keys=True)
         return hashlib.sha256(told.encode()).hexdigest()[:16]
 
     def open(self, backend: Backend) -> OpenedSource:
@@ -213,4 +214,4 @@ def _alike(tables: list[ir.Table]) -> list[ir.Table]:
 
 def mapped_sources(file: SourcesFile, staging: Path, most_rows: int | None = None) -> tuple[MappedSource, ...]:
     """The sources of all tables of a `sources.toml`, in the contract's order, each read whole."""
-    return tuple(MappedSource(file, BY_NAME[name], staging, most_rows=most_rows) for name in file.tables)
+    return tuple(MappedSource(file, file.contract[name], staging, most_rows=most_rows) for name in file.tables)

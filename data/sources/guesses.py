@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from data.contract import Column, Table
+from data.contract_schema import Column, Table
 
 WORDS = Path(__file__).with_name("synonyms.toml")
 DAY_FORMS = (

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 import ibis.expr.types as ir
 from ibis.backends import BaseBackend
 
-from data.contract import TABLES, Column, Table
+from data.contract import TABLES
+from data.contract_schema import Column, Table
 from data.errors import UserError
 from data.lake.duckdb_engine import connect
 from data.reading.file_formats import SUFFIXES, open_file

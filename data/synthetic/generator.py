@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.contract import BY_NAME, TABLES
-from data.contract import Table as ContractTable
+from data.contract_schema import Table as ContractTable
 from data.errors import UserError
 from data.progress import Progress, SilentProgress
 from data.synthetic.alerts import alerts_table
+from data.synthetic.attributes import attributes_table
 from data.synthetic.compliance_events import audits_table, holds_table, remediations_table
 from data.synthetic.customer_events import draw_sales, incidents_table, orders_table, returns_table
 from data.synthetic.documents import certificates_table
@@ -86,6 +87,7 @@ def _write_marketplace_tables(world: World, folder: Path) -> Integers:
         "holds": holds_table(world, tests),
         "remediations": remediations_table(world, history.remediations),
         "alerts": alerts_table(world),
+        "attributes": attributes_table(world),
     }
     for name, table in tables.items():
         pq.write_table(_conform_to_contract(table, BY_NAME[name]), folder / f"{name}.parquet")

@@ -4,7 +4,7 @@ import math
 import operator
 import unicodedata
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
 from typing import Any, Literal
@@ -12,6 +12,7 @@ from typing import Any, Literal
 from features.definition import Entity
 from features.fitted_tables import SCHEMAS, FittedTables
 from features.groups import listing_and_category as declared
+from features.groups.own_listing import OwnListingReader
 from features.groups.titles import MILLION
 
 LISTED = tuple(feature for feature in declared.FEATURES if feature.source in (declared.LISTING, declared.TITLE))
@@ -20,7 +21,7 @@ ASCII_WHITESPACE = " \t\n\r\v\f"
 
 @dataclass(frozen=True)
 class NewListing:
-    """A listing with the contract's columns; None where a value is not stated."""
+    """A listing with the contract's columns, None where a value is not stated, and `own` ones of the marketplace."""
 
     market: str
     supplier_id: str
@@ -37,6 +38,7 @@ class NewListing:
     skin_contact: bool | None = None
     food_contact: bool | None = None
     responsible_person: bool | None = None
+    own: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def title_key(self) -> str | None:
@@ -141,18 +143,22 @@ class ListingReader:
     """On-demand features of listings: the declared expressions over its columns and the fitted tables."""
 
     def __init__(self, reference: FittedTables) -> None:
-        self._reference = reference
+        self._reference, self._own = reference, OwnListingReader(reference)
         self._categories = {(row["category"], row["market"]): row for row in reference["categories"].to_pylist()}
         words = reference["title_words"].to_pydict()
         self._weights = dict(zip(words["word"], words["weight"], strict=True))
 
     def features(self, listing: NewListing, as_of: date) -> dict[str, float]:
-        """The features that the listing alone determines, by name; NaN where unknown."""
+        """The features that the listing alone determines, by name; NaN where unknown.
+
+        Own ones only where their column is given. Raises UserError where such a value can not be read.
+        """
         learned = self._categories.get((listing.category, listing.market), dict.fromkeys(SCHEMAS["categories"].names))
         row: Any = _Row({**learned, **vars(listing), **self._title(listing.title_key), "as_of": as_of,
                          "listed_on": listing.listed_on or as_of})  # fmt: skip
         values = {feature.name: feature.value(row, self._reference).cast("float64").value for feature in LISTED}
-        return {name: math.nan if value is None else value for name, value in values.items()}
+        listed = {name: math.nan if value is None else value for name, value in values.items()}
+        return {**listed, **self._own.features({**vars(listing), **listing.own})}
 
     def _title(self, key: str | None) -> dict[str, int | None]:
         """The columns of `features.groups.titles.title_signals`."""

@@ -1,13 +1,14 @@
 """Features that a marketplace declares of its own: columns of its SKUs and suppliers, and attributes over time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 
+from data.contract import ANYWHERE
 from data.lake.report_versions import known_before
 from data.lake.surrogate_keys import sku_join_keys
 from data.own_features import OwnFeature
-from features.definition import KEYS, Entity, EntitySource, Feature, Unit, left_join_missing
+from features.definition import Entity, EntitySource, Feature, Unit, left_join_missing
 from features.fitted_tables import FittedTables
 from features.wording import Level, yes_or_no
 
@@ -18,14 +19,18 @@ if TYPE_CHECKING:
 
 GROUP: Final = "own features"
 MILLION = 1_000_000
+TEXT, PRIOR = "text_", "own_"
+"""Beginnings of the columns that hold the values of choices and codes, and of the names of their prior rates."""
+
 LARGEST = 1e12
 """Numbers beyond it, either way, count as not known: their sum in millionths would overflow."""
 
 ATTRIBUTES: Final = "attributes"
-ENTITY_IDS = {
-    "sku": "sku_id", "supplier": "supplier_id", "factory": "factory_id", "category": "category", "market": "market",
+ATTRIBUTED_BY: Mapping[str, tuple[str, ...]] = {
+    "sku": ("sku_id", "market"), "supplier": ("supplier_id",), "factory": ("factory_id",),
+    "category": ("category", "market"), "market": ("market",),
 }  # fmt: skip
-"""The key that `entity_id` of an attribute is compared with."""
+"""The keys of what an attribute is of: the first is its `id`; with a market beside it, it may hold in one alone."""
 
 
 def own_feature(declared: OwnFeature) -> Feature:
@@ -55,7 +60,7 @@ def value_column(declared: OwnFeature) -> str:
 
 def text_column(declared: OwnFeature) -> str:
     """The column of `own_values` that holds the value of a choice or code."""
-    return f"text_{declared.name}"
+    return TEXT + declared.name
 
 
 def _meaning(declared: OwnFeature) -> str:
@@ -119,16 +124,25 @@ def _value(rows: "ir.Table", declared: OwnFeature) -> "ir.Value":
 
 def _attribute_values(days: "ir.Table", tables: "Tables", declared: Sequence[OwnFeature]) -> "ir.Table":
     """`days` with what the attributes of their entities were as far as known before the day."""
-    keys, entity_id = KEYS[entity_of(declared[0])], ENTITY_IDS[declared[0].entity or "sku"]
+    keys = ATTRIBUTED_BY[declared[0].entity or "sku"]
     present = days.select(*keys, "as_of").distinct()
     events = _attribute_events(tables, declared)
-    same = [present[entity_id] == events.entity_id, known_before(events, present.as_of)]
-    if "market" in keys and entity_id != "market":
-        same.append(events.in_market.isnull() | (events.in_market == present.market))
+    same = [present[keys[0]] == events.id, known_before(events, present.as_of)]
+    if len(keys) > 1:
+        same.append((events.in_market == ANYWHERE) | (events.in_market == present.market))
+    if (oldest := _oldest_days(declared)) is not None:
+        same.append(present.as_of.delta(events.happened_on, unit="day") <= oldest)
     seen = present.left_join(events, same)
     seen = seen.mutate(age_days=seen.as_of.delta(seen.happened_on, unit="day"))
     values = {_named(each): _summary(seen, each) for each in declared}
     return left_join_missing(days, seen.group_by(*keys, "as_of").aggregate(**values), (*keys, "as_of"))
+
+
+def _oldest_days(declared: Sequence[OwnFeature]) -> int | None:
+    """The age in days up to which the features look at attributes; None where one looks at all."""
+    windows = [each.window_days and each.window_days * (2 if each.summary == "change" else 1) for each in declared]
+    known = [each for each in windows if each is not None]
+    return max(known) if len(known) == len(windows) else None
 
 
 def _attribute_events(tables: "Tables", declared: Sequence[OwnFeature]) -> "ir.Table":
@@ -137,10 +151,9 @@ def _attribute_events(tables: "Tables", declared: Sequence[OwnFeature]) -> "ir.T
     names = [each.source_column for each in declared]
     rows = rows.filter((rows.entity == declared[0].entity) & rows.name.isin(names) & rows.value.notnull())
     number = rows.value.try_cast("float64")
-    days = rows.happened_on.epoch_days().cast("int64") * MILLION + rows.known_on.epoch_days().cast("int64") * 10
     return rows.select(
-        "entity_id", "name", "value", "happened_on", "known_on", in_market="market",
-        place=days + rows.market.notnull().cast("int64"),
+        "id", "name", "value", "happened_on", "known_on", in_market="market",
+        place=rows.happened_on.epoch_days().cast("int64") * 2 + (rows.market != ANYWHERE).cast("int64"),
         millionths=((number.abs() <= LARGEST).ifelse(number, None) * MILLION).round().cast("int64"),
     )  # fmt: skip
 
@@ -183,7 +196,7 @@ def _with_rates(values: "ir.Table", declared: Sequence[OwnFeature], reference: F
 
 def prior_name(declared: OwnFeature) -> str:
     """The name of the rate that the fail rates of a choice or code are shrunk to."""
-    return f"own_{declared.name}"
+    return PRIOR + declared.name
 
 
 Place = tuple[Literal["skus", "suppliers", "attributes"], str | None]

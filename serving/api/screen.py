@@ -40,7 +40,7 @@ class Listing(Question):
     """A listing in the words of the input contract; leave out what it does not state.
 
     `supplier_id` and `category` join what the catalogue knows of them; `sku_id` joins the product itself where it is
-    known already.
+    known already. `own` holds values of the marketplace's own columns of `skus`, by the name of the column.
     """
 
     model_config = ConfigDict(
@@ -67,6 +67,7 @@ class Listing(Question):
     skin_contact: bool | None = None
     food_contact: bool | None = None
     responsible_person: bool | None = None
+    own: Annotated[dict[Text, str | float | bool], Field(max_length=200)] = Field(default_factory=dict)
 
 
 class ScreenQuestion(Question):

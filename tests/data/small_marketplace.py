@@ -42,6 +42,10 @@ def good_frames() -> dict[str, pd.DataFrame]:
             "register": ["EU Safety Gate"] * 3, "title": ["Robot, red", "", "Lamp"], "gtin": ["", "4006381333931", ""],
             "sku_id": ["", "", "k9"],
         },
+        "attributes": {"entity": ["supplier", "sku", "market"], "id": ["s1", "k1", "DE"]} | days | {
+            "name": ["line_speed", "risk_class", "temperature"], "value": ["140", "high", "-3.5"],
+            "market": ["", "DE", ""],
+        },
     }  # fmt: skip
     return {name: pd.DataFrame(values).replace("", None) for name, values in columns.items()}
 

@@ -13,7 +13,8 @@ import polars as pl
 import pyarrow as pa
 
 from data.alerts.matching import MATCH_SCHEMA, MATCHES, match_alerts
-from data.contract import ALERTS, SKUS, TABLES, Column, Table
+from data.contract import ALERTS, SKUS, TABLES
+from data.contract_schema import Column, Table
 from data.lake.tables import Tables, schema_of
 from features.fitted_tables import SCHEMAS, UNTRAINED_RATES, FittedTables, rates_table
 from features.groups.reviews import READ, REVIEWS

@@ -12,6 +12,7 @@ from scipy.sparse.csgraph import connected_components
 from data.lake.report_versions import current_tests
 from data.lake.tables import Tables
 from features.groups.titles import title_key
+from training.dataset.own_codes import own_codes
 from training.recipe_schema import INDEPENDENT_ORIGINS, SEVERITIES, LabelRecipe
 
 EVALUATION_ONLY = ("propensity", "strategy", "lab_id", "cost_eur")
@@ -27,8 +28,8 @@ def build_labels(tables: Tables, until: date | None = None, rule: LabelRecipe = 
     test without a result is no label.
     Columns: test_id, sku_id, market, as_of (the day the sample was drawn, datetime64), known_on, failed (bool),
     severity, hazard (of a failure); supplier_id, factory_id, category and title_key of the SKU; group (see
-    `near_duplicate_groups`); and the columns of EVALUATION_ONLY. Sorted by day and test, so the order of the rows of
-    the tables does not matter.
+    `near_duplicate_groups`); and the columns of EVALUATION_ONLY and of `own_codes`. Sorted by day and test, so the
+    order of the rows of the tables does not matter.
     """
     tests, skus = current_tests(tables["lab_tests"], until), tables["skus"]
     labelled = tests.filter(tests.origin.isin(rule.origins), tests.result.isin(["pass", "fail"]))
@@ -44,7 +45,7 @@ def build_labels(tables: Tables, until: date | None = None, rule: LabelRecipe = 
     frame["failed"] = frame["failed"].astype(bool)
     frame = frame.sort_values(["as_of", "test_id"], ignore_index=True)
     frame["group"] = near_duplicate_groups(frame)
-    return frame
+    return pd.concat([frame, own_codes(tables, frame)], axis=1)
 
 
 def _is_failure(tests: ir.Table, rule: LabelRecipe) -> ir.BooleanValue:

@@ -1,6 +1,6 @@
 """Leakage audits: folds that share groups, features that change when later rows are removed, suspicious features."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -85,7 +85,21 @@ def audit_leakage(tables: Tables, training_set: TrainingSet, recipe: Recipe, pro
     train = training_set.split.train
     values = dict(zip(training_set.feature_set.names, training_set.matrix(train).T, strict=True))
     alone = suspicious_features(values, training_set.failed(train), recipe.audit.suspicious_auc)
+    _require_honest(training_set, alone)
     return {"rows": len(rows), "from": f"{start:%Y-%m-%d}", "without_rows_from": until.isoformat(), "suspicious": alone}
+
+
+def _require_honest(training_set: TrainingSet, suspicious: Sequence[Mapping[str, Any]]) -> None:
+    """Raise LeakageError where an own feature alone tells failed from passed: it is the result, or follows from it."""
+    own = {each.name: each for each in training_set.reference.own}
+    for each in suspicious:
+        if each["feature"] in own:
+            declared = own[each["feature"]]
+            raise LeakageError(
+                f"The own feature {declared.name} (column {declared.source_column} of {declared.table}) alone tells "
+                f"failed from passed tests with an AUC of {each['auc']:.3f}: it is the result itself, or was written "
+                "after it. Take it out of features.toml, or give what was known before the test."
+            )
 
 
 def changed_features(

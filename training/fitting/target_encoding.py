@@ -15,16 +15,16 @@ from sklearn.linear_model import LogisticRegression
 
 from data.lake.report_versions import current_tests
 from data.lake.tables import Tables
-from features.fitted_tables import SCHEMAS, UNTRAINED_RATES, FittedTables, Prior, rates_table
+from features.fitted_tables import SCHEMAS, FittedTables, Prior, rates_table
 from features.groups.reviews import read_reviews
 from features.groups.sales_and_returns import sales_and_returns
 from features.groups.titles import MILLION
 from training.dataset.splits import Rows
+from training.fitting.beta_priors import beta_prior
+from training.fitting.own_rates import own_priors, own_rate_columns, own_rates
 from training.metrics import Floats, Truths
 from training.recipe_schema import TitleRecipe
 
-FEWEST_GROUPS = 10
-WEAKEST, STRONGEST = 0.5, 5000.0
 ENTITY_KEYS: Mapping[str, tuple[str, ...]] = {
     "supplier_fail": ("supplier_id",),
     "factory_fail": ("factory_id",),
@@ -54,24 +54,6 @@ def label_prior(labels: pd.DataFrame, rate: str) -> Prior:
     keys = list(ENTITY_KEYS.get(rate, ("supplier_id",)))
     by_entity = labels.dropna(subset=keys).groupby(keys)["failed"].agg(["sum", "count"])
     return beta_prior(by_entity["sum"].to_numpy(float), by_entity["count"].to_numpy(float), rate)
-
-
-def beta_prior(hits: Floats, trials: Floats, rate: str) -> Prior:
-    """Beta prior (mean, strength) of `hits` of `trials` of each entity.
-
-    The strength follows from the correlation inside entities in the spread of their shares (analysis of variance
-    estimator; Kleinman, J. Am. Stat. Assoc. 68 (1973) 46), clipped between WEAKEST and STRONGEST.
-    """
-    order = np.lexsort((hits, trials))  # DuckDB groups in any order, and sums of floats depend on it
-    hits, trials = hits[order][trials[order] > 0], trials[order][trials[order] > 0]
-    if (trials > 1).sum() < FEWEST_GROUPS:
-        return UNTRAINED_RATES[rate]
-    total = trials.sum()
-    mean = float(np.clip((hits.sum() + 0.5) / (total + 1), 1e-6, 1 - 1e-6))
-    spread = float((trials * (hits / trials - mean) ** 2).sum() / (mean * (1 - mean)))
-    correlation = (spread - (len(trials) - 1)) / float(((1 - trials / total) * (trials - 1)).sum())
-    strength = 1 / correlation - 1 if correlation > 0 else STRONGEST
-    return Prior(mean, float(np.clip(strength, WEAKEST, STRONGEST)))
 
 
 def _count_by_entity(tables: Tables, until: date) -> Mapping[str, ir.Table]:
@@ -190,34 +172,38 @@ def learned_from_labels(reference: FittedTables) -> frozenset[str]:
 
 def fit_reference(tables: Tables, labels: pd.DataFrame, until: date, recipe: TitleRecipe) -> FittedTables:
     """Fitted tables of rates, categories and title words from `labels` (all known before `until`), without norms."""
-    rates = fit_rates(tables, labels, until)
+    rates = {**fit_rates(tables, labels, until), **own_priors(labels)}
     return FittedTables({
         "rates": rates_table(rates),
+        "own_rates": own_rates(labels),
         "categories": _categories(tables, labels, until, rates["category_fail"]),
         "title_words": fit_title_words(title_texts(labels["title_key"]), labels["failed"].to_numpy(), recipe),
-    })  # fmt: skip
+    }, tables.own_features)  # fmt: skip
 
 
 def out_of_fold(labels: pd.DataFrame, parts: Rows, prior: Prior, recipe: TitleRecipe) -> pd.DataFrame:
-    """Columns LEARNED_FROM_LABELS of training labels, each row encoded without its fold.
+    """Columns LEARNED_FROM_LABELS and own codes of training labels, each row encoded without its fold.
 
     `parts` (n) is the fold of each row's group, `prior` that of a category's fail rate. Otherwise the columns would
     leak the label.
     """
-    rates = np.full(len(labels), np.nan)
+    rates, codes = np.full(len(labels), np.nan), []
     for part in np.unique(parts):
         own = parts == part
         rates[own] = _category_rate_column(labels[own], category_rates(labels[~own], prior))
+        codes.append(own_rate_columns(labels[own], labels[~own]))
     signals = out_of_fold_signals(labels, parts, recipe)
-    return pd.DataFrame({"title_signal": signals, "category_fail_rate_learned": rates}, index=labels.index)
+    learned = pd.DataFrame({"title_signal": signals, "category_fail_rate_learned": rates}, index=labels.index)
+    return pd.concat([learned, pd.concat(codes).reindex(labels.index)], axis=1)
 
 
 def look_up_rates(rows: pd.DataFrame, labels: pd.DataFrame, prior: Prior, recipe: TitleRecipe) -> pd.DataFrame:
-    """Columns LEARNED_FROM_LABELS of `rows`, fitted on `labels`, as scoring looks them up."""
+    """Columns LEARNED_FROM_LABELS and own codes of `rows`, fitted on `labels`, as scoring looks them up."""
     words = fit_title_words(title_texts(labels["title_key"]), labels["failed"].to_numpy(), recipe)
     return pd.DataFrame({
         "title_signal": title_signals(title_texts(rows["title_key"]), words),
         "category_fail_rate_learned": _category_rate_column(rows, category_rates(labels, prior)),
+        **own_rate_columns(rows, labels),
     }, index=rows.index)  # fmt: skip
 
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from data.alerts.matching import HOW, MATCH_SCHEMA, MATCHES, alert_matches, match_alerts, matching_version
 from data.alerts.policy import alert_policies
 from data.alerts.stored_matches import keep_alert_matches, matches_file, store_alert_matches
-from data.contract import ALERTS, SKUS, Table
+from data.contract import ALERTS, SKUS
+from data.contract_schema import Table
 from data.errors import UserError
 from data.lake.tables import Tables, schema_of, tables_from_frames
 

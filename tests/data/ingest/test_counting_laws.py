@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from ibis.backends.duckdb import Backend
 
-from data.contract import TABLES, Table
+from data.contract import TABLES
+from data.contract_schema import Table
 from data.errors import UserError
 from data.ingest.pipeline import ingest
 from data.lake.duckdb_engine import connect

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.contract import Column, Kind
+from data.contract_schema import Column, Kind
 from data.errors import UserError
 from data.ingest.pipeline import TableCount, ingest
 from data.lake.store import open_lake

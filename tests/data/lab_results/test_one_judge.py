@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from data.contract import Column
+from data.contract_schema import Column
 from data.ingest.sources import FileSource
 from data.ingest.validation import validate_source
 from data.lab_results.record_validation import validate_record

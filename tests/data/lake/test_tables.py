@@ -4,7 +4,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from data.contract import TABLES, Table
+from data.contract import TABLES
+from data.contract_schema import Table
 from data.lake.tables import schema_of, tables_from_frames
 from tests.data.small_marketplace import good_frames
 

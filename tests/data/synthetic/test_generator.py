@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from data.contract import TABLES, Table
+from data.contract import TABLES
+from data.contract_schema import Table
 from data.errors import UserError
 from data.ingest.pipeline import ingest
 from data.progress import SilentProgress

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from data import contract
 from data.alerts.matching import match_alerts
+from data.contract_schema import Table
 from data.errors import UserError
 from data.lake.tables import Tables
 from data.progress import SilentProgress
@@ -151,7 +152,7 @@ def test_the_newest_status_of_each_certificate_stands_and_the_graver_of_one_day(
         (records.Remediation, contract.REMEDIATIONS),
     ],
 )  # fmt: skip
-def test_the_records_are_those_of_the_contract(record: type, table: contract.Table) -> None:
+def test_the_records_are_those_of_the_contract(record: type, table: Table) -> None:
     assert {field.name for field in fields(record)} == set(table.column_names)
 
 

@@ -13,10 +13,8 @@ from features.point_in_time import feature_frame
 from tests.training.worlds import START, WORDS, market_frames, small_recipe, tables_of
 from training.dataset.labels import build_labels
 from training.dataset.splits import group_parts
+from training.fitting.beta_priors import STRONGEST, WEAKEST, beta_prior
 from training.fitting.target_encoding import (
-    STRONGEST,
-    WEAKEST,
-    beta_prior,
     category_rates,
     fit_reference,
     fit_title_words,
