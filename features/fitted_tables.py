@@ -123,17 +123,16 @@ def write_fitted_tables(reference: FittedTables, folder: Path) -> None:
 
 
 def read_fitted_tables(folder: Path) -> FittedTables:
-    """The tables that `write_fitted_tables` wrote.
+    """The tables that `write_fitted_tables` wrote; one that an earlier version did not write is empty.
 
-    Raises UserError where one is absent or has other columns.
+    Whether every file is there that was written, the checksums of an artifact tell. Raises UserError where a table has
+    other columns.
     """
     tables = {}
     for name, schema in SCHEMAS.items():
         path = folder / f"{name}.parquet"
         if not path.is_file():
-            raise UserError(
-                f"The learned table {name} is missing: there is no {path}. Restore the artifact or retrain."
-            )
+            continue
         table = pq.read_table(path)
         if table.column_names != schema.names:
             raise UserError(
@@ -146,6 +145,6 @@ def read_fitted_tables(folder: Path) -> FittedTables:
 
 def _read_own_features(path: Path) -> tuple[OwnFeature, ...]:
     try:
-        return own_features_from_json(path.read_text(encoding="utf-8"))
+        return own_features_from_json(path.read_text(encoding="utf-8")) if path.is_file() else ()
     except (OSError, ValueError) as error:
         raise UserError(f"{path} declares no features: {error}. Restore the artifact or retrain.") from error

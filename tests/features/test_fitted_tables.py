@@ -32,12 +32,13 @@ def test_a_fitted_rate_wins_over_the_untrained_one() -> None:
     assert reference.prior("return") == UNTRAINED_RATES["return"]
 
 
-def test_an_absent_table_is_refused_by_name(tmp_path: Path) -> None:
-    """The message says which file."""
+def test_what_an_earlier_version_did_not_write_is_empty(tmp_path: Path) -> None:
+    """So that a model of an earlier version can be told by its feature version, and replaced."""
     write_fitted_tables(FittedTables.untrained(), tmp_path)
-    (tmp_path / "title_words.parquet").unlink()
-    with pytest.raises(UserError, match=r"title_words is missing: there is no .*title_words\.parquet"):
-        read_fitted_tables(tmp_path)
+    for name in ("own_rates.parquet", "own_features.json"):
+        (tmp_path / name).unlink()
+    read = read_fitted_tables(tmp_path)
+    assert (read["own_rates"].num_rows, read.own) == (0, ())
 
 
 def test_other_columns_are_refused(tmp_path: Path) -> None:

@@ -46,3 +46,10 @@ def _rivals(learner: Metrics) -> str:
 def _change(rival: Metrics, name: str, digits: int) -> str:
     value, (low, high) = rival[f"{name}_change"], rival[f"{name}_change_interval"]
     return "0" if low == high == 0 else f"{value:+.{digits}f} ({low:+.{digits}f} to {high:+.{digits}f})"
+
+
+def own_features_line(metrics: Metrics) -> str:
+    """The features that the marketplace declared, with their mean contribution; empty where it declared none."""
+    own = metrics["data"]["own_features"]
+    told = [f"`{name}` ({meaning}) {metrics['contributions'].get(name, 0):.2f}" for name, meaning in own.items()]
+    return f". Of these the marketplace declared itself: {', '.join(told)}" if told else ""

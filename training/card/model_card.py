@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from training.card.learner_section import learner_section
+from training.card.learner_section import learner_section, own_features_line
 from training.evaluation.baselines import BASELINES
 
 Metrics = Mapping[str, Any]
@@ -274,6 +274,7 @@ def _reasons(metrics: Metrics) -> str:
     return (
         "## What the scores are made of\n\nMean absolute contribution in log-odds, strongest first: "
         + ", ".join(f"{name} {size:.2f}" for name, size in strongest[:TOP_FEATURES])
+        + own_features_line(metrics)
         + f".\n\nContributions sum to the margin within {gate['contribution_gap']:.0e}. Trained with another seed, the "
         f"top four reasons of a SKU share {gate['reason_jaccard']:.2f} with these (mean Jaccard similarity)."
     )

@@ -173,6 +173,7 @@ def _describe_data(tables: Tables, training_set: TrainingSet, model: FittedModel
         "fingerprint": tables.fingerprint,
         "volumes": {name: volume.to_json() for name, volume in measure_volumes(tables).items()},
         "recipe": f"{recipe.name}-{recipe.digest[:12]}",
+        "own_features": {each.name: each.meaning for each in training_set.reference.own},
         "trees": model.learner.trees,
         "penalty": model.learner.penalty,
         "calibration_from": split.calibration_from.isoformat(),
