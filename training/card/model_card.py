@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from training.card.hazards import hazard_line
 from training.card.learner_section import learner_section, own_features_line
 from training.evaluation.baselines import BASELINES
 
@@ -190,7 +191,7 @@ def _data(metrics: Metrics) -> str:
 def _findings(metrics: Metrics) -> str:
     lines = (
         *riskiest_lines(metrics), budget_line(metrics["budget"]), schedule_line(metrics["replay"]),
-        learning_curve_line(metrics["learning_curve"]),
+        learning_curve_line(metrics["learning_curve"]), hazard_line(metrics.get("hazards")),
     )  # fmt: skip
     return "## What it finds\n\n" + "\n".join(f"- {line}" for line in lines if line)
 

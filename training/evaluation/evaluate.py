@@ -25,6 +25,7 @@ from training.evaluation.catalogue import compare_weighting, evaluate_catalogue
 from training.evaluation.diagnostics import cold_start_masks, evaluate_cold_start, evaluate_labs, reason_jaccard
 from training.evaluation.fairness import GroupedTests, fairness_report
 from training.evaluation.fairness_groups import fairness_policy_in_force, group_sellers, group_tests
+from training.evaluation.hazard_skill import evaluate_hazards
 from training.evaluation.learner_choice import ChosenModel
 from training.evaluation.learning_curve import learning_curve
 from training.evaluation.skill import (
@@ -91,6 +92,7 @@ def evaluate(
             "contribution_gap": float(np.abs(contributions.sum(axis=1) + base_value - margin).max()),
         }
         advance(1)
+        hazards = evaluate_hazards(training_set, recipe)
         metrics = {
             **skills.pop("model"), "baselines": skills, "catalogue": catalogue, "gate": gate,
             "calibration": _evaluate_calibrations(training_set, model, model_predictions, held_out),
@@ -98,6 +100,7 @@ def evaluate(
             "periods": evaluate_backtest(chosen.backtest, model.learner.kind, recipe), "learning_curve": curve,
             "tester": _evaluate_labs(training_set, model, matrix, recipe),
             "fairness": _evaluate_fairness(tables, training_set, p_catalogue, recipe),
+            "hazards": None if hazards is None else hazards.to_json(),
             "replay": evaluate_test_period_schedule(tables, training_set, model, recipe),
             "cold_start": evaluate_cold_start(model_predictions, held_out, new, recipe.evaluation),
             "propensity_weights": compare_weighting(training_set, model, held_out, recipe).to_json(),
