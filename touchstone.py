@@ -146,7 +146,7 @@ def demo(call: CommandContext, skus: int, budget: float, seed: int, no_serve: bo
     from serving.cli import catalogue_summary, plan_round, plan_summary, run_service
     from serving.online.store import open_online_store
     from serving.scoring.batch import score_day
-    from training.pipeline import train
+    from training.pipeline import TrainingRequest, train
     from training.recipe import read_recipe
 
     call = replace(call, settings=call.settings.inside("demo"))
@@ -154,7 +154,8 @@ def demo(call: CommandContext, skus: int, budget: float, seed: int, no_serve: bo
     progress, sample = TerminalProgress(), settings.workspace.home / "sample"
     write_sample(sample, skus=skus, days=730, seed=seed, progress=progress)
     ingest(sample, settings.workspace, today=call.today, strict=True, progress=progress)
-    train(read_lake(settings.workspace, progress), settings, read_recipe("default"), None, progress, call.now)
+    request = TrainingRequest(read_recipe("default"), first=True)
+    train(read_lake(settings.workspace, progress), settings, request, progress, call.now)
     score_day(settings, None, TerminalProgress())
     plan, folder = plan_round(call, budget, seed)
     click.echo(catalogue_summary(open_online_store(settings.workspace)))

@@ -84,5 +84,7 @@ def load_champion(workspace: Workspace) -> Artifact:
     """The verified champion; UserError where there is none."""
     version = champion_version(workspace)
     if not version:
-        raise UserError(f"No champion model in {workspace.models}: run `touchstone train` first.")
+        kept = model_versions(workspace)
+        advice = "promote one of `touchstone models list`" if kept else "run `touchstone train` first"
+        raise UserError(f"No champion model in {workspace.models}: {advice}.")
     return load_model(workspace, version)

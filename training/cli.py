@@ -11,6 +11,8 @@ import click
 from data.cli import ALLOW_SHRINK, DAY, FOLDER, TABLE_NAMES, CommandContext
 from data.progress import TerminalProgress
 
+FIRST = "Where no model scores yet: let it score although it breaks promotion rules. Ledger and card say so."
+
 
 @click.command()
 @click.option("--rounds", default=20, show_default=True, help="Rounds of testing.")
@@ -54,22 +56,26 @@ def replay(
 @click.option(
     "--test-from", type=DAY, help="Learn from results known before this day, evaluate on tests drawn from then on."
 )
+@click.option("--first", is_flag=True, help=FIRST)
 @click.pass_obj
-def train(call: CommandContext, recipe: str, test_from: datetime | None) -> None:
+def train(call: CommandContext, recipe: str, test_from: datetime | None, first: bool) -> None:
     """Train, calibrate and evaluate a model.
 
-    It is compared with its baselines and registered in MLflow.
+    It is compared with its baselines and registered in MLflow. The first one scores from then on if every promotion
+    rule about the model itself holds.
     """
     from training.dataset.own_columns import read_training_tables
     from training.lifecycle.mlflow_client import require_mlflow
+    from training.pipeline import TrainingRequest
     from training.pipeline import train as train_model
     from training.recipe import read_recipe
 
-    settings, day, chosen = call.settings, test_from.date() if test_from else None, read_recipe(recipe)
+    settings = call.settings
+    request = TrainingRequest(read_recipe(recipe), test_from.date() if test_from else None, first)
     require_mlflow(settings)
     progress = TerminalProgress()
     tables = read_training_tables(settings.workspace, call.today, progress)
-    report = train_model(tables, settings, chosen, day, progress, call.now)
+    report = train_model(tables, settings, request, progress, call.now)
     click.echo(report.text())
 
 
@@ -154,15 +160,16 @@ def list_models(call: CommandContext) -> None:
 
 @models.command("register")
 @click.argument("model", metavar="VERSION_OR_FOLDER")
+@click.option("--first", is_flag=True, help=FIRST)
 @click.pass_obj
-def register_kept(call: CommandContext, model: str) -> None:
+def register_kept(call: CommandContext, model: str, first: bool) -> None:
     """Register a model that is not yet.
 
     One that was kept because MLflow was away, or the folder of one copied from another workspace.
     """
     from training.lifecycle.registration import register_kept_model
 
-    registered = register_kept_model(call.settings, model, call.now)
+    registered = register_kept_model(call.settings, model, call.now, first=first)
     role = "champion" if registered.promoted else "challenger"
     click.echo(f"Model {registered.version} is registered; it is {role}. See touchstone models list")
 

@@ -40,7 +40,7 @@ from training.recipe import Recipe, recipe_from_text
 class TrainingReport:
     """Result of a training: version, metrics and folder of the model, its HTML card, and the promotion rules.
 
-    `promoted` is whether it is the champion now.
+    `promoted` is whether it is the champion now, `is_alone` whether there is no champion that could score instead.
     """
 
     version: str
@@ -49,6 +49,7 @@ class TrainingReport:
     page: Path
     promoted: bool
     rules: tuple[RuleResult, ...]
+    is_alone: bool = False
 
     def text(self) -> str:
         """The report in a few lines for a terminal."""
@@ -75,20 +76,39 @@ class TrainingReport:
             return "It is now the champion, the model that scores. Next: touchstone score"
         if all(each.holds for each in self.rules):
             return f"It is a challenger. Next: touchstone models promote {self.version}"
-        return "It is a challenger. Next: try another recipe, or promote it anyway with --force --why TEXT."
+        anyway = f"touchstone models promote {self.version} --force --why TEXT"
+        if self.is_alone:
+            return (
+                "It is a challenger, and no model scores yet. Next: try another recipe; or let it score provisionally, "
+                f"as ledger and card will say: {anyway} (in one go: train --first)"
+            )
+        return f"It is a challenger. Next: try another recipe, or promote it anyway: {anyway}"
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """What to train: a recipe, the first day of the test part (None: the recipe chooses), and whether it is `first`.
+
+    A `first` model becomes the champion where there is none although it breaks promotion rules.
+    """
+
+    recipe: Recipe
+    test_from: date | None = None
+    first: bool = False
 
 
 def train(
-    tables: Tables, settings: Settings, recipe: Recipe, test_from: date | None, progress: Progress, now: datetime
+    tables: Tables, settings: Settings, request: TrainingRequest, progress: Progress, now: datetime
 ) -> TrainingReport:
     """Train, calibrate and evaluate a model, store it as `models/<version>/`, log and register it in MLflow.
 
-    Fitted on labels known before `test_from` and evaluated on tests sampled from then on; without a day the recipe
-    chooses one. The first model becomes the champion, `now`. Raises UserError, and writes nothing, where there are
+    Fitted on labels known before `test_from` and evaluated on tests sampled from then on. Where there is no champion, a
+    model that holds every rule becomes it, `now`. Raises UserError, and writes nothing, where there are
     too few labels or a feature leaks; UnavailableError where MLflow cannot be used, and then the model is stored.
     """
+    recipe = request.recipe
     labels = build_labels(tables, rule=recipe.labels)
-    split = split_by_time(labels, test_from, recipe.split)
+    split = split_by_time(labels, request.test_from, recipe.split)
     training_set = build_training_set(tables, labels, split, recipe, progress)
     audit = audit_leakage(tables, training_set, recipe, progress)
     chosen = fit_chosen_model(tables, training_set, recipe, progress)
@@ -104,10 +124,11 @@ def train(
     with progress.step("Plots, card and MLflow", 2, "steps") as advance:
         page = _write_report(settings, version, parts, evaluation, drifts)
         advance(1)
-        registered = _register(settings, Artifact(**vars(parts), version=version), now)
+        registered = _register(settings, Artifact(**vars(parts), version=version), now, request.first)
         advance(1)
     folder = model_folder(settings.workspace, version)
-    return TrainingReport(version, parts.metrics, folder, page, registered.promoted, registered.rules)
+    is_alone = champion_version(settings.workspace) is None
+    return TrainingReport(version, parts.metrics, folder, page, registered.promoted, registered.rules, is_alone)
 
 
 def _with_drift_bins(
@@ -162,15 +183,15 @@ def _write_report(
     return folder / "card.html"
 
 
-def _register(settings: Settings, artifact: Artifact, now: datetime) -> Registration:
+def _register(settings: Settings, artifact: Artifact, now: datetime, first: bool) -> Registration:
     """Log and register the model; where MLflow cannot be used, UnavailableError says where the model is kept."""
     try:
-        return register_model(settings, artifact, now)
+        return register_model(settings, artifact, now, first=first)
     except UnavailableError as error:
         folder = model_folder(settings.workspace, artifact.version)
         raise UnavailableError(
             f"The model is trained and kept in {folder}, but not registered: {error} Then register it: "
-            f"touchstone models register {artifact.version}"
+            f"touchstone models register {artifact.version}{' --first' if first else ''}"
         ) from error
 
 
@@ -218,7 +239,7 @@ def retrain(
     if not monitoring.broken:
         return RetrainingReport(monitoring, None, False)
     recipe = options.recipe or recipe_from_text(load_champion(settings.workspace).recipe_text)
-    training = train(tables, settings, recipe, None, progress, now)
+    training = train(tables, settings, TrainingRequest(recipe), progress, now)
     if training.promoted or not all(each.holds for each in training.rules):
         return RetrainingReport(monitoring, training, training.promoted)
     why = "; ".join(f"{each.rule}: {each.explanation}" for each in monitoring.broken)

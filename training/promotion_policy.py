@@ -2,25 +2,18 @@
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from data.policy import POLICY_FOLDER, Days, Policy, TomlTable, policy_in_force
 
 
-class FindingsRule(TomlTable):
-    """Gain in detected failures as a share of the champion's, and the confidence level of its interval."""
+class NonInferiorityRule(TomlTable):
+    """The largest loss against the champion that may not be ruled out, and the confidence level of the interval."""
 
-    least_gain: float
-    worst_gain: float
+    margin: Annotated[float, Field(gt=0, lt=1)]
     level: Annotated[float, Field(gt=0, lt=1)]
-
-    @model_validator(mode="after")
-    def _worst_is_not_above_least(self) -> Self:
-        if self.worst_gain > self.least_gain:
-            raise ValueError(f"worst_gain {self.worst_gain} must not be above least_gain {self.least_gain}")
-        return self
 
 
 class SlopeRule(TomlTable):
@@ -48,7 +41,8 @@ class PromotionPolicy(Policy, subject="promotion"):
     """Requirements on a challenger before it becomes champion."""
 
     valid_days: Days
-    findings: FindingsRule
+    findings: NonInferiorityRule
+    auc: NonInferiorityRule
     calibration: SlopeRule
     groups: GroupRule
     reasons: ReasonRule

@@ -47,9 +47,11 @@ def test_the_crowned_model_is_the_champion_and_can_be_succeeded(workspace: Works
 
 
 def test_keeping_a_model_does_not_crown_it(workspace: Workspace, artifact: Artifact) -> None:
-    """Keeping a model does not crown it."""
+    """Keeping a model does not crown it, and the refusal then says what to promote."""
     store_model(workspace, parts_of(artifact))
     assert champion_version(workspace) is None
+    with pytest.raises(UserError, match="promote one of `touchstone models list`"):
+        load_champion(workspace)
 
 
 def test_keeping_a_model_twice_keeps_it_once_and_leaves_nothing_else(workspace: Workspace, artifact: Artifact) -> None:

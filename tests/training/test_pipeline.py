@@ -33,7 +33,7 @@ from training.lifecycle.champion_history import ChampionDecision
 from training.lifecycle.mlflow_tracking import registered_models
 from training.lifecycle.monitoring import monitor
 from training.lifecycle.promotion import promote, rollback
-from training.pipeline import TrainingReport, train
+from training.pipeline import TrainingReport, TrainingRequest, train
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
 
@@ -49,7 +49,8 @@ def settings_of(home: Path) -> Settings:
 def trained(home: Path, frames: Mapping[str, pd.DataFrame], **changes: str) -> TrainingReport:
     """A training of the small recipe in `home`, validated on one earlier period."""
     recipe = small_recipe(periods="1", **changes)
-    return train(tables_of(frames), settings_of(home), recipe, None, SilentProgress(), NOW)
+    request = TrainingRequest(recipe, first=True)
+    return train(tables_of(frames), settings_of(home), request, SilentProgress(), NOW)
 
 
 @pytest.fixture(scope="module")

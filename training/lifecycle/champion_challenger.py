@@ -32,13 +32,14 @@ class PairedComparison:
     """Tests of a comparison and the policy applied to them.
 
     `groups` has a row per test and a column per way of dividing sellers; `floor` is the probability from which a SKU
-    is tested, `level` that of the gain's interval.
+    is tested, `level` that of the gain's interval, `auc_level` that of the difference in AUC.
     """
 
     held_out: EvaluationSet
     groups: pd.DataFrame
     floor: float
     level: float
+    auc_level: float
 
 
 def compare_with_champion(tables: Tables, candidate: ArtifactParts, champion: Artifact, on: date) -> JsonObject:
@@ -62,11 +63,13 @@ def compare_with_champion(tables: Tables, candidate: ArtifactParts, champion: Ar
         return {**header, "incomparable": f"of {len(tests)} tests from {first} on, which neither model learned from, "
                                           f"{int(tests['failed'].sum())} failed: too few to compare"}  # fmt: skip
     weights = supplier_weights(tests["supplier_id"].tolist(), recipe.evaluation.replicates, recipe.seed)
+    policy = promotion_policy_in_force(on)
     comparison = PairedComparison(
         EvaluationSet(tests["failed"].to_numpy(), weights, budget_tests(tests, recipe.evaluation)),
         group_tests(tables, tests),
         floor=floor_for_testing(on),
-        level=promotion_policy_in_force(on).findings.level,
+        level=policy.findings.level,
+        auc_level=policy.auc.level,
     )
     result = compare(predict_tests(candidate, tables, tests), predict_tests(champion, tables, tests), comparison)
     return {**header, "from": first.isoformat(), **result}
@@ -103,7 +106,7 @@ def compare(challenger: Predictions, champion: Predictions, comparison: PairedCo
         "n": count, "failures": int(held_out.failed.sum()), "tests": depth,
         "found": float(failures_found[0][0]), "found_by_champion": float(failures_found[1][0]),
         **to_json("gain", metric_with_interval(gain, level=comparison.level)),
-        **to_json("auc_gain", metric_with_interval(areas[0] - areas[1])),
+        **to_json("auc_gain", metric_with_interval(areas[0] - areas[1], level=comparison.auc_level)),
         "groups": _groups(challenger, champion, comparison),
     }  # fmt: skip
 

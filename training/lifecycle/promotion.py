@@ -60,18 +60,22 @@ def check_promotion(settings: Settings, candidate: Artifact, on: date) -> tuple[
 
 
 def set_first_champion(settings: Settings, version: str, decision: ChampionDecision) -> bool:
-    """Make `version` the champion where there is none: without rules, since no other model can score.
+    """Make `version` the champion where there is none and every rule about the model itself holds.
 
-    The rules that do not hold are recorded. Returns whether the model is the champion now.
+    Where one does not, it takes a forced decision; the rules are recorded, and the card says that the model is
+    provisional. Returns whether the model is the champion now.
     """
     champion = champion_version(settings.workspace)
-    if champion is None:
-        policy = promotion_policy_in_force(decision.at.date())
-        rules = evaluate_promotion_rules(load_model(settings.workspace, version).metrics, None, policy)
-        broken = tuple(each.rule for each in rules if not each.holds)
-        recorded = replace(decision, broken=broken, policy=policy.version)
-        _apply_change(settings, record_change(settings, "promote", version, None, recorded))
-    return champion in (None, version)
+    if champion is not None:
+        return champion == version
+    policy = promotion_policy_in_force(decision.at.date())
+    rules = evaluate_promotion_rules(load_model(settings.workspace, version).metrics, None, policy)
+    broken = tuple(each.rule for each in rules if not each.holds)
+    if broken and not decision.force:
+        return False
+    recorded = replace(decision, broken=broken, policy=policy.version)
+    _apply_change(settings, record_change(settings, "promote", version, None, recorded))
+    return True
 
 
 def rollback(settings: Settings, decision: ChampionDecision) -> str:
@@ -111,7 +115,8 @@ def approval(change: ChampionChange) -> str:
     """A change of champion in a sentence."""
     verb = "Promoted" if change.act == "promote" else "Brought back"
     against = f", against the rules {', '.join(change.broken)}" if change.broken else ""
-    return f"{verb} on {change.on} by {change.by}{against}.{f' Why: {change.why}' if change.why else ''}"
+    provisional = "Provisional, as no other model could score. " if change.broken and not change.previous else ""
+    return f"{provisional}{verb} on {change.on} by {change.by}{against}.{f' Why: {change.why}' if change.why else ''}"
 
 
 def _apply_change(settings: Settings, change: ChampionChange) -> None:

@@ -1,10 +1,10 @@
 """Promotion rules: the result of each rule for a challenger."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from training.promotion_policy import FindingsRule, GroupRule, PromotionPolicy, ReasonRule, SlopeRule
+from training.promotion_policy import GroupRule, NonInferiorityRule, PromotionPolicy, ReasonRule, SlopeRule
 
 Metrics = Mapping[str, Any]
 
@@ -26,9 +26,11 @@ def evaluate_promotion_rules(
     `comparison` is that of `training.lifecycle.champion_challenger`; None where there is no other champion, and then
     only the rules on the model itself apply.
     """
-    relative_rules = (
-        () if comparison is None else (_findings(comparison, policy.findings), _groups(comparison, policy.groups))
-    )
+    relative_rules: tuple[RuleResult, ...] = ()
+    if comparison is not None:
+        relative_rules = (
+            _findings(comparison, policy.findings), _auc(comparison, policy.auc), _groups(comparison, policy.groups),
+        )  # fmt: skip
     return (
         *relative_rules,
         _calibration(metrics, policy.calibration),
@@ -37,22 +39,45 @@ def evaluate_promotion_rules(
     )
 
 
-def _findings(comparison: Metrics, rule: FindingsRule) -> RuleResult:
+def _findings(comparison: Metrics, rule: NonInferiorityRule) -> RuleResult:
     if "incomparable" in comparison:
         return RuleResult("findings", False, str(comparison["incomparable"]))
-    gain, interval = comparison["gain"], comparison["gain_interval"]
     text = (
         f"of the {comparison['tests']:,} riskiest of {comparison['n']:,} tests {comparison['found']:.0f} failed, the "
         f"champion's {comparison['found_by_champion']:.0f}"
     )
+    gain, interval = comparison["gain"], comparison["gain_interval"]
     if gain is None or interval is None:
         return RuleResult("findings", False, f"{text}: too few failures to compare")
-    holds = gain >= rule.least_gain and interval[0] >= rule.worst_gain
-    return RuleResult(
-        "findings", holds,
-        f"{text}: {gain:+.0%} ({interval[0]:+.0%} to {interval[1]:+.0%}); at least {rule.least_gain:+.0%}, lower end "
-        f"at least {rule.worst_gain:+.0%}",
-    )  # fmt: skip
+    verdict = _non_inferiority(interval, rule)
+    said = f"{text}: {gain:+.0%} ({interval[0]:+.0%} to {interval[1]:+.0%}), {verdict.explanation}"
+    return RuleResult("findings", verdict.holds, f"{said}; a loss of {rule.margin:.0%} must be ruled out")
+
+
+def _auc(comparison: Metrics, rule: NonInferiorityRule) -> RuleResult:
+    """Holds also where there is nothing to compare, which the rule of findings says."""
+    gain, interval = comparison.get("auc_gain"), comparison.get("auc_gain_interval")
+    if gain is None or interval is None:
+        return RuleResult("auc", True, "there is no difference in AUC to judge")
+    verdict = _non_inferiority(interval, rule)
+    said = f"the AUC differs by {gain:+.3f} ({interval[0]:+.3f} to {interval[1]:+.3f}), {verdict.explanation}"
+    return RuleResult("auc", verdict.holds, f"{said}; a loss of {rule.margin} must be ruled out")
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    holds: bool
+    explanation: str
+
+
+def _non_inferiority(interval: Sequence[float], rule: NonInferiorityRule) -> _Verdict:
+    """Whether an interval of the gain shows neither harm nor leaves room for a loss beyond the margin."""
+    low, high = interval
+    if high < 0:
+        return _Verdict(False, "which is a loss beyond chance")
+    if low < -rule.margin:
+        return _Verdict(False, "too uncertain to tell")
+    return _Verdict(True, "no evidence of harm")
 
 
 def _groups(comparison: Metrics, rule: GroupRule) -> RuleResult:
@@ -73,15 +98,26 @@ def _groups(comparison: Metrics, rule: GroupRule) -> RuleResult:
 
 
 def _calibration(metrics: Metrics, rule: SlopeRule) -> RuleResult:
-    """The slope on the tests as chosen lies in the range, and the interval of that for the catalogue reaches it."""
-    chosen, logged = metrics["calibration"]["after"]["slope"], metrics["catalogue"]["logged"]
-    catalogue = logged["claims"].get("corrected", {}).get("slope_interval")
-    holds = chosen is not None and rule.lowest_slope <= chosen <= rule.highest_slope
-    text = f"slope {'not defined' if chosen is None else format(chosen, '.2f')} on the tests as chosen"
+    """Neither the interval of the slope on the tests as chosen, nor that for the catalogue, lies outside the range."""
+    after = metrics["calibration"]["after"]
+    chosen, interval = after["slope"], after.get("slope_interval")
+    catalogue = metrics["catalogue"]["logged"]["claims"].get("corrected", {}).get("slope_interval")
+    if chosen is None:
+        holds, text = False, "slope not defined on the tests as chosen"
+    else:
+        low, high = interval or (chosen, chosen)
+        holds, text = (
+            _reaches((low, high), rule),
+            f"slope {chosen:.2f} ({low:.2f} to {high:.2f}) on the tests as chosen",
+        )
     if catalogue is not None:
-        holds = holds and catalogue[0] <= rule.highest_slope and catalogue[1] >= rule.lowest_slope
+        holds = holds and _reaches(catalogue, rule)
         text += f", {catalogue[0]:.2f} to {catalogue[1]:.2f} weighted to the catalogue"
     return RuleResult("calibration", holds, f"{text}; it should be {rule.lowest_slope} to {rule.highest_slope}")
+
+
+def _reaches(interval: Sequence[float], rule: SlopeRule) -> bool:
+    return interval[0] <= rule.highest_slope and interval[1] >= rule.lowest_slope
 
 
 def _reasons(metrics: Metrics, rule: ReasonRule) -> RuleResult:

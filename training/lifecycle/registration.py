@@ -29,8 +29,8 @@ class Registration:
     rules: tuple[RuleResult, ...]
 
 
-def register_model(settings: Settings, artifact: Artifact, now: datetime) -> Registration:
-    """Log and register a stored model, the first one as champion.
+def register_model(settings: Settings, artifact: Artifact, now: datetime, *, first: bool = False) -> Registration:
+    """Log and register a stored model: as champion where there is none, if every rule holds or it is `first` anyway.
 
     Raises UnavailableError where MLflow cannot be used.
     """
@@ -43,11 +43,12 @@ def register_model(settings: Settings, artifact: Artifact, now: datetime) -> Reg
     recipe = recipe_from_text(artifact.recipe_text)
     log_training(settings, recipe, LoggedRun(version, folder, pages, artifact.metrics, fingerprint, now))
     rules = check_promotion(settings, artifact, now.date())
-    promoted = set_first_champion(settings, version, ChampionDecision("touchstone train", now, "the first model"))
+    decision = ChampionDecision("touchstone train", now, "the first model", force=first)
+    promoted = set_first_champion(settings, version, decision)
     return Registration(version, promoted, rules)
 
 
-def register_kept_model(settings: Settings, given: str, now: datetime) -> Registration:
+def register_kept_model(settings: Settings, given: str, now: datetime, *, first: bool = False) -> Registration:
     """Register a model that is not yet: a version in the workspace, or the folder of one copied from elsewhere.
 
     Such a folder is verified and stored in the workspace first. Raises UserError where there is no such model, where it
@@ -62,7 +63,7 @@ def register_kept_model(settings: Settings, given: str, now: datetime) -> Regist
     if artifact.version in {each.version for each in registered_models(settings)}:
         place = tracking_place(settings)
         raise UserError(f"Model {artifact.version} is registered in {place} already. See `touchstone models list`.")
-    return register_model(settings, artifact, now)
+    return register_model(settings, artifact, now, first=first)
 
 
 def list_models(settings: Settings) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ def comparison(seed: int = 1) -> tuple[PairedComparison, Floats]:
     suppliers = [f"s{number}" for number in draw.integers(60, size=COUNT)]
     held_out = EvaluationSet(draw.random(COUNT) < sigmoid(truth), supplier_weights(suppliers, 100, seed), 80)
     groups = pd.DataFrame({"country": draw.choice(["DE", "FR"], COUNT)})
-    return PairedComparison(held_out, groups, floor=0.25, level=0.9), truth
+    return PairedComparison(held_out, groups, floor=0.25, level=0.9, auc_level=0.95), truth
 
 
 def predictions(margin: Floats) -> Predictions:

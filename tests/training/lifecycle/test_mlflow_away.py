@@ -130,7 +130,7 @@ def test_a_model_trained_while_the_server_went_away_is_kept_and_registered_later
     version = store_trained(tmp_path)
     os.killpg(process.pid, signal.SIGSTOP)
     with pytest.raises(UnavailableError) as refused:
-        pipeline._register(settings, load_model(settings.workspace, version), NOW)
+        pipeline._register(settings, load_model(settings.workspace, version), NOW, False)
     os.killpg(process.pid, signal.SIGCONT)
     assert str(refused.value) == (
         f"The model is trained and kept in {model_folder(settings.workspace, version)}, but not registered: MLflow at "

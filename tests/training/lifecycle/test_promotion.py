@@ -1,5 +1,6 @@
 """Promotion asks the gate, logs before it crowns, and can be taken back; the registry is left out here."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -37,16 +38,27 @@ def champion(settings: Settings) -> str:
 
 def challenger(settings: Settings, champion: str, gain: float = 0.05) -> str:
     """A challenger that training compared with the champion."""
-    return store_small_model(
-        settings.workspace, 1, {**passing_metrics(), "champion": winning_comparison(champion, gain=gain)}
-    )
+    compared = winning_comparison(champion, gain=gain, gain_interval=[gain - 0.1, gain + 0.1])
+    return store_small_model(settings.workspace, 1, {**passing_metrics(), "champion": compared})
 
 
-def test_the_first_model_is_champion_and_is_logged_with_the_rules_it_broke(settings: Settings) -> None:
+def test_a_first_model_that_breaks_a_rule_is_champion_only_where_somebody_says_so(settings: Settings) -> None:
+    """The ledger and the card then name the rule, and call it provisional."""
     version = store_small_model(settings.workspace, 0, passing_metrics(slope=2.0))
-    assert set_first_champion(settings, version, ANN)
+    assert not set_first_champion(settings, version, ANN)
+    assert champion_version(settings.workspace) is None
+    assert champion_changes(settings) == ()
+    with pytest.raises(UserError, match="Rule 'calibration' does not hold"):
+        promote(settings, version, ANN)
+    assert set_first_champion(settings, version, replace(ANN, why="the first model", force=True))
     assert champion_version(settings.workspace) == version
     assert [(line.version, line.broken) for line in champion_changes(settings)] == [(version, ("calibration",))]
+    said = (
+        "Provisional, as no other model could score. Promoted on 2026-07-01 by ann, against the rules calibration. "
+        "Why: the first model"
+    )
+    assert approvals(settings, version) == (said,)
+    assert said in (settings.workspace.model_report(version) / "card.html").read_text(encoding="utf-8")
     assert not set_first_champion(settings, store_small_model(settings.workspace, 1, passing_metrics()), ANN)
 
 
@@ -117,7 +129,7 @@ def test_a_model_is_compared_anew_exactly_when_the_champion_is_not_that_of_its_t
 
     def anew(_tables: object, _candidate: object, present: Any, _on: date) -> dict[str, Any]:
         compared.append(present.version)
-        return winning_comparison(present.version, gain=-0.5)
+        return winning_comparison(present.version, gain=-0.5, gain_interval=[-0.6, -0.4])
 
     monkeypatch.setattr(promotion, "read_lake", lambda _: None)
     monkeypatch.setattr(promotion, "compare_with_champion", anew)

@@ -32,7 +32,9 @@ def test_without_a_champion_only_the_rules_about_the_model_itself_apply() -> Non
 @pytest.mark.parametrize(
     ("metrics", "comparison", "rule"),
     [
-        (passing_metrics(), winning_comparison(gain=-0.01), "findings"),
+        (passing_metrics(), winning_comparison(gain=-0.05, gain_interval=[-0.09, -0.01]), "findings"),
+        (passing_metrics(), winning_comparison(auc_gain=-0.01, auc_gain_interval=[-0.04, 0.02]), "auc"),
+        (passing_metrics(), winning_comparison(auc_gain=-0.01, auc_gain_interval=[-0.02, -0.001]), "auc"),
         (passing_metrics(), winning_comparison(gain=0.05, gain_interval=[-0.2, 0.3]), "findings"),
         (passing_metrics(), winning_comparison(gain=None, gain_interval=None), "findings"),
         (passing_metrics(), {"version": "m-0123456789ab", "incomparable": "other features"}, "findings"),
@@ -46,6 +48,23 @@ def test_without_a_champion_only_the_rules_about_the_model_itself_apply() -> Non
 )
 def test_each_rule_can_break_alone(metrics: dict[str, Any], comparison: dict[str, Any], rule: str) -> None:
     assert broken(metrics, comparison) == [rule]
+
+
+def test_one_failure_less_within_chance_is_no_evidence_of_harm() -> None:
+    """60 of 92 tests against 61, from 6 % fewer to 6 % more; the explanation says so."""
+    comparison = winning_comparison(tests=92, found=60.0, found_by_champion=61.0, gain=-1 / 61,
+                                    gain_interval=[-0.06, 0.06], auc_gain=-0.002)  # fmt: skip
+    assert broken(passing_metrics(), comparison) == []
+    findings, *_ = evaluate_promotion_rules(passing_metrics(), comparison, POLICY)
+    assert "60 failed, the champion's 61: -2% (-6% to +6%), no evidence of harm" in findings.explanation
+
+
+def test_a_slope_is_judged_by_its_interval_where_that_is_known() -> None:
+    """1.3 from few tests may be 1; 1.3 from many is not."""
+    for interval, rules in (([0.9, 1.7], []), ([1.25, 1.35], ["calibration"]), ([0.3, 0.79], ["calibration"])):
+        metrics = passing_metrics(slope=1.3)
+        metrics["calibration"]["after"]["slope_interval"] = interval
+        assert broken(metrics, winning_comparison()) == rules
 
 
 def group(compliant: int, worse: float, interval: list[float] | None) -> dict[str, Any]:
