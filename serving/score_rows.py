@@ -1,8 +1,10 @@
 """The score row of one SKU: the same in the Parquet files and over HTTP."""
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -84,6 +86,18 @@ class RowScorer:
             "policy_version": _constant(self.policy_version, count, pa.string()),
         }  # fmt: skip
         return pa.RecordBatch.from_arrays([columns[name] for name in SCORE_SCHEMA.names], schema=SCORE_SCHEMA)
+
+    def harm_columns(
+        self, cells: Iterable[tuple[str | None, ...]], matrix: Floats, p_fail: Floats
+    ) -> dict[str, list[Any]]:
+        """The columns of score rows on what would fail, None where unknown; `cells` are keys as in CELL."""
+        harm = self.harms.assess(cells, matrix, p_fail)
+        shares = [None if math.isnan(share) else share for share in harm.hazard_share.tolist()]
+        return {
+            "hazard": harm.hazard_names.to_pylist(),
+            "hazard_share": shares,
+            "risk_level": harm.risk_level_names.to_pylist(),
+        }
 
     def _reasons(self, matrix: Floats, scores: Probabilities) -> pa.Array:
         if not isinstance(scores, Explanations):

@@ -104,7 +104,8 @@ class ScreenAnswer(BaseModel):
     `rule` names the rule of the screening policy that decided. `restrictions` are the decisions in force on the product
     or its supplier, which hold it at every stage. `facts` are all that stand, failed tests of the same SKU in other
     markets among them; `hold` rests on a restriction or a fact of this market, never on the score alone. `test_first`
-    asks for a test or for documents before it goes on. `policy_version` is the screening policy's.
+    asks for a test or for documents before it goes on. `hazard`, `hazard_share` and `risk_level` are as in a score row;
+    they change no decision. `policy_version` is the screening policy's.
     """
 
     sku_id: str
@@ -119,6 +120,9 @@ class ScreenAnswer(BaseModel):
     p_low: float
     p_high: float
     band: str
+    hazard: str | None
+    hazard_share: float | None
+    risk_level: str | None
     reasons: list[Reason]
     known: Known
     model_version: str
@@ -168,11 +172,14 @@ class ListingScreener:
         kinds, restricted = {fact.kind for fact in facts}, bool(state.restrictions)
         rule = self._policy.decide(Situation(stage, listing.market, restricted, kinds, band, missing))
         reasons = self._reasons(RowContext(new.category, float(scored.margin[0]), row), scored.contributions[0])
+        cell = (new.category, new.market, new.supplier_id)
+        harm = published.scorer.harm_columns([cell], row[None, :], scored.p_fail)
         return ScreenAnswer(
             sku_id=listing.sku_id, market=listing.market, stage=stage, decision=rule.decision, ask=rule.ask,
             rule=rule.name, restrictions=[_restriction(each) for each in state.restrictions], facts=list(facts),
             p_fail=p_fail,
             p_low=float(scored.p_low[0]), p_high=float(scored.p_high[0]), band=band, reasons=reasons,
+            **{name: values[0] for name, values in harm.items()},
             known=Known(
                 sku=position >= 0, supplier=self._supplier_position(listing.supplier_id) >= 0,
                 category=(listing.category, listing.market) in self._categories,

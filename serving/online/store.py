@@ -1,6 +1,5 @@
 """Online store: answers for single SKUs from the memory-mapped publication in service, without any database."""
 
-import math
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -210,10 +209,7 @@ class OnlineStore:
         """The columns of ScoreRow on what would fail."""
         snapshot, rows = self.snapshot, positions.tolist()
         keys = [(snapshot.category(row), snapshot.market(row), snapshot.supplier(row)) for row in rows]
-        harm = self.scorer.harms.assess(keys, matrix, p_fail)
-        names, levels = harm.hazard_names.to_pylist(), harm.risk_level_names.to_pylist()
-        shares = [None if math.isnan(share) else share for share in harm.hazard_share.tolist()]
-        return {"hazard": names, "hazard_share": shares, "risk_level": levels}
+        return self.scorer.harm_columns(keys, matrix, p_fail)
 
     def _reasons(self, matrix: Floats, positions: NDArray[np.int64], scores: Scores) -> list[list[Record]]:
         """The fields of Reason for each row."""

@@ -20,6 +20,7 @@ from serving.api.screen import Listing, ListingScreener, screener_of
 from serving.api.screening_policy import FACTS, HOLDING_FACTS, STAGES, Situation, screening_policy_in_force
 from serving.decisions.legal_grounds import FAILED_ELSEWHERE, FAILED_TEST, Ground
 from serving.online.store import OnlineStore, open_online_store
+from serving.schemas import Item
 from tests.features.catalogues import DAY
 from tests.serving.conftest import Scored
 
@@ -55,7 +56,7 @@ def listings_of(scored: Scored) -> list[dict[str, Any]]:
 
 def listing_of(row: dict[str, Any], **other: Any) -> Listing:
     """A row of the table as a question."""
-    return Listing(**{name: row[name] for name in Listing.model_fields} | other)
+    return Listing(**{name: row[name] for name in Listing.model_fields if name in row} | other)
 
 
 @given(SITUATIONS)
@@ -139,6 +140,21 @@ def test_a_newcomer_joins_what_is_known_of_its_supplier_and_category(
         assert answer.rule in {rule.name for rule in POLICY.rules}
         assert answer.reasons
         assert all(reason.sentence.endswith(".") for reason in answer.reasons)
+
+
+def test_a_screening_says_what_would_fail_as_the_score_row_does(
+    published: OnlineStore, scored: Scored, state: sa.Engine
+) -> None:
+    """Of a known product the same; of a new one by its category, and nothing where none of its category failed."""
+    row = next(row for row in listings_of(scored) if row["category"] == "mains_chargers")
+    known = screener_of(published).decide(listing_of(row), "listing", state, DAY)
+    score = published.score_row(Item(sku_id=row["sku_id"], market=row["market"]))
+    assert (known.hazard, known.hazard_share) == (score.hazard, score.hazard_share)
+    new = screener_of(published).decide(listing_of(row, sku_id="new"), "listing", state, DAY)
+    assert new.hazard == "shock"
+    assert new.risk_level is not None
+    other = screener_of(published).decide(listing_of(row, sku_id="new", category="lamps"), "listing", state, DAY)
+    assert (other.hazard, other.hazard_share, other.risk_level) == (None, None, None)
 
 
 def test_a_fact_holds_at_every_stage_and_is_shown(
