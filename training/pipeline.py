@@ -17,6 +17,7 @@ from data.settings import Settings
 from features.version import feature_version
 from models.artifact import Artifact, ArtifactParts
 from models.registry import champion_version, load_champion, model_folder, store_model
+from training.card.learner_section import learner_line
 from training.card.model_card import budget_line, card_of, learning_curve_line, riskiest_lines, schedule_line
 from training.card.render import draw_pictures, write_card
 from training.dataset.labels import build_labels
@@ -60,6 +61,7 @@ class TrainingReport:
             f"Model {self.version}: trained on {data['train']['n']:,} tests known before {data['calibration_from']}, "
             f"calibrated on {data['calibration']['n']:,}, tested on {data['test']['n']:,} drawn from "
             f"{data['test_from']} on.",
+            learner_line(self.metrics),
             f"AUC {self.metrics['auc']:.3f} ({low:.3f} to {high:.3f}); {others}.",
             riskiest_lines(self.metrics)[-2],
             budget_line(self.metrics["budget"]),

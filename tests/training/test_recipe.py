@@ -139,3 +139,14 @@ def test_a_recipe_that_is_no_text_is_refused_by_its_path(tmp_path: Path) -> None
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(UserError, match=r"garbled\.toml is not valid TOML: .*utf-8"):
         read_recipe(str(path))
+
+
+def test_a_recipe_stored_before_learners_were_chosen_means_trees_alone_and_all_of_them() -> None:
+    lines, kept = read_recipe().text.splitlines(), []
+    section = ""
+    for line in lines:
+        section = line if line.startswith("[") else section
+        if section != "[learner]" and not line.startswith("patience"):
+            kept.append(line)
+    stored = recipe_from_text("\n".join(kept) + "\n")
+    assert (stored.learner.kind, stored.trees.patience) == ("trees", 0)

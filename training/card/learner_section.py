@@ -6,15 +6,17 @@ from typing import Any
 Metrics = Mapping[str, Any]
 
 
-def learner_section(metrics: Metrics, learner: Metrics) -> str:
-    """Which learner the model is, and how the rivals did on earlier periods; `learner` is its part of `metrics`."""
-    data = metrics["data"]
-    named = {
-        "trees": f"{data['trees']} boosted trees",
-        "line": "a line (ridge logistic regression on normal scores of the features)",
-    }
-    named["mean"] = f"the mean of two margins, half from {named['trees']} and half from {named['line']}"
-    return f"## What learns\n\nIt is {named[learner['kind']]}. {_why(learner)}" + _rivals(learner)
+def learner_section(metrics: Metrics) -> str:
+    """Section on which learner the model is, and how the rivals did on earlier periods."""
+    return f"## What learns\n\n{learner_line(metrics)}" + _rivals(metrics["learner"])
+
+
+def learner_line(metrics: Metrics) -> str:
+    """Sentences on which learner the model is, and why."""
+    trees = f"{metrics['data']['trees']} boosted trees"
+    line = "a line (ridge logistic regression on normal scores of the features)"
+    named = {"trees": trees, "line": line, "mean": f"the mean of two margins, half from {trees} and half from {line}"}
+    return f"The learner is {named[metrics['learner']['kind']]}. {_why(metrics['learner'])}"
 
 
 def _why(learner: Metrics) -> str:

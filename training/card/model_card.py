@@ -138,7 +138,7 @@ def card_of(metrics: Metrics) -> str:
         "# Model card", _intended_use(metrics), _data(metrics),
         _findings(metrics),
         _baselines(metrics), _catalogue(metrics), _calibration(metrics),
-        learner_section(metrics, metrics["learner"]), periods(metrics), cold_start(metrics), groups(metrics),
+        learner_section(metrics), periods(metrics), cold_start(metrics), groups(metrics),
         _reasons(metrics), _laboratories(metrics), _validity(metrics),
     )  # fmt: skip
     return "\n\n".join(section for section in sections if section) + "\n"

@@ -21,19 +21,19 @@ RIVALS = {"trees": rival(-0.02, -0.03, -0.01), "line": rival(0.01, 0.004, 0.02),
 @pytest.mark.parametrize(("change", "sentence"), [
     ({}, "half from 120 boosted trees and half from a line"),
     ({}, "It is usual, and no other had a lower log loss on earlier periods beyond noise."),
-    ({"kind": "line"}, "It is a line (ridge logistic regression"),
+    ({"kind": "line"}, "The learner is a line (ridge logistic regression"),
     ({"kind": "line"}, "lower than that of the mean of trees and line beyond noise."),
-    ({"kind": "trees", "fixed": True}, "It is 120 boosted trees. The recipe names it."),
+    ({"kind": "trees", "fixed": True}, "The learner is 120 boosted trees. The recipe names it."),
     ({"rivals": {}, "tests": 0}, "too few labels to compare learners"),
 ])  # fmt: skip
 def test_the_card_names_the_learner_and_why(change: dict[str, Any], sentence: str) -> None:
     learner = {"kind": "mean", "fixed": False, "usual": "mean", "tests": 2_345, "rivals": RIVALS, **change}
-    assert sentence in learner_section({"data": {"trees": 120}}, learner)
+    assert sentence in learner_section({"data": {"trees": 120}, "learner": learner})
 
 
 def test_every_rival_has_a_row_with_its_interval() -> None:
     learner = {"kind": "mean", "fixed": False, "usual": "mean", "tests": 2_345, "rivals": RIVALS}
-    section = learner_section({"data": {"trees": 120}}, learner)
+    section = learner_section({"data": {"trees": 120}, "learner": learner})
     assert "On the 2,345 tests" in section
     assert "| line | 0.760 | 0.4400 | +0.010 (+0.004 to +0.020) | -0.0100 (-0.0200 to -0.0040) |" in section
     assert "| mean | 0.750 | 0.4500 | 0 | 0 |" in section
