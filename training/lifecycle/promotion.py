@@ -67,6 +67,9 @@ def set_first_champion(settings: Settings, version: str, decision: ChampionDecis
     """
     champion = champion_version(settings.workspace)
     if champion is not None:
+        if champion == version:  # trained or registered again: card and alias, here or in another store, tell of it
+            for change in champion_changes(settings)[-1:]:
+                _apply_change(settings, change)
         return champion == version
     policy = promotion_policy_in_force(decision.at.date())
     rules = evaluate_promotion_rules(load_model(settings.workspace, version).metrics, None, policy)

@@ -62,6 +62,20 @@ def test_a_first_model_that_breaks_a_rule_is_champion_only_where_somebody_says_s
     assert not set_first_champion(settings, store_small_model(settings.workspace, 1, passing_metrics()), ANN)
 
 
+def test_the_champion_registered_again_keeps_its_card_and_gets_its_alias(
+    settings: Settings, champion: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In another store, or after the same training; the ledger has no new line."""
+    named: list[str] = []
+    monkeypatch.setattr(promotion, "set_champion_alias", lambda _, change, __: named.append(change.version))
+    before, page = champion_changes(settings), settings.workspace.model_report(champion) / "card.html"
+    page.unlink()
+    assert set_first_champion(settings, champion, ANN)
+    assert named == [champion]
+    assert "Promoted on 2026-07-01 by ann." in page.read_text(encoding="utf-8")
+    assert champion_changes(settings) == before
+
+
 def test_a_better_challenger_becomes_champion_and_the_previous_one_stays(settings: Settings, champion: str) -> None:
     version = challenger(settings, champion)
     assert all(each.holds for each in promote(settings, version, ANN))
