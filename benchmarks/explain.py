@@ -18,7 +18,7 @@ import lightgbm
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from benchmarks.process import run_anew
 from benchmarks.report import interleaved_medians, machine, table, versions, write_report
