@@ -9,12 +9,13 @@ from features.review_text.hazards import hazards
 
 KEYS = ["sku_id", "market"]
 TABLES = ("orders", "returns", "reviews", "lab_tests", "certificates")
-"""The tables whose features of SKUs and of suppliers the peers compute, all of them."""
+"""The tables whose features of SKUs and of suppliers the peers compute, all but the rates that weigh by age."""
 PEER_FEATURES = tuple(
     feature.name
     for feature in CATALOGUE
     if feature.entity in ("sku", "supplier") and set(feature.source.needs) <= set(TABLES) and feature.source.needs
-)
+    and not feature.name.endswith("_recent")
+)  # fmt: skip
 DAYS = (30, 90, 365)
 REASONS = {
     "safety": ["safety_concern", "allergic_reaction"],

@@ -29,10 +29,16 @@ def tiny_matrix(rows: int, seed: int) -> Floats:
     return matrix
 
 
+DECIDING = {
+    "supplier_fail_rate": 0.9, "supplier_fail_rate_365": -0.7, "supplier_fail_rate_90": 0.5, "supplier_fails_365": 0.4,
+    "supplier_fails_90": -0.3, "supplier_fails_30": 0.3, "sku_responsible_person": -0.6,
+}  # fmt: skip
+
+
 def tiny_outcomes(matrix: Floats, seed: int) -> NDArray[np.bool_]:
-    """Failures that depend on the first six features."""
-    known = np.nan_to_num(matrix[:, :6])
-    logit = known @ np.array([0.9, -0.7, 0.5, 0.4, -0.3, 0.3]) + 0.6 * known[:, 0] * known[:, 1] - 1.2
+    """Failures that depend on the DECIDING features, by these coefficients."""
+    known = np.nan_to_num(matrix[:, [FEATURE_NAMES.index(name) for name in DECIDING]])
+    logit = known @ np.array(list(DECIDING.values())) + 0.6 * known[:, 0] * known[:, 1] - 1.2
     return np.asarray(np.random.default_rng(seed).random(len(matrix)) < 1.0 / (1.0 + np.exp(-logit)))
 
 
