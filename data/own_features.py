@@ -85,17 +85,23 @@ class FeatureFile(TomlTable):
 
 
 class OwnFeaturePolicy(Policy, subject="own_features"):
-    """The policy `own_features`: words that no own feature may hold, with the reason, and columns that are none."""
+    """The policy `own_features`: words that no own feature may hold, with the reason, and columns that are none.
+
+    `barred_of_suppliers` are words that features of suppliers and factories may not hold besides.
+    """
 
     barred: dict[str, str]
+    barred_of_suppliers: dict[str, str]
     barred_columns: dict[Literal["skus", "suppliers"], Names]
 
-    def why_barred(self, table: str, column: str, *texts: str) -> str | None:
+    def why_barred(self, table: str, entity: str | None, column: str, *texts: str) -> str | None:
         """Why a column, or a feature told by these texts, can not be declared; None where it can."""
+        of_supplier = table == "suppliers" or entity in ("supplier", "factory")
+        barred = {**self.barred, **(self.barred_of_suppliers if of_supplier else {})}
         if column in self.barred_columns.get(table, ()):  # type: ignore[call-overload]
             return f"the column {column} of {table} is no feature"
         words = {word for text in (column, *texts) for word in re.split(r"[^a-z0-9]+", text.lower())}
-        return next((f"{why} ({word})" for word, why in self.barred.items() if word in words), None)
+        return next((f"{why} ({word})" for word, why in barred.items() if word in words), None)
 
 
 def features_path(workspace: Workspace) -> Path:
@@ -117,7 +123,7 @@ def read_own_features(workspace: Workspace, today: date, folder: Path = POLICY_F
     for each in features:
         if not NAME.fullmatch(each.name):
             raise UserError(f"{path}: {each.name!r} can be no feature's name. Write letters a-z, digits and _.")
-        barred = policy.why_barred(each.table, each.source_column, each.name, each.meaning)
+        barred = policy.why_barred(each.table, each.entity, each.source_column, each.name, each.meaning)
         if barred:
             raise UserError(f"{path}: feature.{each.name} is refused: {barred}. Take it out of the file.")
     return features

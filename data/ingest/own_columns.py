@@ -29,7 +29,7 @@ def declarable_lines(rows: ir.Table, table: Table, today: date) -> tuple[str, ..
     policy = policy_in_force(OwnFeaturePolicy, today)
     lines: list[str] = []
     for column in rows.columns:
-        barred = policy.why_barred(table.name, column)
+        barred = policy.why_barred(table.name, None, column)
         counts = {} if barred else _counts(rows.select(column).limit(LOOKED_AT), column)
         if barred:
             lines += [f"# {column} of {table.name} can not be declared: {barred}.", ""]

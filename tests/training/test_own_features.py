@@ -165,6 +165,7 @@ def test_a_column_that_is_the_result_is_refused(tmp_path: Path) -> None:
         ('[feature.home]\ntable = "suppliers"\ncolumn = "country"\nkind = "choice"\nmeaning = "home"', "is no feature"),
         ('[feature.x]\ntable = "suppliers"\nkind = "number"\nmeaning = "number of employees"', "size of a supplier"),
         ('[feature.x]\ntable = "suppliers"\nkind = "code"\nmeaning = "code of the nation"', "where a supplier is from"),
+        ('[feature.size]\ntable = "suppliers"\nkind = "code"\nmeaning = "class"', "size of a supplier"),
         ('[feature.x]\ntable = "skus"\nkind = "number"\nmeaning = "depth"', "ingested without"),
         ('[feature.x]\ntable = "attributes"\nentity = "sku"\nkind = "number"\nmeaning = "depth"', "has no row"),
         ('[feature.sku_tests]\ntable = "skus"\ncolumn = "brand"\nkind = "code"\nmeaning = "firm"', "there is a"),
