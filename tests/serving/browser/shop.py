@@ -28,7 +28,7 @@ HOSTILE_REVIEW = f"It caught fire and burned my hand. {MARKUP}"
 HOSTILE_SKU = "K-0"
 FAILED_SKU = "K-1"
 QUOTED_SKU = "K-4"
-NOTICED = (44, 65, 59)  # numbers of SKUs with a notice and no fact
+NOTICED = (77, 65, 59)  # numbers of SKUs with a notice and no fact
 DRAWN_SKU = "K-72"  # its case asks for an own estimate
 
 
