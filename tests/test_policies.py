@@ -107,8 +107,8 @@ def test_garbage_in_any_place_is_refused_by_file_key_path_and_value(chosen: tupl
 
 
 FREE = {
-    "set", "codes", "barred", "barred_columns", "barred_of_suppliers", "hazards", "slots", "severity", "market_groups", "grounds",
-    "authorities",
+    "set", "codes", "barred", "barred_columns", "barred_of_suppliers", "hazards", "slots", "severity", "market_groups",
+    "grounds", "authorities",
 }  # fmt: skip
 TABLES = [(source, place) for source, place, value in PLACES if isinstance(value, dict) and place[-1] not in FREE]
 
