@@ -88,7 +88,7 @@ def read_hazard_shares(reference: FittedTables, feature_names: Sequence[str]) ->
     return HazardShares(
         hazards=hazards,
         shares=shrink(cells, by_kind["hazards"]),
-        severities=_severities(counts, failures, (categories, hazards), by_kind["severities"]),
+        severities=_severities(counts, failures, categories, hazards, by_kind["severities"]),
         category=np.array([number[key[0]] if key else 0 for key in cells.row_of], dtype=np.int64),
         row_of={key: row for key, row in cells.row_of.items() if key},
         evidence=_evidence(reference, feature_names, hazards),
@@ -101,12 +101,11 @@ def _codes(names: Sequence[str], order: Sequence[str]) -> Integers:
 
 
 def _severities(
-    counts: Mapping[str, list[str]], failures: Integers, order: tuple[Sequence[str], Sequence[str]],
+    counts: Mapping[str, list[str]], failures: Integers, categories: Sequence[str], hazards: Sequence[str],
     strengths: Sequence[float],
 ) -> Floats:  # fmt: skip
-    """Array (categories, hazards, SEVERITIES) of shares in `order`; critical where no failure states its severity."""
+    """Array (categories, hazards, SEVERITIES) of shares; critical where no failure states its severity."""
     stated = [row for row, severity in enumerate(counts["severity"]) if severity is not None]
-    categories, hazards = order
     shares = np.zeros((len(categories), len(hazards), len(SEVERITIES)))
     if not stated:
         shares[..., SEVERITIES.index("critical")] = 1.0

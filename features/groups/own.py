@@ -25,6 +25,9 @@ TEXT, PRIOR = "text_", "own_"
 LARGEST = 1e12
 """Numbers beyond it, either way, count as not known: their sum in millionths would overflow."""
 
+TRUE, FALSE = ("true", "yes", "t", "y"), ("false", "no", "f", "n")
+"""The words of a yes/no, in lower case; 1 and 0 are numbers."""
+
 ATTRIBUTES: Final = "attributes"
 ATTRIBUTED_BY: Mapping[str, tuple[str, ...]] = {
     "sku": ("sku_id", "market"), "supplier": ("supplier_id",), "factory": ("factory_id",),
@@ -150,7 +153,8 @@ def _attribute_events(tables: "Tables", declared: Sequence[OwnFeature]) -> "ir.T
     rows = tables[ATTRIBUTES]
     names = [each.source_column for each in declared]
     rows = rows.filter((rows.entity == declared[0].entity) & rows.name.isin(names) & rows.value.notnull())
-    number = rows.value.try_cast("float64")
+    word = rows.value.lower()
+    number = word.isin(TRUE).ifelse(1.0, word.isin(FALSE).ifelse(0.0, rows.value.try_cast("float64")))
     return rows.select(
         "id", "name", "value", "happened_on", "known_on", in_market="market",
         place=rows.happened_on.epoch_days().cast("int64") * 2 + (rows.market != ANYWHERE).cast("int64"),

@@ -7,9 +7,9 @@ from typing import Any
 from data.errors import UserError
 from data.own_features import OwnFeature
 from features.fitted_tables import FittedTables
-from features.groups.own import LARGEST, prior_name
+from features.groups.own import FALSE, LARGEST, TRUE, prior_name
 
-TRUTHS = {"true": 1.0, "yes": 1.0, "t": 1.0, "y": 1.0, "false": 0.0, "no": 0.0, "f": 0.0, "n": 0.0}
+TRUTHS = {**dict.fromkeys(TRUE, 1.0), **dict.fromkeys(FALSE, 0.0)}
 
 
 class OwnListingReader:

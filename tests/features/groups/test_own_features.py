@@ -51,7 +51,7 @@ OWN = (
     OwnFeature(name="speed", table="suppliers", column="line_speed", kind="number", meaning="line speed", unit="m/s"),
     OwnFeature(name="fragile", table="skus", kind="yes/no", meaning="fragile goods"),
     OwnFeature(name="risk", table="skus", kind="choice", meaning="risk class"),
-    number("class_of_sku", "sku", kind="code", column="class"),
+    number("class_of_sku", "sku", kind="code", column="class"), number("approved", "sku", kind="yes/no", column="ok"),
 )  # fmt: skip
 RATES = pa.Table.from_pylist(
     [{"feature": "risk", "value": "high", "tests": 9, "fail_rate": 0.6},
@@ -142,8 +142,10 @@ def test_columns_and_choices_are_told_by_value_and_by_learned_rate(tmp_path: Pat
     of_k0 = {"entity": "sku", "id": "k0", "name": "class", "happened_on": DAY - timedelta(days=3)}
     known = {**of_k0, "known_on": DAY - timedelta(days=1)}
     rows = pd.DataFrame([{**known, "market": "*", "value": "b"}, {**known, "market": "DE", "value": "unheard of"}])
+    rows = pd.concat([rows, pd.DataFrame([{**known, "name": "ok", "market": "*", "value": "Yes"}])])
     tables = tables_with(rows)
     values = own_values_of(tables)
+    assert values["approved"].tolist()[:2] == [1.0, 1.0]
     assert values["risk"].tolist()[:2] == [0.6, 0.2]
     assert np.isnan(values["risk"].iloc[2])
     assert values["fragile"].tolist()[:2] == [1.0, 0.0]
