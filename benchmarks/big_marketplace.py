@@ -1,5 +1,5 @@
 # ruff: noqa: E501, S608 - the SQL is made of this file alone, and reads better in long lines.
-"""A large marketplace written straight into a lake: N SKUs and about 10 N events, in the lake's own order."""
+"""A large marketplace written straight into a lake: N SKUs and about 10 N events or more, in the lake's own order."""
 
 import shutil
 from datetime import date
@@ -45,7 +45,7 @@ def _repeated(mean: float, salt: str) -> str:
     """Rows (i, k, c): SKU i's k-th of c events; c is geometric with about this mean, most SKUs few, some many."""
     return (
         f"(SELECT i, c, unnest(range(c - 1, -1, -1)) AS k FROM (SELECT range AS i, "
-        f"CAST(floor(-{mean + 0.5} * ln(1 - u(range, '{salt}'))) AS BIGINT) AS c FROM range(:skus)))"
+        f"CAST(floor(-{mean + 0.5} * :busy * ln(1 - u(range, '{salt}'))) AS BIGINT) AS c FROM range(:skus)))"
     )
 
 
@@ -126,10 +126,11 @@ QUERIES = {
 }
 
 
-def write_big_marketplace(home: Path, skus: int) -> dict[str, int]:
+def write_big_marketplace(home: Path, skus: int, busy: float = 1.0) -> dict[str, int]:
     """Write the lake of a marketplace with so many SKUs below `home`, as an ingest would; rows per table.
 
-    The same number of SKUs gives the same rows. Nothing is judged: the rows satisfy the contract by construction.
+    `busy` multiplies the events of a SKU. The same numbers give the same rows. Nothing is judged: the rows satisfy the
+    contract by construction.
     """
     workspace = Workspace(home)
     folder = workspace.lake / FINGERPRINT
@@ -138,7 +139,7 @@ def write_big_marketplace(home: Path, skus: int) -> dict[str, int]:
     with duckdb.connect() as database:
         database.execute(f"SET temp_directory = '{home / '.generating'}'; SET memory_limit = '6GB'; {MACROS}")
         for name, query in QUERIES.items():
-            rows = query.replace(":skus", str(skus))
+            rows = query.replace(":skus", str(skus)).replace(":busy", str(busy))
             path = folder / f"{name}.parquet"
             database.execute(f"COPY ({rows}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
             counts[name] = database.execute(f"SELECT count(*) FROM '{path}'").fetchall()[0][0]

@@ -55,18 +55,18 @@ def sample_snapshot(workspace: Workspace) -> Path:
     return folder
 
 
-def grow(snapshot: Snapshot) -> ArtifactParts:
-    """A model of TREES x LEAVES on all features, for failures simulated from a dozen of them: its size counts here."""
+def grow(snapshot: Snapshot, trees: int = TREES, leaves: int = LEAVES) -> ArtifactParts:
+    """A model of trees x leaves on all features, for failures simulated from a dozen of them: its size counts here."""
     draw = np.random.default_rng(1)
     matrix = snapshot.matrix(0, len(snapshot))
     frame = pd.DataFrame(matrix)
     spread = ((frame - frame.mean()) / (frame.std() + 1e-9)).fillna(0.0).to_numpy()
     logit = spread @ (draw.normal(size=matrix.shape[1]) * (draw.random(matrix.shape[1]) < 0.3)) * 0.4 - 1.5
     failed = (draw.random(len(matrix)) < 1.0 / (1.0 + np.exp(-logit))).astype(np.float64)
-    recipe = {"objective": "binary", "num_leaves": LEAVES, "learning_rate": 0.05, "verbosity": -1, "seed": 1,
+    recipe = {"objective": "binary", "num_leaves": leaves, "learning_rate": 0.05, "verbosity": -1, "seed": 1,
               "num_threads": 2, "deterministic": True}  # fmt: skip
     names = list(snapshot.feature_names)
-    booster = lightgbm.train(recipe, lightgbm.Dataset(matrix, failed, feature_name=names), TREES)
+    booster = lightgbm.train(recipe, lightgbm.Dataset(matrix, failed, feature_name=names), trees)
     margin = np.asarray(booster.predict(matrix, raw_score=True))
     return ArtifactParts(
         booster_text=booster.model_to_string(), calibration=fit_calibration(margin[:5_000], failed[:5_000]),
@@ -167,7 +167,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         workspace = Workspace(Path(home).resolve())
         sample = sample_snapshot(workspace)
-        version = store_model(workspace, grow(open_snapshot(sample)))
+        version = store_model(workspace, grow(open_snapshot(sample), TREES, LEAVES))
         set_champion(workspace, version)
         folders = {skus: workspace.snapshot(AS_OF) / f"big-{skus}" for skus in wanted}
         for skus, folder in folders.items():

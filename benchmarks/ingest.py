@@ -58,7 +58,7 @@ def _measure(folder: Path, skus: int) -> dict[str, Any]:
     nights = {"first ingest, whole tables": _run(home, source, by_key=False)}
     nights["the same files again"] = _run(home, source, by_key=False)
     for n, (name, by_key) in enumerate((("folders of days", False), ("by key", True), ("folders of days", False))):
-        given = _write_day(source, folder / f"day{n}", n, by_key=by_key)
+        given = write_day(source, folder / f"day{n}", n, by_key=by_key)
         nights[f"day {n + 1}, {name}"] = {**_run(home, given, by_key=by_key), "rows": _rows_in(given)}
     tables = open_lake(Workspace(home))
     events = {name: tables[name].count().to_pyarrow().as_py() for name in NEW_ROWS}
@@ -68,8 +68,8 @@ def _measure(folder: Path, skus: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _write_day(source: Path, folder: Path, n: int, *, by_key: bool) -> Path:
-    """The rows of the n-th day after the history, as a delivery."""
+def write_day(source: Path, folder: Path, n: int, *, by_key: bool, busy: float = 1.0) -> Path:
+    """The rows of the n-th day after the history, as a delivery; `busy` times as many as usual."""
     day = UNTIL + timedelta(days=n + 1)
     with duckdb.connect() as database:
         for name, (one_in, row) in NEW_ROWS.items():
@@ -79,7 +79,8 @@ def _write_day(source: Path, folder: Path, n: int, *, by_key: bool) -> Path:
                 columns = columns.replace(f"DATE '{day}' AS happened_on, ", "")
                 target = folder / name / f"happened_on={day}" / "rows.parquet"
             target.parent.mkdir(parents=True, exist_ok=True)
-            query = f"SELECT {columns} FROM '{source}/skus.parquet' WHERE hash(sku_id, {n}, '{name}') % {one_in} = 0"
+            chosen = f"hash(sku_id, {n}, '{name}') % {one_in / busy:.0f} = 0"
+            query = f"SELECT {columns} FROM '{source}/skus.parquet' WHERE {chosen}"
             database.execute(f"COPY ({query}) TO '{target}' (FORMAT parquet)")
     return folder
 

@@ -10,12 +10,15 @@ from pathlib import Path
 BYTECODE = Path(tempfile.gettempdir()) / "touchstone-bytecode"
 
 
-def run_anew(*arguments: str) -> tuple[str, float]:
+def run_anew(*arguments: str, code: Path | None = None) -> tuple[str, float]:
     """Run this Python with the arguments; what it printed, and the seconds from its start to its end.
 
-    Compiled bytecode lies ready in BYTECODE from the second run on, as it does beside packages that pip installed.
+    `code` is the checkout whose modules are imported, None this one. Compiled bytecode lies ready in BYTECODE from the
+    second run on, as it does beside packages that pip installed.
     """
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    if code is not None:
+        environment["PYTHONPATH"] = str(code)
     environment["PYTHONPYCACHEPREFIX"] = str(BYTECODE)
     started = time.perf_counter()
     done = subprocess.run(  # noqa: S603 - our own code
