@@ -29,6 +29,10 @@ class UnavailableError(UserError):
     """A refusal that may not last: what it needs cannot be reached just now; the service answers with 503."""
 
 
+class NotFoundError(UserError):
+    """A refusal because nothing has the name that was given; the service answers with 404."""
+
+
 class GuardError(UserError):
     """A refusal of what would do damage if nobody looked; a person may allow it by name."""
 

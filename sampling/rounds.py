@@ -12,10 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from data.errors import UserError
+from data.errors import NotFoundError, UserError
 from data.lake.lab_results import current_results
 from data.lake.report_versions import with_result
 from data.workspace import Workspace, replace_atomically
+from sampling.cancellations import Cancellation, cancellation_of, without_cancelled
 from sampling.plan import Plan
 from sampling.plan_files import PLAN_FILE, RECORD_FILE, planned_tests, round_ids
 from sampling.round_answers import UNIT, answers_among, is_cancelled, of_another_package, round_answers
@@ -28,8 +29,9 @@ FINAL_FROM = 0.95
 class RoundStatus:
     """How far a round is: tests planned, results in; `provisional` until 95 % are answered.
 
-    `not_obtainable` tests are answered without a result. `other_laboratory` of the results are from another laboratory
-    than planned and count; `other_package` more name the round, are of another package than planned, and do not.
+    `not_obtainable` tests are answered without a result; of a cancelled round these are all that have none.
+    `other_laboratory` of the results are from another laboratory than planned and count; `other_package` more name the
+    round, are of another package than planned, and do not.
     `strata` (stratum, planned, received) counts the results where they were drawn, so that tests without a result can
     be weighted.
     """
@@ -41,6 +43,7 @@ class RoundStatus:
     other_laboratory: int
     other_package: int
     strata: pa.Table
+    cancellation: Cancellation | None = None
 
     @property
     def provisional(self) -> bool:
@@ -84,10 +87,10 @@ def frame_table(plan: Plan) -> pa.Table:
 
 
 def round_folder(workspace: Workspace, round_id: str) -> Path:
-    """The folder of a round; UserError where there is none of this name."""
+    """The folder of a round; NotFoundError where there is none of this name."""
     if round_id not in round_ids(workspace):
         known = ", ".join(round_ids(workspace)[-5:]) or "none yet; run `touchstone allocate`"
-        raise UserError(f"There is no round {round_id!r} in {workspace.plans}. The latest are: {known}.")
+        raise NotFoundError(f"There is no round {round_id!r}. The latest are: {known}.")
     return workspace.plans / round_id
 
 
@@ -100,10 +103,10 @@ def round_record(workspace: Workspace, round_id: str) -> Mapping[str, Any]:
 def in_progress(workspace: Workspace, as_of: date, grace_days: int, but: str) -> pa.Table:
     """Planned tests that nothing known before `as_of` answers: sku_id, market, method, drawn_on.
 
-    One that is overdue by more than `grace_days` is given up; its SKU may be drawn again. The round `but`
-    is left out, so that it can be redrawn as it was.
+    One that is overdue by more than `grace_days` is given up, and so are those of a cancelled round; their SKUs may be
+    drawn again. The round `but` is left out, so that it can be redrawn as it was.
     """
-    planned = planned_tests(workspace)
+    planned = without_cancelled(planned_tests(workspace), workspace, but)
     planned = planned.filter(pc.not_equal(planned["round_id"], but))
     known = round_answers(workspace, as_of)
     still = pc.and_(
@@ -133,14 +136,18 @@ def round_status(workspace: Workspace, round_id: str, current: pa.Table | None =
     results = results.filter(pc.equal(results["round_id"], round_id))
     answers = answers_among(results, planned)
     received, cancelled = (_units(rows) for rows in (with_result(answers), answers.filter(is_cancelled(answers))))
+    cancellation = cancellation_of(workspace, round_id)
+    without_result = len(plan) - len(received)
     joined = plan.join(received.append_column("received", pa.repeat(1, len(received))), keys=UNIT[1:])
     strata = joined.group_by("stratum").aggregate([("sku_id", "count"), ("received", "count")]).sort_by("stratum")
     return RoundStatus(
         round_id, planned=len(plan), received=len(received),
-        not_obtainable=len(cancelled.join(received, UNIT[1:], join_type="left anti")),
+        not_obtainable=without_result
+        if cancellation
+        else len(cancelled.join(received, UNIT[1:], join_type="left anti")),
         other_laboratory=pc.sum(with_result(answers)["other_laboratory"]).as_py() or 0,
         other_package=len(of_another_package(results, planned)),
-        strata=strata.rename_columns(["stratum", "planned", "received"]),
+        strata=strata.rename_columns(["stratum", "planned", "received"]), cancellation=cancellation,
     )  # fmt: skip
 
 
@@ -152,6 +159,8 @@ def round_text(status: RoundStatus) -> str:
     """How far a round is, as a sentence or two."""
     what = "provisional" if status.provisional else "final"
     text = f"Round {status.round_id}: {status.received:,} of {status.planned:,} results are in; its figures are {what}."
+    if status.cancellation:
+        text += f" It was cancelled on {status.cancellation.day} ({status.cancellation.reason})."
     if status.not_obtainable:
         text += f" Of {status.not_obtainable:,} tests no result can be had."
     if status.other_laboratory:

@@ -22,8 +22,10 @@ from serving.api.application import RESOURCES, build_application, known_address
 from serving.api.bentoml_patches import exit_with_parent, patch_bentoml, redact_logs
 from serving.api.catalogue_status import RescoringAnswer
 from serving.api.explain import ExplainAnswer, explain_sku
+from serving.api.idempotency import IdempotencyMiddleware, earlier_effect
 from serving.api.lab_results import LabResultIntake, Record, ResultsAnswer, ResultsQuestion, accept_results
 from serving.api.openapi import ModelApi, openapi_document
+from serving.api.rounds import stored_plan
 from serving.api.screen import Listing, ScreenAnswer, ScreenQuestion, screener_of, screening_event
 from serving.api.screening_policy import Stage
 from serving.auth.api_keys import ApiKeyCache, Key, key_by_id
@@ -137,8 +139,12 @@ class Touchstone:
     def allocate(self, budget_eur: float, seed: int | None) -> Any:
         """Which SKUs to test next for a budget, each with the probability with which it was drawn.
 
-        The plan is stored as a round and recorded in the ledger. The same seed and budget give the same round.
+        The plan is stored as a round and recorded in the ledger. The same seed and budget give the same round, and so
+        does the same `Idempotency-Key`.
         """
+        drawn_before = earlier_effect()
+        if drawn_before is not None:
+            return stored_plan(_SETTINGS.workspace, drawn_before)
         published = _published()
         by, scored = Planner(_STATE.engine(), current_principal().name, datetime.now(UTC)), published.publication
         plan = draw_plan(_SETTINGS.workspace, published, budget_eur, by, seed)
@@ -206,3 +212,7 @@ _WEB.openapi = _document  # type: ignore[method-assign]
 Touchstone.add_asgi_middleware(  # type: ignore[attr-defined]
     AccessMiddleware, keys=_KEY_CACHE, policy=_ACCESS, insecure=_SETTINGS.insecure, address_of=known_address
 )
+Touchstone.add_asgi_middleware(  # type: ignore[attr-defined]
+    IdempotencyMiddleware, engine=_STATE.engine, policy=_ACCESS, address_of=known_address,
+    now=lambda: datetime.now(UTC),
+)  # fmt: skip

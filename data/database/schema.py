@@ -213,3 +213,16 @@ LETTERS = sa.Table(
     sa.Index("ix_letters_state", "state", "sent_row"),
     sa.Index("ix_letters_about", "about"),
 )
+
+IDEMPOTENT_REQUESTS = sa.Table(
+    "idempotent_requests",
+    METADATA,
+    sa.Column("key_id", sa.Text, primary_key=True),
+    sa.Column("idempotency_key", sa.Text, primary_key=True),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("started_at", sa.Text, nullable=False, index=True),
+    sa.Column("effect", sa.Text),
+    sa.Column("status", sa.Integer),
+    sa.Column("media_type", sa.Text),
+    sa.Column("body", sa.LargeBinary),
+)

@@ -15,6 +15,7 @@ from data.errors import UserError
 from data.lake.lab_results import current_results
 from data.lake.report_versions import with_result
 from data.workspace import Workspace, replace_atomically
+from sampling.cancellations import Cancellation, cancellations
 from sampling.estimation.policy import EstimationPolicy
 from sampling.estimation.prevalence import BY_SKUS, BY_UNITS_SOLD, DomainEstimate, domains_of, prevalence
 from sampling.estimation.round_data import Domain, RoundData, RoundRecord, build_round_data
@@ -81,7 +82,8 @@ class PrevalenceEstimate:
     """Estimate of a day: figures of the catalogue and its cells, the model's skill, and the tests they rest on.
 
     `failed_share` is the share of failures among the tests: it follows suspicion and is no prevalence. Of
-    `not_obtainable` planned tests no result can be had; they count as tests that did not answer.
+    `not_obtainable` planned tests no result can be had; they count as tests that did not answer. `cancelled` are the
+    rounds among them that were cancelled by then: what came in counts, what was not done did not answer.
     """
 
     as_of: date
@@ -92,6 +94,7 @@ class PrevalenceEstimate:
     share_in: float
     policy_version: str
     not_obtainable: int = 0
+    cancelled: tuple[Cancellation, ...] = ()
 
     @property
     def catalogue(self) -> DomainEstimate:
@@ -108,6 +111,7 @@ def estimate_prevalence(
     """
     known = KnownResults.of(workspace, as_of)
     rounds = [_load_round(workspace, round_id, known, policy) for round_id in names]
+    ended = {name: each for name, each in cancellations(workspace, names).items() if each.day <= as_of}
     figures = [
         figure
         for measure in (BY_SKUS, BY_UNITS_SOLD)
@@ -124,7 +128,9 @@ def estimate_prevalence(
         catalogue.tests,
         catalogue.tests / tests_drawn,
         policy.version,
-        sum(known.count_not_obtainable(name) for name in names),
+        sum(known.count_not_obtainable(name) for name in names if name not in ended)
+        + sum(known.count_without_result(workspace, name) for name in ended),
+        tuple(ended.values()),
     )
 
 
@@ -169,6 +175,11 @@ class KnownResults:
         cancelled = self.answers.filter(is_cancelled(self.answers)).filter(pc.field("round_id") == round_id)
         return len(cancelled.join(self.of_round(round_id).select(UNIT), UNIT, join_type="left anti"))
 
+    def count_without_result(self, workspace: Workspace, round_id: str) -> int:
+        """How many of a round's tests have no result."""
+        answered = self.of_round(round_id).select(UNIT).group_by(UNIT).aggregate([])
+        return len(planned_tests(workspace, [round_id])) - len(answered)
+
 
 def _load_round(workspace: Workspace, round_id: str, known: KnownResults, policy: EstimationPolicy) -> RoundData:
     """One round with its own results, and with those of tests drawn before it for what was in test."""
@@ -197,12 +208,18 @@ def estimate_text(estimate: PrevalenceEstimate) -> str:
     if len(largest) < len(cells):
         lines.append(f"{len(cells) - len(largest)} of {len(cells)} cells carry no figure of their own; see the file.")
     lines.append(_skill_line(estimate))
+    lines += [_cancelled_line(each) for each in estimate.cancelled]
     if estimate.not_obtainable:
         lines.append(f"Of {estimate.not_obtainable:,} planned tests no result can be had; they count like tests "
                      "without an answer.")  # fmt: skip
     lines.append(f"Of the {estimate.tests:,} tests {estimate.failed_share:.1%} failed; they were chosen to, "
                  "so this is no prevalence.")  # fmt: skip
     return "\n".join(lines)
+
+
+def _cancelled_line(cancellation: Cancellation) -> str:
+    cancelled = f"Round {cancellation.round_id} was cancelled on {cancellation.day} ({cancellation.reason})"
+    return f"{cancelled}; the results that came in count."
 
 
 def _skill_line(estimate: PrevalenceEstimate) -> str:

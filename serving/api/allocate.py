@@ -17,6 +17,7 @@ from sampling.plan import Plan, PlanSummary
 from sampling.plan_files import round_ids
 from sampling.randomness import SeedCommitment, delete_commitment, read_commitment
 from sampling.rounds import write_plan
+from serving.api.idempotency import note_effect
 from serving.online.store import OnlineStore
 
 
@@ -60,6 +61,7 @@ def draw_plan(
         with write_transaction(by.engine) as connection:
             write_plan(plan, workspace.plans)
             _record_once(connection, plan.summary, published, by)
+            note_effect(connection, plan.summary.round_id)
         if stored is not None:
             delete_commitment(workspace.plans)
     return plan

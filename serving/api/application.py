@@ -8,14 +8,17 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from data.errors import UserError
-from serving.api import catalogue_status, decision_feed, lab_orders, openapi, outbox
+from serving.api import catalogue_status, decision_feed, lab_orders, openapi, outbox, rounds
 from serving.api.errors import error_response
 from serving.auth.middleware import path_below_root
 from serving.auth.permissions import CONSOLE, PERMISSIONS, PUBLIC, UNKNOWN_ADDRESS, is_console
 from serving.console.app import add_console, error_page
 from serving.console.context import AppContext
 
-RESOURCES = (openapi.router, catalogue_status.router, decision_feed.router, outbox.router, lab_orders.router)
+RESOURCES = (
+    openapi.router, catalogue_status.router, decision_feed.router, outbox.router, lab_orders.router, rounds.router,
+    rounds.canceller,
+)  # fmt: skip
 """The resources that are no pages: each router names the roles that may use it as its dependencies."""
 
 _ROUTES = tuple(route for router in RESOURCES for route in router.routes if isinstance(route, APIRoute))

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 
-from data.errors import UnavailableError, UserError
+from data.errors import NotFoundError, UnavailableError, UserError
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -45,7 +45,7 @@ def to_problem(error: Exception) -> Problem:
     """Status and sentence of an exception; an unforeseen one has status 500 and does not repeat its own words."""
     match error:
         case UserError():
-            return Problem(503 if isinstance(error, UnavailableError) else 400, str(error))
+            return Problem(_user_error_status(error), str(error))
         case RequestValidationError():
             return Problem(400, _validation_message([{**each, "loc": each["loc"][1:]} for each in error.errors()]))
         case ValidationError():
@@ -55,6 +55,12 @@ def to_problem(error: Exception) -> Problem:
         case ClientDisconnect():
             return Problem(499, "The client went away.")
     return Problem(500, _STATUS_SENTENCES[500])
+
+
+def _user_error_status(error: UserError) -> int:
+    if isinstance(error, NotFoundError):
+        return 404
+    return 503 if isinstance(error, UnavailableError) else 400
 
 
 def error_response(error: Exception) -> JSONResponse:

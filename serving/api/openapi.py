@@ -17,6 +17,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Res
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
+from serving.api.idempotency import HEADER, IDEMPOTENT, KEY_PATTERN, LONGEST_KEY
 from serving.auth.api_keys import ROLES, Role
 from serving.auth.middleware import application_root
 from serving.auth.permissions import CONSOLE, PERMISSIONS, RequiredRole, require_role
@@ -52,14 +53,24 @@ _ERROR_SCHEMA = {
     "properties": {"error": {"type": "string", "description": "what is wrong, what was given, what to do"}},
     "example": {"error": "items: Field required."},
 }  # fmt: skip
+_IDEMPOTENCY_ERRORS = {
+    "409": "The first question with this Idempotency-Key is being answered; `Retry-After` says when to ask again.",
+    "422": "This Idempotency-Key was sent with another question before.",
+}
+_IDEMPOTENCY_HEADER = {
+    "name": HEADER, "in": "header", "required": False,
+    "description": "a key of your own for this question, such as a UUID: sent again, it is carried out once and "
+                   "answered alike",
+    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY, "pattern": KEY_PATTERN},
+}  # fmt: skip
 _PROBES: Mapping[str, str] = {
     "/livez": "Whether the service runs.",
     "/readyz": "Whether there are scores to answer from; 503 with what to do where there are none.",
     "/metrics": "Counts and durations of the requests so far, in the text form of Prometheus.",
 }
 _ORDER = (
-    "/score", "/explain", "/screen", "/allocate", "/results", "/decisions", "/catalogue/status", "/rescore/submit",
-    "/rescore/status", "/rescore/get",
+    "/score", "/explain", "/screen", "/allocate", "/rounds", "/results", "/decisions", "/catalogue/status",
+    "/rescore/submit", "/rescore/status", "/rescore/get",
 )  # fmt: skip
 """The order on the page; other addresses follow by name."""
 
@@ -166,8 +177,11 @@ def _roles(route: APIRoute) -> frozenset[Role] | None:
 def _complete_operation(path: str, operation: Mapping[str, Any], roles: frozenset[Role] | None) -> dict[str, Any]:
     """An operation with its name, its errors and its roles."""
     statuses = ERRORS if roles else {status: ERRORS[status] for status in ("405", "500", "503")}
-    if operation.get("parameters") or path.endswith("/submit"):
+    if operation.get("parameters") or path in ("/explain", "/rescore/submit"):
         statuses = {**statuses, "404": "There is nothing of this name."}
+    if path in IDEMPOTENT:
+        statuses = {**statuses, **_IDEMPOTENCY_ERRORS}
+        operation = {**operation, "parameters": [*operation.get("parameters", ()), _IDEMPOTENCY_HEADER]}
     error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
     errors = {status: {"description": words, "content": error} for status, words in statuses.items()}
     description = cleandoc(operation.get("description", ""))

@@ -21,6 +21,7 @@ class AccessPolicy(Policy, subject="access"):
     largest_body_bytes: Positive
     trusted_seconds: Positive
     trusted_without_database_seconds: Positive
+    idempotency_days: Positive
 
 
 def access_policy_in_force(day: date, folder: Path = POLICY_FOLDER) -> AccessPolicy:

@@ -9,7 +9,8 @@ from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from data.errors import UnavailableError, UserError
+from data.errors import UserError
+from serving.api.errors import to_problem
 from serving.auth.permissions import CONSOLE
 from serving.console.pages import (
     appeals,
@@ -121,7 +122,7 @@ def _not_allowed_page(request: Request, error: Exception) -> Response:
 
 
 def _user_error_page(request: Request, error: Exception) -> Response:
-    status = 503 if isinstance(error, UnavailableError) else 400
+    status = to_problem(error).status
     return page(request, "error.html", status, heading="This could not be done", message=str(error))
 
 

@@ -8,7 +8,7 @@ from datetime import date
 import numpy as np
 
 from data.database.audit_log import Versions
-from data.errors import UserError
+from data.errors import NotFoundError
 from models.risk_bands import bands_in_force
 from sampling.policy import sampling_policy_in_force
 from sampling.problem import Cell, Package
@@ -121,7 +121,7 @@ def dossier_of(context: AppContext, sku_id: str, market: str) -> Dossier:
     store = context.store
     position = int(store.snapshot.find([sku_id], [market])[0])
     if position < 0:
-        raise UserError(f"The catalogue of {store.publication.as_of} has no SKU {sku_id!r} in market {market!r}.")
+        raise NotFoundError(f"The catalogue of {store.publication.as_of} has no SKU {sku_id!r} in market {market!r}.")
     return store.dossiers.of(position)
 
 

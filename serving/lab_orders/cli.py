@@ -39,7 +39,9 @@ def lab_orders_command(call: CommandContext, round_id: str | None, lab: str | No
     finally:
         engine.dispose()
     if not by_lab:
-        raise UserError("No open test is waiting for its result: each has one, or is too old. Draw a round first.")
+        raise UserError(
+            "No open test is waiting for its result: each has one, is too old, or its round was cancelled. Draw one."
+        )
     if lab is not None and lab not in by_lab:
         raise UserError(f"Laboratory {lab!r} has no open test. These have: {', '.join(by_lab)}.")
     output.mkdir(parents=True, exist_ok=True)

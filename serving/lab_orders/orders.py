@@ -19,6 +19,7 @@ from data.database.schema import DECISIONS
 from data.lake.lab_results import current_results
 from data.policy import POLICY_FOLDER, Policy, policy_in_force
 from data.workspace import Workspace
+from sampling.cancellations import cancellations
 from sampling.plan_files import planned_tests
 from sampling.policy import SamplingPolicy, sampling_policy_in_force
 from sampling.problem import Package
@@ -53,7 +54,8 @@ def lab_order_policy_in_force(day: date, folder: Path = POLICY_FOLDER) -> LabOrd
 class LabOrder:
     """One ordered test. `round_id` is None where an officer ordered it; `answered` whether its result is in.
 
-    After `given_up_on` nobody waits for it any more; a result that comes all the same still belongs to it.
+    Where its round was `cancelled`, and after `given_up_on`, nobody waits for it any more; a result that comes all the
+    same still belongs to it.
     `order_id` is a digest, so that neither it nor its order in the file says why the SKU was chosen.
     """
 
@@ -68,6 +70,7 @@ class LabOrder:
     given_up_on: date
     round_id: str | None
     answered: bool
+    cancelled: bool = False
 
     @property
     def result_fields(self) -> dict[str, Any]:
@@ -123,8 +126,14 @@ def complete_from_order(
 
 
 def open_orders(orders: Sequence[LabOrder], today: date | None) -> Mapping[str, tuple[LabOrder, ...]]:
-    """The orders without a result, by laboratory; with a day, without those that are given up by then."""
-    waiting = [each for each in orders if not each.answered and (today is None or each.given_up_on >= today)]
+    """The orders without a result, by laboratory; with a day, without those that are given up by then.
+
+    Those of cancelled rounds are not among them.
+    """
+    waiting = [
+        each for each in orders
+        if not each.answered and not each.cancelled and (today is None or each.given_up_on >= today)
+    ]  # fmt: skip
     labs = sorted({each.lab for each in waiting})
     return MappingProxyType({lab: tuple(each for each in waiting if each.lab == lab) for lab in labs})
 
@@ -133,7 +142,7 @@ def _planned(sources: OrderSources, round_id: str | None) -> Iterator[LabOrder]:
     planned = planned_tests(sources.workspace)
     if round_id is not None:
         planned = planned.filter(pc.equal(planned["round_id"], round_id))
-    rows = planned.to_pylist()
+    rows, cancelled = planned.to_pylist(), cancellations(sources.workspace)
     answers = round_answers(sources.workspace).select(UNIT).to_pylist()
     answered = {(row["round_id"], row["sku_id"], row["market"]) for row in answers}
     titles = sources.store.titles([(row["sku_id"], row["market"]) for row in rows])
@@ -143,7 +152,7 @@ def _planned(sources: OrderSources, round_id: str | None) -> Iterator[LabOrder]:
             _order_id(row["round_id"], *key), key, titles[key], row["lab_id"] or NO_LAB,
             _package(policy, row["package"]), row["package"], _standard(policy, row["package"]), row["due_on"],
             row["due_on"] + timedelta(days=policy.grace_days), row["round_id"],
-            (row["round_id"], *key) in answered,
+            (row["round_id"], *key) in answered, cancelled=row["round_id"] in cancelled,
         )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic_core import to_json
 
-from data.errors import UserError
+from data.errors import NotFoundError, UserError
 from data.workspace import Workspace
 from features.snapshot.reader import open_snapshot
 from models.artifact import Artifact, require_feature_version
@@ -94,10 +94,10 @@ class OnlineStore:
         return self._dossiers
 
     def score_row(self, item: Item) -> ScoreRow:
-        """The score of one SKU with its reasons; UserError where the catalogue does not know it."""
+        """The score of one SKU with its reasons; NotFoundError where the catalogue does not know it."""
         answer = self.answer([item], explain=True)
         if answer.refused:
-            raise UserError(answer.refused[0].why)
+            raise NotFoundError(answer.refused[0].why)
         return answer.scores[0]
 
     @cached_property

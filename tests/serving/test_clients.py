@@ -125,6 +125,29 @@ def test_a_generated_client_reads_an_error(served: Served, generated: ModuleType
     assert "opens nothing" in answer.error
 
 
+def test_a_plan_asked_for_twice_with_one_key_is_drawn_once(served: Served) -> None:
+    """The same bytes and one more round; another question with this key is refused, an unknown SKU is 404."""
+    with httpx.Client(base_url=served.url, headers={"authorization": f"Bearer {served.key}"}, timeout=30) as client:
+        before = client.get("/rounds", params={"limit": 100}).json()["rounds"]
+        first, again = (
+            client.post("/allocate", json={"budget_eur": 3000}, headers={"idempotency-key": "order-17"})
+            for _ in range(2)
+        )
+        assert (first.status_code, again.content, again.headers["idempotent-replayed"]) == (200, first.content, "true")
+        after = client.get("/rounds", params={"limit": 100}).json()["rounds"]
+        assert len(after) == len(before) + 1
+        other = client.post("/allocate", json={"budget_eur": 3001}, headers={"idempotency-key": "order-17"})
+        assert (other.status_code, list(other.json())) == (422, ["error"])
+        unknown = client.post("/explain", json={"sku_id": "nobody", "market": "DE"})
+        assert (unknown.status_code, "has no SKU 'nobody'" in unknown.json()["error"]) == (404, True)
+        for method, path, allowed in (
+            ("GET", "/allocate", "POST"),
+            ("DELETE", f"/rounds/{first.json()['round_id']}", "GET"),
+        ):
+            answer = client.request(method, path)
+            assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+
+
 def test_every_question_is_asked_here() -> None:
     assert {f"/{name}" for name in QUESTIONS} == set(EXAMPLES)
 

@@ -18,7 +18,10 @@ from schemathesis.specs.openapi.checks import (
 from serving.api.openapi import ERRORS, EXAMPLES
 from serving.auth.permissions import PERMISSIONS, PUBLIC
 
-RESOURCE_PATHS = {"/catalogue/status", "/decisions", "/lab-orders", "/outbox", "/outbox/{letter_id}/delivered"}
+RESOURCE_PATHS = {
+    "/catalogue/status", "/decisions", "/lab-orders", "/outbox", "/outbox/{letter_id}/delivered", "/rounds",
+    "/rounds/{round_id}", "/rounds/{round_id}/tests", "/rounds/{round_id}/cancel",
+}  # fmt: skip
 PATHS = {*PERMISSIONS, *PUBLIC, *RESOURCE_PATHS} - {"/schema.json"}
 """What is described; the descriptions themselves and the pages are not."""
 CHECKS = (not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance)

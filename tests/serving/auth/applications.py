@@ -23,6 +23,7 @@ POLICY = AccessPolicy(
     largest_body_bytes=1000,
     trusted_seconds=60,
     trusted_without_database_seconds=300,
+    idempotency_days=7,
 )
 LOCAL = "http://127.0.0.1:3000"
 RESOURCE = "/catalogue/status"

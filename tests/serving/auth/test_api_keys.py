@@ -24,7 +24,12 @@ __all__ = ["address", "postgresql", "state"]
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 POLICY = AccessPolicy(
-    requests_per_minute=60, burst=5, largest_body_bytes=1e6, trusted_seconds=60, trusted_without_database_seconds=300
+    requests_per_minute=60,
+    burst=5,
+    largest_body_bytes=1e6,
+    trusted_seconds=60,
+    trusted_without_database_seconds=300,
+    idempotency_days=7,
 )
 
 

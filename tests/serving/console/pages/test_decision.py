@@ -238,7 +238,7 @@ def test_a_case_is_given_to_its_owner(officer: TestClient) -> None:
     form = {"csrf": csrf_of(officer, decide_path(sku)), "sku_id": sku[0], "market": sku[1], "mine": "1"}
     answer = officer.post("/ui/assign", data=form)
     assert answer.headers["location"] == f"/ui/sku/{sku[1]}/{sku[0]}"
-    assert officer.post("/ui/assign", data={**form, "sku_id": "nope"}).status_code == 400
+    assert officer.post("/ui/assign", data={**form, "sku_id": "nope"}).status_code == 404
 
 
 def test_a_verdict_on_a_quote_that_is_not_there_is_refused(officer: TestClient) -> None:

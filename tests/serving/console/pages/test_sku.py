@@ -103,7 +103,7 @@ def test_peers_are_other_skus_of_the_category_with_an_independent_result(store: 
 def test_an_unknown_sku_is_refused_in_a_sentence_that_is_no_markup(seen: TestClient) -> None:
     hostile = "<script>alert(1)</script>"
     answer = seen.get(f"/ui/sku/DE/{quote(hostile, safe='')}")
-    assert answer.status_code == 400
+    assert answer.status_code == 404
     assert "has no SKU" in answer.text
     assert hostile not in answer.text
 
