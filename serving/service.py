@@ -19,7 +19,7 @@ from data.lab_results.store import Sender, file_results
 from data.settings import read_settings
 from serving.api.allocate import Planner, draw_plan
 from serving.api.application import RESOURCES, build_application, known_address
-from serving.api.bentoml_patches import exit_with_parent, patch_bentoml, redact_logs
+from serving.api.bentoml_patches import patch_bentoml, redact_logs
 from serving.api.catalogue_status import RescoringAnswer
 from serving.api.explain import ExplainAnswer, explain_sku
 from serving.api.idempotency import IdempotencyMiddleware, earlier_effect
@@ -28,6 +28,7 @@ from serving.api.openapi import ModelApi, openapi_document
 from serving.api.rounds import stored_plan
 from serving.api.screen import Listing, ScreenAnswer, ScreenQuestion, screener_of, screening_event
 from serving.api.screening_policy import Stage
+from serving.api.worker_process import exit_with_parent
 from serving.auth.api_keys import ApiKeyCache, Key, key_by_id
 from serving.auth.middleware import AccessMiddleware
 from serving.auth.permissions import current_principal

@@ -1,56 +1,77 @@
 """Replacements of parts of BentoML that have no setting; each with its reason and the test that would notice."""
 
 import logging
-import os
-import signal
-import threading
-import time
+import socket
 import traceback
 from collections.abc import Callable
 from typing import Any
 
+import uvicorn
 from _bentoml_impl.server.app import ServiceAppFactory
+from _bentoml_impl.server.serving import API_SERVER_NAME
+from bentoml._internal.configuration.containers import BentoMLContainer
+from bentoml._internal.context import server_context
 from bentoml._internal.server.http import instruments, traffic
+from bentoml._internal.server.http.access import AccessLogMiddleware
+from circus.sockets import CircusSocket
+from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serving.api.errors import App, Deadline, Receive, Scope, Send, error_response, handle_error, log_failure
+from serving.api.errors import Deadline, error_response, handle_error, log_failure
+from serving.api.request_log import RequestLog, standard_output
+from serving.api.request_metrics import request_metrics
+from serving.api.worker_process import own_socket, reserve_address
 
 AddressLookup = Callable[[str], str]
-PARENT_POLL_SECONDS, GRACE_SECONDS = 1.0, 5.0
 
 
 def patch_bentoml(address_of: AddressLookup) -> None:
     """Patch BentoML, before it builds the application; `address_of` gives the address that a path belongs to."""
-    # Its labels, the requested paths, would fill the memory (test_requests_are_counted_under_addresses_that_exist).
-    instruments.RunnerTrafficMetricsMiddleware = _metrics_middleware(address_of)  # type: ignore[misc]
     # Its timers run to their end, and hold the request so long (test_requests_have_our_deadline_and_no_other).
     traffic.TimeoutMiddleware = Deadline  # type: ignore[misc, assignment]
+    # Its metrics' labels, the requested paths, would fill the memory; with its log and its spans, which nobody exports,
+    # they take half the time of a score (test_requests_are_counted_under_addresses_that_exist).
+    ServiceAppFactory.middlewares = property(_patch_middlewares(ServiceAppFactory.middlewares.fget, address_of))
     # It answers errors in shapes of its own, and logs wrong questions (test_errors_of_bentoml_have_our_shape).
     ServiceAppFactory.api_endpoint = _patch_endpoint(ServiceAppFactory.api_endpoint)
     ServiceAppFactory.__call__ = _patch_build(ServiceAppFactory.__call__)
+    # One worker would accept nearly all connections of a common socket (test_workers_share_the_connections).
+    CircusSocket.bind_and_listen = _patch_bind(CircusSocket.bind_and_listen)
+    uvicorn.Server.run = _patch_run(uvicorn.Server.run)  # type: ignore[method-assign]
 
 
-def _metrics_middleware(address_of: AddressLookup) -> type[instruments.RunnerTrafficMetricsMiddleware]:
-    class KnownAddresses(instruments.RunnerTrafficMetricsMiddleware):
-        """BentoML's metrics, labelled with addresses that exist."""
+def _patch_middlewares(build: Callable[[Any], list[Middleware]], address_of: AddressLookup) -> Callable[[Any], Any]:
+    def middlewares(self: Any) -> list[Middleware]:
+        is_traced = BentoMLContainer.tracing.exporter_type.get() is not None
+        replaced: list[object] = [instruments.RunnerTrafficMetricsMiddleware, AccessLogMiddleware]
+        replaced += [] if is_traced else [OpenTelemetryMiddleware]
+        others = [each for each in build(self) if each.cls not in replaced]
+        metrics = request_metrics(str(server_context.bento_name), str(server_context.bento_version))
+        return [Middleware(RequestLog, address_of, metrics, standard_output().write), *others]
 
-        def __init__(self, app: App, **settings: Any) -> None:
-            async def with_own_path(scope: Scope, receive: Receive, send: Send) -> None:
-                await app(scope.get("touchstone.scope", scope), receive, send)
+    return middlewares
 
-            super().__init__(with_own_path, **settings)
 
-        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-            """Count the request under its address and pass it on as it came."""
-            if scope["type"] == "http":
-                scope = {**scope, "path": address_of(scope["path"]), "touchstone.scope": scope}
-            await super().__call__(scope, receive, send)
+def _patch_bind(bind: Callable[[Any], None]) -> Callable[[Any], None]:
+    def bind_and_listen(self: Any) -> None:
+        services = [each for each in BentoMLContainer.config.services.get().values() if isinstance(each, dict)]
+        if self.name != API_SERVER_NAME or all(each.get("workers") in (None, 1) for each in services):
+            return bind(self)
+        return reserve_address(self, self.host, self.port)
 
-    return KnownAddresses
+    return bind_and_listen
+
+
+def _patch_run(run: Callable[..., None]) -> Callable[..., None]:
+    def run_on_own_sockets(self: uvicorn.Server, sockets: list[socket.socket] | None = None) -> None:
+        run(self, sockets=sockets and [own_socket(each) for each in sockets])
+
+    return run_on_own_sockets
 
 
 def _patch_endpoint(endpoint: Callable[..., Any]) -> Callable[..., Any]:
@@ -79,42 +100,16 @@ def _patch_build(build: Callable[[Any], Starlette]) -> Callable[[Any], Starlette
 
 
 def redact_logs(address_of: AddressLookup) -> None:
-    """Take the caller's words out of BentoML's logs; kinds and lines stay (test_the_log_repeats_nobody)."""
+    """Take the caller's words out of BentoML's log of errors; kinds and lines stay (test_the_log_repeats_nobody)."""
 
     def redact(record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
-            record.args = tuple(_redact_path(each, address_of) for each in record.args)
+            record.args = tuple(
+                address_of(each) if isinstance(each, str) and each.startswith("/") else each for each in record.args
+            )
         if record.exc_info and record.exc_info[0]:
             kind, _, trace = record.exc_info
             record.exc_text, record.exc_info = "".join(traceback.format_tb(trace)) + kind.__name__, None
         return True
 
-    for name in ("bentoml._internal.server.http_app", "bentoml.access"):
-        logging.getLogger(name).filters = [redact]
-
-
-def _redact_path(argument: object, address_of: AddressLookup) -> object:
-    """An argument of the record: a path, a request in the form of the access log, or neither."""
-    if not isinstance(argument, str):
-        return argument
-    if argument.startswith("/"):
-        return address_of(argument)
-    head, key, rest = argument.partition("path=")
-    return head + key + address_of(rest.partition(",type=")[0].partition(",length=")[0]) if key else argument
-
-
-def exit_with_parent() -> None:
-    """From now on end this process when the server that started it is gone, also where that was killed.
-
-    A worker left over would hold the port (test_a_worker_ends_with_the_server_that_started_it). Answers under way get
-    `GRACE_SECONDS`; what was accepted is in the database before it is answered.
-    """
-    threading.Thread(target=_exit_when_orphaned, args=(os.getppid(),), name="parent", daemon=True).start()
-
-
-def _exit_when_orphaned(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(PARENT_POLL_SECONDS)
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(GRACE_SECONDS)
-    os._exit(1)
+    logging.getLogger("bentoml._internal.server.http_app").filters = [redact]

@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse
 
 from data.errors import UserError
 from serving.api.errors import App, Message, Receive, Scope, Send, error_json, error_response, log_failure
+from serving.api.request_log import set_key
 from serving.auth.api_keys import INSECURE, ApiKeyCache, Key
 from serving.auth.permissions import (
     CONSOLE,
@@ -100,6 +101,7 @@ class AccessMiddleware:
             return error_json(403, why) if why else None
         key = await self._key(scope)
         if isinstance(key, Key):
+            set_key(scope, key.id)
             self._authorize(scope, path, key)
         return key
 

@@ -16,13 +16,14 @@ from tests.serving.conftest import ROOT, Scored, wait_until
 
 
 @contextmanager
-def served(home: Path, user: Path) -> Iterator[httpx.Client]:
+def served(home: Path, user: Path, workers: int = 1) -> Iterator[httpx.Client]:
     """`touchstone serve` of a workspace by a person with this home folder."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {name: value for name, value in os.environ.items() if name != "BENTOML_HOME"}
     command = [sys.executable, "-m", "touchstone", "--home", str(home), "serve", "--port", str(port)]
+    command += ["--workers", str(workers)]
     server = subprocess.Popen(
         command, cwd=ROOT, env={**environment, "HOME": str(user), "TOUCHSTONE_INSECURE": "1"},
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
@@ -55,9 +56,10 @@ def test_a_second_service_leaves_tasks_and_metrics_of_the_first(scored: Scored, 
     for home in (first, second):
         shutil.copytree(scored.workspace.home, home)
     question = {"items": [{"sku_id": "K-1", "market": "DE"}]}
-    with served(first, tmp_path) as one:
+    with served(first, tmp_path, workers=2) as one:
         for _ in range(5):
-            assert one.post("/score", json=question).status_code == 200
+            # A connection each, so that both workers have some of them.
+            assert httpx.post(one.base_url.join("/score"), json=question, timeout=30).status_code == 200
         task = one.post("/rescore/submit", json={}).json()["task_id"]
         assert _scored(one) == 5
         with served(second, tmp_path) as two:

@@ -1,14 +1,19 @@
 """What takes the place of parts of BentoML is in the application that it builds, and does what it is there for."""
 
+import contextlib
 import json
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from serving.api.errors import Deadline
+from serving.api.request_log import RequestLog
+from serving.api.worker_process import own_socket, reserve_address
 from tests.serving.conftest import ROOT
 
 BUILT = """
@@ -19,7 +24,18 @@ from serving.service import Touchstone
 Touchstone.inject_config()
 app = ServiceAppFactory(Touchstone, is_main=True)()
 layers = [[each.cls.__module__, each.cls.__name__, each.kwargs.get("timeout")] for each in app.user_middleware]
-print(json.dumps({"layers": layers, "paths": [getattr(route, "path", "") for route in app.routes]}))
+paths = [getattr(route, "path", "") for route in app.routes]
+
+from bentoml._internal.configuration.containers import BentoMLContainer
+from circus.sockets import CircusSocket
+import socket
+listens = []
+for workers in (1, 2):
+    BentoMLContainer.config.services.get()["touchstone"]["workers"] = workers
+    bound = CircusSocket("_bento_api_server", host="127.0.0.1", port=0)
+    bound.bind_and_listen()
+    listens.append(bool(bound.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)))
+print(json.dumps({"layers": layers, "paths": paths, "listens": listens}))
 """
 SMALL = """
 import json
@@ -67,20 +83,18 @@ LOG = """
 import logging, sys
 from serving.api.bentoml_patches import redact_logs
 
-for name in ("bentoml.access", "bentoml._internal.server.http_app"):
-    logging.getLogger(name).addHandler(logging.StreamHandler(sys.stdout))
-    logging.getLogger(name).setLevel("INFO")
+log = logging.getLogger("bentoml._internal.server.http_app")
+log.addHandler(logging.StreamHandler(sys.stdout))
 redact_logs(lambda path: "(known)" if path == "/score" else "(none)")
-request = "scheme=http,method=GET,path=/my-secret,type=x,length=1"
-logging.getLogger("bentoml.access").warning("%s (%s)", "127.0.0.1:1", request)
-try:
-    raise ValueError("my-" + "secret")
-except ValueError:
-    logging.getLogger("bentoml._internal.server.http_app").exception("Exception on %s [%s]", "/score", "POST")
+for path in ("/score", "/my-secret"):
+    try:
+        raise ValueError("my-" + "secret")
+    except ValueError:
+        log.exception("Exception on %s [%s]", path, "POST")
 """
 ORPHAN = """
 import os, subprocess, sys
-child = "import serving.api.bentoml_patches as f, time; f.exit_with_parent(); print('up', flush=True); time.sleep(60)"
+child = "import serving.api.worker_process as f, time; f.exit_with_parent(); print('up', flush=True); time.sleep(60)"
 worker = subprocess.Popen([sys.executable, "-c", child], stdout=subprocess.PIPE)
 worker.stdout.readline()
 print(worker.pid, flush=True)
@@ -98,26 +112,55 @@ def printed(script: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def built() -> dict[str, list[Layer]]:
+def built() -> dict[str, Any]:
     """The middleware of the service, the outermost first, and its paths, as a worker of BentoML puts it together."""
-    built: dict[str, list[Layer]] = json.loads(printed(BUILT))
+    built: dict[str, Any] = json.loads(printed(BUILT))
     return {**built, "layers": [(module, name, seconds) for module, name, seconds in built["layers"]]}
 
 
-def test_requests_have_our_deadline_and_no_other(built: dict[str, list[Layer]]) -> None:
+def test_requests_have_our_deadline_and_no_other(built: dict[str, Any]) -> None:
     """Only our deadline has seconds to wait, those of the service; nothing of BentoML's traffic is left."""
     layers = built["layers"]
     assert [layer for layer in layers if layer[2] is not None] == [(Deadline.__module__, Deadline.__name__, 60)]
     assert [layer for layer in layers if "traffic" in layer[0] or "Timeout" in layer[1]] == []
 
 
-def test_requests_are_counted_under_addresses_that_exist(built: dict[str, list[Layer]]) -> None:
-    """Our metrics are the outermost layer, and BentoML's own are not there beside them."""
-    assert built["layers"][0][1] == "KnownAddresses"
-    assert [layer for layer in built["layers"] if "instruments" in layer[0]] == []
+def test_requests_are_counted_under_addresses_that_exist(built: dict[str, Any]) -> None:
+    """Our log and metrics are the outermost layer; BentoML's own and spans that nobody exports are not beside them."""
+    assert built["layers"][0][1] == RequestLog.__name__
+    others = ("instruments", "access", "opentelemetry")
+    assert [layer for layer in built["layers"] if any(name in layer[0] for name in others)] == []
 
 
-def test_the_application_comes_before_bentomls_own_pages(built: dict[str, list[Layer]]) -> None:
+def test_workers_share_the_connections(built: dict[str, Any]) -> None:
+    """The common socket of several workers is bound only; each worker listens itself, and each gets connections."""
+    assert built["listens"] == [True, False]
+    with socket.socket() as common:
+        reserve_address(common, "127.0.0.1", 0)
+        listeners = [own_socket(common) for _ in range(2)]
+        for listener in listeners:
+            listener.listen()
+            listener.setblocking(False)
+        clients = [socket.create_connection(common.getsockname()) for _ in range(60)]
+        accepted = [_accept_all(listener) for listener in listeners]
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            reserve_address(other, *common.getsockname())
+        for each in (*clients, *listeners):
+            each.close()
+    assert sum(accepted) == 60
+    assert min(accepted) > 5  # of 60 fair draws fewer are less likely than one in 10^11
+
+
+def _accept_all(listener: socket.socket) -> int:
+    count = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            listener.accept()[0].close()
+            count += 1
+    return count
+
+
+def test_the_application_comes_before_bentomls_own_pages(built: dict[str, Any]) -> None:
     """What BentoML would answer at / and /docs.json is never reached."""
     paths: list[str] = [str(path) for path in built["paths"]]
     assert paths.index("") < min(paths.index("/"), paths.index("/docs.json"))
@@ -125,7 +168,7 @@ def test_the_application_comes_before_bentomls_own_pages(built: dict[str, list[L
 
 def test_errors_of_bentoml_have_our_shape() -> None:
     """Refused, gone, broken, unreadable, of no such method or path: the one shape, and no words of an exception."""
-    output = json.loads(printed(SMALL).splitlines()[-1])
+    output = json.loads(next(line for line in printed(SMALL).splitlines() if line.startswith('{"7"')))
     assert output.pop("7") == [200, {"number": 7}]
     assert {kind: status for kind, (status, _) in output.items()} == {
         "a secret": 500, "refused": 400, "gone": 503, "broken": 500, "GET /ask": 405, "GET /nothing": 404,
@@ -141,7 +184,7 @@ def test_the_log_repeats_nobody() -> None:
     """Neither a path that is no address nor the message of an exception is logged by BentoML."""
     log = printed(LOG)
     assert "my-secret" not in log
-    assert [name in log for name in ("path=(none)", "(known)", "ValueError")] == [True] * 3
+    assert [name in log for name in ("(none)", "(known)", "ValueError")] == [True] * 3
 
 
 def test_a_worker_ends_with_the_server_that_started_it() -> None:
