@@ -17,6 +17,7 @@ import click
 from data.cli import FOLDER, CommandContext
 from data.errors import ExitCode, UserError
 from data.settings import read_settings
+from serving.night.record import StepName
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +45,7 @@ COMMANDS = {
     "keys": "serving.auth.cli:keys",
     "ledger": "data.cli:ledger",
     "serve": "serving.cli:serve",
+    "nightly": "touchstone:nightly",
     "demo": "touchstone:demo",
 }
 
@@ -163,6 +165,40 @@ def demo(call: CommandContext, skus: int, budget: float, seed: int, no_serve: bo
     click.echo(f"\nEverything is in {settings.workspace.home}; the plan is in {folder}.")
     if not no_serve:
         run_service(replace(settings, insecure=True), "127.0.0.1", 3000)
+
+
+@click.command()
+@click.option("--config", "config", type=FOLDER, help="Default: touchstone.toml in the workspace, if there is one.")
+@click.option("--from", "start", type=click.Choice([str(step) for step in StepName]), help="Begin with this step.")
+@click.option("--dry-run", "dry", is_flag=True, help="Say what there is to do, and do nothing.")
+@click.pass_context
+def nightly(context: click.Context, config: Path | None, start: str | None, dry: bool) -> None:
+    """Do all that is done once a day, from ingest to retention.
+
+    A night that was killed goes on where it was. Off a terminal each step ends with a line of JSON. The exit code is 1
+    where input was refused, 3 where rows are missing, 4 where a person is asked, 5 after a fault.
+    """
+    from data.progress import TerminalProgress
+    from serving.night.configuration import read_configuration
+    from serving.night.report import dry_run, night_line, night_summary, step_line
+    from serving.night.run import NightRequest, run_night, scores_in_service
+    from serving.night.steps import TrainingSteps
+    from training.lifecycle.mlflow_tracking import delete_monitoring_runs
+    from training.lifecycle.monitoring import monitor
+
+    call: CommandContext = context.obj
+    settings, configuration = call.settings, read_configuration(call.settings.workspace, config)
+    if dry:
+        click.echo("\n".join(dry_run(settings, configuration, call.today)))
+        return
+    training = TrainingSteps(lambda tables, own, progress: monitor(tables, own, None, progress), delete_monitoring_runs)
+    request = NightRequest(settings, configuration, training, call.now, StepName(start) if start else None)
+    told = sys.stdout.isatty()
+    record = run_night(
+        request, TerminalProgress(), lambda night, step: None if told else click.echo(step_line(night, step))
+    )
+    click.echo((night_summary if told else night_line)(record, scores_in_service(settings)))
+    context.exit(record.exit_code or 0)
 
 
 if __name__ == "__main__":

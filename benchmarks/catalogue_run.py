@@ -22,9 +22,10 @@ from features.snapshot.reader import Snapshot, open_snapshot
 from models.calibration import Calibration
 from models.registry import load_champion
 from models.treeshap import Engine
+from serving.publication import put_into_service
 from serving.score_rows import RowScorer
 from serving.scoring import batch
-from serving.scoring.batch import score_snapshot
+from serving.scoring.batch import prepare_snapshot
 
 
 class Stopwatch:
@@ -68,11 +69,13 @@ def main() -> None:
     workspace, folder = Workspace(Path(sys.argv[1])), Path(sys.argv[2])
     artifact, stopwatch = load_champion(workspace), watched()
     started = time.perf_counter()
-    scores = score_snapshot(workspace, open_snapshot(folder), artifact, TerminalProgress())
+    snapshot = open_snapshot(folder)
+    put_into_service(workspace, prepare_snapshot(workspace, snapshot, artifact, TerminalProgress()))
     seconds = time.perf_counter() - started
     cpu = dict(stopwatch.seconds)
     inside = ("gather", "explain", "calibrate", "rows and reasons")
     cpu["staging"] = cpu.pop("all unranked") - sum(cpu[stage] for stage in inside)
+    scores = workspace.scores(snapshot.as_of)
     rows = sum(pq.read_metadata(path).num_rows for path in scores.iterdir())
     size = sum(path.stat().st_size for path in scores.iterdir())
     json.dump({

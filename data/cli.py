@@ -1,11 +1,8 @@
 """Commands of this room: sample-data, import, ingest, ledger."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from getpass import getuser
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,9 +10,6 @@ from data.contract import TABLES
 from data.errors import UserError
 from data.progress import TerminalProgress
 from data.settings import Settings
-
-if TYPE_CHECKING:
-    from data.database.audit_log import Versions
 
 DAY = click.DateTime(["%Y-%m-%d"])
 FOLDER = click.Path(path_type=Path)
@@ -34,15 +28,6 @@ class CommandContext:
     def today(self) -> date:
         """The day of the call."""
         return self.now.date()
-
-    def record(self, action: str, subject: str, content: Mapping[str, Any], versions: "Versions") -> None:
-        """Append to the ledger what the system's user did by this call."""
-        from data.database.audit_log import AuditEvent, record_event
-        from data.database.connection import open_database
-
-        engine = open_database(self.settings.database_address)
-        record_event(engine, AuditEvent(getuser(), action, subject, content, versions), self.now)
-        engine.dispose()
 
 
 @click.command()

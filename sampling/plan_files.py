@@ -16,7 +16,7 @@ _TYPES = {"as_of": pa.date32(), "due_on": pa.date32(), "inclusion_probability": 
 
 def round_ids(workspace: Workspace) -> list[str]:
     """The rounds of a workspace, by day."""
-    return sorted(path.parent.name for path in workspace.plans.glob(f"*/{RECORD_FILE}"))
+    return sorted(path.parent.name for path in workspace.plans.glob(f"[!.]*/{RECORD_FILE}"))
 
 
 def planned_tests(workspace: Workspace, rounds: Collection[str] | None = None) -> pa.Table:

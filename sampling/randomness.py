@@ -3,19 +3,14 @@
 Probabilities are whole numbers of 2**-36, so their sums are exact and a draw is integer arithmetic.
 """
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from hashlib import blake2b, sha256
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from data.workspace import replace_atomically
 from sampling.problem import Floats, Integers, Truths, Words
-
-_FILE = "sealed-seed.json"
 
 
 @dataclass(frozen=True)
@@ -33,24 +28,6 @@ class SeedCommitment:
     def round_id(self, as_of: date) -> str:
         """The name of the round that this seed draws on a day."""
         return f"{as_of}-{self.seal[:8]}"
-
-
-def store_commitment(sealed: SeedCommitment, folder: Path) -> None:
-    """Store a seed for the next round in `folder`, readable by its owner alone."""
-    with replace_atomically(folder / _FILE) as attempt:
-        attempt.touch(mode=0o600)
-        attempt.write_text(json.dumps(asdict(sealed)), encoding="utf-8")
-
-
-def read_commitment(folder: Path) -> SeedCommitment | None:
-    """The seed stored for the next round, or None."""
-    path = folder / _FILE
-    return SeedCommitment(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
-
-
-def delete_commitment(folder: Path) -> None:
-    """Delete the stored seed: its round is drawn, and publishes it."""
-    (folder / _FILE).unlink(missing_ok=True)
 
 
 BITS = 36

@@ -1,7 +1,6 @@
 """The commands that score the catalogue, explain, plan the next tests, and serve."""
 
 import os
-import secrets
 import sys
 from datetime import date, datetime, timedelta
 from getpass import getuser
@@ -141,7 +140,7 @@ def allocate(call: CommandContext, budget: float | None, seed: int | None, seal:
     """Draw the next round of tests within a budget."""
     if seal:
         click.echo(
-            f"{_commit_next_seed(call)}\nPublish this seal; the next `touchstone allocate` without --seed opens it."
+            f"{_seal_next_seed(call)}\nPublish this seal; the next `touchstone allocate` without --seed opens it."
         )
         return
     if budget is None:
@@ -186,18 +185,20 @@ def serve(call: CommandContext, host: str, port: int, workers: int) -> None:
     run_service(call.settings, host, port, workers)
 
 
-def _commit_next_seed(call: CommandContext) -> str:
-    """The seal of the next round's seed, which the first call draws, stores and records."""
-    from data.database.audit_log import Versions
-    from sampling.randomness import SeedCommitment, read_commitment, store_commitment
+def _seal_next_seed(call: CommandContext) -> str:
+    """The seal of the next round's seed, which the first call records."""
+    from data.database.audit_log import AuditEvent, Versions, audit_rows, record_event
+    from data.database.connection import open_database
+    from sampling.sealed_seeds import next_seed
 
-    plans = call.settings.workspace.plans
-    commitment = read_commitment(plans)
-    if commitment is None:
-        commitment = SeedCommitment(secrets.randbits(62), secrets.token_hex(16))
-        store_commitment(commitment, plans)
-        call.record("seal", commitment.seal, {}, Versions())
-    return commitment.seal
+    engine = open_database(call.settings.database_address)
+    try:
+        seal = next_seed(engine, call.settings.workspace).seal
+        if not any(True for _ in audit_rows(engine, seal)):
+            record_event(engine, AuditEvent(getuser(), "seal", seal, {}, Versions()), call.now)
+    finally:
+        engine.dispose()
+    return seal
 
 
 def _score_on_spark(settings: Settings, as_of: date | None, master: str) -> Path:

@@ -76,19 +76,11 @@ def day_in_service(workspace: Workspace) -> date | None:
     return None if name is None else read_publication(workspace, name)[0].as_of
 
 
-def publish(workspace: Workspace, publication: Publication, ranks: Ranks, p_fail: Floats) -> None:
-    """Put `publication` into service, unless a later day of the same lake is there already.
+def write_publication(workspace: Workspace, publication: Publication, ranks: Ranks, p_fail: Floats) -> str:
+    """Write `publication` beside the one in service; return its name, which is the digest of its content.
 
-    `ranks` and `p_fail` have an entry for every row of the snapshot. Raises UserError, and leaves in service what is
-    there, where a file of the snapshot or of the dossiers is not the one that was written.
-    All but it and its predecessor are deleted: a service may still be opening that one.
+    `ranks` and `p_fail` have an entry for every row of the snapshot.
     """
-    verify_snapshot(workspace.home / publication.snapshot)
-    if publication.dossiers is not None:
-        verify_dossiers(workspace.home / publication.dossiers)
-    before = published_name(workspace)
-    if before is not None and _is_later_day(workspace, before, publication):
-        return
     home = publications(workspace)
     home.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".", dir=home) as temporary:
@@ -100,6 +92,23 @@ def publish(workspace: Workspace, publication: Publication, ranks: Ranks, p_fail
         if not _is_intact(workspace, name):
             with replace_atomically(home / name) as attempt:
                 folder.replace(attempt)
+    return name
+
+
+def put_into_service(workspace: Workspace, name: str) -> None:
+    """Let the service answer from the publication `name`, unless a later day of the same lake is there already.
+
+    Raises UserError, and leaves in service what is there, where a file of it, of its snapshot or of its dossiers is not
+    the one that was written. All but it and its predecessor are deleted: a service may still be opening that one.
+    """
+    publication, _, _ = read_publication(workspace, name)
+    verify_snapshot(workspace.home / publication.snapshot)
+    if publication.dossiers is not None:
+        verify_dossiers(workspace.home / publication.dossiers)
+    before = published_name(workspace)
+    if before == name or (before is not None and _is_later_day(workspace, before, publication)):
+        return
+    home = publications(workspace)
     write_pointer(home / "CURRENT", name)
     for folder in home.iterdir():
         if folder.is_dir() and folder.name not in (name, before):

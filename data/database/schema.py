@@ -226,3 +226,12 @@ IDEMPOTENT_REQUESTS = sa.Table(
     sa.Column("media_type", sa.Text),
     sa.Column("body", sa.LargeBinary),
 )
+
+# The seed that the next round opens; at most one waits.
+SEALED_SEEDS = sa.Table(
+    "sealed_seeds",
+    METADATA,
+    sa.Column("seal", sa.Text, primary_key=True),
+    sa.Column("seed", sa.BigInteger, nullable=False),
+    sa.Column("nonce", sa.Text, nullable=False),
+)

@@ -191,7 +191,17 @@ def write_table(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema
         schema, given = first.schema, chain([first], given)
     with pa.ipc.new_file(str(path), schema) as writer:
         for batch in given:
-            writer.write_batch(batch.select(schema.names).cast(schema))
+            writer.write_batch(_clear_missing(batch.select(schema.names).cast(schema)))
+
+
+def _clear_missing(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The same rows with zeros behind missing values, where engines leave what was in memory."""
+    rows = np.arange(len(batch))
+    columns = [
+        column.take(rows) if column.null_count and pa.types.is_primitive(column.type) else column
+        for column in batch.columns
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
 
 
 def vector_columns(**matrices: NDArray[Any]) -> dict[str, pa.Array]:

@@ -1,9 +1,6 @@
 """Drawing a round: a seed that nobody chose, the whole plan as files, and a row of the ledger."""
 
-import fcntl
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shutil
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,12 +8,14 @@ import sqlalchemy as sa
 
 from data.database.audit_log import AuditEvent, Versions, audit_rows, record_event_in
 from data.database.connection import write_transaction
+from data.database.locks import hold_lock
 from data.errors import UserError
 from data.workspace import Workspace
 from sampling.plan import Plan, PlanSummary
 from sampling.plan_files import round_ids
-from sampling.randomness import SeedCommitment, delete_commitment, read_commitment
+from sampling.randomness import SeedCommitment
 from sampling.rounds import write_plan
+from sampling.sealed_seeds import delete_seed, next_seed
 from serving.api.idempotency import note_effect
 from serving.online.store import OnlineStore
 
@@ -47,24 +46,36 @@ def draw_plan(
 ) -> Plan:
     """The whole plan of `draw_round`; a given `seed` takes the place of the committed one.
 
-    One round is drawn at a time, so that none draws what another has just put to test. The same seed and budget give
-    the same round, which is recorded once. Raises UserError as `draw_round`, where this seed drew another plan, or
-    where a round was drawn since the plan was read.
+    One round is drawn at a time, on all machines with this database, so that none draws what another has just put to
+    test. The same seed and budget give the same round, which is recorded once; a drawing that was killed is repeated
+    by the next one with its seed. Raises UserError as `draw_round`, where this seed drew another plan, or where a
+    round was drawn since the plan was read.
     """
-    with _draw_lock(workspace):
+    with hold_lock(by.engine, "drawing"):
         _require_known_rounds(workspace, by)
-        stored = read_commitment(workspace.plans) if seed is None else None
-        fresh = stored or SeedCommitment(secrets.randbits(62), secrets.token_hex(16))
-        commitment = fresh if seed is None else SeedCommitment(seed, "")
-        plan = published.plan(budget_eur, commitment.seed, commitment.nonce)
+        sealed = next_seed(by.engine, workspace) if seed is None else SeedCommitment(seed, "")
+        if seed is None:
+            _delete_unrecorded(workspace, by.engine, sealed)
+        plan = published.plan(budget_eur, sealed.seed, sealed.nonce)
         # Written while the record waits to be committed: a round that nobody recorded would keep its SKUs in test.
         with write_transaction(by.engine) as connection:
             write_plan(plan, workspace.plans)
             _record_once(connection, plan.summary, published, by)
             note_effect(connection, plan.summary.round_id)
-        if stored is not None:
-            delete_commitment(workspace.plans)
+            delete_seed(connection, sealed.seal)
     return plan
+
+
+def _delete_unrecorded(workspace: Workspace, engine: sa.Engine, sealed: SeedCommitment) -> None:
+    """Delete the plan that a killed drawing wrote with this seed and did not record: nobody has seen it."""
+    for name in round_ids(workspace):
+        if name.endswith(f"-{sealed.seal[:8]}") and not is_recorded(engine, name):
+            shutil.rmtree(workspace.plans / name)
+
+
+def is_recorded(engine: sa.Engine, round_id: str) -> bool:
+    """Whether the ledger says that this round was drawn."""
+    return any(row.action == "plan" for row in audit_rows(engine, round_id))
 
 
 def _require_known_rounds(workspace: Workspace, by: Planner) -> None:
@@ -78,7 +89,7 @@ def _require_known_rounds(workspace: Workspace, by: Planner) -> None:
 
 
 def _record_once(connection: sa.Connection, summary: PlanSummary, published: OnlineStore, by: Planner) -> None:
-    if any(row.action == "plan" for row in audit_rows(by.engine, summary.round_id)):
+    if is_recorded(by.engine, summary.round_id):
         return
     content = {
         "seal": summary.seal, "frame": summary.frame_digest, "budget_eur": summary.budget_eur,
@@ -87,12 +98,3 @@ def _record_once(connection: sa.Connection, summary: PlanSummary, published: Onl
     scored = published.publication
     versions = Versions(scored.model_version, scored.feature_version, summary.policy_version)
     record_event_in(connection, AuditEvent(by.name, "plan", summary.round_id, content, versions), by.now)
-
-
-@contextmanager
-def _draw_lock(workspace: Workspace) -> Iterator[None]:
-    """Hold the drawing of rounds; the system lets go of it even when the process is killed."""
-    workspace.plans.mkdir(parents=True, exist_ok=True)
-    with (workspace.plans / ".drawing.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

@@ -30,7 +30,7 @@ from serving.dossiers.reader import Dossiers, verify_dossiers
 from serving.dossiers.writer import dossiers_name, write_dossiers
 from serving.kpis.aggregate import compute_totals
 from serving.kpis.kpis import save_totals
-from serving.publication import Publication, publish
+from serving.publication import Publication, put_into_service, read_publication, write_publication
 from serving.review_queue.build import build_queue
 from serving.score_rows import SCORE_SCHEMA, RankedScores, RowScorer, compute_ranks, score_batch, with_ranks
 from serving.scoring.checkpoint import ScoringCheckpoint, open_checkpoint
@@ -159,12 +159,11 @@ def score_day(settings: Settings, as_of: date | None, progress: Progress) -> Pat
 
     `as_of` None means the day after the newest row of the lake.
     """
-    current_lake(settings.workspace)  # a missing lake is an error before reviews are read
-    artifact = load_champion(settings.workspace)
-    tables = read_lake(settings.workspace, progress)
-    as_of = as_of or latest_known_on(tables) + timedelta(days=1)
-    scores = score_catalogue(settings.workspace, tables, artifact, as_of, progress)
-    prune(settings.workspace, settings.keep_days)
+    workspace = settings.workspace
+    current_lake(workspace)  # a missing lake is an error before reviews are read
+    artifact = load_champion(workspace)
+    scores = score_catalogue(workspace, read_lake(workspace, progress), artifact, as_of, progress)
+    prune(workspace, settings.keep_days)
     return scores
 
 
@@ -172,38 +171,56 @@ def score_catalogue(
     workspace: Workspace,
     tables: Tables,
     artifact: Artifact,
-    as_of: date,
+    as_of: date | None,
     progress: Progress,
     rows_per_part: int = ROWS_PER_PART,
 ) -> Path:
-    """Score every SKU listed by `as_of` and return the folder of `part-*.parquet` in SCORE_SCHEMA.
+    """Score every SKU listed by `as_of`, publish, and return the folder of `part-*.parquet` in SCORE_SCHEMA.
 
-    Computes the features and the dossiers of that day first where there are none yet; then as `score_snapshot`. Raises
-    UserError where the catalogue is empty, the model reads other features or no policy is in force.
+    As `prepare_catalogue`, then `put_into_service`.
     """
+    name = prepare_catalogue(workspace, tables, artifact, as_of, progress, rows_per_part)
+    put_into_service(workspace, name)
+    return workspace.home / read_publication(workspace, name)[0].scores
+
+
+def prepare_catalogue(
+    workspace: Workspace,
+    tables: Tables,
+    artifact: Artifact,
+    as_of: date | None,
+    progress: Progress,
+    rows_per_part: int = ROWS_PER_PART,
+) -> str:
+    """Score every SKU listed by `as_of` and return the name of the publication, which is not in service yet.
+
+    `as_of` None means the day after the newest row. Computes the features and the dossiers of that day first where
+    there are none yet; then as `prepare_snapshot`. Raises UserError where the catalogue is empty, the model reads other
+    features or no policy is in force.
+    """
+    as_of = as_of or latest_known_on(tables) + timedelta(days=1)
     require_feature_version(artifact, feature_version(artifact.reference))
     bands_in_force(as_of)
     snapshot = _get_snapshot(workspace, tables, artifact, as_of, progress)
     dossiers = _get_dossiers(workspace, tables, as_of, progress)
     save_totals(workspace, compute_totals(dossiers))
-    return score_snapshot(workspace, snapshot, artifact, progress, rows_per_part, dossiers)
+    return prepare_snapshot(workspace, snapshot, artifact, progress, rows_per_part, dossiers)
 
 
-def score_snapshot(
+def prepare_snapshot(
     workspace: Workspace,
     snapshot: Snapshot,
     artifact: Artifact,
     progress: Progress,
     rows_per_part: int = ROWS_PER_PART,
     dossiers: Path | None = None,
-) -> Path:
-    """Score every row of a snapshot of the workspace and return the folder of `part-*.parquet` in SCORE_SCHEMA.
+) -> str:
+    """Score every row of a snapshot of the workspace and return the name of the publication, not in service yet.
 
-    The folder appears whole or not at all; then the service answers from it, unless it already answers for a later day
-    of the same lake. A run that is killed is taken up by the next one of the same model, snapshot, policy and size of a
-    part, with the same bytes as a result. `dossiers` is the folder of those of the same day and lake; without it the
-    service has no evidence of a SKU. Raises UserError where the model reads other features, no policy is in
-    force or another run is scoring the same day.
+    The folder of scores appears whole or not at all. A run that is killed is taken up by the next one of the same
+    model, snapshot, policy and size of a part, with the same bytes as a result. `dossiers` is the folder of those of
+    the same day and lake; without it the service has no evidence of a SKU. Raises UserError where the model reads other
+    features, no policy is in force or another run is scoring the same day.
     """
     require_feature_version(artifact, snapshot.feature_version)
     bands = bands_in_force(snapshot.as_of)
@@ -223,8 +240,7 @@ def score_snapshot(
         dossiers_digest=None if dossiers is None else Dossiers(dossiers).digest,
     )  # fmt: skip
     build_queue(workspace, publication, snapshot, scores, bands)
-    publish(workspace, publication, scores.ranks, scores.p_fail)
-    return target
+    return write_publication(workspace, publication, scores.ranks, scores.p_fail)
 
 
 def _get_snapshot(

@@ -15,11 +15,19 @@ MIN_AGE_SECONDS = 86_400
 
 
 def prune(workspace: Workspace, keep_days: int) -> list[Path]:
-    """Delete what scoring wrote for the service in earlier days, and return the deleted folders.
+    """Delete what scoring wrote for the service in earlier days, and return the deleted folders."""
+    superseded = superseded_folders(workspace, keep_days)
+    for folder in superseded:
+        delete_folder(folder)
+    return superseded
+
+
+def superseded_folders(workspace: Workspace, keep_days: int) -> list[Path]:
+    """The folders that scoring wrote for the service in earlier days and that it needs no more.
 
     There stay, for each of the `keep_days` latest days that were scored, the newest snapshot and the newest dossiers;
     whatever a publication names that is still there; and what is younger than a day, by the clock of the file system.
-    Scores, plans, results and models are never touched. A service goes on reading what it has open: a file that is
+    Scores, plans, results and models are never among them. A service goes on reading what it has open: a file that is
     mapped stays readable until it is closed.
     """
     pointer = publications(workspace) / "CURRENT"
@@ -30,10 +38,7 @@ def prune(workspace: Workspace, keep_days: int) -> list[Path]:
                 *_latest_folders(workspace, "dossiers", keep_days)}  # fmt: skip
     written = [*_folders(workspace, "snapshots/as_of=*"), *_folders(workspace, "dossiers/as_of=*"),
                *_folders(workspace, "queues")]  # fmt: skip
-    deleted = [folder for folder in written if folder not in retained and folder.stat().st_mtime < before]
-    for folder in deleted:
-        _delete(folder)
-    return deleted
+    return [folder for folder in written if folder not in retained and folder.stat().st_mtime < before]
 
 
 def _folders(workspace: Workspace, parent: str) -> list[Path]:
@@ -61,7 +66,7 @@ def _latest_folders(workspace: Workspace, kind: str, days: int) -> Iterator[Path
         yield from sorted(whole, key=lambda path: path.stat().st_mtime)[-1:]
 
 
-def _delete(folder: Path) -> None:
+def delete_folder(folder: Path) -> None:
     """Rename the folder, so that it vanishes as a whole, and delete it; then the folder of its day where empty."""
     hidden = folder.with_name(f".{folder.name.lstrip('.')}.{uuid.uuid4().hex[:8]}")
     folder.replace(hidden)

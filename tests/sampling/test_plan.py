@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sampling.plan import allocate, units_of
-from sampling.randomness import SeedCommitment, delete_commitment, read_commitment, store_commitment
+from sampling.randomness import SeedCommitment
 from tests.sampling.frames import (
     AS_OF,
     CATEGORIES,
@@ -286,14 +286,10 @@ def test_columns_that_a_plan_does_not_need_are_welcome() -> None:
     assert plan.units["feature_version"].null_count == len(plan.units)
 
 
-def test_a_seal_is_the_hash_of_seed_and_nonce_and_opens_once(tmp_path: Path) -> None:
-    """A seal is the SHA-256 of seed and nonce; the kept seed is the next round's and is forgotten then."""
+def test_a_seal_is_the_hash_of_seed_and_nonce() -> None:
+    """A seal is the SHA-256 of seed and nonce, and names the round."""
     sealed = SeedCommitment(7, "salt")
     assert sealed.seal == "432fe99e73572136aeb4b7e7abf5af800f7cf8522ebcd0ea77bc8751134d2b85"
     assert allocate(marketplace(20), POLICY, 5_000, 7, nonce="salt").summary.seal == sealed.seal
     assert allocate(marketplace(20), POLICY, 5_000, 7).summary.seal != sealed.seal
-    store_commitment(sealed, tmp_path)
-    assert read_commitment(tmp_path) == sealed
-    delete_commitment(tmp_path)
-    assert read_commitment(tmp_path) is None
     assert sealed.round_id(AS_OF).startswith("2026-06-30-")

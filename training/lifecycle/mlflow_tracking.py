@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -177,6 +177,22 @@ def log_monitoring(settings: Settings, name: str, data: Mapping[str, Any], tags:
     with open_run(client, settings, MONITORING, name, tags) as run, mlflow_errors(settings):
         log_metrics(client, run, flat_metrics(data))
         client.log_artifacts(run.info.run_id, str(page))
+
+
+def delete_monitoring_runs(settings: Settings, before: date) -> int:
+    """Delete the runs of monitoring that began before a day, and return how many; `mlflow gc` removes them for good."""
+    if settings.tracking_uri is None and not settings.workspace.mlflow_database.is_file():
+        return 0
+    with mlflow_errors(settings):
+        client = open_client(settings)
+        experiment = client.get_experiment_by_name(MONITORING)
+        if experiment is None:
+            return 0
+        earliest = int(datetime(before.year, before.month, before.day, tzinfo=UTC).timestamp() * 1000)
+        runs = client.search_runs([experiment.experiment_id], f"attributes.start_time < {earliest}", max_results=1000)
+        for run in runs:
+            client.delete_run(run.info.run_id)
+    return len(runs)
 
 
 def _inputs(tracked: LoggedRun) -> list[DatasetInput]:

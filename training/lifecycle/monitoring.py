@@ -52,6 +52,11 @@ class MonitorReport:
         """Results of the rules that ask for a new model."""
         return tuple(each for each in self.rules if not each.holds)
 
+    @property
+    def reasons(self) -> str:
+        """Why a new model is needed, in words; empty where none is."""
+        return "; ".join(f"{each.rule}: {each.explanation}" for each in self.broken)
+
     def text(self) -> str:
         """The report in a few lines for a terminal."""
         head = f"Model {self.champion.version} on the {self.champion.skus:,} SKUs of {self.champion.as_of}:"

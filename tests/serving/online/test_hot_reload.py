@@ -16,9 +16,17 @@ from serving.dossiers.reader import verify_dossiers
 from serving.online import hot_reload
 from serving.online.hot_reload import HotReloader
 from serving.online.store import OnlineStore, open_online_store
-from serving.publication import Floats, Ranks, publications, publish, published_name, read_publication
+from serving.publication import (
+    Floats,
+    Ranks,
+    publications,
+    published_name,
+    put_into_service,
+    read_publication,
+    write_publication,
+)
 from serving.schemas import Item
-from serving.scoring.batch import score_catalogue, score_snapshot
+from serving.scoring.batch import prepare_snapshot, score_catalogue
 from tests.features.catalogues import DAY
 from tests.models.worlds import tiny_parts
 from tests.serving.conftest import Scored, scored_workspace
@@ -190,8 +198,9 @@ def test_a_changed_file_is_not_published_and_the_next_run_writes_it_anew(own: Sc
     path = files_of_next(own)[broken]
     whole = path.read_bytes()
     path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    other = replace(published.publication, policy_version="other")
     with pytest.raises(UserError, match="changed since it was written"):
-        publish(own.workspace, replace(published.publication, policy_version="other"), *ranks_and_p_fail(own))
+        put_into_service(own.workspace, write_publication(own.workspace, other, *ranks_and_p_fail(own)))
     assert published_name(own.workspace) == before
     score_catalogue(own.workspace, own.tables, load_champion(own.workspace), DAY, SilentProgress(), rows_per_part=64)
     verify_snapshot(published.snapshot.folder)
@@ -261,7 +270,8 @@ def test_the_dossiers_of_a_publication_are_those_of_its_rows(own: Scored) -> Non
 def test_scores_without_dossiers_are_served_and_say_so_when_asked(own: Scored) -> None:
     """A snapshot scored by itself answers questions of scores; only what is known of a SKU is refused."""
     snapshot = open_online_store(own.workspace).snapshot
-    score_snapshot(own.workspace, snapshot, load_champion(own.workspace), SilentProgress())
+    name = prepare_snapshot(own.workspace, snapshot, load_champion(own.workspace), SilentProgress())
+    put_into_service(own.workspace, name)
     published = open_online_store(own.workspace)
     assert published.score_row(Item(sku_id="K-1", market="DE")).reasons
     with pytest.raises(UserError, match=r"has no dossiers\. Run `touchstone score`"):

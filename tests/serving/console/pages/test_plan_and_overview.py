@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from data.database.audit_log import newest_audit_rows
-from data.database.connection import open_database
+from data.database.connection import open_database, write_transaction
 from data.errors import UserError
 from data.visible_text import show_invisible
 from data.workspace import Workspace
 from sampling.plan_files import round_ids
-from sampling.randomness import SeedCommitment, read_commitment, store_commitment
+from sampling.randomness import SeedCommitment
+from sampling.sealed_seeds import next_seed, store_seed
 from serving.console.pages import overview, plan
 from serving.console.pages.overview import RemovalCounts
 from serving.console.pages.plan_budget import budget_bounds
@@ -158,11 +159,12 @@ def test_approving_draws_by_the_sealed_seed_and_is_recorded(
     """Nobody picks a draw: the seed was sealed before, or is fresh; the ledger names who approved."""
     workspace, engine = own
     sealed = SeedCommitment(7, "n")
-    store_commitment(sealed, workspace.plans)
+    with write_transaction(engine) as connection:
+        store_seed(connection, sealed)
     answer = scheduler.post("/ui/plan", data={"csrf": csrf_of(scheduler, "/ui/plan"), "budget_eur": "5000"})
     round_id = sealed.round_id(DAY)
     assert answer.headers["location"] == f"/ui/rounds/{round_id}"
-    assert read_commitment(workspace.plans) is None
+    assert next_seed(engine, workspace) != sealed
     [row] = newest_audit_rows(engine, 1)
     assert (row.actor, row.action, row.subject) == ("Sam", "plan", round_id)
     assert json.loads(row.content)["seal"] == sealed.seal

@@ -1,0 +1,1 @@
+"""The night: all that is done to the catalogue once a day, step by step."""
