@@ -25,6 +25,7 @@ from serving.api.explain import ExplainAnswer, explain_sku
 from serving.api.idempotency import IdempotencyMiddleware, earlier_effect
 from serving.api.lab_results import LabResultIntake, Record, ResultsAnswer, ResultsQuestion, accept_results
 from serving.api.openapi import ModelApi, openapi_document
+from serving.api.operator_metrics import MetricsEndpoint, OperatorState
 from serving.api.rounds import stored_plan
 from serving.api.screen import Listing, ScreenAnswer, ScreenQuestion, screener_of, screening_event
 from serving.api.screening_policy import Stage
@@ -217,3 +218,6 @@ Touchstone.add_asgi_middleware(  # type: ignore[attr-defined]
     IdempotencyMiddleware, engine=_STATE.engine, policy=_ACCESS, address_of=known_address,
     now=lambda: datetime.now(UTC),
 )  # fmt: skip
+Touchstone.add_asgi_middleware(  # type: ignore[attr-defined]
+    MetricsEndpoint, state=OperatorState(_SETTINGS.workspace, _HOT_RELOADER, _STATE.engine, lambda: datetime.now(UTC))
+)

@@ -246,6 +246,7 @@ def test_metrics_name_no_address_that_a_scanner_made_up(client: httpx.Client) ->
     assert "made-up" not in metrics
     assert 'endpoint="(no address of ours)"' in metrics
     assert 'endpoint="/ui"' in metrics
+    assert "\ntouchstone_scores_age_seconds " in metrics
 
 
 def test_a_listing_is_screened_over_http(client: httpx.Client) -> None:
