@@ -28,6 +28,7 @@ from data.errors import UserError
 from data.workspace import Workspace
 from serving.api.errors import App, Receive, Scope, Send
 from serving.decisions.policy import decision_policy_in_force
+from serving.night.record import nights_folder
 from serving.online.hot_reload import HotReloader
 from serving.publication import publications
 from serving.review_queue.cases import catalogue_cases
@@ -35,8 +36,8 @@ from serving.scoring.rescoring import latest_rescoring
 
 PATH = "/metrics"
 KEEP_SECONDS = 10.0
-NIGHT_FILE = Path("nights", "last.json")
-"""What the newest night left in the workspace: `outcome`, `day`, `exit_code`, `ended_at` and more."""
+NIGHTS_READ = 10
+"""So many of the newest nights are looked through for one that ended."""
 
 _CASES = {
     "failed_on_sale": "SKUs with a failed independent test and no restriction",
@@ -101,16 +102,22 @@ class OperatorState:
         yield _labelled("quarantined_rows", "Rows in quarantine since the last ingest", "table", rows)
 
     def night(self) -> Iterator[Metric]:
-        """How the newest night ended; nothing before the first."""
-        file = self.workspace.home / NIGHT_FILE
-        if not file.is_file():
+        """How the last night ended, and whether a newer one has not; nothing before the first."""
+        files = sorted(nights_folder(self.workspace).glob("[!.]*.json"), reverse=True)[:NIGHTS_READ]
+        nights = (json.loads(file.read_text(encoding="utf-8")) for file in files)
+        ended = next((each for each in nights if each["ended_at"] is not None), None)
+        if files:
+            unfinished = ended is None or ended["run_id"] != files[0].stem
+            yield _gauge("night_unfinished", "1 while the newest night runs, or where it was killed", unfinished)
+        if ended is None:
             return
-        night = json.loads(file.read_text(encoding="utf-8"))
-        ended = datetime.fromisoformat(night["ended_at"]).timestamp()
-        yield _gauge("night_exit_code", "Exit code of the last night, 0 where all was done", int(night["exit_code"]))
-        yield _gauge("night_ended_timestamp_seconds", "When the last night ended", ended)
-        outcome = {name: str(night[name]) for name in ("outcome", "day")}
-        yield InfoMetricFamily("touchstone_night", "Outcome of the last night and the day that it scored", outcome)
+        ended_at = datetime.fromisoformat(ended["ended_at"]).timestamp()
+        yield _gauge("night_exit_code", "Exit code of the last night, 0 where all was done", ended["exit_code"])
+        yield _gauge("night_ended_timestamp_seconds", "When the last night ended", ended_at)
+        outcome = {name: str(ended[name]) for name in ("outcome", "day")}
+        yield InfoMetricFamily("touchstone_night", "Outcome of the last night and its day", outcome)
+        seconds = {each["step"]: each["seconds"] for each in ended["steps"]}
+        yield _labelled("night_step_seconds", "Seconds of each step of the last night", "step", seconds)
 
 
 class OperatorMetrics:

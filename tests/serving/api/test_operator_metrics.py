@@ -19,16 +19,19 @@ from data.database.connection import open_database
 from data.database.schema import RESULTS
 from data.errors import UnavailableError
 from data.workspace import Workspace
-from serving.api.operator_metrics import KEEP_SECONDS, NIGHT_FILE, OperatorMetrics, OperatorState, metrics_text
+from serving.api.operator_metrics import KEEP_SECONDS, OperatorMetrics, OperatorState, metrics_text
 from serving.api.request_log import RequestRecord
 from serving.api.request_metrics import request_metrics
+from serving.night.record import NightRecord, Outcome, StepRecord, nights_folder, write_night
 from serving.online.hot_reload import HotReloader
 from tests.serving.conftest import ROOT, Scored
 
 MONITORING = ROOT / "docs" / "monitoring"
 NAMES = re.compile(r"\b(?:touchstone|bentoml)_\w+")
-NIGHT = {"run_id": "n-1", "day": "2026-07-20", "outcome": "guard", "exit_code": 3, "steps": [],
-         "ended_at": "2026-07-21T03:10:00+00:00"}  # fmt: skip
+NIGHT = NightRecord(
+    "2026-07-21T0230-a", "2026-07-21", "2026-07-21T02:30:00+00:00", "c", ended_at="2026-07-21T03:10:00+00:00",
+    outcome=Outcome.FAILED, exit_code=3, steps=(StepRecord("ingest", "done", 0, 7.5, 900, "Done.", {}),),
+)  # fmt: skip
 Sample = tuple[str, frozenset[tuple[str, str]]]
 
 
@@ -46,8 +49,7 @@ def state(scored: Scored, tmp_path: Path) -> Iterator[OperatorState]:
         if not (workspace.home / each.name).exists():
             (workspace.home / each.name).symlink_to(each)
     pq.write_table(pa.table({"row_number": [1, 2, 3]}), workspace.quarantine / "skus.parquet")
-    (workspace.home / NIGHT_FILE).parent.mkdir()
-    (workspace.home / NIGHT_FILE).write_text(json.dumps(NIGHT), encoding="utf-8")
+    write_night(workspace, NIGHT)
     engine = open_database(f"sqlite:///{tmp_path / 'state.db'}")
     now = published_at(workspace) + timedelta(hours=1)
     yield OperatorState(workspace, HotReloader(workspace), lambda: engine, lambda: now)
@@ -72,10 +74,20 @@ def test_the_metrics_are_those_of_the_state(state: OperatorState, scored: Scored
     assert samples[sample("touchstone_scored_skus")] == len(scored.tables["skus"].to_pyarrow())
     assert samples[sample("touchstone_quarantined_rows", table="skus")] == 3
     assert samples[sample("touchstone_night_exit_code")] == 3
-    assert samples[sample("touchstone_night_info", outcome="guard", day="2026-07-20")] == 1
+    assert samples[sample("touchstone_night_info", outcome="failed", day="2026-07-21")] == 1
+    assert samples[sample("touchstone_night_step_seconds", step="ingest")] == 7.5
+    assert samples[sample("touchstone_night_unfinished")] == 0
     assert samples[sample("touchstone_rescoring_running")] == samples[sample("touchstone_rescoring_failed")] == 0
     unreadable = {key: value for key, value in samples.items() if key[0] == "touchstone_state_unreadable"}
     assert (len(unreadable), set(unreadable.values())) == (5, {0})
+
+
+def test_a_night_under_way_leaves_what_the_last_one_left(state: OperatorState) -> None:
+    """It is told that it has not ended, whether it runs or was killed."""
+    write_night(state.workspace, replace(NIGHT, run_id="2026-07-22T0230-b", ended_at=None, exit_code=None))
+    samples = scrape(state)
+    assert samples[sample("touchstone_night_unfinished")] == 1
+    assert samples[sample("touchstone_night_exit_code")] == 3
 
 
 def test_results_wait_until_they_are_filed(state: OperatorState) -> None:
@@ -93,7 +105,7 @@ def test_what_cannot_be_read_is_named_and_costs_the_rest_nothing(state: Operator
     def gone() -> sa.Engine:
         raise UnavailableError("The database cannot be reached.")
 
-    (state.workspace.home / NIGHT_FILE).write_text('{"outcome": ', encoding="utf-8")
+    (nights_folder(state.workspace) / "2026-07-22.json").write_text('{"outcome": ', encoding="utf-8")
     samples = scrape(replace(state, connect=gone))
     parts = {dict(labels)["part"]: value for (name, labels), value in samples.items() if "unreadable" in name}
     assert parts == {"scores": 0, "cases": 1, "database": 1, "quarantine": 0, "night": 1}
