@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -46,7 +47,13 @@ def bento(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [sys.executable, "-m", "bentoml", "build", "--version", "test"]
     built = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stdout + built.stderr
-    return home / "bentos" / "touchstone" / "test"
+    folder = home / "bentos" / "touchstone" / "test"
+    # Kernels that were compiled in this tree need not be compiled once more for the bento's.
+    for kernel in ROOT.glob("models/treeshap/__pycache__/*.nb*"):
+        target = folder / "src" / kernel.relative_to(ROOT)
+        target.parent.mkdir(exist_ok=True)
+        shutil.copy2(kernel, target)
+    return folder
 
 
 @pytest.mark.slow
@@ -58,6 +65,14 @@ def test_the_bento_holds_the_service_and_nothing_else(bento: Path) -> None:
     assert list((source / "policy").rglob("*.toml"))
     for name in NOT_SERVED:
         assert not (source / name).exists()
+
+
+@pytest.mark.slow
+def test_the_bento_brings_the_dockerfile_of_this_project(bento: Path) -> None:
+    """`bentoml containerize` builds it, and its paths are those of the bento."""
+    written = (bento / "env" / "docker" / "Dockerfile").read_text(encoding="utf-8")
+    assert written.strip() == (ROOT / "docs/operations/service.Dockerfile").read_text(encoding="utf-8").strip()
+    assert (bento / "env" / "python" / "requirements.txt").is_file()
 
 
 @pytest.mark.slow
