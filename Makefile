@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup setup-spark demo test test-fast lint picture lock clean
+.PHONY: setup setup-spark setup-s3 demo test test-fast lint picture lock clean
 
 setup: $(VENV)/installed
 
@@ -17,6 +17,14 @@ $(VENV)/installed: requirements.lock pyproject.toml
 # Spark beside the rest, for `touchstone score --engine spark`; it needs Java 17.
 setup-spark: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation --requirement requirements-spark.lock
+
+# An S3 server for the tests of object storage, in an environment of its own; without it they are skipped.
+setup-s3: .venv-s3/installed
+
+.venv-s3/installed: requirements-s3.lock
+	$(PYTHON) -m venv .venv-s3
+	.venv-s3/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-s3.lock
+	@touch $@
 
 demo: setup
 	$(BIN)/touchstone demo
@@ -48,6 +56,8 @@ lock:
 		--group bento --constraint requirements.lock --output-file requirements-bento.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
 		--group spark --constraint requirements.lock --output-file requirements-spark.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
+		--group s3 --output-file requirements-s3.lock
 
 clean:
-	rm -rf $(VENV) workspace build *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-s3 workspace build *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -65,6 +65,13 @@ class FrontDoor(click.Group):
         command: click.Command = getattr(import_module(module), name)
         return command
 
+    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> click.Context:
+        """The context of a call; what is refused of its own options becomes a message too."""
+        try:
+            return super().make_context(info_name, args, *rest, **extra)
+        except UserError as refusal:
+            raise _end(str(refusal), refusal.exit_code) from refusal
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a UserError, or a file that cannot be used, becomes its message, all else a traceback.
 

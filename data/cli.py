@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -10,9 +11,21 @@ from data.contract import TABLES
 from data.errors import UserError
 from data.progress import TerminalProgress
 from data.settings import Settings
+from data.workspace import require_local_path
 
 DAY = click.DateTime(["%Y-%m-%d"])
-FOLDER = click.Path(path_type=Path)
+
+
+class LocalPath(click.Path):
+    """A path of this machine; an address of other storage is refused."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path. Raises UserError where an address is given."""
+        require_local_path(str(value))
+        return super().convert(value, param, ctx)
+
+
+FOLDER = LocalPath(path_type=Path)
 TABLE_NAMES = click.Choice([table.name for table in TABLES])
 ALLOW_SHRINK = "Let this table lose more rows than policy/ingest allows. May be repeated."
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from data.errors import UserError
-from data.workspace import Workspace
+from data.workspace import Workspace, require_local_path
 
 VARIABLE = re.compile(r"\$\{(\w+)\}")
 
@@ -49,6 +49,7 @@ def read_settings(home: Path | None = None, environment: Mapping[str, str] = os.
     Raises UserError where a number is none.
     """
     folder = home or Path(environment.get("TOUCHSTONE_HOME", "workspace"))
+    require_local_path(str(folder))
     tracking_uri = environment.get("MLFLOW_TRACKING_URI") or None
     worker_python = environment.get("PYSPARK_PYTHON") or None
     database_url = environment.get("TOUCHSTONE_DATABASE_URL") or None

@@ -1,5 +1,6 @@
 """The workspace: folders of all runtime files, and their atomic replacement."""
 
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -7,6 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+
+from data.errors import UserError
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 
 @dataclass(frozen=True)
@@ -108,6 +113,18 @@ class Workspace:
     def scores(self, as_of: date) -> Path:
         """The scores of the whole catalogue on one day."""
         return self.home / "scores" / f"as_of={as_of.isoformat()}"
+
+
+def require_local_path(place: str) -> None:
+    """Raise UserError where a place for files is an address such as `s3://bucket`: files are put in place by renaming.
+
+    Also where it went through a `Path`, which halves the slashes.
+    """
+    if _ADDRESS.match(place):
+        raise UserError(
+            f"{place} is an address, and a path of this machine is needed here. Tables come from object storage "
+            "through sources.toml, and scores go there through [publish] in touchstone.toml."
+        )
 
 
 @contextmanager

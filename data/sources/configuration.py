@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, Field, create_model, model_vali
 from data.contract import BY_NAME
 from data.contract_schema import Table
 from data.errors import UserError
+from data.object_storage import is_in_object_storage
 from data.policy import Several, TomlTable, parse_toml, validate
 from data.settings import VARIABLE, expand_variables
 from data.workspace import Workspace
@@ -128,12 +129,12 @@ class SourcesFile:
     contract: Mapping[str, Table]
 
     def address(self, origin: str) -> str | None:
-        """The address of the database that a `from` names, with its secrets; None where it names files.
+        """The address of the database that a `from` names, with its secrets; None where it names files, also elsewhere.
 
         Raises UserError where a variable of the environment is not set.
         """
         address = self.connections.get(origin, origin)
-        return expand_address(address) if "://" in address else None
+        return expand_address(address) if "://" in address and not is_in_object_storage(address) else None
 
     @property
     def folder(self) -> Path:

@@ -18,12 +18,13 @@ from data.contract_schema import Table
 from data.errors import UserError
 from data.ingest.sources import DELETED, OpenedSource, select_changes, select_columns
 from data.lake.duckdb_engine import literal_path
+from data.object_storage import fetch_files, is_in_object_storage
 from data.own_features import own_columns_digest
 from data.reading.dialect import ReadingOptions
 from data.reading.file_formats import open_file
 from data.reading.raw_file import RawFile, no_lines
 from data.reading.values import ColumnForm
-from data.sources.configuration import ColumnSource, SourcesFile, TableSource
+from data.sources.configuration import ColumnSource, SourcesFile, TableSource, expand_address
 from data.sources.databases import (
     WATERMARK,
     Relation,
@@ -82,11 +83,18 @@ class MappedSource:
         patterns = (self.told.from_,) if isinstance(self.told.from_, str) else self.told.from_
         paths: list[Path] = []
         for pattern in patterns:
-            matched = sorted(filter(Path.is_file, map(Path, glob(str(self.file.folder / pattern)))))  # noqa: PTH207 - or absolute
+            matched = self._matched(self.file.connections.get(pattern, pattern))
             if not matched:
                 raise UserError(f"{self.name}: no file is called {pattern} in {self.file.folder}. Mend `from`.")
             paths += matched
         return tuple(dict.fromkeys(paths))
+
+    def _matched(self, pattern: str) -> list[Path]:
+        """The files of a pattern, those of object storage as copies beside `sources.toml`."""
+        if is_in_object_storage(pattern):
+            digest = hashlib.sha256(pattern.encode()).hexdigest()[:8]
+            return fetch_files(expand_address(pattern), self.file.folder / ".fetched" / f"{self.table.name}-{digest}")
+        return sorted(filter(Path.is_file, map(Path, glob(str(self.file.folder / pattern)))))  # noqa: PTH207 - or absolute
 
     @cached_property
     def address(self) -> str | None:

@@ -28,6 +28,12 @@ class AllocateTable(TomlTable):
     every_days: Count = 7
 
 
+class PublishTable(TomlTable):
+    """`[publish]`: the address in object storage to which the scores in service are copied (absent: none)."""
+
+    to: str | None = None
+
+
 class RetentionTable(TomlTable):
     """`[retention]`: for how many days what grows is kept.
 
@@ -49,6 +55,7 @@ class NightConfiguration(TomlTable):
 
     night: NightTable = NightTable()
     allocate: AllocateTable = AllocateTable()
+    publish: PublishTable = PublishTable()
     retention: RetentionTable = RetentionTable()
 
 

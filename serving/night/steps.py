@@ -16,6 +16,7 @@ from data.ingest.options import IngestOptions
 from data.ingest.pipeline import ingest_folder
 from data.ingest.report import IngestReport
 from data.lake.tables import Tables
+from data.object_storage import join_address, upload_folder, write_object
 from data.own_features import contract_of, read_own_features
 from data.progress import Progress
 from data.settings import Settings
@@ -39,6 +40,8 @@ from serving.scoring.batch import prepare_catalogue
 ROUNDS_ESTIMATED = 4
 """The newest rounds with results that a nightly estimate rests on, as `touchstone estimate` does."""
 ACTOR = "nightly"
+POINTER = "CURRENT"
+"""The object that names the newest scores beside it, written last."""
 
 
 class ChampionReport(Protocol):
@@ -174,8 +177,16 @@ def _monitor(work: NightWork) -> StepResult:
 def _publish(work: NightWork) -> StepResult:
     workspace, name = work.settings.workspace, work.prepared()
     put_into_service(workspace, name)
-    publication = open_online_store(workspace).publication
-    return StepResult(f"The scores of {publication.as_of} are in service.", {"as_of": str(publication.as_of)})
+    publication, to = open_online_store(workspace).publication, work.configuration.publish.to
+    said = f"The scores of {publication.as_of} are in service."
+    if to is None:
+        return StepResult(said, {"as_of": str(publication.as_of)})
+    scores = workspace.home / publication.scores
+    files = upload_folder(scores, join_address(to, scores.name))
+    write_object(join_address(to, POINTER), f"{scores.name}\n".encode())
+    return StepResult(
+        f"{said} They were copied to {to.partition('?')[0]}.", {"as_of": str(publication.as_of), "files": files}
+    )
 
 
 def _allocate(work: NightWork) -> StepResult:

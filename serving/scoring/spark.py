@@ -1,6 +1,5 @@
 """Batch scoring on a Spark cluster, by the same expressions and the same scorer; no other file imports Spark."""
 
-import re
 import shutil
 import sys
 import zipfile
@@ -53,7 +52,6 @@ CODE, MODEL = "touchstone-code", "touchstone-model"
 ROWS_PER_PART = 500_000
 WARM_UP_ROWS = 64
 FINISHED = "_SUCCESS"  # what Spark writes into a folder last of all
-ADDRESS = re.compile(r"[a-z][a-z0-9]+:")
 # Size and place of a cluster belong into its spark-defaults.conf; these decide what is computed.
 SESSION: Mapping[str, str] = {
     "spark.sql.session.timeZone": "UTC",
@@ -132,10 +130,9 @@ def score_on_spark(
     `as_of` None is the day after the newest row. Rows are those of `batch.score_catalogue`, but ordered by rank. The
     workspace must be the same folder on driver and workers. The folder appears whole or not at all; the service
     keeps answering from what was published before. A run that is killed is taken up by the next one of the same model,
-    lake, policy and code after its last finished step. Raises UserError where the workspace is no folder, the catalogue
+    lake, policy and code after its last finished step. Raises UserError where the catalogue
     is empty, the model reads other features, no policy is in force or another run is scoring the same day.
     """
-    _require_folder(workspace.home)
     computed = feature_version(artifact.reference)
     require_feature_version(artifact, computed)
     tables = spark_tables(session, workspace, progress)
@@ -200,15 +197,6 @@ def _write_once(folder: Path, write: "Callable[[str], object]") -> Path:
 def _address(path: Path) -> str:
     # Hadoop takes a path as it is: as_uri() would have it look for a folder named as_of%3D...
     return f"file://{path}"
-
-
-def _require_folder(home: Path) -> None:
-    scheme = next((part for part in home.parts if ADDRESS.fullmatch(part)), None)
-    if scheme:
-        raise UserError(
-            f"The workspace {home} is an address ({scheme}//...) and must be a folder that driver and workers share: "
-            "scores are put in place by renaming. Mount the bucket or a network file system and give its path."
-        )
 
 
 def _distribute(session: "SparkSession", work: Path, model: Path) -> None:

@@ -211,13 +211,6 @@ def test_a_killed_run_is_taken_up_after_its_last_finished_step(both: BothWays) -
     assert after == ("sorted",)
 
 
-def test_a_workspace_in_an_object_store_is_refused_with_a_sentence() -> None:
-    from serving.scoring.spark import score_on_spark
-
-    with pytest.raises(UserError, match=r"is an address \(s3a://\.\.\.\) and must be a folder"):
-        score_on_spark(None, Workspace(Path("s3a://bucket/home")), None, DAY, SilentProgress())  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize("counts", [(3, 4, 1), (8,), (1, 0, 7)])
 def test_ranks_continue_from_part_to_part(tmp_path: Path, counts: tuple[int, ...]) -> None:
     """Sorted files turned into parts one by one hold the ranks that the whole catalogue would get at once."""
