@@ -166,15 +166,23 @@ class ReasonWriter:
 
     def _strongest_first(self, row: RowContext, contributions: Floats) -> Iterator[FeatureContribution]:
         values = self._unknown if row.values is None else row.values
+        sizes, known = contributions.tolist(), values.tolist()
         for columns in self._groups.strongest_first(contributions, values):
-            sizes = dict(zip(columns, contributions[columns].tolist(), strict=True))
-            total = sum(sizes.values())
-            for column in sorted(columns, key=lambda each: (self._of_others[each], -sizes[each] * total)):
-                reason = FeatureContribution(row, self._names[column], float(values[column]), total)
-                if sizes[column] * total > 0 and not self._is_against_sense(reason):
-                    merged = tuple(self._names[each] for each in columns if each != column)
-                    yield reason._replace(merged=merged)
+            total = sum(sizes[each] for each in columns)
+            for column in self._sku_first(columns, sizes, total):
+                if sizes[column] * total <= 0:
+                    continue
+                merged = tuple(self._names[each] for each in columns if each != column)
+                reason = FeatureContribution(row, self._names[column], known[column], total, merged)
+                if not self._is_against_sense(reason):
+                    yield reason
                     break
+
+    def _sku_first(self, columns: list[int], sizes: Sequence[float], total: float) -> list[int]:
+        """The columns of one reason: those of the SKU itself first, of these what contributed most to the total."""
+        if len(columns) == 1:
+            return columns
+        return sorted(columns, key=lambda each: (self._of_others[each], -sizes[each] * total))
 
     def group(self, name: str) -> str:
         """The group that a feature belongs to."""
@@ -234,10 +242,13 @@ class ReasonWriter:
 
     def _value(self, values: Floats, name: str) -> float:
         column = self._columns.get(name)
-        return math.nan if column is None else float(values[column])
+        return math.nan if column is None else float(values.item(column))
 
     def _counts(self, values: Floats, name: str) -> RawCounts | None:
-        return raw_counts(self._declared[name], lambda each: self._value(values, each), self._artifact.reference.prior)
+        feature = self._declared[name]
+        if feature.counts is None:
+            return None
+        return raw_counts(feature, lambda each: self._value(values, each), self._artifact.reference.prior)
 
 
 def _sentence(fact: str, comparison: str, effect: str) -> str:

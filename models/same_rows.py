@@ -30,16 +30,18 @@ class SameRows:
         and its title, so that where these are as many, they are the same tests.
         """
         sums = np.bincount(self._group_of, contributions, minlength=len(self._columns))
+        # Lists: a single number of an array takes several times as long to read.
+        contributed, known = contributions.tolist(), values.tolist()
         joined: dict[int, list[int]] = {}
         for own, other, own_trials, other_trials in self._nested:
-            if values[own_trials] == values[other_trials] > 0:
+            if known[own_trials] == known[other_trials] > 0:
                 joined.setdefault(own, list(self._columns[own])).extend(self._columns[other])
                 sums[own] += sums[other]
                 sums[other] = 0.0
         for group in np.argsort(-np.abs(sums), kind="stable").tolist():
             if sums[group] == 0.0:
                 return
-            yield [column for column in joined.get(group, self._columns[group]) if contributions[column] != 0.0]
+            yield [column for column in joined.get(group, self._columns[group]) if contributed[column] != 0.0]
 
 
 def _trials(features: Sequence[Feature], columns: Sequence[int]) -> int:

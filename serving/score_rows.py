@@ -15,7 +15,7 @@ from models.harm_assessment import HarmAssessor
 from models.hazard_shares import CELL
 from models.reasons import REASONS_TYPE, STORED_REASONS, reasons_array
 from models.risk_bands import RiskBands
-from models.risk_levels import risk_levels_in_force
+from models.risk_levels import LEVELS, UNKNOWN, risk_levels_in_force
 from models.scorer import Explanations, Probabilities, Scorer, Scores
 
 Floats = NDArray[np.float64]
@@ -93,11 +93,10 @@ class RowScorer:
         """The columns of score rows on what would fail, None where unknown; `cells` are keys as in CELL."""
         harm = self.harms.assess(cells, matrix, p_fail)
         shares = [None if math.isnan(share) else share for share in harm.hazard_share.tolist()]
-        return {
-            "hazard": harm.hazard_names.to_pylist(),
-            "hazard_share": shares,
-            "risk_level": harm.risk_level_names.to_pylist(),
-        }
+        # By hand: Arrow takes longer for the few rows of a question.
+        hazards = [None if code == UNKNOWN else harm.hazards[code] for code in harm.hazard.tolist()]
+        levels = [None if code == UNKNOWN else LEVELS[code] for code in harm.risk_level.tolist()]
+        return {"hazard": hazards, "hazard_share": shares, "risk_level": levels}
 
     def _reasons(self, matrix: Floats, scores: Probabilities) -> pa.Array:
         if not isinstance(scores, Explanations):
