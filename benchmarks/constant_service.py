@@ -1,6 +1,7 @@
-"""BentoML endpoints that return a constant: what the framework costs by itself, in its event loop and in a thread."""
+"""Endpoints that return a constant, of BentoML and of FastAPI: what the frameworks cost by themselves."""
 
 import bentoml
+from fastapi import FastAPI
 
 
 @bentoml.service(name="constant", workers=1, threads=4)
@@ -16,3 +17,18 @@ class Constant:
     def constant_from_thread(self) -> dict[str, bool]:
         """The constant, from a thread, as a plain function of a BentoML service answers."""
         return {"ok": True}
+
+
+application = FastAPI()
+"""A plain FastAPI application, for uvicorn alone."""
+
+
+@application.get("/livez")
+async def livez() -> None:
+    """Whether it is up."""
+
+
+@application.post("/constant")
+async def constant(question: dict[str, bool]) -> dict[str, bool]:
+    """The constant."""
+    return {"ok": not question}

@@ -5,11 +5,10 @@ from the service on the same cores.
 """
 
 import json
-import os
 import selectors
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,8 +84,13 @@ class _Connection:
         return status
 
 
-def ask_without_pause(port: int, requests: Sequence[bytes], connections: int, seconds: float) -> LoadResult:
-    """The answers to so many connections that ask without pause for so long, each beginning with another request."""
+def ask_without_pause(
+    port: int, requests: Sequence[bytes], connections: int, seconds: float, every_second: Callable[[], object] = int
+) -> LoadResult:
+    """The answers to so many connections that ask without pause for so long, each beginning with another request.
+
+    `every_second` is called about so often, and may look at the server.
+    """
     result, selector = LoadResult(), selectors.DefaultSelector()
     opened = [_Connection(port, requests, n * len(requests) // connections) for n in range(connections)]
     for each in opened:
@@ -94,7 +98,11 @@ def ask_without_pause(port: int, requests: Sequence[bytes], connections: int, se
     started, cpu = time.perf_counter(), time.process_time()
     for each in opened:
         each.send()
+    looked_at = started
     while (now := time.perf_counter()) - started < seconds:
+        if now - looked_at >= 1.0:
+            looked_at = now
+            every_second()
         for key, _ in selector.select(1.0):
             status = key.data.receive()
             if status is None:
@@ -107,8 +115,3 @@ def ask_without_pause(port: int, requests: Sequence[bytes], connections: int, se
         each.socket.close()
     selector.close()
     return result
-
-
-def ticks_per_second() -> int:
-    """Clock ticks of the kernel's processor times a second."""
-    return os.sysconf("SC_CLK_TCK")

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,23 +65,37 @@ class Client:
 
 
 @contextmanager
-def served(service: str, environment: Mapping[str, str], log: Path) -> Iterator[Server]:
-    """`bentoml serve SERVICE` of this tree until the end of the block."""
+def served(service: str, environment: Mapping[str, str], log: Path, checkout: Path = ROOT) -> Iterator[Server]:
+    """`bentoml serve SERVICE` of the code in `checkout` until the end of the block."""
+    with _listening(["bentoml", "serve", service], environment, log, checkout) as server:
+        yield server
+
+
+@contextmanager
+def served_by_uvicorn(application: str, log: Path) -> Iterator[Server]:
+    """An ASGI application of this tree by uvicorn alone until the end of the block."""
+    with _listening(["uvicorn", "--no-access-log", application], {}, log, ROOT) as server:
+        yield server
+
+
+@contextmanager
+def _listening(module: Sequence[str], environment: Mapping[str, str], log: Path, checkout: Path) -> Iterator[Server]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    command = [sys.executable, "-m", "bentoml", "serve", service, "--host", "127.0.0.1", "--port", str(port)]
-    told = {**os.environ, "BENTOML_DO_NOT_TRACK": "True", **environment}
+    command = [sys.executable, "-m", *module, "--host", "127.0.0.1", "--port", str(port)]
+    variables = {**os.environ, "BENTOML_DO_NOT_TRACK": "True", "PYTHONPATH": str(checkout), **environment}
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 - our own service
-            command, cwd=ROOT, env=told, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            command, cwd=checkout, env=variables, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
         )
         try:
             _wait(port, process)
             yield Server(port, process.pid)
         finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait(30)
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)
+                process.wait(30)
 
 
 def _wait(port: int, process: "subprocess.Popen[bytes]") -> None:
