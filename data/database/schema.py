@@ -135,6 +135,29 @@ API_KEYS = sa.Table(
     sa.Column("revoked_at", sa.Text),
     sa.Column("person", sa.Text, nullable=False),
     sa.Column("lab_id", sa.Text),
+    sa.Column("expires_on", sa.Text),
+    sa.Column("last_used_at", sa.Text),
+)
+
+SESSIONS = sa.Table(
+    "sessions",
+    METADATA,
+    sa.Column("session_id", sa.Text, primary_key=True),
+    sa.Column("key_id", sa.Text, nullable=False, index=True),
+    sa.Column("person", sa.Text, nullable=False),
+    sa.Column("address", sa.Text, nullable=False),
+    sa.Column("began_at", sa.Text, nullable=False, index=True),
+    sa.Column("ended_at", sa.Text),
+)
+
+SIGN_INS = sa.Table(
+    "sign_ins",
+    METADATA,
+    sa.Column("sign_in_id", sa.Text, primary_key=True),
+    sa.Column("tried_at", sa.Text, nullable=False, index=True),
+    sa.Column("address", sa.Text, nullable=False),
+    sa.Column("key_id", sa.Text),
+    sa.Column("outcome", sa.Text, nullable=False),
 )
 
 RESULTS = sa.Table(

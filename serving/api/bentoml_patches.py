@@ -4,6 +4,7 @@ import logging
 import socket
 import traceback
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 import uvicorn
@@ -39,6 +40,9 @@ def patch_bentoml(address_of: AddressLookup) -> None:
     ServiceAppFactory.middlewares = property(_patch_middlewares(ServiceAppFactory.middlewares.fget, address_of))
     # It answers errors in shapes of its own, and logs wrong questions (test_errors_of_bentoml_have_our_shape).
     ServiceAppFactory.api_endpoint = _patch_endpoint(ServiceAppFactory.api_endpoint)
+    # It reads the question of a task when that runs, and answers its own errors in their own words
+    # (test_the_service_keeps_its_description).
+    ServiceAppFactory.submit_task = _patch_submit(ServiceAppFactory.submit_task)
     ServiceAppFactory.__call__ = _patch_build(ServiceAppFactory.__call__)
     # One worker would accept nearly all connections of a common socket (test_workers_share_the_connections).
     CircusSocket.bind_and_listen = _patch_bind(CircusSocket.bind_and_listen)
@@ -88,6 +92,20 @@ def _patch_endpoint(endpoint: Callable[..., Any]) -> Callable[..., Any]:
             return error_response(failure)
 
     return api_endpoint
+
+
+def _patch_submit(submit: Callable[..., Any]) -> Callable[..., Any]:
+    async def submit_task(self: Any, name: str, request: Request) -> Response:
+        try:
+            question = self.service.apis[name].input_spec.__bases__[-1]
+            question.model_validate_json(await request.body() or b"{}")
+            answer: Response = await submit(self, name, request)
+            return answer if answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR else error_response(RuntimeError())
+        except Exception as error:
+            log_failure(error)
+            return error_response(error)
+
+    return submit_task
 
 
 def _patch_build(build: Callable[[Any], Starlette]) -> Callable[[Any], Starlette]:

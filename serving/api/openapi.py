@@ -179,6 +179,8 @@ def _complete_operation(path: str, operation: Mapping[str, Any], roles: frozense
     statuses = ERRORS if roles else {status: ERRORS[status] for status in ("405", "500", "503")}
     if operation.get("parameters") or path in ("/explain", "/rescore/submit"):
         statuses = {**statuses, "404": "There is nothing of this name."}
+    if path.endswith("/submit"):
+        operation = {**operation, "requestBody": {**operation["requestBody"], "required": False}}
     if path in IDEMPOTENT:
         statuses = {**statuses, **_IDEMPOTENCY_ERRORS}
         operation = {**operation, "parameters": [*operation.get("parameters", ()), _IDEMPOTENCY_HEADER]}

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse
 from data.errors import UserError
 from serving.api.errors import App, Message, Receive, Scope, Send, error_json, error_response, log_failure
 from serving.api.request_log import set_key
-from serving.auth.api_keys import INSECURE, ApiKeyCache, Key
+from serving.auth.api_keys import INSECURE, ApiKeyCache, ExpiredKeyError, Key
 from serving.auth.permissions import (
     CONSOLE,
     PERMISSIONS,
@@ -116,6 +116,8 @@ class AccessMiddleware:
         if key is None:
             try:
                 key = await anyio.to_thread.run_sync(partial(self._keys.look_up, secret))
+            except ExpiredKeyError as error:
+                return _unauthorized(str(error))
             except UserError as error:
                 return error_json(503, str(error))
             if key is None:
@@ -133,9 +135,11 @@ class AccessMiddleware:
             raise HTTPException(404)
         if roles is not None:
             check_role(key, roles)
-        if scope["method"] in ("POST", "PUT", "PATCH"):
-            kind = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
-            if kind != "application/json":
+        if scope["method"] == "POST":
+            headers = Headers(scope=scope)
+            kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+            is_empty = not kind and headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
+            if kind != "application/json" and not is_empty:
                 # No other media type is read; and no page of another site can send this one unasked.
                 raise HTTPException(415, "Questions are JSON. Send the header `Content-Type: application/json`.")
 

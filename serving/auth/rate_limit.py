@@ -22,6 +22,11 @@ class AccessPolicy(Policy, subject="access"):
     trusted_seconds: Positive
     trusted_without_database_seconds: Positive
     idempotency_days: Positive
+    last_use_minutes: Positive
+    sign_ins_of_address: Positive
+    sign_ins_of_key: Positive
+    sign_in_minutes: Positive
+    sign_in_days: Positive
 
 
 def access_policy_in_force(day: date, folder: Path = POLICY_FOLDER) -> AccessPolicy:

@@ -1,6 +1,7 @@
-"""Sessions in one signed cookie, and CSRF tokens of forms; the server stores nothing.
+"""Sessions in one signed cookie, and CSRF tokens of forms.
 
-A session ends with its key, ten hours after the sign-in, and after two hours without a request.
+The database holds which sessions were begun and ended. A session ends with its key, with a sign-out on every worker at
+once, ten hours after the sign-in, and after two hours without a request.
 """
 
 import os
@@ -16,12 +17,10 @@ from starlette.datastructures import FormData
 from data.workspace import Workspace
 from serving.auth.middleware import application_root
 from serving.auth.permissions import CONSOLE
+from serving.auth.sign_ins import SESSION_SECONDS, is_open_session
 from serving.console.context import AppContext
 
 COOKIE = "touchstone_session"
-SESSION_SECONDS = 10 * 3600
-"""The longest session: one working day."""
-
 IDLE_SECONDS = 2 * 3600
 """The longest time between two requests of a session."""
 
@@ -150,9 +149,9 @@ def form_token_of(context: AppContext, form: FormData) -> FormToken | None:
 
 
 def current_person(session: SessionDep, context: ContextDep) -> Person:
-    """The person signed in; SignInNeededError where there is none, or their key is not in force any more."""
+    """The person signed in; SignInNeededError where there is none, or their key or session is not in force any more."""
     person = session.person
-    if person is None or not ((person == INSECURE and context.insecure) or _is_key_in_force(context, person)):
+    if person is None or not ((person == INSECURE and context.insecure) or _is_in_force(context, session, person)):
         raise SignInNeededError
     return person
 
@@ -209,9 +208,18 @@ def _is_key_in_force(context: AppContext, person: Person) -> bool:
     return principal is not None and (principal.person, principal.role) == (person.name, person.role)
 
 
+def _is_in_force(context: AppContext, session: Session, person: Person) -> bool:
+    return _is_key_in_force(context, person) and is_open_session(context.engine, session.nonce, person.key_id)
+
+
+def address_of(request: Request) -> str:
+    """The address that a request comes from."""
+    return request.client.host if request.client is not None else ""
+
+
 def _is_local(request: Request) -> bool:
     """Whether the request comes from this machine."""
-    return request.client is not None and request.client.host in LOOPBACK
+    return address_of(request) in LOOPBACK
 
 
 def _read_cookie(context: AppContext, cookie: str) -> Session | None:

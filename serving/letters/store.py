@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from data.database.audit_log import AuditEvent, AuditRow, record_event_in
 from data.database.connection import read_transaction, write_transaction
 from data.database.schema import LETTERS
-from data.errors import UserError
+from data.errors import NotFoundError, UserError
 from serving.decisions.rules import Signature
 from serving.letters.facts import LetterKind
 from serving.letters.render import RenderedLetter
@@ -229,7 +229,7 @@ def _letter_by_id(connection: sa.Connection, letter_id: str, lock: bool = False)
     query = sa.select(LETTERS).where(LETTERS.c.letter_id == letter_id)
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
-        raise UserError(f"There is no letter {letter_id!r}. Open the list of letters.")
+        raise NotFoundError(f"There is no letter {letter_id!r}. Open the list of letters.")
     return Letter(**row._mapping)
 
 

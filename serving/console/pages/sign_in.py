@@ -1,16 +1,36 @@
 """Signing in with an API key, and signing out; a form that came too late is shown again after the sign-in."""
 
+from contextlib import suppress
+from dataclasses import replace
+from math import ceil
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData
 
-from data.errors import UserError
-from serving.auth.api_keys import LABORATORY
+from data.errors import NotFoundError, UserError
+from serving.auth.api_keys import LABORATORY, ExpiredKeyError, key_id_of
+from serving.auth.rate_limit import access_policy_in_force
+from serving.auth.sign_ins import (
+    Attempt,
+    begin_session,
+    end_session,
+    record_sign_in,
+    seconds_to_wait,
+    session_id_of,
+)
 from serving.console.context import AppContext
 from serving.console.pages import decision
-from serving.console.session import ContextDep, Person, VerifiedForm, new_session, save_session
+from serving.console.session import (
+    ContextDep,
+    Person,
+    SessionDep,
+    VerifiedForm,
+    address_of,
+    new_session,
+    save_session,
+)
 from serving.console.templating import address, page
 from serving.console.unsent_form import UNSENT_FIELD, UnsentForm, open_unsent, seal_unsent
 
@@ -45,21 +65,39 @@ def stale_sign_in_page(request: Request, context: AppContext, form: FormData | N
 def sign_in(request: Request, context: ContextDep, form: VerifiedForm) -> Response:
     """Sign in the holder of the key, or render the form with a message."""
     after, sealed = _safe_path(str(form.get("next", "/"))), str(form.get(UNSENT_FIELD, ""))
-    principal = context.principal_of(str(form.get("key", "")).strip())
-    if principal is None or context.principal_by_id(principal.id) is None:
-        refused = "This key is not valid. Paste it in full, or ask your admin for a new one."
-        return page(request, "sign_in.html", 403, after=after, refused=refused, unsent=sealed)
-    if principal.role == LABORATORY:
-        refused = "Keys of laboratories open no pages. Ask GET /lab-orders, and send results to POST /results."
-        return page(request, "sign_in.html", 403, after=after, refused=refused, unsent=sealed)
-    person = Person(principal.person, principal.role, principal.id)
-    session, unsent = new_session(context, person), open_unsent(sealed, context)
-    if unsent is not None and unsent.key_id == person.key_id:
+    secret, policy = str(form.get("key", "")).strip(), access_policy_in_force(context.now().date())
+    attempt = Attempt(address_of(request), key_id_of(secret), context.now())
+    wait = seconds_to_wait(context.engine, attempt, policy)
+    if wait:
+        refused = f"Too many sign-ins were refused. Try again in {ceil(wait / 60)} minutes."
+        answer = page(request, "sign_in.html", 429, after=after, refused=refused, unsent=sealed)
+        answer.headers["retry-after"] = str(wait)
+        return answer
+    holder = _holder_of(context, secret)
+    record_sign_in(context.engine, attempt, "refused" if isinstance(holder, str) else "signed_in", policy)
+    if isinstance(holder, str):
+        return page(request, "sign_in.html", 403, after=after, refused=holder, unsent=sealed)
+    session, unsent = new_session(context, holder), open_unsent(sealed, context)
+    begin_session(context.engine, session.nonce, holder.name, replace(attempt, key_id=holder.key_id))
+    if unsent is not None and unsent.key_id == holder.key_id:
         request.state.session = session
-        return show_unsent_form(request, context, person, unsent)
+        return show_unsent_form(request, context, holder, unsent)
     response = RedirectResponse(address(request, after), 303)
     save_session(request, response, context, session)
     return response
+
+
+def _holder_of(context: AppContext, secret: str) -> Person | str:
+    """The person who signs in with a secret, or the sentence why nobody does."""
+    try:
+        principal = context.principal_of(secret)
+    except ExpiredKeyError as error:
+        return str(error)
+    if principal is None or context.principal_by_id(principal.id) is None:
+        return "This key is not valid. Paste it in full, or ask your admin for a new one."
+    if principal.role == LABORATORY:
+        return "Keys of laboratories open no pages. Ask GET /lab-orders, and send results to POST /results."
+    return Person(principal.person, principal.role, principal.id)
 
 
 def show_unsent_form(request: Request, context: AppContext, person: Person, unsent: UnsentForm) -> Response:
@@ -73,8 +111,11 @@ def show_unsent_form(request: Request, context: AppContext, person: Person, unse
 
 
 @router.post("/sign-out")
-def sign_out(request: Request, context: ContextDep, _: VerifiedForm) -> Response:
-    """Sign out; forms of the session are no longer valid."""
+def sign_out(request: Request, context: ContextDep, session: SessionDep, _: VerifiedForm) -> Response:
+    """Sign out, on every worker at once; forms of the session are no longer valid."""
+    if session.person is not None:
+        with suppress(NotFoundError):  # it was ended before
+            end_session(context.engine, session_id_of(session.nonce), context.now())
     response = RedirectResponse(address(request, "/sign-in"), 303)
     save_session(request, response, context, new_session(context, None))
     return response

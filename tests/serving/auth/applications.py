@@ -24,6 +24,11 @@ POLICY = AccessPolicy(
     trusted_seconds=60,
     trusted_without_database_seconds=300,
     idempotency_days=7,
+    last_use_minutes=5,
+    sign_ins_of_address=30,
+    sign_ins_of_key=10,
+    sign_in_minutes=15,
+    sign_in_days=180,
 )
 LOCAL = "http://127.0.0.1:3000"
 RESOURCE = "/catalogue/status"
