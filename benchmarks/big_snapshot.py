@@ -71,7 +71,7 @@ class BigSnapshot:
             named = texts.set_column(0, "sku_id", pc.binary_join_element_wise("SKU", numbers, "-"))
             links = file.vectors(LINKS, drawn)
             linked = np.where(links == NO_ROW, NO_ROW, links + copy * shifts)
-            yield entity_rows(named, file.vectors(FEATURES, drawn), linked)
+            yield from entity_rows(named, file.vectors(FEATURES, drawn), linked)
 
     def _index(self, folder: Path) -> None:
         skus, step = MemoryMappedTable(folder / f"{SKU}.arrow"), 65_536
@@ -86,4 +86,4 @@ class BigSnapshot:
 def _copied(file: MemoryMappedTable, texts: Sequence[str], times: int) -> Iterator[pa.RecordBatch]:
     rows = np.arange(len(file))
     for _ in range(times):
-        yield entity_rows(file.columns(texts), file.vectors(FEATURES, rows), file.vectors(LINKS, rows))
+        yield from entity_rows(file.columns(texts), file.vectors(FEATURES, rows), file.vectors(LINKS, rows))

@@ -11,6 +11,9 @@ import pyarrow as pa
 from ibis.backends.duckdb import Backend
 
 SHARE_OF_DEFAULT = 0.6
+MOST_GIB = 4.0
+"""More makes nothing faster, and a night of ten million SKUs is to fit in 8 GiB."""
+GIB = {"bytes": 2**-30, "KiB": 2**-20, "MiB": 2**-10, "GiB": 1.0, "TiB": 2**10}
 STREAM_BUFFER = "64MiB"
 """What may be made ahead of a reader that takes a result batch by batch."""
 
@@ -18,13 +21,13 @@ STREAM_BUFFER = "64MiB"
 def connect(spill: Path) -> Backend:
     """A fresh in-memory DuckDB that uses every core and spills into the folder `spill`, its own alone.
 
-    DuckDB allows itself 80 % of the machine (or of its container); this takes 60 % of that, because Arrow
-    buffers and the Parquet writer live outside its account. Days are read in UTC, so that a timestamp with a
+    DuckDB allows itself 80 % of the machine (or of its container); this takes 60 % of that and MOST_GIB at most,
+    because Arrow buffers and the Parquet writer live outside its account. Days are read in UTC, so that a timestamp with a
     zone falls on the same day on every machine.
     """
     backend = ibis.duckdb.connect()
     amount, unit = str(backend.raw_sql("SELECT current_setting('memory_limit')").fetchall()[0][0]).split()
-    backend.raw_sql(f"SET memory_limit = '{float(amount) * SHARE_OF_DEFAULT:.2f}{unit}'")
+    backend.raw_sql(f"SET memory_limit = '{min(float(amount) * GIB[unit] * SHARE_OF_DEFAULT, MOST_GIB):.3f}GiB'")
     spill.parent.mkdir(parents=True, exist_ok=True)
     backend.settings["temp_directory"] = str(spill)
     backend.raw_sql(f"SET streaming_buffer_size = '{STREAM_BUFFER}'")

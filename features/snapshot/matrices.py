@@ -82,7 +82,8 @@ class CatalogueFeatures:
         known, reference = self._known(events, rows), self.snapshot.reference
         values = feature_values(known, reference, features).values()
         read = {field.name for value in values for field in value.op().find(ops.Field, filter=ops.Value)}
-        frame = self._read(known.select(rows.column, *sorted(read)))
+        wanted = known.select(rows.column, *sorted(read))
+        frame = self._read(wanted) if len(rows) else pl.DataFrame(schema=wanted.schema().to_polars())
         no_event = pl.DataFrame({rows.column: [NOBODY]}, {rows.column: frame.schema[rows.column]})
         seen = ibis.polars.connect({"seen": pl.concat([frame, no_event], how="diagonal")}).table("seen")
         grouped = seen.group_by(rows.column).aggregate(**feature_values(seen, reference, features))

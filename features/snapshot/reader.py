@@ -39,7 +39,7 @@ class SnapshotContent:
     unseen: Mapping[str, float | None]
 
 
-MANIFEST = Manifest("snapshot.json", "snapshot", 3, SnapshotContent)
+MANIFEST = Manifest("snapshot.json", "snapshot", 4, SnapshotContent)
 
 
 class Snapshot:

@@ -2,7 +2,8 @@
 
 import hashlib
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, chain
 from pathlib import Path
@@ -17,15 +18,45 @@ from data.errors import UserError
 NO_ROW = -1
 BETWEEN = "\x1f"
 HASH, ROW = "hash", "row"
+CODES_OF = "_codes"
+"""Ends the name of the column of codes of a coded vector column."""
+MOST_CODES = 2**16
 Row = dict[str, Any]
 Numbers = NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True)
+class CodedVectors:
+    """Vectors of one batch as codes, (rows, numbers of a vector), of its distinct `values`; indexed as their matrix."""
+
+    codes: NDArray[np.uint16]
+    values: NDArray[np.float64]
+
+    def __getitem__(self, at: Any) -> NDArray[np.float64]:
+        """Those of the rows, or of the rows and columns, at `at`."""
+        numbers: NDArray[np.float64] = self.values[self.codes[at]]
+        return numbers
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows, and numbers of a vector."""
+        return self.codes.shape
+
+    @property
+    def dtype(self) -> np.dtype[np.float64]:
+        """The type of the numbers."""
+        return self.values.dtype
+
+
+Block = NDArray[Any] | CodedVectors
+"""A column of one batch."""
 
 
 class MemoryMappedTable:
     """A table of texts, numbers and vectors by row number; a look-up touches a few pages of the file, however long.
 
-    A vector column (fixed-size lists of float64 or int32) keeps the numbers of a row side by side. Raises UserError
-    where the file cannot be read.
+    A vector column (fixed-size lists, or codes of `coded_rows`) keeps the numbers of a row side by side. Raises
+    UserError where the file cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,8 +70,8 @@ class MemoryMappedTable:
         self._starts: list[int] = list(accumulate((batch.num_rows for batch in self.batches), initial=0))
         self._start_rows = np.array(self._starts)
         self._columns: dict[str, list[pa.Array]] = {}
-        self._blocks: dict[str, list[NDArray[Any]]] = {}
-        self._empties: dict[str, NDArray[Any]] = {}
+        self._blocks: dict[str, list[Any]] = {}
+        self._empties: dict[str, Block] = {}
 
     def __len__(self) -> int:
         return self._starts[-1]
@@ -77,7 +108,8 @@ class MemoryMappedTable:
 
     def component(self, name: str, number: int) -> NDArray[Any]:
         """One number of the vectors of all rows."""
-        return np.concatenate([block[:, number] for block in (self._empty(name), *self._arrays(name))])
+        parts: list[NDArray[Any]] = [block[:, number] for block in (self._empty(name), *self._arrays(name))]
+        return np.concatenate(parts)
 
     def find(self, names: Sequence[str], key: Sequence[str]) -> int:
         """The row whose text columns `names` hold `key`, -1 where there is none; some 20 probes in a million.
@@ -112,7 +144,7 @@ class MemoryMappedTable:
     def _column(self, name: str) -> list[pa.Array]:
         return self._columns.setdefault(name, [batch[name] for batch in self.batches])
 
-    def _arrays(self, name: str) -> list[NDArray[Any]]:
+    def _arrays(self, name: str) -> list[Any]:
         """A column of numbers or vectors by batch, in the file's own memory."""
         return self._blocks.get(name) or self._blocks.setdefault(name, [_numbers(each, name) for each in self.batches])
 
@@ -120,7 +152,7 @@ class MemoryMappedTable:
         empty = self._empty(name)
         return np.full((rows, empty.shape[1]), np.nan if empty.dtype.kind == "f" else NO_ROW, empty.dtype)
 
-    def _empty(self, name: str) -> NDArray[Any]:
+    def _empty(self, name: str) -> Any:
         """A column of numbers or vectors without rows. Not by Arrow's name of the type, for which it needs pandas."""
         if name not in self._empties:
             empty = [pa.array([], kind) for kind in self._schema.types]
@@ -132,8 +164,12 @@ def _last(numbers: NDArray[Any]) -> int:
     return int(numbers[-1])
 
 
-def _numbers(batch: pa.RecordBatch, name: str) -> NDArray[Any]:
+def _numbers(batch: pa.RecordBatch, name: str) -> Block:
     """A column without missing values as an array, or as a matrix of vectors; no vectors where there is no column."""
+    if name + CODES_OF in batch.schema.names:
+        codes = _numbers(batch, name + CODES_OF)
+        assert isinstance(codes, np.ndarray)
+        return CodedVectors(codes, batch[name].values.to_numpy())
     if name not in batch.schema.names:
         return np.empty((batch.num_rows, 0))
     column = batch[name]
@@ -212,3 +248,27 @@ def vector_columns(**matrices: NDArray[Any]) -> dict[str, pa.Array]:
         for name, matrix in matrices.items()
         if matrix.shape[1]
     }
+
+
+def coded_rows(columns: pa.RecordBatch, name: str, matrix: NDArray[np.float64]) -> Iterator[pa.RecordBatch]:
+    """The rows of `columns` with `matrix`, (rows, numbers of a vector), as the coded vector column `name`.
+
+    A batch holds its distinct numbers, bit for bit, once, in the list of its first row, and two bytes for each number
+    of a row, where eight would stand; one with more of them than two bytes can tell apart is cut in two.
+    """
+    if not matrix.shape[1]:
+        yield columns
+        return
+    # Column by column: the features come so, and two bytes are turned round in less time than eight.
+    encoded = pa.array(np.ascontiguousarray(matrix.T).ravel().view(np.int64)).dictionary_encode()
+    if len(encoded.dictionary) > MOST_CODES:
+        middle = len(matrix) // 2
+        yield from coded_rows(columns.slice(0, middle), name, matrix[:middle])
+        yield from coded_rows(columns.slice(middle), name, matrix[middle:])
+        return
+    codes = encoded.indices.to_numpy().astype(np.uint16).reshape(matrix.shape[::-1]).T
+    ends = np.full(len(matrix) + 1, len(encoded.dictionary), np.int32)
+    ends[0] = 0
+    values = pa.ListArray.from_arrays(pa.array(ends), encoded.dictionary.view(pa.float64()))
+    coded = {name: values, **vector_columns(**{name + CODES_OF: codes})}
+    yield pa.RecordBatch.from_pydict({**dict(zip(columns.schema.names, columns.columns, strict=True)), **coded})

@@ -23,8 +23,8 @@ from features.fitted_tables import FittedTables
 from features.registry import features_of
 from features.snapshot.entities import SnapshotDate, row_column
 from features.snapshot.matrices import CatalogueFeatures, catalogue_features
-from features.snapshot.reader import INDEX_FILE, KEY_COLUMNS, MANIFEST, SKU, SnapshotContent
-from features.snapshot.storage import BETWEEN, NO_ROW, vector_columns, write_hash_index, write_table
+from features.snapshot.reader import FEATURES, INDEX_FILE, KEY_COLUMNS, MANIFEST, SKU, SnapshotContent
+from features.snapshot.storage import BETWEEN, NO_ROW, coded_rows, vector_columns, write_hash_index, write_table
 from features.version import feature_version
 
 
@@ -45,6 +45,7 @@ COMPUTED_WITH = ("rates", "categories", "title_words", "own_rates")
 ROWS_PER_BATCH = 65_536
 # No power of two: columns that far apart would compete for the same lines of the processor's cache.
 PLACES_PER_SPAN = 1_000_000
+EVENTS_PER_SPAN = 25_000_000
 
 
 def catalogue_on(tables: Tables, as_of: date) -> ir.Table:
@@ -109,8 +110,9 @@ def _batches(
     """Texts, FEATURES and LINKS of the entities in the order of their rows; one empty batch where there are none."""
     features = catalogue.feature_set.of_entity(entity)
     links = [row_column(other) for other in linked]
-    for start in range(0, max(catalogue.entities[entity].stop, 1), PLACES_PER_SPAN):
-        span = catalogue.entities[entity].span(start, start + PLACES_PER_SPAN)
+    step = _places_per_span(catalogue, entity)
+    for start in range(0, max(catalogue.entities[entity].stop, 1), step):
+        span = catalogue.entities[entity].span(start, start + step)
         matrix = catalogue.matrix(span, features)
         keys = catalogue.backend.to_pyarrow(span.rows.order_by(span.column).select(*texts, *links))
         numbers = np.full((len(matrix), len(links)), NO_ROW, dtype=np.int32)
@@ -119,7 +121,14 @@ def _batches(
         for first in range(0, max(len(matrix), 1), ROWS_PER_BATCH):
             rows = slice(first, first + ROWS_PER_BATCH)
             named = keys.select(list(texts)).slice(first, ROWS_PER_BATCH)
-            yield entity_rows(named, matrix[rows], numbers[rows])
+            yield from entity_rows(named, matrix[rows], numbers[rows])
+
+
+def _places_per_span(catalogue: CatalogueFeatures, entity: Entity) -> int:
+    """So few entities that all of their events are in memory at once: suppliers have more of them than SKUs."""
+    events = sum(content.total.rows for content in catalogue.snapshot.tables.contents.values())
+    spans = max(-(-events // EVENTS_PER_SPAN), 1)
+    return max(min(-(-len(catalogue.entities[entity]) // spans), PLACES_PER_SPAN), 1)
 
 
 def _key_hashes(catalogue: CatalogueFeatures) -> NDArray[np.uint64]:
@@ -136,7 +145,7 @@ def _counted(batches: Iterator[pa.RecordBatch], advance: Advance) -> Iterator[pa
         advance(batch.num_rows)
 
 
-def entity_rows(texts: pa.Table, features: NDArray[np.float64], links: NDArray[np.int32]) -> pa.RecordBatch:
-    """Rows of an entity's file: text columns, features and links to rows of other files."""
+def entity_rows(texts: pa.Table, features: NDArray[np.float64], links: NDArray[np.int32]) -> Iterator[pa.RecordBatch]:
+    """Rows of an entity's file: text columns, links to rows of other files, and coded features."""
     named = {name: texts[name].combine_chunks().cast(pa.string()) for name in texts.column_names}
-    return pa.RecordBatch.from_pydict({**named, **vector_columns(features=features, links=links)})
+    yield from coded_rows(pa.RecordBatch.from_pydict({**named, **vector_columns(links=links)}), FEATURES, features)

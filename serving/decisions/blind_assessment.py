@@ -6,6 +6,8 @@ from datetime import date
 from hashlib import sha256
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
@@ -21,6 +23,7 @@ ESTIMATORS = ("officer", "admin")
 """The roles that give own estimates; others see every score and order tests at once."""
 
 
+ROWS_AT_ONCE = 65_536
 STRATA = 2
 """Flagged cases and all others; half of the draw is of each, so that being drawn says little about the score."""
 
@@ -64,10 +67,18 @@ def draw_cases(snapshot: Snapshot, flagged: NDArray[np.bool_], policy: DecisionP
     """Boolean array over the rows of a snapshot: the cases that `draw_for_estimate` draws; `flagged` is their mask."""
     count = int(flagged.sum())
     probability = np.where(flagged, draw_probability(count, policy), draw_probability(len(flagged) - count, policy))
-    keys = snapshot.keys(0, len(snapshot))
-    pairs = zip(keys["sku_id"].to_pylist(), keys["market"].to_pylist(), strict=True)
-    numbers = (_uniform_number(sku_id, market, snapshot.as_of, policy) for sku_id, market in pairs)
-    return np.fromiter(numbers, np.float64, len(snapshot)) < probability
+    numbers = [_uniform_numbers(snapshot.keys(start, start + ROWS_AT_ONCE), snapshot.as_of, policy)
+               for start in range(0, len(snapshot), ROWS_AT_ONCE)]  # fmt: skip
+    return np.concatenate([np.empty(0), *numbers]) < probability
+
+
+def _uniform_numbers(keys: pa.Table, as_of: date, policy: DecisionPolicy) -> NDArray[np.float64]:
+    """The `_uniform_number` of every case of `keys`."""
+    cases = pc.binary_join_element_wise(
+        policy.own_estimate.salt, keys["sku_id"], keys["market"], as_of.isoformat(), "\0"
+    )
+    digests = b"".join(sha256(case).digest()[:8] for case in cases.cast(pa.binary()).to_pylist())
+    return np.frombuffer(digests, ">u8") / 2.0**64
 
 
 def _uniform_number(sku_id: str, market: str, as_of: date, policy: DecisionPolicy) -> float:

@@ -9,13 +9,13 @@ import ibis.expr.types as ir
 
 from data.alerts.matching import alert_matches
 from data.lake.report_versions import current_tests, has_result, newest_reports
-from data.lake.surrogate_keys import sku_join_keys, sku_key_columns
+from data.lake.surrogate_keys import sku_join_keys
 from data.lake.tables import Tables
 from features.groups.certificates import GRAVITY
 from features.groups.reviews import SIGNALS
 from features.review_text.classifier import COUNTS_FROM
 from features.snapshot.entities import EntityRows, row_column
-from serving.dossiers.reader import ENTITY_ROW, LISTING, MONTHS, OF_SUPPLIER, SUPPLIER_ROW, months_before
+from serving.dossiers.reader import ENTITY_ROW, LISTING, OF_SUPPLIER, SUPPLIER_ROW
 from serving.dossiers.records import (
     AlertMatch,
     Audit,
@@ -24,12 +24,9 @@ from serving.dossiers.records import (
     Hold,
     Incident,
     LabTest,
-    Month,
     Remediation,
     ReviewQuote,
 )
-
-SAFETY_REASONS = ("safety_concern", "allergic_reaction")
 
 
 @dataclass(frozen=True)
@@ -80,8 +77,6 @@ class DossierTable:
         columns = [ENTITY_ROW, *(field.name for field in fields(self.record))]
         if self.record is DossierListing:
             return rows.select(*columns, SUPPLIER_ROW).order_by(ENTITY_ROW)
-        if self.record is Month:
-            return rows.select(*columns).order_by(ENTITY_ROW, "month")
         newest = (ibis.desc("happened_on"), ibis.desc("known_on"))
         graver = (ibis.desc(rows.status.cases(*GRAVITY.items(), else_=0)),) if self.record is Certificate else ()
         return rows.order_by(ENTITY_ROW, *newest, *graver, *self.ties).select(*columns)
@@ -116,26 +111,6 @@ def _remediations(entities: CatalogueEntities) -> ir.Table:
     )
 
 
-def _months(entities: CatalogueEntities) -> ir.Table:
-    """Sums per SKU and month that has an event."""
-    sources = [events for name, events in _MONTHLY.items() if entities.tables.has(name)]
-    rows = [_month_counts(entities, events(entities)) for events in sources]
-    union = rows[0].union(*rows[1:]) if len(rows) > 1 else rows[0]
-    return union.group_by(ENTITY_ROW, "month").aggregate(**{name: union[name].sum().cast("int32") for name in _COUNTS})
-
-
-_COUNTS = ("units", "returned_units", "safety_returned_units", "reviews", "hazard_mentions")
-
-
-def _month_counts(entities: CatalogueEntities, events: ir.Table) -> ir.Table:
-    """Recent events with entity row, month and _COUNTS, 0 where they do not count one."""
-    recent = events.filter(events.happened_on >= months_before(entities.as_of)[0], events.happened_on < entities.as_of)
-    joined = entities.of_skus(recent)
-    counts = {name: joined[name] if name in joined.columns else ibis.literal(0) for name in _COUNTS}
-    sums = {name: count.cast("int64") for name, count in counts.items()}
-    return joined.select(ENTITY_ROW, month=joined.happened_on.truncate("M"), **sums)
-
-
 def _tests(entities: CatalogueEntities) -> ir.Table:
     """The tests with a result, in the version known before the day."""
     return entities.of_skus(current_tests(entities.tables["lab_tests"], entities.as_of))
@@ -147,38 +122,9 @@ def _tests_without_result(entities: CatalogueEntities) -> ir.Table:
     return entities.of_skus(reports.filter(~has_result(reports)))
 
 
-def _sales(entities: CatalogueEntities) -> ir.Table:
-    orders = entities.known("orders")
-    return orders.select(*sku_key_columns(orders), "happened_on", "units")
-
-
-def _returns(entities: CatalogueEntities) -> ir.Table:
-    returns = entities.known("returns")
-    units = returns.units.fill_null(1)
-    safety = returns.reason.isin(SAFETY_REASONS).fill_null(False)
-    return returns.select(
-        *sku_key_columns(returns), "happened_on", returned_units=units, safety_returned_units=safety.ifelse(units, 0)
-    )
-
-
-def _reviews(entities: CatalogueEntities) -> ir.Table:
-    reviews = entities.known("reviews")
-    return reviews.select(*sku_key_columns(reviews), "happened_on", reviews=ibis.literal(1))
-
-
-def _credible_mentions(entities: CatalogueEntities) -> ir.Table:
+def credible_mentions(entities: CatalogueEntities) -> ir.Table:
     """The mentions that features count: those probable enough."""
     return entities.known(SIGNALS).filter(lambda mention: mention.probability >= COUNTS_FROM)
-
-
-def _mentions(entities: CatalogueEntities) -> ir.Table:
-    """One row per review with a credible mention of a hazard."""
-    mentions = _credible_mentions(entities)
-    reviews = mentions.select(*sku_key_columns(mentions), "happened_on", "review_id").distinct()
-    return reviews.mutate(hazard_mentions=ibis.literal(1))
-
-
-_MONTHLY: Mapping[str, RowsOf] = {"orders": _sales, "returns": _returns, "reviews": _reviews, SIGNALS: _mentions}
 
 
 def _supplier_range_rows(entities: CatalogueEntities, name: str) -> ir.Table:
@@ -217,16 +163,13 @@ DOSSIER_TABLES: Mapping[str, DossierTable] = {
     "quotes": DossierTable(
         (SIGNALS,),
         ReviewQuote,
-        lambda entities: entities.of_skus(_credible_mentions(entities)),
+        lambda entities: entities.of_skus(credible_mentions(entities)),
         ("review_id", "start", "hazard"),
     ),
 }
 """The files of the dossiers but for the months, by name."""
 
-MONTHS_TABLE = DossierTable((), Month, _months)
-
 
 def dossier_tables(tables: Tables) -> Mapping[str, DossierTable]:
-    """The files that these tables suffice for, by name."""
-    files = {name: file for name, file in DOSSIER_TABLES.items() if all(tables.has(need) for need in file.needs)}
-    return {**files, MONTHS: MONTHS_TABLE} if any(tables.has(name) for name in _MONTHLY) else files
+    """The files but for the months that these tables suffice for, by name."""
+    return {name: file for name, file in DOSSIER_TABLES.items() if all(tables.has(need) for need in file.needs)}

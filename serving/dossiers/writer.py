@@ -18,7 +18,8 @@ from features.groups.reviews import SIGNALS
 from features.review_text.extractor import extractor_version
 from features.snapshot.entities import enumerate_entities
 from features.snapshot.storage import write_table
-from serving.dossiers.reader import ENTITY_ROW, MANIFEST, SUPPLIER_ROW, DossiersContent
+from serving.dossiers.months import MONTHS_SCHEMA, has_months, month_batches
+from serving.dossiers.reader import ENTITY_ROW, MANIFEST, MONTHS, SUPPLIER_ROW, DossiersContent
 from serving.dossiers.tables import CatalogueEntities, dossier_tables
 
 ROWS_PER_BATCH = 65_536
@@ -42,9 +43,10 @@ def write_dossiers(tables: Tables, as_of: date, folder: Path, progress: Progress
     A SKU's position is that of its row in `features.snapshot.writer.write_snapshot` of the same tables and day.
     """
     files = dossier_tables(tables)
+    names = (*files, *([MONTHS] if has_months(tables) else []))
     with (
         replace_atomically(folder) as attempt,
-        progress.step("Dossiers", len(files), "files") as advance,
+        progress.step("Dossiers", len(names), "files") as advance,
         enumerate_entities(tables, as_of, ("sku", "supplier")) as (_, entity_rows),
     ):
         attempt.mkdir()
@@ -53,8 +55,11 @@ def write_dossiers(tables: Tables, as_of: date, folder: Path, progress: Progress
             rows = file.ordered_rows(entities)
             write_table(attempt / f"{name}.arrow", _stream(tables.backend, rows), _schema(rows))
             advance(1)
+        if MONTHS in names:
+            write_table(attempt / f"{MONTHS}.arrow", month_batches(entities), MONTHS_SCHEMA)
+            advance(1)
         skus, hazards_read = entity_rows["sku"].stop, tables.has(SIGNALS)
-        MANIFEST.write(attempt, DossiersContent(as_of, tables.fingerprint, skus, hazards_read, tuple(files)))
+        MANIFEST.write(attempt, DossiersContent(as_of, tables.fingerprint, skus, hazards_read, names))
 
 
 def _schema(rows: ir.Table) -> pa.Schema:

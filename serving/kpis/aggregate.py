@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -114,12 +115,14 @@ def _events(dossiers: Path, months: Months, tables: tuple[str, ...], key: str, n
 
 def _certificates(dossiers: Path) -> dict[str, int]:
     """Number of certificates by standing status: of each, the first row of its entity, newest first."""
-    standing: dict[str, str] = {}
-    for table in ("certificates", "certificates" + OF_SUPPLIER):
-        for rows in scan_table(dossiers, table):
-            for name, status in zip(rows["certificate_id"].to_pylist(), rows["status"].to_pylist(), strict=True):
-                standing.setdefault(name, status)
-    return dict(sorted(Counter(standing.values()).items()))
+    rows = [batch.select(["certificate_id", "status"]) for table in ("certificates", "certificates" + OF_SUPPLIER)
+            for batch in scan_table(dossiers, table)]  # fmt: skip
+    if not rows:
+        return {}
+    frame = pl.from_arrow(pa.Table.from_batches(rows))
+    assert isinstance(frame, pl.DataFrame)
+    standing = frame.unique("certificate_id", keep="first", maintain_order=True)["status"].value_counts().sort("status")
+    return dict(standing.iter_rows())
 
 
 def _actions(dossiers: Path, as_of: date) -> tuple[int, int]:

@@ -9,7 +9,6 @@ from typing import Any
 
 from data.errors import UserError
 from data.workspace import Workspace, replace_atomically
-from serving.kpis.relisting import RelistingCounts
 
 Z_95 = 1.959964
 MIN_COUNT = 20
@@ -116,6 +115,21 @@ class SelectionOutcome:
         """Failures found per 1,000 EUR of tests; None where there are too few tests or none has a price."""
         is_reportable = self.cost_eur > 0 and self.tests >= MIN_TESTS
         return 1000 * self.failed / self.cost_eur if is_reportable else None
+
+
+@dataclass(frozen=True)
+class RelistingCounts:
+    """Of `removals` at least `days` old: how many had such a listing in the same market within so many days after.
+
+    `same_title` counts listings with the same words in their title, `linked` those of the same category and the same
+    supplier or factory; `linked_before` counts these in as many days before the removal, to compare with.
+    """
+
+    days: int
+    removals: int
+    same_title: int
+    linked: int
+    linked_before: int
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from serving.review_queue.writer import RankedCatalogue, asks_for_test, clock_st
 from serving.score_rows import RankedScores
 
 Floats = NDArray[np.float64]
+ROWS_AT_ONCE = 65_536
 
 
 def build_queue(
@@ -62,9 +63,10 @@ def _p_fail_before(workspace: Workspace, snapshot: Snapshot, p_fail: Floats, ban
         return None
     if publication.as_of >= snapshot.as_of:
         return None
-    rows = np.flatnonzero(asks_for_test(bands)[bands.rank(p_fail)])
-    keys = snapshot.keys(0, len(snapshot)).select(["sku_id", "market"]).take(rows)
-    positions = present.find(keys["sku_id"].to_pylist(), keys["market"].to_pylist())
-    before = np.full(len(snapshot), np.nan)
-    before[rows] = np.where(positions >= 0, np.asarray(earlier)[positions], np.nan)
+    asks, before = asks_for_test(bands)[bands.rank(p_fail)], np.full(len(snapshot), np.nan)
+    for start in range(0, len(snapshot), ROWS_AT_ONCE):
+        rows = np.flatnonzero(asks[start : start + ROWS_AT_ONCE])
+        keys = snapshot.keys(start, start + ROWS_AT_ONCE).take(rows)
+        positions = present.find(keys["sku_id"].to_pylist(), keys["market"].to_pylist())
+        before[start + rows] = np.where(positions >= 0, np.asarray(earlier)[positions], np.nan)
     return before

@@ -1,4 +1,4 @@
-"""Writer of the review queue: memory holds some 130 bytes a SKU, texts are streamed."""
+"""Writer of the review queue: memory holds some 250 bytes a SKU, and no SKU as an object; texts are streamed."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -214,15 +214,22 @@ def _write_columns(
     }  # fmt: skip
     for name, values in columns.items():
         _write_column(folder, name, values[order].astype(COLUMNS[name]))
-    numbers = np.arange(len(order))
-    by = {
-        "level": numbers - len(order) * details.risk_level[order].astype(np.int64),  # equals by rank
-        "units": -units[order], "harm": -(p_fail * units)[order],
-        "tested": -np.nan_to_num(untested[order], nan=np.inf), "sku": order.astype(np.float64),
-    }  # fmt: skip
-    for name in ORDERS:
-        _write_column(folder, f"order_{name}", np.lexsort((order, by[name])).astype(np.int32))  # equals by name
+    _write_orders(ranked, order, folder)
     return markets.to_pylist(), categories.to_pylist()
+
+
+def _write_orders(ranked: RankedCatalogue, order: NDArray[np.int32], folder: Path) -> None:
+    """Write the ORDERS: by level equals come by rank, in all others by name."""
+    units, untested = ranked.snapshot.feature("sku_units_90"), ranked.snapshot.feature("sku_days_since_test")
+    by_name = (ranked.scores.ranks - 1).astype(np.int32)
+    keys = {"units": np.nan_to_num(units), "harm": ranked.scores.p_fail * np.nan_to_num(units),
+            "tested": np.nan_to_num(untested, nan=np.inf)}  # fmt: skip
+    orders: dict[str, NDArray[Any]] = {
+        name: by_name[np.argsort(-values, kind="stable")] for name, values in keys.items()
+    }
+    orders |= {"sku": by_name, "level": np.argsort(-ranked.details.risk_level[order], kind="stable")}
+    for name in ORDERS:
+        _write_column(folder, f"order_{name}", orders[name].astype(np.int32))
 
 
 def _write_column(folder: Path, name: str, values: NDArray[Any]) -> None:
@@ -263,11 +270,11 @@ def asks_for_test(bands: RiskBands) -> NDArray[np.bool_]:
     return np.array([action in ("test", "priority_test") for action in bands.actions])
 
 
-def _encode(texts: pa.ChunkedArray) -> tuple[pa.Array, NDArray[np.int64]]:
+def _encode(texts: pa.ChunkedArray) -> tuple[pa.Array, NDArray[np.int32]]:
     """The distinct texts, sorted, and the index of each row's among them."""
     encoded = texts.combine_chunks().cast(pa.string()).dictionary_encode()
     by_name = pc.array_sort_indices(encoded.dictionary)
-    code = np.empty(len(by_name), dtype=np.int64)
+    code = np.empty(len(by_name), dtype=np.int32)
     code[by_name.to_numpy()] = np.arange(len(by_name))
     return encoded.dictionary.take(by_name), code[encoded.indices.to_numpy(zero_copy_only=False)]
 

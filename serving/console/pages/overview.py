@@ -31,9 +31,9 @@ from serving.decisions.appeals import appeals
 from serving.decisions.legal_grounds import ground_policy_in_force
 from serving.decisions.records import DECLINED, IN_FORCE, PROPOSED, Decision, SkuKey
 from serving.dossiers.reader import ENTITY_ROW
-from serving.kpis.kpis import MIN_CASES, MIN_COUNT, KpiTotals, rate, read_totals
+from serving.kpis.kpis import MIN_CASES, MIN_COUNT, KpiTotals, RelistingCounts, rate, read_totals
 from serving.kpis.outcomes import TakeDown, forecasts_of_rounds, forecasts_of_training, take_down_times
-from serving.kpis.relisting import RelistingCounts, count_relistings
+from serving.kpis.relisting import count_relistings
 from serving.online.store import OnlineStore
 
 FEWEST_RESULTS = 10

@@ -1,5 +1,6 @@
 """A snapshot of a marketplace with every table holds what the pipeline says, however it was cut and cached."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from data.alerts.stored_matches import keep_alert_matches
 from data.contract import TABLES
+from data.lake.contents import NO_DAY, ContentSums, TableContent
 from data.lake.tables import Tables, tables_from_frames
 from data.progress import SilentProgress
 from data.synthetic.generator import write_sample
@@ -44,9 +46,11 @@ def matrix_of(tables: Tables, day: date, folder: Path) -> np.ndarray:
 def test_the_snapshot_of_one_day_equals_the_pipeline_over_its_spine(
     tables: Tables, day: date, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The shortcuts of a single day, spans of SKUs and reviews read per day change no feature by a bit."""
+    """The shortcuts of a single day, spans of entities and reviews read per day change no feature by a bit."""
     monkeypatch.setattr(writer, "PLACES_PER_SPAN", 170)
-    matrix = matrix_of(tables, day, tmp_path / "plain")
+    monkeypatch.setattr(writer, "EVENTS_PER_SPAN", 250)
+    counted = {"orders": TableContent((), {NO_DAY: ContentSums(rows=1_000)})}
+    matrix = matrix_of(replace(tables, contents=counted), day, tmp_path / "plain")
     snapshot = open_snapshot(tmp_path / "plain")
     spine = snapshot.keys(0, len(snapshot)).select(["sku_id", "market"]).to_pandas().assign(as_of=day)
     expected = feature_frame(tables, spine, FittedTables.untrained())[list(FEATURE_NAMES)].to_numpy()

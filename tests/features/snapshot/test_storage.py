@@ -15,6 +15,7 @@ from features.snapshot.storage import (
     NO_ROW,
     HashIndex,
     MemoryMappedTable,
+    coded_rows,
     key_hash,
     vector_columns,
     write_hash_index,
@@ -70,6 +71,29 @@ def test_every_look_up_finds_what_was_written(
     assert table.vectors("links", asked)[:, 0].tolist() == [NO_ROW, *[7] * len(keys)]
     assert table.vectors("absent", asked).shape == (len(keys) + 1, 0)
     assert table.component("features", 1).tolist() == [row + 0.5 for row in range(len(keys))]
+
+
+@settings(deadline=None)
+@given(
+    rows=st.lists(st.tuples(*[st.floats() | st.sampled_from([0.0, -0.0, 1.0])] * 3), max_size=40),
+    most_codes=st.integers(3, 70),
+)
+def test_coded_vectors_are_the_numbers_that_were_given_bit_for_bit(
+    rows: list[tuple[float, ...]], most_codes: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """However many distinct numbers there are; also of a row that comes twice, and of one that is missing."""
+    matrix = np.array(rows, dtype=np.float64).reshape(len(rows), 3)
+    path = tmp_path_factory.mktemp("coded") / "rows.arrow"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(storage, "MOST_CODES", most_codes)
+        write_table(path, coded_rows(pa.RecordBatch.from_pydict({"row": np.arange(len(rows))}), "numbers", matrix))
+    table = MemoryMappedTable(path)
+    asked = np.array([*range(len(rows)), *range(len(rows))], dtype=np.int64)
+    expected = np.concatenate([matrix, matrix]).view(np.int64)
+    np.testing.assert_array_equal(table.vectors("numbers", asked).view(np.int64), expected)
+    np.testing.assert_array_equal(table.component("numbers", 1).view(np.int64), matrix.view(np.int64)[:, 1])
+    assert np.isnan(table.vectors("numbers", np.array([NO_ROW]))).all()
+    assert table.array("row").tolist() == list(range(len(rows)))
 
 
 @settings(deadline=None)

@@ -22,7 +22,7 @@ from features.fitted_tables import FittedTables
 from features.review_text.classifier import COUNTS_FROM
 from features.snapshot.reader import open_snapshot
 from features.snapshot.writer import write_snapshot
-from serving.dossiers import records
+from serving.dossiers import months, records
 from serving.dossiers.reader import MANIFEST, MONTHS_COUNT, Dossiers, months_before, verify_dossiers
 from serving.dossiers.writer import dossiers_name, write_dossiers
 from tests.features.catalogues import DAY, small_catalogue
@@ -80,7 +80,12 @@ def test_a_match_is_explained_in_words(how: str, shared: int, words: str) -> Non
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_a_dossier_holds_every_row_known_of_its_sku_and_no_other(seed: int, tmp_path: Path) -> None:
+def test_a_dossier_holds_every_row_known_of_its_sku_and_no_other(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where months are added up span by span and written in small batches."""
+    monkeypatch.setattr(months, "SKUS_PER_SPAN", 7)
+    monkeypatch.setattr(months, "ROWS_PER_BATCH", 5)
     rows = world(seed)
     dossiers = written(tables_of(rows), AS_OF, tmp_path / "dossiers")
     by_key = {(sku["sku_id"], sku["market"]): sku for sku in rows["skus"]}
@@ -194,10 +199,10 @@ def test_quotes_and_mentions_come_from_the_signals_where_there_are_any(tmp_path:
 
 @given(as_of=st.dates(date(2000, 1, 1), date(2100, 1, 1)))
 def test_the_months_end_with_the_month_of_the_day_before(as_of: date) -> None:
-    months = months_before(as_of)
-    assert len(months) == MONTHS_COUNT
-    assert months[-1] == (as_of - timedelta(1)).replace(day=1)
-    assert all((late - early).days in (28, 29, 30, 31) for early, late in pairwise(months))
+    firsts = months_before(as_of)
+    assert len(firsts) == MONTHS_COUNT
+    assert firsts[-1] == (as_of - timedelta(1)).replace(day=1)
+    assert all((late - early).days in (28, 29, 30, 31) for early, late in pairwise(firsts))
 
 
 def test_half_written_dossiers_are_refused(dossiers: Dossiers, tmp_path: Path) -> None:
