@@ -22,8 +22,8 @@ def connect(spill: Path) -> Backend:
     """A fresh in-memory DuckDB that uses every core and spills into the folder `spill`, its own alone.
 
     DuckDB allows itself 80 % of the machine (or of its container); this takes 60 % of that and MOST_GIB at most,
-    because Arrow buffers and the Parquet writer live outside its account. Days are read in UTC, so that a timestamp with a
-    zone falls on the same day on every machine.
+    because Arrow buffers and the Parquet writer live outside its account. Days are read in UTC, so that a timestamp
+    with a zone falls on the same day on every machine.
     """
     backend = ibis.duckdb.connect()
     amount, unit = str(backend.raw_sql("SELECT current_setting('memory_limit')").fetchall()[0][0]).split()
