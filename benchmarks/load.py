@@ -5,8 +5,10 @@ from the service on the same cores.
 """
 
 import json
+import os
 import selectors
 import socket
+import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -115,3 +117,40 @@ def ask_without_pause(
         each.socket.close()
     selector.close()
     return result
+
+
+@dataclass
+class LoadRounds:
+    """The rounds of load of one service: answers a second and milliseconds of each, processor time per answer."""
+
+    per_second: list[float] = field(default_factory=list)
+    milliseconds: list[float] = field(default_factory=list)
+    errors: int = 0
+    answers: int = 0
+    server_seconds: float = 0.0
+    client_seconds: float = 0.0
+    of_workers: dict[int, int] = field(default_factory=dict)
+
+    def add(self, result: LoadResult, ticks: Mapping[int, int]) -> None:
+        """Add a round and the clock ticks that each worker took in it."""
+        self.per_second.append(result.per_second)
+        self.milliseconds += result.milliseconds
+        self.errors += result.errors
+        self.answers += len(result.milliseconds)
+        self.server_seconds += sum(ticks.values()) / os.sysconf("SC_CLK_TCK")
+        self.client_seconds += result.client_cpu_seconds
+        self.of_workers = {pid: self.of_workers.get(pid, 0) + count for pid, count in ticks.items()}
+
+    def summary(self) -> dict[str, Any]:
+        """The figures of the page."""
+        return {
+            "per_second": statistics.median(self.per_second), "rounds": self.per_second, "errors": self.errors,
+            **quantiles(self.milliseconds), "server_cpu_ms": 1e3 * self.server_seconds / self.answers,
+            "client_cpu_ms": 1e3 * self.client_seconds / self.answers, "worker_ticks": list(self.of_workers.values()),
+        }  # fmt: skip
+
+
+def quantiles(milliseconds: Sequence[float]) -> dict[str, float]:
+    """Median, 95th and 99th percentile and the most."""
+    cuts = statistics.quantiles(milliseconds, n=100)
+    return {"median": cuts[49], "p95": cuts[94], "p99": cuts[98], "most": max(milliseconds)}

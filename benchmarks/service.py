@@ -15,14 +15,14 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
-from benchmarks.load import LoadResult, ask_without_pause, http_request
+from benchmarks.load import LoadRounds, ask_without_pause, http_request, quantiles
 from benchmarks.report import machine, table, versions, write_report
 from benchmarks.served import ROOT, Client, Memory, Server, served, served_by_uvicorn
 
@@ -79,40 +79,9 @@ class Service:
         ]
 
 
-@dataclass
-class Rounds:
-    """The rounds of load of one service: answers a second and milliseconds of each, processor time per answer."""
-
-    per_second: list[float] = field(default_factory=list)
-    milliseconds: list[float] = field(default_factory=list)
-    errors: int = 0
-    answers: int = 0
-    server_seconds: float = 0.0
-    client_seconds: float = 0.0
-    of_workers: dict[int, int] = field(default_factory=dict)
-
-    def add(self, result: LoadResult, ticks: Mapping[int, int]) -> None:
-        """Add a round and the clock ticks that each worker took in it."""
-        self.per_second.append(result.per_second)
-        self.milliseconds += result.milliseconds
-        self.errors += result.errors
-        self.answers += len(result.milliseconds)
-        self.server_seconds += sum(ticks.values()) / os.sysconf("SC_CLK_TCK")
-        self.client_seconds += result.client_cpu_seconds
-        self.of_workers = {pid: self.of_workers.get(pid, 0) + count for pid, count in ticks.items()}
-
-    def summary(self) -> dict[str, Any]:
-        """The figures of the page."""
-        return {
-            "per_second": statistics.median(self.per_second), "rounds": self.per_second, "errors": self.errors,
-            **_quantiles(self.milliseconds), "server_cpu_ms": 1e3 * self.server_seconds / self.answers,
-            "client_cpu_ms": 1e3 * self.client_seconds / self.answers, "worker_ticks": list(self.of_workers.values()),
-        }  # fmt: skip
-
-
 def loads(services: Mapping[str, Service]) -> dict[str, Any]:
     """Each service under the load of all clients, in rounds that take turns; another round of each warms it."""
-    rounds = {name: Rounds() for name in services}
+    rounds = {name: LoadRounds() for name in services}
     for number in range(-1, LOAD_ROUNDS):
         for name, service in services.items():
             before = service.server.worker_ticks()
@@ -141,7 +110,7 @@ def latencies(service: Service, bentoml: Server, fastapi: Server) -> dict[str, A
             for name, each in {"score": seconds, **idle}.items():
                 took[name].append(1e3 * each)
             sizes.append(len(answer))
-    summary = {name: _quantiles(times) for name, times in took.items()}
+    summary = {name: quantiles(times) for name, times in took.items()}
     times = {name: summary["score"]["median"] / summary[name]["median"] for name in CONSTANTS}
     return {**summary, "times": times, "bytes": statistics.mean(sizes)}
 
@@ -166,11 +135,6 @@ def _growth(mib: Sequence[float]) -> dict[str, float]:
     """Memory by the second: its mean, the slope of a line through it in MiB a minute, and this as a share of it."""
     mean, slope = statistics.mean(mib), 60 * statistics.linear_regression(range(len(mib)), mib).slope
     return {"mib": mean, "mib_per_minute": slope, "share": slope / mean}
-
-
-def _quantiles(milliseconds: Sequence[float]) -> dict[str, float]:
-    cuts = statistics.quantiles(milliseconds, n=100)
-    return {"median": cuts[49], "p95": cuts[94], "p99": cuts[98], "most": max(milliseconds)}
 
 
 def sections(measured: Mapping[str, Any]) -> list[str]:
@@ -248,10 +212,20 @@ def start(setting: Setting, folder: Path, stack: ExitStack) -> Service:
     environment = {
         "TOUCHSTONE_HOME": str(setting.home), "TOUCHSTONE_INSECURE": "", "BENTOML_HOME": str(folder),
         "BENTOML_CONFIG_OPTIONS": f"services.touchstone.workers={setting.workers}",
+        "PYTHONPATH": f"{_hide_unlocked(setting.checkout, folder)}{os.pathsep}{setting.checkout}",
     }  # fmt: skip
     keys = secrets_of(setting.home, setting.checkout)
     service = served("serving.service:Touchstone", environment, folder / "service.log", setting.checkout)
     return Service(stack.enter_context(service), questions(setting.home), keys)
+
+
+def _hide_unlocked(checkout: Path, folder: Path) -> Path:
+    """A folder for PYTHONPATH that hides the parts of uvicorn which this code does not install."""
+    locked = (checkout / "requirements.lock").read_text(encoding="utf-8")
+    hidden = [name for name in ("uvloop", "httptools") if f"\n{name}==" not in locked]
+    lines = ["import sys", *(f"sys.modules[{name!r}] = None" for name in hidden)]
+    (folder / "sitecustomize.py").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
 
 
 def measure(settings: Mapping[str, Setting], folder: Path) -> dict[str, Any]:
