@@ -111,13 +111,15 @@ class HarmAssessor:
         assert self._shares is not None
         young = self._is_young(matrix)
         everybody, of_young = self._of_cells
-        result = _Outcomes(*(
-            np.where(young.reshape(-1, *(1,) * (values.ndim - 1)), other[cells], values[cells])
-            for values, other in zip(vars(everybody).values(), vars(of_young).values(), strict=True)
-        ))  # fmt: skip
+        result = _Outcomes(*(values[cells] for values in vars(everybody).values()))
+        if (rows := np.flatnonzero(young)).size:
+            for values, others in zip(vars(result).values(), vars(of_young).values(), strict=True):
+                values[rows] = others[cells[rows]]
         evidence = self._shares.evidence
         rates = matrix[:, evidence.columns]
         rows = np.flatnonzero((rates > evidence.usual).any(axis=1))
+        if not rows.size:
+            return result
         tilted = evidence.tilt(self._shares.shares[cells[rows]], rates[rows])
         for values, anew in zip(vars(result).values(), vars(self._outcomes(tilted, cells[rows], young[rows])).values(),
                                 strict=True):  # fmt: skip

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -21,6 +22,8 @@ Integers = NDArray[np.int64]
 Columns = NDArray[np.integer[Any]]
 
 STORED_REASONS = 5
+KEPT_WORDS = 4_096
+"""So many words of facts are kept: most values of features are small counts, or zero, and are told again and again."""
 MAX_REASONS = 4
 """The most that a person is given (US Regulation B, comment 9(b)(2)-1)."""
 
@@ -130,6 +133,7 @@ class ReasonWriter:
         self._groups = SameRows([self._declared[name] for name in self._names])
         self._of_others = [self._declared[name].entity != "sku" for name in self._names]
         self._unknown = np.full(len(self._names), np.nan)
+        self._words = lru_cache(maxsize=KEPT_WORDS)(self._write_words)
 
     def reasons_to_tell(
         self, row: RowContext, contributions: Floats, most: int = STORED_REASONS
@@ -218,10 +222,16 @@ class ReasonWriter:
     def _parts(self, each: FeatureContribution, points: float) -> tuple[str, str, str]:
         """Fact, comparison and effect."""
         row, name, value = each.row, each.feature, each.value
-        feature, typical = self._declared[name], self._norms.get((row.category, name))
         counts = None if row.values is None else self._counts(row.values, name)
-        comparison = comparison_of(feature, value, typical, row.category, counts)
-        return fact_of(feature, value, counts), comparison, effect_of(points, each.contribution)
+        # NaN equals nothing, so that it would never be found again, and -0.0 is told as 0.
+        fact, comparison = self._words(name, None if math.isnan(value) else value + 0.0, row.category, counts)
+        return fact, comparison, effect_of(points, each.contribution)
+
+    def _write_words(self, name: str, value: float | None, category: str, counts: RawCounts | None) -> tuple[str, str]:
+        """Fact and comparison; the same for all rows of a category with the same value and counts."""
+        feature, typical = self._declared[name], self._norms.get((category, name))
+        known = math.nan if value is None else value
+        return fact_of(feature, known, counts), comparison_of(feature, known, typical, category, counts)
 
     def _points(self, margins: Floats, contributions: Floats) -> Floats:
         """Percentage points between the probability and what it would be without each contribution."""
