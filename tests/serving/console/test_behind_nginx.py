@@ -1,5 +1,6 @@
 """The console behind nginx, with the configuration of docs/operations: HTTPS and the prefix reach every page."""
 
+import os
 import re
 import shutil
 import socket
@@ -72,10 +73,10 @@ def proxied(port: int, folder: Path) -> Iterator[httpx.Client]:
     temporary = "".join(
         f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
-    (folder / "nginx.conf").write_text(
-        f"daemon off;\npid {folder}/pid;\nevents {{}}\nhttp {{\naccess_log off;\n{temporary}{site}}}\n",
-        encoding="utf-8",
-    )
+    # Its workers would otherwise be another user's, who cannot write into this folder.
+    user = "user root;" if os.getuid() == 0 else ""
+    around = f"{user} daemon off; pid {folder}/pid; events {{}}\nhttp {{\naccess_log off;\n{temporary}"
+    (folder / "nginx.conf").write_text(f"{around}{site}}}\n", encoding="utf-8")
     command = [NGINX, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")]
     proxy = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
@@ -109,3 +110,16 @@ def test_a_person_signs_in_over_https_below_the_prefix(context: AppContext, engi
         assert [link for link in links if not link.startswith(("/touchstone/ui/", "#", "?"))] == []
         assert "max-age" in queue.headers["strict-transport-security"]
         assert browser.post("/touchstone/score", json={}).status_code == 401
+
+
+def test_what_is_too_large_is_said_before_the_service_ends_the_connection(
+    context: AppContext, engine: sa.Engine, tmp_path: Path
+) -> None:
+    """The proxy knows the limit of the policy, and answers in the one shape of errors."""
+    largest = int(access_policy_in_force(NOW.date()).largest_body_bytes)
+    with served(context, engine) as port, proxied(port, tmp_path) as browser:
+        headers = {"content-type": "application/json"}
+        assert browser.post("/touchstone/score", content=b" " * largest, headers=headers).status_code == 401
+        answer = browser.post("/touchstone/score", content=b" " * (largest + 1), headers=headers)
+    assert answer.status_code == 413
+    assert answer.json() == {"error": f"A request may bring at most {largest:,} bytes. Ask in several parts."}
