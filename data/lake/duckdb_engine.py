@@ -11,7 +11,7 @@ import pyarrow as pa
 from ibis.backends.duckdb import Backend
 
 SHARE_OF_DEFAULT = 0.6
-MOST_GIB = 4.0
+MOST_GIB = 3.0
 """More makes nothing faster, and a night of ten million SKUs is to fit in 8 GiB."""
 GIB = {"bytes": 2**-30, "KiB": 2**-20, "MiB": 2**-10, "GiB": 1.0, "TiB": 2**10}
 STREAM_BUFFER = "64MiB"

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from data.lake.surrogate_keys import sku_key_columns
 from data.lake.tables import Tables
 from features.groups.reviews import SIGNALS
-from serving.dossiers.reader import ENTITY_ROW, MONTHS_COUNT, months_before
+from serving.dossiers.reader import AMOUNT, CELL, COUNTS, ENTITY_ROW, MONTHS_COUNT, months_before
 from serving.dossiers.tables import CatalogueEntities, RowsOf, credible_mentions
 
 SAFETY_REASONS = ("safety_concern", "allergic_reaction")
-COUNTS = ("units", "returned_units", "safety_returned_units", "reviews", "hazard_mentions")
-MONTHS_SCHEMA = pa.schema([(ENTITY_ROW, pa.int32()), ("month", pa.date32()), *((name, pa.int32()) for name in COUNTS)])
+MONTHS_SCHEMA = pa.schema([(ENTITY_ROW, pa.int32()), (CELL, pa.uint8()), (AMOUNT, pa.int32())])
+CELLS = MONTHS_COUNT * len(COUNTS)
 SKUS_PER_SPAN = 1_000_000
 """At eight bytes a count and month, a span takes one gigabyte."""
 ROWS_PER_BATCH, EVENTS_AT_ONCE = 65_536, 500_000
@@ -29,35 +29,29 @@ def has_months(tables: Tables) -> bool:
 
 
 def month_batches(entities: CatalogueEntities) -> Iterator[pa.RecordBatch]:
-    """The sums of each SKU and month that has any, in MONTHS_SCHEMA, by entity row and month."""
+    """The sums of each SKU, month and count that are not 0, in MONTHS_SCHEMA, by entity row and cell."""
     for start in range(0, entities.skus.stop, SKUS_PER_SPAN):
-        span = replace(entities, skus=entities.skus.span(start, start + SKUS_PER_SPAN))
-        yield from _non_zero(_add_up(span), span)
+        sums = _add_up(replace(entities, skus=entities.skus.span(start, start + SKUS_PER_SPAN)))
+        filled = np.flatnonzero(sums)
+        for first in range(0, len(filled), ROWS_PER_BATCH):
+            some = filled[first : first + ROWS_PER_BATCH]
+            row, cell = np.divmod(some, CELLS)
+            yield pa.RecordBatch.from_pydict({ENTITY_ROW: row + start, CELL: cell, AMOUNT: sums[some]})
 
 
-def _add_up(entities: CatalogueEntities) -> Mapping[str, NDArray[np.int64]]:
-    """Of each of COUNTS, the sums of all SKUs and months: those of a SKU side by side."""
-    sums = {name: np.zeros(len(entities.skus) * MONTHS_COUNT, np.int64) for name in COUNTS}
+def _add_up(entities: CatalogueEntities) -> NDArray[np.int64]:
+    """The sums of all SKUs, months and COUNTS: the CELLS of a SKU side by side."""
+    sums = np.zeros(len(entities.skus) * CELLS, np.int64)
     first, backend = np.datetime64(months_before(entities.as_of)[0], "M"), entities.tables.backend
     for events in (events for name, events in _MONTHLY.items() if entities.tables.has(name)):
         for batch in backend.to_pyarrow_batches(_recent(entities, events(entities)), chunk_size=EVENTS_AT_ONCE):
-            month = (batch["happened_on"].to_numpy(zero_copy_only=False).astype("datetime64[M]") - first).astype(
-                np.int64
-            )
-            cell = (batch[ENTITY_ROW].to_numpy().astype(np.int64) - entities.skus.start) * MONTHS_COUNT + month
-            for name in set(COUNTS) & set(batch.schema.names):
-                np.add.at(sums[name], cell, batch[name].to_numpy())
+            days = batch["happened_on"].to_numpy(zero_copy_only=False)
+            month = (days.astype("datetime64[M]") - first).astype(np.int64)
+            row = batch[ENTITY_ROW].to_numpy().astype(np.int64) - entities.skus.start
+            for number, name in enumerate(COUNTS):
+                if name in batch.schema.names:
+                    np.add.at(sums, row * CELLS + month * len(COUNTS) + number, batch[name].to_numpy())
     return sums
-
-
-def _non_zero(sums: Mapping[str, NDArray[np.int64]], entities: CatalogueEntities) -> Iterator[pa.RecordBatch]:
-    months = np.array(months_before(entities.as_of), "datetime64[D]")
-    cells = np.flatnonzero(np.logical_or.reduce([each != 0 for each in sums.values()]))
-    for start in range(0, len(cells), ROWS_PER_BATCH):
-        some = cells[start : start + ROWS_PER_BATCH]
-        row = (some // MONTHS_COUNT + entities.skus.start).astype(np.int32)
-        counts = {name: each[some] for name, each in sums.items()}
-        yield pa.RecordBatch.from_pydict({ENTITY_ROW: row, "month": months[some % MONTHS_COUNT], **counts})
 
 
 def _recent(entities: CatalogueEntities, events: ir.Table) -> ir.Table:

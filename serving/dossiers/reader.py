@@ -32,6 +32,9 @@ LISTING, MONTHS = "listing", "months"
 SUPPLIER_ROW = "supplier_place"
 OF_SUPPLIER = "_of_supplier"
 MONTHS_COUNT = 24
+CELL, AMOUNT = "cell", "amount"
+COUNTS = ("units", "returned_units", "safety_returned_units", "reviews", "hazard_mentions")
+"""What is counted of a SKU in a month, number `CELL % 5` of month `CELL // 5`, the oldest first."""
 _DAYS = itemgetter("happened_on", "known_on")
 
 RecordT = TypeVar("RecordT")
@@ -52,7 +55,7 @@ class DossiersContent:
     sheets: tuple[str, ...]
 
 
-MANIFEST = Manifest("dossiers.json", "set of dossiers", 6, DossiersContent)
+MANIFEST = Manifest("dossiers.json", "set of dossiers", 7, DossiersContent)
 
 
 class Dossiers:
@@ -127,13 +130,14 @@ class Dossiers:
         return self._tables[table].rows_of(ENTITY_ROW, entity_row) if table in self._tables else []
 
     def _months(self, position: int) -> tuple[Month, ...]:
-        by_month = {row["month"]: row for row in self._rows(MONTHS, position)}
-        zeros = {"units": 0, "returned_units": 0, "safety_returned_units": 0, "reviews": 0, "hazard_mentions": 0}
+        amounts = {row[CELL]: row[AMOUNT] for row in self._rows(MONTHS, position)}
         unread = {} if self._content.hazards_read else {"hazard_mentions": None}
         return tuple(
-            _to_record(Month, {"month": month, **zeros, **by_month.get(month, {}), **unread})
-            for month in months_before(self.as_of)
-        )
+            _to_record(Month, {"month": month, **{
+                name: amounts.get(number * len(COUNTS) + place, 0) for place, name in enumerate(COUNTS)
+            }, **unread})
+            for number, month in enumerate(months_before(self.as_of))
+        )  # fmt: skip
 
 
 def months_before(as_of: date) -> tuple[date, ...]:

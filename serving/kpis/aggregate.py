@@ -9,12 +9,22 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from serving.dossiers.reader import ENTITY_ROW, MANIFEST, MONTHS, OF_SUPPLIER, months_before, scan_table
+from serving.dossiers.reader import (
+    AMOUNT,
+    CELL,
+    COUNTS,
+    ENTITY_ROW,
+    MANIFEST,
+    MONTHS,
+    MONTHS_COUNT,
+    OF_SUPPLIER,
+    months_before,
+    scan_table,
+)
 from serving.dossiers.records import SUPPLIER_PROVIDED
 from serving.kpis.kpis import KpiTotals, LabTotals, MonthTotals, SelectionOutcome
 from serving.kpis.relisting import count_relistings
 
-_MONTHLY = ("units", "returned_units", "safety_returned_units", "reviews", "hazard_mentions")
 _RECENT_MONTHS = 3
 _YEAR_DAYS = 365
 UNKNOWN_STRATEGY = "not said"
@@ -24,10 +34,9 @@ Months = dict[date, Counter[str]]
 def compute_totals(dossiers: Path) -> KpiTotals:
     """The totals of the whole catalogue. Raises UserError where the dossiers are absent or half-written."""
     content = MANIFEST.read(dossiers)
-    recent_months = months_before(content.as_of)
-    months: Months = {month: Counter() for month in recent_months}
+    months: Months = {month: Counter() for month in months_before(content.as_of)}
     failed, tests = _tests(dossiers)
-    exposed, recent = _sales(dossiers, months, failed, set(recent_months[-_RECENT_MONTHS:]))
+    exposed, recent = _sales(dossiers, months, failed)
     _events(dossiers, months, ("incidents",), "incident_id", "incidents")
     _events(dossiers, months, ("holds", "holds" + OF_SUPPLIER), "hold_id", "holds")
     due, in_time = _actions(dossiers, content.as_of)
@@ -41,7 +50,7 @@ def compute_totals(dossiers: Path) -> KpiTotals:
 
 
 def _month(month: date, counted: Counter[str], hazards_read: bool) -> MonthTotals:
-    totals: dict[str, Any] = {name: counted[name] for name in (*_MONTHLY, "incidents", "holds")}
+    totals: dict[str, Any] = {name: counted[name] for name in (*COUNTS, "incidents", "holds")}
     return MonthTotals(month=month, **totals | ({} if hazards_read else {"hazard_mentions": None}))
 
 
@@ -84,20 +93,19 @@ def _selection_outcomes(dossiers: Path, as_of: date) -> tuple[SelectionOutcome, 
     )
 
 
-def _sales(dossiers: Path, months: Months, failed: pa.Array, recent: set[date]) -> tuple[int, int]:
-    """Add the monthly sums to `months`; the recent units of failed SKUs, and of all."""
+def _sales(dossiers: Path, months: Months, failed: pa.Array) -> tuple[int, int]:
+    """Add the monthly sums to `months`, the oldest first; the recent units of failed SKUs, and of all."""
     exposed = sold = 0
+    recent = pa.array([cell * len(COUNTS) for cell in range(MONTHS_COUNT - _RECENT_MONTHS, MONTHS_COUNT)], pa.uint8())
+    by_number = list(months.values())
     for rows in scan_table(dossiers, MONTHS):
         table = pa.Table.from_batches([rows])
-        summed = table.group_by("month").aggregate([(name, "sum") for name in _MONTHLY])
-        for row in summed.to_pylist():
-            month = _day(row["month"])
-            if month in months:
-                months[month].update({name: row[f"{name}_sum"] or 0 for name in _MONTHLY})
-        newest = pc.is_in(pc.cast(table["month"], pa.date32()), pa.array(sorted(recent), pa.date32()))
-        new = table.filter(newest)
-        sold += pc.sum(new["units"]).as_py() or 0
-        exposed += pc.sum(new.filter(pc.is_in(new[ENTITY_ROW], failed))["units"]).as_py() or 0
+        for row in table.group_by(CELL).aggregate([(AMOUNT, "sum")]).to_pylist():
+            month, count = divmod(row[CELL], len(COUNTS))
+            by_number[month][COUNTS[count]] += row[f"{AMOUNT}_sum"]
+        units = table.filter(pc.is_in(table[CELL], recent))
+        sold += pc.sum(units[AMOUNT]).as_py() or 0
+        exposed += pc.sum(units.filter(pc.is_in(units[ENTITY_ROW], failed))[AMOUNT]).as_py() or 0
     return exposed, sold
 
 
@@ -143,7 +151,3 @@ def _first_holds(dossiers: Path) -> dict[int, date]:
         for row, day in zip(rows[ENTITY_ROW].to_pylist(), rows["known_on"].to_pylist(), strict=True):
             first[row] = min(day, first.get(row, day))
     return first
-
-
-def _day(value: Any) -> date:
-    return date(value.year, value.month, value.day)
