@@ -18,7 +18,8 @@ from features.snapshot.storage import write_table
 from serving.dossiers.reader import ENTITY_ROW, Dossiers
 from serving.dossiers.writer import write_dossiers
 from serving.kpis.aggregate import compute_totals
-from serving.kpis.relisting import DAYS, RelistingCounts, count_relistings
+from serving.kpis.kpis import RelistingCounts
+from serving.kpis.relisting import DAYS, count_relistings
 from tests.features.small_world import AS_OF
 from tests.serving.dossiers.worlds import tables_of, world
 

@@ -29,9 +29,8 @@ from serving.console.pages.overview import RemovalCounts
 from serving.console.pages.plan_budget import budget_bounds
 from serving.console.templating import csv_rows
 from serving.kpis.aggregate import compute_totals
-from serving.kpis.kpis import SelectionOutcome, kpi_file, save_totals
+from serving.kpis.kpis import RelistingCounts, SelectionOutcome, kpi_file, save_totals
 from serving.kpis.outcomes import Forecast, TakeDown
-from serving.kpis.relisting import RelistingCounts
 from serving.online.store import open_online_store
 from tests.features.catalogues import DAY
 from tests.serving.conftest import Scored
