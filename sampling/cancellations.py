@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from data.database.audit_log import AuditEvent, audit_rows, record_event_in
 from data.database.connection import write_transaction
+from data.database.locks import hold_lock
 from data.errors import UserError
 from data.workspace import Workspace, replace_atomically
 from sampling.plan_files import round_ids
@@ -84,7 +85,8 @@ def cancel_round(
     path = workspace.plans / round_id / CANCELLATION_FILE
     written = False
     try:
-        with write_transaction(engine) as connection:
+        # While no round is drawn: a drawing that began before sees the tests of this round as in test.
+        with hold_lock(engine, "drawing"), write_transaction(engine) as connection:
             known = cancellation_of(workspace, round_id)
             others = tuple(name for name in round_ids(workspace) if name != round_id)
             moment = by.now.astimezone(UTC).isoformat(timespec="seconds")

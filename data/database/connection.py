@@ -33,7 +33,7 @@ def open_database(address: str) -> sa.Engine:
 @contextmanager
 def read_transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
     """A transaction that sees one state. Raises UserError where the database is locked or gone."""
-    with _translate_errors(engine), engine.begin() as connection:
+    with translate_errors(engine), engine.begin() as connection:
         yield connection
 
 
@@ -43,7 +43,7 @@ def write_transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
 
     Raises UserError where the database stays locked for `BUSY_SECONDS`, is full, or is gone.
     """
-    with _translate_errors(engine), engine.execution_options(writing=True).begin() as connection:
+    with translate_errors(engine), engine.execution_options(writing=True).begin() as connection:
         yield connection
 
 
@@ -101,7 +101,7 @@ def _follow_database_file(engine: sa.Engine, path: Path) -> None:
     @sa.event.listens_for(engine, "do_connect")
     def _require(*_: object) -> None:
         if opened and identity() is None:
-            raise UnavailableError(f"The database {path} is gone. Nothing was written; put it back.")
+            raise UnavailableError(f"The database {path.name} is gone. Nothing was written; put it back.")
 
     @sa.event.listens_for(engine, "connect")
     def _note(_: object, record: Any) -> None:
@@ -115,13 +115,15 @@ def _follow_database_file(engine: sa.Engine, path: Path) -> None:
 
 
 @contextmanager
-def _translate_errors(engine: sa.Engine) -> Iterator[None]:
+def translate_errors(engine: sa.Engine) -> Iterator[None]:
+    """Raise UnavailableError where the database is locked, full or gone."""
     try:
         yield
     except sa.exc.OperationalError as error:
-        address = engine.url.render_as_string(hide_password=True)
+        # Its file or name alone: the sentence goes over HTTP as well.
         reason = str(error.orig).strip().splitlines()[0]
-        sentence = f"The database {address} cannot be used: {reason}. Nothing was written; try again."
+        name = Path(engine.url.database or "").name
+        sentence = f"The database {name} cannot be used: {reason}. Nothing was written; try again."
         raise UnavailableError(sentence) from error
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from data.database.connection import translate_errors
 from data.errors import UserError
 
 
@@ -27,7 +28,7 @@ def hold_lock(engine: sa.Engine, name: str, refusal: str | None = None) -> Itera
 def _hold_advisory_lock(engine: sa.Engine, name: str, refusal: str | None) -> Iterator[None]:
     number = int.from_bytes(hashlib.sha256(f"touchstone {name}".encode()).digest()[:8], signed=True)
     # Not in a transaction, which a night would keep open for hours.
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with translate_errors(engine), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         if refusal is None:
             connection.execute(sa.select(sa.func.pg_advisory_lock(number)))
         elif not connection.execute(sa.select(sa.func.pg_try_advisory_lock(number))).scalar_one():

@@ -1,10 +1,13 @@
 """Replacements of parts of BentoML that have no setting; each with its reason and the test that would notice."""
 
+import errno
 import logging
+import os
 import socket
 import traceback
 from collections.abc import Callable
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -16,6 +19,7 @@ from bentoml._internal.server.http import instruments, traffic
 from bentoml._internal.server.http.access import AccessLogMiddleware
 from circus.sockets import CircusSocket
 from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
+from prometheus_client.mmap_dict import MmapedDict
 from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -29,6 +33,8 @@ from serving.api.request_metrics import request_metrics
 from serving.api.worker_process import own_socket, reserve_address
 
 AddressLookup = Callable[[str], str]
+METRIC_FILE_BYTES = 1 << 20
+"""What `prometheus_client` maps of a new file."""
 
 
 def patch_bentoml(address_of: AddressLookup) -> None:
@@ -43,6 +49,11 @@ def patch_bentoml(address_of: AddressLookup) -> None:
     # It reads the question of a task when that runs, and answers its own errors in their own words
     # (test_the_service_keeps_its_description).
     ServiceAppFactory.submit_task = _patch_submit(ServiceAppFactory.submit_task)
+    ServiceAppFactory.get_status = _patch_task(ServiceAppFactory.get_status)
+    ServiceAppFactory.get_result = _patch_task(ServiceAppFactory.get_result)
+    # Its files of metrics are mapped with holes: on a full disk the system would kill the worker that writes into one
+    # (test_whatever_fails_every_address_answers_and_nothing_accepted_is_lost).
+    MmapedDict.__init__ = _allocate_whole(MmapedDict.__init__)  # type: ignore[method-assign]
     ServiceAppFactory.__call__ = _patch_build(ServiceAppFactory.__call__)
     # One worker would accept nearly all connections of a common socket (test_workers_share_the_connections).
     CircusSocket.bind_and_listen = _patch_bind(CircusSocket.bind_and_listen)
@@ -94,18 +105,45 @@ def _patch_endpoint(endpoint: Callable[..., Any]) -> Callable[..., Any]:
     return api_endpoint
 
 
+def _allocate_whole(init: Callable[..., None]) -> Callable[..., None]:
+    def open_metrics(self: Any, filename: str, read_mode: bool = False) -> None:
+        if not read_mode:
+            with Path(filename).open("ab") as file:
+                if not file.tell():
+                    os.posix_fallocate(file.fileno(), 0, METRIC_FILE_BYTES)
+        init(self, filename, read_mode)
+
+    return open_metrics
+
+
 def _patch_submit(submit: Callable[..., Any]) -> Callable[..., Any]:
     async def submit_task(self: Any, name: str, request: Request) -> Response:
         try:
             question = self.service.apis[name].input_spec.__bases__[-1]
             question.model_validate_json(await request.body() or b"{}")
-            answer: Response = await submit(self, name, request)
-            return answer if answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR else error_response(RuntimeError())
-        except Exception as error:
-            log_failure(error)
+        except ValidationError as error:
             return error_response(error)
+        return _answer_of_task(await submit(self, name, request))
 
     return submit_task
+
+
+def _patch_task(method: Callable[..., Any]) -> Callable[..., Any]:
+    async def look_up(self: Any, request: Request) -> Response:
+        return _answer_of_task(await method(self, request))
+
+    return look_up
+
+
+def _answer_of_task(answer: Response) -> Response:
+    """The answer about a task; BentoML's own errors, which name an exception, become sentences."""
+    said = bytes(answer.body)
+    if said == b'{"error":"task_id not found"}':
+        return error_response(HTTPException(404, "There is no task of this task_id. POST /rescore/submit begins one."))
+    if answer.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
+        is_full = b"disk" in said  # SQLite: "database or disk is full", "disk I/O error"
+        return error_response(OSError(errno.ENOSPC, "") if is_full else RuntimeError())
+    return answer
 
 
 def _patch_build(build: Callable[[Any], Starlette]) -> Callable[[Any], Starlette]:

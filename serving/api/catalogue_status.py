@@ -11,6 +11,7 @@ from data.lake.lab_results import hand_ins, tables_fingerprint
 from data.workspace import Workspace
 from models.registry import champion_version
 from sampling.plan_files import round_ids
+from serving.api.errors import without_paths
 from serving.auth.api_keys import ROLES
 from serving.auth.permissions import require_role
 from serving.console.session import ContextDep
@@ -59,7 +60,7 @@ def catalogue_status(
     rounds = round_ids(workspace)[-5:]
     if isinstance(published, UserError):
         return CatalogueStatus(
-            published=False, why=str(published), champion=champion, hand_ins=handed_in, rounds=rounds,
+            published=False, why=without_paths(str(published)), champion=champion, hand_ins=handed_in, rounds=rounds,
             rescoring=rescoring,
         )  # fmt: skip
     scored, bands = published.publication, published.scorer.bands

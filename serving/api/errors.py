@@ -1,12 +1,15 @@
 """The one form of every error over HTTP, `{"error": sentence}`, whoever raised it."""
 
 import asyncio
+import errno
 import logging
 import re
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
+from functools import cache
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
@@ -31,6 +34,10 @@ _STATUS_SENTENCES = {
     500: "Something went wrong here and was noted. Ask again; if it stays, tell the operator when it happened.",
 }
 
+_DISK_SENTENCE = (
+    "The disk of the service is full, and nothing of this was written. Ask again once the operator made room."
+)
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -41,11 +48,15 @@ class Problem:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_PATH = re.compile(r"(?:sqlite:/{3})?/([\w.+-]+)(?:/[\w.+@=-]+)*/([\w.+@=-]+)")
+
+
 def to_problem(error: Exception) -> Problem:
     """Status and sentence of an exception; an unforeseen one has status 500 and does not repeat its own words."""
     match error:
         case UserError():
-            return Problem(_user_error_status(error), str(error))
+            return Problem(_user_error_status(error), without_paths(str(error)))
         case RequestValidationError():
             return Problem(400, _validation_message([{**each, "loc": each["loc"][1:]} for each in error.errors()]))
         case ValidationError():
@@ -54,7 +65,19 @@ def to_problem(error: Exception) -> Problem:
             return Problem(error.status_code, _http_sentence(error.status_code, str(error.detail)), error.headers or {})
         case ClientDisconnect():
             return Problem(499, "The client went away.")
-    return Problem(500, _STATUS_SENTENCES[500])
+    is_full = isinstance(error, OSError) and error.errno in FULL_DISK
+    return Problem(503, _DISK_SENTENCE) if is_full else Problem(500, _STATUS_SENTENCES[500])
+
+
+def without_paths(sentence: str) -> str:
+    """The sentence with the last name alone of every path that begins at a folder of this machine's root."""
+    roots = _root_folders()
+    return _PATH.sub(lambda path: path[2] if path[1] in roots else path[0], sentence)
+
+
+@cache
+def _root_folders() -> frozenset[str]:
+    return frozenset(folder.name for folder in Path("/").iterdir())
 
 
 def _user_error_status(error: UserError) -> int:
@@ -81,7 +104,7 @@ def error_json(status: int, sentence: str, headers: Iterable[tuple[str, str]] = 
 
 def log_failure(error: Exception) -> None:
     """Log an unforeseen exception by kind and lines of code alone: its message may quote the caller."""
-    if to_problem(error).status != HTTPStatus.INTERNAL_SERVER_ERROR:
+    if to_problem(error).status != HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, OSError):
         return
     lines = "".join(
         f"\n  {frame.filename}:{frame.lineno} in {frame.name}" for frame in traceback.extract_tb(error.__traceback__)

@@ -119,7 +119,7 @@ class AccessMiddleware:
             except ExpiredKeyError as error:
                 return _unauthorized(str(error))
             except UserError as error:
-                return error_json(503, str(error))
+                return error_response(error)
             if key is None:
                 return _unauthorized(f"This key opens nothing, or was revoked. {KEY_HINT}")
         wait = self._rate_limit.spend(key.id)

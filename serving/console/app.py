@@ -75,6 +75,8 @@ def add_console(app: FastAPI) -> None:
 
 def error_page(request: Request, error: Exception) -> Response:
     """Render an error as a page."""
+    if isinstance(error, OSError) and to_problem(error).status == 503:
+        return _user_error_page(request, error)
     for kind, render in _ERROR_PAGES:
         if isinstance(error, kind):
             return render(request, error)
@@ -122,8 +124,8 @@ def _not_allowed_page(request: Request, error: Exception) -> Response:
 
 
 def _user_error_page(request: Request, error: Exception) -> Response:
-    status = to_problem(error).status
-    return page(request, "error.html", status, heading="This could not be done", message=str(error))
+    problem = to_problem(error)
+    return page(request, "error.html", problem.status, heading="This could not be done", message=problem.sentence)
 
 
 def _validation_error_page(request: Request, error: Exception) -> Response:
