@@ -241,7 +241,7 @@ def decompress_gzip(body: bytes, largest_bytes: int) -> bytes:
 
 def _too_large(largest_bytes: int) -> HTTPException:
     sentence = f"A request may bring at most {largest_bytes:,} bytes. Ask in several parts."
-    return HTTPException(413, sentence, {"connection": "close"})
+    return HTTPException(413, sentence)
 
 
 def replace_body(scope: Scope, receive: Receive, body: bytes) -> tuple[Scope, Receive]:

@@ -112,7 +112,7 @@ def test_a_person_signs_in_over_https_below_the_prefix(context: AppContext, engi
         assert browser.post("/touchstone/score", json={}).status_code == 401
 
 
-def test_what_is_too_large_is_said_before_the_service_ends_the_connection(
+def test_what_is_too_large_is_refused_by_the_proxy_in_the_words_of_the_service(
     context: AppContext, engine: sa.Engine, tmp_path: Path
 ) -> None:
     """The proxy knows the limit of the policy, and answers in the one shape of errors."""
