@@ -106,20 +106,22 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 @click.option("--as-of", type=DAY, help="Score as of this day (default: the day after the newest row).")
 @click.option("--engine", type=click.Choice(["duckdb", "spark"]), default="duckdb", show_default=True)
 @click.option("--master", help="Spark's master: local[2], spark://HOST:7077, yarn (default: local[*]).")
+@click.option("--publish", is_flag=True, help="Put Spark's scores into service; needs the features here once more.")
 @click.pass_obj
-def score(call: CommandContext, as_of: datetime | None, engine: str, master: str | None) -> None:
+def score(call: CommandContext, as_of: datetime | None, engine: str, master: str | None, publish: bool) -> None:
     """Score every SKU, with intervals and reasons."""
     from serving.publication import day_in_service
     from serving.scoring.batch import score_day
     from serving.uncovered_categories import catalogue_gaps, unlisted_note
 
-    if master and engine != "spark":
-        raise click.UsageError("--master belongs to --engine spark.")
+    if (master or publish) and engine != "spark":
+        raise click.UsageError("--master and --publish belong to --engine spark.")
     day = as_of.date() if as_of else None
     if day and day > call.today + timedelta(days=1):
         raise UserError(f"{day} lies in the future. Score as of tomorrow at the latest.")
     if engine == "spark":
-        click.echo(f"The scores are in {_score_on_spark(call.settings, day, master or 'local[*]')}.")
+        folder = _score_on_spark(call.settings, day, master or "local[*]", publish=publish)
+        click.echo(f"The scores are in {folder}{'; they are in service' if publish else ''}.")
         return
     folder = score_day(call.settings, day, TerminalProgress())
     in_service = day_in_service(call.settings.workspace)
@@ -201,13 +203,20 @@ def _seal_next_seed(call: CommandContext) -> str:
     return seal
 
 
-def _score_on_spark(settings: Settings, as_of: date | None, master: str) -> Path:
+def _score_on_spark(settings: Settings, as_of: date | None, master: str, *, publish: bool) -> Path:
+    from features.review_text.incremental import read_lake
     from models.registry import load_champion
+    from serving.scoring.batch import publish_scores
     from serving.scoring.spark import score_on_spark, spark_session
 
-    artifact = load_champion(settings.workspace)
+    workspace, progress = settings.workspace, TerminalProgress()
+    artifact = load_champion(workspace)
     with spark_session(master, settings.worker_python) as session:
-        return score_on_spark(session, settings.workspace, artifact, as_of, TerminalProgress())
+        folder = score_on_spark(session, workspace, artifact, as_of, progress)
+    if publish:
+        day = date.fromisoformat(folder.name.removeprefix("as_of="))
+        publish_scores(workspace, read_lake(workspace, progress), artifact, day, progress)
+    return folder
 
 
 def plan_round(call: CommandContext, budget_eur: float, seed: int | None = None) -> "tuple[Plan, Path]":

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from data.errors import UserError
 from data.workspace import Workspace
 from features.snapshot.reader import Snapshot, open_snapshot
-from models.risk_bands import RiskBands
+from models.risk_bands import RiskBands, bands_in_force
 from models.risk_levels import risk_levels_in_force
 from serving.dossiers.reader import Dossiers
 from serving.publication import Publication, published_name, read_publication
@@ -16,18 +16,27 @@ from serving.review_queue.writer import RankedCatalogue, asks_for_test, clock_st
 from serving.score_rows import RankedScores
 
 Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
 ROWS_AT_ONCE = 65_536
 
 
 def build_queue(
-    workspace: Workspace, publication: Publication, snapshot: Snapshot, scores: RankedScores, bands: RiskBands
+    workspace: Workspace,
+    publication: Publication,
+    snapshot: Snapshot,
+    scores: RankedScores,
+    positions: Rows | None = None,
 ) -> None:
-    """Write the queue of a publication that has dossiers, unless it is there; the files of its scores exist already."""
+    """Write the queue of a publication that has dossiers, unless it is there; the files of its scores exist already.
+
+    `positions` is the row of the snapshot of each row of the files, None where they follow it.
+    """
     folder = queue_folder(workspace, publication)
     if publication.dossiers is None or _is_written(workspace, publication):
         return
     dossiers = Dossiers(workspace.home / publication.dossiers)
-    details = read_queue_details(workspace.home / publication.scores, len(snapshot))
+    bands = bands_in_force(publication.as_of)
+    details = read_queue_details(workspace.home / publication.scores, len(snapshot), positions)
     before = _p_fail_before(workspace, snapshot, scores.p_fail, bands)
     write_queue(
         RankedCatalogue(snapshot, dossiers.titles, scores, bands, details, clock_starts(dossiers), before), folder

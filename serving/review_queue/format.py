@@ -38,14 +38,17 @@ class QueueDetails:
     risk_level: NDArray[np.int8]
 
 
-def read_queue_details(scores: Path, rows: int) -> QueueDetails:
-    """The details in the score files in the folder `scores`, of so many rows, read part by part."""
+def read_queue_details(scores: Path, rows: int, positions: NDArray[np.int64] | None = None) -> QueueDetails:
+    """The details in the score files in the folder `scores`, of so many rows, read part by part.
+
+    `positions` is the place of each row of the files, None where they are in order.
+    """
     numbers = {name: np.empty(rows) for name in ("p_low", "p_high", "hazard_share")}
     hazards: dict[str, int] = {}
     hazard, risk_level, start = np.empty(rows, np.int16), np.empty(rows, np.int8), 0
     for path in sorted(scores.glob("part-*.parquet")):
         part = pq.read_table(path, columns=[*numbers, "hazard", "risk_level"])
-        here = slice(start, start + len(part))
+        here = slice(start, start + len(part)) if positions is None else positions[start : start + len(part)]
         for name, values in numbers.items():
             values[here] = pc.fill_null(part[name], float("nan")).to_numpy()
         for name in pc.unique(part["hazard"]).drop_null().to_pylist():
@@ -53,9 +56,10 @@ def read_queue_details(scores: Path, rows: int) -> QueueDetails:
         hazard[here] = _ranks(part["hazard"], tuple(hazards))
         risk_level[here] = _ranks(part["risk_level"], LEVELS)
         start += len(part)
-    return QueueDetails(
-        numbers["p_low"], numbers["p_high"], tuple(hazards), hazard, numbers["hazard_share"], risk_level
-    )
+    names = sorted(hazards)
+    places = np.array([names.index(name) for name in hazards] or [0])
+    hazard = np.where(hazard == UNKNOWN, UNKNOWN, places[hazard]).astype(np.int16)
+    return QueueDetails(numbers["p_low"], numbers["p_high"], tuple(names), hazard, numbers["hazard_share"], risk_level)
 
 
 def _ranks(texts: pa.ChunkedArray, order: Sequence[str]) -> NDArray[np.int32]:

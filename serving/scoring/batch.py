@@ -26,14 +26,14 @@ from models.artifact import Artifact, require_feature_version
 from models.registry import load_champion
 from models.risk_bands import bands_in_force
 from models.risk_levels import risk_levels_in_force
-from serving.dossiers.reader import Dossiers, verify_dossiers
+from serving.dossiers.reader import verify_dossiers
 from serving.dossiers.writer import dossiers_name, write_dossiers
 from serving.kpis.aggregate import compute_totals
 from serving.kpis.kpis import save_totals
-from serving.publication import Publication, put_into_service, read_publication, write_publication
-from serving.review_queue.build import build_queue
+from serving.publication import put_into_service, read_publication
 from serving.score_rows import SCORE_SCHEMA, RankedScores, RowScorer, compute_ranks, score_batch, with_ranks
 from serving.scoring.checkpoint import ScoringCheckpoint, open_checkpoint
+from serving.scoring.prepared_scores import ScoredSnapshot, prepare_publication, read_scores
 from serving.scoring.retention import prune
 
 Floats = NDArray[np.float64]
@@ -231,16 +231,22 @@ def prepare_snapshot(
         scorer = RowScorer(artifact, snapshot.as_of, bands)
         scores = CatalogueScores(snapshot, scorer, checkpoint, rows_per_part, threads).write(progress)
         checkpoint.publish(target)
-    publication = Publication(
-        as_of=snapshot.as_of, model_version=artifact.version, feature_version=artifact.feature_version,
-        policy_version=bands.version, fingerprint=snapshot.fingerprint,
-        snapshot=snapshot.folder.relative_to(workspace.home).as_posix(), snapshot_digest=snapshot.digest,
-        scores=target.relative_to(workspace.home).as_posix(),
-        dossiers=None if dossiers is None else dossiers.relative_to(workspace.home).as_posix(),
-        dossiers_digest=None if dossiers is None else Dossiers(dossiers).digest,
-    )  # fmt: skip
-    build_queue(workspace, publication, snapshot, scores, bands)
-    return write_publication(workspace, publication, scores.ranks, scores.p_fail)
+    return prepare_publication(ScoredSnapshot(workspace, snapshot, dossiers), artifact, scores)
+
+
+def publish_scores(workspace: Workspace, tables: Tables, artifact: Artifact, as_of: date, progress: Progress) -> None:
+    """Put the scores that lie in the workspace for a day into service, whatever engine wrote them, in whatever order.
+
+    Computes the snapshot and the dossiers of that day first where there are none yet. Raises UserError where the files
+    do not hold each SKU of the snapshot once, or are of another model.
+    """
+    snapshot = _get_snapshot(workspace, tables, artifact, as_of, progress)
+    dossiers = _get_dossiers(workspace, tables, as_of, progress)
+    save_totals(workspace, compute_totals(dossiers))
+    scores, positions = read_scores(workspace.scores(as_of), snapshot, artifact.version)
+    put_into_service(
+        workspace, prepare_publication(ScoredSnapshot(workspace, snapshot, dossiers, positions), artifact, scores)
+    )
 
 
 def _get_snapshot(

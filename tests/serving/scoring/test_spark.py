@@ -25,8 +25,10 @@ from features.registry import FEATURE_NAMES
 from features.review_text.incremental import read_lake
 from features.snapshot.writer import catalogue_on
 from models.registry import load_champion, set_champion, store_model
+from serving.online.store import open_online_store
+from serving.schemas import ScoreRow
 from serving.score_rows import SCORE_SCHEMA, compute_ranks
-from serving.scoring.batch import score_catalogue
+from serving.scoring.batch import publish_scores, score_catalogue
 from tests.features.small_world import REFERENCE
 from tests.models.worlds import tiny_parts
 
@@ -65,7 +67,8 @@ needs_spark = pytest.mark.skipif(shutil.which("java") is None, reason="Spark nee
 class BothWays:
     """One marketplace, its features and its scores from DuckDB and from Spark, all in catalogue order.
 
-    `written` names what Spark wrote in a run that was killed before the ranks, and in the run that took it up.
+    `riskiest` are the first 20 of the service and of the files. `written` names what Spark wrote in a run that was
+    killed before the ranks, and in the run that took it up.
     """
 
     features: pa.Table
@@ -73,6 +76,7 @@ class BothWays:
     scores: pa.Table
     scores_on_spark: pa.Table
     parts: tuple[Path, ...]
+    riskiest: tuple[list[ScoreRow], pa.Table]
     written: tuple[tuple[str, ...], tuple[str, ...]]
 
 
@@ -118,8 +122,10 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> BothWays:
     assert folder == workspace.scores(DAY)
     assert not [path for path in folder.parent.iterdir() if path.is_dir() and path != folder]
     parts = tuple(sorted(folder.iterdir()))
+    publish_scores(workspace, tables, artifact, DAY, SilentProgress())
+    riskiest = (open_online_store(workspace).riskiest(20), pq.ParquetFile(parts[0]).read().slice(0, 20))
     return BothWays(
-        _ordered(features), _ordered(on_spark[0]), scores, _rows(folder), parts, (before, tuple(written))
+        _ordered(features), _ordered(on_spark[0]), scores, _rows(folder), parts, riskiest, (before, tuple(written))
     )  # fmt: skip
 
 
@@ -200,6 +206,15 @@ def test_parts_on_spark_follow_the_rank(both: BothWays) -> None:
     """Read in the order of their names, the parts hold the ranks 1 to n in order."""
     ranks = [rank for path in both.parts for rank in pq.ParquetFile(path).read()["rank"].to_pylist()]
     assert ranks == list(range(1, SKUS + 1))
+
+
+@pytest.mark.slow
+@needs_spark
+def test_scores_of_spark_can_be_put_into_service(both: BothWays) -> None:
+    """The service answers from them: the riskiest SKUs are the first rows of the first part."""
+    served, written = both.riskiest
+    for name in ("sku_id", "market", "rank", "p_fail", "risk_level"):
+        assert [getattr(row, name) for row in served] == written[name].to_pylist()
 
 
 @pytest.mark.slow
