@@ -95,7 +95,8 @@ def _is_packed(annotation: ast.expr) -> bool:
 
 
 def _readmes() -> list[str]:
-    own = [path for path in REPOSITORY.rglob("*.md") if ".venv" not in path.parts and "workspace" not in path.parts]
+    foreign = {".venv", "workspace", "node_modules"}
+    own = [path for path in REPOSITORY.rglob("*.md") if foreign.isdisjoint(path.parts)]
     return sorted(
         path.relative_to(REPOSITORY).as_posix() for path in own if path.name in ("README.md", "CONTRIBUTING.md")
     )

@@ -21,6 +21,7 @@ from serving.auth.api_keys import create_key
 from tests.serving.conftest import ROOT, Scored, serving
 
 PACKAGE = "generated_client"
+TYPESCRIPT = Path(__file__).parent / "typescript"
 ITEM = {"sku_id": "K-1", "market": "DE"}
 LISTING = {"sku_id": "K-new", "market": "DE", "supplier_id": "nobody", "category": "toys", "price_eur": 3.5}
 RESULT = {"test_id": "T-client", **ITEM, "happened_on": "2026-01-02", "known_on": "2026-01-09", "result": "fail",
@@ -146,6 +147,31 @@ def test_a_plan_asked_for_twice_with_one_key_is_drawn_once(served: Served) -> No
         ):
             answer = client.request(method, path)
             assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+
+
+@pytest.mark.slow
+def test_a_program_of_generated_types_is_checked_and_asks(served: Served, tmp_path: Path) -> None:
+    """TypeScript: `openapi-typescript` reads the description, a wrong field is found before it is sent, Node asks."""
+    modules, node = TYPESCRIPT / "node_modules", shutil.which("node")
+    if node is None or not (modules / "typescript").is_dir():
+        pytest.skip("Node or its packages are not installed: npm ci in tests/serving/typescript")
+    (tmp_path / "node_modules").symlink_to(modules)
+    (tmp_path / "package.json").write_text('{"type": "module"}', encoding="utf-8")
+    (tmp_path / "document.json").write_bytes(served.description())
+    shutil.copy(TYPESCRIPT / "ask.ts", tmp_path)
+
+    def run(script: str, *arguments: str) -> str:
+        ran = subprocess.run([node, script, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        return ran.stdout
+
+    run("node_modules/openapi-typescript/bin/cli.js", "document.json", "-o", "touchstone.d.ts")
+    run("node_modules/typescript/bin/tsc", "--strict", "--target", "es2022", "--module", "nodenext", "ask.ts")
+    answers = json.loads(run("ask.js", served.url, served.key))
+    assert answers["band"] == served.answer("score", QUESTIONS["score"])["scores"][0]["band"]
+    assert (answers["state"], answers["status"]) == ("open", 400)
+    assert "There is no round 'r-0'" in answers["sentence"]
+    assert answers["rounds"][0] == answers["rounds"][1]
 
 
 def test_every_question_is_asked_here() -> None:
