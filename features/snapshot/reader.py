@@ -92,6 +92,10 @@ class Snapshot:
         """sku_id, market, supplier_id and category of the rows start..stop."""
         return self._skus.columns(KEY_COLUMNS, start, min(stop, len(self)))
 
+    def position_from(self, sku_id: str, market: str) -> int:
+        """The position of the first row that is not before this key."""
+        return self._skus.lower_bound(("sku_id", "market"), (sku_id, market))
+
     def category(self, position: int) -> str:
         """The category of one row."""
         return str(self._skus.value("category", position))

@@ -116,9 +116,12 @@ class MemoryMappedTable:
 
         The table is sorted by these columns, by their code points.
         """
-        wanted = tuple(key)
-        row = bisect_left(range(len(self)), wanted, key=lambda row: self._key(names, row))
-        return row if row < len(self) and self._key(names, row) == wanted else NO_ROW
+        row = self.lower_bound(names, key)
+        return row if row < len(self) and self._key(names, row) == tuple(key) else NO_ROW
+
+    def lower_bound(self, names: Sequence[str], key: Sequence[str]) -> int:
+        """The first row whose text columns `names` are not before `key`; the table is sorted as for `find`."""
+        return bisect_left(range(len(self)), tuple(key), key=lambda row: self._key(names, row))
 
     def rows_of(self, name: str, number: int) -> list[Row]:
         """The rows whose column `name` holds `number`, as they were written; the table is sorted by this column."""

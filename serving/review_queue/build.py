@@ -1,6 +1,9 @@
 """The review queue of a publication: built before it goes into service, opened by those who read it."""
 
+from collections.abc import Iterator
+
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from data.errors import UserError
@@ -18,6 +21,7 @@ from serving.score_rows import RankedScores
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 ROWS_AT_ONCE = 65_536
+KEY = ["sku_id", "market"]
 
 
 def build_queue(
@@ -73,9 +77,24 @@ def _p_fail_before(workspace: Workspace, snapshot: Snapshot, p_fail: Floats, ban
     if publication.as_of >= snapshot.as_of:
         return None
     asks, before = asks_for_test(bands)[bands.rank(p_fail)], np.full(len(snapshot), np.nan)
-    for start in range(0, len(snapshot), ROWS_AT_ONCE):
-        rows = np.flatnonzero(asks[start : start + ROWS_AT_ONCE])
-        keys = snapshot.keys(start, start + ROWS_AT_ONCE).take(rows)
-        positions = present.find(keys["sku_id"].to_pylist(), keys["market"].to_pylist())
-        before[start + rows] = np.where(positions >= 0, np.asarray(earlier)[positions], np.nan)
+    for both in rows_in_both(snapshot, present, asks):
+        before[both["row"].to_numpy()] = earlier[both["earlier"].to_numpy()]
     return before
+
+
+def rows_in_both(now: Snapshot, then: Snapshot, chosen: NDArray[np.bool_]) -> Iterator[pa.Table]:
+    """Tables of the `chosen` rows (a mask) of `now` that `then` has too: `row` there, `earlier` in `then`.
+
+    Both are sorted by their keys, so that those of a span lie within one span of the other.
+    """
+    for start in range(0, len(now), ROWS_AT_ONCE):
+        keys = _keys(now, start, min(start + ROWS_AT_ONCE, len(now)), "row")
+        ends = (each.to_pylist()[0] for each in (keys.slice(0, 1), keys.slice(len(keys) - 1)))
+        first, last = (then.position_from(each["sku_id"], each["market"]) for each in ends)
+        others = _keys(then, first, min(last + 1, len(then)), "earlier")
+        yield keys.filter(pa.array(chosen[start : start + ROWS_AT_ONCE])).join(others, KEY, join_type="inner")
+
+
+def _keys(snapshot: Snapshot, start: int, stop: int, name: str) -> pa.Table:
+    """The keys of the rows start..stop, with their positions as the column `name`."""
+    return snapshot.keys(start, stop).select(KEY).append_column(name, pa.array(np.arange(start, stop)))

@@ -1,4 +1,4 @@
-"""Writer of the review queue: memory holds some 250 bytes a SKU, and no SKU as an object; texts are streamed."""
+"""Writer of the review queue: memory holds some 300 bytes a SKU, and no SKU as an object; texts are streamed."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -281,6 +281,7 @@ def _encode(texts: pa.ChunkedArray) -> tuple[pa.Array, NDArray[np.int32]]:
 
 def _texts(keys: pa.Table, order: NDArray[np.int32]) -> Iterator[pa.RecordBatch]:
     """The texts in the order of rank, in TEXT_SCHEMA."""
+    keys = keys.select(["sku_id", "supplier_id", "title"]).combine_chunks()  # a batch takes rows from everywhere
     for start in range(0, len(order), ROWS_PER_BATCH):
         rows = keys.take(pa.array(order[start : start + ROWS_PER_BATCH]))
         titles = pc.fill_null(rows["title"], "")
