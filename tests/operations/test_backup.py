@@ -30,12 +30,10 @@ from serving.auth.api_keys import create_key, list_keys, revoke_key
 from serving.decisions.store import Decisions
 from serving.online.store import open_online_store
 from serving.schemas import Item
-from tests.data.conftest import postgresql
 from tests.postgresql import binaries, empty_database
-from tests.serving.conftest import ROOT, Scored, scored
+from tests.serving.conftest import ROOT, Scored
 from tests.serving.decisions.cases import ANNA, POLICY, file, proposal
 
-__all__ = ["postgresql", "scored"]
 NOW = datetime(2026, 7, 20, 12, tzinfo=UTC)
 OFFICER = Sender("Ina", "k-ina", NOW)
 BACKUP = ROOT / "docs" / "operations" / "backup.sh"

@@ -28,11 +28,9 @@ from sampling.plan_files import round_ids
 from sampling.rounds import round_record
 from serving.auth.api_keys import key_by_id, list_keys
 from serving.decisions.store import Decisions
-from tests.data.conftest import postgresql
 from tests.postgresql import empty_database
 from tests.serving.decisions.cases import POLICY
 
-__all__ = ["postgresql"]
 HERE = Path(__file__).resolve().parent
 REVISION, MODEL, ROUND = "0008", "m-0700287cd29a", "2026-01-10-af6678e4"
 Rows = Mapping[str, list[dict[str, Any]]]

@@ -1,0 +1,6 @@
+"""What the drills start from: a scored catalogue, and PostgreSQL."""
+
+from tests.data.conftest import postgresql
+from tests.serving.conftest import scored
+
+__all__ = ["postgresql", "scored"]
