@@ -62,7 +62,11 @@ def to_problem(error: Exception) -> Problem:
         case ValidationError():
             return Problem(400, _validation_message(error.errors(include_context=False, include_input=False)))
         case HTTPException():
-            return Problem(error.status_code, _http_sentence(error.status_code, str(error.detail)), error.headers or {})
+            return Problem(
+                error.status_code,
+                _http_sentence(error.status_code, without_paths(str(error.detail))),
+                error.headers or {},
+            )
         case ClientDisconnect():
             return Problem(499, "The client went away.")
     is_full = isinstance(error, OSError) and error.errno in FULL_DISK

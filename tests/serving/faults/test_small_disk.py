@@ -10,12 +10,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.exceptions import HTTPException
 
 from data.database.audit_log import verify_chain
 from data.database.connection import open_database
+from data.errors import UnavailableError, UserError
 from data.lake.lab_results import accepted_results
 from data.workspace import Workspace
-from serving.api.errors import without_paths
+from serving.api.errors import to_problem, without_paths
 from tests.serving.conftest import ROOT, SERVICE, Scored, serving
 from tests.serving.faults.test_database import result
 
@@ -125,3 +127,5 @@ def test_whatever_fails_every_address_answers_and_nothing_accepted_is_lost(score
 def test_a_sentence_keeps_the_last_name_of_a_path(sentence: str, told: str | None) -> None:
     """Addresses and fractions stay."""
     assert without_paths(sentence) == (told or sentence)
+    for error in (UserError(sentence), UnavailableError(sentence), HTTPException(503, sentence)):
+        assert to_problem(error).sentence == (told or sentence)
