@@ -9,7 +9,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from data.workspace import Workspace
 from features.snapshot.reader import open_snapshot
 from models.registry import set_champion, store_model
 
-SKUS = 1_000_000
+SKUS, FEW_SKUS = 1_000_000, 60
 BUSY, NEW_DAY_BUSY = 2.0, 6.5
 """Twice the usual events of a SKU, some 22 rows a SKU in all; of a new day so many that it brings 0.4 % of the rows."""
 TREES, LEAVES = 136, 7
@@ -57,6 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     checkouts = {"this": CHECKOUT, **({"before": asked.beside.resolve()} if asked.beside else {})}
     with tempfile.TemporaryDirectory(prefix="touchstone-night-", dir=asked.folder) as folder:
         inputs = _write_inputs(Path(folder), asked.skus)
+        if asked.beside:
+            _warm_up(checkouts, Path(folder) / "few", inputs)
         # Night after night, and in each night code after code, so that a busy minute is everybody's.
         nights: dict[str, dict[str, Any]] = {name: {} for name in checkouts}
         for number, night in enumerate(NIGHTS):
@@ -80,6 +82,14 @@ def _write_inputs(folder: Path, skus: int) -> NightInputs:
     return NightInputs(tables, next_day, store_champion(folder / "sample"), sum(counts.values()), new_rows)
 
 
+def _warm_up(checkouts: Mapping[str, Path], folder: Path, inputs: NightInputs) -> None:
+    """A night of few SKUs with each checkout: bytecode and compiled kernels are on disk from then on."""
+    write_big_marketplace(folder / "given", FEW_SKUS, BUSY)
+    few = replace(inputs, tables=folder / "given" / "lake" / FINGERPRINT)
+    for name, checkout in checkouts.items():
+        _run(checkout, folder / name, few, 0)
+
+
 def store_champion(home: Path) -> Path:
     """A champion of TREES x LEAVES, fitted to a sample marketplace; the folder of models that holds it."""
     workspace = Workspace(home)
@@ -91,7 +101,7 @@ def store_champion(home: Path) -> Path:
 def _run(checkout: Path, home: Path, inputs: NightInputs, number: int) -> dict[str, Any]:
     """One night in a process of its own, with the code of `checkout`: what `night_run` prints, and bytes by folder."""
     if not number:
-        Workspace(home).models.parent.mkdir()
+        home.mkdir(parents=True)
         Workspace(home).models.symlink_to(inputs.models)
     delivery, as_of = (inputs.tables, inputs.next_day)[number], AS_OF + timedelta(days=number)
     script = Path(__file__).with_name("night_run.py")
