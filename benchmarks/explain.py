@@ -54,6 +54,7 @@ class Size:
 
 
 SIZES = (
+    Size("As the default recipe", 136, 7, 2_000, 32_768, 7),
     Size("A", 300, 31, 300, 8_192, 7),
     Size("B", 600, 127, 40, 1_024, 5),
     Size("A without categories", 300, 31, 300, 32_768, 3, categorical=False),
