@@ -31,6 +31,8 @@ BUSY, NEW_DAY_BUSY = 2.0, 6.5
 TREES, LEAVES = 136, 7
 """The size of the model that the default recipe fits to the sample marketplace."""
 KEPT_DAYS = 7
+LATEST = frozenset({"snapshots", "dossiers", "queues", "publications"})
+"""Folders of which retention keeps the days in service and before only."""
 NIGHTS = ("first", "next")
 CHECKOUT = Path(__file__).parent.parent
 
@@ -121,9 +123,15 @@ def _bytes_by_folder(home: Path) -> dict[str, int]:
 
 
 def _kept_bytes(first: Mapping[str, int], following: Mapping[str, int]) -> dict[str, int]:
-    """The bytes of each folder when KEPT_DAYS are kept: what the second day added to it, for each further day."""
-    days = range(KEPT_DAYS - len(NIGHTS))
-    return {name: size + sum(max(size - first.get(name, 0), 0) for _ in days) for name, size in following.items()}
+    """The bytes of each folder when KEPT_DAYS are kept: what the second day added to it, for each further day.
+
+    Of LATEST there are never more than the days in service and before, which the second night has.
+    """
+    days = KEPT_DAYS - len(NIGHTS)
+    return {
+        name: size + (0 if name in LATEST else days * max(size - first.get(name, 0), 0))
+        for name, size in following.items()
+    }
 
 
 def _sections(measured: Mapping[str, Any]) -> list[str]:

@@ -26,7 +26,7 @@ class Settings:
     worker_python: str | None = None
     database_url: str | None = None
     insecure: bool = False
-    keep_days: int = 7
+    keep_days: int = 2
 
     def inside(self, name: str) -> "Settings":
         """The same choices with a workspace of their own, the folder `name` inside this one's."""

@@ -33,7 +33,7 @@ def test_the_python_of_spark_workers_is_the_drivers_unless_named(tmp_path: Path)
 
 
 def test_a_week_is_kept_unless_another_number_of_days_is_given(tmp_path: Path) -> None:
-    assert read_settings(tmp_path, {}).keep_days == read_settings(tmp_path, {"TOUCHSTONE_KEEP_DAYS": ""}).keep_days == 7
+    assert read_settings(tmp_path, {}).keep_days == read_settings(tmp_path, {"TOUCHSTONE_KEEP_DAYS": ""}).keep_days == 2
     assert read_settings(tmp_path, {"TOUCHSTONE_KEEP_DAYS": "30"}).keep_days == 30
     for wrong in ("-1", "a week", "1.5"):
         with pytest.raises(UserError, match="TOUCHSTONE_KEEP_DAYS"):
