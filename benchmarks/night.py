@@ -1,6 +1,7 @@
 """A whole night of a large marketplace, the first and the next: seconds, memory and disk of each step.
 
-`python -m benchmarks.night [--skus N] [--beside CHECKOUT]` writes results/night.{json,md}. With another checkout of the
+`python -m benchmarks.night [--skus N] [--beside CHECKOUT]` writes results/night.{json,md}, above a million SKUs
+results/night_<millions>m.{json,md}. With another checkout of the
 code its nights are measured in the same run, on the same rows and with the same model.
 """
 
@@ -71,7 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "rows": inputs.rows, "new_rows": inputs.new_rows, "kept_days": KEPT_DAYS, "nights": nights,
         "kept_bytes": _kept_bytes(*(nights["this"][night]["bytes"] for night in NIGHTS)),
     }  # fmt: skip
-    page = write_report("night", "A night, step by step", measured, _sections(measured))
+    name = "night" if asked.skus <= SKUS else f"night_{asked.skus // 1_000_000}m"
+    page = write_report(name, "A night, step by step", measured, _sections(measured))
     sys.stdout.write(page.read_text(encoding="utf-8"))
 
 
@@ -155,7 +157,7 @@ def _sections(measured: Mapping[str, Any]) -> list[str]:
         *_against(nights),
         "Bytes per SKU on disk: after both nights, what the second added, and with "
         f"{measured['kept_days']} scored days ({sum(kept.values()) / 1e9:.1f} GB in all, computed from what a day "
-        "adds, without anything deleted):",
+        "adds; of snapshots, dossiers, queues and publications the days in service and before are kept):",
         table(("folder", "after both", "a day", f"{measured['kept_days']} days"), disk),
     ]  # fmt: skip
 

@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
+from data.errors import UnavailableError
 from serving.api.application import build_application
 from serving.auth.api_keys import Key
 from serving.auth.permissions import PRINCIPAL
@@ -84,8 +85,9 @@ def test_a_letter_is_sent_in_the_language_that_was_checked(shop: AppContext, rem
 def test_an_unknown_language_or_letter_is_refused(shop: AppContext, removal: str) -> None:
     officer = signed_into(shop, "officer")
     sheet = sheet_of(officer, removal)
-    for address in (f"{sheet}?language=xx", f"{sheet}/letter.txt?language=../en", "/ui/letters/l-none"):
+    for address in (f"{sheet}?language=xx", f"{sheet}/letter.txt?language=../en"):
         assert officer.get(address).status_code == 400
+    assert officer.get("/ui/letters/l-none").status_code == 404
     form = {"csrf": csrf_of(officer, sheet), "language": "xx"}
     assert officer.post(f"{sheet}/check", data=form).status_code == 400
 
@@ -127,7 +129,7 @@ async def test_the_channel_takes_letters_from_the_outbox(shop: AppContext, remov
         assert (await channel.post(f"/outbox/{letter_id}/delivered")).json() == first
         assert (await channel.get("/outbox")).json()["letters"] == []
         unknown = await channel.post("/outbox/l-none/delivered")
-        assert (unknown.status_code, list(unknown.json())) == (400, ["error"])
+        assert (unknown.status_code, list(unknown.json())) == (404, ["error"])
     assert "Delivered: 1" in soup_of(officer, "/ui/letters").text
 
 
@@ -143,11 +145,13 @@ async def test_the_outbox_is_for_officers_and_admins(shop: AppContext, role: str
 
 def test_a_database_that_is_gone_is_said(shop: AppContext) -> None:
     """The list drafts nothing and says why."""
+    gone = False
 
-    def gone() -> sa.Engine:
-        from data.errors import UnavailableError
+    def connect() -> sa.Engine:
+        if gone:
+            raise UnavailableError("The database is gone. Put it back.")
+        return shop.engine
 
-        raise UnavailableError("The database is gone. Put it back.")
-
-    officer = signed_into(replace(shop, connect=gone), "officer")
+    officer = signed_into(replace(shop, connect=connect), "officer")
+    gone = True
     assert officer.get("/ui/letters").status_code == 503
