@@ -98,6 +98,7 @@ def test_a_whole_decision_with_the_keyboard_alone(opened: Pages, shop: Shop) -> 
     page.keyboard.type(shop.keys["officer"])
     page.keyboard.press("Enter")
     page.locator(".who").wait_for()
+    page.wait_for_load_state()  # the scripts that listen for keys
     page.keyboard.press("/")
     expect(page.get_by_label("Search")).to_be_focused()
     page.keyboard.type("charger 20")

@@ -39,7 +39,7 @@ from tests.serving.night.worker import NOW
 pytestmark = pytest.mark.slow
 KILLED = int(os.environ.get("NIGHTS_KILLED", "0"))
 STEPS_KILLED = [step for _, step in zip(range(KILLED), cycle(StepName), strict=False)] or [
-    StepName.INGEST, StepName.SCORE, StepName.ALLOCATE,
+    StepName.SCORE, StepName.ALLOCATE,
 ]  # fmt: skip
 LAST = date(2026, 6, 30)
 WRITTEN = ("lake", "scores", "snapshots", "dossiers", "queues", "publications", "plans", "reports", "review_signals")
