@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date, timedelta
 from itertools import cycle
 from pathlib import Path
@@ -72,7 +73,8 @@ class Worker:
                 began[word] = time.monotonic()
             if step is not None and step in began and number:
                 time.sleep(delay)
-                os.kill(number, signal.SIGKILL)
+                with suppress(ProcessLookupError):  # it was faster than the undisturbed one
+                    os.kill(number, signal.SIGKILL)
                 step = None
         raise AssertionError(began)
 
