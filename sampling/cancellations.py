@@ -61,7 +61,7 @@ def cancellation_of(workspace: Workspace, round_id: str) -> Cancellation | None:
 
 def cancellations(workspace: Workspace, rounds: Collection[str] | None = None) -> dict[str, Cancellation]:
     """The cancellations of all rounds, or of some, by round."""
-    names = sorted(path.parent.name for path in workspace.plans.glob(f"*/{CANCELLATION_FILE}"))
+    names = sorted(path.parent.name for path in workspace.plans.glob(f"[!.]*/{CANCELLATION_FILE}"))
     found = (cancellation_of(workspace, name) for name in names if rounds is None or name in rounds)
     return {each.round_id: each for each in found if each is not None}
 

@@ -72,7 +72,8 @@ def _begin(request: NightRequest) -> NightRecord:
     today = request.now.astimezone(UTC).date().isoformat()
     resumes = last is not None and last.ended_at is None and (last.day, last.configuration) == (today, asked)
     if last is not None and resumes and request.start is None:
-        return last
+        # What failed is tried again: where it was killed at that moment, nothing that rests on it may be begun.
+        return replace(last, steps=tuple(each for each in last.steps if each.outcome != Outcome.FAILED))
     began = request.now.astimezone(UTC).isoformat(timespec="seconds")
     record = NightRecord(f"{began[:19].replace(':', '')}-{secrets.token_hex(3)}", today, began, asked)
     write_night(request.settings.workspace, record)

@@ -231,7 +231,7 @@ def _retention(work: NightWork) -> StepResult:
     before = work.today - timedelta(days=work.configuration.retention.reports_days)
     runs = work.training.delete_runs(work.settings, before)
     return StepResult(
-        f"{len(deleted.paths):,} folders and files ({deleted.bytes / 1e6:,.0f} MB) and {runs:,} runs of MLflow went.",
+        f"{len(deleted.paths):,} folders and files ({deleted.bytes / 1e6:,.0f} MB) and {runs:,} MLflow runs deleted.",
         {"deleted": len(deleted.paths), "bytes": deleted.bytes, "mlflow_runs": runs},
     )
 

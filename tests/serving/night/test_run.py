@@ -129,6 +129,16 @@ def test_a_night_that_was_killed_is_taken_up_on_its_day_only(steps: Steps, tmp_p
             file.unlink()
 
 
+def test_what_failed_in_a_night_that_was_killed_is_tried_again(steps: Steps, tmp_path: Path) -> None:
+    """Rows were missing, and it was killed before it ended: it is monitored again, and nothing is published."""
+    steps.acts[StepName.MONITOR] = ending_with(ExitCode.GUARD)
+    failed = night(request_at(tmp_path))
+    write_night(Workspace(tmp_path), replace(failed, ended_at=None, outcome=None, exit_code=None))
+    steps.ran.clear()
+    assert night(request_at(tmp_path)).exit_code == ExitCode.GUARD
+    assert steps.ran == [StepName.MONITOR]
+
+
 def test_a_night_that_ended_is_followed_by_a_whole_one(steps: Steps, tmp_path: Path) -> None:
     """Also where it failed: what was refused may have been delivered again."""
     steps.acts[StepName.SCORE] = ending_with(ExitCode.REFUSED)
