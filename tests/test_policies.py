@@ -19,6 +19,7 @@ from data.policy import POLICY_FOLDER, Policy, policy_in_force, validate
 from models.risk_bands import RiskBands
 from models.risk_levels import RiskLevelPolicy
 from sampling.estimation.policy import EstimationPolicy
+from sampling.estimation.publication_policy import PublicationPolicy
 from sampling.policy import SamplingPolicy
 from serving.api.counterfactuals import AdvicePolicy
 from serving.api.screening_policy import ScreeningPolicy
@@ -45,7 +46,8 @@ POLICIES: dict[str, type[Policy]] = {
     "ingest": IngestPolicy,
     "letters": LetterPolicy,
     "lab_orders": LabOrderPolicy,
-    "monitoring": MonitoringPolicy, "promotion": PromotionPolicy, "risk_levels": RiskLevelPolicy,
+    "monitoring": MonitoringPolicy, "promotion": PromotionPolicy, "publication": PublicationPolicy,
+    "risk_levels": RiskLevelPolicy,
     "sampling": SamplingPolicy,
     "screening": ScreeningPolicy,
 }  # fmt: skip
@@ -108,7 +110,7 @@ def test_garbage_in_any_place_is_refused_by_file_key_path_and_value(chosen: tupl
 
 FREE = {
     "set", "codes", "barred", "barred_columns", "barred_of_suppliers", "hazards", "slots", "severity", "market_groups",
-    "grounds", "authorities",
+    "grounds", "authorities", "category_groups", "regions",
 }  # fmt: skip
 TABLES = [(source, place) for source, place, value in PLACES if isinstance(value, dict) and place[-1] not in FREE]
 
@@ -125,9 +127,9 @@ def test_an_unknown_key_is_named_with_the_known_ones(chosen: tuple[str, Place], 
 
 
 MAY_BE_LEFT_OUT = {
-    "also_unknown", "answers", "bands", "binds", "calibration", "ends", "facts", "four_eyes",
+    "also_unknown", "answers", "bands", "binds", "calibration", "category_groups", "ends", "facts", "four_eyes",
     "holidays", "laboratory", "labs", "learner", "market_groups", "markets", "minimums", "missing", "move",
-    "needs_reference", "number", "patience", "restricted", "restricts", "sensitivity", "severity", "stops",
+    "needs_reference", "number", "patience", "regions", "restricted", "restricts", "sensitivity", "severity", "stops",
     "supplier_cap",
 }  # fmt: skip
 NEEDED = [
