@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from data.errors import UserError
 from data.workspace import Workspace, require_local_path
@@ -19,6 +20,7 @@ class Settings:
     `tracking_uri` is an MLflow tracking address and `database_url` a SQLAlchemy address; None means SQLite inside the
     workspace. `worker_python` is a path on the workers; None means the driver's own. `insecure` lets
     this machine in without a key. `keep_days` is of how many scored days the snapshots and dossiers are kept.
+    `public_url` is the address under which everybody reaches the service, for links in letters and QR codes.
     """
 
     workspace: Workspace
@@ -27,6 +29,7 @@ class Settings:
     database_url: str | None = None
     insecure: bool = False
     keep_days: int = 2
+    public_url: str | None = None
 
     def inside(self, name: str) -> "Settings":
         """The same choices with a workspace of their own, the folder `name` inside this one's."""
@@ -55,8 +58,9 @@ def read_settings(home: Path | None = None, environment: Mapping[str, str] = os.
     database_url = environment.get("TOUCHSTONE_DATABASE_URL") or None
     insecure = environment.get("TOUCHSTONE_INSECURE") == "1"
     return Settings(
-        Workspace(folder.resolve()), tracking_uri, worker_python, database_url, insecure, _keep_days(environment)
-    )
+        Workspace(folder.resolve()), tracking_uri, worker_python, database_url, insecure, _keep_days(environment),
+        _public_url(environment),
+    )  # fmt: skip
 
 
 def expand_variables(text: str, environment: Mapping[str, str] = os.environ, encode: Callable[[str], str] = str) -> str:
@@ -75,3 +79,15 @@ def _keep_days(environment: Mapping[str, str]) -> int:
     if not given.isdecimal():
         raise UserError(f"TOUCHSTONE_KEEP_DAYS is {given!r}. Give a whole number of days, 0 or more.")
     return int(given)
+
+
+def _public_url(environment: Mapping[str, str]) -> str | None:
+    given = environment.get("TOUCHSTONE_PUBLIC_URL") or None
+    if given is None:
+        return None
+    parts = urlsplit(given)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise UserError(
+            f"TOUCHSTONE_PUBLIC_URL is {given!r}. Give the address as everybody types it, such as https://example.com."
+        )
+    return given.rstrip("/")

@@ -41,7 +41,7 @@ def catalogue_summary(published: "OnlineStore") -> str:
 
 def plan_summary(plan: "PlanSummary") -> str:
     """Tests and cost of a plan, the minimums it misses, and the marginal value of more money, as text."""
-    from serving.console.templating import percent
+    from serving.html.filters import percent
 
     tests = (
         f"EUR {plan.budget_eur:,.0f} buys {plan.tests:,} tests for EUR {plan.cost_eur:,.0f}; "
@@ -87,7 +87,7 @@ def _expected_summary(published: "OnlineStore") -> str:
 
 
 def _score_line(row: "ScoreRow") -> str:
-    from serving.console.templating import percent
+    from serving.html.filters import percent
 
     reason = (row.reasons or [])[0].sentence if row.reasons else ""
     likely = f"{percent(row.p_low)} to {percent(row.p_high)}"

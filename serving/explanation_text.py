@@ -4,7 +4,7 @@ from textwrap import fill
 
 from serving.api.explain import explain_sku
 from serving.console.pages.sku_sentences import prediction, risk_level_sentence
-from serving.console.templating import long_day, percent
+from serving.html.filters import long_day, percent
 from serving.online.store import OnlineStore
 from serving.schemas import Item
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from serving.api.idempotency import HEADER, IDEMPOTENT, KEY_PATTERN, LONGEST_KEY
 from serving.auth.api_keys import ROLES, Role
-from serving.auth.middleware import application_root
+from serving.auth.forwarded_prefix import application_root
 from serving.auth.permissions import CONSOLE, PERMISSIONS, RequiredRole, require_role
 
 ERRORS: Mapping[str, str] = {

@@ -25,7 +25,7 @@ from serving.auth.api_keys import ROLES
 from serving.auth.permissions import current_principal, require_role
 from serving.console.context import AppContext
 from serving.console.session import ContextDep
-from serving.console.templating import csv_text
+from serving.html.csv_text import csv_text
 from serving.schemas import PlanAnswer, PlannedTest, Question
 
 MOST_ROUNDS = 100

@@ -3,13 +3,11 @@
 import base64
 import binascii
 import math
-import re
-import zlib
 from collections.abc import Callable
 from functools import partial
 
 import anyio.to_thread
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -18,20 +16,26 @@ from data.errors import UserError
 from serving.api.errors import App, Message, Receive, Scope, Send, error_json, error_response, log_failure
 from serving.api.request_log import set_key
 from serving.auth.api_keys import INSECURE, ApiKeyCache, ExpiredKeyError, Key
+from serving.auth.forwarded_prefix import apply_forwarded_prefix
 from serving.auth.permissions import (
-    CONSOLE,
     PERMISSIONS,
     PRINCIPAL,
     PUBLIC,
+    STATIC,
     UNKNOWN_ADDRESS,
+    UPLOADS,
     check_role,
+    is_below,
     is_console,
+    is_open,
     non_local_reason,
 )
 from serving.auth.rate_limit import AccessPolicy, TokenBucket
+from serving.auth.request_body import read_body, replace_body
+from serving.auth.security_headers import add_security_headers
+from serving.public.errors import public_error_page
 
 KEY_HINT = "Send the header `Authorization: Bearer KEY`; `touchstone keys create` makes keys."
-_PREFIX = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+")
 
 
 class AccessMiddleware:
@@ -49,7 +53,9 @@ class AccessMiddleware:
     ) -> None:
         self._app, self._keys, self._insecure, self._address_of = app, keys, insecure, address_of
         self._rate_limit = TokenBucket(policy.requests_per_minute, policy.burst)
+        self._open_rate_limit = TokenBucket(policy.open_requests_per_minute, policy.open_burst)
         self._largest_bytes = int(policy.largest_body_bytes)
+        self._largest_upload_bytes = int(policy.largest_upload_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the request in, or answer with 400, 401, 403, 404, 413, 415, 429, 500 or 503 and a sentence."""
@@ -72,7 +78,8 @@ class AccessMiddleware:
         except Exception as error:
             log_failure(error)
             if not started:
-                await error_response(error)(scope, receive, send_with_headers)
+                answer = public_error_page(Request(scope), error) if is_open(path) else error_response(error)
+                await answer(scope, receive, send_with_headers)
 
     async def _forward(self, scope: Scope, path: str, receive: Receive, send: Send) -> None:
         """Authenticate the request and let the application behind answer it."""
@@ -81,7 +88,8 @@ class AccessMiddleware:
             await answer(scope, receive, send)
             return
         if scope["method"] not in ("GET", "HEAD"):
-            body = await read_body(scope, receive, self._largest_bytes)
+            largest = self._largest_upload_bytes if is_below(path, UPLOADS) else self._largest_bytes
+            body = await read_body(scope, receive, largest)
             if body is None:
                 return
             scope, receive = replace_body(scope, receive, body)
@@ -96,6 +104,9 @@ class AccessMiddleware:
         """The key of the request, None where the address needs none, or the answer that refuses it."""
         if path in PUBLIC:
             return None
+        if is_open(path):
+            self._spend_open(scope, path)
+            return None
         if is_console(path):
             why = non_local_reason(scope) if self._insecure else None
             return error_json(403, why) if why else None
@@ -104,6 +115,16 @@ class AccessMiddleware:
             set_key(scope, key.id)
             self._authorize(scope, path, key)
         return key
+
+    def _spend_open(self, scope: Scope, path: str) -> None:
+        """Raise HTTPException 429 where a client asks open addresses too often; files that pages share are free."""
+        client = scope.get("client")
+        if client is None or is_below(path, (STATIC,)):
+            return
+        wait = self._open_rate_limit.spend(str(client[0]))
+        if wait:
+            seconds = str(math.ceil(wait))
+            raise HTTPException(429, f"Too many requests. Ask again in {seconds} s.", {"retry-after": seconds})
 
     async def _key(self, scope: Scope) -> Key | JSONResponse:
         secret = _secret(Headers(scope=scope), reading=scope["method"] in ("GET", "HEAD"))
@@ -169,122 +190,3 @@ def _secret(headers: Headers, reading: bool) -> str | None:
         return base64.b64decode(value, validate=True).decode("utf-8").partition(":")[2]
     except (binascii.Error, UnicodeDecodeError):
         return ""
-
-
-def apply_forwarded_prefix(scope: Scope) -> tuple[Scope, str]:
-    """The scope below the prefix that a proxy took off (`X-Forwarded-Prefix`), and the path without any prefix.
-
-    A header that is no path is ignored: it would end up in links.
-    """
-    path, root = scope["path"], scope.get("root_path", "")
-    if root and path.startswith(root + "/"):
-        path = path[len(root) :]
-    given = next((value for name, value in scope["headers"] if name == b"x-forwarded-prefix"), b"").decode("latin-1")
-    prefix = "".join(part.strip().rstrip("/") for part in given.split(","))
-    if not _PREFIX.fullmatch(prefix):
-        return scope, path
-    return {**scope, "root_path": prefix, "path": prefix + path}, path
-
-
-def application_root(request: Request) -> str:
-    """The prefix below which the service is found, empty where it is found at /; within mounted routes too."""
-    return str(request.scope.get("app_root_path", request.scope.get("root_path", "")))
-
-
-def path_below_root(request: Request) -> str:
-    """The path of a request without that prefix."""
-    return str(request.scope["path"]).removeprefix(application_root(request))
-
-
-async def read_body(scope: Scope, receive: Receive, largest_bytes: int) -> bytes | None:
-    """The whole body of a request, unpacked where it came as gzip; None where the client went away.
-
-    Raises HTTPException: 413 where it is larger than `largest_bytes`, 415 where it is packed otherwise, 400 where it
-    is no gzip.
-    """
-    headers = Headers(scope=scope)
-    packed = ", ".join(headers.getlist("content-encoding")).strip().lower()
-    if packed not in ("", "identity", "gzip", "x-gzip"):
-        raise HTTPException(415, "Bodies come unpacked or as gzip. Leave out `Content-Encoding`.")
-    if int(headers.get("content-length", 0)) > largest_bytes:
-        raise _too_large(largest_bytes)
-    parts, size, more = [], 0, True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > largest_bytes:
-            raise _too_large(largest_bytes)
-        more = message.get("more_body", False)
-    body = b"".join(parts)
-    return decompress_gzip(body, largest_bytes) if packed.endswith("gzip") and body else body
-
-
-def decompress_gzip(body: bytes, largest_bytes: int) -> bytes:
-    """The content of a gzip body of one member or more; never more than `largest_bytes` + 1 are unpacked."""
-    whole = bytearray()
-    try:
-        while body:
-            member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-            whole += member.decompress(body, largest_bytes + 1 - len(whole))
-            if len(whole) > largest_bytes:
-                raise _too_large(largest_bytes)
-            if not member.eof:
-                raise zlib.error
-            body = member.unused_data
-    except zlib.error as error:
-        raise HTTPException(400, "The body is no whole gzip. Pack it anew or leave out `Content-Encoding`.") from error
-    return bytes(whole)
-
-
-def _too_large(largest_bytes: int) -> HTTPException:
-    sentence = f"A request may bring at most {largest_bytes:,} bytes. Ask in several parts."
-    return HTTPException(413, sentence)
-
-
-def replace_body(scope: Scope, receive: Receive, body: bytes) -> tuple[Scope, Receive]:
-    """The request with a body that was read before; later messages are received as they come."""
-    if any(name == b"content-encoding" for name, _ in scope["headers"]):
-        headers = MutableHeaders(raw=list(scope["headers"]))
-        del headers["content-encoding"]
-        headers["content-length"] = str(len(body))
-        scope = {**scope, "headers": headers.raw}
-    unread = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def receive_body() -> Message:
-        return unread.pop() if unread else await receive()
-
-    return scope, receive_body
-
-
-_API_HEADERS = {
-    b"x-content-type-options": b"nosniff",
-    b"x-frame-options": b"DENY",
-    b"referrer-policy": b"no-referrer",
-    b"cross-origin-opener-policy": b"same-origin",
-    b"cross-origin-resource-policy": b"same-origin",
-    b"permissions-policy": b"camera=(), geolocation=(), microphone=()",
-    b"cache-control": b"no-store",
-    b"content-security-policy": b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-}
-_PAGE_HEADERS = {
-    **_API_HEADERS,
-    b"referrer-policy": b"same-origin",
-    b"content-security-policy": b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    b"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-}
-_STATIC_FILE_HEADERS = {**_PAGE_HEADERS, b"cache-control": b"private, max-age=3600"}
-_SOFTWARE_HEADERS = (b"server", b"x-powered-by")
-
-
-def add_security_headers(message: Message, path: str) -> Message:
-    """The start message of an answer with security headers, and without those that name the software behind."""
-    if message["type"] != "http.response.start":
-        return message
-    of_console = _STATIC_FILE_HEADERS if path.startswith(CONSOLE + "/static/") else _PAGE_HEADERS
-    security = of_console if is_console(path) else _API_HEADERS
-    replaced = {*security, *_SOFTWARE_HEADERS}
-    others = [(name, value) for name, value in message["headers"] if name.lower() not in replaced]
-    return {**message, "headers": [*others, *security.items()]}

@@ -17,6 +17,16 @@ PUBLIC = ("/livez", "/readyz")
 CONSOLE = "/ui"
 """Pages with a sign-in of their own."""
 
+STATIC = "/static"
+"""Stylesheet and mark that all pages share."""
+
+OPEN = ("/p", "/verify", "/rules", "/trends", "/s", "/.well-known", STATIC)
+"""Addresses for everybody, with all that is below them: no key, an allowance per client, and what they hold is public
+or opened by the secret in the address itself."""
+
+UPLOADS = ("/s",)
+"""Open addresses that take files."""
+
 UNKNOWN_ADDRESS = "(no address of ours)"
 """Stands for every address that does not exist."""
 
@@ -76,7 +86,17 @@ def check_role(key: Key, roles: frozenset[Role]) -> None:
 
 def is_console(path: str) -> bool:
     """Whether an address belongs to the console."""
-    return path == CONSOLE or path.startswith(CONSOLE + "/")
+    return is_below(path, (CONSOLE,))
+
+
+def is_open(path: str) -> bool:
+    """Whether an address is for everybody."""
+    return is_below(path, OPEN)
+
+
+def is_below(path: str, roots: Iterable[str]) -> bool:
+    """Whether a path is one of `roots` or below it."""
+    return any(path == root or path.startswith(root + "/") for root in roots)
 
 
 _PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")

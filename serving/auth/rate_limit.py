@@ -18,7 +18,10 @@ class AccessPolicy(Policy, subject="access"):
 
     requests_per_minute: Positive
     burst: Positive
+    open_requests_per_minute: Positive
+    open_burst: Positive
     largest_body_bytes: Positive
+    largest_upload_bytes: Positive
     trusted_seconds: Positive
     trusted_without_database_seconds: Positive
     idempotency_days: Positive

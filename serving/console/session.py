@@ -15,7 +15,7 @@ from itsdangerous import BadSignature, Signer, URLSafeSerializer
 from starlette.datastructures import FormData
 
 from data.workspace import Workspace
-from serving.auth.middleware import application_root
+from serving.auth.forwarded_prefix import application_root
 from serving.auth.permissions import CONSOLE
 from serving.auth.sign_ins import SESSION_SECONDS, is_open_session
 from serving.console.context import AppContext

@@ -6,7 +6,7 @@ from datetime import date
 from types import MappingProxyType
 from typing import Any
 
-from serving.console.templating import UNKNOWN, euros, long_day, percent, plain
+from serving.html.filters import UNKNOWN, euros, long_day, percent, plain
 
 DISPOSITIONS: Mapping[str, str] = MappingProxyType(
     {

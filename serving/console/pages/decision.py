@@ -13,12 +13,13 @@ from serving.console.context import AppContext
 from serving.console.letter_sources import draft_letters
 from serving.console.round_budget import RoundBudget, round_budget
 from serving.console.session import ContextDep, CurrentPerson, Person, VerifiedForm, requires_role
-from serving.console.templating import address, page, urlpath
+from serving.console.templating import address, page
 from serving.decisions.assignment_and_labels import LabelledQuote, assign, give_label
 from serving.decisions.blind_assessment import record_estimate
 from serving.decisions.cases import ORDER_TEST
 from serving.decisions.records import SkuKey
 from serving.decisions.rules import Proposal
+from serving.html.filters import urlpath
 
 router = APIRouter()
 

@@ -22,12 +22,13 @@ from serving.console.case import (
 from serving.console.context import AppContext
 from serving.console.round_budget import RoundBudget, round_budget
 from serving.console.session import ContextDep, Person, VerifiedForm, requires_role
-from serving.console.templating import euros, page
+from serving.console.templating import page
 from serving.decisions.cases import ORDER_TEST
 from serving.decisions.deadlines import ActionDeadline
 from serving.decisions.index import decision_index
 from serving.decisions.records import IN_FORCE, CaseFile, Decision, SkuKey
 from serving.decisions.rules import Proposal
+from serving.html.filters import euros
 from serving.online.store import OnlineStore
 from serving.review_queue.reader import QueueEntry
 

@@ -27,8 +27,10 @@ from serving.console.pages.decision import text
 from serving.console.pages.plan_budget import FIRST_EUR, budget_bounds, late_plan
 from serving.console.pages.published_reports import latest_prevalence
 from serving.console.session import ContextDep, CurrentPerson, Person, VerifiedForm, requires_role
-from serving.console.templating import address, csv_rows, day, euros, number, page, percent
+from serving.console.templating import address, page
 from serving.decisions.records import SkuKey
+from serving.html.csv_text import csv_rows
+from serving.html.filters import day, euros, number, percent
 from serving.online.store import OnlineStore
 
 router = APIRouter()

@@ -12,7 +12,7 @@ import pyarrow as pa
 from data.errors import UserError
 from sampling.policy import sampling_policy_in_force
 from sampling.problem import Cell, Package
-from serving.console.templating import euros, long_day
+from serving.html.filters import euros, long_day
 from serving.online.store import OnlineStore
 
 MOST_EUR = 200_000

@@ -19,11 +19,12 @@ from serving.console.context import AppContext
 from serving.console.pages.queue_views import IN_GIVEN_ORDER, view_positions
 from serving.console.pages.sku_documents import refuted_documents
 from serving.console.session import ContextDep, CurrentPerson, Person
-from serving.console.templating import csv_text, page
+from serving.console.templating import page
 from serving.decisions.assignment_and_labels import owners
 from serving.decisions.blind_assessment import ESTIMATORS
 from serving.decisions.deadlines import ActionDeadline
 from serving.decisions.records import SkuKey
+from serving.html.csv_text import csv_text
 from serving.online.store import OnlineStore
 from serving.publication import Publication
 from serving.review_queue.format import SORTS, QueueEvidence, QueueQuery

@@ -14,9 +14,9 @@ from features.snapshot.reader import Snapshot, open_snapshot
 from models.reasons import RowContext
 from serving.console.pages.sku_documents import displayed_document
 from serving.console.pages.sku_evidence import GroupSum, category_rows, group_sums
-from serving.console.templating import hazard
 from serving.decisions.document_policy import document_policy_in_force
 from serving.dossiers.records import Dossier, Month
+from serving.html.filters import hazard
 from serving.online.store import OnlineStore
 from serving.publication import Publication, publications, read_publication
 

@@ -14,9 +14,9 @@ from features.groups.own import GROUP as OWN
 from features.registry import BY_NAME
 from models.risk_levels import risk_levels_in_force
 from sampling.problem import Package
-from serving.console.templating import day, frequency, harm, percent
 from serving.decisions.legal_grounds import FAILED_TEST, Ground
 from serving.dossiers.records import Dossier, Remediation
+from serving.html.filters import day, frequency, harm, percent
 from serving.schemas import ScoreRow
 
 Values = Mapping[str, float]

@@ -13,14 +13,17 @@ from serving.api.application import known_address
 from serving.api.errors import handle_error
 from serving.auth.api_keys import ApiKeyCache
 from serving.auth.middleware import AccessMiddleware
-from serving.auth.permissions import PERMISSIONS, PUBLIC, current_principal, require_role
+from serving.auth.permissions import PERMISSIONS, PUBLIC, STATIC, current_principal, require_role
 from serving.auth.rate_limit import AccessPolicy
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 POLICY = AccessPolicy(
     requests_per_minute=60,
     burst=1000,
+    open_requests_per_minute=60,
+    open_burst=5,
     largest_body_bytes=1000,
+    largest_upload_bytes=2000,
     trusted_seconds=60,
     trusted_without_database_seconds=300,
     idempotency_days=7,
@@ -46,6 +49,8 @@ def app_with(engine: sa.Engine, insecure: bool = False, policy: AccessPolicy = P
     inner = FastAPI()
     inner.add_exception_handler(HTTPException, handle_error)
     for path in (*PERMISSIONS, *PUBLIC, "/", "/ui/queue", "/ui"):
+        inner.add_api_route(path, _echo, methods=["GET", "POST"])
+    for path in (f"{STATIC}/base.css", "/p/{code}", "/s/{token}"):
         inner.add_api_route(path, _echo, methods=["GET", "POST"])
     inner.add_api_route(RESOURCE, _echo, dependencies=[Depends(require_role("analyst"))])
     return AccessMiddleware(inner, ApiKeyCache(lambda: engine, policy), policy, insecure, known_address)

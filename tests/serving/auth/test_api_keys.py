@@ -26,6 +26,9 @@ NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 POLICY = AccessPolicy(
     requests_per_minute=60,
     burst=5,
+    open_requests_per_minute=60,
+    open_burst=5,
+    largest_upload_bytes=2000,
     largest_body_bytes=1e6,
     trusted_seconds=60,
     trusted_without_database_seconds=300,

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from data.progress import SilentProgress
 from models.registry import load_champion
-from serving.console.templating import day
+from serving.html.filters import day
 from serving.scoring.batch import score_catalogue
 from tests.serving.browser.casework import (
     NARROW,

@@ -27,7 +27,7 @@ from sampling.sealed_seeds import next_seed, store_seed
 from serving.console.pages import overview, plan
 from serving.console.pages.overview import RemovalCounts
 from serving.console.pages.plan_budget import budget_bounds
-from serving.console.templating import csv_rows
+from serving.html.csv_text import csv_rows
 from serving.kpis.aggregate import compute_totals
 from serving.kpis.kpis import RelistingCounts, SelectionOutcome, kpi_file, save_totals
 from serving.kpis.outcomes import Forecast, TakeDown

@@ -19,8 +19,8 @@ from serving.console.context import AppContext
 from serving.console.pages.sku_evidence import MOST_SIBLINGS, peers_of, reasons_of, siblings_of
 from serving.console.pages.sku_history import RATE, score_change, timeline_of, usual_returns
 from serving.console.session import Person
-from serving.console.templating import frequency
 from serving.dossiers.records import Dossier, Month
+from serving.html.filters import frequency
 from serving.online.store import OnlineStore, open_online_store
 from tests.serving.browser.shop import DAY, QUOTED_SKU, scored_shop
 from tests.serving.conftest import Scored

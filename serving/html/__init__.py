@@ -1,0 +1,1 @@
+"""What every page shares: filters of templates, stylesheet, rows as CSV."""

@@ -1,0 +1,17 @@
+"""Adds the public pages to the application."""
+
+from fastapi import APIRouter, FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from serving.auth.permissions import STATIC
+from serving.html.filters import STATIC_FOLDER
+
+ROUTERS: tuple[APIRouter, ...] = ()
+"""The routers of public pages; each begins with one of `OPEN` in `serving/auth/permissions.py`."""
+
+
+def add_public_pages(app: FastAPI) -> None:
+    """Add the public pages, and the files that all pages share, to an application with `state.context`."""
+    app.mount(STATIC, StaticFiles(directory=STATIC_FOLDER), name="shared")
+    for router in ROUTERS:
+        app.include_router(router)
