@@ -23,7 +23,7 @@ from benchmarks.report import machine, table, versions, write_report
 from data.contract import LAB_TESTS
 from data.database.connection import open_database
 from data.lab_results.store import Sender
-from data.lake.lab_results import SCHEMA, accepted_results, current_results, hand_ins, result_files, tables_fingerprint
+from data.lake.lab_results import SCHEMA, accepted_results, current_results, result_hand_ins, tables_fingerprint
 from data.workspace import Workspace, write_pointer
 from sampling.plan_files import PLAN_FILE, RECORD_FILE
 from sampling.rounds import round_status
@@ -117,11 +117,12 @@ def measure(bench: Bench, number: int) -> dict[str, Any]:
         "every result in the version that counts (estimate)": lambda: current_results(workspace),
         "how far one round is, from the files": lambda: round_status(workspace, "r-00"),
         "number of hand-ins and fingerprint (`GET /catalogue/status`)": lambda: (
-            len(hand_ins(workspace)), tables_fingerprint(workspace)
+            len(result_hand_ins(workspace).names()), tables_fingerprint(workspace)
         ),
     }  # fmt: skip
     return {
-        "hand_ins": number, "lake_tests": LAKE_TESTS, "rounds": ROUNDS, "files": len(result_files(workspace)),
+        "hand_ins": number, "lake_tests": LAKE_TESTS, "rounds": ROUNDS,
+        "files": len(result_hand_ins(workspace).files()),
         "tenths": [{"median_ms": statistics.median(each), "p99_ms": float(np.quantile(each, 0.99)),
                     "worst_ms": max(each)} for each in tenths],
         "reads_ms": {name: _milliseconds(read) for name, read in reads.items()},

@@ -107,12 +107,17 @@ LAB_TESTS = Table(
     key=("test_id", "version"), required=True, references=(OF_SKU,),
 )  # fmt: skip
 
+QUESTIONS = ("asked", "unanswered")
+"""Statuses of a certificate that say what became of a question to its issuer, and nothing of the document."""
+
 CERTIFICATES = Table(
-    "certificates", "Documents of conformity and marks, one row per change of status; claimed is not verified.",
+    "certificates",
+    "Documents of conformity and marks, one row per change of status; claimed is not verified. asked and unanswered "
+    "are of a question to the issuer and change no status.",
     (
         _id("certificate_id", "the document"), SUPPLIER_ID, HAPPENED_ON, KNOWN_ON,
         _choice("status", "its status from this day on", "claimed", "confirmed", "out_of_scope", "denied",
-                "withdrawn", "expired", required=True),
+                "withdrawn", "expired", *QUESTIONS, required=True),
         Column("sku_id", "text", "the product it covers; where absent, the supplier's whole range"),
         Column("scheme", "text", "the scheme, such as CPC or RED"),
         _free("issuer", "who issued it; absent where its maker signed it"),

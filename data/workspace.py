@@ -66,6 +66,11 @@ class Workspace:
         return self.home / "results"
 
     @property
+    def handed_in(self) -> Path:
+        """Rows of other tables that the service took in, `handed_in/<table>/`, one file per hand-in."""
+        return self.home / "handed_in"
+
+    @property
     def reports(self) -> Path:
         """Reports for people."""
         return self.home / "reports"

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from data.database.audit_log import record_event
 from data.database.connection import LazyEngine
 from data.errors import UnavailableError, UserError
+from data.handed_in_rows import file_rows
 from data.lab_results.store import Sender, file_results
 from data.settings import read_settings
 from serving.api.allocate import Planner, draw_plan
@@ -190,13 +191,13 @@ def _scores(items: list[Item], explain: bool, published: OnlineStore | None = No
 
 
 def _file_pending_results(log: logging.Logger) -> None:
-    """Write the results that were accepted just before the service last ended."""
+    """Write the results and other rows that were accepted just before the service last ended."""
     try:
-        filed = file_results(_STATE.engine(), _SETTINGS.workspace, datetime.now(UTC))
+        filed = sum(file(_STATE.engine(), _SETTINGS.workspace, datetime.now(UTC)) for file in (file_results, file_rows))
         if filed:
-            log.warning("%d results that were accepted before are filed now.", filed)
+            log.warning("%d results or rows that were accepted before are filed now.", filed)
     except (UserError, OSError) as error:
-        log.warning("Results that were accepted may wait for their file: %s", error)
+        log.warning("Results or rows that were accepted may wait for their file: %s", error)
 
 
 @cache

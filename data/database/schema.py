@@ -178,6 +178,25 @@ RESULTS = sa.Table(
     sa.Index("ix_results_received_at", "received_at"),
 )
 
+# Rows of contract tables that the service took in; the highest revision of a key counts.
+HANDED_IN_ROWS = sa.Table(
+    "handed_in_rows",
+    METADATA,
+    sa.Column("table_name", sa.Text, primary_key=True),
+    sa.Column("row_key", sa.Text, primary_key=True),
+    sa.Column("revision", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("hand_in", sa.Text, nullable=False, index=True),
+    sa.Column("content", sa.Text, nullable=False),
+    sa.Column("received_at", sa.Text, nullable=False),
+    sa.Column("received_from", sa.Text, nullable=False),
+    sa.Column("filed_at", sa.Text, index=True),
+    sa.Column("supplier_id", sa.Text),
+    sa.Column("sku_id", sa.Text),
+    sa.Index("ix_handed_in_rows_sku", "table_name", "sku_id"),
+    sa.Index("ix_handed_in_rows_supplier", "table_name", "supplier_id"),
+    sa.Index("ix_handed_in_rows_received", "table_name", "received_at"),
+)
+
 WEBHOOK_DELIVERIES = sa.Table(
     "webhook_deliveries",
     METADATA,

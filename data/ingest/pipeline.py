@@ -21,6 +21,7 @@ from data.ingest.run import IngestArea, IngestRun, begin_run
 from data.ingest.sources import Source
 from data.ingest.validation import TableCount
 from data.lake.duckdb_engine import connect
+from data.lake.handed_in_rows import redeliveries
 from data.lake.location import POINTER
 from data.lake.store import StoredLake, stored_lake
 from data.lake.tables import Tables
@@ -83,7 +84,7 @@ def ingest_deliveries(
                 folder = run.writer.write(workspace, lambda name: advance(sizes.get(name, 0)))
             write_record(folder, run.judged, outstanding)
             _make_current(workspace, folder)
-        return _report(run)
+        return _report(run, workspace)
 
 
 def _publish_quarantine(run: IngestRun, workspace: Workspace) -> dict[str, Path]:
@@ -184,7 +185,7 @@ def _make_current(workspace: Workspace, folder: Path) -> None:
                 shutil.rmtree(old)
 
 
-def _report(run: IngestRun) -> IngestReport:
+def _report(run: IngestRun, workspace: Workspace) -> IngestReport:
     """What was done, in numbers."""
     volumes, tables = volumes_of(run.writer.contents), []
     for name, result in run.results.items():
@@ -198,7 +199,8 @@ def _report(run: IngestRun) -> IngestReport:
         if name in run.news or any(changes.values()):
             tables.append(IngestedTable(name, result.count, changes, volumes[name], _rows(result.outstanding)))
     touched = {each.table for each in tables}
-    return IngestReport(tuple(tables), tuple(name for name in BY_NAME if name in volumes and name not in touched))
+    kept = tuple(name for name in BY_NAME if name in volumes and name not in touched)
+    return IngestReport(tuple(tables), kept, redeliveries(workspace, touched))
 
 
 def _rows(rows: ir.Table | None) -> int:

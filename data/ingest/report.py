@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from data.ingest.validation import TableCount
+from data.lake.handed_in_rows import Redelivery
 from data.lake.volumes import Volume
 
 
@@ -31,10 +32,14 @@ class IngestedTable:
 
 @dataclass(frozen=True)
 class IngestReport:
-    """What an ingest did: the tables it touched, and the names of those that stay as they were."""
+    """What an ingest did: the tables it touched, and the names of those that stay as they were.
+
+    `redelivered` counts the rows that the service had taken in before and that came again.
+    """
 
     tables: tuple[IngestedTable, ...]
     kept: tuple[str, ...]
+    redelivered: tuple[Redelivery, ...] = ()
 
     @property
     def counts(self) -> tuple[TableCount, ...]:
@@ -49,4 +54,4 @@ class IngestReport:
     def __str__(self) -> str:
         """Say it, a few lines for a table, and one for those that stay."""
         kept = [f"kept: {', '.join(self.kept)}"] if self.kept else []
-        return "\n".join([*map(str, self.tables), *kept])
+        return "\n".join([*map(str, self.tables), *map(str, self.redelivered), *kept])

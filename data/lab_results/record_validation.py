@@ -1,4 +1,4 @@
-"""Validation of one laboratory result as a JSON record, by the contract's rules, without any database."""
+"""Validation of one record of JSON by the rules of its table, a laboratory result most often, without any database."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 from data import rule_texts
 from data.contract import TEST_ID
-from data.contract_schema import Column
+from data.contract_schema import Column, Table
 from data.lake.lab_results import RESULTS
 from data.text_values import BLANKS, has_invisible, is_placeholder, json_text, parse_value
 
@@ -22,19 +22,21 @@ class ValidatedRecord:
     broken: tuple[str, ...]
 
 
-def validate_record(record: Mapping[str, Any], today: date) -> ValidatedRecord:
+def validate_record(record: Mapping[str, Any], today: date, table: Table = RESULTS) -> ValidatedRecord:
     """Validate a record as JSON gives it by the rules and in the words of `data.ingest.row_rules`.
 
-    A value is read as a file would write it. References to SKUs and rounds are left to whoever knows them.
+    A value is read as a file would write it. References to other tables are left to whoever knows them.
     """
-    broken = [f"{name!r} is no column of results" for name in record if name not in RESULTS.column_names]
+    broken = [f"{name!r} is no column of {table.name}" for name in record if name not in table.column_names]
     values: dict[str, Any] = {}
-    for column in RESULTS.columns:
+    for column in table.columns:
         values[column.name], complaints = _judge(column, record.get(column.name))
         broken += complaints
-    days = [column.name for column in RESULTS.columns if column.kind == "day" and not column.open_ended]
+    if table.one_of and all(values[name] is None for name in table.one_of):
+        broken.append(rule_texts.none_of(table.one_of))
+    days = [column.name for column in table.columns if column.kind == "day" and not column.open_ended]
     broken += [rule_texts.in_future(name) for name in days if (values[name] or today) > today]
-    happened_on, known_on = values["happened_on"], values["known_on"]
+    happened_on, known_on = values.get("happened_on"), values.get("known_on")
     if happened_on and known_on and known_on < happened_on:
         broken.append(rule_texts.KNOWN_BEFORE)
     return ValidatedRecord(values, tuple(broken))

@@ -24,7 +24,7 @@ from data.lab_results.versions import (
     judge_version,
     key_of,
 )
-from data.lake.lab_results import SCHEMA, compact_hand_ins, ingested_files, ingested_tests, write_hand_in
+from data.lake.lab_results import SCHEMA, ingested_files, ingested_tests, result_hand_ins
 from data.workspace import Workspace
 
 AT_ONCE = 10_000
@@ -187,12 +187,12 @@ def file_results(engine: sa.Engine, workspace: Workspace, now: datetime) -> int:
         with read_transaction(engine) as connection:
             query = sa.select(RESULTS.c.content).where(of_it).order_by(RESULTS.c.test_id, RESULTS.c.version)
             rows = [read_result(content) for content in connection.execute(query).scalars()]
-        write_hand_in(workspace, hand_in, rows)
+        result_hand_ins(workspace).write(hand_in, rows)
         with write_transaction(engine) as connection:
             connection.execute(sa.update(RESULTS).where(of_it).values(filed_at=now.isoformat()))
         filed += len(rows)
     if filed:
-        compact_hand_ins(workspace)
+        result_hand_ins(workspace).compact()
     return filed
 
 

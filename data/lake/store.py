@@ -13,11 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from ibis.backends.duckdb import Backend
 
-from data.contract import BY_NAME, LAB_TESTS, SKUS, TABLES
+from data.contract import BY_NAME, CERTIFICATES, LAB_TESTS, QUESTIONS, SKUS, TABLES
 from data.contract_schema import Table
 from data.errors import UserError
 from data.lake.contents import LakeContents, read_contents
 from data.lake.duckdb_engine import connect, error_summary
+from data.lake.handed_in_rows import with_handed_in_rows
 from data.lake.lab_results import accepted_results, tables_fingerprint
 from data.lake.location import POINTER, table_path
 from data.lake.partitions import read_files
@@ -76,8 +77,9 @@ def current_lake(workspace: Workspace) -> Path:
 
 
 def open_lake(workspace: Workspace) -> Tables:
-    """The current accepted rows, read lazily, with the laboratory results handed in since; the fingerprint names them.
+    """The current accepted rows, read lazily, with what was handed in since; the fingerprint names them.
 
+    Of certificates the rows that say that the issuer was asked, or did not answer, are left out: they change nothing.
     Raises UserError where nothing has been ingested, or a file is damaged.
     """
     folder = current_lake(workspace)
@@ -92,6 +94,9 @@ def open_lake(workspace: Workspace) -> Tables:
     results = accepted_results(workspace)
     if len(results):
         given[LAB_TESTS.name] = _with_results(given, results)
+    given = with_handed_in_rows(given, workspace)
+    if CERTIFICATES.name in given:
+        given[CERTIFICATES.name] = given[CERTIFICATES.name].filter(lambda row: row.status.notin(QUESTIONS))
     return Tables(backend, given, tables_fingerprint(workspace) or folder.name, lake.contents or {})
 
 

@@ -2,7 +2,7 @@
 # backup.sh TARGET: the database, then what names files, then the files, into the new folder TARGET. The service may run on.
 #
 # The database comes first: whatever it records has its files by then. Pointers (CURRENT, CHAMPION) come before the folders
-# that they name, and these are never changed. Of results the files of single hand-ins come before compacted ones, which
+# that they name, and these are never changed. Of what is handed in the files of single hand-ins come before compacted ones, which
 # take their place. Hidden files are locks, and what killed runs left.
 set -euo pipefail
 target=$(realpath "${1:?Usage: backup.sh TARGET}")
@@ -30,9 +30,9 @@ for database in *.db; do copy_sqlite "$database" "$target/workspace/$database"; 
 pointers=(*/CURRENT */CHAMPION)
 [ ${#pointers[@]} = 0 ] || copy_files "${pointers[@]}"
 copy_files --exclude='.[!/]*' --exclude='*.db' --exclude='*.db-wal' --exclude='*.db-shm' --exclude=CURRENT --exclude=CHAMPION \
-  --exclude=./service --exclude=./results .
+  --exclude=./service --exclude=./results --exclude=./handed_in .
 for kind in r c; do
-  files=(results/$kind-*.parquet)
+  files=(results/$kind-*.parquet handed_in/*/$kind-*.parquet)
   [ ${#files[@]} = 0 ] || copy_files --ignore-failed-read --warning=no-failed-read "${files[@]}"
 done
 for pointer in "${pointers[@]}"; do

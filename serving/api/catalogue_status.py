@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
 from data.errors import UnavailableError, UserError
-from data.lake.lab_results import hand_ins, tables_fingerprint
+from data.lake.lab_results import result_hand_ins, tables_fingerprint
 from data.workspace import Workspace
 from models.registry import champion_version
 from sampling.plan_files import round_ids
@@ -56,7 +56,7 @@ def catalogue_status(
     workspace: Workspace, published: OnlineStore | UserError, rescoring: Rescoring | None
 ) -> CatalogueStatus:
     """The state of the catalogue in service, or why there is none."""
-    champion, handed_in = champion_version(workspace), len(hand_ins(workspace))
+    champion, handed_in = champion_version(workspace), len(result_hand_ins(workspace).names())
     rounds = round_ids(workspace)[-5:]
     if isinstance(published, UserError):
         return CatalogueStatus(

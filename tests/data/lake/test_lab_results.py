@@ -7,15 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from data.lake.lab_results import (
-    SCHEMA,
-    accepted_results,
-    compact_hand_ins,
-    hand_ins,
-    result_files,
-    results_digest,
-    write_hand_in,
-)
+from data.lake.lab_results import SCHEMA, accepted_results, result_hand_ins
 from data.workspace import Workspace
 
 
@@ -31,23 +23,23 @@ def filled(home: Path, count: int) -> Workspace:
     """A workspace with so many hand-ins of one result each."""
     workspace = Workspace(home)
     for number in range(count):
-        write_hand_in(workspace, f"{number:012x}", [result(number)])
+        result_hand_ins(workspace).write(f"{number:012x}", [result(number)])
     return workspace
 
 
 def test_compacting_changes_files_and_nothing_else(tmp_path: Path) -> None:
     """The results and their digest stay; so do they where hand-ins come afterwards and are compacted again."""
     workspace = filled(tmp_path, 9)
-    before, digest = accepted_results(workspace), results_digest(workspace)
-    compact_hand_ins(workspace, most_files=9)
-    assert len(result_files(workspace)) == 9
-    compact_hand_ins(workspace, most_files=8)
-    assert [path.name[:2] for path in result_files(workspace)] == ["c-"]
+    before, digest = accepted_results(workspace), result_hand_ins(workspace).digest()
+    result_hand_ins(workspace).compact(most_files=9)
+    assert len(result_hand_ins(workspace).files()) == 9
+    result_hand_ins(workspace).compact(most_files=8)
+    assert [path.name[:2] for path in result_hand_ins(workspace).files()] == ["c-"]
     assert accepted_results(workspace).equals(before)
-    assert results_digest(workspace) == digest
-    write_hand_in(workspace, "f" * 12, [result(99)])
-    assert len(hand_ins(workspace)) == len(accepted_results(workspace)) == 10
-    assert results_digest(workspace) != digest
+    assert result_hand_ins(workspace).digest() == digest
+    result_hand_ins(workspace).write("f" * 12, [result(99)])
+    assert len(result_hand_ins(workspace).names()) == len(accepted_results(workspace)) == 10
+    assert result_hand_ins(workspace).digest() != digest
 
 
 def test_an_end_between_writing_and_removing_loses_and_repeats_nothing(
@@ -55,16 +47,16 @@ def test_an_end_between_writing_and_removing_loses_and_repeats_nothing(
 ) -> None:
     """The rows stand in two files then and are read once; the next time their files go."""
     workspace = filled(tmp_path, 4)
-    before, digest = accepted_results(workspace), results_digest(workspace)
+    before, digest = accepted_results(workspace), result_hand_ins(workspace).digest()
     with monkeypatch.context() as patch:
         patch.setattr(Path, "unlink", _end)
         with pytest.raises(KeyboardInterrupt):
-            compact_hand_ins(workspace, most_files=3)
-    assert len(result_files(workspace)) == 5
+            result_hand_ins(workspace).compact(most_files=3)
+    assert len(result_hand_ins(workspace).files()) == 5
     assert accepted_results(workspace).equals(before)
-    assert results_digest(workspace) == digest
-    compact_hand_ins(workspace, most_files=3)
-    assert len(result_files(workspace)) == 1
+    assert result_hand_ins(workspace).digest() == digest
+    result_hand_ins(workspace).compact(most_files=3)
+    assert len(result_hand_ins(workspace).files()) == 1
     assert accepted_results(workspace).equals(before)
 
 
@@ -78,9 +70,9 @@ def test_whoever_reads_while_others_compact_reads_every_result_once(tmp_path: Pa
 
     def write() -> None:
         for number in range(1, 60):
-            write_hand_in(workspace, f"{number:012x}", [result(number)])
+            result_hand_ins(workspace).write(f"{number:012x}", [result(number)])
             written.append(number + 1)
-            compact_hand_ins(workspace, most_files=3)
+            result_hand_ins(workspace).compact(most_files=3)
 
     writer = threading.Thread(target=write)
     writer.start()

@@ -18,7 +18,7 @@ from data.database.connection import read_transaction
 from data.database.schema import RESULTS
 from data.lab_results.record_validation import validate_record
 from data.lab_results.store import Sender, file_results, store_results
-from data.lake.lab_results import accepted_results, result_files
+from data.lake.lab_results import accepted_results, result_hand_ins
 from data.workspace import Workspace
 from sampling.result_intake import receive_results
 from tests.data.conftest import postgresql
@@ -74,7 +74,7 @@ def test_what_was_accepted_before_the_end_is_filed_by_the_next_start(state: sa.E
     """A process that ends after the commit loses nothing, and sending again adds nothing."""
     workspace = Workspace(tmp_path / "workspace")
     store_results(state, workspace, sound("t1"), SENDER)
-    assert not result_files(workspace)
+    assert not result_hand_ins(workspace).files()
     assert store_results(state, workspace, sound("t1"), SENDER).known == ("t1",)
     assert file_results(state, workspace, NOW) == 1
     assert accepted_results(workspace)["test_id"].to_pylist() == ["t1"]
@@ -119,7 +119,7 @@ def test_a_full_disk_keeps_what_was_accepted(state: sa.Engine, tmp_path: Path, m
             file_results(state, workspace, NOW)
     with read_transaction(state) as connection:
         assert connection.execute(sa.select(RESULTS.c.filed_at)).scalars().all() == [None]
-    assert not result_files(workspace)
+    assert not result_hand_ins(workspace).files()
     assert file_results(state, workspace, NOW) == 1
 
 
