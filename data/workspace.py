@@ -71,6 +71,11 @@ class Workspace:
         return self.home / "handed_in"
 
     @property
+    def seller_files(self) -> Path:
+        """What sellers uploaded, each file named by its SHA-256; nothing here is opened or run."""
+        return self.home / "seller_files"
+
+    @property
     def reports(self) -> Path:
         """Reports for people."""
         return self.home / "reports"

@@ -30,6 +30,7 @@ from serving.decisions.legal_grounds import GroundPolicy
 from serving.decisions.policy import DecisionPolicy
 from serving.lab_orders.orders import LabOrderPolicy
 from serving.letters.policy import LetterPolicy
+from serving.seller.policy import SellerPolicy
 from serving.webhooks.policy import WebhookPolicy
 from training.evaluation.fairness_groups import FairnessPolicy
 from training.lifecycle.monitoring_rules import MonitoringPolicy
@@ -50,6 +51,7 @@ POLICIES: dict[str, type[Policy]] = {
     "risk_levels": RiskLevelPolicy,
     "sampling": SamplingPolicy,
     "screening": ScreeningPolicy,
+    "seller": SellerPolicy,
 }  # fmt: skip
 Place = tuple[str | int, ...]
 

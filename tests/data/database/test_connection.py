@@ -17,6 +17,7 @@ from data.database import connection
 from data.database.audit_log import AuditEvent, audit_rows, record_event, verify_chain
 from data.database.connection import open_database, read_transaction, write_transaction
 from data.database.schema import API_KEYS, DECISIONS, LEDGER, METADATA, RESULTS
+from data.database.seller_schema import SELLER_LINKS
 from data.errors import UnavailableError, UserError
 from data.lab_results.store import Sender, canonical_json, store_results
 from data.workspace import Workspace
@@ -25,7 +26,8 @@ NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
 
 def test_migrations_lead_to_the_schema(state: sa.Engine) -> None:
-    """What the migrations built is what the code believes."""
+    """What the migrations built is what the code believes, with the tables of every module."""
+    assert SELLER_LINKS.metadata is METADATA
     with read_transaction(state) as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
 
