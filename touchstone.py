@@ -38,6 +38,7 @@ COMMANDS = {
     "lab-orders": "serving.lab_orders.cli:lab_orders_command",
     "results": "serving.lab_orders.cli:results",
     "estimate": "sampling.cli:estimate",
+    "trends": "serving.trends.cli:trends",
     "replay": "training.cli:replay",
     "frame": "training.cli:frame",
     "explain": "serving.cli:explain",

@@ -110,7 +110,7 @@ def estimate_prevalence(
     Raises UserError where a round is unknown, has no result yet, or was not drawn with known probabilities.
     """
     known = KnownResults.of(workspace, as_of)
-    rounds = [_load_round(workspace, round_id, known, policy) for round_id in names]
+    rounds = load_rounds(workspace, names, known, policy)
     ended = {name: each for name, each in cancellations(workspace, names).items() if each.day <= as_of}
     figures = [
         figure
@@ -179,6 +179,13 @@ class KnownResults:
         """How many of a round's tests have no result."""
         answered = self.of_round(round_id).select(UNIT).group_by(UNIT).aggregate([])
         return len(planned_tests(workspace, [round_id])) - len(answered)
+
+
+def load_rounds(
+    workspace: Workspace, names: Sequence[str], known: KnownResults, policy: EstimationPolicy
+) -> list[RoundData]:
+    """The rounds with their own results. Raises UserError as `estimate_prevalence`."""
+    return [_load_round(workspace, name, known, policy) for name in names]
 
 
 def _load_round(workspace: Workspace, round_id: str, known: KnownResults, policy: EstimationPolicy) -> RoundData:

@@ -55,6 +55,22 @@ class Domain:
 
 
 @dataclass(frozen=True)
+class CellUnion(Domain):
+    """Several cells, each a category in a market, as one domain."""
+
+    cells: frozenset[tuple[str, str]] = frozenset()
+
+    def holds(self, table: pa.Table) -> Truths:
+        """Which rows of a table with `category` and `market` belong to one of its cells."""
+        names = pc.binary_join_element_wise(table["category"], table["market"], _BETWEEN)
+        wanted = pa.array([_BETWEEN.join(cell) for cell in sorted(self.cells)], pa.string())
+        return np.asarray(pc.fill_null(pc.is_in(names, wanted), False), dtype=np.bool_)
+
+
+_BETWEEN = "\x1f"
+
+
+@dataclass(frozen=True)
 class RoundData:
     """One round, ready to estimate from.
 
@@ -150,7 +166,7 @@ def _last_results(plan: pa.Table, results: pa.Table) -> list[str | None]:
 
 def _strata_names(plan: pa.Table) -> list[str]:
     columns = (plan[name].to_pylist() for name in ("category", "market", "stratum"))
-    return ["\x1f".join(str(part) for part in parts) for parts in zip(*columns, strict=True)]
+    return [_BETWEEN.join(str(part) for part in parts) for parts in zip(*columns, strict=True)]
 
 
 def _youden_and_noise(plan: pa.Table, policy: EstimationPolicy) -> tuple[Floats, Floats]:

@@ -5,8 +5,9 @@ from fastapi.staticfiles import StaticFiles
 
 from serving.auth.permissions import STATIC
 from serving.html.filters import STATIC_FOLDER
+from serving.trends.pages import router as trends
 
-ROUTERS: tuple[APIRouter, ...] = ()
+ROUTERS: tuple[APIRouter, ...] = (trends,)
 """The routers of public pages; each begins with one of `OPEN` in `serving/auth/permissions.py`."""
 
 

@@ -36,6 +36,7 @@ ACTIONS: Mapping[str, str] = MappingProxyType({
     "create_key": "created a key", "revoke_key": "revoked a key", "seal": "sealed the seed of the next round",
     "modify": "modified a decision on appeal", "draft_letter": "drafted a letter", "check_letter": "checked a letter",
     "send_letter": "sent a letter", "deliver_letter": "noted a delivery", "withdraw_letter": "withdrew a letter",
+    "draft_trends": "drafted an edition of trends", "publish_trends": "published an edition of trends",
 })  # fmt: skip
 """What was done, in the past tense."""
 
