@@ -119,11 +119,16 @@ def withdraw(engine: sa.Engine, letter: Letter, why: str, now: datetime) -> None
 
 
 def check(engine: sa.Engine, letter_id: str, digest: str, language: str, signature: Signature) -> Letter:
-    """Note that somebody checked a letter with facts of this digest in this language; UserError once it was sent."""
+    """Note that somebody checked a letter with facts of this digest in this language; UserError once it was sent.
+
+    The same check by the same officer again, as by a double click, changes nothing.
+    """
     with write_transaction(engine) as connection:
         before = _letter_by_id(connection, letter_id, lock=True)
         if before.state not in TO_SEND:
             raise UserError(f"Letter {letter_id} is {before.state}; only a letter that was not sent can be checked.")
+        if (before.checked_by, before.checked_digest, before.language) == (signature.officer.name, digest, language):
+            return before
         content = {"letter": letter_id, "digest": digest, "language": language}
         at = _record(connection, before, "check_letter", signature, content).recorded_at
         return _update(connection, before, {

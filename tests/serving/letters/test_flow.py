@@ -187,7 +187,8 @@ def test_the_outbox_is_read_by_cursor_and_emptied_by_delivery(decisions: Decisio
     for disposition in ("remove", "pause"):
         decided(decisions, disposition, FAILED)
     for letter in drafted(sources):
-        check_letter(sources, letter.letter_id, "en", Signature(ANNA, NOON))
+        for _ in ("first click", "second click"):
+            check_letter(sources, letter.letter_id, "en", Signature(ANNA, NOON))
         with pytest.raises(UserError, match="not sent; it cannot have been delivered"):
             deliver(sources.engine, letter.letter_id, Signature(ANNA, NOON))
         send_letter(sources, letter.letter_id, Signature(ANNA, NOON))
