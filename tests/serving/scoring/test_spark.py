@@ -94,7 +94,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> BothWays:
     written: list[str] = []
 
     def overheard(compute: Callable[..., Any], *given: Any) -> Any:
-        wide = compute(*given)
+        wide = compute(*given).cache()  # computed once, for the scores and for this test
         on_spark.append(given[0].backend.to_pyarrow(wide))
         return wide
 
@@ -111,12 +111,12 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> BothWays:
     with pytest.MonkeyPatch.context() as patch, spark.spark_session(TWO_WORKERS, options=SMALL) as session:
         patch.setattr(spark, "_write_once", partial(noted, spark._write_once))
         with pytest.MonkeyPatch.context() as broken:
+            broken.setattr(spark, "features_on_spark", partial(overheard, spark.features_on_spark))
             broken.setattr(spark, "_sorted_by_rank", killed)
             with pytest.raises(KeyboardInterrupt):
                 spark.score_on_spark(session, workspace, artifact, None, SilentProgress())
         before = tuple(written)
         written.clear()
-        patch.setattr(spark, "features_on_spark", partial(overheard, spark.features_on_spark))
         folder = spark.score_on_spark(session, workspace, artifact, None, SilentProgress())
     gc.collect()  # here, where Py4J's connections may be closed unasked
     assert folder == workspace.scores(DAY)
