@@ -5,9 +5,10 @@ from fastapi.staticfiles import StaticFiles
 
 from serving.auth.permissions import STATIC
 from serving.html.filters import STATIC_FOLDER
+from serving.rules.pages import router as rules
 from serving.trends.pages import router as trends
 
-ROUTERS: tuple[APIRouter, ...] = (trends,)
+ROUTERS: tuple[APIRouter, ...] = (rules, trends)
 """The routers of public pages; each begins with one of `OPEN` in `serving/auth/permissions.py`."""
 
 

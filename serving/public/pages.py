@@ -13,7 +13,7 @@ from serving.html.filters import template_environment
 
 _SERVING = Path(__file__).parent.parent
 TEMPLATES = template_environment(
-    *(_SERVING / folder / "templates" for folder in ("public", "trust", "trends", "seller", "notices"))
+    *(_SERVING / folder / "templates" for folder in ("public", "trust", "trends", "rules", "seller", "notices"))
 )
 """The templates of all public pages; a page's own folder holds its own, `base.html` is their frame."""
 

@@ -1,0 +1,149 @@
+"""The rules as people read them, told from the policy files alone, so that they cannot differ from what is done.
+
+Left out is what would help to evade a test: thresholds of scores, shares and weights of the draw, caps, how long a
+tested product is left in peace, slots and prices; and the numbers by which published figures are protected.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from data.errors import NotFoundError
+from data.policy import POLICY_FOLDER
+from models.hazard_words import hazard_phrase
+from models.risk_bands import RiskBands, bands_in_force
+from sampling.estimation.publication_policy import PublicationPolicy, publication_policy_in_force
+from sampling.policy import SamplingPolicy, sampling_policy_in_force
+from serving.api.screening_policy import ScreeningPolicy, screening_policy_in_force
+from serving.decisions.document_policy import DocumentPolicy, document_policy_in_force
+from serving.decisions.legal_grounds import GroundPolicy, ground_policy_in_force
+from serving.decisions.policy import DecisionPolicy, decision_policy_in_force
+from serving.letters.policy import LetterPolicy, letter_policy_in_force
+from serving.rules.decisions import appeal_section, decision_section, remedy_section
+from serving.rules.screening import screening_section
+from serving.rules.section import RuleTable, Section, and_list, market_words, words
+
+SUBJECTS = ("bands", "decisions", "documents", "facts", "letters", "publication", "sampling", "screening")
+"""The policies that the rules are told from."""
+
+
+@dataclass(frozen=True)
+class Policies:
+    """The policies of one day."""
+
+    bands: RiskBands
+    decisions: DecisionPolicy
+    documents: DocumentPolicy
+    facts: GroundPolicy
+    letters: LetterPolicy
+    publication: PublicationPolicy
+    sampling: SamplingPolicy
+    screening: ScreeningPolicy
+
+
+def policies_of(day: date, folder: Path = POLICY_FOLDER) -> Policies:
+    """The policies in force on a day."""
+    return Policies(
+        bands_in_force(day, folder), decision_policy_in_force(day, folder), document_policy_in_force(day, folder),
+        ground_policy_in_force(day, folder), letter_policy_in_force(day, folder),
+        publication_policy_in_force(day, folder), sampling_policy_in_force(day, folder),
+        screening_policy_in_force(day, folder),
+    )  # fmt: skip
+
+
+def rule_days(folder: Path = POLICY_FOLDER) -> list[date]:
+    """The days on which a rule changed, the newest first, with those to come."""
+    stems = {path.stem for subject in SUBJECTS for path in (folder / subject).glob("*.toml")}
+    return sorted(map(date.fromisoformat, stems), reverse=True)
+
+
+def version_of(day: date, folder: Path = POLICY_FOLDER) -> date:
+    """The day since which the rules of a day are in force."""
+    days = rule_days(folder)
+    return next((each for each in days if each <= day), days[-1])
+
+
+def require_rule_day(text: str, folder: Path = POLICY_FOLDER) -> date:
+    """The day of a version of the rules, as its address names it. Raises NotFoundError where there is none."""
+    for day in rule_days(folder):
+        if day.isoformat() == text:
+            return day
+    raise NotFoundError(f"No rules came into force on {text!r}. The days are on the page of the rules.")
+
+
+def rule_sections(policies: Policies) -> list[Section]:
+    """All rules, section by section."""
+    return [
+        _tests(policies), screening_section(policies.screening), _documents(policies.documents),
+        decision_section(policies.decisions, policies.facts, policies.letters), remedy_section(policies.decisions),
+        appeal_section(policies.decisions), _publication(policies.publication),
+    ]  # fmt: skip
+
+
+_ACTIONS = {
+    "none": "we ask for nothing", "request_documents": "we ask for documents", "test": "we order a test",
+    "priority_test": "we order a test before others",
+}  # fmt: skip
+
+
+def _tests(policies: Policies) -> Section:
+    sampling = policies.sampling
+    rows = tuple(
+        (and_list(words(each) for each in offer.categories), market_words(offer.markets),
+         ", ".join(offer.standards), and_list(hazard_phrase(each) for each in offer.hazards))
+        for offer in sampling.offers if offer.categories and offer.hazards
+    )  # fmt: skip
+    paragraphs = [
+        "Every product in the categories below can be drawn for a test, whoever sells it. Some are drawn with a larger "
+        "chance, because what is known of them points to a danger; the others are drawn by lot.",
+        "We buy a sample like any customer, or take it from a warehouse. An independent laboratory tests it. A sample "
+        "that a seller sends in never takes the place of one that we drew.",
+        f"A computed estimate says in which order we look at products. By it alone, the most that happens to a product "
+        f"is a test: {_steps(policies.bands)}.",
+    ]
+    if sampling.legal_minimums:
+        categories = and_list(sorted({words(each.category) for each in sampling.legal_minimums}))
+        paragraphs.append(f"Where the law asks for tests in every round, they come first: {categories}.")
+    table = RuleTable(("Products", "Markets", "Tested by", "For"), rows)
+    return Section("tests", "What we test", tuple(paragraphs), table)
+
+
+def _steps(bands: RiskBands) -> str:
+    return "; ".join(f"{band.name} risk, {_ACTIONS[band.action]}" for band in bands.bands)
+
+
+def _documents(policy: DocumentPolicy) -> Section:
+    names = {each.scheme: each.name for each in policy.documents}
+    rows = tuple(
+        (market_words(each.markets), and_list(sorted(words(name) for name in each.categories)),
+         and_list(sorted(names.get(scheme, scheme) for scheme in each.schemes)))
+        for each in policy.required
+    )  # fmt: skip
+    paragraphs = (
+        "A document counts as confirmed when whoever issued it says so; until then it is claimed. What a maker signs "
+        "itself has no issuer, so nobody can confirm or deny it.",
+    )
+    table = RuleTable(("Markets", "Products", "Documents"), rows)
+    return Section("documents", "Which documents a product needs", paragraphs, table)
+
+
+def _publication(policy: PublicationPolicy) -> Section:
+    least = policy.least
+    paragraphs = (
+        "Each quarter we publish how many products would fail a test, from tests whose chance of being drawn is known.",
+        f"A figure is published where it is worth at least {least.effective_tests} plain random tests, of at least "
+        f"{least.suppliers} sellers and {least.factories} factories, and where nobody can be recognised in it. All "
+        "others say that there are too few tests. Figures are rounded.",
+        "No figure is a statement on a seller. The names of sellers whose products failed are not published.",
+    )
+    return Section("publication", "What we publish", paragraphs)
+
+
+def section_texts(sections: list[Section]) -> Iterator[str]:
+    """Every text of the sections, for searching."""
+    for section in sections:
+        yield from (section.title, *section.paragraphs)
+        yield from (text for term in section.terms for text in (term.term, term.says))
+        if section.table is not None:
+            yield from (text for row in (section.table.heads, *section.table.rows) for text in row)
