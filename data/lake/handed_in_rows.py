@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import ibis
-import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -19,8 +17,10 @@ from data.contract import LAB_TESTS, REVIEWS, SKUS, SUPPLIERS, TABLES
 from data.contract_schema import Table
 from data.lake.hand_ins import HandInFiles, arrow_schema
 from data.lake.location import current_table
-from data.lake.tables import conform_columns
 from data.workspace import Workspace
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
 
 REVISION = "revision"
 """A row that is amended comes again with the same key and the next revision; the highest one counts."""
@@ -73,11 +73,15 @@ def handed_in_digest(workspace: Workspace) -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:12] if said else ""
 
 
-def with_handed_in_rows(given: Mapping[str, ir.Table], workspace: Workspace) -> dict[str, ir.Table]:
+def with_handed_in_rows(given: Mapping[str, "ir.Table"], workspace: Workspace) -> dict[str, "ir.Table"]:
     """The ingested tables with the handed-in rows whose references are there.
 
     Of a row that is in both, the handed-in one stands: it is in the ledger, and people acted on it.
     """
+    import ibis
+
+    from data.lake.tables import conform_columns
+
     together = dict(given)
     for table in HANDED_IN_TABLES:
         rows = handed_in_rows(workspace, table)
@@ -96,7 +100,9 @@ def with_handed_in_rows(given: Mapping[str, ir.Table], workspace: Workspace) -> 
     return together
 
 
-def _with_known_references(rows: ir.Table, table: Table, given: Mapping[str, ir.Table]) -> ir.Table:
+def _with_known_references(rows: "ir.Table", table: Table, given: Mapping[str, "ir.Table"]) -> "ir.Table":
+    import ibis
+
     for reference in table.references:
         columns = list(reference.columns)
         absent = ibis.or_(*(rows[name].isnull() for name in columns))

@@ -10,8 +10,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
+from data.contract import BY_NAME
 from data.database.connection import read_transaction
 from data.database.schema import DECISIONS
+from data.lake.handed_in_rows import handed_in_rows
 from data.lake.location import current_table
 from data.workspace import Workspace
 from sampling.estimation.disclosure import round_to
@@ -81,10 +83,17 @@ def due_actions(workspace: Workspace, quarter: Quarter) -> pa.Table:
 
 
 def _read(workspace: Workspace, table: str, columns: list[str]) -> pa.Table:
-    path = current_table(workspace, table)
+    """Ingested rows and rows handed in since, of which the handed-in one stands where a key is in both."""
     types = {"happened_on": pa.date32(), "known_on": pa.date32(), "due_on": pa.date32(), "verified_on": pa.date32()}
     schema = pa.schema([(name, types.get(name, pa.string())) for name in columns])
-    return schema.empty_table() if path is None else pq.read_table(path, columns=columns).cast(schema)
+    path, keys = current_table(workspace, table), list(BY_NAME[table].key)
+    handed_in = handed_in_rows(workspace, BY_NAME[table])
+    if path is None:
+        return handed_in.select(columns).cast(schema)
+    ingested = pq.read_table(path, columns=list(dict.fromkeys([*columns, *keys])))
+    if len(handed_in):
+        ingested = ingested.join(handed_in.select(keys), keys, join_type="left anti")
+    return pa.concat_tables([ingested.select(columns).cast(schema), handed_in.select(columns).cast(schema)])
 
 
 def process_figures(records: QuarterRecords, policy: PublicationPolicy) -> list[TrendFigure]:

@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from data.contract import CERTIFICATES
 from data.errors import UserError
+from data.lake.handed_in_rows import row_files
 from sampling.estimation.disclosure import exposures
 from sampling.estimation.policy import estimation_policy_in_force
 from sampling.estimation.publication_policy import publication_policy_in_force
@@ -25,6 +27,7 @@ from serving.trends.edition import (
     read_edition,
     read_edition_files,
 )
+from serving.trends.process_figures import standing_certificates
 from serving.trends.trend_rows import RoundsAsKnown, RowEstimates, RowLabel, label_rows, trend_rows
 from tests.serving.trends.quarters import HAZARDS, QUARTER, Office
 
@@ -95,6 +98,19 @@ def test_figures_on_documents_and_corrective_actions_are_those_of_the_files(publ
     assert figures["documents_confirmed"] == 25
     assert figures["corrective_actions_in_time"] == 75
     assert figures["days_from_report_to_restriction"] is None
+
+
+def test_a_document_that_was_confirmed_at_the_desk_counts_before_the_next_ingest(waiting: Office) -> None:
+    """Handed-in rows stand beside the ingested ones; of one document the newest status counts."""
+    rows = [
+        {"certificate_id": name, "supplier_id": "P1", "status": "confirmed", "happened_on": date(2026, 5, day),
+         "known_on": date(2026, 5, day), "revision": 1}
+        for name, day in (("C0", 2), ("C1", 3), ("C40", 4))
+    ]  # fmt: skip
+    row_files(waiting.workspace, CERTIFICATES).write("one", rows)
+    status = standing_certificates(waiting.workspace, QUARTER.last)["status"].to_pylist()
+    assert (len(status), status.count("confirmed")) == (41, 13)
+    assert len(standing_certificates(waiting.workspace, date(2026, 4, 30))) == 0
 
 
 def test_the_files_describe_and_check_themselves(published: Office) -> None:
