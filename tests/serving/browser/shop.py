@@ -1,8 +1,11 @@
 """A small marketplace with everything the pages show, and with sellers and buyers who write markup."""
 
+import shutil
 from collections.abc import Sequence
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
@@ -54,12 +57,20 @@ def shop_tables() -> Tables:
 
 
 def scored_shop(home: Path, days: Sequence[date] = (DAY,)) -> Workspace:
-    """A workspace with the marketplace scored by a small model, ready to be served."""
-    workspace, tables = Workspace(home.resolve()), shop_tables()
+    """A workspace with the marketplace scored by a small model, ready to be served; scored once, then copied."""
+    shutil.copytree(_scored(DAY, tuple(days)).name, home)
+    return Workspace(home.resolve())
+
+
+@cache
+def _scored(_: date, days: tuple[date, ...]) -> "TemporaryDirectory[str]":
+    """The folder of the scored marketplace as it is on a day, which goes with the process."""
+    folder = TemporaryDirectory(prefix="scored-shop-")
+    workspace, tables = Workspace(Path(folder.name).resolve()), shop_tables()
     tiny_champion(workspace, 4)
     for day in days:
         score_catalogue(workspace, tables, load_champion(workspace), day, SilentProgress())
-    return workspace
+    return folder
 
 
 def listing_of(sku_id: str) -> dict[str, Any]:

@@ -210,4 +210,4 @@ def assert_inert(soup: BeautifulSoup) -> None:
         assert not names, element
         for name in ("href", "src", "action", "hx-get"):
             value = str(element.get(name, "/ui/"))
-            assert value.startswith(("/ui/", "#")), value
+            assert value.startswith(("/ui/", "/static/", "#")), value
