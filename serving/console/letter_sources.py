@@ -19,7 +19,8 @@ def letter_sources(context: AppContext) -> LetterSources:
         except UserError:
             return None
 
-    return LetterSources(context.engine, context.settings.workspace, find_dossier)
+    settings = context.settings
+    return LetterSources(context.engine, settings.workspace, find_dossier, settings.public_url)
 
 
 def draft_letters(context: AppContext) -> None:

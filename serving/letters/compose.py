@@ -6,7 +6,7 @@ from types import MappingProxyType
 from serving.letters import appeal_letters, restriction_letters, result_letters
 from serving.letters.facts import LetterFacts, LetterKind
 from serving.letters.parts import PARTS, KindWriter, LetterPart
-from serving.letters.sentences import LetterTerms
+from serving.letters.sentences import LetterTerms, answer_page_sentences
 
 KINDS: Mapping[LetterKind, KindWriter] = MappingProxyType({
     LetterKind.TEST_FAILED: result_letters.TEST_FAILED,
@@ -27,4 +27,5 @@ def compose(facts: LetterFacts, terms: LetterTerms) -> tuple[LetterPart, ...]:
     Raises UserError for a decision whose disposition has no words, and for a letter that lacks a fact of its kind.
     """
     writers = zip(PARTS, KINDS[facts.kind], strict=True)
-    return tuple(LetterPart(name, tuple(writer(facts, terms))) for name, writer in writers)
+    added = {"to_do": tuple(answer_page_sentences(terms))}
+    return tuple(LetterPart(name, (*writer(facts, terms), *added.get(name, ()))) for name, writer in writers)

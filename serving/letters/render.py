@@ -26,6 +26,8 @@ _OPENING = "\uff08\u300a\u300c\u300e"
 _PIECES = re.compile(rf"[{_OPENING}]*(?:[!-~]{{1,60}}|.)[{_CLOSING}]*", re.DOTALL)
 """What is not broken: a Latin word or a single character, with opening marks before it and closing ones after it."""
 
+_ADDRESS = re.compile(r"(- )?https?://\S+")
+
 TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined,
     trim_blocks=True, lstrip_blocks=True, auto_reload=False,
@@ -87,7 +89,7 @@ def html_document(language: str, subject: str, article: str) -> str:
 
 def content_digest(facts: LetterFacts, terms: LetterTerms) -> str:
     """SHA-256 in hex of all that a letter says but its day: what was checked is what is sent."""
-    text = render(facts, replace(terms, day=_ANY_DAY)).text
+    text = render(facts, replace(terms, day=_ANY_DAY, answer_page=None)).text
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -152,8 +154,11 @@ def _join(words: LetterWords, sentences: list[str]) -> str:
 def _wrap(line: str, indent: str = "") -> str:
     """The line in at most `WIDTH` columns; text of wide characters breaks between any two of them.
 
-    A closing mark never begins a line, an opening one never ends it, and Latin words are kept whole where they fit.
+    A closing mark never begins a line, an opening one never ends it, and Latin words are kept whole where they fit. An
+    address on a line of its own stays whole.
     """
+    if _ADDRESS.fullmatch(line):
+        return line
     if not any(_columns(each) == 2 for each in line):
         return fill(line, WIDTH, subsequent_indent=indent, break_on_hyphens=False)
     lines, width = [""], 0

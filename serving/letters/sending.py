@@ -1,6 +1,6 @@
 """Previewing, checking and sending a letter: what was checked is what is sent, on the day of the sending."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from markupsafe import Markup
@@ -8,15 +8,19 @@ from markupsafe import Markup
 from serving.decisions.rules import Signature
 from serving.letters.facts import LetterFacts
 from serving.letters.render import RenderedLetter, content_digest, render
+from serving.letters.sentences import AnswerPage
 from serving.letters.sources import LetterSources, facts_of, letter_terms
 from serving.letters.store import CheckedContent, Letter, check, letter_by_id, send
+from serving.letters.words import WebAddress
+from serving.seller.links import NewLink, SellerCase, last_day, page_path, without_tokens
+from serving.seller.policy import seller_policy_in_force
 
 
 @dataclass(frozen=True)
 class LetterPreview:
     """A letter as it was sent, or as it would be sent today; `changed`: its facts changed since it was checked.
 
-    `facts` are those of today.
+    `facts` are those of today. The secret of the seller's page is left out of it.
     """
 
     rendered: RenderedLetter
@@ -29,10 +33,9 @@ def preview(sources: LetterSources, letter: Letter, language: str, today: date) 
     terms = letter_terms(language, today)
     facts = facts_of(letter, sources, terms)
     if letter.is_sent:
-        html = Markup(letter.html or "")  # noqa: S704 - rendered by `render` when it was sent
-        return LetterPreview(
-            RenderedLetter(letter.language, letter.subject or "", html, letter.text or ""), facts, False
-        )  # fmt: skip
+        html = Markup(without_tokens(letter.html or ""))  # noqa: S704 - rendered by `render` when it was sent
+        text = without_tokens(letter.text or "")
+        return LetterPreview(RenderedLetter(letter.language, letter.subject or "", html, text), facts, False)
     in_its_own = letter_terms(letter.language, today)
     changed = letter.checked_digest not in (None, content_digest(facts, in_its_own))
     return LetterPreview(render(facts, terms, draft=True), facts, changed)
@@ -52,5 +55,19 @@ def send_letter(sources: LetterSources, letter_id: str, signature: Signature) ->
         return letter
     terms = letter_terms(letter.language, signature.at.date())
     facts = facts_of(letter, sources, terms)
-    content = CheckedContent(content_digest(facts, terms), render(facts, terms))
+    page = _new_page(sources, letter, signature)
+    if page is not None:
+        address = WebAddress(f"{sources.public_url}{page_path(page.token)}")
+        terms = replace(terms, answer_page=AnswerPage(address, page.expires_on))
+    content = CheckedContent(content_digest(facts, terms), render(facts, terms), page)
     return send(sources.engine, letter_id, content, signature)
+
+
+def _new_page(sources: LetterSources, letter: Letter, signature: Signature) -> NewLink | None:
+    """The seller's page that a letter leads to; None for kinds that carry no link, and without a public address."""
+    today = signature.at.date()
+    policy = seller_policy_in_force(today)
+    if sources.public_url is None or letter.kind not in policy.letters:
+        return None
+    case = SellerCase(letter.supplier_id, letter.sku_id, letter.market)
+    return NewLink(case, letter.language, last_day(today, policy.link_days), letter_id=letter.letter_id)

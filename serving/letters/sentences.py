@@ -10,7 +10,7 @@ from serving.decisions.policy import DecisionPolicy
 from serving.dsa.territories import EUROPE
 from serving.letters.facts import DecisionFacts, FurtherFailure, LetterFacts, OtherRestriction
 from serving.letters.policy import LetterPolicy, LetterSignature
-from serving.letters.words import Term, Value, words_of
+from serving.letters.words import Term, Value, WebAddress, words_of
 
 BETWEEN = "; "
 """Between standards, whose names may have commas."""
@@ -26,13 +26,25 @@ class Sentence:
 
 
 @dataclass(frozen=True)
+class AnswerPage:
+    """The page on which the seller answers a letter, and the last day on which it opens."""
+
+    address: WebAddress
+    until: date
+
+
+@dataclass(frozen=True)
 class LetterTerms:
-    """The policies that a letter follows, the day it is written on, and its language."""
+    """The policies that a letter follows, the day it is written on, and its language.
+
+    `answer_page` is the seller's page whose address it carries, None in a draft.
+    """
 
     letters: LetterPolicy
     decisions: DecisionPolicy
     day: date
     language: str
+    answer_page: AnswerPage | None = None
 
     @property
     def signature(self) -> LetterSignature:
@@ -47,6 +59,14 @@ def sentence(key: str, **values: Value) -> Sentence:
 
 def _item(key: str, **values: Value) -> Sentence:
     return Sentence(key, values, item=True)
+
+
+def answer_page_sentences(terms: LetterTerms) -> Iterator[Sentence]:
+    """Where the seller can answer, the address on a line of its own; nothing where the letter carries none."""
+    page = terms.answer_page
+    if page is not None:
+        yield sentence("to_do.answer_page", until=page.until)
+        yield _item("quote.address", address=page.address)
 
 
 def effects(decision: str, terms: LetterTerms) -> Iterator[Sentence]:

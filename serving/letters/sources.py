@@ -40,11 +40,15 @@ NEEDS_APPEAL = (LetterKind.APPEAL_RECEIVED, LetterKind.APPEAL_ANSWERED)
 
 @dataclass(frozen=True)
 class LetterSources:
-    """The database, the workspace, and the dossier of a SKU in a market; None where the catalogue lacks it."""
+    """The database, the workspace, and the dossier of a SKU in a market; None where the catalogue lacks it.
+
+    `public_url` is the address under which sellers reach the service; without it letters carry no link.
+    """
 
     engine: sa.Engine
     workspace: Workspace
     find_dossier: Callable[[str, str], Dossier | None]
+    public_url: str | None = None
 
 
 def letter_terms(language: str, day: date) -> LetterTerms:

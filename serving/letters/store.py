@@ -14,6 +14,7 @@ from data.errors import NotFoundError, UserError
 from serving.decisions.rules import Signature
 from serving.letters.facts import LetterKind
 from serving.letters.render import RenderedLetter
+from serving.seller.links import NewLink, insert_link
 
 DRAFT, CHECKED, SENT, DELIVERED, WITHDRAWN = "draft", "checked", "sent", "delivered", "withdrawn"
 TO_SEND = (DRAFT, CHECKED)
@@ -139,10 +140,14 @@ def check(engine: sa.Engine, letter_id: str, digest: str, language: str, signatu
 
 @dataclass(frozen=True)
 class CheckedContent:
-    """What is sent: the digest of its facts, which must be the one that was checked, and the letter."""
+    """What is sent: the digest of its facts, which must be the one that was checked, and the letter.
+
+    `page` is the seller's page whose address the letter carries, None where it carries none.
+    """
 
     digest: str
     rendered: RenderedLetter
+    page: NewLink | None = None
 
 
 def send(engine: sa.Engine, letter_id: str, content: CheckedContent, signature: Signature) -> Letter:
@@ -161,6 +166,8 @@ def send(engine: sa.Engine, letter_id: str, content: CheckedContent, signature: 
             raise UserError(
                 f"What letter {letter_id} says has changed since {before.checked_by} checked it. Check it again."
             )
+        if content.page is not None:
+            insert_link(connection, content.page, signature)
         row = _record(connection, before, "send_letter", signature, {"letter": letter_id, "digest": content.digest})
         return _update(connection, before, {
             "state": SENT, "sent_at": row.recorded_at, "sent_by": signature.officer.name, "sent_row": row.number,
@@ -189,6 +196,18 @@ def letter_by_id(engine: sa.Engine, letter_id: str) -> Letter:
 def letters_about(engine: sa.Engine, about: str, kinds: Collection[LetterKind]) -> list[Letter]:
     """The letters of these kinds about a decision, an appeal, a test or a corrective action."""
     return _list(engine, sa.and_(LETTERS.c.about == about, LETTERS.c.kind.in_([each.value for each in kinds])))
+
+
+def letters_to(engine: sa.Engine, supplier_id: str, sku_id: str | None, market: str | None) -> list[Letter]:
+    """The letters to a supplier about a SKU, or about itself where that is None, that were sent, the newest first."""
+    table = LETTERS.c
+    condition = sa.and_(
+        table.supplier_id == supplier_id, table.sku_id.is_not_distinct_from(sku_id),
+        table.market.is_not_distinct_from(market), table.state.in_((SENT, DELIVERED)),
+    )  # fmt: skip
+    query = sa.select(LETTERS).where(condition).order_by(table.sent_row.desc())
+    with read_transaction(engine) as connection:
+        return [Letter(**row._mapping) for row in connection.execute(query)]
 
 
 def letters_in(engine: sa.Engine, states: Collection[str], most: int | None = None) -> list[Letter]:

@@ -26,8 +26,15 @@ class Term:
     name: str
 
 
-Value = str | date | Term
-"""A value of a sentence: text of others, a day, or a term."""
+@dataclass(frozen=True)
+class WebAddress:
+    """An address of our own that a sentence leads to."""
+
+    url: str
+
+
+Value = str | date | Term | WebAddress
+"""A value of a sentence: text of others, a day, a term, or an address of our own."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +72,15 @@ class LetterWords:
         if isinstance(value, Term):
             key = f"{value.group}.{value.name}"
             return self.templates[key] if self.has(key) else clean_text(value.name.replace("_", " "))
+        if isinstance(value, WebAddress):
+            return value.url
         return clean_text(value)
 
     def _isolated(self, value: Value) -> Markup:
         if isinstance(value, date) or (isinstance(value, Term) and self.has(f"{value.group}.{value.name}")):
             return escape(self._plain(value))
+        if isinstance(value, WebAddress):
+            return Markup('<a href="{0}">{0}</a>').format(value.url)
         return Markup("<bdi>{}</bdi>").format(self._plain(value))
 
 

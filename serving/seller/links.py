@@ -3,7 +3,7 @@
 import hashlib
 import re
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
 
 import sqlalchemy as sa
@@ -17,6 +17,11 @@ ADDRESS = "/s"
 _TOKEN_BYTES = 24
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")
 _TOKEN_IN_ADDRESS = re.compile(r"(/s/)[A-Za-z0-9_-]{32}")
+
+
+def new_token() -> str:
+    """A new secret: 192 random bits as 32 characters of an address."""
+    return secrets.token_urlsafe(_TOKEN_BYTES)
 
 
 @dataclass(frozen=True)
@@ -69,18 +74,14 @@ class SellerLink:
 
 
 @dataclass(frozen=True)
-class LinkRequest:
-    """A link to be made: for which case, in which language, for how many days, in which letter."""
+class NewLink:
+    """A link to be made: for which case, in which language, until which day, with which secret, in which letter."""
 
     case: SellerCase
     language: str
-    days: int
+    expires_on: date
+    token: str = field(default_factory=new_token, repr=False)
     letter_id: str | None = None
-
-
-def new_token() -> str:
-    """A new secret: 192 random bits as 32 characters of an address."""
-    return secrets.token_urlsafe(_TOKEN_BYTES)
 
 
 def page_path(token: str) -> str:
@@ -93,27 +94,29 @@ def without_tokens(text: str) -> str:
     return _TOKEN_IN_ADDRESS.sub(r"\1…", text)
 
 
-def insert_link(connection: sa.Connection, request: LinkRequest, token: str, signature: Signature) -> SellerLink:
+def last_day(made_on: date, days: int) -> date:
+    """The last day on which a link opens that opens for so many days."""
+    return made_on + timedelta(days=days - 1)
+
+
+def insert_link(connection: sa.Connection, new: NewLink, signature: Signature) -> SellerLink:
     """Store a link, within a `write_transaction`, with its row of the ledger."""
-    case, officer = request.case, signature.officer
-    expires_on = (signature.at.date() + timedelta(days=request.days - 1)).isoformat()
-    content = {"supplier": case.supplier_id, "letter": request.letter_id, "expires": expires_on, "key": officer.key_id}
+    case, officer, expires_on = new.case, signature.officer, new.expires_on.isoformat()
+    content = {"supplier": case.supplier_id, "letter": new.letter_id, "expires": expires_on, "key": officer.key_id}
     row = record_event_in(connection, AuditEvent(officer.name, "make_seller_link", case.subject, content), signature.at)
     link = SellerLink(
-        f"s-{row.hash[:12]}", _digest(token), case.supplier_id, case.sku_id, case.market, request.language,
-        row.recorded_at, officer.name, expires_on, request.letter_id,
+        f"s-{row.hash[:12]}", _digest(new.token), case.supplier_id, case.sku_id, case.market, new.language,
+        row.recorded_at, officer.name, expires_on, new.letter_id,
     )  # fmt: skip
     connection.execute(sa.insert(SELLER_LINKS).values(**asdict(link)))
     return link
 
 
-def renew_link(engine: sa.Engine, request: LinkRequest, signature: Signature) -> str:
-    """Revoke the links of a case and make a new one; return its token, which cannot be shown again."""
-    token = new_token()
+def renew_link(engine: sa.Engine, new: NewLink, signature: Signature) -> SellerLink:
+    """Revoke the links of a case and make a new one, whose token cannot be shown again."""
     with write_transaction(engine) as connection:
-        _revoke(connection, request.case, signature)
-        insert_link(connection, request, token, signature)
-    return token
+        _revoke(connection, new.case, signature)
+        return insert_link(connection, new, signature)
 
 
 def revoke_links(engine: sa.Engine, case: SellerCase, signature: Signature) -> int:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from data.database.connection import open_database, write_transaction
 from serving.decisions.rules import Officer, Signature
 from serving.seller.files import SellerFileStore
-from serving.seller.links import LinkRequest, SellerCase, SellerLink, insert_link, new_token
+from serving.seller.links import NewLink, SellerCase, SellerLink, insert_link, last_day, new_token
 from serving.seller.policy import seller_policy_in_force
 
 AT = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -21,7 +21,8 @@ CASE = SellerCase("S-1", "K-1", "EU")
 def link_to(engine: sa.Engine, case: SellerCase = CASE, token: str | None = None) -> SellerLink:
     """A new link to a case."""
     with write_transaction(engine) as connection:
-        return insert_link(connection, LinkRequest(case, "en", 30), token or new_token(), OLGA)
+        new = NewLink(case, "en", last_day(AT.date(), 30), token or new_token())
+        return insert_link(connection, new, OLGA)
 
 
 @pytest.fixture(scope="module")

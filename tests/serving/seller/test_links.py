@@ -11,7 +11,7 @@ from data.database.audit_log import audit_rows, verify_chain
 from data.database.connection import read_transaction
 from data.database.seller_schema import SELLER_LINKS
 from serving.seller.links import (
-    LinkRequest,
+    NewLink,
     SellerCase,
     find_link,
     links_of,
@@ -53,7 +53,8 @@ def test_a_revoked_link_opens_nothing_and_the_new_one_does(state: sa.Engine) -> 
     link_to(state, token=first)
     for case, token in zip((SellerCase("S-2", "K-1", "EU"), SellerCase("S-1")), others, strict=True):
         link_to(state, case, token)
-    second = renew_link(state, LinkRequest(CASE, "zh-Hans", 30), OLGA)
+    second = new_token()
+    renew_link(state, NewLink(CASE, "zh-Hans", TODAY, second), OLGA)
     assert find_link(state, first, TODAY) is None
     opened = find_link(state, second, TODAY)
     assert opened is not None
