@@ -5,19 +5,13 @@ from fastapi.staticfiles import StaticFiles
 
 from serving.auth.permissions import STATIC
 from serving.html.filters import STATIC_FOLDER
-<<<<<<< HEAD
 from serving.rules.pages import router as rules
-from serving.trends.pages import router as trends
-
-ROUTERS: tuple[APIRouter, ...] = (rules, trends)
-=======
 from serving.seller.appeals_and_samples import router as seller_appeals
 from serving.seller.opened_page import ClosedLinkError, closed_page
 from serving.seller.pages import router as seller
 from serving.trends.pages import router as trends
 
-ROUTERS: tuple[APIRouter, ...] = (trends, seller, seller_appeals)
->>>>>>> a686fba (Give sellers a page of their own: finding, plan, documents, counter-sample, appeal)
+ROUTERS: tuple[APIRouter, ...] = (rules, trends, seller, seller_appeals)
 """The routers of public pages; each begins with one of `OPEN` in `serving/auth/permissions.py`."""
 
 
