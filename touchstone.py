@@ -44,6 +44,7 @@ COMMANDS = {
     "explain": "serving.cli:explain",
     "verdicts": "serving.cli:verdicts",
     "keys": "serving.auth.cli:keys",
+    "trust": "serving.trust.cli:trust",
     "ledger": "data.cli:ledger",
     "serve": "serving.cli:serve",
     "nightly": "touchstone:nightly",

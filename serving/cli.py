@@ -112,6 +112,7 @@ def score(call: CommandContext, as_of: datetime | None, engine: str, master: str
     """Score every SKU, with intervals and reasons."""
     from serving.publication import day_in_service
     from serving.scoring.batch import score_day
+    from serving.trust.publication import publish_trust_of
     from serving.uncovered_categories import catalogue_gaps, unlisted_note
 
     if (master or publish) and engine != "spark":
@@ -121,10 +122,13 @@ def score(call: CommandContext, as_of: datetime | None, engine: str, master: str
         raise UserError(f"{day} lies in the future. Score as of tomorrow at the latest.")
     if engine == "spark":
         folder = _score_on_spark(call.settings, day, master or "local[*]", publish=publish)
+        if publish:
+            publish_trust_of(call.settings, call.now)
         click.echo(f"The scores are in {folder}{'; they are in service' if publish else ''}.")
         return
     folder = score_day(call.settings, day, TerminalProgress())
     in_service = day_in_service(call.settings.workspace)
+    publish_trust_of(call.settings, call.now)
     click.echo(f"The scores are in {folder}; those of {in_service} are in service.")
     if unlisted := unlisted_note(call.settings.workspace, day or in_service or call.today):
         click.echo(unlisted)

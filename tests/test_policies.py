@@ -31,6 +31,7 @@ from serving.decisions.policy import DecisionPolicy
 from serving.lab_orders.orders import LabOrderPolicy
 from serving.letters.policy import LetterPolicy
 from serving.seller.policy import SellerPolicy
+from serving.trust.policy import TrustPolicy
 from serving.webhooks.policy import WebhookPolicy
 from training.evaluation.fairness_groups import FairnessPolicy
 from training.lifecycle.monitoring_rules import MonitoringPolicy
@@ -52,6 +53,7 @@ POLICIES: dict[str, type[Policy]] = {
     "sampling": SamplingPolicy,
     "screening": ScreeningPolicy,
     "seller": SellerPolicy,
+    "trust": TrustPolicy,
 }  # fmt: skip
 Place = tuple[str | int, ...]
 

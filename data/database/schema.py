@@ -277,3 +277,24 @@ SEALED_SEEDS = sa.Table(
     sa.Column("seed", sa.BigInteger, nullable=False),
     sa.Column("nonce", sa.Text, nullable=False),
 )
+
+# Codes of public test summaries; `ledger_row` is the row of the last change, `why` is for officers alone.
+TRUST_CODES = sa.Table(
+    "trust_codes",
+    METADATA,
+    sa.Column("code", sa.Text, primary_key=True),
+    sa.Column("sku_id", sa.Text, nullable=False),
+    sa.Column("market", sa.Text, nullable=False),
+    sa.Column("supplier_id", sa.Text),
+    sa.Column("test_id", sa.Text, nullable=False),
+    sa.Column("status_index", sa.BigInteger, nullable=False, unique=True),
+    sa.Column("summary", sa.Text, nullable=False),
+    sa.Column("product_digest", sa.Text, nullable=False),
+    sa.Column("issued_at", sa.Text, nullable=False),
+    sa.Column("expires_on", sa.Text, nullable=False),
+    sa.Column("withdrawn_at", sa.Text),
+    sa.Column("why", sa.Text),
+    sa.Column("ledger_row", sa.BigInteger, nullable=False, index=True),
+    sa.Index("ix_trust_codes_sku", "sku_id", "market"),
+    sa.Index("ix_trust_codes_supplier", "supplier_id"),
+)

@@ -164,7 +164,7 @@ def _results(engine: sa.Engine, condition: sa.ColumnElement[bool]) -> dict[SkuKe
     by_key: dict[SkuKey, list[LabTest]] = {}
     with read_transaction(engine) as connection:
         for content in connection.execute(query).scalars():
-            test = _lab_test(content)
+            test = lab_test_of(content)
             by_key.setdefault(SkuKey(test.sku_id, test.market), []).append(test)
     return {key: current_tests(tests) for key, tests in by_key.items()}
 
@@ -172,7 +172,8 @@ def _results(engine: sa.Engine, condition: sa.ColumnElement[bool]) -> dict[SkuKe
 _TEST_FIELDS = tuple(each.name for each in fields(LabTest))
 
 
-def _lab_test(content: str) -> LabTest:
+def lab_test_of(content: str) -> LabTest:
+    """The test in the text of a result that was handed in."""
     values: dict[str, Any] = read_result(content)
     return LabTest(**{name: values[name] for name in _TEST_FIELDS})
 

@@ -36,6 +36,7 @@ from serving.night.retention import apply_retention
 from serving.online.store import open_online_store
 from serving.publication import put_into_service, read_publication
 from serving.scoring.batch import prepare_catalogue
+from serving.trust.publication import publish_trust
 
 ROUNDS_ESTIMATED = 4
 """The newest rounds with results that a nightly estimate rests on, as `touchstone estimate` does."""
@@ -177,8 +178,11 @@ def _monitor(work: NightWork) -> StepResult:
 def _publish(work: NightWork) -> StepResult:
     workspace, name = work.settings.workspace, work.prepared()
     put_into_service(workspace, name)
+    withdrawn = publish_trust(work.engine, workspace, work.began)
     publication, to = open_online_store(workspace).publication, work.configuration.publish.to
     said = f"The scores of {publication.as_of} are in service."
+    if withdrawn:
+        said += f" {withdrawn:,} public test summaries were withdrawn."
     if to is None:
         return StepResult(said, {"as_of": str(publication.as_of)})
     scores = workspace.home / publication.scores

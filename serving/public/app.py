@@ -10,8 +10,9 @@ from serving.seller.appeals_and_samples import router as seller_appeals
 from serving.seller.opened_page import ClosedLinkError, closed_page
 from serving.seller.pages import router as seller
 from serving.trends.pages import router as trends
+from serving.trust.page import router as trust
 
-ROUTERS: tuple[APIRouter, ...] = (rules, trends, seller, seller_appeals)
+ROUTERS: tuple[APIRouter, ...] = (rules, trends, trust, seller, seller_appeals)
 """The routers of public pages; each begins with one of `OPEN` in `serving/auth/permissions.py`."""
 
 

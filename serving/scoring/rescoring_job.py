@@ -8,6 +8,7 @@ from data.database.connection import open_database
 from data.errors import UserError
 from data.settings import Settings, read_settings
 from serving.scoring.rescoring import DatabaseProgress, finish_rescoring
+from serving.trust.publication import publish_trust
 
 NICE = 10
 
@@ -19,6 +20,7 @@ def main(rescoring_id: str) -> int:
     engine = open_database(settings.database_address)
     try:
         day = _score(settings, DatabaseProgress(engine, rescoring_id))
+        publish_trust(engine, settings.workspace, datetime.now(UTC))
     except (UserError, OSError) as error:
         finish_rescoring(engine, rescoring_id, "failed", str(error), datetime.now(UTC))
         return 1

@@ -1,0 +1,1 @@
+"""Public test summaries: what was tested, when, by whom, and whether it still stands."""

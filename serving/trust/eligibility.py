@@ -1,0 +1,113 @@
+"""Who gets a public test summary, and what keeps a product from having one."""
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from datetime import date
+
+import sqlalchemy as sa
+
+from sampling.policy import sampling_policy_in_force
+from sampling.problem import Cell
+from serving.decisions.cases import CaseEvidence, CaseState, case_state, results_of
+from serving.decisions.index import decision_index
+from serving.decisions.legal_grounds import Ground, failed_elsewhere, open_notices
+from serving.decisions.policy import DecisionPolicy, decision_policy_in_force
+from serving.decisions.records import SkuKey
+from serving.dossiers.records import Dossier, LabTest
+from serving.online.store import OnlineStore
+from serving.trust.policy import TrustPolicy
+
+
+@dataclass(frozen=True)
+class TrustCase:
+    """All that decides whether a product gets a summary: dossier, state of its case and newest tests today.
+
+    `failures_elsewhere` are failed tests of the same SKU that stand in other markets.
+    """
+
+    dossier: Dossier
+    state: CaseState
+    tests: tuple[LabTest, ...]
+    failures_elsewhere: tuple[Ground, ...]
+    policy: DecisionPolicy
+    today: date
+
+    @property
+    def key(self) -> SkuKey:
+        """The SKU and its market."""
+        return self.state.key
+
+
+def trust_case(engine: sa.Engine, store: OnlineStore, key: SkuKey, today: date) -> TrustCase | None:
+    """The case of a SKU as it is at this moment; None where the catalogue lacks it."""
+    markets = store.queue.markets
+    positions = store.snapshot.find([key.sku_id] * len(markets), list(markets)).tolist()
+    dossiers = {market: store.dossiers.of(at) for market, at in zip(markets, positions, strict=True) if at >= 0}
+    if key.market not in dossiers:
+        return None
+    results, dossier, as_of = results_of(engine, key.sku_id), dossiers.pop(key.market), store.publication.as_of
+    supplier, policy = dossier.listing.supplier_id, decision_policy_in_force(today)
+    evidence = CaseEvidence(key, supplier, as_of, dossier, results.get(key, ()))
+    others = [(each, results.get(SkuKey(key.sku_id, market), ())) for market, each in dossiers.items()]
+    return TrustCase(
+        dossier, case_state(evidence, decision_index(engine).of(key, supplier), policy, today), evidence.tests,
+        failed_elsewhere(others, as_of), policy, today,
+    )  # fmt: skip
+
+
+def passed_test(case: TrustCase, policy: TrustPolicy) -> LabTest | None:
+    """The newest independent test with the full package that passed and is young enough; None where there is none."""
+    cell = Cell(case.dossier.listing.category, case.dossier.listing.market)
+    full = sampling_policy_in_force(case.today).options(cell)[0]
+    if not full.finds_laboratory_failures:
+        return None
+    passed = (test for test in case.tests if is_full_pass(test, full.name))
+    young = [test for test in passed if (case.today - test.known_on).days <= policy.valid_days]
+    return max(young, key=lambda test: (test.happened_on, test.known_on, test.test_id), default=None)
+
+
+def is_full_pass(test: LabTest, package: str | None) -> bool:
+    """Whether a test in its newest version is an independent pass with this package."""
+    return test.independent and test.has_result and test.result == "pass" and test.package == package
+
+
+def obstacles(case: TrustCase, policy: TrustPolicy) -> tuple[str, ...]:
+    """Sentences on what keeps a product from having a summary; empty where nothing does."""
+    return tuple(dict.fromkeys(sentence for rule in _RULES for sentence in rule(case, policy)))
+
+
+def _test_is_missing(case: TrustCase, policy: TrustPolicy) -> Iterator[str]:
+    if passed_test(case, policy) is None:
+        yield f"It has no independent test with the full package that passed in the last {policy.valid_days} days."
+
+
+def _fact_stands(case: TrustCase, _: TrustPolicy) -> Iterator[str]:
+    yield from (ground.sentence for ground in case.state.grounds)
+
+
+def _is_restricted(case: TrustCase, _: TrustPolicy) -> Iterator[str]:
+    if case.state.restrictions:
+        yield "A restriction is in force."
+    if any(case.policy.restricts(each.disposition) for each in case.state.proposals):
+        yield "A restriction is proposed and awaits approval."
+
+
+def _notice_is_open(case: TrustCase, policy: TrustPolicy) -> Iterator[str]:
+    notices = open_notices(case.dossier, case.dossier.as_of)
+    if any(each.injury_severity is None or each.injury_severity >= policy.critical_injury for each in notices):
+        yield "A notice of a danger is open."
+
+
+def _failed_in_other_market(case: TrustCase, policy: TrustPolicy) -> Iterator[str]:
+    if policy.other_markets:
+        yield from (ground.sentence for ground in case.failures_elsewhere)
+
+
+def _person_is_missing(case: TrustCase, _: TrustPolicy) -> Iterator[str]:
+    if not case.dossier.listing.responsible_person:
+        yield "The listing names no responsible person."
+
+
+_RULES: Collection[Callable[[TrustCase, TrustPolicy], Iterator[str]]] = (
+    _test_is_missing, _fact_stands, _is_restricted, _notice_is_open, _failed_in_other_market, _person_is_missing,
+)  # fmt: skip
