@@ -68,6 +68,11 @@ def plain(text: str | None) -> str:
     return UNKNOWN if text is None else text.replace("_", " ")
 
 
+def initial(text: str) -> str:
+    """A text with its first letter as a capital, the others as they are."""
+    return text[:1].upper() + text[1:]
+
+
 def hazard(code: str | None) -> str:
     """The code of a hazard in words: `fire` as `fire hazard`; `hazard not stated` for None."""
     return "hazard not stated" if code is None else hazard_phrase(code)
@@ -135,7 +140,7 @@ FILTERS: Mapping[str, Callable[..., str]] = MappingProxyType(
         each.__name__: each
         for each in (
             day, long_day, month_name, percent, chance, euros, number, plain, hazard, harm, frequency, urlpath, points,
-            bdi, exact,
+            bdi, exact, initial,
         )
     }
 )  # fmt: skip

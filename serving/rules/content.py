@@ -4,6 +4,7 @@ Left out is what would help to evade a test: thresholds of scores, shares and we
 tested product is left in peace, slots and prices; and the numbers by which published figures are protected.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -22,7 +23,7 @@ from serving.decisions.policy import DecisionPolicy, decision_policy_in_force
 from serving.letters.policy import LetterPolicy, letter_policy_in_force
 from serving.rules.decisions import appeal_section, decision_section, remedy_section
 from serving.rules.screening import screening_section
-from serving.rules.section import RuleTable, Section, and_list, market_words, words
+from serving.rules.section import RuleTerm, Section, and_list, market_words, words
 
 SUBJECTS = ("bands", "decisions", "documents", "facts", "letters", "publication", "sampling", "screening")
 """The policies that the rules are told from."""
@@ -89,11 +90,6 @@ _ACTIONS = {
 
 def _tests(policies: Policies) -> Section:
     sampling = policies.sampling
-    rows = tuple(
-        (and_list(words(each) for each in offer.categories), market_words(offer.markets),
-         ", ".join(offer.standards), and_list(hazard_phrase(each) for each in offer.hazards))
-        for offer in sampling.offers if offer.categories and offer.hazards
-    )  # fmt: skip
     paragraphs = [
         "Every product in the categories below can be drawn for a test, whoever sells it. Some are drawn with a larger "
         "chance, because what is known of them points to a danger; the others are drawn by lot.",
@@ -105,8 +101,21 @@ def _tests(policies: Policies) -> Section:
     if sampling.legal_minimums:
         categories = and_list(sorted({words(each.category) for each in sampling.legal_minimums}))
         paragraphs.append(f"Where the law asks for tests in every round, they come first: {categories}.")
-    table = RuleTable(("Products", "Markets", "Tested by", "For"), rows)
-    return Section("tests", "What we test", tuple(paragraphs), table)
+    return Section("tests", "What we test", tuple(paragraphs), _packages(sampling))
+
+
+def _packages(policy: SamplingPolicy) -> tuple[RuleTerm, ...]:
+    """What products are tested for, and by which standards in which market."""
+    standards = defaultdict[tuple[str, str], list[str]](list)
+    for offer in policy.offers:
+        if offer.categories and offer.hazards:
+            products = and_list(map(words, offer.categories))
+            hazards = and_list(map(hazard_phrase, offer.hazards))
+            where = f" ({market_words(offer.markets)})" if offer.markets else ""
+            standards[products, hazards].append(", ".join(offer.standards) + where)
+    return tuple(
+        RuleTerm(products, f"For: {hazards}. By: {'; '.join(each)}.") for (products, hazards), each in standards.items()
+    )
 
 
 def _steps(bands: RiskBands) -> str:
@@ -115,17 +124,17 @@ def _steps(bands: RiskBands) -> str:
 
 def _documents(policy: DocumentPolicy) -> Section:
     names = {each.scheme: each.name for each in policy.documents}
-    rows = tuple(
-        (market_words(each.markets), and_list(sorted(words(name) for name in each.categories)),
-         and_list(sorted(names.get(scheme, scheme) for scheme in each.schemes)))
-        for each in policy.required
-    )  # fmt: skip
+    asked = defaultdict[str, list[str]](list)
+    for each in policy.required:
+        documents = and_list(sorted(names.get(scheme, scheme) for scheme in each.schemes))
+        for category in sorted(each.categories):
+            asked[words(category)].append(f"{market_words(each.markets)}: {documents}")
+    terms = tuple(RuleTerm(products, f"{'; '.join(each)}.") for products, each in sorted(asked.items()))
     paragraphs = (
         "A document counts as confirmed when whoever issued it says so; until then it is claimed. What a maker signs "
         "itself has no issuer, so nobody can confirm or deny it.",
     )
-    table = RuleTable(("Markets", "Products", "Documents"), rows)
-    return Section("documents", "Which documents a product needs", paragraphs, table)
+    return Section("documents", "Which documents a product needs", paragraphs, terms)
 
 
 def _publication(policy: PublicationPolicy) -> Section:
@@ -145,5 +154,3 @@ def section_texts(sections: list[Section]) -> Iterator[str]:
     for section in sections:
         yield from (section.title, *section.paragraphs)
         yield from (text for term in section.terms for text in (term.term, term.says))
-        if section.table is not None:
-            yield from (text for row in (section.table.heads, *section.table.rows) for text in row)

@@ -26,7 +26,7 @@ def decision_section(policy: DecisionPolicy, facts: GroundPolicy, letters: Lette
         for each in sorted(policy.declared, key=lambda each: each.strength)
         if each.restricts
     ]
-    return Section("failures", "What happens when a product fails", paragraphs, terms=tuple(terms))
+    return Section("failures", "What happens when a product fails", paragraphs, tuple(terms))
 
 
 def _restriction(disposition: Disposition, policy: DecisionPolicy) -> str:
@@ -63,7 +63,7 @@ def remedy_section(policy: DecisionPolicy) -> Section:
         RuleTerm(policy.codes[code].words, policy.codes[code].remedy) for code in used if policy.codes[code].remedy
     )
     paragraphs = ("The letter to the seller says which of these is the reason.",)
-    return Section("remedies", "How a seller puts it right", paragraphs, terms=terms)
+    return Section("remedies", "How a seller puts it right", paragraphs, terms)
 
 
 def appeal_section(policy: DecisionPolicy) -> Section:
@@ -76,7 +76,7 @@ def appeal_section(policy: DecisionPolicy) -> Section:
         "decision then stands, becomes a milder one, or falls.",
     )
     grounds = tuple(RuleTerm(each.rule, _law(each)) for each in policy.grounds.values())
-    return Section("appeals", "How to appeal, and the law", paragraphs, terms=grounds)
+    return Section("appeals", "How to appeal, and the law", paragraphs, grounds)
 
 
 def _law(wording: GroundWording) -> str:

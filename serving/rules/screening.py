@@ -28,7 +28,7 @@ def screening_section(policy: ScreeningPolicy) -> Section:
         "documents at most.",
     )
     terms = tuple(RuleTerm(_condition(rule), _outcome(rule)) for rule in policy.rules)
-    return Section("listings", "What happens before a product is sold", paragraphs, terms=terms)
+    return Section("listings", "What happens before a product is sold", paragraphs, terms)
 
 
 def _condition(rule: ScreeningRule) -> str:

@@ -1,4 +1,4 @@
-"""Parts of the rules: sections with paragraphs, terms and a table; lists and names in words."""
+"""Parts of the rules: sections with paragraphs and terms; lists and names in words."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,21 +13,12 @@ class RuleTerm:
 
 
 @dataclass(frozen=True)
-class RuleTable:
-    """A table with its heads; the first column names each row."""
-
-    heads: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True)
 class Section:
     """A section with its name in addresses."""
 
     slug: str
     title: str
     paragraphs: tuple[str, ...]
-    table: RuleTable | None = None
     terms: tuple[RuleTerm, ...] = ()
 
 

@@ -61,7 +61,7 @@ class Quarter:
 class TrendRow:
     """A row of an edition: its level, category (or group) and market (or region), and figures where `published`.
 
-    `share`, `low` and `high` are whole percent, the interval of 95 % rounded outwards; `tests` is rounded; `hazards`
+    `share`, `low` and `high` are whole percent, the interval rounded outwards; `tests` is rounded; `hazards`
     are codes, the commonest first: up to three of a category, one of another row.
     """
 
@@ -98,6 +98,7 @@ class EditionFacts:
     rounds: tuple[str, ...]
     publication_policy: str
     estimation_policy: str
+    level: float
     correction: str = ""
 
     @property
@@ -130,8 +131,8 @@ COLUMNS: Mapping[str, str] = {
     "market": "the market or region; empty for all",
     "state": "published, or too few tests to publish",
     "share_percent": "share of SKUs that would fail an independent laboratory test, whole percent",
-    "low_percent": "lower end of its interval of 95 %, whole percent",
-    "high_percent": "upper end of its interval of 95 %, whole percent",
+    "low_percent": "lower end of its interval (`level` of the edition), whole percent",
+    "high_percent": "upper end of its interval, whole percent",
     "tests": "tests drawn by known chances that it rests on, rounded",
     "hazard_1": "the hazard that would be found most often",
     "hazard_2": "the next one, of categories",

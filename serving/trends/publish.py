@@ -107,7 +107,16 @@ def _facts(workspace: Workspace, quarter: Quarter, now: datetime, correction: st
     number = len(earlier) + 1
     as_of = (now.date() + timedelta(days=1)).isoformat()
     rounds = finished_rounds(workspace, quarter)
-    return EditionFacts(str(quarter), number, as_of, tuple(rounds), publication.version, estimation.version, correction)
+    return EditionFacts(
+        str(quarter),
+        number,
+        as_of,
+        tuple(rounds),
+        publication.version,
+        estimation.version,
+        estimation.level,
+        correction,
+    )
 
 
 def finished_rounds(workspace: Workspace, quarter: Quarter) -> list[str]:

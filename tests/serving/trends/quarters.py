@@ -3,18 +3,23 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import sqlalchemy as sa
+from fastapi import FastAPI
 
 from data.database.connection import open_database
 from data.lake.lab_results import SCHEMA
+from data.settings import Settings
 from data.workspace import Workspace, write_pointer
 from sampling.plan import Plan, allocate
 from sampling.rounds import write_plan
+from serving.api.application import build_application
 from serving.auth.api_keys import create_key
+from serving.console.context import AppContext
 from serving.trends.edition import Quarter
 from serving.trends.publish import Publisher, publisher_of
 from tests.sampling.frames import AS_OF, candidates, policy_with
@@ -104,3 +109,19 @@ def office(home: Path, plan: Plan, share: float = 1.0) -> Office:
         publisher_of(engine, create_key(engine, name, "officer", NOW, person=name)[1], NOW) for name in ("Anna", "Ben")
     ]
     return Office(workspace, engine, plan, *people)
+
+
+@dataclass(frozen=True)
+class PublicContext:
+    """As much of the application's context as public pages of editions and rules use: no database, no scores."""
+
+    settings: Settings
+
+    def now(self) -> datetime:
+        """The time of these tests."""
+        return NOW
+
+
+def application(workspace: Workspace) -> FastAPI:
+    """The service's pages over a workspace."""
+    return build_application(lambda: cast("AppContext", PublicContext(Settings(workspace, None))))

@@ -1,31 +1,13 @@
 """The pages `/trends`: without a key, as published, cached, and nothing below them but the files of an edition."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import cast
 
 import pytest
 from bs4 import BeautifulSoup
-from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from data.settings import Settings
-from data.workspace import Workspace
-from serving.api.application import build_application
-from serving.console.context import AppContext
 from serving.trends.edition import CELLS_FILE, public_reports
-from tests.serving.trends.quarters import Office
-
-
-@dataclass(frozen=True)
-class OnlySettings:
-    """As much of the application's context as these pages use: no database, no scores."""
-
-    settings: Settings
-
-
-def application(workspace: Workspace) -> FastAPI:
-    return build_application(lambda: cast("AppContext", OnlySettings(Settings(workspace, None))))
+from tests.serving.trends.quarters import Office, application
 
 
 @pytest.fixture(scope="module")
