@@ -11,8 +11,9 @@ from serving.seller.opened_page import ClosedLinkError, closed_page
 from serving.seller.pages import router as seller
 from serving.trends.pages import router as trends
 from serving.trust.page import router as trust
+from serving.trust.verify import router as verify
 
-ROUTERS: tuple[APIRouter, ...] = (rules, trends, trust, seller, seller_appeals)
+ROUTERS: tuple[APIRouter, ...] = (rules, trends, trust, verify, seller, seller_appeals)
 """The routers of public pages; each begins with one of `OPEN` in `serving/auth/permissions.py`."""
 
 

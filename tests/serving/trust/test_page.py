@@ -166,3 +166,31 @@ def test_without_a_public_address_pages_are_shown_and_copies_are_not(trusted: Ap
         copy = client.get(f"/p/{code.code}.json", headers={"host": "evil.example"})
         assert copy.status_code == 503
         assert "TOUCHSTONE_PUBLIC_URL" in copy.text
+
+
+def test_a_code_is_typed_by_hand(trusted: AppContext, shopper: TestClient) -> None:
+    """It leads to its page; what was mistyped stays in the form, with what is wrong."""
+    code = published(trusted)
+    answer = shopper.get("/verify", params={"code": f" {code.code.lower()} "})
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/p/{code.code}")
+    mistyped = shopper.get("/verify", params={"code": "AB7K-3M9Q\u202e"})
+    page = BeautifulSoup(mistyped.text, "html.parser")
+    assert (mistyped.status_code, page.select_one("#code")) != (200, None)
+    assert "this one has" in words_of(mistyped)
+
+
+def test_a_pasted_copy_is_checked_and_what_was_checked_is_said(trusted: AppContext, shopper: TestClient) -> None:
+    """Also that it was withdrawn since; and one that was altered is not good."""
+    code = published(trusted)
+    copy = shopper.get(f"/p/{code.code}.json").text
+    said = words_of(shopper.post("/verify", data={"signed_copy": copy}))
+    assert "This copy is ours" in said
+    assert "It says “passed” for USB charger 19 W, foldable plug. The summary stands today." in said
+    assert "Not checked: whether the product before you is the one that was tested." in said
+    TrustCodes(trusted.engine).withdraw(code.code, Signature(ANNA, SHOP_NOW), "as an example")
+    assert "The summary was withdrawn since. Do not rely on the copy." in words_of(
+        shopper.post("/verify", data={"signed_copy": copy})
+    )
+    altered = shopper.post("/verify", data={"signed_copy": copy[:-2] + ("A" if copy[-2] != "A" else "B") + copy[-1]})
+    assert altered.status_code == 400
+    assert "It was altered" in words_of(altered)
