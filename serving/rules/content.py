@@ -24,8 +24,11 @@ from serving.letters.policy import LetterPolicy, letter_policy_in_force
 from serving.rules.decisions import appeal_section, decision_section, remedy_section
 from serving.rules.screening import screening_section
 from serving.rules.section import RuleTerm, Section, and_list, market_words, words
+from serving.trust.policy import TrustPolicy, trust_policy_in_force
 
-SUBJECTS = ("bands", "decisions", "documents", "facts", "letters", "publication", "sampling", "screening")
+SUBJECTS = (
+    "bands", "decisions", "documents", "facts", "letters", "publication", "sampling", "screening", "trust",
+)  # fmt: skip
 """The policies that the rules are told from."""
 
 
@@ -41,6 +44,7 @@ class Policies:
     publication: PublicationPolicy
     sampling: SamplingPolicy
     screening: ScreeningPolicy
+    trust: TrustPolicy
 
 
 def policies_of(day: date, folder: Path = POLICY_FOLDER) -> Policies:
@@ -49,7 +53,7 @@ def policies_of(day: date, folder: Path = POLICY_FOLDER) -> Policies:
         bands_in_force(day, folder), decision_policy_in_force(day, folder), document_policy_in_force(day, folder),
         ground_policy_in_force(day, folder), letter_policy_in_force(day, folder),
         publication_policy_in_force(day, folder), sampling_policy_in_force(day, folder),
-        screening_policy_in_force(day, folder),
+        screening_policy_in_force(day, folder), trust_policy_in_force(day, folder),
     )  # fmt: skip
 
 
@@ -78,7 +82,7 @@ def rule_sections(policies: Policies) -> list[Section]:
     return [
         _tests(policies), screening_section(policies.screening), _documents(policies.documents),
         decision_section(policies.decisions, policies.facts, policies.letters), remedy_section(policies.decisions),
-        appeal_section(policies.decisions), _publication(policies.publication),
+        appeal_section(policies.decisions), _summaries(policies.trust), _publication(policies.publication),
     ]  # fmt: skip
 
 
@@ -135,6 +139,20 @@ def _documents(policy: DocumentPolicy) -> Section:
         "itself has no issuer, so nobody can confirm or deny it.",
     )
     return Section("documents", "Which documents a product needs", paragraphs, terms)
+
+
+def _summaries(policy: TrustPolicy) -> Section:
+    elsewhere = " or in another market" if policy.other_markets else ""
+    paragraphs = (
+        "A product that passed all tests of its category in an independent laboratory may carry a summary with a code, "
+        "which anybody can look up here.",
+        f"It stands for {policy.valid_days} days after the report, or until the product changes: its "
+        f"{and_list(map(words, policy.product_fields), 'or')}.",
+        f"There is none, and one that was given is withdrawn at once, where a decision restricts the product or is "
+        f"proposed, where a failed test, an authority's order or a denied document stands against it here{elsewhere}, "
+        "and while a grave danger was reported and not looked into. Nothing follows from a product having none.",
+    )
+    return Section("summaries", "Test summaries for shoppers", paragraphs)
 
 
 def _publication(policy: PublicationPolicy) -> Section:

@@ -64,6 +64,8 @@ PUBLIC = [
     ("documents", 'name = "GS mark"', 'name = "tested mark"', None),
     ("documents", 'schemes = ["CE", "EN 71 report"]', 'schemes = ["CE", "GS"]', "conformity and GS mark"),
     ("screening", 'missing = ["responsible_person"]', 'missing = ["brand"]', "does not state its brand"),
+    ("trust", "valid_days = 365", "valid_days = 200", "It stands for 200 days after the report"),
+    ("trust", "other_markets = true", "other_markets = false", "stands against it here,"),
     ("bands", 'action = "request_documents"', 'action = "test"', "moderate risk, we order a test"),
 ]  # fmt: skip
 SECRET = [
