@@ -39,6 +39,7 @@ COMMANDS = {
     "results": "serving.lab_orders.cli:results",
     "estimate": "sampling.cli:estimate",
     "trends": "serving.trends.cli:trends",
+    "evidence": "serving.evidence.cli:evidence",
     "replay": "training.cli:replay",
     "frame": "training.cli:frame",
     "explain": "serving.cli:explain",

@@ -76,10 +76,10 @@ class RoundData:
 
     `strata` has one row per category, market and stratum: skus, p_fail_sum, exposure, exposure_p_fail, and what was
     foreseen of its sums' variances with response and laboratory errors, foreseen and exposure_foreseen (strata that
-    could not be drawn are left out). `units` are the tests with a result: category, market, failed (corrected for
-    laboratory errors), noise (the variance of `failed` by these errors), p_fail, inclusion (times the response rate),
-    exposure. `outside` are the SKUs that were in test
-    or validly tested by then and whose result is known by now: category, market, exposure, failed.
+    could not be drawn are left out). `units` are the tests with a result: sku_id, category, market, failed (corrected
+    for laboratory errors), noise (the variance of `failed` by these errors), p_fail, inclusion (times the response
+    rate), exposure. `outside` are the SKUs that were in test or validly tested by then and whose result is known by
+    now: category, market, exposure, failed.
     """
 
     round_id: str
@@ -131,6 +131,7 @@ def build_round_data(record: RoundRecord, policy: EstimationPolicy) -> RoundData
     youden, noise = _youden_and_noise(plan, policy)
     failed = (np.array([result == "fail" for result in answered], dtype=np.float64) - noise) / youden
     columns = {
+        "sku_id": plan["sku_id"],
         "category": plan["category"],
         "market": plan["market"],
         "failed": pa.array(failed),

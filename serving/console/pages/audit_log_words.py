@@ -37,6 +37,7 @@ ACTIONS: Mapping[str, str] = MappingProxyType({
     "modify": "modified a decision on appeal", "draft_letter": "drafted a letter", "check_letter": "checked a letter",
     "send_letter": "sent a letter", "deliver_letter": "noted a delivery", "withdraw_letter": "withdrew a letter",
     "draft_trends": "drafted an edition of trends", "publish_trends": "published an edition of trends",
+    "write_evidence": "wrote evidence for regulators",
     "issue_trust": "published a test summary", "withdraw_trust": "withdrew a test summary",
     "new_trust_key": "made a key for test summaries", "retire_trust_key": "retired a key for test summaries",
 })  # fmt: skip
