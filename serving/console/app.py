@@ -26,6 +26,7 @@ from serving.console.pages import (
     sign_in,
     sku,
     supplier,
+    trust,
     webhooks,
 )
 from serving.console.session import (
@@ -45,6 +46,7 @@ ROUTERS = (
     sign_in.router,
     queue.router,
     sku.router,
+    trust.router,
     supplier.router,
     order_tests.router,
     decision.router,

@@ -40,12 +40,14 @@ from serving.console.pages.sku_sentences import (
     score_confidence,
     unknowns_of,
 )
+from serving.console.pages.trust import TrustPanel, trust_panel
 from serving.console.session import ContextDep, CurrentPerson, Person
 from serving.console.templating import address, page
 from serving.decisions.assignment_and_labels import labels_of
 from serving.decisions.records import SkuKey
 from serving.dossiers.records import Audit, Dossier, Remediation, ReviewQuote
 from serving.online.store import OnlineStore
+from serving.public.pages import public_address
 from serving.review_queue.reader import QueueEntry
 
 Floats = NDArray[np.float64]
@@ -107,6 +109,7 @@ class SkuView:
     markets: tuple[str, ...]
     recommendation: str
     risk_level: str
+    trust: TrustPanel
 
     @property
     def prediction(self) -> str:
@@ -161,7 +164,7 @@ def sku(request: Request, context: ContextDep, person: CurrentPerson, market: st
         request, "sku.html", case=case, summary=summarize_case(case), it=_sku_view(context, person, case),
         policy=case.policy, refused=None,
         fields={}, width=WIDTH, height=HEIGHT, tracks=TRACKS, total=len(context.store.queue),
-        today=case.today,
+        today=case.today, public=public_address(request, "/p/"),
     )  # fmt: skip
 
 
@@ -189,6 +192,7 @@ def _sku_view(context: AppContext, person: Person, case: CaseView) -> SkuView:
         markets=_other_markets(store, listing.sku_id, listing.market),
         recommendation=recommendation(case.file.score.band_action, case.grounds, bool(case.state.restrictions)),
         risk_level=risk_level_sentence(case.score),
+        trust=trust_panel(context, person, SkuKey(listing.sku_id, listing.market)),
     )  # fmt: skip
 
 
