@@ -46,6 +46,7 @@ COMMANDS = {
     "verdicts": "serving.cli:verdicts",
     "keys": "serving.auth.cli:keys",
     "trust": "serving.trust.cli:trust",
+    "notices": "serving.notices.cli:notices",
     "ledger": "data.cli:ledger",
     "serve": "serving.cli:serve",
     "nightly": "touchstone:nightly",

@@ -30,6 +30,7 @@ from serving.decisions.legal_grounds import GroundPolicy
 from serving.decisions.policy import DecisionPolicy
 from serving.lab_orders.orders import LabOrderPolicy
 from serving.letters.policy import LetterPolicy
+from serving.notices.policy import NoticePolicy
 from serving.seller.policy import SellerPolicy
 from serving.trust.policy import TrustPolicy
 from serving.webhooks.policy import WebhookPolicy
@@ -53,6 +54,7 @@ POLICIES: dict[str, type[Policy]] = {
     "sampling": SamplingPolicy,
     "screening": ScreeningPolicy,
     "seller": SellerPolicy,
+    "notices": NoticePolicy,
     "trust": TrustPolicy,
 }  # fmt: skip
 Place = tuple[str | int, ...]

@@ -12,6 +12,7 @@ from serving.decisions.rules import Officer, Signature
 from serving.letters.policy import letter_policy_in_force
 from serving.letters.render import html_document
 from serving.letters.store import DELIVERED, Letter, deliver, outbox
+from serving.notices.letters import LANGUAGE, NoticeLetter, deliver_notice_letter, notice_outbox
 
 MOST_LETTERS = 100
 LAST_ROW = 2**53
@@ -22,11 +23,15 @@ Cursor = Annotated[int, Query(ge=0, le=LAST_ROW, description="the `cursor` of th
 
 
 class OutboxLetter(BaseModel):
-    """A letter to deliver: to which supplier, in which language (BCP 47), as HTML and as plain text."""
+    """A letter to deliver, in its language (BCP 47), as HTML and as plain text: to a supplier, or to an email address.
+
+    The latter is of a shopper who sent a notice; keep it no longer than the delivery takes.
+    """
 
     id: str
     kind: str
-    supplier_id: str
+    supplier_id: str | None
+    email: str | None = None
     sku_id: str | None
     market: str | None
     language: str
@@ -58,11 +63,15 @@ router = APIRouter(prefix="/outbox", dependencies=[Depends(require_role("officer
 
 @router.get("")
 def waiting(context: ContextDep, after: Cursor = 0) -> OutboxAnswer:
-    """The letters that officers sent and that nobody has delivered yet."""
-    letters = outbox(context.engine, after, MOST_LETTERS)
+    """The letters to sellers that officers sent, and those to shoppers, that nobody has delivered yet."""
+    sent: list[tuple[int, OutboxLetter]] = [
+        *((each.sent_row or 0, _outbox_letter(each)) for each in outbox(context.engine, after, MOST_LETTERS)),
+        *((each.sent_row, _notice_letter(each)) for each in notice_outbox(context.engine, after, MOST_LETTERS)),
+    ]
+    letters = sorted(sent, key=lambda each: each[0])[:MOST_LETTERS]
     return OutboxAnswer(
-        letters=[_outbox_letter(each) for each in letters],
-        cursor=max((each.sent_row or 0 for each in letters), default=after),
+        letters=[letter for _, letter in letters],
+        cursor=letters[-1][0] if letters else after,
         policy_version=letter_policy_in_force(context.now().date()).version,
     )
 
@@ -71,6 +80,9 @@ def waiting(context: ContextDep, after: Cursor = 0) -> OutboxAnswer:
 def delivered(context: ContextDep, letter_id: LetterId) -> DeliveryAnswer:
     """Note that a letter was delivered. A second time changes nothing and gives the same answer."""
     key = current_principal()
+    noted = deliver_notice_letter(context.engine, letter_id, key.name, context.now())
+    if noted is not None:
+        return DeliveryAnswer(id=letter_id, state=DELIVERED, delivered_at=datetime.fromisoformat(noted))
     letter = deliver(context.engine, letter_id, Signature(Officer(key.name, key.role, key.id), context.now()))
     return DeliveryAnswer(
         id=letter.letter_id, state=DELIVERED, delivered_at=datetime.fromisoformat(letter.delivered_at or "")
@@ -84,4 +96,13 @@ def _outbox_letter(letter: Letter) -> OutboxLetter:
         market=letter.market, language=letter.language, subject=subject,
         html=html_document(letter.language, subject, letter.html or ""), text=letter.text or "",
         drafted_on=date.fromisoformat(letter.drafted_at[:10]), sent_on=date.fromisoformat((letter.sent_at or "")[:10]),
+    )  # fmt: skip
+
+
+def _notice_letter(letter: NoticeLetter) -> OutboxLetter:
+    sent_on = date.fromisoformat(letter.sent_at[:10])
+    return OutboxLetter(
+        id=letter.letter_id, kind=letter.kind, supplier_id=None, email=letter.email, sku_id=None, market=None,
+        language=LANGUAGE, subject=letter.subject, html=html_document(LANGUAGE, letter.subject, letter.html),
+        text=letter.text, drafted_on=sent_on, sent_on=sent_on,
     )  # fmt: skip

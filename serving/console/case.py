@@ -202,9 +202,9 @@ def _decision_context(
     listing = dossier.listing
     reasons = tuple(ContextReason(each.feature, each.contribution, each.sentence) for each in score.reasons or ())
     offer = ListingSummary(listing.title, listing.category, listing.listed_on)
-    notices = tuple(each.incident_id for each in open_notices(dossier, dossier.as_of))
+    notices = tuple(each.incident_id for each in (*state.notices, *open_notices(dossier, dossier.as_of)))
     flagged = str(bands_in_force(score.as_of).action([score.p_fail])[0]) != "none"
-    rows = rows_behind(dossier, state.new_results, grounds, flagged)
+    rows = rows_behind(dossier, state.new_results, grounds, flagged, state.notices)
     return DecisionContext(score.p_low, score.p_high, reasons, grounds, offer, notices, rows)
 
 

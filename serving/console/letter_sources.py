@@ -8,6 +8,7 @@ from serving.console.context import AppContext
 from serving.dossiers.records import Dossier
 from serving.letters.drafting import ensure_letters
 from serving.letters.sources import LetterSources
+from serving.notices.letters import send_outcomes
 
 
 def letter_sources(context: AppContext) -> LetterSources:
@@ -27,3 +28,4 @@ def draft_letters(context: AppContext) -> None:
     """Draft the letters that a step causes; where that fails, the next look at the list of letters drafts them."""
     with suppress(UserError):
         ensure_letters(letter_sources(context), context.now())
+        send_outcomes(context.engine, context.now())

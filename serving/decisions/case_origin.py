@@ -72,5 +72,5 @@ def origin_of_decision(decision: Decision, notices_are: CaseOrigin) -> CaseOrigi
 
 def _origin_without_ground(decision: Decision, rows: GroundRows | None, notices_are: CaseOrigin) -> CaseOrigin:
     if decision.code in NOTICE_CODES and (rows is None or rows.notices):
-        return notices_are
+        return CaseOrigin.ARTICLE_16_NOTICE if rows is not None and rows.notices[0].article_16 else notices_are
     return CaseOrigin.MODEL if rows is not None and rows.flagged_by_score else CaseOrigin.OFFICER

@@ -25,7 +25,7 @@ from serving.decisions.index import ActiveDecision
 from serving.decisions.legal_grounds import FAILED_TEST, Ground, grounds_in_force, open_notices
 from serving.decisions.policy import DecisionPolicy
 from serving.decisions.records import PROPOSED, Decision, SkuKey
-from serving.dossiers.records import Dossier, LabTest, Remediation, current_tests
+from serving.dossiers.records import Dossier, Incident, LabTest, Remediation, current_tests
 
 OVERLAP = timedelta(days=31)
 ORDER_TEST, REQUEST_DOCUMENTS = "order_test", "request_documents"
@@ -35,7 +35,8 @@ ORDER_TEST, REQUEST_DOCUMENTS = "order_test", "request_documents"
 class CaseEvidence:
     """What is known of a SKU: its dossier of the scoring of `as_of`, None where the catalogue lacks it, and results.
 
-    `results` are the laboratory results that came in over the service, those since the scoring among them.
+    `results` are the laboratory results that came in over the service, those since the scoring among them; `notices`
+    are the cases of shoppers' notices, which no scoring knows.
     """
 
     key: SkuKey
@@ -43,6 +44,7 @@ class CaseEvidence:
     as_of: date
     dossier: Dossier | None
     results: tuple[LabTest, ...] = ()
+    notices: tuple[Incident, ...] = ()
 
     @property
     def new_results(self) -> tuple[LabTest, ...]:
@@ -64,7 +66,8 @@ class CaseState:
     `restrictions` are the decisions in force that restrict it, those of its supplier among them, the hardest first;
     `proposals` await approval; `tests_ordered` and `documents_requested` are decisions that nothing answered yet.
     `grounds` are the facts that stand, those of the `new_results` since the scoring among them. `deadlines` are the
-    clocks that run for the marketplace, `corrective_actions` those of the supplier, each the earliest first.
+    clocks that run for the marketplace, `corrective_actions` those of the supplier, each the earliest first. `notices`
+    are the cases of shoppers' notices.
     """
 
     key: SkuKey
@@ -77,6 +80,7 @@ class CaseState:
     documents_requested: tuple[Decision, ...]
     deadlines: tuple[ActionDeadline, ...]
     corrective_actions: tuple[ActionDeadline, ...]
+    notices: tuple[Incident, ...] = ()
 
     @property
     def restriction(self) -> Decision | None:
@@ -131,6 +135,7 @@ def case_state(
         documents_requested=documents,
         deadlines=_in_order(clocks),
         corrective_actions=_in_order(_corrective_actions(evidence.dossier.remediations) if evidence.dossier else ()),
+        notices=evidence.notices,
     )
 
 
@@ -203,8 +208,8 @@ def _clocks_of_evidence(
     }
     terms = policy.deadlines
     started = [clock for ground in grounds if (clock := ground_deadline(ground, terms)) is not None]
-    if evidence.dossier is not None:
-        started += [notice_deadline(each, terms) for each in open_notices(evidence.dossier, evidence.as_of)]
+    notices = open_notices(evidence.dossier, evidence.as_of) if evidence.dossier is not None else ()
+    started += [notice_deadline(each, terms) for each in (*notices, *evidence.notices)]
     return [clock for clock in started if (clock.kind, clock.row_id) not in stopped]
 
 

@@ -53,11 +53,12 @@ class GroundHold:
 
 @dataclass(frozen=True)
 class GroundNotice:
-    """A report of harm or of a near miss with the product."""
+    """A report of harm or of a near miss with the product; `article_16`: a shopper's notice over the public form."""
 
     incident_id: str
     known_on: date
     hazard: str | None = None
+    article_16: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,16 @@ class GroundRows:
 
 
 def rows_behind(
-    dossier: Dossier, results: Iterable[LabTest], grounds: Sequence[Ground], flagged_by_score: bool
+    dossier: Dossier,
+    results: Iterable[LabTest],
+    grounds: Sequence[Ground],
+    flagged_by_score: bool,
+    notices: Iterable[Incident] = (),
 ) -> GroundRows:
-    """The rows of a dossier, and of `results` that came in since, behind these grounds; and its open notices."""
+    """The rows of a dossier, and of `results` that came in since, behind these grounds; and its open notices.
+
+    `notices` are the cases of shoppers' notices, which stand first.
+    """
     ids = {ground.row_id for ground in grounds}
     current = current_tests(results, dossier.newest_reports)
     tests = [each for each in current if each.independent and each.test_id in ids]
@@ -97,7 +105,10 @@ def rows_behind(
         tuple(_test(each) for each in tests),
         tuple(_document(each) for each in dossier.standing_certificates if each.certificate_id in ids),
         tuple(_hold(each) for each in dossier.holds if each.hold_id in ids and each.authority is not None),
-        tuple(_notice(each) for each in open_notices(dossier, dossier.as_of)),
+        (
+            *(GroundNotice(each.incident_id, each.known_on, each.hazard, True) for each in notices),
+            *(_notice(each) for each in open_notices(dossier, dossier.as_of)),
+        ),
         flagged_by_score,
     )
 

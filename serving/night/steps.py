@@ -33,6 +33,9 @@ from serving.letters.sources import LetterSources
 from serving.night.configuration import NightConfiguration
 from serving.night.record import StepName, StepResult, newest_prepared
 from serving.night.retention import apply_retention
+from serving.notices.letters import send_outcomes
+from serving.notices.policy import notice_policy_in_force
+from serving.notices.store import forget_old_notices
 from serving.online.store import open_online_store
 from serving.publication import put_into_service, read_publication
 from serving.scoring.batch import prepare_catalogue
@@ -227,10 +230,12 @@ def _letters(work: NightWork) -> StepResult:
         return store.dossiers.of(position) if position >= 0 else None
 
     drafted = ensure_letters(LetterSources(work.engine, work.settings.workspace, find_dossier), work.began)
+    send_outcomes(work.engine, work.began)
     return StepResult(f"{drafted:,} letters were drafted; the console lists them.", {"drafted": drafted})
 
 
 def _retention(work: NightWork) -> StepResult:
+    forget_old_notices(work.engine, notice_policy_in_force(work.today), ACTOR, work.began)
     deleted = apply_retention(work.settings, work.configuration.retention, work.today)
     before = work.today - timedelta(days=work.configuration.retention.reports_days)
     runs = work.training.delete_runs(work.settings, before)

@@ -5,6 +5,7 @@ from fastapi.staticfiles import StaticFiles
 
 from serving.auth.permissions import STATIC
 from serving.html.filters import STATIC_FOLDER
+from serving.notices.pages import router as notices
 from serving.rules.pages import router as rules
 from serving.seller.appeals_and_samples import router as seller_appeals
 from serving.seller.opened_page import ClosedLinkError, closed_page
@@ -13,7 +14,7 @@ from serving.trends.pages import router as trends
 from serving.trust.page import router as trust
 from serving.trust.verify import router as verify
 
-ROUTERS: tuple[APIRouter, ...] = (rules, trends, trust, verify, seller, seller_appeals)
+ROUTERS: tuple[APIRouter, ...] = (rules, trends, trust, verify, seller, seller_appeals, notices)
 """The routers of public pages; each begins with one of `OPEN` in `serving/auth/permissions.py`."""
 
 

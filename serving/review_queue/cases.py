@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -23,9 +23,11 @@ from serving.decisions.cases import (
 )
 from serving.decisions.deadlines import ActionDeadline, add_working_days
 from serving.decisions.index import ActiveDecision, DecisionIndex, decision_index
+from serving.decisions.legal_grounds import ground_policy_in_force
 from serving.decisions.policy import SEVERITIES, DecisionPolicy
 from serving.decisions.records import IN_FORCE, PROPOSED, SkuKey
-from serving.dossiers.records import LabTest
+from serving.dossiers.records import Incident, LabTest
+from serving.notices.store import NOTICE, notice_incidents
 from serving.online.store import OnlineStore
 
 Positions = NDArray[np.int64]
@@ -48,11 +50,12 @@ class CaseCounters:
 
 @dataclass(frozen=True)
 class _KnownState:
-    """The state of a case, with the decisions and results that it follows from."""
+    """The state of a case, with the decisions, results and notices that it follows from."""
 
     state: CaseState
     decisions: tuple[ActiveDecision, ...]
     results: tuple[LabTest, ...]
+    notices: tuple[Incident, ...]
 
 
 class CatalogueClocks:
@@ -117,6 +120,8 @@ class CatalogueCases:
         self._index: DecisionIndex = decision_index(engine)
         self._active = self._index.all()
         self._results = results_since(engine, clocks.store.publication.as_of)
+        notice_days = ground_policy_in_force(clocks.store.publication.as_of).notice_days
+        self._notices = notice_incidents(engine, clocks.today - timedelta(days=notice_days))
 
     def state(self, position: int) -> CaseState:
         """The state of the case at a position; computed anew where its decisions or results changed."""
@@ -127,16 +132,18 @@ class CatalogueCases:
         key = SkuKey(dossier.listing.sku_id, dossier.listing.market)
         supplier, results = dossier.listing.supplier_id, self._results.get(key, ())
         decisions = self._index.of(key, supplier)
-        evidence = CaseEvidence(key, supplier, self._store.publication.as_of, dossier, results)
+        notices = self._notices.get(key, ())
+        evidence = CaseEvidence(key, supplier, self._store.publication.as_of, dossier, results, notices)
         state = case_state(evidence, decisions, self._policy, self._today)
         if len(self._clocks.states) >= MAX_STATES:
             self._clocks.states.clear()
-        self._clocks.states[position] = _KnownState(state, decisions, results)
+        self._clocks.states[position] = _KnownState(state, decisions, results, notices)
         return state
 
     def _is_current(self, known: _KnownState) -> bool:
         key, supplier = known.state.key, known.state.supplier_id
-        return known.decisions == self._index.of(key, supplier) and known.results == self._results.get(key, ())
+        evidence = (self._results.get(key, ()), self._notices.get(key, ()))
+        return known.decisions == self._index.of(key, supplier) and (known.results, known.notices) == evidence
 
     def states(self, positions: Iterable[int]) -> list[CaseState]:
         """The states at these positions, in order."""
@@ -223,8 +230,8 @@ class CatalogueCases:
         return due
 
     def _touched(self) -> list[int]:
-        """The positions whose clocks depend on more than the columns: on decisions or results of their own."""
-        appealed, answered = set(), set(self._results)
+        """The positions whose clocks depend on more than the columns: on decisions, results or notices of their own."""
+        appealed, answered = set(), {*self._results, *self._notices}
         for each in self._active:
             if each.open_appeals or each.decision.disposition == REQUEST_DOCUMENTS:
                 appealed.add(each.decision.key)
@@ -236,8 +243,8 @@ class CatalogueCases:
 
 
 def catalogue_cases(engine: sa.Engine, store: OnlineStore, policy: DecisionPolicy, today: date) -> CatalogueCases:
-    """The cases of a publication; made anew when a decision, a result, the policy or the day changed."""
-    query = sa.select(sa.func.max(LEDGER.c.number)).where(LEDGER.c.action == "results")
+    """The cases of a publication; made anew when a decision, a result, a notice, the policy or the day changed."""
+    query = sa.select(sa.func.max(LEDGER.c.number)).where(LEDGER.c.action.in_(("results", NOTICE)))
     with read_transaction(engine) as connection:
         newest_results = connection.execute(query).scalar() or 0
     catalogue, changes = (store.name, policy.version, today), (decision_index(engine).cursor, newest_results)
