@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from models.treeshap.assembly import assemble
 from models.treeshap.kernels import explain_rows, explain_top
 from models.treeshap.model_file import read_model
+from models.treeshap.pairs import Pairs, explain_pairs, explain_top_pairs, pair_memory_for, pairs_of
 from models.treeshap.program import ROWS, CompiledModel, memory_for
 
 Precision = Literal["float64", "float32"]
@@ -20,6 +22,28 @@ class Contributions(NamedTuple):
 
     values: NDArray[np.floating]
     base_value: float
+
+
+class Interactions(NamedTuple):
+    """Interactions (n, features, features) and the base value, as shap has them: symmetric, a row's sum is its margin.
+
+    Each of the two cells of a pair holds half of what its features add together beyond what each adds alone; the
+    diagonal holds what is left of the contributions, so that a line of a row sums to the contribution of its feature.
+    """
+
+    values: NDArray[np.float64]
+    base_value: float
+
+
+class TopInteractions(NamedTuple):
+    """The k largest interactions of each row by size: features `first` < `second`, and values, all (n, k).
+
+    A value is the whole of its pair: the sum of both cells of `Interactions`.
+    """
+
+    first: NDArray[np.int32]
+    second: NDArray[np.int32]
+    values: NDArray[np.float64]
 
 
 class TopContributions(NamedTuple):
@@ -81,6 +105,55 @@ class Engine:
 
         _in_threads(explain, len(matrix), threads)
         return Contributions(values, self.base_value)
+
+    def interactions(self, matrix: NDArray[np.float64], threads: int = 1) -> Interactions:
+        """Interactions of all pairs of features, float64; the answer takes 8 · n · features² bytes.
+
+        Raises:
+            ValueError: as `contributions`, or the engine's precision is not float64.
+
+        """
+        self._check(matrix, threads)
+        values = np.zeros((len(matrix), self.n_features, self.n_features))
+
+        def explain(start: int, stop: int) -> None:
+            work = pair_memory_for(self._listing, self._pairs, self.n_features)
+            explain_pairs(self._listing.program, self._pairs, work, matrix[start:stop], values[start:stop])
+
+        _in_threads(explain, len(matrix), threads)
+        return Interactions(values, self.base_value)
+
+    def top_interactions(self, matrix: NDArray[np.float64], k: int, threads: int = 1) -> TopInteractions:
+        """The k largest interactions of each row, largest size first; never holds (n, features, features) values.
+
+        Raises:
+            ValueError: as `interactions`, or k is not between 0 and the number of pairs that the model's paths make.
+
+        """
+        self._check(matrix, threads)
+        if not 0 <= k <= self.n_pairs:
+            raise ValueError(f"k is between 0 and the {self.n_pairs} pairs of features that share a path, got {k}.")
+        shape = (len(matrix), k)
+        top = TopInteractions(np.empty(shape, np.int32), np.empty(shape, np.int32), np.empty(shape))
+
+        def explain(start: int, stop: int) -> None:
+            work = pair_memory_for(self._listing, self._pairs, self.n_features)
+            some = TopInteractions(top.first[start:stop], top.second[start:stop], top.values[start:stop])
+            explain_top_pairs(self._listing.program, self._pairs, work, matrix[start:stop], some)
+
+        _in_threads(explain, len(matrix), threads)
+        return top
+
+    @property
+    def n_pairs(self) -> int:
+        """How many pairs of features share a path of a tree; all others have no interaction."""
+        return len(self._pairs.first)
+
+    @cached_property
+    def _pairs(self) -> Pairs:
+        if self._precision != np.float64:
+            raise ValueError("Interactions are computed in float64. Compile the model with precision='float64'.")
+        return pairs_of(self._listing.program)
 
     def margin(self, matrix: NDArray[np.float64], threads: int = 1) -> NDArray[np.float64]:
         """Raw margins (n,): the base value plus the sum of a row's contributions. Raises as `contributions`."""

@@ -37,13 +37,13 @@ def walk_tile(program, memory):  # type: ignore[no-untyped-def]
     """Add all contributions to `memory.phi[feature · ROWS + row]`, from `memory.codes[column · ROWS + row]`."""
     for tree in range(program.point_count.size):
         if program.point_count[tree] > 0:
-            _answer(program, memory, tree)
+            answer_tests(program, memory, tree)
         for start in range(0, program.point_count[tree], POINTS):
             _walk(program, memory, tree, start)
 
 
 @compile_kernel
-def _answer(program, memory, tree):  # type: ignore[no-untyped-def]
+def answer_tests(program, memory, tree):  # type: ignore[no-untyped-def]
     """Set the bits `taken` (rows that go to the first child) and `valid` (rows that passed all earlier tests)."""
     tests, offset = program.tests, program.test_start[tree]
     taken, valid = memory.taken, memory.valid
@@ -73,13 +73,13 @@ def _walk(program, memory, tree, start):  # type: ignore[no-untyped-def]
         store(memory.stack, q * ROWS, splat(program.weights[point + q], ROWS))
     for at in range(program.step_start[tree], program.step_start[tree + 1]):
         if program.steps.kinds[at] == DOWN:
-            _go_down(program, memory, at, point, count)
+            go_down(program, memory, at, point, count)
         else:
-            _come_up(program, memory, at, point, count)
+            come_up(program, memory, at, point, count)
 
 
 @inline_kernel
-def _facts(program, memory, at):  # type: ignore[no-untyped-def]
+def facts_of(program, memory, at):  # type: ignore[no-untyped-def]
     """What is the same at all points; read once, because the compiler must take any store for a change of it."""
     steps, test = program.steps, program.steps.test[at]
     share, earlier = steps.numbers[at, SHARE], steps.numbers[at, EARLIER_SHARE]
@@ -87,7 +87,7 @@ def _facts(program, memory, at):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
-def _factor(facts, p, rest):  # type: ignore[no-untyped-def]
+def factor_at(facts, p, rest):  # type: ignore[no-untyped-def]
     """The factor f at point p, by row, and the weight of the sum (see program.py)."""
     repeated, share, earlier, taken, valid = facts
     if not repeated:
@@ -100,13 +100,13 @@ def _factor(facts, p, rest):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
-def _go_down(program, memory, at, point, count):  # type: ignore[no-untyped-def]
+def go_down(program, memory, at, point, count):  # type: ignore[no-untyped-def]
     """Give C to the children that are not leaves."""
     steps, stack = program.steps, memory.stack
     here, first, second = steps.here[at] * TILE, steps.first[at] * TILE, steps.second[at] * TILE
-    facts = _facts(program, memory, at)
+    facts = facts_of(program, memory, at)
     for q in range(count):
-        factor, _ = _factor(facts, program.points[point + q], program.complements[point + q])
+        factor, _ = factor_at(facts, program.points[point + q], program.complements[point + q])
         above = load(stack, here + q * ROWS, ROWS)
         below = above * factor
         store(stack, first + q * ROWS, below)
@@ -115,18 +115,18 @@ def _go_down(program, memory, at, point, count):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
-def _come_up(program, memory, at, point, count):  # type: ignore[no-untyped-def]
+def come_up(program, memory, at, point, count):  # type: ignore[no-untyped-def]
     """Replace C by G, and add the feature's part of the contributions."""
     steps, stack, kind = program.steps, memory.stack, program.steps.kinds[at]
     here, first, second = steps.here[at] * TILE, steps.first[at] * TILE, steps.second[at] * TILE
     numbers = steps.numbers[at]
     other, second_value, difference = numbers[OTHER_SHARE], numbers[SECOND_VALUE], numbers[DIFFERENCE]
-    facts = _facts(program, memory, at)
+    facts = facts_of(program, memory, at)
     repeated, share, _, taken, valid = facts
     zero = share - share
     total = splat(zero, ROWS)
     for q in range(count):
-        factor, weight = _factor(facts, program.points[point + q], program.complements[point + q])
+        factor, weight = factor_at(facts, program.points[point + q], program.complements[point + q])
         above = load(stack, here + q * ROWS, ROWS)
         value, gap = splat(second_value, ROWS), splat(difference, ROWS)
         if kind != TWIG:
@@ -185,12 +185,12 @@ def explain_top(program, memory, matrix, base_value, top):  # type: ignore[no-un
                 total += memory.phi[feature * width + row]
             top.margin[start + row] = base_value + total
             phi = memory.phi[row : matrix.shape[1] * width : width]
-            _select(phi, top.features[start + row], top.values[start + row])
+            select_largest(phi, top.features[start + row], top.values[start + row])
         start += rows
 
 
 @compile_kernel
-def _select(phi, features, values):  # type: ignore[no-untyped-def]
+def select_largest(phi, features, values):  # type: ignore[no-untyped-def]
     """Insert by size; only what is strictly larger moves ahead, so equal sizes stay in the order of the features."""
     held, k = 0, features.size
     for feature in range(phi.size):
