@@ -39,6 +39,8 @@ NAVIGATION = (
     Link("/decisions", "Decisions", "awaiting_approval", "awaiting approval"),
     Link("/appeals", "Appeals", "appeals_due", "to be answered by today"),
     Link("/letters", "Letters", "letters_to_send", "to check or to send"),
+    Link("/sellers", "Sellers"),
+    Link("/notices", "Notices"),
     Link("/plan", "Plan"),
     Link("/results", "Laboratories"),
     Link("/overview", "Overview"),

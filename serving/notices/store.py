@@ -1,6 +1,7 @@
 """The notices of shoppers: taken once, one case a product; what identifies people is kept apart and can be deleted."""
 
 import secrets
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -137,6 +138,14 @@ def read_notices(engine: sa.Engine, most: int, key: SkuKey | None = None) -> lis
     with read_transaction(engine) as connection:
         rows = connection.execute(query.order_by(NOTICES.c.received_at.desc()).limit(most)).all()
     return [_read(dict(row._mapping)) for row in rows]
+
+
+def decided_cases(engine: sa.Engine, case_ids: Collection[str]) -> frozenset[str]:
+    """Those of the cases that a decision in force was taken on."""
+    query = sa.select(DECISION_FACTS.c.row_id).join(DECISIONS, DECISIONS.c.decision_id == DECISION_FACTS.c.decision_id)
+    decided = query.where(DECISION_FACTS.c.row_id.in_(list(case_ids)), DECISIONS.c.state == IN_FORCE)
+    with read_transaction(engine) as connection:
+        return frozenset(connection.execute(decided).scalars())
 
 
 def notice_incidents(engine: sa.Engine, since: date) -> dict[SkuKey, tuple[Incident, ...]]:

@@ -4,7 +4,7 @@ from fastapi.routing import APIRoute
 
 from serving.console.app import ROUTERS
 
-DOWNLOADS = (".csv", ".txt", ".json")
+DOWNLOADS = (".csv", ".txt", ".json", ".bin")
 NO_PAGE = "/{path:path}"
 
 

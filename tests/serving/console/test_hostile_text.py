@@ -36,7 +36,8 @@ from tests.serving.console.routes import NO_PAGE, page_routes
 
 FIELDS = ("sku_id", "market", "disposition", "code", "explanation", "percent", "note", "grounds", "outcome",
           "budget_eur", "sku", "owner", "verdict")  # fmt: skip
-FORMS = ("/decide", "/estimate", "/assign", "/verdict", "/plan", "/queue/order", "/queue/ordered")
+FORMS = ("/decide", "/estimate", "/assign", "/verdict", "/plan", "/queue/order", "/queue/ordered",
+         "/sellers/links", "/sellers/actions/ca-none", "/sellers/counter-samples/cs-none")  # fmt: skip
 UNISOLATED = (NO_PAGE,)
 """Pages whose text of others is not isolated yet."""
 
@@ -146,6 +147,7 @@ def test_what_officers_wrote_is_text_on_every_page(written: tuple[TestClient, di
     for route in sorted(page_routes()):
         address = "/ui" + re.sub(r"{([^}]+)}", lambda name: filled[name[1]], route)
         query = {"sku_id": FAILED[0], "market": FAILED[1], "view": "all"} if route in ("/decide", "/") else {}
+        query |= {"supplier_id": hostile} if route == "/sellers/case" else {}
         answer = client.get(address, params=query)
         assert answer.status_code == (404 if route == NO_PAGE else 200), answer.text
         soup = BeautifulSoup(answer.text, "html.parser")
@@ -167,7 +169,8 @@ def test_what_an_address_or_a_form_says_is_text_on_every_page(signed: Clients) -
             f"/ledger?subject={said}", f"/ledger?before={said}", f"/plan?budget_eur={said}", f"/decisions/{said}",
             f"/decisions/{said}/statement", f"/rounds/{said}", f"/sku/{said}/K-1", f"/sku/DE/{said}",
             f"/letters/{said}", f"/letters/l-none?language={said}",
-            f"/decide?market={said}&sku_id={said}", f"/{said}",
+            f"/decide?market={said}&sku_id={said}", f"/{said}", f"/notices?market={said}&sku_id={said}",
+            f"/sellers/case?supplier_id={said}", f"/sellers/case?supplier_id={said}&market={said}&sku_id={said}",
         ):  # fmt: skip
             answer = client.get(f"/ui{address}")
             assert answer.status_code in (200, 400, 404)

@@ -79,7 +79,7 @@ def seller_world(folder: Path, now: datetime = NOW) -> Iterator[SellerWorld]:
     engine = open_database(f"sqlite:///{folder / 'state.db'}")
     context = context_of(folder / "workspace", engine)
     context = replace(context, now=lambda: now, settings=replace(context.settings, public_url=PLACE))
-    _write_lake(context.settings.workspace)
+    write_lake(context.settings.workspace, "S-1", case().sku_id)
     removal = decided(Decisions(engine, POLICY), "remove", FAILED)
     letter = sent_letter(context)
     with TestClient(mounted(context), follow_redirects=False) as browser:
@@ -87,12 +87,12 @@ def seller_world(folder: Path, now: datetime = NOW) -> Iterator[SellerWorld]:
     engine.dispose()
 
 
-def _write_lake(workspace: Workspace) -> None:
-    """The supplier and its SKU as an ingest writes them, as far as rows refer to them."""
+def write_lake(workspace: Workspace, supplier_id: str, sku_id: str) -> None:
+    """A supplier and its SKU as an ingest writes them, as far as rows refer to them."""
     folder = workspace.lake / "l-1"
     folder.mkdir(parents=True)
-    pq.write_table(pa.table({"supplier_id": ["S-1"]}), folder / "suppliers.parquet")
-    pq.write_table(pa.table({"sku_id": [case().sku_id], "market": ["EU"]}), folder / "skus.parquet")
+    pq.write_table(pa.table({"supplier_id": [supplier_id]}), folder / "suppliers.parquet")
+    pq.write_table(pa.table({"sku_id": [sku_id], "market": ["EU"]}), folder / "skus.parquet")
     write_pointer(workspace.lake / "CURRENT", folder.name)
 
 
