@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse
 from data.errors import NotFoundError, UnavailableError
 from serving.console.context import AppContext
 from serving.console.session import ContextDep
-from serving.letters.policy import letter_policy_in_force
+from serving.letters.policy import LetterSender, letter_policy_in_force
 from serving.letters.words import LetterWords
 from serving.public.pages import cached, public_address, public_page
 from serving.trust.answer import TrustAnswer, max_age
@@ -40,25 +40,20 @@ class TrustDesk:
     context: AppContext
     now: datetime
 
-    @property
+    @cached_property
     def register(self) -> TrustRegister:
         """The codes."""
         return trust_register(self.context.engine, self.context.settings.workspace)
 
-    @property
+    @cached_property
     def policy(self) -> TrustPolicy:
         """The policy in force."""
         return trust_policy_in_force(self.now.date())
 
-    @property
-    def email(self) -> str:
-        """Where shoppers write to."""
-        return letter_policy_in_force(self.now.date()).sender.email
-
-    @property
-    def owner(self) -> str:
-        """The name of the marketplace."""
-        return letter_policy_in_force(self.now.date()).sender.name
+    @cached_property
+    def marketplace(self) -> LetterSender:
+        """The marketplace: its name, and where shoppers write to."""
+        return letter_policy_in_force(self.now.date()).sender
 
     @property
     def issuer(self) -> Issuer:
@@ -66,7 +61,7 @@ class TrustDesk:
         address = self.context.settings.public_url
         if address is None:
             raise UnavailableError("Signed copies and QR codes need the public address: set TOUCHSTONE_PUBLIC_URL.")
-        return Issuer(address, self.owner)
+        return Issuer(address, self.marketplace.name)
 
     def sign(self, payload: Claims) -> str:
         """A payload as a compact JWS; UnavailableError where there is no key."""
@@ -153,7 +148,8 @@ def summary_page(request: Request, context: ContextDep, code: str, lang: str = "
     is_public = context.settings.public_url is not None
     return public_page(
         request, "summary.html", max_age_seconds=max_age(answer, desk.now, desk.policy), language=words.language,
-        view=trust_view(answer, words, desk.email), owner=desk.owner, here=public_address(request, f"/p/{canonical}"),
+        view=trust_view(answer, words, desk.marketplace.email), owner=desk.marketplace.name,
+        here=public_address(request, f"/p/{canonical}"),
         text=partial(words.text, values={}), languages=LANGUAGES, has_qr=is_public,
         has_copy=is_public and bool(desk.register.keys(desk.now)),
     )  # fmt: skip
@@ -163,9 +159,9 @@ def no_summary(request: Request, desk: TrustDesk, words: LetterWords, mistake: s
     """The page of a code that we did not issue, or that was mistyped: what is wrong is `mistake`."""
     key = "mistyped" if mistake else TrustState.UNKNOWN
     return public_page(
-        request, "no_summary.html", 404, language=words.language, state=TrustState.UNKNOWN, owner=desk.owner,
+        request, "no_summary.html", 404, language=words.language, state=TrustState.UNKNOWN, owner=desk.marketplace.name,
         title=words.text(f"title.{key}", {}),
-        lead=words.html(f"lead.{key}", {"what": mistake or "", "email": desk.email}),
+        lead=words.html(f"lead.{key}", {"what": mistake or "", "email": desk.marketplace.email}),
         text=partial(words.text, values={}),
     )  # fmt: skip
 

@@ -33,8 +33,8 @@ def form(request: Request, context: ContextDep, code: str = "") -> Response:
         except MistypedCodeError as error:
             mistake = str(error)
     return public_page(
-        request, "verify.html", 400 if mistake else 200, owner=trust_desk(context).owner, code=code, mistake=mistake,
-        refused=None, verified=None, now=None, not_checked=(),
+        request, "verify.html", 400 if mistake else 200, owner=trust_desk(context).marketplace.name, code=code,
+        mistake=mistake, refused=None, verified=None, now=None, not_checked=(),
     )  # fmt: skip
 
 
@@ -50,6 +50,6 @@ def check(request: Request, context: ContextDep, signed_copy: Annotated[str, For
     except CopyError as error:
         refused = str(error)
     return public_page(
-        request, "verify.html", 400 if refused else 200, owner=desk.owner, code="", mistake=None, refused=refused,
-        verified=verified, now=now, not_checked=NOT_CHECKED if verified else (),
+        request, "verify.html", 400 if refused else 200, owner=desk.marketplace.name, code="", mistake=None,
+        refused=refused, verified=verified, now=now, not_checked=NOT_CHECKED if verified else (),
     )  # fmt: skip

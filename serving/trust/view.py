@@ -1,10 +1,11 @@
 """What a page says of a code, in words: a heading, sentences, and the facts of the test one by one."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from serving.letters.words import LetterWords, Term, Value
+from serving.letters.words import LetterWords, Term, Value, placeholders
 from serving.trust.answer import TrustAnswer
 from serving.trust.summary import PublicSummary, TrustState
 from serving.trust.words import moment_in_words
@@ -53,6 +54,11 @@ def _lead(answer: TrustAnswer, words: LetterWords, email: str) -> tuple[Markup, 
     return tuple(words.html(key, values) for key in keys)
 
 
+def _sentence(words: LetterWords, key: str, values: Mapping[str, Value]) -> Markup:
+    """A sentence; only the values that stand in it are made ready."""
+    return words.html(key, {name: values[name] for name in placeholders(words.templates[key])})
+
+
 def _product(summary: PublicSummary, words: LetterWords) -> tuple[Fact, ...]:
     title = Markup("<bdi>{}</bdi>").format(summary.product or words.text("value.untitled", {}))
     market = Markup("<bdi>{}</bdi>").format(summary.market)
@@ -70,7 +76,7 @@ def _test(summary: PublicSummary, words: LetterWords) -> tuple[Fact, ...]:
         "valid_until": summary.valid_until,
     }  # fmt: skip
     return tuple(
-        Fact(words.text(f"label.{label}", {}), words.html(f"value.{key}", values))
+        Fact(words.text(f"label.{label}", {}), _sentence(words, f"value.{key}", values))
         for label, key in (
             ("package", "package_standard" if summary.standard else "package"), ("sample", "sample"),
             ("report", "report_number" if summary.report else "report"), ("laboratory", laboratory),
