@@ -254,8 +254,22 @@ ATTRIBUTES = Table(
     key=("entity", "id", "market", "name", "happened_on"),
 )  # fmt: skip
 
+EXPOSURES = Table(
+    "exposures",
+    "How often SKUs were shown to shoppers, for evidence on what recommendation does; no feature reads it.",
+    (
+        SKU_ID, MARKET,
+        Column("happened_on", "day", "the day, or the last of the days that are summed here", required=True), KNOWN_ON,
+        Column("surface", "text", "where it was shown, such as search or recommendation; where absent, *, which is "
+               "everywhere together", default=ANYWHERE),
+        Column("views", "integer", "how often it was shown", required=True, minimum=0),
+        Column("promoted", "integer", "how many of these views were promoted; where absent, not known", minimum=0),
+    ),
+    key=("sku_id", "market", "happened_on", "surface"), references=(OF_SKU,),
+)  # fmt: skip
+
 TABLES: tuple[Table, ...] = (
     SUPPLIERS, SKUS, LAB_TESTS, CERTIFICATES, AUDITS, RETURNS, REVIEWS, ORDERS, HOLDS, INCIDENTS, REMEDIATIONS, ALERTS,
-    ATTRIBUTES,
+    ATTRIBUTES, EXPOSURES,
 )  # fmt: skip
 BY_NAME = {table.name: table for table in TABLES}

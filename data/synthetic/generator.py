@@ -18,6 +18,7 @@ from data.synthetic.attributes import attributes_table
 from data.synthetic.compliance_events import audits_table, holds_table, remediations_table
 from data.synthetic.customer_events import draw_sales, incidents_table, orders_table, returns_table
 from data.synthetic.documents import certificates_table
+from data.synthetic.exposures import exposures_table
 from data.synthetic.ground_truth import World, calibrate_intercepts, truth_table
 from data.synthetic.lab_testing_history import concatenate_tests, simulate_testing
 from data.synthetic.lab_tests import lab_tests_tables, select_reported
@@ -120,6 +121,7 @@ def _chunk_tables(world: World, rows: Integers, mended_on: Integers, chunk: int)
         "reviews": reviews,
         "orders": orders_table(world, sales),
         "incidents": incidents_table(world, sales, chunk),
+        "exposures": exposures_table(world, rows, names, chunk),
     }
     declared = {name: _conform_to_contract(table, BY_NAME[name]) for name, table in tables.items()}
     truth = truth_table(world, rows, mended_on, names, supplier_ids(supplier, world.seed))

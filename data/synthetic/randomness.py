@@ -41,7 +41,7 @@ Truths = npt.NDArray[np.bool_]
 
 STREAMS = (
     "suppliers", "products", "listings", "tests", "certificates", "audits", "holds", "identifiers", "orders", "returns",
-    "reviews", "incidents", "living", "delisted", "hopping", "alerts", "attributes",
+    "reviews", "incidents", "living", "delisted", "hopping", "alerts", "attributes", "exposures",
 )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from data.policy import POLICY_FOLDER, Policy, Share, TomlTable, policy_in_force
+from data.policy import POLICY_FOLDER, Count, Policy, Share, TomlTable, policy_in_force
 
 Least = Annotated[float, Field(ge=0, le=1e9)]
 
@@ -28,6 +28,7 @@ class EstimationPolicy(Policy, subject="estimation"):
     widest: Share
     narrow: Share
     widest_relative: Least
+    views_days: Count
     laboratory: LaboratorySkill
 
 

@@ -16,12 +16,12 @@ from sampling.estimation.round_data import Domain, RoundData
 from sampling.problem import Floats, floats
 from sampling.testing_value import shrink_to_mean
 
-BY_SKUS, BY_UNITS_SOLD = "SKUs", "units sold"
+BY_SKUS, BY_UNITS_SOLD, BY_VIEWS = "SKUs", "units sold", "views"
 
 
 @dataclass(frozen=True)
 class DomainEstimate:
-    """The prevalence of one domain, counted in SKUs or weighted by units sold.
+    """The prevalence of one domain, counted in SKUs or weighted by units sold or views.
 
     `withheld` is the reason to publish the upper limit only, empty where the figure may be published; `provisional`
     that results are still awaited. `rounds` went into it, with `tests` results and `failures` among them.
@@ -55,6 +55,9 @@ def prevalence(
 ) -> DomainEstimate | None:
     """The prevalence of `domain` over `rounds`, or None where no round has a SKU of it.
 
+    Weighted by another measure than SKUs, each SKU counts as often as its `exposure`: units sold, or what
+    `views.weigh_by_views` put there.
+
     Each round's difference estimate has the larger of its design variance and the variance foreseen. Rounds are
     weighted by 1 / the variance foreseen at design time: weights that follow the results would favour the rounds
     which by luck found few failures.
@@ -64,7 +67,7 @@ def prevalence(
     ]
     if not estimates:
         return None
-    weight = _inverse_variance_weights([estimate.foreseen for _, estimate in estimates])
+    weight = inverse_variance_weights([estimate.foreseen for _, estimate in estimates])
     value, expected = (
         float(weight @ [getattr(estimate, name) for _, estimate in estimates]) for name in ("value", "expected")
     )
@@ -108,7 +111,7 @@ def domains_of(rounds: Sequence[RoundData]) -> list[Domain]:
 
 
 def _estimate_round(data: RoundData, domain: Domain, measure: str) -> _RoundEstimate | None:
-    by_units = measure == BY_UNITS_SOLD
+    by_units = measure != BY_SKUS
     size_name, expected_name, foreseen_name = (
         ("exposure", "exposure_p_fail", "exposure_foreseen") if by_units else ("skus", "p_fail_sum", "foreseen")
     )
@@ -138,7 +141,7 @@ def _estimate_round(data: RoundData, domain: Domain, measure: str) -> _RoundEsti
     )
 
 
-def _inverse_variance_weights(foreseen: list[float]) -> Floats:
+def inverse_variance_weights(foreseen: list[float]) -> Floats:
     """Weights in proportion to 1 / variance; rounds that leave nothing to chance take all the weight."""
     variances = np.array(foreseen)
     exact = variances <= 0

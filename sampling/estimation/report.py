@@ -19,6 +19,7 @@ from sampling.cancellations import Cancellation, cancellations
 from sampling.estimation.policy import EstimationPolicy
 from sampling.estimation.prevalence import BY_SKUS, BY_UNITS_SOLD, DomainEstimate, domains_of, prevalence
 from sampling.estimation.round_data import Domain, RoundData, RoundRecord, build_round_data
+from sampling.estimation.round_views import SurfaceRatio, ratio_words, surface_ratios, weighed_rounds
 from sampling.plan_files import PLAN_FILE, planned_tests, round_ids
 from sampling.problem import Floats
 from sampling.round_answers import SUPPLIER_PROVIDED, UNIT, answers_among, is_cancelled, round_answers
@@ -83,7 +84,8 @@ class PrevalenceEstimate:
 
     `failed_share` is the share of failures among the tests: it follows suspicion and is no prevalence. Of
     `not_obtainable` planned tests no result can be had; they count as tests that did not answer. `cancelled` are the
-    rounds among them that were cancelled by then: what came in counts, what was not done did not answer.
+    rounds among them that were cancelled by then: what came in counts, what was not done did not answer. `shown` says,
+    by surface, how much more often failing SKUs are shown than listed; empty where the marketplace tells of no views.
     """
 
     as_of: date
@@ -95,6 +97,7 @@ class PrevalenceEstimate:
     policy_version: str
     not_obtainable: int = 0
     cancelled: tuple[Cancellation, ...] = ()
+    shown: tuple[SurfaceRatio, ...] = ()
 
     @property
     def catalogue(self) -> DomainEstimate:
@@ -131,6 +134,7 @@ def estimate_prevalence(
         sum(known.count_not_obtainable(name) for name in names if name not in ended)
         + sum(known.count_without_result(workspace, name) for name in ended),
         tuple(ended.values()),
+        tuple(surface_ratios(weighed_rounds(workspace, rounds, policy), policy)),
     )
 
 
@@ -146,7 +150,10 @@ def latest_rounds(workspace: Workspace, number: int) -> list[str]:
 def write_estimate(estimate: PrevalenceEstimate, folder: Path) -> Path:
     """Write `prevalence-<day>.json` into `folder`; returns the file. A withheld share keeps its upper limit only."""
     target = folder / f"prevalence-{estimate.as_of}.json"
-    record = asdict(estimate) | {"figures": [_figure_record(figure) for figure in estimate.figures]}
+    record = asdict(estimate) | {
+        "figures": [_figure_record(figure) for figure in estimate.figures],
+        "shown": [_ratio_record(each) for each in estimate.shown],
+    }
     with replace_atomically(target) as attempt:
         attempt.write_text(json.dumps(record, indent=2, default=str) + "\n", encoding="utf-8")
     return target
@@ -206,6 +213,12 @@ def _figure_record(figure: DomainEstimate) -> dict[str, object]:
     return record
 
 
+def _ratio_record(each: SurfaceRatio) -> dict[str, object]:
+    ratio = each.ratio
+    told = {} if ratio.withheld else {"ratio": ratio.value, "low": ratio.low, "high": ratio.high}
+    return {"surface": each.surface, **told, "withheld": ratio.withheld}
+
+
 def estimate_text(estimate: PrevalenceEstimate) -> str:
     """The estimate as text: the catalogue, the cells that may be published, and the model."""
     lines = [_figure_line(figure) for figure in estimate.figures if figure.domain.category is None]
@@ -214,6 +227,7 @@ def estimate_text(estimate: PrevalenceEstimate) -> str:
     lines += [_figure_line(cell) for cell in largest[:SHOWN_CELLS]]
     if len(largest) < len(cells):
         lines.append(f"{len(cells) - len(largest)} of {len(cells)} cells carry no figure of their own; see the file.")
+    lines += [ratio_words(each) for each in estimate.shown]
     lines.append(_skill_line(estimate))
     lines += [_cancelled_line(each) for each in estimate.cancelled]
     if estimate.not_obtainable:

@@ -79,7 +79,7 @@ class RoundData:
     could not be drawn are left out). `units` are the tests with a result: sku_id, category, market, failed (corrected
     for laboratory errors), noise (the variance of `failed` by these errors), p_fail, inclusion (times the response
     rate), exposure. `outside` are the SKUs that were in test or validly tested by then and whose result is known by
-    now: category, market, exposure, failed.
+    now: sku_id, category, market, exposure, failed.
     """
 
     round_id: str
@@ -223,7 +223,8 @@ def _known_outside(outside: pa.Table, results: pa.Table) -> pa.Table:
         for before, now in zip(outside["failed"].to_pylist(), known, strict=True)
     ]
     table = pa.table({
-        "category": outside["category"], "market": outside["market"], "exposure": pa.array(_exposure(outside)),
+        "sku_id": outside["sku_id"], "category": outside["category"], "market": outside["market"],
+        "exposure": pa.array(_exposure(outside)),
         "failed": pa.array(failed, pa.bool_()),
     })  # fmt: skip
     return table.filter(pc.is_valid(table["failed"]))

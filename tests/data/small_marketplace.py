@@ -46,6 +46,9 @@ def good_frames() -> dict[str, pd.DataFrame]:
             "name": ["line_speed", "risk_class", "temperature"], "value": ["140", "high", "-3.5"],
             "market": ["", "DE", ""],
         },
+        "exposures": of_sku | days | {
+            "surface": ["search", "", "recommendation"], "views": ["120", "0", "7"], "promoted": ["", "0", "3"],
+        },
     }  # fmt: skip
     return {name: pd.DataFrame(values).replace("", None) for name, values in columns.items()}
 

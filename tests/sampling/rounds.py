@@ -12,7 +12,7 @@ from sampling.problem import Floats, Truths
 
 NUMBERS = {
     "level": 0.95, "final_share": 0.95, "least_effective_tests": 30, "least_expected_failures": 10, "widest": 0.3,
-    "narrow": 0.05, "widest_relative": 1.3,
+    "narrow": 0.05, "widest_relative": 1.3, "views_days": 90,
 }  # fmt: skip
 
 
