@@ -13,10 +13,10 @@ from typing import Any
 
 from joserfc import jws
 
+from data.errors import UserError
 from serving.trust.answer import TrustAnswer
 from serving.trust.keys import ALGORITHM, SigningKey
 from serving.trust.policy import TrustPolicy
-from serving.trust.summary import TrustState
 
 MEDIA_TYPE, TYPE = "application/vc+jwt", "vc+jwt"
 CONTEXT = "https://www.w3.org/ns/credentials/v2"
@@ -81,10 +81,13 @@ def credential(answer: TrustAnswer, issuer: Issuer, policy: TrustPolicy) -> dict
 
 
 def conformity_credential(answer: TrustAnswer, issuer: Issuer, policy: TrustPolicy) -> dict[str, Any]:
-    """The same statement as a Digital Conformity Credential of the UN Transparency Protocol.
+    """The same statement as a Digital Conformity Credential of the UN Transparency Protocol, while the test is shown.
 
-    What we do not know is left out: the address of the standard's issuer, the regulation, criteria and measured values.
+    UserError of a summary that was withdrawn: the credential knows no word for that but the one of a failure. What we
+    do not know is left out: the address of the standard's issuer, the regulation, criteria and measured values.
     """
+    if not answer.shows_test:
+        raise UserError(f"There is no conformity credential of this product: its summary is {answer.state}.")
     summary, shared = answer.summary, credential(answer, issuer, policy)
     party = {"id": issuer.address, "name": issuer.name}
     product = {"id": _product_address(answer, issuer), "name": summary.product or answer.code}
@@ -92,19 +95,18 @@ def conformity_credential(answer: TrustAnswer, issuer: Issuer, policy: TrustPoli
         product["registeredId"] = summary.gtin
     assessment = {
         "type": ["ConformityAssessment", "Declaration"], "id": f"{issuer.page(answer.code)}#assessment",
-        "conformityTopic": "social.safety", "conformance": answer.state is TrustState.PASSED,
+        "name": summary.package, "assessmentDate": summary.reported_on.isoformat(),
+        "conformityTopic": "social.safety", "conformance": True,
         "assessedProduct": [{"type": ["ProductVerification"], "product": product, "IDverifiedByCAB": False}],
     }  # fmt: skip
-    if answer.shows_test:
-        assessment |= {"name": summary.package, "assessmentDate": summary.reported_on.isoformat()}
-        if summary.laboratory:
-            accredited = {"registeredId": summary.accreditation} if summary.accreditation else {}
-            address = f"{issuer.page(answer.code)}#laboratory"
-            assessment["auditor"] = {"id": address, "name": summary.laboratory, **accredited}
+    if summary.laboratory:
+        accredited = {"registeredId": summary.accreditation} if summary.accreditation else {}
+        address = f"{issuer.page(answer.code)}#laboratory"
+        assessment["auditor"] = {"id": address, "name": summary.laboratory, **accredited}
     subject = {
         "type": ["ConformityAttestation", "Attestation"], "id": f"{issuer.page(answer.code)}#attestation",
         "name": f"Public test summary {answer.code}: {answer.state}", "assessorLevel": "3rdParty",
-        "assessmentLevel": "Accredited" if answer.shows_test and summary.accreditation else "Unspecified",
+        "assessmentLevel": "Accredited" if summary.accreditation else "Unspecified",
         "attestationType": "testing", "issuedToParty": party, "assessment": [assessment],
     }  # fmt: skip
     return {

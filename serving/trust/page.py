@@ -144,7 +144,7 @@ def summary_page(request: Request, context: ContextDep, code: str, lang: str = "
         return RedirectResponse(public_address(request, f"/p/{canonical}{query}"), 308)
     answer = desk.register.find(canonical, desk.now)
     if answer is None:
-        return no_summary(request, desk, words)
+        return no_summary(request, desk, words, report=public_address(request, f"/p/{canonical}/report"))
     is_public = context.settings.public_url is not None
     return public_page(
         request, "summary.html", max_age_seconds=max_age(answer, desk.now, desk.policy), language=words.language,
@@ -155,14 +155,16 @@ def summary_page(request: Request, context: ContextDep, code: str, lang: str = "
     )  # fmt: skip
 
 
-def no_summary(request: Request, desk: TrustDesk, words: LetterWords, mistake: str | None = None) -> Response:
-    """The page of a code that we did not issue, or that was mistyped: what is wrong is `mistake`."""
+def no_summary(
+    request: Request, desk: TrustDesk, words: LetterWords, mistake: str | None = None, report: str | None = None
+) -> Response:
+    """The page of a code that we did not issue, and where to `report` it, or that was mistyped: what is `mistake`."""
     key = "mistyped" if mistake else TrustState.UNKNOWN
     return public_page(
         request, "no_summary.html", 404, language=words.language, state=TrustState.UNKNOWN, owner=desk.marketplace.name,
         title=words.text(f"title.{key}", {}),
         lead=words.html(f"lead.{key}", {"what": mistake or "", "email": desk.marketplace.email}),
-        text=partial(words.text, values={}),
+        text=partial(words.text, values={}), report=report,
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data.errors import UserError
 from serving.dossiers.records import DossierListing, LabTest
 from serving.letters.policy import letter_policy_in_force
 from serving.trust.answer import Fall, Recall, trust_answer
@@ -57,7 +58,9 @@ def everything_public(row: TrustCode) -> str:
     said = []
     for fall in FALLS:
         answer = trust_answer(row, fall, SHOP_NOW, POLICY)
-        said += [str(credential(answer, ISSUER, POLICY)), str(conformity_credential(answer, ISSUER, POLICY))]
+        said.append(str(credential(answer, ISSUER, POLICY)))
+        if answer.shows_test:
+            said.append(str(conformity_credential(answer, ISSUER, POLICY)))
         for language in trust_languages():
             words = trust_words(language)
             said += [str(trust_view(answer, words, "a@b.example")), badge(answer, words)]
@@ -97,6 +100,28 @@ def test_a_test_that_does_not_count_any_more_is_not_shown(fall: Fall) -> None:
     answer = trust_answer(code_of(public_summary(LISTING, TEST, POLICY, LETTERS)), fall, SHOP_NOW, POLICY)
     said = f"{trust_view(answer, trust_words('en'), 'a@b.example')}{claims(answer)}{badge(answer, trust_words('en'))}"
     assert not any(word in said for word in (PACKAGE, "26-4471", "Sample Laboratory", "assed", "ailed"))
+
+
+def test_the_credential_of_the_un_has_what_its_schema_requires() -> None:
+    """Version 0.6; and none says that a product does not conform, whatever ended its summary."""
+    row = code_of(public_summary(LISTING, TEST, POLICY, LETTERS))
+    made = conformity_credential(trust_answer(row, Fall(), SHOP_NOW, POLICY), ISSUER, POLICY)
+    assert set(made) >= {"@context", "id", "issuer", "validFrom", "validUntil", "credentialSubject"}
+    assert made["type"] == ["DigitalConformityCredential", "VerifiableCredential"]
+    assert set(made["issuer"]) == {"type", "id", "name"}
+    subject = made["credentialSubject"]
+    assert (subject["assessorLevel"], subject["assessmentLevel"], subject["attestationType"]) == (
+        "3rdParty", "Accredited", "testing",
+    )  # fmt: skip
+    assert set(subject["issuedToParty"]) == {"id", "name"}
+    (assessment,) = subject["assessment"]
+    assert set(assessment) >= {"id", "conformityTopic", "conformance"}
+    assert assessment["assessedProduct"][0]["product"] == {
+        "id": "https://id.gs1.org/01/04006381333931", "name": "Wooden train", "registeredId": "04006381333931",
+    }  # fmt: skip
+    for fall in FALLS[1:]:
+        with pytest.raises(UserError, match="There is no conformity credential"):
+            conformity_credential(trust_answer(row, fall, SHOP_NOW, POLICY), ISSUER, POLICY)
 
 
 @given(st.text(), st.text())
