@@ -15,10 +15,12 @@ from sampling.estimation.policy import estimation_policy_in_force
 from sampling.estimation.prevalence import BY_SKUS, BY_UNITS_SOLD, domains_of, prevalence
 from sampling.estimation.publication_policy import publication_policy_in_force
 from sampling.estimation.report import KnownResults, load_rounds
+from sampling.estimation.round_views import surface_ratios, weighed_rounds
 from sampling.plan_files import round_ids
 from sampling.rounds import round_record
 from serving.decisions.days import long_date
 from serving.decisions.policy import decision_policy_in_force
+from serving.evidence.exposure import exposure_tables
 from serving.evidence.figures import evidence_figures
 from serving.evidence.report import EvidenceContent, markdown, report_sections, report_title
 from serving.evidence.tables import (
@@ -67,6 +69,8 @@ def gather_evidence(engine: sa.Engine, workspace: Workspace, quarter: Quarter, n
         estimate for measure in (BY_SKUS, BY_UNITS_SOLD) for domain in (domains_of(data) if data else [])
         if (estimate := prevalence(data, domain, measure, estimation)) is not None
     ]  # fmt: skip
+    weighed = weighed_rounds(workspace, data, estimation)
+    ratios = surface_ratios(weighed, estimation)
     records = quarter_records(engine, workspace, quarter)
     tables = (
         rounds_table(known), prevalence_table(estimates), strata_table(data), tests_table(known, data, results),
@@ -74,13 +78,14 @@ def gather_evidence(engine: sa.Engine, workspace: Workspace, quarter: Quarter, n
         appeals_table(records.answered, decisions),
         status_table("documents", "a document that sellers named, by its newest status", records.certificates),
         status_table("corrective_actions", "a corrective action that was due in the quarter", records.actions),
+        *(exposure_tables(weighed, ratios) if weighed else ()),
     )  # fmt: skip
     newest = newest_audit_rows(engine, 1)
     return EvidenceContent(
         quarter, as_of, tuple(estimates), tables, tuple(evidence_figures(tables)),
         tuple(name for name in drawn if name not in answered),
         (("estimation", estimation.version), ("decisions", decisions.version)),
-        (newest[0].number, newest[0].hash) if newest else None,
+        (newest[0].number, newest[0].hash) if newest else None, tuple(ratios),
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from datetime import date
 
 from sampling.estimation.policy import EstimationPolicy
 from sampling.estimation.prevalence import DomainEstimate
+from sampling.estimation.round_views import SurfaceRatio, ratio_words
 from serving.decisions.days import long_date
 from serving.evidence.figures import EvidenceFigure
 from serving.evidence.tables import EvidenceTable
@@ -38,6 +39,7 @@ class EvidenceContent:
     unanswered: tuple[str, ...]
     policies: tuple[tuple[str, str], ...]
     ledger_head: tuple[int, str] | None
+    shown: tuple[SurfaceRatio, ...] = ()
 
 
 def report_title(content: EvidenceContent) -> str:
@@ -49,8 +51,8 @@ def report_title(content: EvidenceContent) -> str:
 def report_sections(content: EvidenceContent, policy: EstimationPolicy) -> list[ReportSection]:
     """The whole report."""
     return [
-        _what_it_is(content), _results(content), _cells(content), _figures(content), _method(policy), _limits(content),
-        _recompute(policy), _files(content),
+        _what_it_is(content), _results(content), _exposure(content), _cells(content), _figures(content),
+        _method(policy), _limits(content), _recompute(policy), _files(content),
     ]  # fmt: skip
 
 
@@ -94,6 +96,19 @@ def _results(content: EvidenceContent) -> ReportSection:
     if content.unanswered:
         paragraphs.append(f"Rounds without a result yet, in no estimate: {', '.join(content.unanswered)}.")
     return ReportSection("Prevalence in the whole catalogue", tuple(paragraphs))
+
+
+def _exposure(content: EvidenceContent) -> ReportSection:
+    if not content.shown:
+        return ReportSection("Exposure", (
+            "The marketplace gave no views of the days before the rounds (table `exposures`), so nothing can be said "
+            "on how often failing products are shown.",
+        ))  # fmt: skip
+    return ReportSection("Exposure", (
+        *(ratio_words(each) for each in content.shown),
+        "Both shares rest on the same tests, so that their errors are taken together. The ratio is an association: it "
+        "does not say why failing products are shown more or less often.",
+    ))  # fmt: skip
 
 
 def _cells(content: EvidenceContent) -> ReportSection:
@@ -180,6 +195,10 @@ def _recompute(policy: EstimationPolicy) -> ReportSection:
         "Several rounds are pooled with weights in proportion to 1 / (sum of `foreseen` / N squared). For units "
         "sold, take `exposure`, `exposure_p_fail`, `exposure_foreseen` and `failing_exposure` instead, and weigh "
         "each miss with `exposure`.",
+        "By views, take `views` of views_tests.csv, the sums of views_strata.csv and views_outside.csv. The variance "
+        "of the logarithm of the ratio is that of the sum of (views / (N of views x share by views) - 1 / (N x share "
+        "by SKUs)) x miss / chance: the larger of the design variance, with this factor as size, and the one "
+        "foreseen, from `views_foreseen`, `views_covariance` and `foreseen`.",
         f"The interval is Clopper and Pearson's at level {policy.level} for x = share x n of n = t (1 - t) / variance "
         "tests, where t is the larger of the share and the share expected by the predictions.",
     ))  # fmt: skip

@@ -8,6 +8,8 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from scipy.stats import beta
@@ -15,6 +17,7 @@ from scipy.stats import beta
 from data.database.audit_log import audit_rows
 from data.errors import UserError
 from sampling.plan import Plan
+from sampling.rounds import frame_table
 from serving.decisions.appeals import AppealAnswer, answer_appeal, file_appeal
 from serving.decisions.rules import Officer, Signature
 from serving.decisions.store import Decisions
@@ -43,11 +46,31 @@ def decide(ready: Office) -> None:
     answer_appeal(ready.engine, appeal.appeal_id, answer, Signature(CARLA, first + timedelta(days=12)), POLICY)
 
 
+def show(ready: Office) -> None:
+    """Views of every SKU before the round: recommendation favours those that the model suspects."""
+    frame = frame_table(ready.plan)
+    rows, before = len(frame), pa.repeat(pa.scalar(date(2026, 6, 1)), len(frame))
+    noise = np.random.default_rng(1).lognormal(3, 1, (2, rows))
+    tables = []
+    for surface, views in (
+        ("search", noise[0]),
+        ("recommendation", noise[1] * np.exp(3 * np.asarray(frame["p_fail"]))),
+    ):
+        columns = {
+            "sku_id": frame["sku_id"], "market": frame["market"], "happened_on": before, "known_on": before,
+            "surface": pa.repeat(surface, rows), "views": pa.array(np.round(views).astype(np.int64)),
+            "promoted": pa.repeat(0, rows),
+        }  # fmt: skip
+        tables.append(pa.table(columns))
+    pq.write_table(pa.concat_tables(tables), ready.workspace.lake / "l-0" / "exposures.parquet")
+
+
 @pytest.fixture(scope="module")
 def ready(tmp_path_factory: pytest.TempPathFactory) -> Office:
     """A quarter with a round of which some tests have no result, and decisions."""
     made = office(tmp_path_factory.mktemp("evidence") / "workspace", big_round(), share=0.97)
     decide(made)
+    show(made)
     return made
 
 
@@ -142,6 +165,50 @@ def test_every_figure_follows_from_the_files(pack: EvidencePack) -> None:
     assert all(f"| {name.replace('_', ' ')} | {value:,g} |" in report for name, value in figures.items())
 
 
+def recomputed_ratio(pack: EvidencePack, surface: str) -> tuple[float, float, float]:
+    """Share by views, ratio and the standard error of its logarithm, of one round, as the report says."""
+
+    def of_surface(name: str) -> Rows:
+        return [row for row in rows(pack, name) if row["surface"] == surface]
+
+    views = {(row["sku_id"], row["market"]): float(row["views"]) for row in of_surface("views_tests")}
+    tests = [row for row in rows(pack, "tests") if row["failed"]]
+    size = np.array([views[row["sku_id"], row["market"]] for row in tests])
+    miss, chance = column(tests, "failed") - column(tests, "p_fail"), column(tests, "inclusion_used")
+    shown, strata = of_surface("views_strata"), rows(pack, "strata")
+    total = column(shown, "views").sum() + column(of_surface("views_outside"), "views").sum()
+    failing = column(shown, "views_p_fail").sum() + column(of_surface("views_outside"), "failing_views").sum()
+    by_views = float((failing + (size * miss / chance).sum()) / total)
+    skus = column(strata, "skus").sum()
+    by_skus = float((column(strata, "p_fail_sum").sum() + (miss / chance).sum()) / skus)
+    per_view, per_sku = 1 / (total * by_views), 1 / (skus * by_skus)
+    factor = per_view * size - per_sku
+    random = chance < 1
+    expanded, spare, n = (factor * miss / chance)[random], 1 - chance[random], int(random.sum())
+    centre = (spare * expanded).sum() / spare.sum()
+    design = n / (n - 1) * float((spare * (expanded - centre) ** 2).sum())
+    foreseen = (
+        per_view**2 * column(shown, "views_foreseen").sum() + per_sku**2 * column(strata, "foreseen").sum()
+        - 2 * per_view * per_sku * column(shown, "views_covariance").sum()
+    )  # fmt: skip
+    return by_views, by_views / by_skus, float(np.sqrt(max(design, foreseen)))
+
+
+def test_how_much_more_often_failing_skus_are_shown_follows_from_the_files(pack: EvidencePack) -> None:
+    """On every surface; the report says it in words."""
+    ratios = rows(pack, "exposure")
+    assert [row["surface"] for row in ratios] == ["everywhere", "recommendation", "search"]
+    for row in ratios:
+        by_views, ratio, error = recomputed_ratio(pack, row["surface"])
+        assert not row["withheld"]
+        assert float(row["share_by_views"]) == pytest.approx(by_views, rel=1e-9)
+        assert float(row["ratio"]) == pytest.approx(ratio, rel=1e-9)
+        assert float(row["low"]) == pytest.approx(ratio * np.exp(-1.959964 * error), rel=1e-6)
+        assert float(row["high"]) == pytest.approx(ratio * np.exp(1.959964 * error), rel=1e-6)
+    report = (pack.folder / "report.md").read_text("utf-8")
+    assert f"In recommendation, failing SKUs are shown {float(ratios[1]['ratio']):.1f} times as often" in report
+
+
 def test_nobody_is_named(pack: EvidencePack, ready: Office) -> None:
     """No officer, key, supplier or word of a person stands in any file."""
     text = "\n".join(path.read_text("utf-8") for path in pack.folder.iterdir())
@@ -178,7 +245,8 @@ def drawn_again(tmp_path: Path) -> Office:
 
 def test_every_column_is_explained(pack: EvidencePack) -> None:
     explained = {(row["file"], row["column"]) for row in rows(pack, "columns") if row["means"]}
-    for name in ("rounds", "tests", "strata", "outside", "prevalence", "decisions", "appeals", "documents"):
+    for name in ("rounds", "tests", "strata", "outside", "prevalence", "decisions", "appeals", "documents", "exposure",
+                 "views_strata", "views_tests", "views_outside"):  # fmt: skip
         heads = (pack.folder / f"{name}.csv").read_text("utf-8").splitlines()[0].split(",")
         assert {(f"{name}.csv", head) for head in heads} <= explained
 
@@ -202,7 +270,10 @@ def test_a_quarter_without_rounds_says_so(ready: Office, tmp_path: Path) -> None
     """Decisions and documents are evidence too."""
     request = EvidenceRequest(Quarter.parse("2026Q1"), tmp_path / "pack", "olga", NOW)
     pack = write_evidence(ready.engine, ready.workspace, request)
-    assert "there is no estimate of prevalence" in (pack.folder / "report.md").read_text("utf-8")
+    report = (pack.folder / "report.md").read_text("utf-8")
+    assert "there is no estimate of prevalence" in report
+    assert "nothing can be said on how often failing products are shown" in report
+    assert not (pack.folder / "exposure.csv").exists()
 
 
 def test_a_round_without_results_is_named(drawn: Plan, tmp_path: Path) -> None:
