@@ -117,11 +117,13 @@ def ingested_rows(workspace: Workspace, table: Table, ids: Collection[str]) -> l
 
 
 def unknown_references(workspace: Workspace, table: Table, rows: Sequence[Row]) -> list[tuple[tuple[str, ...], ...]]:
-    """For each row, the columns of its references that the current lake does not know."""
+    """For each row, the columns of its references that the current lake does not know; none before an ingest."""
     unknown: list[list[tuple[str, ...]]] = [[] for _ in rows]
     by_name = {each.name: each for each in TABLES}
     for reference in table.references:
         columns = reference.columns
+        if current_table(workspace, reference.table) is None:
+            continue
         asked = [tuple(row.get(name) for name in columns) for row in rows]
         ids = sorted({str(values[0]) for values in asked if None not in values})
         found = _find(workspace, by_name[reference.table], columns[0], ids, columns)

@@ -27,6 +27,7 @@ from serving.auth.api_keys import Key
 from serving.decisions.cases import CaseEvidence, CaseState, case_state, results_of
 from serving.decisions.index import decision_index
 from serving.decisions.legal_grounds import Ground, failed_elsewhere
+from serving.decisions.new_documents import new_documents_of
 from serving.decisions.policy import decision_policy_in_force
 from serving.decisions.records import Decision, SkuKey
 from serving.dossiers.records import Dossier, LabTest
@@ -212,6 +213,8 @@ class ListingScreener:
             supplier = dossier.listing.supplier_id
         elif (other := self._supplier_position(listing.supplier_id)) >= 0:
             dossier = _supplier_dossier(dossiers.of(other), listing.market)
+        if dossier is not None:
+            dossier = new_documents_of(engine, listing.sku_id, supplier).added_to(dossier)
         index = decision_index(engine)
         of_both = (*index.of(key, supplier), *index.of(key, listing.supplier_id))
         decisions = tuple({each.decision.decision_id: each for each in of_both}.values())

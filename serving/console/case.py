@@ -22,6 +22,7 @@ from serving.decisions.cases import CaseState
 from serving.decisions.deadlines import ActionDeadline
 from serving.decisions.ground_rows import rows_behind
 from serving.decisions.legal_grounds import Ground, open_notices
+from serving.decisions.new_documents import new_documents_of
 from serving.decisions.policy import DecisionPolicy, Disposition, decision_policy_in_force
 from serving.decisions.records import (
     CaseFile,
@@ -117,12 +118,13 @@ def decisions_of(context: AppContext) -> Decisions:
 
 
 def dossier_of(context: AppContext, sku_id: str, market: str) -> Dossier:
-    """The dossier of a SKU; UserError where the catalogue does not have it."""
+    """The dossier of a SKU with the documents since; UserError where the catalogue does not have it."""
     store = context.store
     position = int(store.snapshot.find([sku_id], [market])[0])
     if position < 0:
         raise NotFoundError(f"The catalogue of {store.publication.as_of} has no SKU {sku_id!r} in market {market!r}.")
-    return store.dossiers.of(position)
+    dossier = store.dossiers.of(position)
+    return new_documents_of(context.engine, sku_id, dossier.listing.supplier_id).added_to(dossier)
 
 
 def case_view(context: AppContext, person: Person, sku_id: str, market: str) -> CaseView:
@@ -183,7 +185,7 @@ def supplier_grounds(context: AppContext, supplier_id: str) -> tuple[Ground, ...
     evidence = store.queue.column("evidence")
     suspect = QueueEvidence.FAILED | QueueEvidence.CERTIFICATE | QueueEvidence.HOLD
     of_supplier = np.flatnonzero((store.queue.column("supplier") == numbers[0]) & ((evidence & suspect) > 0))
-    positions = {*store.queue.positions(of_supplier).tolist(), *cases.positions_with_results(supplier_id)}
+    positions = {*store.queue.positions(of_supplier).tolist(), *cases.positions_with_news(supplier_id)}
     grounds = {ground for position in sorted(positions) for ground in cases.state(position).grounds}
     return tuple(sorted(grounds, key=lambda each: (each.since, each.row_id), reverse=True))
 

@@ -43,6 +43,7 @@ NAVIGATION = (
     Link("/notices", "Notices"),
     Link("/plan", "Plan"),
     Link("/results", "Laboratories"),
+    Link("/certificates", "Documents"),
     Link("/overview", "Overview"),
     Link("/ledger", "Ledger"),
 )

@@ -129,7 +129,8 @@ def _denials(dossier: Dossier, as_of: date) -> Iterator[Ground]:
     policy, listing = document_policy_in_force(as_of), dossier.listing
     for each in dossier.standing_certificates:
         sentence = policy.refutation(each)
-        if sentence and each.known_on < as_of and policy.requires(each, listing.category, listing.market):
+        is_known = each.known_on < as_of or each in dossier.new_documents
+        if sentence and is_known and policy.requires(each, listing.category, listing.market):
             known_on, row_id = each.known_on, each.certificate_id
             yield Ground(DENIED_CERTIFICATE, known_on, sentence, row_id, each.issuer, None, each.sku_id)
 

@@ -253,7 +253,8 @@ class Dossier:
 
     Events come newest first. `certificates` and `holds` are those of the product and those of its supplier's whole
     range; `holds` are in this market or name none; `audits` and `remediations` are the supplier's. `months` are the
-    last 24, oldest first, every one present. `tests` have a result.
+    last 24, oldest first, every one present. `tests` have a result. `new_documents` are those of the `certificates`
+    that the service took in since, which count although they became known later.
     """
 
     as_of: date
@@ -268,6 +269,7 @@ class Dossier:
     quotes: tuple[ReviewQuote, ...]
     alerts: tuple[AlertMatch, ...] = ()
     tests_without_result: tuple[LabTest, ...] = ()
+    new_documents: tuple[Certificate, ...] = ()
 
     @property
     def newest_reports(self) -> tuple[LabTest, ...]:

@@ -24,6 +24,7 @@ from serving.decisions.cases import (
 from serving.decisions.deadlines import ActionDeadline, add_working_days
 from serving.decisions.index import ActiveDecision, DecisionIndex, decision_index
 from serving.decisions.legal_grounds import ground_policy_in_force
+from serving.decisions.new_documents import Documents, new_documents, with_new_documents
 from serving.decisions.policy import SEVERITIES, DecisionPolicy
 from serving.decisions.records import IN_FORCE, PROPOSED, SkuKey
 from serving.dossiers.records import Incident, LabTest
@@ -50,12 +51,13 @@ class CaseCounters:
 
 @dataclass(frozen=True)
 class _KnownState:
-    """The state of a case, with the decisions, results and notices that it follows from."""
+    """The state of a case, with the decisions, results, notices and documents that it follows from."""
 
     state: CaseState
     decisions: tuple[ActiveDecision, ...]
     results: tuple[LabTest, ...]
     notices: tuple[Incident, ...]
+    documents: Documents
 
 
 class CatalogueClocks:
@@ -122,6 +124,7 @@ class CatalogueCases:
         self._results = results_since(engine, clocks.store.publication.as_of)
         notice_days = ground_policy_in_force(clocks.store.publication.as_of).notice_days
         self._notices = notice_incidents(engine, clocks.today - timedelta(days=notice_days))
+        self._documents = new_documents(engine, clocks.store.publication.as_of)
 
     def state(self, position: int) -> CaseState:
         """The state of the case at a position; computed anew where its decisions or results changed."""
@@ -131,27 +134,31 @@ class CatalogueCases:
         dossier = self._store.dossiers.of(position)
         key = SkuKey(dossier.listing.sku_id, dossier.listing.market)
         supplier, results = dossier.listing.supplier_id, self._results.get(key, ())
-        decisions = self._index.of(key, supplier)
-        notices = self._notices.get(key, ())
+        decisions, documents = self._index.of(key, supplier), self._documents.of(key.sku_id, supplier)
+        notices, dossier = self._notices.get(key, ()), with_new_documents(dossier, documents)
         evidence = CaseEvidence(key, supplier, self._store.publication.as_of, dossier, results, notices)
         state = case_state(evidence, decisions, self._policy, self._today)
         if len(self._clocks.states) >= MAX_STATES:
             self._clocks.states.clear()
-        self._clocks.states[position] = _KnownState(state, decisions, results, notices)
+        self._clocks.states[position] = _KnownState(state, decisions, results, notices, documents)
         return state
 
     def _is_current(self, known: _KnownState) -> bool:
         key, supplier = known.state.key, known.state.supplier_id
-        evidence = (self._results.get(key, ()), self._notices.get(key, ()))
-        return known.decisions == self._index.of(key, supplier) and (known.results, known.notices) == evidence
+        documents = self._documents.of(key.sku_id, supplier)
+        evidence = (self._results.get(key, ()), self._notices.get(key, ()), documents)
+        rests_on = (known.results, known.notices, known.documents)
+        return known.decisions == self._index.of(key, supplier) and rests_on == evidence
 
     def states(self, positions: Iterable[int]) -> list[CaseState]:
         """The states at these positions, in order."""
         return [self.state(position) for position in positions]
 
-    def positions_with_results(self, supplier_id: str) -> list[int]:
-        """The positions of the supplier's SKUs that have results since the scoring."""
-        found = self._clocks.find(self._results).tolist()
+    def positions_with_news(self, supplier_id: str) -> list[int]:
+        """The positions of the supplier's SKUs that have results or documents of their own since the scoring."""
+        markets = self._store.queue.markets
+        documented = [SkuKey(sku_id, market) for sku_id in self._documents.by_sku for market in markets]
+        found = self._clocks.find([*self._results, *documented]).tolist()
         return [each for each in found if self._store.dossiers.of(each).listing.supplier_id == supplier_id]
 
     @cached_property
@@ -243,8 +250,8 @@ class CatalogueCases:
 
 
 def catalogue_cases(engine: sa.Engine, store: OnlineStore, policy: DecisionPolicy, today: date) -> CatalogueCases:
-    """The cases of a publication; made anew when a decision, a result, a notice, the policy or the day changed."""
-    query = sa.select(sa.func.max(LEDGER.c.number)).where(LEDGER.c.action.in_(("results", NOTICE)))
+    """The cases of a publication; made anew when a decision, evidence, the policy or the day changed."""
+    query = sa.select(sa.func.max(LEDGER.c.number)).where(LEDGER.c.action.in_(("results", "hand_in_rows", NOTICE)))
     with read_transaction(engine) as connection:
         newest_results = connection.execute(query).scalar() or 0
     catalogue, changes = (store.name, policy.version, today), (decision_index(engine).cursor, newest_results)

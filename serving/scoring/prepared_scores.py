@@ -13,10 +13,12 @@ from data.workspace import Workspace
 from features.snapshot.reader import Snapshot
 from models.artifact import Artifact
 from models.risk_bands import bands_in_force
+from serving.certificates.work_list import work_list_file
+from serving.certificates.work_list_writer import DocumentedCatalogue, write_work_list
 from serving.dossiers.reader import Dossiers
 from serving.publication import Publication, write_publication
 from serving.review_queue.build import build_queue
-from serving.score_rows import RankedScores
+from serving.score_rows import RankedScores, RowScorer
 
 Positions = NDArray[np.int64]
 
@@ -47,6 +49,10 @@ def prepare_publication(scored: ScoredSnapshot, artifact: Artifact, scores: Rank
         dossiers_digest=None if dossiers is None else Dossiers(dossiers).digest,
     )  # fmt: skip
     build_queue(workspace, publication, snapshot, scores, scored.positions)
+    if dossiers is not None:
+        scorer = RowScorer(artifact, snapshot.as_of, bands)
+        catalogue = DocumentedCatalogue(snapshot.as_of, dossiers, snapshot, scores.p_fail, scorer)
+        write_work_list(catalogue, work_list_file(workspace, publication))
     return write_publication(workspace, publication, scores.ranks, scores.p_fail)
 
 

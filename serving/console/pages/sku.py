@@ -14,7 +14,7 @@ from sampling.policy import sampling_policy_in_force
 from sampling.problem import Cell
 from serving.api.counterfactuals import ALL_STEPS, Counterfactual, find_counterfactuals, steps_in_force
 from serving.console.blinding import blind_scores, find_positions
-from serving.console.case import CaseView, case_view
+from serving.console.case import CaseView, case_view, dossier_of
 from serving.console.case_summary import summarize_case
 from serving.console.context import AppContext
 from serving.console.pages.sku_documents import DisplayedDocument, displayed_documents
@@ -174,7 +174,7 @@ def _sku_view(context: AppContext, person: Person, case: CaseView) -> SkuView:
     (row,) = store.snapshot.matrix_at(np.array([position]))
     names = store.snapshot.feature_names
     values: Mapping[str, float] = dict(zip(names, row.tolist(), strict=True))
-    dossier = store.dossiers.of(position)
+    dossier = dossier_of(context, listing.sku_id, listing.market)
     return SkuView(
         entry=store.queue.entries(store.queue.numbers_of(np.array([position])))[0], dossier=dossier,
         confidence=score_confidence(case.score, values), reasons=reasons_of(store, position, listing.category),

@@ -17,6 +17,7 @@ from serving.console.context import AppContext
 from serving.console.pages.sku_documents import DisplayedDocument, displayed_documents, refuted_documents
 from serving.console.session import ContextDep, CurrentPerson, Person
 from serving.console.templating import page
+from serving.decisions.new_documents import new_documents
 from serving.decisions.records import Decision, SkuKey
 from serving.dossiers.reader import ENTITY_ROW, LISTING
 from serving.dossiers.records import Audit, LabTest, Remediation
@@ -128,7 +129,8 @@ def _source_view(context: AppContext, person: Person, source: SkuSource, query: 
     if not len(numbers):
         raise UserError(f"The catalogue of {store.publication.as_of} has no SKU of {source.kind} {source.name!r}.")
     entries = store.queue.entries(numbers[:MOST_READ])
-    dossiers = [store.dossiers.of(entry.position) for entry in entries]
+    new = new_documents(context.engine, store.publication.as_of)
+    dossiers = [new.added_to(store.dossiers.of(entry.position)) for entry in entries]
     tests = {test.test_id: SourceTest(test, each.listing.title) for each in dossiers for test in each.tests}
     documents = {it.row.certificate_id: it for each in dossiers for it in displayed_documents(each)}
     audits = {it.audit_id: it for each in dossiers for it in each.audits}

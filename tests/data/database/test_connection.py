@@ -16,6 +16,7 @@ from alembic.migration import MigrationContext
 from data.database import connection
 from data.database.audit_log import AuditEvent, audit_rows, record_event, verify_chain
 from data.database.connection import open_database, read_transaction, write_transaction
+from data.database.desk_schema import ISSUER_CHECKS
 from data.database.notice_schema import NOTICES
 from data.database.schema import API_KEYS, DECISIONS, LEDGER, METADATA, RESULTS
 from data.database.seller_schema import SELLER_LINKS
@@ -28,7 +29,7 @@ NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
 def test_migrations_lead_to_the_schema(state: sa.Engine) -> None:
     """What the migrations built is what the code believes, with the tables of every module."""
-    assert {SELLER_LINKS.metadata, NOTICES.metadata} == {METADATA}
+    assert SELLER_LINKS.metadata is NOTICES.metadata is ISSUER_CHECKS.metadata is METADATA
     with read_transaction(state) as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
 

@@ -44,7 +44,7 @@ def shop_tables() -> Tables:
         "orders": [_order(number, days) for number in range(SKUS) for days in range(5, 365, 30)],
         "returns": [_return(number) for number in range(0, SKUS, 2)],
         "reviews": [_review(number, words) for number in range(0, SKUS, 4) for words in range(3)],
-        "certificates": [_certificate(number) for number in range(0, SKUS, 5)],
+        "certificates": [*(_certificate(number) for number in range(0, SKUS, 5)), *map(_report, (10, 25, 40))],
         "holds": [_hold(1), _hold(7), *_other_holds()],
         "incidents": [*(_incident(number) for number in (0, 1, *NOTICED)), _lapsed_incident(1), _lapsed_incident(3)],
         "alerts": [_alert(0), _alert(3)],
@@ -130,6 +130,15 @@ def _certificate(number: int) -> dict[str, Any]:
     return {"certificate_id": f"C-{number}", "supplier_id": _supplier(number), "happened_on": _ago(200),
             "known_on": _ago(199), "status": "denied" if number == 5 else "claimed", "sku_id": f"K-{number}",
             "scheme": "REACH" if number == 5 else "CE LVD", "issuer": MARKUP, "expires_on": _ago(-300)}  # fmt: skip
+
+
+def _report(number: int) -> dict[str, Any]:
+    """A required report of a toy that its issuer can confirm; that of K-25 is confirmed and lapses soon."""
+    status, lapses = ("confirmed", -30) if number == 25 else ("claimed", -300)
+    return {"certificate_id": f"D-{number}", "supplier_id": _supplier(number), "happened_on": _ago(100),
+            "known_on": _ago(100), "status": status, "sku_id": f"K-{number}", "scheme": "EN 71 report",
+            "issuer": "LAB-G", "expires_on": _ago(lapses), "number": f"TR-{number}", "holder": "Acme Co., Ltd.",
+            "standard": "EN 71-1"}  # fmt: skip
 
 
 def _hold(number: int) -> dict[str, Any]:

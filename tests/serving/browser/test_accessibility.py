@@ -37,6 +37,11 @@ ADDRESSES: Mapping[str, Sequence[str]] = {
     "/plan": ("/plan", "/plan?budget_eur=5000", "/plan?budget_eur=much"),
     "/rounds/{round_id}": ("/rounds/{round_id}", f"/rounds/{quote(MARKUP, safe='')}"),
     "/results": ("/results",),
+    "/certificates": ("/certificates", "/certificates?view=asked", f"/certificates?issuer={quote(MARKUP)}"),
+    "/certificate": tuple(
+        f"/certificate?market=EU&sku_id={sku_id}&certificate_id={name}"
+        for sku_id, name in (("K-10", "D-10"), ("K-0", "C-0"), ("K-0", "none"))
+    ),
     "/overview": ("/overview",),
     "/webhooks": (),
     "/ledger": ("/ledger", "/ledger?check=true", f"/ledger?subject={quote(MARKUP)}"),

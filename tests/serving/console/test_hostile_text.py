@@ -12,8 +12,10 @@ import pytest
 from bs4 import BeautifulSoup
 from starlette.testclient import TestClient
 
+from data.contract import CERTIFICATES
 from data.database.audit_log import AuditEvent, record_event
 from data.database.connection import open_database
+from data.handed_in_rows import HandIn, RowSender, accept_rows
 from data.visible_text import show_invisible
 from data.workspace import Workspace
 from serving.api.allocate import Planner, draw_round
@@ -35,8 +37,11 @@ from tests.serving.console.pages.test_decision import FAILED
 from tests.serving.console.routes import NO_PAGE, page_routes
 
 FIELDS = ("sku_id", "market", "disposition", "code", "explanation", "percent", "note", "grounds", "outcome",
-          "budget_eur", "sku", "owner", "verdict")  # fmt: skip
-FORMS = ("/decide", "/estimate", "/assign", "/verdict", "/plan", "/queue/order", "/queue/ordered",
+          "certificate_id", "issuer", "content", "credential", "decision", "budget_eur", "sku", "owner",
+          "verdict")  # fmt: skip
+DESK = ("/certificate/ask", "/certificate/settle", "/certificate/credential", "/certificates/ask",
+        "/certificates/answers/accept")  # fmt: skip
+FORMS = ("/decide", "/estimate", "/assign", "/verdict", "/plan", "/queue/order", "/queue/ordered", *DESK,
          "/sellers/links", "/sellers/actions/ca-none", "/sellers/counter-samples/cs-none")  # fmt: skip
 UNISOLATED = (NO_PAGE,)
 """Pages whose text of others is not isolated yet."""
@@ -129,6 +134,10 @@ def written(planned: tuple[Path, str], hostile: str, tmp_path: Path) -> Iterator
         if outcome:
             answer_appeal(engine, appeal.appeal_id, AppealAnswer(outcome, words), Signature(third, NOW), policy)
     assign(engine, SkuKey(*FAILED), hostile, author, NOW)
+    paper = {"certificate_id": "C-1", "supplier_id": "S-1", "sku_id": FAILED[0], "status": "claimed",
+             "happened_on": NOW.date(), "scheme": "EN 71 report", "issuer": hostile, "holder": words, "standard": words,
+             "number": "TR-1"}  # fmt: skip
+    accept_rows(engine, Workspace(planned[0]), HandIn(CERTIFICATES, [paper], RowSender(hostile, "k-1", NOW)))
     record_event(engine, AuditEvent(hostile, hostile, hostile, {hostile: [hostile]}), NOW)
     with TestClient(mounted(context)) as client:
         client.post("/ui/sign-in", data={"csrf": csrf_of(client, "/ui/sign-in"), "key": "any"})
@@ -146,7 +155,8 @@ def test_what_officers_wrote_is_text_on_every_page(written: tuple[TestClient, di
     shown_on = set()
     for route in sorted(page_routes()):
         address = "/ui" + re.sub(r"{([^}]+)}", lambda name: filled[name[1]], route)
-        query = {"sku_id": FAILED[0], "market": FAILED[1], "view": "all"} if route in ("/decide", "/") else {}
+        query = {"sku_id": FAILED[0], "market": FAILED[1]} if route in ("/decide", "/", "/certificate") else {}
+        query |= {"certificate_id": "C-1"} if route == "/certificate" else {"view": "all"} if query else {}
         query |= {"supplier_id": hostile} if route == "/sellers/case" else {}
         answer = client.get(address, params=query)
         assert answer.status_code == (404 if route == NO_PAGE else 200), answer.text
@@ -156,7 +166,7 @@ def test_what_officers_wrote_is_text_on_every_page(written: tuple[TestClient, di
             assert_isolated(soup, hostile)
         if shown(hostile) in " ".join(soup.get_text().split()):
             shown_on.add(route)
-    assert shown_on >= {"/", "/appeals", "/decide", "/decisions", "/decisions/{decision_id}", "/ledger",
+    assert shown_on >= {"/", "/appeals", "/certificate", "/decide", "/decisions", "/decisions/{decision_id}", "/ledger",
                         "/letters/{letter_id}", "/sku/{market}/{sku_id:path}"}  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""The verification desk: documents checked with whoever issued them."""
