@@ -14,15 +14,19 @@ from serving.decisions.legal_grounds import Ground, failed_elsewhere, open_notic
 from serving.decisions.policy import DecisionPolicy, decision_policy_in_force
 from serving.decisions.records import SkuKey
 from serving.dossiers.records import Dossier, LabTest
+from serving.notices.store import ShopperNotice, decided_cases, read_notices
 from serving.online.store import OnlineStore
 from serving.trust.policy import TrustPolicy
+
+MOST_NOTICES = 100
 
 
 @dataclass(frozen=True)
 class TrustCase:
     """All that decides whether a product gets a summary: dossier, state of its case and newest tests today.
 
-    `failures_elsewhere` are failed tests of the same SKU that stand in other markets.
+    `failures_elsewhere` are failed tests of the same SKU that stand in other markets, `reported` the notices of
+    shoppers on which nobody has decided yet.
     """
 
     dossier: Dossier
@@ -31,6 +35,7 @@ class TrustCase:
     failures_elsewhere: tuple[Ground, ...]
     policy: DecisionPolicy
     today: date
+    reported: tuple[ShopperNotice, ...] = ()
 
     @property
     def key(self) -> SkuKey:
@@ -51,8 +56,14 @@ def trust_case(engine: sa.Engine, store: OnlineStore, key: SkuKey, today: date) 
     others = [(each, results.get(SkuKey(key.sku_id, market), ())) for market, each in dossiers.items()]
     return TrustCase(
         dossier, case_state(evidence, decision_index(engine).of(key, supplier), policy, today), evidence.tests,
-        failed_elsewhere(others, as_of), policy, today,
+        failed_elsewhere(others, as_of), policy, today, _undecided_notices(engine, key),
     )  # fmt: skip
+
+
+def _undecided_notices(engine: sa.Engine, key: SkuKey) -> tuple[ShopperNotice, ...]:
+    notices = [each.notice for each in read_notices(engine, MOST_NOTICES, key)]
+    decided = decided_cases(engine, {each.case_id for each in notices}) if notices else frozenset[str]()
+    return tuple(each for each in notices if each.case_id not in decided)
 
 
 def passed_test(case: TrustCase, policy: TrustPolicy) -> LabTest | None:
@@ -98,6 +109,11 @@ def _notice_is_open(case: TrustCase, policy: TrustPolicy) -> Iterator[str]:
         yield "A notice of a danger is open."
 
 
+def _notice_waits(case: TrustCase, policy: TrustPolicy) -> Iterator[str]:
+    if any(each.injury_severity is None or each.injury_severity >= policy.critical_injury for each in case.reported):
+        yield "A shopper reported a danger, and nobody has decided on it yet."
+
+
 def _failed_in_other_market(case: TrustCase, policy: TrustPolicy) -> Iterator[str]:
     if policy.other_markets:
         yield from (ground.sentence for ground in case.failures_elsewhere)
@@ -109,5 +125,6 @@ def _person_is_missing(case: TrustCase, _: TrustPolicy) -> Iterator[str]:
 
 
 _RULES: Collection[Callable[[TrustCase, TrustPolicy], Iterator[str]]] = (
-    _test_is_missing, _fact_stands, _is_restricted, _notice_is_open, _failed_in_other_market, _person_is_missing,
+    _test_is_missing, _fact_stands, _is_restricted, _notice_is_open, _notice_waits, _failed_in_other_market,
+    _person_is_missing,
 )  # fmt: skip

@@ -20,6 +20,8 @@ from serving.decisions.appeals import file_appeal
 from serving.decisions.policy import decision_policy_in_force
 from serving.decisions.records import SkuKey
 from serving.decisions.rules import Officer, Signature
+from serving.notices.policy import notice_policy_in_force
+from serving.notices.store import NoticeForm, NoticeReport, NoticeSubject, take_notice
 from serving.publication import published_name
 from serving.trust.answer import TrustAnswer
 from serving.trust.eligibility import obstacles
@@ -216,6 +218,18 @@ def test_a_publication_holds_the_codes_and_changes_since_come_from_the_database(
         assert (ended.tolist(), length) == ([first.status_index], POLICY.least_positions)
     finally:
         shutil.rmtree(trust_folder(workspace, published_name(workspace) or ""))
+
+
+def test_a_shoppers_notice_keeps_from_publishing_and_takes_nothing_down(trusted: AppContext) -> None:
+    """An officer decides first; and anybody could report the product of a competitor."""
+    code = published(trusted)
+    for severity, expected in ((1, False), (3, True)):
+        report = NoticeReport("It broke.", "Sharp.", "In the shop.", "cut", severity, None, None)
+        subject, terms = NoticeSubject(code.code, KEY), notice_policy_in_force(DAY)
+        take_notice(trusted.engine, NoticeForm(subject, report, f"token-{severity}"), terms, SHOP_NOW)
+        assert any("A shopper reported" in each for each in obstacles(case_of(trusted), POLICY)) == expected
+    assert withdraw_ineligible(trusted.engine, trusted.store, LATER) == []
+    assert said_of(trusted, code.code).state is TrustState.PASSED
 
 
 def test_another_product_under_the_same_listing_loses_it(trusted: AppContext) -> None:
