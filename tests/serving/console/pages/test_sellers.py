@@ -49,7 +49,7 @@ class Desk:
     def do(self, path: str, **fields: str) -> int:
         """Send a form as the officer."""
         answer = self.officer.post(f"/ui/sellers/{path}", data={"csrf": csrf_of(self.officer, self.page), **fields})
-        return answer.status_code
+        return int(answer.status_code)
 
     def text(self) -> str:
         """What the page says."""
