@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 import uvicorn
 import zxingcpp
@@ -83,6 +84,19 @@ def test_everybody_can_read_them(
         assert_sound(page, path)
     assert window.cookies() == []
     window.close()
+
+
+def test_pages_of_others_may_show_the_badge_and_nothing_else(
+    address: tuple[AppContext, str], paths: dict[str, str]
+) -> None:
+    """Behind the gate, which gives every answer its security headers and leaves those of caching; no cookie."""
+    for path, origin in (("", "same-origin"), (".json", "same-origin"), ("/badge.svg", "cross-origin")):
+        headers = httpx.get(f"{address[1]}{paths['passed']}{path}").headers
+        assert headers.get_list("cross-origin-resource-policy") == [origin]
+        assert headers.get_list("cache-control") == ["public, max-age=300"]
+        assert "script-src" not in headers["content-security-policy"]
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert "set-cookie" not in headers
 
 
 def test_the_qr_code_on_the_screen_of_a_phone_leads_to_the_page(

@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(NGINX is None, reason="nginx 
 NEIGHBOUR = SkuKey("K-31", "EU")
 """Of the same supplier, which is suspended because its test failed."""
 
-SHORT = {"max_age_seconds = 300": "max_age_seconds = 2", "reread_seconds = 10.0": "reread_seconds = 0.4",
+SHORT = {"max_age_seconds = 300": "max_age_seconds = 2", "reread_seconds = 10.0": "reread_seconds = 0.2",
          "trusted_seconds = 29.0": "trusted_seconds = 1.0"}  # fmt: skip
 PASSED = "Passed an independent safety test"
 ROUNDING_SECONDS = 1
