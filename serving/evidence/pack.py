@@ -1,11 +1,13 @@
 """The evidence pack of a quarter: read once, written whole, with checksums that the ledger knows."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
+from markupsafe import Markup, escape
 
 from data.database.audit_log import AuditEvent, Versions, newest_audit_rows, record_event
 from data.errors import UserError
@@ -125,7 +127,9 @@ def write_evidence(engine: sa.Engine, workspace: Workspace, request: EvidenceReq
 def _files(content: EvidenceContent) -> dict[str, str]:
     title, sections = report_title(content), report_sections(content, estimation_policy_in_force(content.quarter.last))
     style = "\n".join((STATIC_FOLDER / name).read_text(encoding="utf-8") for name in _STYLES)
-    page = template_environment(Path(__file__).parent / "templates").get_template(PAGE)
+    environment = template_environment(Path(__file__).parent / "templates")
+    environment.filters["code"] = _with_code
+    page = environment.get_template(PAGE)
     columns = (
         (f"{table.name}.csv", column, means) for table in content.tables for column, means in table.columns.items()
     )
@@ -137,6 +141,11 @@ def _files(content: EvidenceContent) -> dict[str, str]:
         "columns.csv": _text(("file", "column", "means"), columns),
         "figures.csv": _text(("name", "value", "file", "counted_as"), figures),
     }
+
+
+def _with_code(text: str) -> Markup:
+    """The text with what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before
 
 
 def _table_text(table: EvidenceTable) -> str:

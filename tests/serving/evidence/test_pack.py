@@ -21,7 +21,7 @@ from sampling.rounds import frame_table
 from serving.decisions.appeals import AppealAnswer, answer_appeal, file_appeal
 from serving.decisions.rules import Officer, Signature
 from serving.decisions.store import Decisions
-from serving.evidence.pack import EvidencePack, EvidenceRequest, write_evidence
+from serving.evidence.pack import EvidencePack, EvidenceRequest, _with_code, write_evidence
 from serving.trends.edition import Quarter, check_sums
 from tests.serving.decisions.cases import ANNA, BERND, FAILED, POLICY, file, proposal
 from tests.serving.trends.quarters import NOW, QUARTER, Office, big_round, office
@@ -207,6 +207,13 @@ def test_how_much_more_often_failing_skus_are_shown_follows_from_the_files(pack:
         assert float(row["high"]) == pytest.approx(ratio * np.exp(1.959964 * error), rel=1e-6)
     report = (pack.folder / "report.md").read_text("utf-8")
     assert f"In recommendation, failing SKUs are shown {float(ratios[1]['ratio']):.1f} times as often" in report
+
+
+def test_the_page_escapes_what_it_shows_and_marks_names_of_columns(pack: EvidencePack) -> None:
+    page = (pack.folder / "report.html").read_text("utf-8")
+    assert "<code>rounds.csv</code>" in page
+    assert "`" not in page
+    assert str(_with_code("<b> `a<b`")) == "&lt;b&gt; <code>a&lt;b</code>"
 
 
 def test_nobody_is_named(pack: EvidencePack, ready: Office) -> None:
