@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from data.errors import UserError
-from serving.api import catalogue_status, decision_feed, lab_orders, openapi, outbox, rounds
+from serving.api import catalogue_status, certificate_answers, decision_feed, lab_orders, openapi, outbox, rounds
 from serving.api.errors import error_response
 from serving.auth.forwarded_prefix import path_below_root
 from serving.auth.permissions import (
@@ -29,7 +29,7 @@ from serving.public.errors import public_error_page
 
 RESOURCES = (
     openapi.router, catalogue_status.router, decision_feed.router, outbox.router, lab_orders.router, rounds.router,
-    rounds.canceller,
+    rounds.canceller, certificate_answers.router,
 )  # fmt: skip
 """The resources that are no pages: each router names the roles that may use it as its dependencies."""
 

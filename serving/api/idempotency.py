@@ -33,6 +33,7 @@ from serving.auth.rate_limit import AccessPolicy
 HEADER = "Idempotency-Key"
 IDEMPOTENT = frozenset({
     "/allocate", "/results", "/rescore/submit", "/rounds/{round_id}/cancel", "/outbox/{letter_id}/delivered",
+    "/certificates/answers",
 })  # fmt: skip
 """The addresses that create or change something; the others only answer, and do not read the header."""
 LONGEST_KEY = 255

@@ -18,7 +18,8 @@ from serving.auth.permissions import PERMISSIONS, PUBLIC
 from tests.serving.conftest import ROOT, SERVICE, Scored, serving
 
 RESOURCE_PATHS = {
-    "/catalogue/status", "/decisions", "/lab-orders", "/outbox", "/outbox/{letter_id}/delivered", "/rounds",
+    "/catalogue/status", "/certificates/answers", "/certificates/questions",
+    "/decisions", "/lab-orders", "/outbox", "/outbox/{letter_id}/delivered", "/rounds",
     "/rounds/{round_id}", "/rounds/{round_id}/tests", "/rounds/{round_id}/cancel",
 }  # fmt: skip
 PATHS = {*PERMISSIONS, *PUBLIC, *RESOURCE_PATHS} - {"/schema.json"}
