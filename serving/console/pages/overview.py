@@ -21,6 +21,7 @@ from data.workspace import Workspace
 from sampling.plan_files import round_ids
 from sampling.round_answers import round_answers
 from sampling.rounds import round_record
+from serving.certificates.store import checks_of
 from serving.console.blinding import find_positions
 from serving.console.case import current_policy, decisions_of
 from serving.console.context import AppContext
@@ -31,6 +32,7 @@ from serving.decisions.appeals import appeals
 from serving.decisions.legal_grounds import ground_policy_in_force
 from serving.decisions.records import DECLINED, IN_FORCE, PROPOSED, Decision, SkuKey
 from serving.dossiers.reader import ENTITY_ROW
+from serving.kpis.issuer_answers import issuer_outcomes
 from serving.kpis.kpis import MIN_CASES, MIN_COUNT, KpiTotals, RelistingCounts, rate, read_totals
 from serving.kpis.outcomes import TakeDown, forecasts_of_rounds, forecasts_of_training, take_down_times
 from serving.kpis.relisting import count_relistings
@@ -197,6 +199,7 @@ def overview(request: Request, context: ContextDep) -> Response:
         round_forecasts=forecasts_of_rounds(workspace),
         fewest=MIN_COUNT,
         last_round=_last_round(workspace),
+        issuers=issuer_outcomes(checks_of(context.engine).values()),
     )
 
 

@@ -156,6 +156,7 @@ def test_questions_go_out_as_a_file_and_come_back_judged_row_by_row(desk: AppCon
     assert "already known, unchanged" in officer.post("/ui/certificates/answers/accept", data=form).text
     counts = words_of(soup_of(officer, "/ui/certificates"))
     assert "Asked 1 Awaiting a second officer 1 Answered 1" in counts
+    assert "1 document was answered of 3 asked about" in words_of(soup_of(officer, "/ui/overview"))
     form["content"] += "x"
     assert "changed or is not ours" in officer.post("/ui/certificates/answers/accept", data=form).text
 
