@@ -39,6 +39,7 @@ from serving.notices.store import forget_old_notices
 from serving.online.store import open_online_store
 from serving.publication import put_into_service, read_publication
 from serving.scoring.batch import prepare_catalogue
+from serving.seller.handed_in import hand_in_missing
 from serving.trust.publication import publish_trust
 
 ROUNDS_ESTIMATED = 4
@@ -231,6 +232,7 @@ def _letters(work: NightWork) -> StepResult:
 
     drafted = ensure_letters(LetterSources(work.engine, work.settings.workspace, find_dossier), work.began)
     send_outcomes(work.engine, work.began)
+    hand_in_missing(work.engine, work.settings.workspace, work.began)
     return StepResult(f"{drafted:,} letters were drafted; the console lists them.", {"drafted": drafted})
 
 

@@ -160,6 +160,13 @@ def files_of(engine: sa.Engine, case: SellerCase) -> list[SellerFile]:
         return [SellerFile(**row._mapping) for row in connection.execute(query)]
 
 
+def all_files(engine: sa.Engine) -> list[SellerFile]:
+    """The files of every case, the oldest first."""
+    with read_transaction(engine) as connection:
+        rows = connection.execute(sa.select(SELLER_FILES).order_by(SELLER_FILES.c.uploaded_at))
+        return [SellerFile(**row._mapping) for row in rows]
+
+
 def file_by_id(engine: sa.Engine, file_id: str) -> SellerFile:
     """The file of this id; NotFoundError where there is none."""
     with read_transaction(engine) as connection:

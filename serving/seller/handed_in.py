@@ -1,15 +1,16 @@
 """What sellers hand in as rows of the lake: documents as claimed certificates, accepted actions as remediations."""
 
-from datetime import date
+from datetime import date, datetime
+
+import sqlalchemy as sa
 
 from data.contract import CERTIFICATES, REMEDIATIONS
-from data.contract_schema import Table
 from data.handed_in_rows import AcceptedRows, HandIn, RowSender, accept_rows, file_rows
-from data.lake.handed_in_rows import Row
+from data.workspace import Workspace
 from serving.console.context import AppContext
 from serving.decisions.rules import Signature
-from serving.seller.corrective_actions import CorrectiveAction
-from serving.seller.files import OTHER, SellerFile
+from serving.seller.corrective_actions import FOLLOWING, CorrectiveAction, actions_in
+from serving.seller.files import OTHER, SellerFile, all_files
 
 CLAIMED = "claimed"
 
@@ -30,7 +31,7 @@ def hand_in_document(context: AppContext, file: SellerFile) -> AcceptedRows | No
     if file.kind == OTHER:
         return None
     sender = RowSender(file.case.actor, file.link_id, context.now(), {"file": file.file_id})
-    return _hand_in(context, CERTIFICATES, document_row(file), sender)
+    return _hand_in(context, HandIn(CERTIFICATES, [document_row(file)], sender))
 
 
 def hand_in_action(context: AppContext, action: CorrectiveAction, signature: Signature) -> AcceptedRows | None:
@@ -39,11 +40,23 @@ def hand_in_action(context: AppContext, action: CorrectiveAction, signature: Sig
         return None
     officer = signature.officer
     sender = RowSender(officer.name, officer.key_id, signature.at, {"action": action.action_id})
-    return _hand_in(context, REMEDIATIONS, action.remediation(), sender)
+    return _hand_in(context, HandIn(REMEDIATIONS, [action.remediation()], sender, amends=True))
 
 
-def _hand_in(context: AppContext, table: Table, row: Row, sender: RowSender) -> AcceptedRows:
-    accepted = accept_rows(context.engine, context.settings.workspace, HandIn(table, [row], sender, amends=True))
+def hand_in_missing(engine: sa.Engine, workspace: Workspace, now: datetime) -> int:
+    """Hand in what no row says yet, such as where the service ended in between; return how many rows are new."""
+    sender = RowSender("touchstone", "sellers' pages", now)
+    documents = [document_row(each) for each in all_files(engine) if each.kind != OTHER]
+    actions = [each.remediation() for each in actions_in(engine, tuple(FOLLOWING)) if each.was_accepted]
+    hand_ins = (HandIn(CERTIFICATES, documents, sender), HandIn(REMEDIATIONS, actions, sender, amends=True))
+    new = sum(accept_rows(engine, workspace, each).count("new") for each in hand_ins if each.rows)
+    if new:
+        file_rows(engine, workspace, now)
+    return new
+
+
+def _hand_in(context: AppContext, hand_in: HandIn) -> AcceptedRows:
+    accepted = accept_rows(context.engine, context.settings.workspace, hand_in)
     if accepted.hand_in is not None:
-        file_rows(context.engine, context.settings.workspace, sender.now)
+        file_rows(context.engine, context.settings.workspace, hand_in.sender.now)
     return accepted

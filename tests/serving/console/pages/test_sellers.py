@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from data.contract import REMEDIATIONS
+from data.contract import CERTIFICATES, REMEDIATIONS
 from data.database.audit_log import verify_chain
 from data.database.connection import open_database
 from data.handed_in_rows import rows_received
@@ -17,6 +17,7 @@ from serving.console.case import dossier_of
 from serving.console.context import AppContext
 from serving.seller.corrective_actions import EFFECTIVE, actions_of
 from serving.seller.files import files_of
+from serving.seller.handed_in import hand_in_missing
 from serving.seller.links import SellerCase, find_link, links_of, new_token
 from tests.serving.browser.shop import DAY
 from tests.serving.console.conftest import SHOP_NOW, context_of, csrf_of, mounted, signed_into, soup_of
@@ -97,6 +98,22 @@ def test_a_corrective_action_from_plan_to_the_test_that_verifies_it(desk: Desk) 
     assert actions_of(engine, desk.case)[0].state == EFFECTIVE
     assert "shows that the correction worked" in desk.seller.get(f"{desk.place}/plan").text
     verify_chain(engine)
+
+
+def test_a_row_that_was_lost_on_the_way_is_handed_in_by_the_night(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the service ended between the step and its row; doing it again changes nothing."""
+    engine, workspace = desk.context.engine, desk.context.settings.workspace
+    with monkeypatch.context() as patch:
+        patch.setattr("serving.console.pages.sellers.hand_in_action", lambda *_: None)
+        patch.setattr("serving.seller.pages.hand_in_document", lambda *_: None)
+        desk.seller.post(f"{desk.place}/plan", data=PLAN)
+        desk.seller.post(f"{desk.place}/documents", data={"kind": "test_report"}, files={"file": ("a.pdf", PDF_FILE)})
+        [action] = actions_of(engine, desk.case)
+        desk.do(f"actions/{action.action_id}", do="accept")
+    assert rows_received(engine, REMEDIATIONS, sa.true()) == []
+    assert [hand_in_missing(engine, workspace, SHOP_NOW) for _ in range(2)] == [2, 0]
+    assert [row["remediation_id"] for row in rows_received(engine, REMEDIATIONS, sa.true())] == [action.action_id]
+    assert [row["status"] for row in rows_received(engine, CERTIFICATES, sa.true())] == ["claimed"]
 
 
 def test_files_are_saved_and_never_shown(desk: Desk) -> None:
