@@ -73,6 +73,11 @@ class DocumentPage:
         return self.displayed.row
 
     @property
+    def paper(self) -> Certificate:
+        """The document as it was when its issuer was asked, before what the issuer said of it."""
+        return self.check.document if self.check else self.document
+
+    @property
     def query(self) -> str:
         """The parameters that name it in addresses."""
         listing = self.dossier.listing
@@ -92,7 +97,7 @@ class DocumentPage:
     @property
     def fields(self) -> tuple[ComparedField, ...]:
         """What the paper says beside what the issuer says."""
-        paper, listing = self.document, self.dossier.listing
+        paper, listing = self.paper, self.dossier.listing
         said = self.check.given.said if self.check and self.check.given else Said()
         rows = (("Number", paper.number, said.number), ("Holder", paper.holder, said.holder),
                 ("Model", listing.model, said.model), ("Standard", paper.standard, said.standard),
@@ -110,7 +115,7 @@ class DocumentPage:
     @property
     def letter(self) -> str:
         """The question to the issuer: nothing of scores, and nothing that it would have to believe."""
-        paper, listing = self.document, self.dossier.listing
+        paper, listing = self.paper, self.dossier.listing
         said = [f"Document: {self.displayed.name}", f"Number: {paper.number or 'not stated'}",
                 f"Holder: {paper.holder or 'not stated'}", f"Standard: {paper.standard or 'not stated'}",
                 f"Last day: {_day(paper.expires_on) or 'not stated'}",

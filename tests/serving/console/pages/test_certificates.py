@@ -80,7 +80,9 @@ def test_a_confirmed_report_is_confirmed_at_once_and_leaves_the_list(desk: AppCo
     """One officer is enough for what is no fact against anybody."""
     officer = signed_into(desk, "officer")
     assert "TR-10" in words_of(soup_of(officer, "/ui/certificates"))
-    assert send(officer, "answer", answer="confirmed", **(ANSWERED | {"sender": ""})).status_code == 303
+    sent = ANSWERED | {"sender": "", "their_number": "TR-10b"}
+    assert send(officer, "answer", answer="confirmed", **sent).status_code == 303
+    assert "TR-10 differs: TR-10b" in words_of(soup_of(officer, PAGE))
     assert "TR-10" not in words_of(soup_of(officer, "/ui/certificates"))
     assert "TR-10" in words_of(soup_of(officer, "/ui/certificates?view=answered"))
     documents = soup_of(officer, "/ui/sku/EU/K-10").find(id="certificates")
