@@ -42,7 +42,7 @@ print(time.perf_counter() - started)
 
 @dataclass(frozen=True)
 class Size:
-    """A model's size, and the rows on which the slow and the fast engines are timed."""
+    """A model's size (depth -1: unlimited), and the rows on which the slow and the fast engines are timed."""
 
     name: str
     trees: int
@@ -51,6 +51,7 @@ class Size:
     rows: int
     rounds: int
     categorical: bool = True
+    depth: int = -1
 
 
 SIZES = (
@@ -72,13 +73,14 @@ def rows_of(count: int, seed: int, categorical: bool = True) -> NDArray[np.float
 
 
 def grow(size: Size) -> lightgbm.Booster:
-    """A model of unlimited depth on an outcome with interactions, waves and categories."""
+    """A model on an outcome with interactions, waves and categories."""
     matrix = rows_of(30_000, 0, size.categorical)
     known = np.nan_to_num(matrix)
     rng = np.random.default_rng(1)
     score = known[:, 0] * known[:, 1] + np.sin(3 * known[:, 2]) + 2 * (known[:, 90] == 3)
     score += known[:, 3:40] @ rng.normal(size=37) * 0.3 + rng.normal(size=len(known))
-    settings = {"objective": "binary", "num_leaves": size.leaves, "learning_rate": 0.05, "verbose": -1}
+    settings = {"objective": "binary", "num_leaves": size.leaves, "max_depth": size.depth,
+                "learning_rate": 0.05, "verbose": -1}  # fmt: skip
     categorical = list(CATEGORICAL) if size.categorical else []
     dataset = lightgbm.Dataset(matrix, (score > 0).astype(float), categorical_feature=categorical)
     return lightgbm.train(settings, dataset, size.trees)

@@ -108,7 +108,13 @@ class TrustRegister:
         return read_at is None or self._clock() - read_at >= seconds
 
     def _row(self, code: str) -> TrustCode | None:
-        return self._changes.get(code) or (self._table.find(code) if self._table else None)
+        known = self._changes.get(code) or (self._table.find(code) if self._table else None)
+        if known is not None:
+            return known
+        try:
+            return self._codes.find(code)  # issued since the last reading
+        except (UserError, OSError) as error:
+            raise UnavailableError(CANNOT_CHECK) from error
 
     def _fall(self, row: TrustCode, now: datetime) -> Fall:
         bound = self._bound

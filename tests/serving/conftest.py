@@ -101,7 +101,7 @@ def running(
     log = home.parent / f"server-{port}.log"
     variables = {
         **os.environ, "TOUCHSTONE_HOME": str(home), "TOUCHSTONE_INSECURE": "1",
-        "BENTOML_DO_NOT_TRACK": "true", **environment,
+        "TOUCHSTONE_PUBLIC_URL": f"http://127.0.0.1:{port}", "BENTOML_DO_NOT_TRACK": "true", **environment,
     }  # fmt: skip
     with log.open("wb") as output:
         server = subprocess.Popen(

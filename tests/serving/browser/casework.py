@@ -36,8 +36,8 @@ class Way:
     scheme: str
     scripts: bool
 
-    def open(self, opened: Pages, who: str) -> Page:
-        """A window in which somebody is signed in."""
+    def open(self, opened: Pages, who: str | None) -> Page:
+        """A window in which somebody is signed in, or nobody."""
         page: Page = opened(who, java_script_enabled=self.scripts, color_scheme=self.scheme)
         page.set_viewport_size({"width": self.width, "height": 900})
         return page

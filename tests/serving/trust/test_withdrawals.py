@@ -175,6 +175,15 @@ def test_it_expires_by_itself(trusted: AppContext) -> None:
     assert [each.state for each in states if each] == [TrustState.PASSED, TrustState.EXPIRED]
 
 
+def test_a_new_code_is_known_at_once_to_a_worker_that_read_a_moment_ago(trusted: AppContext) -> None:
+    """It may stand on a page of a shop already; nobody is told that it was not issued."""
+    register = register_of(trusted)
+    register.refresh(SHOP_NOW)
+    answer = register.find(published(trusted).code, SHOP_NOW)
+    assert answer is not None
+    assert answer.state is TrustState.PASSED
+
+
 def test_withdrawals_are_read_after_some_seconds_and_not_trusted_for_long(trusted: AppContext) -> None:
     """Between two readings the database is left alone; where it cannot be read for too long, nothing is said."""
     clock = Clock()
