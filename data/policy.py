@@ -2,7 +2,9 @@
 
 import hashlib
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
@@ -63,13 +65,35 @@ def policy_in_force(model: type[Dated], as_of: date, folder: Path = POLICY_FOLDE
     So the past can be scored again, and the version says by which policy. A file that did not change is not validated
     again. Raises UserError where there is none, or where the file breaks a rule of the model.
     """
+    known, asked = _KNOWN.get(), (model, as_of, folder)
+    policy = known.get(asked) if known is not None else None
+    if policy is None:
+        policy = _policy_of_files(model, as_of, folder)
+        if known is not None:
+            known[asked] = policy
+    assert isinstance(policy, model)
+    return policy
+
+
+_KNOWN: ContextVar[dict[tuple[object, ...], Policy] | None] = ContextVar("policies", default=None)
+
+
+@contextmanager
+def policies_read_once() -> Iterator[None]:
+    """Within, each policy is read from its files once: a step over many SKUs follows one, whatever is edited then."""
+    token = _KNOWN.set({})
+    try:
+        yield
+    finally:
+        _KNOWN.reset(token)
+
+
+def _policy_of_files(model: type[Policy], as_of: date, folder: Path) -> Policy:
     files = sorted((folder / model._subject).glob("*.toml"))
     if not files:
         raise UserError(f"There is no {model._subject} policy. Add policy/{model._subject}/{as_of}.toml.")
     chosen = max((path for path in files if path.stem <= as_of.isoformat()), default=files[0])
-    policy = _read(model, chosen.relative_to(folder.parent).as_posix(), chosen.read_bytes())
-    assert isinstance(policy, model)
-    return policy
+    return _read(model, chosen.relative_to(folder.parent).as_posix(), chosen.read_bytes())
 
 
 @lru_cache(maxsize=64)

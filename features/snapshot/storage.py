@@ -137,6 +137,17 @@ class MemoryMappedTable:
                 break
         return parts
 
+    def rows_of_each(self, name: str, numbers: Iterable[int]) -> dict[int, list[Row]]:
+        """The rows of `rows_of` for every one of many numbers that has any; each batch is read once."""
+        wanted, rows = np.unique(np.fromiter(numbers, np.int64)), dict[int, list[Row]]()
+        for batch, column in zip(self.batches, self._arrays(name) if len(wanted) else [], strict=False):
+            bounds = wanted.astype(column.dtype)
+            first, last = column.searchsorted(bounds[0]), column.searchsorted(bounds[-1], "right")
+            chosen = first + np.isin(column[first:last], bounds).nonzero()[0]
+            for number, row in zip(column[chosen].tolist(), batch.take(pa.array(chosen)).to_pylist(), strict=True):
+                rows.setdefault(number, []).append(row)
+        return rows
+
     @cached_property
     def _table(self) -> pa.Table:
         return pa.Table.from_batches(self.batches, self._schema)

@@ -1,6 +1,6 @@
 """The one state of a case: what restricts a SKU in its market, what is awaited, and which clocks run."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, timedelta
 from typing import Any
@@ -152,7 +152,12 @@ def restrictions_among(in_force: Iterable[Decision], policy: DecisionPolicy) -> 
 
 def results_of(engine: sa.Engine, sku_id: str) -> dict[SkuKey, tuple[LabTest, ...]]:
     """The laboratory results of a SKU that came in over the service or the command line, in every market."""
-    return _results(engine, RESULTS.c.sku_id == sku_id)
+    return results_of_skus(engine, [sku_id])
+
+
+def results_of_skus(engine: sa.Engine, sku_ids: Collection[str]) -> dict[SkuKey, tuple[LabTest, ...]]:
+    """`results_of` for some thousand SKUs at once."""
+    return _results(engine, RESULTS.c.sku_id.in_(sku_ids))
 
 
 def results_since(engine: sa.Engine, as_of: date) -> dict[SkuKey, tuple[LabTest, ...]]:

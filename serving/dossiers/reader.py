@@ -1,7 +1,7 @@
 """Reader of dossiers: memory-mapped files, read by the position of a SKU in its snapshot, without any database."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import date
 from functools import cache
 from operator import itemgetter
@@ -33,6 +33,8 @@ SUPPLIER_ROW = "supplier_place"
 OF_SUPPLIER = "_of_supplier"
 MONTHS_COUNT = 24
 CELL, AMOUNT = "cell", "amount"
+WITHOUT_FACTS = frozenset({MONTHS, "quotes", "alerts"})
+"""The tables of what is counted and said, on which no restriction may rest."""
 COUNTS = ("units", "returned_units", "safety_returned_units", "reviews", "hazard_mentions")
 """What is counted of a SKU in a month, number `CELL % 5` of month `CELL // 5`, the oldest first."""
 _DAYS = itemgetter("happened_on", "known_on")
@@ -99,27 +101,50 @@ class Dossiers:
 
     def of(self, position: int) -> Dossier:
         """The dossier of the SKU at `position`; IndexError where there is none."""
-        if not 0 <= position < len(self):
-            raise IndexError(f"Positions run from 0 to {len(self) - 1}, got {position}.")
-        (listing,) = self._rows(LISTING, position)
-        supplier, market = int(listing.pop(SUPPLIER_ROW)), str(listing["market"])
-        holds = self._rows("holds", position) + self._rows("holds" + OF_SUPPLIER, supplier)
-        return Dossier(
-            as_of=self.as_of,
-            listing=_to_record(DossierListing, listing),
-            tests=_newest_first(LabTest, self._rows("tests", position)),
-            tests_without_result=_newest_first(LabTest, self._rows("tests_without_result", position)),
-            certificates=_newest_first(
-                Certificate,
-                self._rows("certificates", position) + self._rows("certificates" + OF_SUPPLIER, supplier),
-            ),
-            holds=_newest_first(Hold, [row for row in holds if row["market"] in (None, market)]),
-            incidents=_newest_first(Incident, self._rows("incidents", position)),
-            audits=_newest_first(Audit, self._rows("audits" + OF_SUPPLIER, supplier)),
-            remediations=_newest_first(Remediation, self._rows("remediations" + OF_SUPPLIER, supplier)),
+        return replace(
+            self._facts(position, self._rows),
             months=self._months(position),
             quotes=_newest_first(ReviewQuote, self._rows("quotes", position)),
             alerts=_newest_first(AlertMatch, self._rows("alerts", position)),
+        )
+
+    def facts_of(self, positions: Sequence[int]) -> list[Dossier]:
+        """The dossiers of many SKUs without months, quotes and alerts, each table read once; errors as of `of`."""
+        of_sku = {
+            name: table.rows_of_each(ENTITY_ROW, positions)
+            for name, table in self._tables.items()
+            if name not in WITHOUT_FACTS and not name.endswith(OF_SUPPLIER)
+        }
+        suppliers = {int(listing[SUPPLIER_ROW]) for (listing,) in of_sku[LISTING].values()}
+        of_supplier = {
+            name: table.rows_of_each(ENTITY_ROW, suppliers)
+            for name, table in self._tables.items()
+            if name.endswith(OF_SUPPLIER)
+        }
+        rows = {**of_sku, **of_supplier}
+        return [self._facts(each, lambda table, row: rows.get(table, {}).get(row, [])) for each in positions]
+
+    def _facts(self, position: int, rows: Callable[[str, int], list[Row]]) -> Dossier:
+        """The dossier of one SKU, of the rows of a table and an entity, without months, quotes and alerts."""
+        if not 0 <= position < len(self):
+            raise IndexError(f"Positions run from 0 to {len(self) - 1}, got {position}.")
+        (listing,) = rows(LISTING, position)
+        supplier, market = int(listing[SUPPLIER_ROW]), str(listing["market"])
+        holds = rows("holds", position) + rows("holds" + OF_SUPPLIER, supplier)
+        return Dossier(
+            as_of=self.as_of,
+            listing=_to_record(DossierListing, listing),
+            tests=_newest_first(LabTest, rows("tests", position)),
+            tests_without_result=_newest_first(LabTest, rows("tests_without_result", position)),
+            certificates=_newest_first(
+                Certificate, rows("certificates", position) + rows("certificates" + OF_SUPPLIER, supplier)
+            ),
+            holds=_newest_first(Hold, [row for row in holds if row["market"] in (None, market)]),
+            incidents=_newest_first(Incident, rows("incidents", position)),
+            audits=_newest_first(Audit, rows("audits" + OF_SUPPLIER, supplier)),
+            remediations=_newest_first(Remediation, rows("remediations" + OF_SUPPLIER, supplier)),
+            months=(),
+            quotes=(),
         )
 
     def own_documents(self, position: int) -> tuple[Certificate, ...]:

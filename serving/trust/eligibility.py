@@ -1,15 +1,15 @@
 """Who gets a public test summary, and what keeps a product from having one."""
 
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 
 import sqlalchemy as sa
 
 from sampling.policy import sampling_policy_in_force
 from sampling.problem import Cell
-from serving.decisions.cases import CaseEvidence, CaseState, case_state, results_of
-from serving.decisions.index import decision_index
+from serving.decisions.cases import CaseEvidence, CaseState, case_state, results_of_skus
+from serving.decisions.index import DecisionIndex, decision_index
 from serving.decisions.legal_grounds import Ground, failed_elsewhere, open_notices
 from serving.decisions.policy import DecisionPolicy, decision_policy_in_force
 from serving.decisions.records import SkuKey
@@ -19,6 +19,7 @@ from serving.online.store import OnlineStore
 from serving.trust.policy import TrustPolicy
 
 MOST_NOTICES = 100
+CASES_AT_ONCE = 4_096
 
 
 @dataclass(frozen=True)
@@ -45,18 +46,59 @@ class TrustCase:
 
 def trust_case(engine: sa.Engine, store: OnlineStore, key: SkuKey, today: date) -> TrustCase | None:
     """The case of a SKU as it is at this moment; None where the catalogue lacks it."""
-    markets = store.queue.markets
-    positions = store.snapshot.find([key.sku_id] * len(markets), list(markets)).tolist()
-    dossiers = {market: store.dossiers.of(at) for market, at in zip(markets, positions, strict=True) if at >= 0}
+    (case,) = trust_cases(engine, store, [key], today)
+    return case and replace(case, reported=_undecided_notices(engine, key))
+
+
+def trust_cases(
+    engine: sa.Engine, store: OnlineStore, keys: Sequence[SkuKey], today: date
+) -> Iterator[TrustCase | None]:
+    """The cases of many SKUs, in their order, without what shoppers reported; None where the catalogue lacks one."""
+    decisions, policy = decision_index(engine), decision_policy_in_force(today)
+    for start in range(0, len(keys), CASES_AT_ONCE):
+        some = keys[start : start + CASES_AT_ONCE]
+        results = results_of_skus(engine, {key.sku_id for key in some})
+        known = _Known(store.publication.as_of, _dossiers_of(store, some), results, decisions)
+        for key in some:
+            yield _case_of(key, known, policy, today)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What is known of some SKUs: dossiers of the scoring of `as_of`, by SKU and market, newer results, decisions."""
+
+    as_of: date
+    dossiers: dict[str, dict[str, Dossier]]
+    results: dict[SkuKey, tuple[LabTest, ...]]
+    decisions: DecisionIndex
+
+
+def _dossiers_of(store: OnlineStore, keys: Collection[SkuKey]) -> dict[str, dict[str, Dossier]]:
+    """The dossiers of SKUs in all their markets."""
+    markets, sku_ids = store.queue.markets, dict.fromkeys(key.sku_id for key in keys)
+    asked = [(sku_id, market) for sku_id in sku_ids for market in markets]
+    positions = store.snapshot.find([sku_id for sku_id, _ in asked], [market for _, market in asked])
+    found = [(*each, at) for each, at in zip(asked, positions.tolist(), strict=True) if at >= 0]
+    dossiers: dict[str, dict[str, Dossier]] = {}
+    for (sku_id, market, _), dossier in zip(found, store.dossiers.facts_of([at for *_, at in found]), strict=True):
+        dossiers.setdefault(sku_id, {})[market] = dossier
+    return dossiers
+
+
+def _case_of(key: SkuKey, known: _Known, policy: DecisionPolicy, today: date) -> TrustCase | None:
+    dossiers = known.dossiers.get(key.sku_id, {})
     if key.market not in dossiers:
         return None
-    results, dossier, as_of = results_of(engine, key.sku_id), dossiers.pop(key.market), store.publication.as_of
-    supplier, policy = dossier.listing.supplier_id, decision_policy_in_force(today)
-    evidence = CaseEvidence(key, supplier, as_of, dossier, results.get(key, ()))
-    others = [(each, results.get(SkuKey(key.sku_id, market), ())) for market, each in dossiers.items()]
+    dossier, results = dossiers[key.market], known.results
+    supplier = dossier.listing.supplier_id
+    evidence = CaseEvidence(key, supplier, known.as_of, dossier, results.get(key, ()))
+    others = [
+        (each, results.get(SkuKey(key.sku_id, market), ()))
+        for market, each in dossiers.items() if market != key.market
+    ]  # fmt: skip
     return TrustCase(
-        dossier, case_state(evidence, decision_index(engine).of(key, supplier), policy, today), evidence.tests,
-        failed_elsewhere(others, as_of), policy, today, _undecided_notices(engine, key),
+        dossier, case_state(evidence, known.decisions.of(key, supplier), policy, today), evidence.tests,
+        failed_elsewhere(others, known.as_of), policy, today,
     )  # fmt: skip
 
 

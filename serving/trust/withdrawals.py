@@ -1,7 +1,6 @@
 """What ends a public test summary by itself: a restriction or its proposal, a result, another product, a fact."""
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 
 import sqlalchemy as sa
@@ -10,12 +9,13 @@ from data.contract import CERTIFICATES
 from data.database.connection import read_transaction
 from data.database.schema import DECISIONS, HANDED_IN_ROWS, RESULTS, TRUST_CODES
 from data.handed_in_rows import read_row
+from data.policy import policies_read_once
 from serving.decisions.cases import lab_test_of
 from serving.decisions.policy import DecisionPolicy, decision_policy_in_force
 from serving.decisions.records import IN_FORCE, PROPOSED
 from serving.dossiers.records import LabTest
 from serving.online.store import OnlineStore
-from serving.trust.eligibility import is_full_pass, obstacles, trust_case
+from serving.trust.eligibility import TrustCase, is_full_pass, obstacles, trust_cases
 from serving.trust.policy import TrustPolicy, trust_policy_in_force
 from serving.trust.store import TrustCode, TrustCodes
 from serving.trust.summary import product_digest
@@ -47,14 +47,23 @@ def withdraw_fallen(engine: sa.Engine, now: datetime) -> list[TrustCode]:
 def withdraw_ineligible(engine: sa.Engine, store: OnlineStore, now: datetime) -> list[TrustCode]:
     """Withdraw every standing code whose product may not have one by all that the publication knows; return them."""
     codes = TrustCodes(engine)
-    reasons = [(row, _reason(engine, store, row, now.date())) for row in codes.standing(now.date())]
-    return codes.withdraw_all([(row, why) for row, why in reasons if why is not None], now)
+    return codes.withdraw_all(ineligible(engine, store, codes.standing(now.date()), now.date()), now)
 
 
-def _reason(engine: sa.Engine, store: OnlineStore, row: TrustCode, today: date) -> str | None:
-    """Why a code falls, None where it stands."""
-    policy = trust_policy_in_force(today)
-    case = trust_case(engine, store, row.key, today)
+def ineligible(engine: sa.Engine, store: OnlineStore, rows: Sequence[TrustCode], today: date) -> Fallen:
+    """Those of standing codes whose product may not have one, each with the reason."""
+    with policies_read_once():
+        policy = trust_policy_in_force(today)
+        cases = trust_cases(engine, store, [row.key for row in rows], today)
+        reasons = [(row, _reason(row, case, policy)) for row, case in zip(rows, cases, strict=True)]
+    return [(row, why) for row, why in reasons if why is not None]
+
+
+def _reason(row: TrustCode, case: TrustCase | None, policy: TrustPolicy) -> str | None:
+    """Why a code falls, None where it stands. What shoppers report is left out, which waits for an officer.
+
+    Otherwise anybody could take down the page of a competitor.
+    """
     if case is None:
         return GONE
     test = next((each for each in case.tests if each.test_id == row.test_id), None)
@@ -62,8 +71,7 @@ def _reason(engine: sa.Engine, store: OnlineStore, row: TrustCode, today: date) 
         return AMENDED
     if product_digest(case.dossier.listing, policy) != row.product_digest:
         return CHANGED
-    # What shoppers report waits for an officer: otherwise anybody could take down the page of a competitor.
-    missing = obstacles(replace(case, reported=()), policy)
+    missing = obstacles(case, policy)
     return " ".join(missing) if missing else None
 
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from data.errors import UserError
-from data.policy import Policy, policy_in_force
+from data.policy import Policy, policies_read_once, policy_in_force
 
 
 class Dated(Policy, subject="bands"):
@@ -76,3 +76,14 @@ def test_a_file_is_validated_once_and_again_when_it_changed(tmp_path: Path) -> N
     assert policy_in_force(Dated, date(2026, 5, 1), tmp_path) is first
     written(tmp_path, date(2026, 1, 1), 'day = "2"')
     assert policy_in_force(Dated, date(2026, 1, 1), tmp_path).day == "2"
+
+
+def test_a_step_over_many_follows_one_policy_and_the_next_step_the_edited_one(tmp_path: Path) -> None:
+    for text in ("1", "2"):
+        written(tmp_path, date(2026, 1, 1), f'day = "{text}"')
+        with policies_read_once():
+            first = policy_in_force(Dated, date(2026, 1, 1), tmp_path)
+            written(tmp_path, date(2026, 1, 1), 'day = "edited meanwhile"')
+            assert policy_in_force(Dated, date(2026, 1, 1), tmp_path) is first
+        assert first.day == text
+    assert policy_in_force(Dated, date(2026, 1, 1), tmp_path).day == "edited meanwhile"

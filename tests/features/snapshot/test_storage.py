@@ -65,6 +65,9 @@ def test_every_look_up_finds_what_was_written(
     assert table.find(("first", "second"), ("c", "")) == NO_ROW
     for owner in range(-1, len(keys) // 3 + 2):
         assert table.rows_of("owner", owner) == [row for row in rows.to_pylist() if row["owner"] == owner]
+    for owners in ([], [0], [5, -1, 2, 5], range(-1, len(keys))):
+        one_by_one = {owner: found for owner in owners if (found := table.rows_of("owner", owner))}
+        assert table.rows_of_each("owner", owners) == one_by_one
     asked = np.array([*range(len(keys)), NO_ROW], dtype=np.int64)[::-1]
     expected = np.where(asked < 0, np.nan, asked)[:, None] + np.array([0.25, 0.5])
     np.testing.assert_array_equal(table.vectors("features", asked), expected)

@@ -1,7 +1,7 @@
 """A dossier holds what was known of its SKU on the day, all of it and nothing else."""
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -103,6 +103,13 @@ def test_a_dossier_holds_every_row_known_of_its_sku_and_no_other(
             }
         held += len(dossier.certificates) + len(dossier.holds)
     assert held > SKUS
+
+
+@given(st.lists(st.integers(0, SKUS - 2), max_size=8))
+def test_the_facts_of_many_are_those_of_each(dossiers: Dossiers, positions: list[int]) -> None:
+    """In the order asked for, the same twice where it is asked for twice."""
+    expected = [replace(dossiers.of(each), months=(), quotes=(), alerts=()) for each in positions]
+    assert dossiers.facts_of(positions) == expected
 
 
 def test_rows_known_on_the_day_or_later_change_nothing(rows: Rows, dossiers: Dossiers, tmp_path: Path) -> None:
