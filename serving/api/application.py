@@ -42,10 +42,10 @@ def build_application(context: Callable[[], AppContext]) -> FastAPI:
     """The application; `context` gives what its routes draw on, and is called within requests only."""
     app = FastAPI(title="Touchstone", openapi_url=None, docs_url=None, redoc_url=None)
     app.state.context = context
+    add_public_pages(app)  # first, since routes are tried in order and the public asks most often
     for router in RESOURCES:
         app.include_router(router)
     add_console(app)
-    add_public_pages(app)
     for kind in (UserError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _answer)
     return app

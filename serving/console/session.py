@@ -89,7 +89,7 @@ def session_secret(workspace: Workspace) -> bytes:
 
 
 def app_context(request: Request) -> AppContext:
-    """The application context of a request (a dependency)."""
+    """The application context of a request."""
     make_context: Callable[[], AppContext] = request.app.state.context
     return make_context()
 
@@ -99,7 +99,12 @@ def root_of(request: Request) -> str:
     return application_root(request) + CONSOLE
 
 
-ContextDep = Annotated[AppContext, Depends(app_context)]
+async def _context_without_a_thread(request: Request) -> AppContext:
+    """FastAPI would take a thread for a dependency that is not `async`."""
+    return app_context(request)
+
+
+ContextDep = Annotated[AppContext, Depends(_context_without_a_thread)]
 
 
 def session_of(request: Request, context: ContextDep) -> Session:

@@ -107,6 +107,8 @@ def placeholders(template: str) -> frozenset[str]:
 
 def clean_text(text: str) -> str:
     """A text of others on one line, without control characters and marks that turn the direction of writing."""
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
     kept = (" " if each.isspace() else each for each in text if each not in _DIRECTION_CONTROLS)
     return " ".join("".join(each for each in kept if _is_printable(each)).split())
 

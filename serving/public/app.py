@@ -14,7 +14,7 @@ from serving.trends.pages import router as trends
 from serving.trust.page import router as trust
 from serving.trust.verify import router as verify
 
-ROUTERS: tuple[APIRouter, ...] = (rules, trends, trust, verify, seller, seller_appeals, notices)
+ROUTERS: tuple[APIRouter, ...] = (trust, rules, trends, verify, seller, seller_appeals, notices)
 """The routers of public pages; each begins with one of `OPEN` in `serving/auth/permissions.py`."""
 
 

@@ -1,15 +1,18 @@
 """The public addresses of test summaries: page, signed copy, badge, QR code, status list, keys to check them."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
 
 from data.errors import NotFoundError, UnavailableError
+from data.policy import policies_read_once
 from serving.console.context import AppContext
 from serving.console.session import ContextDep
 from serving.letters.policy import LetterSender, letter_policy_in_force
@@ -73,6 +76,31 @@ def trust_desk(context: AppContext) -> TrustDesk:
     return TrustDesk(context, context.now().astimezone(UTC))
 
 
+async def answered(request: Request, context: AppContext, code: str, work: Callable[[], Response]) -> Response:
+    """What `work` answers of a code: at once where all of it is in memory, in a thread where the database is asked.
+
+    A thread would wait for those of the console, and both for the interpreter.
+    """
+    register: TrustRegister | None = getattr(request.app.state, "trust_register", None)
+    with policies_read_once():
+        if register is not None and _is_in_memory(register, code, context.now()):
+            return work()
+
+    def in_thread() -> Response:
+        answer = work()
+        request.app.state.trust_register = trust_desk(context).register
+        return answer
+
+    return await run_in_threadpool(in_thread)
+
+
+def _is_in_memory(register: TrustRegister, code: str, now: datetime) -> bool:
+    try:
+        return register.has_in_memory(read_code(code), now)
+    except MistypedCodeError:
+        return True
+
+
 @router.get("/.well-known/jwks.json", include_in_schema=False)
 def keys(request: Request, context: ContextDep) -> Response:
     """The public keys of signed copies, those that were retired lately among them (RFC 7517)."""
@@ -93,10 +121,14 @@ def status_list(request: Request, context: ContextDep) -> Response:
 
 
 @router.get("/p/{code}.json", include_in_schema=False)
-def signed_copy(
+async def signed_copy(
     request: Request, context: ContextDep, code: str, form: Literal["vc", "untp", "plain"] = "vc"
 ) -> Response:
     """The signed copy of a summary: as a test summary or (`untp`) as the UN's credential; `plain` is not signed."""
+    return await answered(request, context, code, partial(_signed_copy, request, context, code, form))
+
+
+def _signed_copy(request: Request, context: AppContext, code: str, form: str) -> Response:
     desk = trust_desk(context)
     answer = _issued(desk, code)
     build = conformity_credential if form == "untp" else credential
@@ -109,8 +141,12 @@ def signed_copy(
 
 
 @router.get("/p/{code}/badge.svg", include_in_schema=False)
-def badge_picture(request: Request, context: ContextDep, code: str, lang: str = "en") -> Response:
+async def badge_picture(request: Request, context: ContextDep, code: str, lang: str = "en") -> Response:
     """The badge for product pages of others; of any code, since a missing picture would say nothing."""
+    return await answered(request, context, code, partial(_badge_picture, request, context, code, lang))
+
+
+def _badge_picture(request: Request, context: AppContext, code: str, lang: str) -> Response:
     desk = trust_desk(context)
     try:
         answer = desk.register.find(read_code(code), desk.now)
@@ -132,8 +168,12 @@ def qr_picture(request: Request, context: ContextDep, code: str) -> Response:
 
 
 @router.get("/p/{code}", include_in_schema=False)
-def summary_page(request: Request, context: ContextDep, code: str, lang: str = "en") -> Response:
+async def summary_page(request: Request, context: ContextDep, code: str, lang: str = "en") -> Response:
     """The page of a code."""
+    return await answered(request, context, code, partial(_summary_page, request, context, code, lang))
+
+
+def _summary_page(request: Request, context: AppContext, code: str, lang: str) -> Response:
     desk, words = trust_desk(context), trust_words(lang)
     try:
         canonical = read_code(code)

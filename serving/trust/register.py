@@ -73,6 +73,11 @@ class TrustRegister:
         row = self._row(code)
         return None if row is None else trust_answer(row, self._fall(row, now), now, policy)
 
+    def has_in_memory(self, code: str, now: datetime) -> bool:
+        """Whether `find` would ask no database and wait for nobody; a code is as `read_code` writes it."""
+        policy = trust_policy_in_force(now.astimezone(UTC).date())
+        return not self._is_older(policy.reread_seconds) and self._known(code) is not None
+
     def keys(self, now: datetime) -> tuple[SigningKey, ...]:
         """The signing keys, the newest first."""
         self.refresh(now)
@@ -107,8 +112,11 @@ class TrustRegister:
         read_at = self._read_at
         return read_at is None or self._clock() - read_at >= seconds
 
+    def _known(self, code: str) -> TrustCode | None:
+        return self._changes.get(code) or (self._table.find(code) if self._table else None)
+
     def _row(self, code: str) -> TrustCode | None:
-        known = self._changes.get(code) or (self._table.find(code) if self._table else None)
+        known = self._known(code)
         if known is not None:
             return known
         try:
