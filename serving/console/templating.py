@@ -12,6 +12,7 @@ from serving.auth.forwarded_prefix import application_root, path_below_root
 from serving.auth.permissions import CONSOLE, STATIC
 from serving.console.case import catalogue_cases_of
 from serving.console.context import AppContext
+from serving.console.inbox import count_inbox
 from serving.console.session import Person, app_context, csrf_token, root_of, save_session, session_of
 from serving.console.stale_knowledge import stale_knowledge
 from serving.html.filters import template_environment
@@ -25,25 +26,35 @@ TEMPLATES = template_environment(FOLDER / "templates")
 class Link:
     """An entry of the navigation; `path` is below the root of the console.
 
-    `counter` names the field of `CaseCounters` that stands beside it, `counted` says what it counts.
+    `counter` names the number that stands beside it, `counted` says what it counts. An entry with
+    `tabs` leads to the first of them; each of these pages shows all of them above its heading.
     """
 
     path: str
     text: str
     counter: str | None = None
     counted: str = ""
+    tabs: tuple["Link", ...] = ()
+
+    def leads_to(self, path: str) -> bool:
+        """Whether a page is the entry's own or one of its tabs."""
+        return path in (self.path, *(each.path for each in self.tabs))
 
 
+INBOX = (
+    Link("/appeals", "Appeals", "appeals_due", "to be answered by today"),
+    Link("/sellers", "Sellers", "from_sellers", "to answer"),
+    Link("/notices", "Shoppers", "from_shoppers", "cases to decide"),
+)
+"""What others sent, by who sent it."""
+TESTS = (Link("/plan", "Plan"), Link("/results", "Laboratories"))
 NAVIGATION = (
     Link("/", "Queue", "overdue", "overdue"),
     Link("/decisions", "Decisions", "awaiting_approval", "awaiting approval"),
-    Link("/appeals", "Appeals", "appeals_due", "to be answered by today"),
+    Link("/appeals", "Inbox", "inbox", "to answer", INBOX),
     Link("/letters", "Letters", "letters_to_send", "to check or to send"),
-    Link("/sellers", "Sellers"),
-    Link("/notices", "Notices"),
-    Link("/plan", "Plan"),
-    Link("/results", "Laboratories"),
     Link("/certificates", "Documents"),
+    Link("/plan", "Tests", tabs=TESTS),
     Link("/overview", "Overview"),
     Link("/ledger", "Ledger"),
 )
@@ -51,16 +62,17 @@ NAVIGATION = (
 
 
 def page(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
-    """Render a template with `values` and: root, shared, here, navigation, person, csrf, in_service, insecure.
+    """Render a template with `values` and what every page shares: root, navigation, entry, person, csrf and others.
 
     `in_service` is the publication in service, `counters` are those of cases and letters, both None without one;
-    `stale` are sentences on scores that are too old. Sets the session cookie.
+    `entry` is that of the navigation which leads to the page, None where none does; `stale` are sentences on scores
+    that are too old. Sets the session cookie.
     """
     context = app_context(request)
     session = session_of(request, context)
     shared = {
         "root": root_of(request), "shared": application_root(request) + STATIC,
-        "here": path_of(request), "navigation": NAVIGATION,
+        "here": path_of(request), "navigation": NAVIGATION, "entry": _entry_of(path_of(request)),
         "person": session.person, "csrf": csrf_token(context, session), "in_service": _publication_in_service(request),
         "insecure": context.insecure, **_catalogue_state(context, session.person),
     }  # fmt: skip
@@ -77,11 +89,18 @@ def _catalogue_state(context: AppContext, person: Person | None) -> dict[str, An
     try:
         store = context.store
         counters = asdict(catalogue_cases_of(context, store).counters)
+        counters |= count_inbox(context.engine)
+        counters["inbox"] = counters["appeals_due"] + counters["from_sellers"] + counters["from_shoppers"]
         letters = count_letters(context.engine)
         counters["letters_to_send"] = sum(letters.get(state, 0) for state in TO_SEND)
         return {"counters": counters, "stale": stale_knowledge(context, store)}
     except UserError:
         return empty
+
+
+def _entry_of(path: str) -> Link | None:
+    """The entry of the navigation that leads to a page."""
+    return next((link for link in NAVIGATION if link.leads_to(path)), None)
 
 
 def address(request: Request, path: str) -> str:

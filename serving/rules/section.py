@@ -22,9 +22,12 @@ class Section:
     terms: tuple[RuleTerm, ...] = ()
 
 
+_SHORT = {"gtin": "GTIN", "ppe": "PPE"}
+
+
 def words(name: str) -> str:
-    """An identifier as words: toys_under_3 as `toys under 3`."""
-    return name.replace("_", " ")
+    """An identifier as words: toys_under_3 as `toys under 3`, factory_id as `factory`, gtin as `GTIN`."""
+    return " ".join(_SHORT.get(each, each) for each in name.removesuffix("_id").split("_"))
 
 
 def and_list(names: Iterable[str], last: str = "and") -> str:

@@ -26,6 +26,8 @@ FOLLOWING: Mapping[str, tuple[str, ...]] = MappingProxyType({
 })  # fmt: skip
 """The states that may follow each state. What was accepted is ineffective without a test only once it is overdue."""
 
+OUR_TURN = (OPEN, EVIDENCE, VERIFIED)
+"""The states in which an officer acts next."""
 RUNNING = (OPEN, ACCEPTED, EVIDENCE, VERIFIED)
 """The states in which an action is under way; a case has one such action at most."""
 

@@ -18,6 +18,7 @@ ADDRESS = "/s"
 _SYMBOLS, _LENGTH = string.ascii_letters + string.digits, 32
 _TOKEN = re.compile(r"[A-Za-z0-9]{32}")
 _TOKEN_IN_ADDRESS = re.compile(r"(/s/)[A-Za-z0-9]{32}")
+_LINK_WITH_TOKEN = re.compile(r'<a href="[^"]*/s/[A-Za-z0-9]{32}">([^<]*)</a>')
 
 
 def new_token() -> str:
@@ -91,8 +92,8 @@ def page_path(token: str) -> str:
 
 
 def without_tokens(text: str) -> str:
-    """The text with the secret of every link left out, for the eyes of everybody but the seller."""
-    return _TOKEN_IN_ADDRESS.sub(r"\1…", text)
+    """The text or HTML with the secret of every link left out, no link any more, for everybody but the seller."""
+    return _TOKEN_IN_ADDRESS.sub(r"\1…", _LINK_WITH_TOKEN.sub(r"\1", text))
 
 
 def last_day(made_on: date, days: int) -> date:

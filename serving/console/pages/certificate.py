@@ -26,6 +26,7 @@ from serving.console.pages.decision import text
 from serving.console.pages.sku_documents import DisplayedDocument, displayed_document
 from serving.console.session import ContextDep, Person, VerifiedForm, VerifiedUpload, requires_role
 from serving.console.templating import address, page
+from serving.decisions.days import long_date
 from serving.decisions.records import SkuKey
 from serving.dossiers.records import Certificate, Dossier
 
@@ -270,7 +271,7 @@ def _again(request: Request, it: DocumentPage) -> Response:
 
 
 def _day(day: date | None) -> str | None:
-    return day.isoformat() if day else None
+    return long_date(day) if day else None
 
 
 def _folded(value: str | None) -> str:

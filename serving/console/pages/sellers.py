@@ -22,10 +22,8 @@ from serving.dossiers.records import current_tests
 from serving.letters.policy import letter_policy_in_force
 from serving.letters.words import words_of
 from serving.seller.corrective_actions import (
-    EVIDENCE,
-    OPEN,
+    OUR_TURN,
     RUNNING,
-    VERIFIED,
     CorrectiveAction,
     VerifyingTest,
     action_by_id,
@@ -45,8 +43,6 @@ router = APIRouter()
 
 CaseOfficer = Annotated[Person, requires_role("officer")]
 Id = Annotated[str, Query(max_length=300)]
-OUR_TURN = (OPEN, EVIDENCE, VERIFIED)
-"""The states of corrective actions in which an officer acts next."""
 
 
 def seller_case(supplier_id: Id, sku_id: Id = "", market: Id = "") -> SellerCase:

@@ -1,4 +1,4 @@
-"""From a package to a case, and from a failed test back to a summary: shoppers, sellers and officers in browsers."""
+"""From a package to a case, from a failed test to a summary, from a claimed document to a fact: people in browsers."""
 
 import io
 import re
@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 from serving.trust.keys import SigningKeys
 from tests.serving.browser.casework import (
     NARROW,
+    WIDE,
     WIDE_DARK,
     Way,
     approve,
@@ -192,3 +193,54 @@ def test_a_seller_whose_product_failed_corrects_it_and_gets_a_summary(
     assert {each["decision"] for each in screened(shop, sku_id)} != {"hold"}
     code = publish(first, shop, sku_id)
     assert "Passed an independent safety test" in summary_of(shop, code)
+
+
+def document_on_sku_page(page: Page, shop: Shop, sku_id: str, number: str) -> tuple[str, str]:
+    """The words of a document in the list of a SKU, and the class by which its mark is drawn."""
+    page.goto(f"{shop.pages}/sku/EU/{sku_id}")
+    row = page.locator("#certificates li", has_text=number)
+    return row.inner_text(), str(row.locator(".evidence").get_attribute("class"))
+
+
+def open_from_list(page: Page, shop: Shop, view: str, number: str) -> None:
+    """Open a document from one of the lists of the desk."""
+    page.goto(f"{shop.pages}/certificates?view={view}")
+    page.get_by_role("row").filter(has_text=number).get_by_role("rowheader").get_by_role("link").click()
+
+
+def state_of(page: Page) -> str:
+    """The state of the document on its page."""
+    return page.locator("dt", has_text="State").locator("+ dd").inner_text()
+
+
+@pytest.mark.parametrize(("way", "sku_id"), [(NARROW, "K-10"), (WIDE, "K-40")], ids=["narrow", "wide"])
+def test_a_claimed_document_is_asked_about_and_confirmed(opened: Pages, shop: Shop, way: Way, sku_id: str) -> None:
+    """Before, it is drawn as the seller's word; only its issuer's answer is drawn as good."""
+    number = sku_id.replace("K-", "TR-")
+    officer = way.open(opened, "officer")
+    claimed, drawn_before = document_on_sku_page(officer, shop, sku_id, number)
+    assert "claimed, not verified" in claimed
+    assert "names LAB-G as its issuer" in claimed
+    assert "evidence-good" not in drawn_before
+
+    officer.get_by_role("navigation", name="Pages").get_by_role("link", name="Documents").click()
+    open_from_list(officer, shop, "to_ask", number)
+    assert state_of(officer) == "not asked yet"
+    way.assert_fits(officer)
+    officer.get_by_role("button", name="Ask the issuer").click()
+    expect(officer.locator("dt", has_text="Asked").locator("+ dd")).to_contain_text("Olga")
+    assert "confirmed" not in document_on_sku_page(officer, shop, sku_id, number)[0]
+
+    open_from_list(officer, shop, "asked", number)
+    officer.get_by_label("Day of the answer").fill(str(TODAY))
+    officer.get_by_role("button", name="Confirmed").click()
+    expect(officer.locator("dt", has_text="State").locator("+ dd")).to_have_text("confirmed")
+
+    confirmed, drawn_after = document_on_sku_page(officer, shop, sku_id, number)
+    assert "claimed" not in confirmed
+    assert "confirmed" in confirmed
+    assert "issued by LAB-G" in confirmed
+    assert "evidence-good" in drawn_after
+    way.assert_fits(officer)
+    officer.goto(f"{shop.pages}/certificates?view=to_ask")
+    expect(officer.get_by_role("row").filter(has_text=number)).to_have_count(0)

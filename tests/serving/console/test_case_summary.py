@@ -71,6 +71,18 @@ def test_the_navigation_counts_what_waits(shop: AppContext) -> None:
     assert after.get_text(" ", strip=True) == "1 awaiting approval"
 
 
+def test_what_others_sent_stands_under_one_entry_with_tabs(shop: AppContext) -> None:
+    officer = signed_into(shop, "officer")
+    for path, tabs in (("appeals", ["Appeals", "Sellers", "Shoppers"]), ("notices", ["Appeals", "Sellers", "Shoppers"]),
+                       ("results", ["Plan", "Laboratories"]), ("ledger", [])):  # fmt: skip
+        soup = soup_of(officer, f"/ui/{path}")
+        assert len(soup.select("nav[aria-label=Pages] a[aria-current]")) == 1, path
+        assert [each.find(string=True) for each in soup.select("main > nav.views a")] == tabs
+        assert [each["href"] for each in soup.select("main > nav.views a[aria-current=page]")] == (
+            [f"/ui/{path}"] if tabs else []
+        )
+
+
 def test_old_scores_are_announced_on_every_page(shop: AppContext) -> None:
     later = replace(shop, now=lambda: shop.now() + timedelta(days=30))
     assert "30 days old; at most 7 are allowed" in soup_of(signed_into(later, "officer"), "/ui/decisions").text

@@ -74,7 +74,9 @@ def test_nothing_that_is_stored_opens_a_page(state: sa.Engine) -> None:
         assert token not in str(connection.execute(sa.select(SELLER_LINKS)).all())
     assert token not in str(list(audit_rows(state)))
     verify_chain(state)
-    assert token not in without_tokens(f"Open https://shop.example{page_path(token)} now")
+    url = f"https://shop.example{page_path(token)}"
+    assert without_tokens(f"Open {url} now") == "Open https://shop.example/s/… now"
+    assert without_tokens(f'Open <a href="{url}">{url}</a>') == "Open https://shop.example/s/…"
 
 
 @pytest.mark.parametrize("text", ["", "No link here", "/s/short"])

@@ -41,6 +41,7 @@ def test_notices_are_read_by_case_with_their_clock(noticed: AppContext) -> None:
     assert "Worst injury told: small." in told
     assert not [each for each in page.find_all("script") if not each.get("src")]
     assert "[U+202E]" in told
+    assert "Shoppers 2 cases to decide" in " ".join(page.select("main > nav.views")[0].get_text(" ").split())
 
 
 def test_the_page_of_the_sku_leads_to_its_notices(noticed: AppContext) -> None:

@@ -78,7 +78,9 @@ def test_a_corrective_action_from_plan_to_the_test_that_verifies_it(desk: Desk) 
     assert "To answer: 0" in words.get_text()
     desk.seller.post(f"{desk.place}/plan", data=PLAN)
     [action] = actions_of(engine, desk.case)
-    assert "To answer: 1" in soup_of(desk.officer, "/ui/sellers").get_text()
+    page = soup_of(desk.officer, "/ui/sellers")
+    assert "To answer: 1" in page.get_text()
+    assert "Inbox 1 to answer" in " ".join(page.select("nav[aria-label=Pages]")[0].get_text(" ").split())
     assert desk.do(f"actions/{action.action_id}", do="refuse") == 400
     assert desk.do(f"actions/{action.action_id}", do="accept", note="Send photos.") == 303
     [row] = rows_received(engine, REMEDIATIONS, sa.true())
