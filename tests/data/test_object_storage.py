@@ -1,6 +1,5 @@
 """Files in object storage, asked of a real S3 server: fetched once, put there whole; elsewhere refused."""
 
-import os
 import shutil
 import socket
 import subprocess
@@ -24,7 +23,8 @@ from data.workspace import Workspace
 from touchstone import COMMANDS, main
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SERVER = shutil.which("moto_server", path=f"{REPOSITORY / '.venv-s3' / 'bin'}:{os.environ['PATH']}")
+SERVER = shutil.which("moto_server", path=REPOSITORY / ".venv-s3" / "bin")
+"""The pinned server only: another of that name on the machine may be of a version that pyarrow cannot write to."""
 
 
 @pytest.fixture(scope="module")

@@ -56,6 +56,13 @@ def bento(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_each_pattern_of_the_bento_stands_once_and_finds_files() -> None:
+    lines = (ROOT / "bentofile.yaml").read_text(encoding="utf-8").splitlines()
+    patterns = [line.strip('- "/') for line in lines if line.startswith('  - "/')]
+    assert len(patterns) == len(set(patterns))
+    assert [pattern for pattern in patterns if not any(ROOT.glob(pattern))] == []
+
+
 @pytest.mark.slow
 def test_the_bento_holds_the_service_and_nothing_else(bento: Path) -> None:
     """Every served room and the policy are in, tests, training and runtime files are not."""

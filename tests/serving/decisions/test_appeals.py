@@ -175,6 +175,20 @@ def test_a_modification_that_is_none_changes_nothing(
     assert appeals(state, decision.decision_id)[0].outcome is None
 
 
+def test_who_took_one_appeal_in_may_answer_another_and_closes_both(decisions: Decisions, state: sa.Engine) -> None:
+    """Two people lifted it, who took the other appeal in and who answered. Answering the closed one changes nothing."""
+    decision = removed(decisions)
+    other = file_appeal(state, decision, "The sample was of batch a.", Signature(DORA, NOON), POLICY)
+    own = file_appeal(state, decision, "The sample was of batch b.", Signature(CLARA, NOON), POLICY)
+    answer, signature = AppealAnswer("reversed", NOTE), Signature(CLARA, NOON)
+    with pytest.raises(UserError, match="took the appeal in"):
+        answer_appeal(state, own.appeal_id, answer, signature, POLICY)
+    answer_appeal(state, other.appeal_id, answer, signature, POLICY)
+    stored, ended = appeals(state), decisions.decision(decision.decision_id)
+    assert answer_appeal(state, own.appeal_id, answer, signature, POLICY).outcome == "reversed"
+    assert (appeals(state), decisions.decision(decision.decision_id)) == (stored, ended)
+
+
 def test_a_reversal_closes_the_other_appeals(decisions: Decisions, state: sa.Engine) -> None:
     decision = removed(decisions)
     filed = [appealed(state, decision, f"The sample was of batch {batch}.") for batch in "abc"]

@@ -88,16 +88,24 @@ class SeveralPeople(RuleBasedStateMachine):
 
     @rule(who=people(), data=st.data())
     def answer(self, who: tuple[str, Officer], data: st.DataObject) -> None:
-        """Somebody answers any appeal."""
+        """Somebody answers any appeal; where the decision is reversed already, nothing changes, whatever they are told.
+
+        A reversal closes the other appeals against the decision, also those that its author took in. The same answer to
+        one of these is no second reversal, and no lifting by its author alone.
+        """
         if self.took_in:
             chosen = data.draw(st.sampled_from(sorted(self.took_in)))
+            reversed_before, stored = self._reversed_decisions(), appeals(self.engine)
             try:
                 answered = answer_appeal(
                     self.engine, chosen, AppealAnswer("reversed", WORDS), Signature(who[1], self._now()), POLICY
                 )
             except UserError:
                 return
-            self.lifted[answered.decision_id] = (self.took_in[chosen], who[0])
+            if answered.decision_id in reversed_before:
+                assert appeals(self.engine) == stored
+            else:
+                self.lifted[answered.decision_id] = (self.took_in[chosen], who[0])
 
     @invariant()
     def nobody_restricts_alone(self) -> None:
@@ -111,8 +119,11 @@ class SeveralPeople(RuleBasedStateMachine):
         """One takes the appeal in, another answers it, who had no part in the decision."""
         for decision_id, (taken_by, answered_by) in self.lifted.items():
             assert answered_by not in {taken_by, *self.restricted[decision_id]}
-        reversed_ids = {each.decision_id for each in appeals(self.engine) if each.outcome == "reversed"}
-        assert reversed_ids == set(self.lifted)
+        assert self._reversed_decisions() == set(self.lifted)
+        assert {each.decision_id for each in appeals(self.engine) if each.outcome == "reversed"} == set(self.lifted)
+
+    def _reversed_decisions(self) -> set[str]:
+        return {each for each in self.restricted if self.decisions.decision(each).state == REVERSED}
 
     def _now(self) -> datetime:
         return NOON + timedelta(seconds=next(self.clock))
