@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -52,6 +53,8 @@ CODES, REQUESTS, MOST_P99_MS = 100_000, 5_000, 10.0
 CLIENTS, PER_SECOND = 4, 100
 """Clients at a time, and how often they ask, together, at random moments."""
 PATHS = {"page": "", "page, known already": "", "signed copy": ".json", "badge": "/badge.svg"}
+ADDRESSES = count()
+"""Numbers of addresses of clients that nobody has used yet."""
 Key = tuple[str, str]
 
 
@@ -144,7 +147,7 @@ def ask(server: Server, paths: Sequence[str], known: bool) -> Measured:
     def client(number: int) -> None:
         draw = Random(number)  # noqa: S311 - when to ask
         for part in range(number, len(parts), CLIENTS):
-            source = (f"127.{1 + part // 65_025}.{1 + part // 255 % 255}.{1 + part % 254}", 0)
+            source = (f"127.1.{1 + (address := next(ADDRESSES)) // 254 % 254}.{1 + address % 254}", 0)
             connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30, source_address=source)
             for path in parts[part]:
                 time.sleep(draw.expovariate(PER_SECOND / CLIENTS))
