@@ -1,6 +1,6 @@
 """Exact path-dependent SHAP contributions of LightGBM models, from the booster's public text."""
 
-from models.treeshap.engine import (
+from .engine import (
     Contributions,
     Engine,
     Interactions,
@@ -9,9 +9,10 @@ from models.treeshap.engine import (
     TopInteractions,
     compile_model,
 )
-from models.treeshap.model_file import UnsupportedModel
+from .explainer import Explainer
+from .model_file import UnsupportedModel
 
 __all__ = [
-    "Contributions", "Engine", "Interactions", "Precision", "TopContributions", "TopInteractions", "UnsupportedModel",
-    "compile_model",
+    "Contributions", "Engine", "Explainer", "Interactions", "Precision", "TopContributions", "TopInteractions",
+    "UnsupportedModel", "compile_model",
 ]  # fmt: skip

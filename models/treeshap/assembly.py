@@ -6,11 +6,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.treeshap.binning import EncodedRows, used_columns
-from models.treeshap.model_file import NO_MISSING, Floats, Forest, Ints
-from models.treeshap.one_feature import tabulate
-from models.treeshap.program import DOWN, TWIG, UP, CompiledModel, Program, WalkSteps, WalkTests
-from models.treeshap.simd import compile_kernel
+from .binning import EncodedRows, used_columns
+from .model_file import NO_MISSING, Floats, Forest, Ints
+from .one_feature import tabulate
+from .program import DOWN, TWIG, UP, CompiledModel, Program, WalkSteps, WalkTests
+from .simd import compile_kernel
 
 
 class QuadratureRule(NamedTuple):

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.treeshap.model_file import CATEGORY, NAN_MISSING, ZERO_MISSING, Forest
-from models.treeshap.simd import compile_kernel
+from .model_file import CATEGORY, NAN_MISSING, ZERO_MISSING, Forest
+from .simd import compile_kernel
 
 ZERO_HALF_WIDTH = float(np.float32(1e-35))  # LightGBM's kZeroThreshold: it reads any |value| up to here as zero
 LARGEST_CATEGORY = 2.0**31 - 1.0

@@ -8,11 +8,11 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.treeshap.assembly import assemble
-from models.treeshap.kernels import explain_rows, explain_top
-from models.treeshap.model_file import read_model
-from models.treeshap.pairs import Pairs, explain_pairs, explain_top_pairs, pair_memory_for, pairs_of
-from models.treeshap.program import ROWS, CompiledModel, memory_for
+from .assembly import assemble
+from .kernels import explain_rows, explain_top
+from .model_file import Forest, read_model, read_outputs
+from .pairs import Pairs, explain_pairs, explain_top_pairs, pair_memory_for, pairs_of
+from .program import ROWS, CompiledModel, memory_for
 
 Precision = Literal["float64", "float32"]
 
@@ -62,9 +62,17 @@ def compile_model(text: str, precision: Precision = "float64") -> "Engine":
         ValueError: an unknown precision.
 
     """
+    return _compile(read_model(text), precision)
+
+
+def compile_outputs(text: str, precision: Precision = "float64") -> tuple["Engine", ...]:
+    """The engine of every output of a booster: one, or one per class. Raises as `compile_model`, but for outputs."""
+    return tuple(_compile(forest, precision) for forest in read_outputs(text))
+
+
+def _compile(forest: Forest, precision: Precision) -> "Engine":
     if precision not in ("float64", "float32"):
         raise ValueError(f"The precision is 'float64' or 'float32', got {precision!r}.")
-    forest = read_model(text)
     return Engine(assemble(forest, np.dtype(precision).type), forest.feature_names, np.dtype(precision))
 
 
@@ -190,7 +198,7 @@ class Engine:
             raise ValueError(f"Threads are counted from 1, got {threads}.")
         if not isinstance(matrix, np.ndarray) or matrix.ndim != 2 or matrix.shape[1] != self.n_features:
             raise ValueError(
-                f"The matrix has one row per SKU and {self.n_features} columns, got shape {np.shape(matrix)}. "
+                f"The matrix has one row per case and {self.n_features} columns, got shape {np.shape(matrix)}. "
                 "Pass the features in the order of the model."
             )
         if matrix.dtype != np.float64 or not matrix.flags.c_contiguous:

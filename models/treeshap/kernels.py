@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from models.treeshap.binning import encode
-from models.treeshap.one_feature import add_effects
-from models.treeshap.program import (
+from .binning import encode
+from .one_feature import add_effects
+from .program import (
     DIFFERENCE,
     DOWN,
     EARLIER_SHARE,
@@ -15,8 +15,8 @@ from models.treeshap.program import (
     SHARE,
     TWIG,
 )
-from models.treeshap.row_kernels import walk_row
-from models.treeshap.simd import (
+from .row_kernels import walk_row
+from .simd import (
     bits_within,
     compile_kernel,
     inline_kernel,

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from data.errors import UserError
+from .model_file import UnsupportedModel
 
 FLOAT64, PREDICT_CONTRIBUTIONS, ROW_MAJOR = 1, 3, 1  # C_API_DTYPE_FLOAT64, C_API_PREDICT_CONTRIB
 # Early stopping changes margins by whole units of log-odds; a model file must not switch it on.
@@ -22,7 +22,7 @@ SETTINGS = b"num_threads=1 pred_early_stop=false verbosity=-1"
 def contributions_by_lightgbm(booster_text: str, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """Contributions of every feature and, in the last column, the base value; `matrix` is (n, features), C order.
 
-    Raises UserError where LightGBM cannot read the booster.
+    Raises UnsupportedModel where LightGBM cannot read the booster, OSError where its library is missing.
     """
     library, booster, trees = _library(), ctypes.c_void_p(), ctypes.c_int()
     _require(library.LGBM_BoosterLoadModelFromString(
@@ -47,10 +47,10 @@ def _library() -> ctypes.CDLL:
         library = ctypes.CDLL(str(path))
         library.LGBM_GetLastError.restype = ctypes.c_char_p
         return library
-    raise UserError(f"LightGBM's library is not in {folder}. Install LightGBM from its wheel, as `make setup` does.")
+    raise OSError(f"LightGBM's library is not in {folder}. Install LightGBM from its wheel: pip install lightgbm.")
 
 
 def _require(code: int) -> None:
     if code:
         message = _library().LGBM_GetLastError().decode("utf-8", errors="replace")
-        raise UserError(f"LightGBM cannot read the booster: {message}. Train again.")
+        raise UnsupportedModel(f"LightGBM cannot read the booster: {message}. Train again.")

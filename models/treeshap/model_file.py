@@ -13,6 +13,11 @@ NO_MISSING, ZERO_MISSING, NAN_MISSING, CATEGORY = range(4)
 VERSIONS = ("v3", "v4")
 CATEGORICAL, DEFAULT_LEFT, MISSING_SHIFT = 1, 2, 2  # the bits of LightGBM's decision_type
 BITS_PER_WORD = 32
+NO_TREE = {
+    "num_leaves": "1", "num_cat": "0", "leaf_value": "0", "leaf_count": "0", "split_feature": "", "threshold": "",
+    "decision_type": "", "left_child": "", "right_child": "", "internal_count": "",
+}  # fmt: skip
+"""What a model without trees answers: a tree of one leaf, 0."""
 
 
 class UnsupportedModel(ValueError):  # noqa: N818 - it says what the model is, and is caught as a ValueError
@@ -60,19 +65,29 @@ class Forest(NamedTuple):
 
 
 def read_model(text: str) -> Forest:
-    """Read `booster.model_to_string()`, or what `booster.save_model` wrote.
+    """Read `booster.model_to_string()`, or what `booster.save_model` wrote, of a model with one output per row.
 
     Raises:
-        UnsupportedModel: several outputs per row, linear trees, values that are not finite, or no such text.
+        UnsupportedModel: as `read_outputs`, or several outputs per row.
+
+    """
+    forests = read_outputs(text)
+    if len(forests) != 1:
+        raise UnsupportedModel(
+            f"An engine explains one output: this model grows {len(forests)} trees per iteration. "
+            "Explain it with Explainer(model), or train one binary or regression model per class."
+        )
+    return forests[0]
+
+
+def read_outputs(text: str) -> tuple[Forest, ...]:
+    """The forest of every output per row, as a multiclass booster has one for each class.
+
+    Raises:
+        UnsupportedModel: linear trees, values that are not finite, or no such text.
 
     """
     header, trees = _blocks(text)
-    outputs = header["num_tree_per_iteration"]
-    if outputs != "1":
-        raise UnsupportedModel(
-            f"Models with several outputs are not explained: this one grows {outputs} trees per iteration. "
-            "Train one binary or regression model per class."
-        )
     linear = [number for number, tree in enumerate(trees) if tree.get("is_linear", "0") != "0"]
     if linear:
         raise UnsupportedModel(
@@ -80,11 +95,13 @@ def read_model(text: str) -> Forest:
             "Train with linear_tree=false."
         )
     try:
-        forest = _forest(trees, tuple(header["feature_names"].split(" ")))
-        _check(forest)
+        outputs, names = int(header["num_tree_per_iteration"]), tuple(header["feature_names"].split(" "))
+        forests = tuple(_forest(trees[output::outputs] or [NO_TREE], names) for output in range(outputs))
+        for forest in forests:
+            _check(forest)
     except (KeyError, ValueError, IndexError) as error:
         raise UnsupportedModel(f"This LightGBM model file is damaged: {error}. Save the model again.") from error
-    return forest
+    return forests
 
 
 def _blocks(text: str) -> tuple[Mapping[str, str], list[dict[str, str]]]:

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.treeshap.binning import EncodedRows
-from models.treeshap.model_file import NO_MISSING, Floats, Forest, Ints
-from models.treeshap.simd import compile_kernel
+from .binning import EncodedRows
+from .model_file import NO_MISSING, Floats, Forest, Ints
+from .simd import compile_kernel
 
 
 class ColumnEffects(NamedTuple):

@@ -18,10 +18,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.treeshap.binning import encode
-from models.treeshap.kernels import answer_tests, come_up, factor_at, facts_of, go_down, select_largest
-from models.treeshap.one_feature import add_effects
-from models.treeshap.program import (
+from .binning import encode
+from .kernels import answer_tests, come_up, factor_at, facts_of, go_down, select_largest
+from .one_feature import add_effects
+from .program import (
     DIFFERENCE,
     DOWN,
     EARLIER_SHARE,
@@ -36,7 +36,7 @@ from models.treeshap.program import (
     Program,
     memory_for,
 )
-from models.treeshap.simd import compile_kernel, inline_kernel, load, multiply_add, splat, store, where
+from .simd import compile_kernel, inline_kernel, load, multiply_add, splat, store, where
 
 TILE = POINTS * ROWS
 

@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.treeshap.binning import UsedColumns
-from models.treeshap.one_feature import ColumnEffects
+from .binning import UsedColumns
+from .one_feature import ColumnEffects
 
 POINTS = 8  # quadrature points of one walk through a tree; a tree that needs more is walked again
 DOWN, UP, TWIG = range(3)  # TWIG: both children are leaves, so the way down is the way up

@@ -5,8 +5,8 @@ Every operation is rounded as in the walk of a tile, in the same order, so both 
 
 import numpy as np
 
-from models.treeshap.program import DIFFERENCE, DOWN, EARLIER_SHARE, OTHER_SHARE, POINTS, SECOND_VALUE, SHARE, TWIG
-from models.treeshap.simd import compile_kernel, load, multiply_add, ordered_sum, splat, store, where
+from .program import DIFFERENCE, DOWN, EARLIER_SHARE, OTHER_SHARE, POINTS, SECOND_VALUE, SHARE, TWIG
+from .simd import compile_kernel, load, multiply_add, ordered_sum, splat, store, where
 
 ALL, NONE = np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(0)
 

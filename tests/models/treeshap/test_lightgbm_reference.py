@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from data.errors import UserError
-from models.treeshap import lightgbm_reference
+from models.treeshap import UnsupportedModel, lightgbm_reference
 from models.treeshap.lightgbm_reference import contributions_by_lightgbm
 from tests.models.boosters import grow
 
@@ -20,11 +19,11 @@ def test_the_library_answers_as_the_package() -> None:
 
 
 def test_a_text_that_is_no_model_is_refused_with_the_reason_of_lightgbm() -> None:
-    with pytest.raises(UserError, match=r"cannot read the booster: .*Train again"):
+    with pytest.raises(UnsupportedModel, match=r"cannot read the booster: .*Train again"):
         contributions_by_lightgbm("no model", np.zeros((1, 2)))
 
 
 def test_a_package_without_its_library_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lightgbm_reference, "find_spec", lambda _name: None)
-    with pytest.raises(UserError, match="Install LightGBM from its wheel"):
+    with pytest.raises(OSError, match="Install LightGBM from its wheel"):
         lightgbm_reference._library.__wrapped__()
