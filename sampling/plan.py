@@ -192,7 +192,7 @@ def _summary(drawn: DrawnRound, policy: SamplingPolicy, budget_eur: float, commi
     without = categories_without_package(policy, frame.cells)
     spent = int(cost[sampled].sum())
     left = budget_eur - spent / 100 if sampled.all() else 0.0
-    notes = (missing_packages_note(policy, without), unspent_note(frame, policy, left))
+    notes = (missing_packages_note(policy, without), too_dear_note(drawn), unspent_note(frame, policy, left))
     return PlanSummary(
         round_id=commitment.round_id(frame.as_of), as_of=frame.as_of,
         seed=commitment.seed, nonce=commitment.nonce, seal=commitment.seal,
@@ -208,6 +208,17 @@ def _summary(drawn: DrawnRound, policy: SamplingPolicy, budget_eur: float, commi
         packages=_packages(drawn), without_package=without, note=" ".join(filter(None, notes)),
         policy_version=policy.version,
     )  # fmt: skip
+
+
+def too_dear_note(drawn: DrawnRound) -> str:
+    """The sentence on SKUs that wait because one test costs more than the budget; empty where there is none."""
+    limits, waits = drawn.limits, drawn.solution.package[drawn.solution.inclusion == 0]
+    skus = np.bincount(waits, minlength=len(limits.packages)) * (limits.cost_cents > limits.budget_cents)
+    if not skus.any():
+        return ""
+    dear = "; ".join(f"{limits.packages[k].name}, EUR {limits.cost_cents[k] / 100:,.0f}" for k in np.flatnonzero(skus))
+    who = "1 SKU waits: its test costs" if skus.sum() == 1 else f"{skus.sum():,} SKUs wait: their tests cost"
+    return f"{who} more than the budget ({dear})."
 
 
 def unspent_note(frame: SamplingFrame, policy: SamplingPolicy, left_eur: float) -> str:

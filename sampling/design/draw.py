@@ -124,14 +124,15 @@ def draw_sample(units: SamplingUnits, solution: DesignSolution, limits: Constrai
     package, every cell of a package and every supplier that has more SKUs than its cap gets its expected tests rounded
     down or up; as the sums keep the limits, so does every draw.
     """
+    inclusion = solution.totals.conditional_inclusion(solution.inclusion, solution.package, seed)
     order, first, (group, supplier) = _walk_order(units, solution, limits, seed)
-    fraction = np.add.reduceat(solution.inclusion[order], first) & (ONE - 1)
-    up = _round_group_sums(group, supplier, fraction, solution, len(limits.options), seed)
+    fraction = np.add.reduceat(inclusion[order], first) & (ONE - 1)
+    up = _round_group_sums(group, supplier, fraction, len(limits.options), seed)
     draw = permanent_random_numbers(np.arange(len(first), dtype=np.uint64), hash_columns(f"{seed} start"))
     # A start below `ONE - fraction` rounds the group's sum down, any other rounds it up.
     high, low = (draw * fraction).astype(np.int64), (draw * (ONE - fraction)).astype(np.int64)
     picked = np.zeros(len(units), dtype=np.bool_)
-    picked[order] = systematic(solution.inclusion[order], np.where(up, ONE - fraction + high, low), first)
+    picked[order] = systematic(inclusion[order], np.where(up, ONE - fraction + high, low), first)
     return picked
 
 
@@ -167,13 +168,11 @@ def _walk_order(
     return order, first, (group[heads].astype(np.int64), supplier[heads])
 
 
-def _round_group_sums(
-    group: Integers, supplier: Codes, fraction: Integers, solution: DesignSolution, cells: int, seed: int | str
-) -> Truths:
+def _round_group_sums(group: Integers, supplier: Codes, fraction: Integers, cells: int, seed: int | str) -> Truths:
     """Boolean array of the sums of (package and cell, supplier) that are rounded up.
 
-    Their fractions flow from the root (node 0) through suppliers to cells of packages, on to packages, to groups that
-    share a few tests, and back to the root. Who is in no large supplier comes from the root at once.
+    Their fractions flow from the root (node 0) through suppliers to cells of packages, on to packages and back to the
+    root. Who is in no large supplier comes from the root at once.
     """
     loose = np.flatnonzero(fraction)
     flow, group, supplier = fraction[loose], group[loose].astype(np.int32), supplier[loose].astype(np.int32)
@@ -181,18 +180,14 @@ def _round_group_sums(
     package = np.arange(pairs, dtype=np.int32) // np.int32(cells)
     packages = int(package.max(initial=-1)) + 1
     suppliers = int(supplier.max(initial=0)) + 1
-    group_of = solution.totals.group[:packages]
-    groups = len(solution.totals.group_most)
-    pair_node, supplier_node = 1 + packages + groups, packages + groups + pairs
+    pair_node, supplier_node = 1 + packages, packages + pairs
     of_pair, of_supplier = exact_group_sums(group, flow, pairs), exact_group_sums(supplier, flow, suppliers)[1:]
     of_package = exact_group_sums(package, of_pair, packages)
     every = np.arange(1, suppliers, dtype=np.int32) + supplier_node
     tails = [np.where(supplier > 0, supplier + supplier_node, 0), np.arange(pairs) + pair_node,
-             np.arange(packages) + 1, np.arange(groups) + 1 + packages, np.zeros_like(every)]  # fmt: skip
-    heads = [group + pair_node, package + 1, np.where(group_of >= 0, 1 + packages + group_of, 0),
-             np.zeros(groups, dtype=np.int64), every]  # fmt: skip
-    of_group = exact_group_sums(group_of[group_of >= 0], of_package[group_of >= 0], groups)
-    flows = np.concatenate([flow, of_pair, of_package, of_group, of_supplier]) & (ONE - 1)
+             np.arange(packages) + 1, np.zeros_like(every)]  # fmt: skip
+    heads = [group + pair_node, package + 1, np.zeros(packages, dtype=np.int64), every]
+    flows = np.concatenate([flow, of_pair, of_package, of_supplier]) & (ONE - 1)
     carried = np.flatnonzero(flows)
     start, end = (np.concatenate(side).astype(np.int32)[carried] for side in (tails, heads))
     edge_up = np.zeros(len(flows), dtype=np.bool_)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sampling.design.integer_totals import FractionalTotals, IntegerTotals, round_totals
+from sampling.design.integer_totals import FractionalTotals, IntegerTotals, require_affordable, round_totals
 from sampling.design.linear_program import MARGIN, LinearProgram, Optimum, Prices
 from sampling.design.screening_tiers import add_screening_tiers
 from sampling.design.strata import (
@@ -63,7 +63,7 @@ class DesignSolution:
 
 
 def solve(units: SamplingUnits, limits: Constraints, exploration: ExplorationSettings) -> DesignSolution:
-    """Spend the money of `limits` on `units` under `exploration`; UserError where it does not buy a test of each kind.
+    """Spend the money of `limits` on `units` under `exploration`; UserError where it buys no test.
 
     The least variance that leaves at least (1 - `value_given_up`) of the best attainable value: the optimum of value
     minus kappa times variance, with the largest kappa that keeps this much. Minimums that can not be met are met as
@@ -90,6 +90,7 @@ def _reorder(solution: DesignSolution, positions: Integers) -> DesignSolution:
 
 
 def _solve(units: SamplingUnits, limits: Constraints, exploration: ExplorationSettings) -> DesignSolution:
+    require_affordable(limits)
     grouping = rank_by_value_per_euro(units, limits)
     if any(len(options) > 1 for options in limits.options):
         strata = bound_floors(build_strata(units, limits, grouping, exploration), limits)
@@ -106,7 +107,7 @@ def _solve(units: SamplingUnits, limits: Constraints, exploration: ExplorationSe
     strata, totals = _round_to_whole_tests(strata, steady, limits)
     program = LinearProgram(strata, limits, totals)
     final = program.minimize_variance((1 - exploration.value_given_up) * best.value, 10 * steady.prices.value)
-    inclusion = integer_probabilities(units, limits, strata, final.inclusion)
+    inclusion = integer_probabilities(units, limits, strata, final.inclusion, totals)
     return DesignSolution(
         inclusion=inclusion.chances,
         package=strata.package.astype(np.int16)[strata.of_unit],

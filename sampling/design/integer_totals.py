@@ -1,27 +1,56 @@
-"""Integer totals: whole numbers of tests per package that fit the budget and the slots."""
+"""Integer totals: whole numbers of tests per package that fit the budget and the slots, one vector of them per draw."""
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
+from scipy.optimize import linprog
 
 from data.errors import UserError
-from sampling.problem import Constraints, Floats, Integers
+from sampling.problem import Codes, Constraints, Floats, Integers, Truths
+from sampling.randomness import ONE, hash_columns, permanent_random_numbers
 
 _NEARLY = 1e-6
+_KEPT_BACK = 0.03
+"""The share of the budget that one vector for all draws may keep back for packages expected less than once."""
+_VECTORS = 400
 
 
 @dataclass(frozen=True)
 class IntegerTotals:
-    """The most tests of each package, and totals of groups of packages that are expected less than once each.
+    """The most tests of each package: vectors `tests` (vectors, packages), and the `probability` of each in a draw.
 
-    `group` numbers the group of each package, -1 where it has its own total; group g takes `group_most[g]` tests of
-    whichever of its packages.
+    Where the budget buys every package at least once there is one vector. Else a draw tests some of the dear packages
+    and another draw others, so that money is never kept back for a test that is not drawn.
     """
 
-    most: Integers
-    group: Integers
-    group_most: Integers
+    tests: Integers
+    probability: Floats
+
+    @property
+    def expected(self) -> Floats:
+        """The most tests of each package over all draws."""
+        return np.asarray(self.probability @ self.tests)
+
+    @property
+    def highest_factor(self) -> Floats:
+        """The most tests of each package in one draw, as a multiple of `expected`; 1 where it has none."""
+        expected = self.expected
+        factor: Floats = np.divide(self.tests.max(axis=0), expected, out=np.ones(len(expected)), where=expected > 0)
+        return factor
+
+    def conditional_inclusion(self, inclusion: Integers, package: Codes, seed: int | str) -> Integers:
+        """The inclusion probabilities (multiples of 2**-36) given the vector that this seed draws.
+
+        Over all seeds their mean is `inclusion`.
+        """
+        if len(self.tests) == 1:
+            return inclusion
+        word = permanent_random_numbers(np.zeros(1, dtype=np.uint64), hash_columns(f"{seed} tests"))
+        row = min(int(np.searchsorted(np.cumsum(self.probability), float(word[0]), side="right")), len(self.tests) - 1)
+        expected = self.expected
+        factor = np.divide(self.tests[row], expected, out=np.zeros(len(expected)), where=expected > 0)
+        given: Integers = np.minimum((inclusion * factor[package]).astype(np.int64), ONE)
+        return given
 
 
 @dataclass(frozen=True)
@@ -36,128 +65,109 @@ class FractionalTotals:
     least: Floats
 
 
-@dataclass
-class _Shared:
-    """Packages that share `tests`, each paid at the price of the dearest, which is the first."""
-
-    packages: list[int]
-    tests: int
-
-
 def round_totals(demand: FractionalTotals, limits: Constraints) -> IntegerTotals:
     """Round the expected tests per package to whole ones that fit the budget and the slots.
 
-    To round up every package expected less than once can cost too much; such packages of about the same price then
-    share a few tests, each paid at the price of the dearest; where minimums leave no money for that, the dearest wait
-    a round. What is left buys more tests of the others. Raises UserError where the budget does not buy one test of the
-    dearest package: its SKUs could never be drawn.
+    Packages expected less than once get one test each, where that keeps back little money. Otherwise vectors of tests
+    that spend the budget are drawn with the probabilities that come nearest to the expected tests.
     """
-    cost, used = limits.cost_cents, np.flatnonzero(demand.expected > 0)
-    if not len(used):
-        return _integer_totals(np.zeros(len(cost), dtype=np.int64), [])
-    _require_affordable(limits, used)
-    down = np.floor(demand.expected + _NEARLY).astype(np.int64)
-    most = np.where((demand.expected > 0) & (down == 0), 1, down)
-    most = _fit_slots(most, demand, limits)
-    rare = np.flatnonzero((down == 0) & (most > 0))
-    shared = [_Shared([k], 1) for k in rare[np.argsort(-cost[rare], kind="stable")].tolist()]
-    own = np.setdiff1d(used, rare)
-    while (over := int(cost[own] @ most[own]) + _total_cost(shared, cost) - limits.budget_cents) > 0:
-        spare = own[(most[own] > 1) & (most[own] - 1 >= demand.least[own])]
-        if _merge_neighbours(shared, demand, cost, pressed=not len(own)):
-            continue
-        if len(spare):
-            enough = spare[cost[spare] >= over]
-            most[enough[np.argmin(cost[enough])] if len(enough) else spare[np.argmax(cost[spare])]] -= 1
-        elif not demand.least.any():
-            apart = [_Shared([k], 1) for k in own[most[own] > 0].tolist()]
-            shared = sorted([*shared, *apart], key=lambda each: -cost[each.packages[0]])
-            own = own[:0]
-        else:
-            most[shared[0].packages.pop(0)] = 0
-            shared = [each for each in shared if each.packages]
-    if not len(own):
-        _buy_group_tests(shared, cost, limits.budget_cents)
-    shared = [each for each in shared if len(each.packages) > 1]
-    return _integer_totals(_spend_rest(most, demand, limits, shared), shared)
+    whole = np.floor(demand.expected + _NEARLY).astype(np.int64)
+    rare = (demand.expected > 0) & (whole == 0)
+    once = np.where(rare, 1, whole)
+    kept_back = float(limits.cost_cents[rare] @ (1 - demand.expected[rare]))
+    if _fits(once, limits) and kept_back <= _KEPT_BACK * limits.budget_cents:
+        _spend_rest(once, np.where(once > 0, demand.skus, 0), demand, limits)
+        return IntegerTotals(once[None, :], np.ones(1))
+    vectors = _spending_vectors(whole, rare, demand, limits)
+    probability = _nearest_probabilities(vectors, demand, limits)
+    drawn = probability > 0
+    return IntegerTotals(vectors[drawn], probability[drawn])
 
 
-def _integer_totals(most: Integers, shared: list[_Shared]) -> IntegerTotals:
-    group = np.full(len(most), -1, dtype=np.int64)
-    for number, each in enumerate(shared):
-        group[each.packages] = number
-    return IntegerTotals(most, group, np.array([each.tests for each in shared], dtype=np.int64))
-
-
-def _total_cost(shared: list[_Shared], cost: Integers) -> int:
-    return sum(each.tests * int(cost[each.packages[0]]) for each in shared)
-
-
-def _merge_neighbours(shared: list[_Shared], demand: FractionalTotals, cost: Integers, pressed: bool) -> bool:
-    """Merge the two neighbours nearest in price that then need fewer tests; False where there are none.
-
-    Where money is `pressed`, any two get one test less than they had.
-    """
-    able = []
-    for first, second in pairwise(range(len(shared))):
-        packages = shared[first].packages + shared[second].packages
-        before = shared[first].tests + shared[second].tests
-        tests = before - 1 if pressed else max(1, int(np.ceil(demand.expected[packages].sum() - _NEARLY)))
-        if tests < before:
-            able.append((int(cost[packages[0]] - cost[packages[-1]]), first, _Shared(packages, tests)))
-    if not able:
-        return False
-    _, first, together = min(able, key=lambda each: each[:2])
-    shared[first : first + 2] = [together]
-    return True
-
-
-def _buy_group_tests(shared: list[_Shared], cost: Integers, budget_cents: int) -> None:
-    """Spend what is left on further tests of groups, the dearest that it buys first."""
-    for each in shared:
-        price = int(cost[each.packages[0]])
-        while each.tests < len(each.packages) and _total_cost(shared, cost) + price <= budget_cents:
-            each.tests += 1
-
-
-def _require_affordable(limits: Constraints, used: Integers) -> None:
-    dearest = max((limits.packages[k] for k in used), key=lambda package: package.cost_cents)
-    if dearest.cost_cents > limits.budget_cents:
+def require_affordable(limits: Constraints) -> None:
+    """Raise UserError where the budget buys no test of any package that a cell has."""
+    packages = [limits.packages[number] for options in limits.options for number in options]
+    cheapest = min(packages, key=lambda package: package.cost_cents)
+    if cheapest.cost_cents > limits.budget_cents:
         raise UserError(
-            f"The smallest budget is EUR {dearest.cost_cents / 100:,.2f}: the price of the dearest test "
-            f"({dearest.name}). EUR {limits.budget_cents / 100:,.2f} was given. Give at least that much, name a "
-            "cheaper package in the sampling policy, or leave those categories out."
+            f"The smallest budget is EUR {cheapest.cost_cents / 100:,.2f}: the price of the cheapest test "
+            f"({cheapest.name}). EUR {limits.budget_cents / 100:,.2f} was given. Give at least that much, or name a "
+            "cheaper package in the sampling policy."
         )
 
 
-def _fit_slots(most: Integers, demand: FractionalTotals, limits: Constraints) -> Integers:
-    """Take from packages that share a method until its slots suffice; one that is left with none waits a round."""
+def _fits(tests: Integers, limits: Constraints) -> bool:
+    within = int(limits.cost_cents @ tests) <= limits.budget_cents
+    return within and all(free >= 0 for free in _free_slots(tests, limits).values())
+
+
+def _free_slots(tests: Integers, limits: Constraints) -> dict[str, int]:
     methods = limits.methods
-    for method, slots in limits.capacity.items():
-        own = np.flatnonzero(methods == method)
-        while most[own].sum() > slots:
-            spare = own[(most[own] > 0) & (most[own] - 1 >= demand.least[own])]
-            spare = spare if len(spare) else own[most[own] > 0]
-            most[spare[np.argmin((demand.expected - most)[spare])]] -= 1
-    return most
+    return {method: slots - int(tests[methods == method].sum()) for method, slots in limits.capacity.items()}
 
 
-def _spend_rest(most: Integers, demand: FractionalTotals, limits: Constraints, shared: list[_Shared]) -> Integers:
-    """Spend what rounding left over, first where most was rounded away, while slots and SKUs last.
+def _spending_vectors(whole: Integers, rare: Truths, demand: FractionalTotals, limits: Constraints) -> Integers:
+    """Vectors of tests that fit and leave no money for another test, each rare package in some of them.
 
-    Packages that are `shared` stay as they are, and so does the money for them.
+    The rare packages of a vector are a systematic sample in random order, with their expected tests as probabilities,
+    behind one that comes first. Packages that a minimum asks for have the same tests in all of them, others as many as
+    then fit.
     """
-    cost, most = limits.cost_cents, most.copy()
-    open_ = np.setdiff1d(np.flatnonzero(most > 0), [k for each in shared for k in each.packages])
-    left = limits.budget_cents - int(cost[open_] @ most[open_]) - _total_cost(shared, cost)
-    methods = limits.methods
-    free = {method: slots - int(most[methods == method].sum()) for method, slots in limits.capacity.items()}
-    while True:
-        able = [k for k in open_ if cost[k] <= left and most[k] < demand.skus[k] and free.get(methods[k], 1) > 0]
-        if not able:
-            return most
-        k = max(able, key=lambda k: (demand.expected[k] - most[k], -k))
-        most[k] += 1
+    rng, rares = np.random.default_rng(len(whole)), np.flatnonzero(rare)
+    most = np.where(rare, 1, np.where((whole > 0) & (demand.least == 0), demand.skus, whole))
+    vectors = {tuple(_spend_rest(whole.copy(), most, demand, limits).tolist())}
+    for number in range(_VECTORS if len(rares) else 0):
+        order = rng.permutation(rares)
+        ends = np.cumsum(demand.expected[order]) + rng.random()
+        chosen = order[np.floor(ends) > np.floor(ends - demand.expected[order])].tolist()
+        tests = _make_room(whole.copy(), int(rares[number % len(rares)]), demand, limits)
+        if tests is None:
+            continue
+        for package in chosen:
+            tests[package] = 1
+            tests[package] = int(_fits(tests, limits))
+        vectors.add(tuple(_spend_rest(tests, most, demand, limits).tolist()))
+    return np.array(sorted(vectors), dtype=np.int64)
+
+
+def _make_room(tests: Integers, package: int, demand: FractionalTotals, limits: Constraints) -> Integers | None:
+    """The tests with one of `package`, for which others give way; None where minimums leave it no room."""
+    tests[package] = 1
+    while not _fits(tests, limits):
+        spare = np.flatnonzero((tests > 0) & (demand.least == 0) & (np.arange(len(tests)) != package))
+        if not len(spare):
+            return None
+        tests[spare[np.argmax(tests[spare] * limits.cost_cents[spare])]] -= 1
+    return tests
+
+
+def _nearest_probabilities(vectors: Integers, demand: FractionalTotals, limits: Constraints) -> Floats:
+    """Probabilities of the vectors: the largest share of the expected tests of every package, then the most money."""
+    spent = vectors @ limits.cost_cents / limits.budget_cents
+    wanted = np.flatnonzero((demand.expected > 0) & (vectors.max(axis=0) > 0))
+    result = linprog(
+        -np.append(0.01 * spent, 1.0),
+        A_ub=np.column_stack([-vectors[:, wanted].T, demand.expected[wanted]]),
+        b_ub=np.zeros(len(wanted)),
+        A_eq=np.append(np.ones(len(vectors)), 0.0)[None, :],
+        b_eq=[1.0],
+        bounds=[(0, 1)] * (len(vectors) + 1),
+        method="highs-ds",
+    )
+    if result.x is None:
+        raise UserError(f"No tests per package were found: {result.message}. Loosen the sampling policy.")
+    probability = np.where(result.x[:-1] > _NEARLY, result.x[:-1], 0.0)
+    return np.asarray(probability / probability.sum())
+
+
+def _spend_rest(tests: Integers, most: Integers, demand: FractionalTotals, limits: Constraints) -> Integers:
+    """Spend what is left on tests up to `most` per package, first where most is lacking, while money and slots last."""
+    cost, methods = limits.cost_cents, limits.methods
+    left, free = limits.budget_cents - int(cost @ tests), _free_slots(tests, limits)
+    while able := [k for k in np.flatnonzero((cost <= left) & (tests < most)).tolist() if free.get(methods[k], 1) > 0]:
+        k = max(able, key=lambda k: (demand.expected[k] - tests[k], -k))
+        tests[k] += 1
         left -= int(cost[k])
         if methods[k] in free:
             free[methods[k]] -= 1
+    return tests

@@ -14,7 +14,7 @@ from sampling.problem import Constraints, Floats, Integers, Truths
 
 MARGIN = 1e-5
 """Tests by which minimums are overfilled and caps underfilled, so that rounding to whole tests can not break them."""
-MONEY, SLOTS, PACKAGE, GROUP, SUPPLIER, MINIMUM = "money", "slots", "package", "group", "supplier", "minimum"
+MONEY, SLOTS, PACKAGE, SUPPLIER, MINIMUM = "money", "slots", "package", "supplier", "minimum"
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,8 @@ def _budget_bounds(strata: Strata, limits: Constraints) -> list[Bound]:
 
 
 def _total_bounds(strata: Strata, totals: IntegerTotals) -> list[Bound]:
-    own = [_sum_bound(PACKAGE, strata.package == k, float(totals.most[k])) for k in np.unique(strata.package).tolist()]
-    number = totals.group[strata.package]
-    return [*own, *(_sum_bound(GROUP, number == g, float(most)) for g, most in enumerate(totals.group_most))]
+    most = totals.expected
+    return [_sum_bound(PACKAGE, strata.package == k, float(most[k])) for k in np.unique(strata.package).tolist()]
 
 
 def _supplier_bounds(strata: Strata, limits: Constraints) -> list[Bound]:

@@ -64,7 +64,9 @@ def _optimal_tests(limits: Constraints, strata: Strata) -> Floats:
     gain = strata.value[stratum] * sensitivity
     priced = np.concatenate([gain / max(float(gain.max(initial=0)), 1e-300), np.full(len(cells), -_UNMET_PRICE)])
     tests = np.zeros((len(strata), max(map(len, limits.options))))
-    tests[stratum, option] = maximize(priced, matrix, most, np.full(len(priced), np.inf)).x[: len(stratum)]
+    upper = np.where(limits.cost_cents[package] <= limits.budget_cents, np.inf, 0.0)
+    upper = np.append(upper, np.full(len(cells), np.inf))
+    tests[stratum, option] = maximize(priced, matrix, most, upper).x[: len(stratum)]
     return tests
 
 

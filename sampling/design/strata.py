@@ -119,14 +119,18 @@ def _stratum_codes(units: SamplingUnits, limits: Constraints, grouping: Grouping
 
 
 def _floors(strata: Strata, limits: Constraints, exploration: ExplorationSettings) -> Floats:
-    """The even part and the part by uncertainty per root of a euro; each takes its share of the money."""
+    """The even part and the part by uncertainty per root of a euro; each takes its share of the money.
+
+    0 where one test costs more than the budget: these SKUs wait.
+    """
     cost = limits.cost_cents[strata.package].astype(np.float64)
+    affordable = cost <= limits.budget_cents
     spread = np.sqrt(strata.variance / cost)
-    money = strata.size * cost
-    even = exploration.floor_uniform * limits.budget_cents / float(money.sum())
+    money = strata.size * cost * affordable
+    even = exploration.floor_uniform * limits.budget_cents / max(float(money.sum()), 1e-300)
     if not (by_spread := float(money @ spread)):
-        return np.full(len(strata), even)
-    return even + exploration.floor_neyman * limits.budget_cents / by_spread * spread
+        return np.where(affordable, even, 0.0)
+    return np.where(affordable, even + exploration.floor_neyman * limits.budget_cents / by_spread * spread, 0.0)
 
 
 def bound_floors(strata: Strata, limits: Constraints) -> Strata:
@@ -157,9 +161,7 @@ def bound_floors(strata: Strata, limits: Constraints) -> Strata:
 def bound_floors_by_totals(strata: Strata, totals: IntegerTotals) -> Strata:
     """The strata with floors within the whole numbers of tests."""
     for package in np.unique(strata.package):
-        strata = _shrink_floors(strata, strata.package == package, 0.999 * float(totals.most[package]))
-    for group, most in enumerate(totals.group_most):
-        strata = _shrink_floors(strata, totals.group[strata.package] == group, most / 2)
+        strata = _shrink_floors(strata, strata.package == package, 0.999 * float(totals.expected[package]))
     return strata
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sampling.design.integer_totals import IntegerTotals
 from sampling.design.linear_program import MARGIN
 from sampling.design.strata import Strata
 from sampling.problem import Codes, Constraints, Floats, Integers, SamplingUnits, Truths, exact_group_sums
@@ -210,7 +211,7 @@ def _units_of_overfull_strata(chance: Floats, strata: Strata) -> Integers:
     return np.flatnonzero(touched[strata.of_unit])
 
 
-_NEARLY = 1e-6
+_NEARLY, _BELOW = 1e-6, 1 - 1e-9
 
 
 @dataclass(frozen=True)
@@ -222,25 +223,51 @@ class IntegerProbabilities:
 
 
 def integer_probabilities(
-    units: SamplingUnits, limits: Constraints, strata: Strata, inclusion: Floats
+    units: SamplingUnits, limits: Constraints, strata: Strata, inclusion: Floats, totals: IntegerTotals
 ) -> IntegerProbabilities:
     """The inclusion probabilities of strata as those of SKUs.
 
-    Suppliers that still expect more tests than their cap are cut in proportion. Sums of a cell or package that are
-    whole tests but for rounding become so exactly.
+    Suppliers that still expect more tests than their cap, in any vector of `totals`, are cut in proportion. Sums of a
+    cell or package that are whole tests but for rounding become so exactly.
     """
     package = strata.package.astype(np.int32)[strata.of_unit]
-    chances = (expected_probabilities(units, limits, strata, inclusion) * ONE).astype(np.int64)
+    factor = totals.highest_factor
+    expected = expected_probabilities(units, limits, strata, inclusion)
+    _cap_by_package(expected, package, factor)
+    chances = (expected * ONE).astype(np.int64)
     np.maximum(chances, (strata.floor > 0)[strata.of_unit], out=chances)
-    _apply_shares(chances, cap_shares(units, limits, package, chances / ONE))
+    _apply_shares(chances, cap_shares(units, limits, package, chances / ONE * factor[package]))
     pair = package * len(limits.options) + units.cell.astype(np.int32)
     pairs = len(limits.packages) * len(limits.options)
     settled = _round_group_sums(chances, pair, pairs, np.ones(len(units), dtype=np.bool_))
     _round_group_sums(chances, package, len(limits.packages), ~settled[pair])
+    _keep_below(chances, package, totals)
     tests = exact_group_sums(pair, chances, pairs)[
         limits.full_package * len(limits.options) + np.arange(len(limits.options))
     ]
     return IntegerProbabilities(chances, np.maximum(limits.least - (tests >> BITS), 0))
+
+
+def _cap_by_package(chance: Floats, package: Codes, factor: Floats) -> None:
+    """Cap probabilities so that `factor` times them is at most 1; the others of the package take the excess."""
+    for number in np.flatnonzero(factor > 1):
+        rows, most = np.flatnonzero(package == number), 1 / float(factor[number])
+        for _ in range(_PASSES):
+            own = chance[rows]
+            over, excess = own >= most, float(np.maximum(own - most, 0).sum())
+            if excess <= 0 or over.all():
+                break
+            chance[rows] = np.where(over, most, own * (1 + excess / float(own[~over].sum())))
+        chance[rows] = np.minimum(chance[rows], most)
+
+
+def _keep_below(chances: Integers, package: Codes, totals: IntegerTotals) -> None:
+    """Shrink the chances of packages whose tests vary by vector a little, so that no vector's sum is exceeded."""
+    sums = exact_group_sums(package, chances, len(totals.expected)) / ONE
+    varies = totals.highest_factor > 1
+    share = np.where(varies & (sums > 0), np.minimum(totals.expected / np.maximum(sums, 1e-300), 1.0) * _BELOW, 1.0)
+    rows = np.flatnonzero(varies[package] & (chances > 0))
+    chances[rows] = np.maximum((chances[rows] * share[package[rows]]).astype(np.int64), 1)
 
 
 def _apply_shares(chances: Integers, share: Floats | None) -> None:

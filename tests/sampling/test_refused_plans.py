@@ -22,12 +22,20 @@ def test_a_budget_whose_cents_no_whole_number_holds_is_refused() -> None:
     assert allocate(marketplace(10), POLICY, 1e12, seed=0).summary.tests == 10
 
 
-def test_a_budget_below_one_test_of_some_sku_is_refused() -> None:
-    """A budget below one test of some SKU is refused."""
+def test_a_budget_below_every_test_is_refused() -> None:
+    """A budget that buys no test at all is refused, with the price of the cheapest."""
     with pytest.raises(
-        UserError, match=r"smallest budget is EUR 1,100\.00: the price of the dearest test \(dear\)\. EUR 1,099\.99"
+        UserError, match=r"smallest budget is EUR 1,100\.00: the price of the cheapest test \(dear\)\. EUR 1,099\.99"
     ):
-        allocate(candidates([0.5, 0.5], ["jewellery", "gadget"]), POLICY, 1_099.99, seed=0)
+        allocate(candidates([0.5, 0.5], "gadget"), POLICY, 1_099.99, seed=0)
+
+
+def test_skus_whose_test_costs_more_than_the_budget_wait_and_the_plan_says_so() -> None:
+    """The others are planned; those that wait have no chance and are named with the price."""
+    plan = allocate(candidates([0.5, 0.5], ["jewellery", "gadget"]), POLICY, 1_099.99, seed=0)
+    assert plan.units["category"].to_pylist() == ["jewellery"]
+    assert plan.summary.waiting == 1
+    assert "1 SKU waits: its test costs more than the budget (dear, EUR 1,100)." in plan.summary.note
 
 
 def test_a_budget_of_exactly_one_test_buys_it() -> None:

@@ -22,15 +22,15 @@ FIRST_EUR = 20_000
 
 @dataclass(frozen=True)
 class BudgetBounds:
-    """The smallest budget is the price of the dearest test that a SKU of the catalogue may need."""
+    """The smallest budget is the price of the cheapest test that a SKU of the catalogue may need."""
 
-    dearest: Package
+    cheapest: Package
     most_eur: float = MOST_EUR
 
     @property
     def least_eur(self) -> float:
-        """The price of the dearest test."""
-        return self.dearest.cost_cents / 100
+        """The price of the cheapest test."""
+        return self.cheapest.cost_cents / 100
 
     @property
     def request(self) -> str:
@@ -40,7 +40,7 @@ class BudgetBounds:
     @property
     def explanation(self) -> str:
         """Why not less."""
-        return f"The smallest budget is {euros(self.least_eur)}: the price of the dearest test ({self.dearest.name})."
+        return f"The smallest budget is {euros(self.least_eur)}: the price of the cheapest test ({self.cheapest.name})."
 
     @property
     def suggestions(self) -> tuple[int, ...]:
@@ -71,7 +71,7 @@ def budget_bounds(store: OnlineStore) -> BudgetBounds:
 def _bounds(as_of: date, cells: tuple[tuple[str, str], ...]) -> BudgetBounds:
     policy = sampling_policy_in_force(as_of)
     packages: Iterable[Package] = (package for cell in cells for package in policy.options(Cell(*cell)))
-    return BudgetBounds(max(packages, key=lambda package: package.cost_cents))
+    return BudgetBounds(min(packages, key=lambda package: package.cost_cents))
 
 
 def late_plan(units: pa.Table, as_of: date, today: date) -> str:
