@@ -20,6 +20,7 @@ from models.risk_bands import RiskBands
 from models.risk_levels import RiskLevelPolicy
 from sampling.estimation.policy import EstimationPolicy
 from sampling.estimation.publication_policy import PublicationPolicy
+from sampling.laboratories import LaboratoryPolicy
 from sampling.policy import SamplingPolicy
 from serving.api.counterfactuals import AdvicePolicy
 from serving.api.screening_policy import ScreeningPolicy
@@ -51,6 +52,7 @@ POLICIES: dict[str, type[Policy]] = {
     "issuers": IssuerPolicy,
     "letters": LetterPolicy,
     "lab_orders": LabOrderPolicy,
+    "laboratories": LaboratoryPolicy,
     "monitoring": MonitoringPolicy, "promotion": PromotionPolicy, "publication": PublicationPolicy,
     "risk_levels": RiskLevelPolicy,
     "sampling": SamplingPolicy,

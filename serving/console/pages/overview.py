@@ -18,6 +18,7 @@ from data.database.schema import DECISIONS
 from data.errors import UserError
 from data.lake.report_versions import with_result
 from data.workspace import Workspace
+from sampling.laboratories import compare_laboratories, laboratory_policy_in_force
 from sampling.plan_files import round_ids
 from sampling.round_answers import round_answers
 from sampling.rounds import round_record
@@ -182,6 +183,7 @@ def overview(request: Request, context: ContextDep) -> Response:
     """All figures on one page."""
     workspace, store = context.settings.workspace, context.store
     totals, uncounted = _totals(workspace, context)
+    today = context.now().date()
     return page(
         request,
         "overview.html",
@@ -199,6 +201,7 @@ def overview(request: Request, context: ContextDep) -> Response:
         round_forecasts=forecasts_of_rounds(workspace),
         fewest=MIN_COUNT,
         last_round=_last_round(workspace),
+        laboratories=compare_laboratories(workspace, today, laboratory_policy_in_force(today)),
         issuers=issuer_outcomes(checks_of(context.engine).values()),
     )
 

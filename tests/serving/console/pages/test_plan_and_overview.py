@@ -21,6 +21,7 @@ from data.database.connection import open_database, write_transaction
 from data.errors import UserError
 from data.visible_text import show_invisible
 from data.workspace import Workspace
+from sampling.laboratories import Interval, LaboratoryComparison
 from sampling.plan_files import round_ids
 from sampling.randomness import SeedCommitment
 from sampling.sealed_seeds import next_seed, store_seed
@@ -199,6 +200,20 @@ def test_the_overview_starts_with_what_waits_and_links_to_it(scheduler: TestClie
     ]  # fmt: skip
     for link in first.select("dd a"):
         assert scheduler.get(str(link["href"])).status_code == 200
+
+
+def test_a_laboratory_that_differs_is_named_on_the_overview(
+    scheduler: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its figures and what to do; without results by laboratory there is no such section."""
+    assert not soup_of(scheduler, "/ui/overview").select("#laboratories-heading")
+    strict = LaboratoryComparison("TL-2", 200, 9, Interval(0.5, 0.3, 0.8), 12, Interval(0.75, 0.43, 0.95))
+    monkeypatch.setattr(overview, "compare_laboratories", lambda *_: [strict])
+    told = soup_of(scheduler, "/ui/overview").select("[aria-labelledby=laboratories-heading] li")[0].text
+    assert told == (
+        "TL-2 fails comparable products 0.5 times as often as the other laboratories (0.3 to 0.8), 9 of 200 tests. "
+        "Ask for split samples. 75 % of 12 repeats by another laboratory say the same (43 % to 95 %)."
+    )
 
 
 def test_the_overview_shows_what_it_knows_and_says_what_it_does_not(

@@ -1,0 +1,169 @@
+"""Laboratories compared: how often each fails what plans gave it, and whether two agree on one product."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from math import isfinite
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pydantic import Field
+from scipy.stats import beta
+
+from data.lake.report_versions import with_result
+from data.policy import POLICY_FOLDER, Count, Days, Policy, policy_in_force
+from data.workspace import Workspace
+from sampling.estimation.report import KnownResults
+from sampling.plan_files import PLAN_FILE, round_ids
+from sampling.problem import Floats, Truths, floats
+from sampling.round_answers import UNIT
+
+
+class LaboratoryPolicy(Policy, subject="laboratories"):
+    """When a laboratory's results are said to differ from those of the others."""
+
+    level: Annotated[float, Field(ge=0.5, le=0.9999)]
+    recent_days: Days
+    least_failures: Count
+    pair_days: Days
+
+
+def laboratory_policy_in_force(as_of: date, folder: Path = POLICY_FOLDER) -> LaboratoryPolicy:
+    """The laboratory policy of a day. Raises UserError where there is none or it is not usable."""
+    return policy_in_force(LaboratoryPolicy, as_of, folder)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value with its lower and upper limit."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class LaboratoryComparison:
+    """One laboratory among those that plans name.
+
+    `failures` among its `tests` of the recent days; `strictness` is how many times as often it fails goods as the other
+    laboratories do, given the products' risk and the packages (None where too little is known); `agreement` the share
+    of the `pairs` of its results with another laboratory's on one product that say the same.
+    """
+
+    lab_id: str
+    tests: int
+    failures: int
+    strictness: Interval | None
+    pairs: int
+    agreement: Interval | None
+
+    @property
+    def differs(self) -> bool:
+        """Whether the interval of its strictness leaves out 1."""
+        return self.strictness is not None and not self.strictness.low <= 1 <= self.strictness.high
+
+    @property
+    def sentence(self) -> str:
+        """What the comparison says of its strictness."""
+        ratio = self.strictness
+        if ratio is None:
+            return f"{self.lab_id}: too few failures to compare ({self.failures} in {self.tests:,} tests)."
+        limits = f"{ratio.low:.1f} to {ratio.high:.1f}" if isfinite(ratio.high) else f"at least {ratio.low:.1f}"
+        times = f"{ratio.value:.1f} times as often as the other laboratories ({limits})"
+        times = times if isfinite(ratio.value) else f"at least {ratio.low:.1f} times as often as the other laboratories"
+        found = f"{self.lab_id} fails comparable products {times}, {self.failures} of {self.tests:,} tests."
+        return f"{found} Ask for split samples." if self.differs else found
+
+
+def compare_laboratories(workspace: Workspace, as_of: date, policy: LaboratoryPolicy) -> list[LaboratoryComparison]:
+    """Compare the laboratories by the results known before `as_of`, those that differ first.
+
+    Plans give each laboratory a random part of the tests of a method, so their failures differ by chance alone where
+    the laboratories are alike.
+    """
+    known = KnownResults.of(workspace, as_of)
+    tests = _with_expectation(workspace, with_result(known.answers))
+    since = pa.scalar(as_of - timedelta(days=policy.recent_days), pa.date32())
+    recent = tests.filter(pc.greater_equal(tests["happened_on"], since))
+    labs = sorted(set(recent["lab_id"].drop_null().to_pylist()))
+    pairs = _pairs(known.all, policy.pair_days)
+    level = 1 - (1 - policy.level) / max(len(labs), 1)
+    compared = [_compare(lab, recent, pairs, level, policy.least_failures) for lab in labs]
+    return sorted(compared, key=lambda each: (not each.differs, each.lab_id))
+
+
+def rate_ratio(failures: Sequence[int], expected: Sequence[float], level: float) -> Interval:
+    """The ratio of two failure rates, own to others', per expected failure.
+
+    Given the failures of both together, the own ones are binomial (Przyborowski and Wilenski, Biometrika 31 (1940)
+    313); limits are Clopper and Pearson's.
+    """
+    own, others = failures
+    scale = expected[1] / expected[0]
+    part = clopper_pearson(own, own + others, level)
+    low, high = (share / (1 - share) * scale if share < 1 else float("inf") for share in (part.low, part.high))
+    return Interval(own / others * scale if others else float("inf"), low, high)
+
+
+def clopper_pearson(hits: int, number: int, level: float) -> Interval:
+    """The exact interval of a share of `number` independent trials."""
+    tail = (1 - level) / 2
+    low = float(beta.ppf(tail, hits, number - hits + 1)) if hits else 0.0
+    high = float(beta.ppf(1 - tail, hits + 1, number - hits)) if hits < number else 1.0
+    return Interval(hits / number, low, high)
+
+
+def _compare(
+    lab: str, tests: pa.Table, pairs: list[tuple[str, str, bool]], level: float, least: int
+) -> LaboratoryComparison:
+    own, failed = _equals(tests, "lab_id", lab), _equals(tests, "result", "fail")
+    shared = np.isin(tests["package"].to_numpy(zero_copy_only=False), tests["package"].filter(pa.array(own)).unique())
+    others = ~own & shared
+    expected = _expected_by_package(tests, failed)
+    found, theirs = int(failed[own].sum()), int(failed[others].sum())
+    comparable = found + theirs >= least and expected[own].sum() > 0 and expected[others].sum() > 0
+    ratio = rate_ratio((found, theirs), (expected[own].sum(), expected[others].sum()), level) if comparable else None
+    same = [agree for first, second, agree in pairs if lab in (first, second)]
+    agreement = clopper_pearson(sum(same), len(same), level) if same else None
+    return LaboratoryComparison(lab, int(own.sum()), found, ratio, len(same), agreement)
+
+
+def _expected_by_package(tests: pa.Table, failed: Truths) -> Floats:
+    """Each test's expected failures: `p_fail`, scaled so that every package's expectations add up to its failures."""
+    _, package = np.unique(tests["package"].to_numpy(zero_copy_only=False).astype(str), return_inverse=True)
+    expected = floats(tests, "p_fail")
+    scale = np.bincount(package, weights=failed) / np.maximum(np.bincount(package, weights=expected), 1e-300)
+    return np.asarray(expected * scale[package])
+
+
+def _equals(table: pa.Table, name: str, value: str) -> Truths:
+    return np.asarray(pc.fill_null(pc.equal(table[name], value), False), dtype=np.bool_)
+
+
+def _with_expectation(workspace: Workspace, answers: pa.Table) -> pa.Table:
+    """The answers of planned tests with the `p_fail` of their plan."""
+    columns = [*UNIT, "p_fail"]
+    plans = [pq.read_table(workspace.plans / name / PLAN_FILE, columns=columns) for name in round_ids(workspace)]
+    nothing = pa.schema([*((name, pa.string()) for name in UNIT), ("p_fail", pa.float64())]).empty_table()
+    return answers.join(pa.concat_tables(plans or [nothing]), UNIT, join_type="inner")
+
+
+def _pairs(results: pa.Table, days: int) -> list[tuple[str, str, bool]]:
+    """The laboratories of each pair of results on one product by one package, and whether they say the same."""
+    rows = results.select(["sku_id", "market", "package", "lab_id", "happened_on", "result"]).to_pylist()
+    by_product: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        if row["lab_id"] is not None and row["package"] is not None:
+            by_product.setdefault((row["sku_id"], row["market"], row["package"]), []).append(row)
+    return [
+        (str(first["lab_id"]), str(second["lab_id"]), first["result"] == second["result"])
+        for same in by_product.values()
+        for number, first in enumerate(same)
+        for second in same[number + 1 :]
+        if first["lab_id"] != second["lab_id"] and abs((first["happened_on"] - second["happened_on"]).days) <= days
+    ]
