@@ -133,9 +133,12 @@ def _rows_around_splits(engine: Engine) -> Floats:
 
 
 def _require_agreement(artifact: Artifact, engine: Engine) -> None:
-    """Raise UserError where a contribution or the base value differs from LightGBM's by more than the tolerance."""
+    """Raise UserError where a contribution or the base value differs from LightGBM's, or LightGBM cannot tell them."""
     matrix = _rows_around_splits(engine)
-    expected = contributions_by_lightgbm(artifact.booster_text, matrix)
+    try:
+        expected = contributions_by_lightgbm(artifact.booster_text, matrix)
+    except (UnsupportedModel, OSError) as error:
+        raise UserError(f"Model {artifact.version} cannot be held against LightGBM: {error}") from error
     together, alone = engine.contributions(matrix), engine.contributions(matrix[:1])
     actual = np.column_stack([together.values, np.full(len(matrix), together.base_value)])
     apart = max(np.abs(actual - expected).max(), np.abs(alone.values - expected[:1, :-1]).max())

@@ -50,19 +50,22 @@ def test_no_file_is_longer_than_three_hundred_lines() -> None:
 def test_no_files_import_each_other_in_a_circle() -> None:
     """Each file can be read after those it imports; imports inside functions and for types count as well."""
     modules = {path.removesuffix(".py").removesuffix("/__init__").replace("/", "."): path for path in PRODUCT}
-    graph = {name: set(_imported(PRODUCT[path], modules)) - {name} for name, path in modules.items()}
+    graph = {name: set(_imported(name, PRODUCT[path], modules)) - {name} for name, path in modules.items()}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as circle:
         pytest.fail(f"These files import each other: {circle.args[1]}")
 
 
-def _imported(tree: ast.Module, modules: Mapping[str, str]) -> Iterator[str]:
+def _imported(importer: str, tree: ast.Module, modules: Mapping[str, str]) -> Iterator[str]:
+    is_package = Path(modules[importer]).name == "__init__.py"
+    package = importer.split(".") if is_package else importer.split(".")[:-1]
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module:
+        if isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*above, *filter(None, [node.module])])
             for alias in node.names:
-                submodule = f"{node.module}.{alias.name}"
-                yield from [name for name in (submodule, node.module) if name in modules][:1]
+                yield from [name for name in (f"{module}.{alias.name}", module) if name in modules][:1]
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in modules)
 

@@ -12,10 +12,11 @@ from hypothesis.extra.numpy import arrays
 
 from data.errors import UserError
 from features.registry import FEATURE_NAMES
+from models import scorer as scorer_module
 from models.artifact import Artifact
 from models.reasons import top_reasons
 from models.scorer import Scorer, Scores
-from models.treeshap import Contributions, Engine
+from models.treeshap import Contributions, Engine, UnsupportedModel
 from tests.models.worlds import tiny_matrix, tiny_outcomes
 
 WIDTH = len(FEATURE_NAMES)
@@ -156,6 +157,20 @@ def test_a_booster_with_other_features_is_refused(artifact: Artifact) -> None:
     names = (artifact.feature_names[1], artifact.feature_names[0], *artifact.feature_names[2:])
     with pytest.raises(UserError, match=r"reads other features than features.json names"):
         Scorer(replace(artifact, feature_names=names))
+
+
+@pytest.mark.parametrize("failure", [UnsupportedModel("Train again."), OSError("Install LightGBM.")])
+def test_a_model_that_lightgbm_cannot_read_is_refused(
+    artifact: Artifact, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    """Whatever keeps LightGBM from its contributions is told in a sentence of the model."""
+
+    def refuse(*_: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(scorer_module, "contributions_by_lightgbm", refuse)
+    with pytest.raises(UserError, match=f"{artifact.version} cannot be held against LightGBM: {failure}"):
+        Scorer(artifact)
 
 
 def test_a_model_file_that_asks_for_early_stopping_is_scored_in_full(artifact: Artifact, scorer: Scorer) -> None:
