@@ -9,10 +9,11 @@ import numpy as np
 import pyarrow as pa
 
 from data.errors import UserError
+from sampling.confirmations import DrawnTests, draw_confirmations, planned_packages
 from sampling.design.draw import draw_sample
 from sampling.design.inclusion import solve
 from sampling.frame import IN_TEST, LABELLED, SamplingFrame, build_frame
-from sampling.plan_tables import DrawnRound, plan_units, severity_weights, strata_table
+from sampling.plan_tables import DrawnRound, bought_packages, plan_units, severity_weights, strata_table
 from sampling.policy import SamplingPolicy, categories_without_package, missing_packages_note
 from sampling.problem import Codes, Constraints, SamplingUnits
 from sampling.randomness import ONE, SeedCommitment
@@ -50,7 +51,8 @@ class PlanSummary:
     `expected_failures` sums `p_fail` over the drawn SKUs whose package finds laboratory failures,
     `expected_failures_at_random` is what the same money finds when every SKU has the same chance; `random_share` is the
     part of the money that explores; `probability_sum` is the sum of all inclusion probabilities of the frame, `waiting`
-    the SKUs that no limit left room for.
+    the SKUs that no limit left room for. `confirmations` counts the screens that get the full test even if they pass,
+    which costs `confirmations_eur` of `cost_eur`.
     `best_value` is the value attainable without a price on the variance, `value` the plan's; `anticipated_error` is
     the standard error of the prevalence that the model expects; `worth_of_1000_eur` and `worth_of_slot` say what one
     more would be worth, in units of value. `without_package` names the categories that no package of the policy is for,
@@ -66,6 +68,8 @@ class PlanSummary:
     budget_eur: float
     cost_eur: float
     tests: int
+    confirmations: int
+    confirmations_eur: float
     expected_failures: float
     expected_failures_at_random: float
     random_share: float
@@ -132,7 +136,10 @@ def allocate(
         raise UserError(
             "No laboratory has a free slot for any package of these SKUs. Wait a round, or add laboratories."
         )
-    drawn = DrawnRound(frame, limits, units, solution, draw_sample(units, solution, limits, seed))
+    sampled = draw_sample(units, solution, limits, seed)
+    tests = DrawnTests(solution.package[sampled], frame.cell[sampled], frame.words[sampled])
+    confirmations = draw_confirmations(tests, limits, policy, seed)
+    drawn = DrawnRound(frame, limits, units, solution, sampled, confirmations)
     summary = _summary(drawn, policy, budget_eur, SeedCommitment(seed, nonce))
     chosen = plan_units(drawn, policy)
     repeated = {
@@ -170,7 +177,7 @@ def constraints_of(
     frame: SamplingFrame, policy: SamplingPolicy, budget_eur: float, in_test: pa.Table | None = None
 ) -> Constraints:
     """Constraints of this round by policy and budget, less the slots of tests drawn for the same weeks."""
-    packages = policy.packages
+    packages = planned_packages(policy, frame.cells)
     number = {package.name: code for code, package in enumerate(packages)}
     options = tuple(tuple(number[package.name] for package in policy.options(cell)) for cell in frame.cells)
     slots = policy.slots()
@@ -190,13 +197,18 @@ def _summary(drawn: DrawnRound, policy: SamplingPolicy, budget_eur: float, commi
     can_find = np.array([package.finds_laboratory_failures for package in drawn.limits.packages])
     failures = frame.p_fail * can_find[solution.package]
     without = categories_without_package(policy, frame.cells)
-    spent = int(cost[sampled].sum())
+    offered = np.array([package.cost_cents for package in policy.packages])
+    bought, sure = bought_packages(drawn, policy)[0], drawn.confirmations
+    spent = sum(package.cost_cents for package in bought)
+    confirming = spent - int(offered[solution.package[sampled]].sum())
     left = budget_eur - spent / 100 if sampled.all() else 0.0
-    notes = (missing_packages_note(policy, without), too_dear_note(drawn), unspent_note(frame, policy, left))
+    notes = (missing_packages_note(policy, without), too_dear_note(drawn), unspent_note(frame, policy, left),
+             sure.note(policy.confirmation is not None, confirming / 100))  # fmt: skip
     return PlanSummary(
         round_id=commitment.round_id(frame.as_of), as_of=frame.as_of,
         seed=commitment.seed, nonce=commitment.nonce, seal=commitment.seal,
         budget_eur=float(budget_eur), cost_eur=spent / 100, tests=int(sampled.sum()),
+        confirmations=int(sure.bought.sum()), confirmations_eur=confirming / 100,
         expected_failures=float(failures[sampled].sum()),
         expected_failures_at_random=float(failures.sum() * spent / cost.sum()),
         random_share=float(drawn.floors @ cost / (chance @ cost)),
@@ -205,7 +217,7 @@ def _summary(drawn: DrawnRound, policy: SamplingPolicy, budget_eur: float, commi
         value=price.value, best_value=price.best_value, variance_price=price.variance_price,
         anticipated_error=sqrt(price.variance) / len(frame), worth_of_1000_eur=1000 * price.euro,
         worth_of_slot=price.slot, minimums=_minimums(drawn),
-        packages=_packages(drawn), without_package=without, note=" ".join(filter(None, notes)),
+        packages=_packages(drawn, policy), without_package=without, note=" ".join(filter(None, notes)),
         policy_version=policy.version,
     )  # fmt: skip
 
@@ -244,13 +256,13 @@ def _minimums(drawn: DrawnRound) -> tuple[MinimumSummary, ...]:
     )
 
 
-def _packages(drawn: DrawnRound) -> tuple[PackageSummary, ...]:
+def _packages(drawn: DrawnRound, policy: SamplingPolicy) -> tuple[PackageSummary, ...]:
     package, many = drawn.solution.package, len(drawn.limits.packages)
     skus = np.bincount(package, minlength=many)
     tests = np.bincount(package[drawn.sampled], minlength=many)
     expected = np.bincount(package, weights=drawn.solution.inclusion / ONE, minlength=many)
     return tuple(
         PackageSummary(package.name, int(skus[k]), int(tests[k]), float(expected[k]), package.cost_cents / 100)
-        for k, package in enumerate(drawn.limits.packages)
+        for k, package in enumerate(policy.packages)
         if skus[k]
     )

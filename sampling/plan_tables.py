@@ -1,16 +1,17 @@
 """The tables of a plan: the SKUs drawn, and the strata of the frame they were drawn from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
 import pyarrow as pa
 
+from sampling.confirmations import NONE, Confirmations
 from sampling.design.inclusion import DesignSolution
 from sampling.design.within_strata import floor_probabilities
 from sampling.frame import VERSIONS, SamplingFrame
 from sampling.policy import SamplingPolicy
-from sampling.problem import Codes, Constraints, Floats, Integers, SamplingUnits, Truths, Words
+from sampling.problem import Codes, Constraints, Floats, Integers, Package, SamplingUnits, Truths, Words
 from sampling.randomness import ONE
 from sampling.testing_value import outcome_variance
 
@@ -19,13 +20,17 @@ CERTAINTY, PRICED, FLOOR, QUOTA = "certainty", "priced", "floor", "quota"
 
 @dataclass(frozen=True)
 class DrawnRound:
-    """A drawn round: frame, constraints, units, design, and which of the frame's SKUs were `sampled`."""
+    """A drawn round: frame, constraints, units, design, which of the frame's SKUs were `sampled`, and confirmations.
+
+    `limits` hold packages as the design counts them, `confirmations` run along the sampled SKUs in the frame's order.
+    """
 
     frame: SamplingFrame
     limits: Constraints
     units: SamplingUnits
     solution: DesignSolution
     sampled: Truths
+    confirmations: Confirmations
 
     @property
     def floors(self) -> Floats:
@@ -44,13 +49,18 @@ def plan_units(drawn: DrawnRound, policy: SamplingPolicy) -> pa.Table:
 
     `inclusion_probability` is the chance over all draws, `floor_probability` its part that only explores; `reason` is
     certainty, quota (a minimum asks for it), priced (worth its money) or floor; `due_on` the day to expect its result.
+    A screen that is `confirmed` gets its `confirming_package` even if it passes, and is bought, billed and due with it;
+    `confirmation_probability` is the chance of that given the draw. Full tests need no confirmation: 1.
     """
     frame, limits, solution = drawn.frame, drawn.limits, drawn.solution
     order = np.lexsort((frame.words, -frame.p_fail, -solution.inclusion))
     rows = order[drawn.sampled[order]]
-    packages = [limits.packages[k] for k in solution.package[rows]]
+    place = np.searchsorted(np.flatnonzero(drawn.sampled), rows)
+    sure = drawn.confirmations
+    packages, full = bought_packages(drawn, policy)
+    packages, full = [packages[k] for k in place], [full[k] for k in place]
     stratum = solution.strata.of_unit[rows]
-    sensitivity = np.array([package.sensitivity for package in packages])
+    sensitivity = np.array([limits.packages[k].sensitivity for k in solution.package[rows]])
     return pa.table({
         **{name: frame.column(name, rows) for name in ("sku_id", "market", "category", "supplier_id")},
         "stratum": pa.array(stratum, pa.int32()),
@@ -68,9 +78,28 @@ def plan_units(drawn: DrawnRound, policy: SamplingPolicy) -> pa.Table:
         "expected_value": pa.array(drawn.units.value[rows] * sensitivity),
         "inclusion_probability": pa.array(solution.inclusion[rows] / ONE),
         "floor_probability": pa.array(drawn.floors[rows]),
+        "confirming_package": pa.array(full, pa.string()),
+        "confirmed": pa.array(sure.confirmed[place]),
+        "confirmation_probability": pa.array(sure.probability[place]),
         "reason": pa.array(_reasons(solution, drawn.floors, rows), pa.string()),
         **{name: frame.column(name, rows) for name in VERSIONS},
     })  # fmt: skip
+
+
+def bought_packages(drawn: DrawnRound, policy: SamplingPolicy) -> tuple[list[Package], list[str | None]]:
+    """What is bought for each sampled SKU, in the frame's order, and the name of the package that confirms a screen.
+
+    The fee, units and turnaround of a confirmed screen are those of both tests together.
+    """
+    offered, sure = policy.packages, drawn.confirmations
+    bought = []
+    for k, full, both in zip(drawn.solution.package[drawn.sampled], sure.full_package, sure.bought, strict=True):
+        screen, test = offered[k], offered[full]
+        bought.append(screen if not both else replace(
+            screen, cost_cents=screen.cost_cents + test.cost_cents, units=screen.units + test.units,
+            turnaround_days=screen.turnaround_days + test.turnaround_days,
+        ))  # fmt: skip
+    return bought, [None if full == NONE else offered[full].name for full in sure.full_package]
 
 
 def strata_table(drawn: DrawnRound) -> pa.Table:

@@ -6,10 +6,10 @@ from datetime import date
 from functools import cached_property
 from math import ceil
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Protocol, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from data.policy import (
     POLICY_FOLDER,
@@ -73,6 +73,39 @@ class Minimum(TomlTable):
     tests: Whole
 
 
+class Confirmation(TomlTable):
+    """The table `confirmation`: shares of a screen's tests that are confirmed by the full test even if they pass.
+
+    `first` while nothing but the stated sensitivity is known, `least` when it is known exactly.
+    """
+
+    first: Annotated[float, Field(ge=0, lt=1)]
+    least: Share
+
+    @model_validator(mode="after")
+    def _shrinks(self) -> Self:
+        """Refuse a share that grows as the sensitivity becomes known."""
+        if self.least > self.first:
+            raise ValueError(f"confirmation least is {self.least}, above first {self.first}; lower least")
+        return self
+
+
+class KnownSensitivity(Protocol):
+    """What is known of a screen's sensitivity: its value, the standard deviation of that, and the one stated."""
+
+    @property
+    def value(self) -> float:
+        """The share of failures that the screen finds."""
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of what is known."""
+
+    @property
+    def stated_spread(self) -> float:
+        """Standard deviation before the first result."""
+
+
 class Exploration(TomlTable):
     """The table `exploration`: shares of the money, and weights of bonus and new suppliers."""
 
@@ -98,10 +131,12 @@ class SamplingPolicy(Policy, subject="sampling"):
     largest_exposure: Annotated[float, Field(ge=1)]
     default_package: str
     exploration: Exploration
+    confirmation: Confirmation | None = None
     severity: Annotated[dict[str, Annotated[float, Field(ge=0)]], Field(default_factory=dict)]
     legal_minimums: Annotated[Several[Minimum], Field(alias="minimums")] = ()
     labs: Several[LabCapacity] = ()
     offers: Annotated[Several[PackageOffer], Field(alias="packages", min_length=1)]
+    _screens: Mapping[str, KnownSensitivity] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
     def _can_be_planned(self) -> Self:
@@ -134,6 +169,24 @@ class SamplingPolicy(Policy, subject="sampling"):
         """Every package by name."""
         every = {offer.name: offer.package for offer in self.offers}
         return tuple(every[name] for name in sorted(every))
+
+    def with_screens(self, learned: Mapping[str, KnownSensitivity]) -> Self:
+        """The same policy with what results taught about the sensitivity of screens, by name of the package."""
+        policy = self.model_copy()
+        policy._screens = dict(learned)
+        return policy
+
+    def known_sensitivity(self, package: Package) -> float:
+        """The sensitivity of a package: learned where it is, else stated."""
+        return self._screens[package.name].value if package.name in self._screens else package.sensitivity
+
+    def confirmed_share(self, package: Package) -> float:
+        """The share of a screen's tests to confirm: the less, the better its sensitivity is known; 0 of full tests."""
+        if self.confirmation is None or package.sensitivity == 1:
+            return 0.0
+        known = self._screens.get(package.name)
+        unknown = min(1.0, known.spread / known.stated_spread) if known and known.stated_spread else 1.0
+        return self.confirmation.least + (self.confirmation.first - self.confirmation.least) * unknown
 
     @property
     def exploration_settings(self) -> ExplorationSettings:

@@ -128,7 +128,8 @@ class PlanQuestion(Question):
 class PlannedTest(BaseModel):
     """One SKU to test, where and by when, the probability with which it was drawn, and why.
 
-    `reason` is certainty, quota (a minimum asks for it), priced (worth its money) or floor (exploration).
+    `reason` is certainty, quota (a minimum asks for it), priced (worth its money) or floor (exploration). A screen that
+    is `confirmed` gets its `confirming_package` even if it passes; `cost_eur` and `units` hold both.
     """
 
     sku_id: str
@@ -147,6 +148,9 @@ class PlannedTest(BaseModel):
     expected_value: float
     inclusion_probability: float
     floor_probability: float
+    confirming_package: str | None = None
+    confirmed: bool = False
+    confirmation_probability: float = 0.0
     reason: str
 
 
@@ -186,6 +190,8 @@ class PlanAnswer(BaseModel):
     seal: str
     budget_eur: float
     cost_eur: float
+    confirmations: int = 0
+    confirmations_eur: float = 0.0
     tests: list[PlannedTest]
     expected_failures: float
     expected_failures_at_random: float

@@ -10,6 +10,7 @@ from functools import lru_cache
 import pyarrow as pa
 
 from data.errors import UserError
+from sampling.confirmations import planned_packages
 from sampling.policy import sampling_policy_in_force
 from sampling.problem import Cell, Package
 from serving.html.filters import euros, long_day
@@ -22,7 +23,7 @@ FIRST_EUR = 20_000
 
 @dataclass(frozen=True)
 class BudgetBounds:
-    """The smallest budget is the price of the cheapest test that a SKU of the catalogue may need."""
+    """The smallest budget is the price of the cheapest test that a SKU may need, a screen's with its confirmations."""
 
     cheapest: Package
     most_eur: float = MOST_EUR
@@ -70,7 +71,9 @@ def budget_bounds(store: OnlineStore) -> BudgetBounds:
 @lru_cache(maxsize=8)
 def _bounds(as_of: date, cells: tuple[tuple[str, str], ...]) -> BudgetBounds:
     policy = sampling_policy_in_force(as_of)
-    packages: Iterable[Package] = (package for cell in cells for package in policy.options(Cell(*cell)))
+    every = [Cell(*cell) for cell in cells]
+    planned = {package.name: package for package in planned_packages(policy, every)}
+    packages: Iterable[Package] = (planned[package.name] for cell in every for package in policy.options(cell))
     return BudgetBounds(min(packages, key=lambda package: package.cost_cents))
 
 
