@@ -38,6 +38,7 @@ COMMANDS = {
     "lab-orders": "serving.lab_orders.cli:lab_orders_command",
     "results": "serving.lab_orders.cli:results",
     "estimate": "sampling.cli:estimate",
+    "select": "sampling.cli:select",
     "trends": "serving.trends.cli:trends",
     "evidence": "serving.evidence.cli:evidence",
     "replay": "training.cli:replay",

@@ -1,12 +1,15 @@
-"""The command `estimate`, and the intake of a table of results for the command `results`."""
+"""The commands `estimate` and `select`, and the intake of a table of results for the command `results`."""
 
 from datetime import datetime
 from getpass import getuser
 from pathlib import Path
+from typing import Literal
 
 import click
 
 from data.cli import DAY, CommandContext
+
+SHOWN = 10
 
 
 def receive_file(call: CommandContext, file: Path) -> None:
@@ -61,3 +64,42 @@ def estimate(call: CommandContext, rounds: tuple[str, ...], last: int, as_of: da
     result = estimate_prevalence(workspace, round_ids_requested, day, estimation_policy_in_force(day))
     click.echo(estimate_text(result))
     click.echo(f"The whole estimate is in {write_estimate(result, workspace.reports)}.")
+
+
+@click.command()
+@click.option("--fdr", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="Share that may be wrong.")
+@click.option("--goal", type=click.Choice(["fails", "passes"]), default="fails", show_default=True)
+@click.option("--category", help="Only this category.")
+@click.option("--market", help="Only this market.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the list as CSV to this file.")
+@click.pass_obj
+def select(
+    call: CommandContext,
+    fdr: float | None,
+    goal: Literal["fails", "passes"],
+    category: str | None,
+    market: str | None,
+    out: Path | None,
+) -> None:
+    """List untested SKUs that would fail.
+
+    Or pass; at most a share FDR of the list is wrong, on average over draws of the newest round with results.
+    """
+    from datetime import timedelta
+
+    from sampling.estimation.round_data import Domain
+    from sampling.selected_lists import ListRequest, select_list, selection_policy_in_force, write_list
+
+    policy = selection_policy_in_force(call.today)
+    request = ListRequest(goal, fdr or policy.false_share, Domain(category, market))
+    selected = select_list(call.settings.workspace, request, call.today + timedelta(days=1), policy)
+    click.echo(selected.promise)
+    for row in selected.units.slice(0, SHOWN).to_pylist():
+        click.echo(f"  {row['sku_id']} in {row['market']}, {row['category'] or 'no category'}: {row['p_fail']:.1%}")
+    if len(selected.units) > SHOWN and out is None:
+        click.echo(f"  and {len(selected.units) - SHOWN:,} more; give --out FILE.csv for all.")
+    if selected.left_out:
+        click.echo(f"{selected.left_out:,} SKUs that the round could not draw for a full test are left out.")
+    if out is not None:
+        write_list(selected, out)
+        click.echo(f"The list is in {out}.")

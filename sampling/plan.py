@@ -15,7 +15,7 @@ from sampling.design.inclusion import solve
 from sampling.frame import IN_TEST, LABELLED, SamplingFrame, build_frame
 from sampling.plan_tables import DrawnRound, bought_packages, plan_units, severity_weights, strata_table
 from sampling.policy import SamplingPolicy, categories_without_package, missing_packages_note
-from sampling.problem import Codes, Constraints, SamplingUnits
+from sampling.problem import Codes, Constraints, Floats, SamplingUnits
 from sampling.randomness import ONE, SeedCommitment
 from sampling.testing_value import model_variance, value_of
 
@@ -95,13 +95,14 @@ class PlanSummary:
 class Plan:
     """The SKUs to test (`units`, one row each), the `strata` of the frame, the `frame` itself, and the summary.
 
-    `stratum` runs along the frame and numbers the strata.
+    `stratum` runs along the frame and numbers the strata, `inclusion` along it too: each SKU's probability.
     """
 
     units: pa.Table
     strata: pa.Table
     frame: SamplingFrame
     stratum: Codes
+    inclusion: Floats
     summary: PlanSummary
 
 
@@ -150,7 +151,7 @@ def allocate(
     }
     for name, value in repeated.items():
         chosen = chosen.append_column(name, pa.repeat(value, len(chosen)))
-    return Plan(chosen, strata_table(drawn), frame, solution.strata.of_unit, summary)
+    return Plan(chosen, strata_table(drawn), frame, solution.strata.of_unit, solution.inclusion / ONE, summary)
 
 
 def units_of(frame: SamplingFrame, policy: SamplingPolicy) -> SamplingUnits:

@@ -76,12 +76,13 @@ def write_plan(plan: Plan, folder: Path) -> Path:
 
 
 def frame_table(plan: Plan) -> pa.Table:
-    """Every SKU that could have been drawn: sku_id, market, category, stratum, p_fail, exposure."""
+    """Every SKU of the frame: sku_id, market, category, stratum, p_fail, inclusion_probability, exposure."""
     every = np.arange(len(plan.frame))
     return pa.table({
         **{name: plan.frame.column(name, every) for name in ("sku_id", "market", "category")},
         "stratum": pa.array(plan.stratum, pa.int32()),
         "p_fail": pa.array(plan.frame.p_fail),
+        "inclusion_probability": pa.array(plan.inclusion),
         "exposure": pa.array(plan.frame.exposure, from_pandas=True),
     })  # fmt: skip
 

@@ -18,6 +18,7 @@ from data.errors import UnavailableError, UserError
 from data.handed_in_rows import file_rows
 from data.lab_results.store import Sender, file_results
 from data.settings import read_settings
+from sampling.selected_lists import Goal
 from serving.api.allocate import Planner, draw_plan
 from serving.api.application import RESOURCES, build_application, known_address
 from serving.api.bentoml_patches import patch_bentoml, redact_logs
@@ -30,6 +31,7 @@ from serving.api.operator_metrics import MetricsEndpoint, OperatorState
 from serving.api.rounds import stored_plan
 from serving.api.screen import Listing, ScreenAnswer, ScreenQuestion, screener_of, screening_event
 from serving.api.screening_policy import Stage
+from serving.api.select import SelectAnswer, SelectQuestion, answer_selection
 from serving.api.worker_process import exit_with_parent
 from serving.auth.api_keys import ApiKeyCache, Key, key_by_id
 from serving.auth.middleware import AccessMiddleware
@@ -152,6 +154,18 @@ class Touchstone:
         by, scored = Planner(_STATE.engine(), current_principal().name, datetime.now(UTC)), published.publication
         plan = draw_plan(_SETTINGS.workspace, published, budget_eur, by, seed)
         return plan_answer(plan, scored.model_version, scored.feature_version)
+
+    @bentoml.api(route="/select", input_spec=SelectQuestion, output_spec=SelectAnswer)  # type: ignore[untyped-decorator]
+    def select(
+        self, goal: Goal, fdr: float | None, category: str | None, market: str | None, round_id: str | None
+    ) -> Any:
+        """SKUs that nobody tested and that would fail (or pass), with the share of the list that may be wrong.
+
+        The share holds on average over draws of the round the list rests on. Where its tests carry no such list, the
+        answer is 400 with the smallest share they could carry.
+        """
+        question = SelectQuestion(goal=goal, fdr=fdr, category=category, market=market, round_id=round_id)
+        return answer_selection(_SETTINGS.workspace, question, datetime.now(UTC).date())
 
     @bentoml.api(route="/results", input_spec=ResultsQuestion, output_spec=ResultsAnswer)  # type: ignore[untyped-decorator]
     def results(self, results: list[Record]) -> Any:

@@ -22,6 +22,7 @@ from sampling.estimation.policy import EstimationPolicy
 from sampling.estimation.publication_policy import PublicationPolicy
 from sampling.laboratories import LaboratoryPolicy
 from sampling.policy import SamplingPolicy
+from sampling.selected_lists import SelectionPolicy
 from serving.api.counterfactuals import AdvicePolicy
 from serving.api.screening_policy import ScreeningPolicy
 from serving.auth.rate_limit import AccessPolicy
@@ -56,6 +57,7 @@ POLICIES: dict[str, type[Policy]] = {
     "monitoring": MonitoringPolicy, "promotion": PromotionPolicy, "publication": PublicationPolicy,
     "risk_levels": RiskLevelPolicy,
     "sampling": SamplingPolicy,
+    "selection": SelectionPolicy,
     "screening": ScreeningPolicy,
     "seller": SellerPolicy,
     "notices": NoticePolicy,

@@ -38,6 +38,7 @@ EXAMPLES: Mapping[str, Any] = {
     "/score": {"items": [{"sku_id": "K-000017", "market": "DE"}], "explain": True},
     "/explain": {"sku_id": "K-000017", "market": "DE"},
     "/allocate": {"budget_eur": 20_000},
+    "/select": {"goal": "fails", "fdr": 0.1},
     "/screen": {
         "stage": "listing",
         "listing": {"sku_id": "K-900001", "market": "EU", "supplier_id": "P160cd59a9e", "category": "mains_chargers",
@@ -69,7 +70,7 @@ _PROBES: Mapping[str, str] = {
     "/metrics": "Counts and durations of the requests so far, in the text form of Prometheus.",
 }
 _ORDER = (
-    "/score", "/explain", "/screen", "/allocate", "/rounds", "/results", "/decisions", "/catalogue/status",
+    "/score", "/explain", "/screen", "/allocate", "/select", "/rounds", "/results", "/decisions", "/catalogue/status",
     "/rescore/submit", "/rescore/status", "/rescore/get",
 )  # fmt: skip
 """The order on the page; other addresses follow by name."""

@@ -41,6 +41,7 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "/explain": _ALL_ROLES,
     "/screen": _ALL_ROLES,
     "/allocate": _PLANNERS,
+    "/select": _ALL_ROLES,
     "/results": _PLANNERS | {LABORATORY},
     "/rescore/submit": _RESCORERS,
     "/rescore/status": _RESCORERS,
