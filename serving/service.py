@@ -156,15 +156,13 @@ class Touchstone:
         return plan_answer(plan, scored.model_version, scored.feature_version)
 
     @bentoml.api(route="/select", input_spec=SelectQuestion, output_spec=SelectAnswer)  # type: ignore[untyped-decorator]
-    def select(
-        self, goal: Goal, fdr: float | None, category: str | None, market: str | None, round_id: str | None
-    ) -> Any:
+    def select(self, goal: Goal, fdr: float | None, category: str | None, market: str | None) -> Any:
         """SKUs that nobody tested and that would fail (or pass), with the share of the list that may be wrong.
 
         The share holds on average over draws of the round the list rests on. Where its tests carry no such list, the
         answer is 400 with the smallest share they could carry.
         """
-        question = SelectQuestion(goal=goal, fdr=fdr, category=category, market=market, round_id=round_id)
+        question = SelectQuestion(goal=goal, fdr=fdr, category=category, market=market)
         return answer_selection(_SETTINGS.workspace, question, datetime.now(UTC).date())
 
     @bentoml.api(route="/results", input_spec=ResultsQuestion, output_spec=ResultsAnswer)  # type: ignore[untyped-decorator]

@@ -16,13 +16,12 @@ FalseShare = Annotated[
 
 
 class SelectQuestion(Question):
-    """What a list is to promise: its goal, the share that may be wrong, a part of the catalogue, and by which round."""
+    """What a list is to promise: its goal, the share that may be wrong, and a part of the catalogue."""
 
     goal: Literal["fails", "passes"] = FAILS
     fdr: FalseShare = None
     category: Text | None = None
     market: Text | None = None
-    round_id: Text | None = None
 
 
 class SelectedUnit(BaseModel):
@@ -61,9 +60,8 @@ class SelectAnswer(BaseModel):
 def answer_selection(workspace: Workspace, question: SelectQuestion, today: date) -> SelectAnswer:
     """The longest list that keeps the promise. UserError where the round's tests carry none."""
     policy = selection_policy_in_force(today)
-    request = ListRequest(
-        question.goal, question.fdr or policy.false_share, Domain(question.category, question.market), question.round_id
-    )
+    domain = Domain(question.category, question.market)
+    request = ListRequest(question.goal, question.fdr or policy.false_share, domain)
     selected = select_list(workspace, request, today + timedelta(days=1), policy)
     fields = {**vars(selected), "units": selected.units.to_pylist(), "promise": selected.promise}
     return SelectAnswer.model_validate(fields)

@@ -120,7 +120,7 @@ def test_the_service_keeps_its_description(client: httpx.Client, tmp_path: Path)
     (tmp_path / "schemathesis.toml").write_text(CONTRACT, encoding="utf-8")
     schemathesis, url = str(Path(sys.executable).parent / "schemathesis"), str(client.base_url).rstrip("/")
     key = f"Authorization: {client.headers['authorization']}"
-    bounds = ["--max-examples", "6", "--generation-deterministic", "--continue-on-failure"]
+    bounds = ["--max-examples", "6", "--generation-deterministic", "--continue-on-failure", "--rate-limit", "100/s"]
     command = [schemathesis, "--config-file", "schemathesis.toml", "run", f"{url}/docs.json", "-H", key, *bounds]
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
