@@ -175,7 +175,8 @@ def test_a_program_of_generated_types_is_checked_and_asks(served: Served, tmp_pa
 
 
 def test_every_question_is_asked_here() -> None:
-    assert {f"/{name}" for name in QUESTIONS} == set(EXAMPLES)
+    """But `/select`: no round of this catalogue has results, which the test of the service's description asks about."""
+    assert {f"/{name}" for name in QUESTIONS} == set(EXAMPLES) - {"/select"}
 
 
 def _printed(command: list[str]) -> Any:
