@@ -46,14 +46,14 @@ def main() -> None:
          f"{each.covered:.1%}", f"{each.half_width:.0%}", "yes" if 0.93 <= each.covered <= 0.999 else "NO")
         for each in measured
     ]  # fmt: skip
-    told = (
+    explanation = (
         f"{SKUS:,} SKUs; each is viewed so many times as often if it fails, on top of heavy-tailed interest. "
         f"{DRAWS} rounds of {BUDGET_EUR:,} EUR drawn with different seeds against one truth, without response or "
         "laboratory errors; the 95 % interval of the ratio of prevalence by views to prevalence by SKUs."
     )
     columns = ("prevalence", "planted bias", "true ratio", "median estimate", "coverage", "half width", "93 to 99.9 %")
     result = {"machine": machine(), "versions": versions("numpy", "scipy"), "worlds": [vars(each) for each in measured]}
-    page = write_report("exposures", "Exposure of failing SKUs", result, [told, table(columns, rows)])
+    page = write_report("exposures", "Exposure of failing SKUs", result, [explanation, table(columns, rows)])
     sys.stdout.write(page.read_text(encoding="utf-8"))
 
 

@@ -76,18 +76,19 @@ class LaboratoryComparison:
         limits = f"{ratio.low:.1f} to {ratio.high:.1f}" if isfinite(ratio.high) else f"at least {ratio.low:.1f}"
         times = f"{ratio.value:.1f} times as often as the other laboratories ({limits})"
         times = times if isfinite(ratio.value) else f"at least {ratio.low:.1f} times as often as the other laboratories"
-        found = f"{self.lab_id} fails comparable products {times}, {self.failures} of {self.tests:,} tests."
-        return f"{found} Ask for split samples." if self.differs else found
+        sentence = f"{self.lab_id} fails comparable products {times}, {self.failures} of {self.tests:,} tests."
+        return f"{sentence} Ask for split samples." if self.differs else sentence
 
 
 def compare_laboratories(workspace: Workspace, as_of: date, policy: LaboratoryPolicy) -> list[LaboratoryComparison]:
     """Compare the laboratories by the results known before `as_of`, those that differ first.
 
     Plans give each laboratory a random part of the tests of a method, so their failures differ by chance alone where
-    the laboratories are alike.
+    the laboratories are alike. Tests that another laboratory did than the plan says are left out: nobody drew lots.
     """
     known = KnownResults.of(workspace, as_of)
-    tests = _with_expectation(workspace, with_result(known.answers))
+    planned = known.answers.filter(pc.invert(known.answers["other_laboratory"]))
+    tests = _with_expectation(workspace, with_result(planned))
     since = pa.scalar(as_of - timedelta(days=policy.recent_days), pa.date32())
     recent = tests.filter(pc.greater_equal(tests["happened_on"], since))
     labs = sorted(set(recent["lab_id"].drop_null().to_pylist()))
@@ -125,12 +126,12 @@ def _compare(
     shared = np.isin(tests["package"].to_numpy(zero_copy_only=False), tests["package"].filter(pa.array(own)).unique())
     others = ~own & shared
     expected = _expected_by_package(tests, failed)
-    found, theirs = int(failed[own].sum()), int(failed[others].sum())
-    comparable = found + theirs >= least and expected[own].sum() > 0 and expected[others].sum() > 0
-    ratio = rate_ratio((found, theirs), (expected[own].sum(), expected[others].sum()), level) if comparable else None
+    failures, theirs = int(failed[own].sum()), int(failed[others].sum())
+    comparable = failures + theirs >= least and expected[own].sum() > 0 and expected[others].sum() > 0
+    ratio = rate_ratio((failures, theirs), (expected[own].sum(), expected[others].sum()), level) if comparable else None
     same = [agree for first, second, agree in pairs if lab in (first, second)]
     agreement = clopper_pearson(sum(same), len(same), level) if same else None
-    return LaboratoryComparison(lab, int(own.sum()), found, ratio, len(same), agreement)
+    return LaboratoryComparison(lab, int(own.sum()), failures, ratio, len(same), agreement)
 
 
 def _expected_by_package(tests: pa.Table, failed: Truths) -> Floats:
@@ -155,11 +156,15 @@ def _with_expectation(workspace: Workspace, answers: pa.Table) -> pa.Table:
 
 def _pairs(results: pa.Table, days: int) -> list[tuple[str, str, bool]]:
     """The laboratories of each pair of results on one product by one package, and whether they say the same."""
-    rows = results.select(["sku_id", "market", "package", "lab_id", "happened_on", "result"]).to_pylist()
+    key = ["sku_id", "market", "package"]
+    named = results.select([*key, "lab_id", "happened_on", "result"]).drop_null()
+    labs = named.group_by(key).aggregate([("lab_id", "count_distinct")])
+    repeated = named.join(
+        labs.filter(pc.greater(labs["lab_id_count_distinct"], 1)).select(key), key, join_type="left semi"
+    )
     by_product: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for row in rows:
-        if row["lab_id"] is not None and row["package"] is not None:
-            by_product.setdefault((row["sku_id"], row["market"], row["package"]), []).append(row)
+    for row in repeated.to_pylist():
+        by_product.setdefault((row["sku_id"], row["market"], row["package"]), []).append(row)
     return [
         (str(first["lab_id"]), str(second["lab_id"]), first["result"] == second["result"])
         for same in by_product.values()

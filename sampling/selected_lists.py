@@ -43,15 +43,11 @@ def selection_policy_in_force(as_of: date, folder: Path = POLICY_FOLDER) -> Sele
 
 @dataclass(frozen=True)
 class ListRequest:
-    """What a list is to promise: SKUs of a domain that would fail, or pass, at most `false_share` of them wrong.
-
-    Without `round_id` the newest round with results carries it.
-    """
+    """What a list is to promise: SKUs of a domain that would fail, or pass, at most `false_share` of them wrong."""
 
     goal: Goal
     false_share: float
     domain: Domain
-    round_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -88,14 +84,14 @@ class SelectedList:
 
 
 def select_list(workspace: Workspace, request: ListRequest, as_of: date, policy: SelectionPolicy) -> SelectedList:
-    """The longest list that keeps the promise, by results known before `as_of`.
+    """The longest list that keeps the promise, by results of the newest round with any, known before `as_of`.
 
     The scores are those of the round's day, which no result of the round could have changed. Raises UserError where
     the tests of the round are too few, or carry no list with so small a share.
     """
     if not 0 < request.false_share < 1:
         raise UserError(f"A false share of {request.false_share} promises nothing. Give one between 0 and 1, like 0.1.")
-    round_id = request.round_id or latest_rounds(workspace, 1)[0]
+    round_id = latest_rounds(workspace, 1)[0]
     frame = _frame(workspace, round_id, request.domain)
     plan = pq.read_table(round_folder(workspace, round_id) / PLAN_FILE)
     drawn, failed = _drawn_rows(frame, plan, KnownResults.of(workspace, as_of).of_round(round_id))

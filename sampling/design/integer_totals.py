@@ -72,6 +72,7 @@ def round_totals(demand: FractionalTotals, limits: Constraints) -> IntegerTotals
     that spend the budget are drawn with the probabilities that come nearest to the expected tests.
     """
     whole = np.floor(demand.expected + _NEARLY).astype(np.int64)
+    whole = whole if _fits(whole, limits) else np.floor(demand.expected).astype(np.int64)
     rare = (demand.expected > 0) & (whole == 0)
     once = np.where(rare, 1, whole)
     kept_back = float(limits.cost_cents[rare] @ (1 - demand.expected[rare]))

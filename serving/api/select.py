@@ -1,13 +1,13 @@
 """`POST /select`: SKUs that would fail, or pass, with the share of them that may be wrong."""
 
 from datetime import date, timedelta
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, Field
 
 from data.workspace import Workspace
 from sampling.estimation.round_data import Domain
-from sampling.selected_lists import FAILS, ListRequest, select_list, selection_policy_in_force
+from sampling.selected_lists import FAILS, Goal, ListRequest, select_list, selection_policy_in_force
 from serving.schemas import Question, Text
 
 FalseShare = Annotated[
@@ -18,7 +18,7 @@ FalseShare = Annotated[
 class SelectQuestion(Question):
     """What a list is to promise: its goal, the share that may be wrong, and a part of the catalogue."""
 
-    goal: Literal["fails", "passes"] = FAILS
+    goal: Goal = FAILS
     fdr: FalseShare = None
     category: Text | None = None
     market: Text | None = None

@@ -1,6 +1,7 @@
 """From a round on disk to a list: who may be on it, what it says of itself, and when there is none."""
 
 import csv
+import shutil
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -111,13 +112,12 @@ def test_results_that_are_not_known_yet_carry_nothing(known: Known) -> None:
 
 def test_a_round_of_an_earlier_version_is_refused(known: Known, tmp_path: Path) -> None:
     """Its frame holds no inclusion probabilities."""
-    workspace = Workspace(tmp_path)
-    folder = write_plan(known.plan, workspace.plans)
-    frame = pq.read_table(folder / FRAME_FILE)
-    pq.write_table(frame.drop_columns(["inclusion_probability"]), folder / FRAME_FILE)
-    request = ListRequest("fails", 0.1, Domain(), known.plan.summary.round_id)
+    shutil.copytree(known.workspace.home, tmp_path / "copy")
+    workspace = Workspace(tmp_path / "copy")
+    file = workspace.plans / known.plan.summary.round_id / FRAME_FILE
+    pq.write_table(pq.read_table(file).drop_columns(["inclusion_probability"]), file)
     with pytest.raises(UserError, match="drawn by an earlier version"):
-        select_list(workspace, request, REPORTED, POLICY)
+        select_list(workspace, ListRequest("fails", 0.1, Domain()), REPORTED, POLICY)
 
 
 def test_a_list_is_written_as_a_table(known: Known, tmp_path: Path) -> None:

@@ -33,6 +33,8 @@ QUESTIONS: Mapping[str, Mapping[str, Any]] = {
     "allocate": {"budget_eur": 3000.0, "seed": 5},
     "results": {"results": [RESULT]},
 }
+REFUSED: Mapping[str, Mapping[str, Any]] = {"select": {"goal": "fails", "fdr": 0.1}}
+"""What this catalogue cannot answer, as no round of it has a result."""
 BENTOML = """
 import json, sys
 import bentoml
@@ -126,6 +128,16 @@ def test_a_generated_client_reads_an_error(served: Served, generated: ModuleType
     assert "opens nothing" in answer.error
 
 
+@pytest.mark.slow
+def test_a_generated_client_reads_a_refusal(served: Served, generated: ModuleType) -> None:
+    """A question that the catalogue cannot answer is sent whole and comes back as the one shape, with what to do."""
+    api, models = (importlib.import_module(f"{PACKAGE}.{part}") for part in ("api.default.select", "models"))
+    with generated.AuthenticatedClient(base_url=served.url, token=served.key) as client:
+        answer = api.sync(client=client, body=models.SelectQuestion.from_dict(REFUSED["select"]))
+    assert isinstance(answer, models.Error)
+    assert "No round has a result yet" in answer.error
+
+
 def test_a_plan_asked_for_twice_with_one_key_is_drawn_once(served: Served) -> None:
     """The same bytes and one more round; another question with this key is refused, an unknown SKU is 404."""
     with httpx.Client(base_url=served.url, headers={"authorization": f"Bearer {served.key}"}, timeout=30) as client:
@@ -175,8 +187,7 @@ def test_a_program_of_generated_types_is_checked_and_asks(served: Served, tmp_pa
 
 
 def test_every_question_is_asked_here() -> None:
-    """But `/select`: no round of this catalogue has results, which the test of the service's description asks about."""
-    assert {f"/{name}" for name in QUESTIONS} == set(EXAMPLES) - {"/select"}
+    assert {f"/{name}" for name in (*QUESTIONS, *REFUSED)} == set(EXAMPLES)
 
 
 def _printed(command: list[str]) -> Any:
