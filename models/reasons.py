@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from features.registry import features_of
+from features.registry import Feature, features_of
 from models.artifact import Artifact
 from models.fact_sentences import brief_of, comparison_of, fact_of, is_against_sense
 from models.raw_counts import RawCounts, raw_counts
@@ -197,9 +197,18 @@ class ReasonWriter:
         """What a feature means, in plain words."""
         return self._declared[name].meaning
 
-    def points(self, row: RowContext, contribution: float) -> float:
-        """Change of the predicted failure rate by a contribution in log-odds, in percentage points."""
-        return float(self._points(np.array([row.margin]), np.array([contribution]))[0])
+    def declaration(self, name: str) -> Feature:
+        """A feature as the registry or the marketplace declares it."""
+        return self._declared[name]
+
+    def column(self, name: str) -> int:
+        """The column of a feature."""
+        return self._columns[name]
+
+    def points(self, row: RowContext, contributions: Sequence[float] | Floats) -> Floats:
+        """Change of the predicted failure rate by each contribution in log-odds to one row, in percentage points."""
+        sizes = np.asarray(contributions, dtype=np.float64)
+        return self._points(np.full_like(sizes, row.margin), sizes)
 
     def reasons(self, contributions: Sequence[FeatureContribution]) -> list[ReasonText]:
         """The reason for each contribution, of any rows; together they cost a third of what they cost one by one."""
@@ -280,6 +289,10 @@ def norms_of(artifact: Artifact) -> Mapping[tuple[str, str], float]:
 def effect_of(points: float, contribution: float) -> str:
     """Direction (the sign of the contribution) and size (in points) as a sentence."""
     verb = "raises" if contribution > 0 else "lowers"
+    return f"This {verb} the predicted failure rate by {amount_of(points)}."
+
+
+def amount_of(points: float) -> str:
+    """A change in percentage points in words, whatever its sign."""
     size = round(abs(points))
-    amount = "less than 1 point" if size < 1 else f"about {size} point{'s' if size > 1 else ''}"
-    return f"This {verb} the predicted failure rate by {amount}."
+    return "less than 1 point" if size < 1 else f"about {size} point{'s' if size > 1 else ''}"

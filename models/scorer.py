@@ -92,6 +92,14 @@ class Scorer:
         margin = base_value + np.add.accumulate(contributions, axis=1)[:, -1]
         return Scores(*self._calibrate(margin), contributions, base_value)
 
+    def interactions(self, matrix: Floats) -> Floats:
+        """Interactions (rows, features, features) in log-odds of every pair of features, half of it in each cell.
+
+        The diagonal holds what a feature adds alone, so that a line of a row sums to the contribution of its feature.
+        Raises as `probabilities`.
+        """
+        return self._engine.interactions(self._check(matrix), self._threads).values
+
     def _calibrate(self, margin: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         return margin, *self._artifact.calibration.p_fail_with_interval(margin)
 

@@ -22,6 +22,7 @@ def compile_kernels() -> None:
         engine.contributions(rows)
         engine.margin(rows)
         engine.top(rows, STRONGEST)
+        engine.interactions(rows)
     tails, heads = np.array([0, 0, 1, 1]), np.array([1, 1, 0, 0])
     round_dependently(tails, heads, np.full(4, ONE // 2, dtype=np.int64), ONE, seed=0)
 

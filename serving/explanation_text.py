@@ -28,6 +28,7 @@ def explanation(published: OnlineStore, sku_id: str, market: str) -> str:
         ),
         *([_wrapped(risk_level_sentence(row))] if row.risk_level else []),
         *(_wrapped(f"- {reason.sentence}") for reason in row.reasons or ()),
+        *(_wrapped(f"- {pair.sentence}") for pair in answer.interactions),
         *(["Known for certain:", *facts] if facts else []),
         *(["Steps that go with lower failure rates:", *steps] if steps else []),
         f"(model {row.model_version}, features {row.feature_version}, policy {row.policy_version})",

@@ -61,6 +61,10 @@ class RowScorer:
         """Probabilities and the contribution of every feature of each row of `matrix`."""
         return self._scorer.score(matrix)
 
+    def interactions(self, matrix: Floats) -> Floats:
+        """Interactions (rows, features, features) of each row of `matrix`, as of `Scorer`."""
+        return self._scorer.interactions(matrix)
+
     def probabilities(self, matrix: Floats) -> Probabilities:
         """Probabilities of each row of `matrix`, without explanation."""
         return self._scorer.probabilities(matrix)

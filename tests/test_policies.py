@@ -16,6 +16,7 @@ from data.errors import UserError
 from data.lake.volumes import IngestPolicy
 from data.own_features import OwnFeaturePolicy
 from data.policy import POLICY_FOLDER, Policy, policy_in_force, validate
+from models.interactions import InteractionPolicy
 from models.risk_bands import RiskBands
 from models.risk_levels import RiskLevelPolicy
 from sampling.estimation.policy import EstimationPolicy
@@ -49,7 +50,7 @@ POLICIES: dict[str, type[Policy]] = {
     "access": AccessPolicy, "advice": AdvicePolicy, "bands": RiskBands, "decisions": DecisionPolicy,
     "documents": DocumentPolicy,
     "estimation": EstimationPolicy, "facts": GroundPolicy, "fairness": FairnessPolicy, "knowledge": ConfidencePolicy,
-    "ingest": IngestPolicy,
+    "ingest": IngestPolicy, "interactions": InteractionPolicy,
     "issuers": IssuerPolicy,
     "letters": LetterPolicy,
     "lab_orders": LabOrderPolicy,

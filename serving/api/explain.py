@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from data.errors import UserError
+from models.interactions import InteractionText
 from models.reasons import FeatureContribution, ReasonWriter, RowContext
 from serving.api.counterfactuals import Counterfactual, find_counterfactuals, steps_in_force
 from serving.decisions.legal_grounds import Ground, grounds_in_force
@@ -94,6 +95,22 @@ class EvidenceAnswer(BaseModel):
     months: list[Month]
 
 
+class InteractionAnswer(BaseModel):
+    """Two facts that weigh more, or less, together than apart, as a sentence.
+
+    `features` are theirs, each with those that rest on the same rows, as in `reasons`. `contribution` (log-odds) is
+    what they add to the margin beyond what each adds alone, of which the contributions of both hold one half each;
+    `points` is its change of the predicted failure rate in percentage points. `supplier_may_see`: whether the
+    supplier may be told.
+    """
+
+    features: list[str]
+    contribution: float
+    points: float
+    sentence: str
+    supplier_may_see: bool
+
+
 class FeatureChange(BaseModel):
     """A feature before and after; null where unknown."""
 
@@ -118,8 +135,8 @@ class StepAnswer(BaseModel):
 class ExplainAnswer(BaseModel):
     """One score with everything behind it; `base_value` and the contributions of all groups make `margin` (log-odds).
 
-    `would_change` holds steps over actionable features only. `evidence` is null where the catalogue was scored without
-    dossiers.
+    `interactions` are pairs of facts as large as `policy/interactions` asks for, mostly none. `would_change` holds
+    steps over actionable features only. `evidence` is null where the catalogue was scored without dossiers.
     """
 
     score: ScoreRow
@@ -127,12 +144,21 @@ class ExplainAnswer(BaseModel):
     margin: float
     base_value: float
     groups: list[ContributionGroup]
+    interactions: list[InteractionAnswer]
     would_change: list[StepAnswer]
     evidence: EvidenceAnswer | None
     model_version: str
     feature_version: str
     policy_version: str
     as_of: date
+
+
+def to_interaction_answer(pair: InteractionText) -> InteractionAnswer:
+    """A pair of facts as it goes over HTTP."""
+    return InteractionAnswer(
+        features=list(pair.features), contribution=pair.contribution, points=pair.points, sentence=pair.sentence,
+        supplier_may_see=pair.supplier_may_see,
+    )  # fmt: skip
 
 
 def to_step_answer(change: Counterfactual) -> StepAnswer:
@@ -164,13 +190,16 @@ def explain_sku(published: OnlineStore, item: Item) -> ExplainAnswer:
     matrix = published.snapshot.matrix_at(np.array([position]))
     scores, names = published.scorer.score(matrix), published.snapshot.feature_names
     row = RowContext(published.snapshot.category(position), float(scores.margin[0]), matrix[0])
-    steps = steps_in_force(score.as_of)
+    contributions, steps = scores.contributions[0], steps_in_force(score.as_of)
     return ExplainAnswer(
         score=score,
         action=str(published.scorer.bands.action(score.p_fail)),
         margin=float(scores.margin[0]),
         base_value=scores.base_value,
-        groups=list(group_contributions(published.reason_writer, names, row, matrix[0], scores.contributions[0])),
+        groups=list(group_contributions(published.reason_writer, names, row, matrix[0], contributions)),
+        interactions=[
+            to_interaction_answer(pair) for pair in published.interactions(row, matrix[0], contributions)
+        ],
         would_change=[
             to_step_answer(change) for change in find_counterfactuals(published.scorer, names, matrix[0], steps)
         ],

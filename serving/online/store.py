@@ -15,6 +15,7 @@ from features.snapshot.reader import open_snapshot
 from models.artifact import Artifact, require_feature_version
 from models.harm_assessment import HarmAssessor, features_of_harm
 from models.hazard_shares import CELL
+from models.interactions import InteractionText, interaction_policy_in_force, interactions_to_tell
 from models.reasons import ReasonWriter, RowContext
 from models.registry import load_model
 from models.risk_bands import bands_in_force
@@ -99,6 +100,15 @@ class OnlineStore:
         if answer.refused:
             raise NotFoundError(answer.refused[0].why)
         return answer.scores[0]
+
+    def interactions(self, row: RowContext, values: Floats, contributions: Floats) -> list[InteractionText]:
+        """The pairs of facts of a row that weigh more, or less, together than apart, by the policy of the day.
+
+        `values` and `contributions` are (features,).
+        """
+        policy = interaction_policy_in_force(self.publication.as_of)
+        (interactions,) = self.scorer.interactions(values[None, :])
+        return interactions_to_tell(self.reason_writer, row, contributions, interactions, policy)
 
     @cached_property
     def queue(self) -> Queue:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from training.card.hazards import hazard_line
+from training.card.interactions import interactions_table
 from training.card.learner_section import learner_section, own_features_line
 from training.evaluation.baselines import BASELINES
 
@@ -278,6 +279,7 @@ def _reasons(metrics: Metrics) -> str:
         + own_features_line(metrics)
         + f".\n\nContributions sum to the margin within {gate['contribution_gap']:.0e}. Trained with another seed, the "
         f"top four reasons of a SKU share {gate['reason_jaccard']:.2f} with these (mean Jaccard similarity)."
+        f"{interactions_table(metrics)}"
     )
 
 

@@ -1,6 +1,6 @@
-"""Diagnostics of a model: laboratories, stability of reasons, simulated testing schedule, cold start."""
+"""Diagnostics of a model: laboratories, stability of reasons, interactions, simulated testing schedule, cold start."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from features.registry import Feature
 from models.reasons import MAX_REASONS, Columns, top_reasons
-from models.treeshap import compile_model
+from models.treeshap import Engine, compile_model
 from training import metrics
 from training.dataset.splits import Rows
 from training.evaluation.skill import EvaluationSet, Predictions, compute_skills, metrics_to_json, to_json
@@ -100,6 +101,30 @@ def jaccard(first: Columns, second: Columns) -> float:
 def _top_columns(booster: lgb.Booster, matrix: Floats) -> Columns:
     explanation = compile_model(booster.model_to_string()).contributions(matrix)
     return top_reasons(np.asarray(explanation.values, dtype=np.float64), MAX_REASONS)
+
+
+INTERACTION_ROWS, ROWS_AT_ONCE = 1_000, 100
+STRONGEST_PAIRS = 10
+
+
+def strongest_interactions(engine: Engine, matrix: Floats, features: Sequence[Feature]) -> list[dict[str, Any]]:
+    """JSON of the pairs of features that interact most: mean absolute interaction (log-odds), the largest first.
+
+    Over at most INTERACTION_ROWS rows, spread evenly over `matrix` (n, features). `meanings` are what the features mean
+    in plain words. Pairs that no path of a tree shares have none.
+    """
+    rows = np.unique(np.linspace(0, len(matrix) - 1, min(len(matrix), INTERACTION_ROWS)).astype(np.int64))
+    sizes = np.zeros((len(features), len(features)))
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        part = np.ascontiguousarray(matrix[rows[start : start + ROWS_AT_ONCE]])
+        sizes += np.abs(engine.interactions(part).values).sum(axis=0)
+    means = np.triu(2.0 * sizes / max(len(rows), 1), 1)
+    strongest = np.argsort(-means, axis=None, kind="stable")[:STRONGEST_PAIRS].tolist()
+    pairs = [(means.flat[at], [features[column] for column in divmod(at, len(features))]) for at in strongest]
+    return [
+        {"features": [each.name for each in pair], "meanings": [each.meaning for each in pair], "size": float(size)}
+        for size, pair in pairs if size > 0
+    ]  # fmt: skip
 
 
 Days = npt.NDArray[np.int64]

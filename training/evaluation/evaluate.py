@@ -22,7 +22,13 @@ from training.evaluation.backtest import (
 )
 from training.evaluation.baselines import baseline_margins
 from training.evaluation.catalogue import compare_weighting, evaluate_catalogue
-from training.evaluation.diagnostics import cold_start_masks, evaluate_cold_start, evaluate_labs, reason_jaccard
+from training.evaluation.diagnostics import (
+    cold_start_masks,
+    evaluate_cold_start,
+    evaluate_labs,
+    reason_jaccard,
+    strongest_interactions,
+)
 from training.evaluation.fairness import GroupedTests, fairness_report
 from training.evaluation.fairness_groups import fairness_policy_in_force, group_sellers, group_tests
 from training.evaluation.hazard_skill import evaluate_hazards
@@ -84,7 +90,8 @@ def evaluate(
         model_p_fail, p_catalogue = model_predictions.p_fail, model.calibration.p_fail(margin)
         catalogue = _evaluate_catalogue(training_set, model_predictions, p_catalogue, recipe)
         advance(1)
-        values, base_value = compile_model(model.booster.model_to_string()).contributions(matrix)
+        engine = compile_model(model.booster.model_to_string())
+        values, base_value = engine.contributions(matrix)
         contributions = np.asarray(values, dtype=np.float64)
         gate = {
             "testing_floor": floor_for_testing(split.test_from),
@@ -108,6 +115,7 @@ def evaluate(
             "months": rates_by_group("month", tests["as_of"].dt.strftime("%Y-%m"), model_p_fail, held_out.failed),
             "categories": rates_by_group("category", tests["category"], model_p_fail, held_out.failed),
             "contributions": mean_contributions(contributions, training_set.feature_set.names),
+            "interactions": strongest_interactions(engine, matrix, training_set.feature_set.features),
             "data": _describe_data(tables, training_set, model, recipe),
         }  # fmt: skip
         advance(1)

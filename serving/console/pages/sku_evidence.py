@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from models.interactions import InteractionText
 from models.reasons import FeatureContribution, ReasonText, ReasonWriter, RowContext
 from serving.console.blinding import BlindedScores
 from serving.console.pages.sku_documents import refuted_documents
@@ -141,10 +142,14 @@ class GroupSum:
 
 @dataclass(frozen=True)
 class SkuReasons:
-    """The reasons of a score; `rest_count` features not among them contribute `rest_points` together."""
+    """The reasons of a score; `rest_count` features not among them contribute `rest_points` together.
+
+    `together` are the pairs of facts that weigh more, or less, together than apart.
+    """
 
     raising: tuple[DisplayedReason, ...]
     lowering: tuple[DisplayedReason, ...]
+    together: tuple[InteractionText, ...]
     groups: tuple[GroupSum, ...]
     rest_count: int
     rest_points: float
@@ -170,8 +175,9 @@ def reasons_of(store: OnlineStore, position: int, category: str) -> SkuReasons:
     return SkuReasons(
         raising=tuple(each for each, of in zip(reasons, chosen, strict=True) if of.contribution > 0),
         lowering=tuple(each for each, of in zip(reasons, chosen, strict=True) if of.contribution < 0),
+        together=tuple(store.interactions(row, values[0], contributions)),
         groups=group_sums(store, row, contributions),
-        rest_count=len(rest), rest_points=writer.points(row, float(contributions[rest].sum())),
+        rest_count=len(rest), rest_points=writer.points(row, [contributions[rest].sum()]).item(),
     )  # fmt: skip
 
 
@@ -202,7 +208,8 @@ def group_sums(store: OnlineStore, row: RowContext, contributions: Floats) -> tu
     for name, contribution in zip(store.snapshot.feature_names, contributions.tolist(), strict=True):
         group = store.reason_writer.group(name)
         sums[group] = sums.get(group, 0.0) + contribution
-    groups = [GroupSum(group, store.reason_writer.points(row, total)) for group, total in sums.items()]
+    points = store.reason_writer.points(row, list(sums.values())).tolist()
+    groups = [GroupSum(group, of_group) for group, of_group in zip(sums, points, strict=True)]
     return tuple(sorted(groups, key=lambda each: -each.points))
 
 

@@ -5,8 +5,11 @@ import pytest
 
 from data.errors import UserError
 from features.registry import BY_NAME
+from models.interactions import InteractionPolicy
 from serving.api.counterfactuals import ALL_STEPS, find_counterfactuals, steps_in_force
 from serving.api.explain import explain_sku
+from serving.explanation_text import explanation
+from serving.online import store
 from serving.online.store import OnlineStore, open_online_store
 from serving.schemas import Item
 from tests.features.catalogues import DAY
@@ -50,6 +53,34 @@ def test_the_explained_score_is_the_score(published: OnlineStore) -> None:
             related = [size for name, size in contributions.items() if about and BY_NAME[name].about == about]
             others = sum(abs(size) for size in related) - abs(contributions[reason.feature]) if related else 0.0
             assert abs(reason.contribution - contributions[reason.feature]) <= others + 1e-9
+
+
+@pytest.mark.parametrize("least_points", [0.001, 0.2, 50.0])
+def test_interactions_are_of_the_size_that_policy_asks_for_and_add_up_with_the_contributions(
+    published: OnlineStore, monkeypatch: pytest.MonkeyPatch, least_points: float
+) -> None:
+    """Of two features each, told as the text of a terminal tells them; a policy that asks for more gets fewer."""
+    policy, names = (
+        InteractionPolicy.model_construct(least_points=least_points, most=2),
+        published.snapshot.feature_names,
+    )
+    monkeypatch.setattr(store, "interaction_policy_in_force", lambda _: policy)
+    told = 0
+    for item in items_of(published)[:20]:
+        answer = explain_sku(published, item)
+        position = int(published.snapshot.find([item.sku_id], [item.market])[0])
+        (interactions,) = published.scorer.interactions(published.snapshot.matrix_at(np.array([position])))
+        contributions = {one.feature: one.contribution for group in answer.groups for one in group.features}
+        assert interactions.sum(axis=1) == pytest.approx([contributions[name] for name in names], abs=1e-9)
+        assert len(answer.interactions) <= policy.most
+        for pair in answer.interactions:
+            assert abs(pair.points) >= least_points
+            assert len(set(pair.features)) == 2
+            assert pair.supplier_may_see == all(BY_NAME[name].supplier_may_see for name in pair.features)
+            text = " ".join(explanation(published, item.sku_id, item.market).split())
+            assert f"- {pair.sentence}" in text
+        told += len(answer.interactions)
+    assert (told > 0) == (least_points < 1)
 
 
 def test_every_step_lowers_the_score_and_touches_only_its_features(published: OnlineStore) -> None:

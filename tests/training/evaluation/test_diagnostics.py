@@ -3,12 +3,15 @@
 import json
 from datetime import date
 
+import lightgbm
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from features.registry import CATALOGUE
+from models.treeshap import compile_model
 from tests.training.worlds import small_recipe
 from training.evaluation.diagnostics import (
     cold_start_masks,
@@ -17,6 +20,7 @@ from training.evaluation.diagnostics import (
     evaluate_schedule,
     jaccard,
     simulate_schedule,
+    strongest_interactions,
 )
 from training.evaluation.skill import EvaluationSet, Predictions
 from training.fitting.lab_effects import UNKNOWN_LABS, LabEffects
@@ -189,3 +193,24 @@ def test_too_few_is_said_with_the_base_rate_alone() -> None:
     assert not known["too_few"]
     assert known["auc_interval"][0] < known["auc"] < known["auc_interval"][1]
     assert known["budget"]["of"] == 180
+
+
+def test_the_strongest_interactions_are_the_largest_means_of_all_pairs() -> None:
+    """Each pair once, in plain words, the largest first; what does not interact is not told."""
+    draw, features = np.random.default_rng(3), CATALOGUE[:5]
+    matrix = draw.normal(size=(300, 5))
+    target = matrix[:, 0] * matrix[:, 1] + 0.4 * matrix[:, 2] * matrix[:, 3] + matrix[:, 4]
+    settings = {"objective": "regression", "num_leaves": 6, "min_data_in_leaf": 20, "verbosity": -1, "num_threads": 1}
+    booster = lightgbm.train(settings, lightgbm.Dataset(matrix, target), 30)
+    engine = compile_model(booster.model_to_string())
+    rows = strongest_interactions(engine, matrix, features)
+    means = 2 * np.abs(engine.interactions(matrix).values).mean(axis=0)
+    expected = {frozenset((i, j)): means[i, j] for i in range(5) for j in range(i) if means[i, j] > 0}
+    named = {frozenset(int(features.index(each)) for each in features if each.name in row["features"]): row["size"]
+             for row in rows}  # fmt: skip
+    assert named == pytest.approx(expected)
+    assert [row["size"] for row in rows] == sorted(named.values(), reverse=True)
+    meanings = {feature.name: feature.meaning for feature in features}
+    assert all(row["meanings"] == [meanings[name] for name in row["features"]] for row in rows)
+    alone = lightgbm.train({**settings, "num_leaves": 2}, lightgbm.Dataset(matrix, target), 5)
+    assert strongest_interactions(compile_model(alone.model_to_string()), matrix, features) == []

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from features.registry import BY_NAME
+from models.interactions import InteractionPolicy
 from serving.console.blinding import BlindedScores, blind_scores
 from serving.console.context import AppContext
 from serving.console.pages.sku_evidence import MOST_SIBLINGS, peers_of, reasons_of, siblings_of
@@ -21,6 +22,7 @@ from serving.console.pages.sku_history import RATE, score_change, timeline_of, u
 from serving.console.session import Person
 from serving.dossiers.records import Dossier, Month
 from serving.html.filters import frequency
+from serving.online import store as online_store
 from serving.online.store import OnlineStore, open_online_store
 from tests.serving.browser.shop import DAY, QUOTED_SKU, scored_shop
 from tests.serving.conftest import Scored
@@ -86,6 +88,20 @@ def test_at_most_four_reasons_raise_and_two_lower_and_all_contributions_are_coun
         assert len(about) == len(set(about))
         for each in (*reasons.raising, *reasons.lowering):
             assert each.distribution is None or (0 <= each.distribution.at <= 1 and 0 <= each.distribution.below <= 1)
+
+
+def test_two_facts_are_told_together_where_policy_asks_for_no_more(
+    store: OnlineStore, seen: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The heading stands there with a sentence for each pair, and not without one."""
+    for least_points in (0.001, 50.0):
+        policy = InteractionPolicy.model_construct(least_points=least_points, most=2)
+        monkeypatch.setattr(online_store, "interaction_policy_in_force", lambda _, policy=policy: policy)
+        position = int(store.snapshot.find(["K-1"], ["DE"])[0])
+        told = [pair.sentence for pair in reasons_of(store, position, store.snapshot.category(position)).together]
+        page = soup_of(seen, "/ui/sku/DE/K-1")
+        assert [each.get_text() for each in page.select(".together li")] == told
+        assert ("What two facts do together" in page.get_text()) == bool(told) == (least_points < 1)
 
 
 def test_peers_are_other_skus_of_the_category_with_an_independent_result(store: OnlineStore) -> None:
