@@ -5,13 +5,8 @@ from typing import Any
 
 
 def interactions_table(metrics: Mapping[str, Any]) -> str:
-    """The strongest pairs of `metrics.json` in plain words; empty where no two features interact, or none was measured.
-
-    Models of before 2026-12 have no measurement of it.
-    """
-    rows = "\n".join(
-        f"| {' | '.join(each['meanings'])} | {each['size']:.3f} |" for each in metrics.get("interactions", ())
-    )
+    """The strongest pairs of `metrics.json` in plain words; empty where no two features interact."""
+    rows = "\n".join(f"| {' | '.join(each['meanings'])} | {each['size']:.3f} |" for each in metrics["interactions"])
     if not rows:
         return ""
     return (
