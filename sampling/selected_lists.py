@@ -182,8 +182,8 @@ def _require_list(
     wrong, verb = int(calibration.wrong.sum()), "passed" if request.goal == FAILS else "failed"
     raise UserError(
         f"The {len(calibration.score):,} full tests of round {round_id}, of which {wrong:,} {verb}, carry no list with "
-        f"at most {request.false_share:.1%} wrong; none is possible below {least:.1%}. Ask for a larger share, or test "
-        "more."
+        f"at most {100 * request.false_share:.3g}% wrong; none is possible below {100 * least:.3g}%. Ask for a larger "
+        "share, or test more."
     )
 
 

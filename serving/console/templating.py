@@ -47,7 +47,7 @@ INBOX = (
     Link("/notices", "Shoppers", "from_shoppers", "cases to decide"),
 )
 """What others sent, by who sent it."""
-TESTS = (Link("/plan", "Plan"), Link("/results", "Laboratories"))
+TESTS = (Link("/plan", "Plan"), Link("/lists", "Lists"), Link("/results", "Laboratories"))
 NAVIGATION = (
     Link("/", "Queue", "overdue", "overdue"),
     Link("/decisions", "Decisions", "awaiting_approval", "awaiting approval"),

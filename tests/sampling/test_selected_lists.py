@@ -2,70 +2,41 @@
 
 import csv
 import shutil
-from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from data.errors import UserError
-from data.lake.lab_results import SCHEMA
 from data.workspace import Workspace
 from sampling.estimation.round_data import Domain
-from sampling.plan import Plan, allocate
-from sampling.policy import sampling_policy_in_force
-from sampling.rounds import FRAME_FILE, write_plan
+from sampling.rounds import FRAME_FILE
 from sampling.selected_lists import Goal, ListRequest, SelectedList, select_list, selection_policy_in_force, write_list
-from tests.sampling.frames import AS_OF, candidates
+from tests.sampling.answered_rounds import REPORTED_AFTER, AnsweredRound, answered_round
+from tests.sampling.frames import AS_OF
 
-REPORTED = AS_OF + timedelta(days=20)
+REPORTED = AS_OF + REPORTED_AFTER
 POLICY = selection_policy_in_force(AS_OF)
 
 
-@dataclass(frozen=True)
-class Known:
-    """A round with all its results, and the truth of every SKU."""
-
-    workspace: Workspace
-    plan: Plan
-    fails: dict[str, bool]
-
-
 @pytest.fixture(scope="module")
-def known(tmp_path_factory: pytest.TempPathFactory) -> Known:
-    """Two categories; half of the SKUs are nearly sure to fail and the score knows it."""
-    workspace, rng = Workspace(tmp_path_factory.mktemp("selected")), np.random.default_rng(4)
-    p_fail = np.where(rng.random(3_000) < 0.5, rng.beta(30, 1, 3_000), rng.beta(1, 60, 3_000))
-    categories = rng.choice(["home_kitchen", "jewellery"], 3_000)
-    table = candidates(p_fail, categories)
-    plan = allocate(table, sampling_policy_in_force(AS_OF), 80_000, seed=1)
-    fails = dict(zip(table["sku_id"].to_pylist(), (rng.random(3_000) < p_fail).tolist(), strict=True))
-    write_plan(plan, workspace.plans)
-    units = plan.units
-    columns = {
-        "test_id": [f"T{row}" for row in range(len(units))],
-        **{name: units[name] for name in ("sku_id", "market", "package")},
-        "happened_on": [AS_OF] * len(units), "known_on": [REPORTED] * len(units),
-        "result": ["fail" if fails[name] else "pass" for name in units["sku_id"].to_pylist()],
-        "round_id": [plan.summary.round_id] * len(units),
-    }  # fmt: skip
-    rows = {name: columns.get(name, pa.nulls(len(units), SCHEMA.field(name).type)) for name in SCHEMA.names}
-    workspace.results.mkdir(parents=True)
-    pq.write_table(pa.table(rows).cast(SCHEMA), workspace.results / "r-1.parquet")
-    return Known(workspace, plan, fails)
+def known(tmp_path_factory: pytest.TempPathFactory) -> AnsweredRound:
+    """Two categories, of which only a screen is for one."""
+    return answered_round(Workspace(tmp_path_factory.mktemp("selected")), AS_OF)
 
 
-def listed(known: Known, goal: Goal = "fails", share: float = 0.1, as_of: date | None = None) -> SelectedList:
+def listed(known: AnsweredRound, goal: Goal = "fails", share: float = 0.1, as_of: date | None = None) -> SelectedList:
     """The list of a goal over the whole catalogue."""
     request = ListRequest(goal, share, Domain())
     return select_list(known.workspace, request, as_of or REPORTED + timedelta(days=1), POLICY)
 
 
 @pytest.mark.parametrize(("goal", "share"), [("fails", 0.1), ("passes", 0.1)])
-def test_a_list_holds_untested_skus_of_full_tests_and_few_are_wrong(known: Known, goal: Goal, share: float) -> None:
+def test_a_list_holds_untested_skus_of_full_tests_and_few_are_wrong(
+    known: AnsweredRound, goal: Goal, share: float
+) -> None:
     """None of them drawn, none that only a screen was for, the surest first; here the truth is known."""
     told = listed(known, goal, share)
     names = told.units["sku_id"].to_pylist()
@@ -82,12 +53,12 @@ def test_a_list_holds_untested_skus_of_full_tests_and_few_are_wrong(known: Known
     assert told.promise.startswith(f"Of these {len(names):,} SKUs at most 10 % would {verb} the test, on average")
 
 
-def test_asking_again_gives_the_same_list(known: Known) -> None:
+def test_asking_again_gives_the_same_list(known: AnsweredRound) -> None:
     """The random number belongs to round and goal, so that nobody draws until a list pleases."""
     assert listed(known).units == listed(known).units
 
 
-def test_a_part_of_the_catalogue_is_listed_alone(known: Known) -> None:
+def test_a_part_of_the_catalogue_is_listed_alone(known: AnsweredRound) -> None:
     """By its own tests; an unknown part is refused."""
     request = ListRequest("fails", 0.2, Domain("home_kitchen", "DE"))
     told = select_list(known.workspace, request, REPORTED + timedelta(days=1), POLICY)
@@ -96,7 +67,7 @@ def test_a_part_of_the_catalogue_is_listed_alone(known: Known) -> None:
         select_list(known.workspace, ListRequest("fails", 0.2, Domain("submarines")), REPORTED, POLICY)
 
 
-def test_a_share_that_the_tests_cannot_carry_is_refused_with_the_smallest_they_could(known: Known) -> None:
+def test_a_share_that_the_tests_cannot_carry_is_refused_with_the_smallest_they_could(known: AnsweredRound) -> None:
     """With what to do."""
     with pytest.raises(UserError, match=r"carry no list with at most 0\.1% wrong; none is possible below .*test more"):
         listed(known, "passes", 0.001)
@@ -104,13 +75,13 @@ def test_a_share_that_the_tests_cannot_carry_is_refused_with_the_smallest_they_c
         listed(known, "passes", 1.5)
 
 
-def test_results_that_are_not_known_yet_carry_nothing(known: Known) -> None:
+def test_results_that_are_not_known_yet_carry_nothing(known: AnsweredRound) -> None:
     """On the day they become known they are none."""
     with pytest.raises(UserError, match="has 0 results of full tests"):
         listed(known, as_of=REPORTED)
 
 
-def test_a_round_of_an_earlier_version_is_refused(known: Known, tmp_path: Path) -> None:
+def test_a_round_of_an_earlier_version_is_refused(known: AnsweredRound, tmp_path: Path) -> None:
     """Its frame holds no inclusion probabilities."""
     shutil.copytree(known.workspace.home, tmp_path / "copy")
     workspace = Workspace(tmp_path / "copy")
@@ -120,7 +91,7 @@ def test_a_round_of_an_earlier_version_is_refused(known: Known, tmp_path: Path) 
         select_list(workspace, ListRequest("fails", 0.1, Domain()), REPORTED, POLICY)
 
 
-def test_a_list_is_written_as_a_table(known: Known, tmp_path: Path) -> None:
+def test_a_list_is_written_as_a_table(known: AnsweredRound, tmp_path: Path) -> None:
     """Every row, with a heading."""
     told = listed(known)
     write_list(told, tmp_path / "list.csv")

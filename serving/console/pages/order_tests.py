@@ -58,10 +58,14 @@ class OrderResult:
 
 @dataclass(frozen=True)
 class OrderSelection:
-    """The orders, riskiest first, and the chosen SKUs whose score is hidden until the person gives an estimate."""
+    """The orders, riskiest first, and the chosen SKUs that get none.
+
+    The score of `blinded` ones is hidden until the person gives an estimate, `unknown` ones are not in the catalogue.
+    """
 
     orders: list[PackageOrder]
     blinded: list[QueueEntry]
+    unknown: list[SkuKey]
 
     @property
     def cost_eur(self) -> float:
@@ -100,7 +104,9 @@ def order(request: Request, context: ContextDep, person: Orderer, form: Verified
             results.append(OrderResult(each, decision, None))
         except UserError as refusal:
             results.append(OrderResult(each, None, str(refusal)))
-    return page(request, "ordered.html", results=results, budget=round_budget(context, store))
+    return page(
+        request, "ordered.html", results=results, unknown=selection.unknown, budget=round_budget(context, store)
+    )
 
 
 def _order_page(request: Request, context: AppContext, person: Person, form: FormData, refused: str | None) -> Response:
@@ -110,7 +116,7 @@ def _order_page(request: Request, context: AppContext, person: Person, form: For
     orders = [replace(each, deadline=clock) for each, clock in zip(selection.orders, clocks, strict=True)]
     return page(
         request, "order.html", 400 if refused else 200, orders=orders, blinded=selection.blinded,
-        cost_eur=selection.cost_eur, refused=refused, budget=round_budget(context, store),
+        unknown=selection.unknown, cost_eur=selection.cost_eur, refused=refused, budget=round_budget(context, store),
         codes=[policy.codes[code] for code in policy.disposition(ORDER_TEST).codes],
         least=policy.limits.least_explanation, most=policy.limits.most_explanation, who=person.name,
         explanation=str(form.get("explanation", "")), form_token=secrets.token_urlsafe(12),
@@ -125,7 +131,9 @@ def _select_orders(store: OnlineStore, form: FormData, blinding: BlindedScores) 
     if len(ticked) > MOST_CHOSEN:
         raise UserError(f"{len(ticked)} SKUs were chosen. Order tests for at most {MOST_CHOSEN} at once.")
     pairs = [value.partition("/")[::2] for value in ticked]
-    positions = find_positions(store, [SkuKey(sku_id, market) for market, sku_id in pairs])
+    keys = [SkuKey(sku_id, market) for market, sku_id in pairs]
+    positions = find_positions(store, keys)
+    unknown = [key for key, position in zip(keys, positions.tolist(), strict=True) if position < 0]
     if not (positions >= 0).any():
         raise UserError(f"The catalogue of {store.publication.as_of} has none of the chosen SKUs. Choose again.")
     entries = store.queue.entries(store.queue.numbers_of(positions[positions >= 0]))
@@ -139,7 +147,7 @@ def _select_orders(store: OnlineStore, form: FormData, blinding: BlindedScores) 
             "Every chosen case was drawn for your own estimate. Open each and give it, then order its test."
         )
     orders = [PackageOrder(entry, policy.options(Cell(entry.category, entry.market))[0]) for entry in visible]
-    return OrderSelection(orders, blinded)
+    return OrderSelection(orders, blinded, unknown)
 
 
 def _case_file(store: OnlineStore, entry: QueueEntry) -> CaseFile:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import sqlalchemy as sa
@@ -12,6 +12,7 @@ from data.database.connection import open_database
 from data.database.schema import WEBHOOK_DELIVERIES
 from serving.api.allocate import Planner, draw_round
 from serving.online.store import open_online_store
+from tests.sampling.answered_rounds import answered_round
 from tests.serving.browser.conftest import Shop
 from tests.serving.browser.shop import DAY, MARKUP
 
@@ -40,6 +41,7 @@ def filled(shop: Shop) -> Mapping[str, str]:
         outcome = {"outcome": "modified", "modified_to": "pause/failed_test_of_same_product", "note": WORDS}
         _sent(third, modified, str(answer["action"]).removeprefix("/ui"), **outcome)
     _undelivered(shop)
+    answered_round(shop.workspace, DAY - timedelta(days=21), "K-{}", "EU", "toys_3_plus")
     pages = {"decision_id": removed, "letter_id": letter, "waiting": waiting, "modified": modified,
              "round_id": _drawn(shop)}  # fmt: skip
     return {name: page.rpartition("/")[2] for name, page in pages.items()}

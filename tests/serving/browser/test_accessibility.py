@@ -36,6 +36,7 @@ ADDRESSES: Mapping[str, Sequence[str]] = {
     "/notices": ("/notices", f"/notices?sku_id={FAILED_SKU}&market=EU"),
     "/plan": ("/plan", "/plan?budget_eur=5000", "/plan?budget_eur=much"),
     "/rounds/{round_id}": ("/rounds/{round_id}", f"/rounds/{quote(MARKUP, safe='')}"),
+    "/lists": ("/lists", "/lists?goal=passes", f"/lists?percent={quote(MARKUP[:20])}"),
     "/results": ("/results",),
     "/certificates": ("/certificates", "/certificates?view=asked", f"/certificates?issuer={quote(MARKUP)}"),
     "/certificate": tuple(

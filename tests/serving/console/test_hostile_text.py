@@ -178,7 +178,8 @@ def test_what_an_address_or_a_form_says_is_text_on_every_page(signed: Clients) -
         for address in (
             f"/ledger?subject={said}", f"/ledger?before={said}", f"/plan?budget_eur={said}", f"/decisions/{said}",
             f"/decisions/{said}/statement", f"/rounds/{said}", f"/sku/{said}/K-1", f"/sku/DE/{said}",
-            f"/letters/{said}", f"/letters/l-none?language={said}",
+            f"/letters/{said}", f"/letters/l-none?language={said}", f"/lists?category={said}&market={said}",
+            f"/lists?percent={said[:20]}", f"/lists?goal={said}",
             f"/decide?market={said}&sku_id={said}", f"/{said}", f"/notices?market={said}&sku_id={said}",
             f"/sellers/case?supplier_id={said}", f"/sellers/case?supplier_id={said}&market={said}&sku_id={said}",
         ):  # fmt: skip
