@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from data.database.connection import read_transaction
 from data.database.schema import DECISIONS
 from data.errors import UserError
+from data.lake.lab_results import ingested_files, result_hand_ins
 from data.lake.report_versions import with_result
 from data.workspace import Workspace
-from sampling.laboratories import compare_laboratories, laboratory_policy_in_force
+from sampling.laboratories import LaboratoryComparison, compare_laboratories, laboratory_policy_in_force
 from sampling.plan_files import round_ids
 from sampling.round_answers import round_answers
 from sampling.rounds import round_record
@@ -132,6 +133,17 @@ def _count_relistings(
     return count_relistings(dossiers, dict(removals), as_of)
 
 
+def known_laboratories(workspace: Workspace, today: date) -> tuple[LaboratoryComparison, ...]:
+    """The laboratories compared by what is known on a day, anew only where tests, results or rounds are."""
+    content = [str(each) for each in ingested_files(workspace)] + round_ids(workspace)
+    return _compare_laboratories(workspace, today, (result_hand_ins(workspace).digest(), *content))
+
+
+@lru_cache(maxsize=2)
+def _compare_laboratories(workspace: Workspace, today: date, _: tuple[str, ...]) -> tuple[LaboratoryComparison, ...]:
+    return tuple(compare_laboratories(workspace, today, laboratory_policy_in_force(today)))
+
+
 @dataclass(frozen=True)
 class ExpiredNotices:
     """Notices of danger that expired in the year before the scores, `notice_days` after they became known.
@@ -201,7 +213,7 @@ def overview(request: Request, context: ContextDep) -> Response:
         round_forecasts=forecasts_of_rounds(workspace),
         fewest=MIN_COUNT,
         last_round=_last_round(workspace),
-        laboratories=compare_laboratories(workspace, today, laboratory_policy_in_force(today)),
+        laboratories=known_laboratories(workspace, today),
         issuers=issuer_outcomes(checks_of(context.engine).values()),
     )
 

@@ -208,7 +208,7 @@ def test_a_laboratory_that_differs_is_named_on_the_overview(
     """With its figures and what to do; without results by laboratory there is no such section."""
     assert not soup_of(scheduler, "/ui/overview").select("#laboratories-heading")
     strict = LaboratoryComparison("TL-2", 200, 9, Interval(0.5, 0.3, 0.8), 12, Interval(0.75, 0.43, 0.95))
-    monkeypatch.setattr(overview, "compare_laboratories", lambda *_: [strict])
+    monkeypatch.setattr(overview, "known_laboratories", lambda *_: (strict,))
     told = soup_of(scheduler, "/ui/overview").select("[aria-labelledby=laboratories-heading] li")[0].text
     assert told == (
         "TL-2 fails comparable products 0.5 times as often as the other laboratories (0.3 to 0.8), 9 of 200 tests. "
