@@ -71,6 +71,19 @@ def select_units(
     return chosen
 
 
+def list_probability(calibration: CalibrationUnits, candidates: CandidateUnits, false_share: float) -> float:
+    """The probability, over its random number, that `select_units` lists any unit.
+
+    The promise counts the other cases as none wrong, so that where a list is given the expected share of wrong units is
+    about `false_share` over this probability.
+    """
+    if not len(candidates):
+        return 0.0
+    order = np.sort(_e_values(calibration, candidates, false_share))[::-1]
+    most = false_share * np.arange(1, len(order) + 1) * order / len(order)
+    return float(min(np.max(most), 1.0))
+
+
 def smallest_false_share(calibration: CalibrationUnits, candidates: CandidateUnits) -> float:
     """The smallest share for which any candidate could be on a list; 1 where there is none."""
     if not len(candidates) or not len(calibration.score):

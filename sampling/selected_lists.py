@@ -15,7 +15,13 @@ from data.errors import UserError
 from data.policy import POLICY_FOLDER, Count, Policy, Share, policy_in_force
 from data.visible_text import escape_formula
 from data.workspace import Workspace, replace_atomically
-from sampling.conformal_selection import CalibrationUnits, CandidateUnits, select_units, smallest_false_share
+from sampling.conformal_selection import (
+    CalibrationUnits,
+    CandidateUnits,
+    list_probability,
+    select_units,
+    smallest_false_share,
+)
 from sampling.estimation.report import KnownResults, latest_rounds
 from sampling.estimation.round_data import Domain
 from sampling.plan_files import PLAN_FILE
@@ -56,7 +62,8 @@ class SelectedList:
 
     `tests` full tests of round `round_id`, `wrong` of them against the goal. The list was chosen among `candidates`;
     not among them are the `drawn` SKUs (tested, or in test), and `left_out` ones which that round could not have
-    drawn for a full test. `as_of` is the day of the round's scores.
+    drawn for a full test. `as_of` is the day of the round's scores; `probability` is that with which such tests give a
+    list at all, else none.
     """
 
     units: pa.Table
@@ -69,6 +76,7 @@ class SelectedList:
     candidates: int
     drawn: int
     left_out: int
+    probability: float
     model_version: str | None
     feature_version: str | None
     policy_version: str
@@ -77,10 +85,22 @@ class SelectedList:
     def promise(self) -> str:
         """The promise as a sentence."""
         verb = "pass" if self.goal == FAILS else "fail"
-        return (
+        promise = (
             f"Of these {len(self.units):,} SKUs at most {100 * self.false_share:.3g} % would {verb} the test, on "
             f"average over repeated draws; this rests on {self.tests:,} full tests of round {self.round_id}."
         )
+        wrong, asked = (f"{100 * share:.2g}" for share in (self.false_share_given, self.false_share))
+        if wrong == asked:
+            return promise
+        return (
+            f"{promise} Such tests give a list in {100 * self.probability:.2g} of 100 cases, by chance, and the "
+            f"average counts the other cases as none wrong: where a list is given, up to about {wrong} % may {verb}."
+        )
+
+    @property
+    def false_share_given(self) -> float:
+        """About the expected share of wrong SKUs where a list is given."""
+        return min(self.false_share / self.probability, 1.0)
 
 
 def select_list(workspace: Workspace, request: ListRequest, as_of: date, policy: SelectionPolicy) -> SelectedList:
@@ -114,8 +134,9 @@ def select_list(workspace: Workspace, request: ListRequest, as_of: date, policy:
     return SelectedList(
         frame.select(["sku_id", "market", "category", "p_fail"]).take(pa.array(chosen)), request.goal,
         request.false_share, round_id, first["as_of"], len(tested), int(wrong.sum()), len(candidates), len(drawn),
-        len(frame) - len(candidates) - len(drawn), first.get("model_version"), first.get("feature_version"),
-        policy.version,
+        len(frame) - len(candidates) - len(drawn),
+        list_probability(calibration, candidates, request.false_share), first.get("model_version"),
+        first.get("feature_version"), policy.version,
     )  # fmt: skip
 
 

@@ -38,7 +38,8 @@ class SelectAnswer(BaseModel):
 
     It rests on `tests` full tests of the round, of which `wrong` went against the goal. It was chosen among
     `candidates`; the `drawn` SKUs of the round are not among them, nor those it could not draw for a full test
-    (`left_out`). The promise is about the whole list.
+    (`left_out`). The promise is about the whole list, on average over draws: tests like these give a list with
+    `probability`, and a draw without one counts as none wrong.
     """
 
     promise: str
@@ -52,6 +53,7 @@ class SelectAnswer(BaseModel):
     candidates: int
     drawn: int
     left_out: int
+    probability: float
     model_version: str | None
     feature_version: str | None
     policy_version: str

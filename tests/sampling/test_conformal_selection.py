@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sampling.conformal_selection import CalibrationUnits, CandidateUnits, select_units, smallest_false_share
+from sampling.conformal_selection import (
+    CalibrationUnits,
+    CandidateUnits,
+    list_probability,
+    select_units,
+    smallest_false_share,
+)
 from sampling.problem import Floats, Truths
 
 REPLAYS = 300
@@ -75,6 +81,21 @@ def test_below_the_smallest_false_share_nothing_is_ever_listed(seed: int) -> Non
     assert not select_units(calibration, candidates, min(0.99 * smallest, 0.9), 1e-9).any()
 
 
+@settings(deadline=None, max_examples=100)
+@given(st.integers(0, 10_000), st.floats(0.05, 0.6))
+def test_a_list_is_given_exactly_where_the_random_number_is_below_its_probability(seed: int, level: float) -> None:
+    """Whatever the weights are."""
+    rng = np.random.default_rng(seed)
+    calibration = CalibrationUnits(rng.random(40), rng.random(40) < 0.3, rng.lognormal(0, 1, 40))
+    candidates = CandidateUnits(rng.random(30) + 0.3, rng.lognormal(0, 1, 30))
+    probability = list_probability(calibration, candidates, level)
+    assert 0 <= probability <= 1
+    if probability > 0:
+        assert select_units(calibration, candidates, level, 0.999 * probability).any()
+    if probability < 1:
+        assert not select_units(calibration, candidates, level, min(1.001 * probability + 1e-12, 1.0)).any()
+
+
 def test_without_candidates_or_tests_there_is_no_list() -> None:
     """Empty in, empty out."""
     nothing, one = np.zeros(0), np.ones(1)
@@ -82,3 +103,5 @@ def test_without_candidates_or_tests_there_is_no_list() -> None:
     none = CalibrationUnits(nothing, nothing > 0, nothing)
     assert not select_units(none, CandidateUnits(one, one), 0.1, 0.5).any()
     assert smallest_false_share(none, CandidateUnits(one, one)) == 1.0
+    assert list_probability(none, CandidateUnits(one, one), 0.1) == 0.0
+    assert list_probability(none, CandidateUnits(nothing, nothing), 0.1) == 0.0

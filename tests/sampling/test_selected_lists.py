@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -51,6 +52,17 @@ def test_a_list_holds_untested_skus_of_full_tests_and_few_are_wrong(
     assert told.drawn == known.plan.summary.tests
     verb = "pass" if goal == "fails" else "fail"
     assert told.promise.startswith(f"Of these {len(names):,} SKUs at most 10 % would {verb} the test, on average")
+
+
+def test_a_list_left_to_chance_says_how_often_it_is_given_and_what_that_means(known: AnsweredRound) -> None:
+    """One that such tests always give needs no such sentence."""
+    told = replace(listed(known), probability=0.4)
+    assert told.false_share_given == pytest.approx(0.25)
+    assert told.promise.endswith(
+        "Such tests give a list in 40 of 100 cases, by chance, and the average counts the other cases as none "
+        "wrong: where a list is given, up to about 25 % may pass."
+    )
+    assert "by chance" not in replace(told, probability=1.0).promise
 
 
 def test_asking_again_gives_the_same_list(known: AnsweredRound) -> None:
