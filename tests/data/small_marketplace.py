@@ -1,6 +1,7 @@
 """A marketplace of a few good rows in every table, for tests to spoil."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -83,6 +84,19 @@ def ingested(frames: Mapping[str, pd.DataFrame], home: Path) -> dict[str, TableC
     """Write the frames as Parquet, ingest them into `home/workspace`, and return the counts by table."""
     source = write_parquet(frames, home / "source")
     return {count.table: count for count in ingest(source, Workspace(home / "workspace"), TODAY)}
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """A marketplace ingested from `home/source` into `home/workspace`, and its counts by table."""
+
+    home: Path
+    counts: Mapping[str, TableCount]
+
+    @property
+    def workspace(self) -> Workspace:
+        """The workspace with its lake."""
+        return Workspace(self.home / "workspace")
 
 
 def quarantined(home: Path, table: str) -> pd.DataFrame:

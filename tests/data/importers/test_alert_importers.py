@@ -20,7 +20,7 @@ from data.ingest.pipeline import IngestOptions, ingest, ingest_folder
 from data.lake.store import open_lake
 from data.workspace import Workspace
 from tests.data.importers.alert_files import RECALLS_CSV, recalls_json, weekly_report
-from tests.data.small_marketplace import good_frames, write_parquet
+from tests.data.small_marketplace import Ingested, good_frames, spoiled, write_parquet
 from touchstone import main
 
 TODAY = date(2026, 9, 30)
@@ -127,16 +127,17 @@ def test_the_csv_of_recalls_is_read_with_days_in_words(tmp_path: Path) -> None:
 
 
 def test_what_is_imported_passes_a_strict_ingest(tmp_path: Path) -> None:
-    folder = write_parquet(good_frames(), tmp_path / "tables")
+    folder = write_parquet(spoiled("alerts", 0), tmp_path / "tables")
     import_safety_gate(weekly_report(tmp_path, {}, {"caseNumber": "SR/2/26"}), folder)
     counts = ingest(folder, Workspace(tmp_path / "workspace"), TODAY, strict=True)
     assert {count.table: count.accepted for count in counts}["alerts"] == 2
 
 
-def test_the_report_of_another_week_is_added_to_the_alerts_before_it(tmp_path: Path) -> None:
+def test_the_report_of_another_week_is_added_to_the_alerts_before_it(
+    own_good_marketplace: Ingested, tmp_path: Path
+) -> None:
     """By key: a folder of alerts alone leaves every other table, and the alerts of other weeks, as they are."""
-    workspace = Workspace(tmp_path / "workspace")
-    ingest_folder(write_parquet(good_frames(), tmp_path / "tables"), workspace, IngestOptions(TODAY))
+    workspace = own_good_marketplace.workspace
     for week, day in (("SR/1/26", "28/08/2026"), ("SR/2/26", "04/09/2026")):
         folder = tmp_path / day.replace("/", "-")
         folder.mkdir()

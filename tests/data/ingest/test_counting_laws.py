@@ -20,7 +20,7 @@ from data.reading.dialect import ReadingOptions
 from data.reading.file_formats import open_file
 from data.reading.raw_file import RawFile
 from data.workspace import Workspace
-from tests.data.small_marketplace import TODAY, good_frames, write_parquet
+from tests.data.small_marketplace import TODAY, good_frames, spoiled, write_parquet
 
 LINE_END = re.compile(rb"\r\n|\r|\n")
 ENGINE_WORDS = (
@@ -128,13 +128,13 @@ def test_every_line_of_a_spoiled_file_is_part_of_a_row_or_named_as_unreadable(
 
 
 @pytest.mark.slow
-@settings(QUICK, max_examples=4)
+@settings(QUICK, max_examples=6)
 @given(mutated_files())
 def test_a_spoiled_file_is_counted_or_refused_in_our_own_words(mutated: tuple[Table, bytes]) -> None:
     """Of a whole ingest: accepted and quarantined rows are those read, and no engine speaks."""
     table, content = mutated
     with tempfile.TemporaryDirectory() as home:
-        source = write_parquet(good_frames(), Path(home) / "source")
+        source = write_parquet(spoiled(table.name, 0), Path(home) / "source")
         (source / f"{table.name}.parquet").unlink()
         (source / f"{table.name}.csv").write_bytes(content)
         try:

@@ -1,6 +1,7 @@
 """Deliveries: what is given replaces what it says it replaces, the rest stays, and the way does not matter."""
 
 import json
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -14,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from data.contract import BY_NAME
-from data.errors import GuardError, UserError
+from data.errors import UserError
 from data.ingest import run
 from data.ingest.options import IngestOptions
 from data.ingest.pipeline import ingest_folder
@@ -141,12 +142,19 @@ def test_any_sequence_of_deliveries_gives_the_lake_of_one_full_ingest(random: Ra
         assert bad_rows(workspace) == bad_rows(whole)
 
 
+@pytest.fixture(scope="module")
+def few_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Some tables of the good marketplace in `given`, and in `workspace` their lake."""
+    home, frames = tmp_path_factory.mktemp("few"), {name: good_frames()[name] for name in TABLES}
+    ingest_folder(write_parquet(frames, home / "given"), Workspace(home / "workspace"), IngestOptions(TODAY))
+    return home
+
+
 @pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    """A workspace with some tables of the good marketplace."""
-    made, frames = Workspace(tmp_path / "workspace"), {name: good_frames()[name] for name in TABLES}
-    ingest_folder(write_parquet(frames, tmp_path / "given"), made, IngestOptions(TODAY))
-    return made
+def workspace(few_tables: Path, tmp_path: Path) -> Workspace:
+    """A workspace with some tables of the good marketplace; they lie in `tmp_path / "given"`."""
+    shutil.copytree(few_tables, tmp_path, dirs_exist_ok=True)
+    return Workspace(tmp_path / "workspace")
 
 
 def update(workspace: Workspace, folder: Path, table: str, rows: Rows) -> IngestReport:
@@ -268,33 +276,3 @@ def test_a_table_of_an_older_contract_is_brought_up_to_date_in_parts(workspace: 
     assert (len(reviews), reviews["language"].null_count) == (4, 4)
     update(workspace, tmp_path / "old", "reviews", [{**review, "deleted": "true"}])
     assert open_lake(workspace).fingerprint == fingerprint
-
-
-def many_orders(rows: int) -> pd.DataFrame:
-    """Orders of one SKU on so many days, the last of them 2025-12-31."""
-    days = pd.date_range(end="2025-12-31", periods=rows).strftime("%Y-%m-%d")
-    return pd.DataFrame({"sku_id": "k1", "market": "DE", "happened_on": days, "units": "1"})
-
-
-@pytest.mark.parametrize(
-    ("kept", "guarded"),
-    [
-        (slice(0, 200), False),
-        (slice(10, 200), False),
-        (slice(30, 200), True),
-        (slice(0, 192), True),
-        (slice(199, 200), True),
-    ],
-)
-def test_a_table_may_lose_as_many_rows_and_days_as_policy_says(tmp_path: Path, kept: slice, *, guarded: bool) -> None:
-    """A tenth of its rows, a week at the end; what is refused changes nothing, and may be allowed by name."""
-    made, orders = Workspace(tmp_path / "workspace"), many_orders(200)
-    required = {name: good_frames()[name] for name in REQUIRED}
-    ingest_folder(write_parquet({**required, "orders": orders}, tmp_path / "given"), made, IngestOptions(TODAY))
-    fewer = write_parquet({"orders": orders.iloc[kept]}, tmp_path / "fewer")
-    if guarded:
-        with pytest.raises(GuardError, match=r"^Rows would be lost: orders 200 -> .*--allow-shrink orders\.$"):
-            ingest_folder(fewer, made, IngestOptions(TODAY))
-        assert rows_of(made, "orders") == 200
-    ingest_folder(fewer, made, IngestOptions(TODAY, allow_shrink=frozenset({"orders"})))
-    assert rows_of(made, "orders") == len(orders.iloc[kept])

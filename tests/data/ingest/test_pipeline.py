@@ -17,7 +17,7 @@ from data.errors import UserError
 from data.ingest.pipeline import ingest
 from data.lake.store import open_lake
 from data.workspace import Workspace, read_pointer
-from tests.data.small_marketplace import TODAY, good_frames, ingested, spoiled, write_csv, write_parquet
+from tests.data.small_marketplace import TODAY, Ingested, good_frames, ingested, spoiled, write_csv, write_parquet
 
 REQUIRED = ("suppliers", "skus", "lab_tests")
 
@@ -44,11 +44,11 @@ def everything_in(folder: Path) -> dict[str, tuple[int, int]]:
     return {str(p.relative_to(folder)): (p.stat().st_mtime_ns, p.stat().st_size) for p in folder.rglob("*")}
 
 
-def test_a_good_marketplace_is_accepted_whole(tmp_path: Path) -> None:
-    counts = ingested(good_frames(), tmp_path)
+def test_a_good_marketplace_is_accepted_whole(good_marketplace: Ingested) -> None:
+    counts = good_marketplace.counts
     assert list(counts) == [table.name for table in TABLES]
     assert sum(count.quarantined for count in counts.values()) == 0
-    assert list((tmp_path / "workspace" / "quarantine").iterdir()) == []
+    assert list(good_marketplace.workspace.quarantine.iterdir()) == []
 
 
 def test_ingesting_the_same_folder_twice_touches_nothing_in_the_lake(tmp_path: Path, workspace: Workspace) -> None:
@@ -72,7 +72,7 @@ def test_only_the_current_and_the_previous_lake_are_kept(tmp_path: Path, workspa
 def test_a_mended_row_leaves_the_quarantine(tmp_path: Path, workspace: Workspace) -> None:
     ingest(write_parquet(spoiled("skus", 0, price_eur="-1"), tmp_path / "source"), workspace, TODAY)
     assert (workspace.quarantine / "skus.parquet").is_file()
-    ingest(write_parquet(good_frames(), tmp_path / "source"), workspace, TODAY)
+    ingest(write_parquet(required_frames(), tmp_path / "source"), workspace, TODAY)
     assert not (workspace.quarantine / "skus.parquet").exists()
 
 

@@ -17,7 +17,7 @@ from data.lake.store import open_lake
 from data.reading.values import bare, parse_as
 from data.text_values import FIRST_DAY, LAST_DAY, PLACEHOLDERS
 from data.workspace import Workspace
-from tests.data.small_marketplace import TODAY, good_frames, ingested, quarantined, write_parquet
+from tests.data.small_marketplace import TODAY, Ingested, good_frames, ingested, quarantined, write_parquet
 
 BACKEND = ibis.duckdb.connect()
 
@@ -156,11 +156,12 @@ def test_a_parquet_folder_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("column", ["happened_on", "day"])
-def test_a_table_in_a_folder_of_days_is_the_table_in_one_file(tmp_path: Path, column: str) -> None:
+def test_a_table_in_a_folder_of_days_is_the_table_in_one_file(
+    own_good_marketplace: Ingested, tmp_path: Path, column: str
+) -> None:
     """The day may stand in the path alone; the lake's fingerprint is the same."""
-    source = write_parquet(good_frames(), tmp_path / "whole")
+    source = own_good_marketplace.home / "source"
     orders = pd.read_parquet(source / "orders.parquet")
-    ingest(source, Workspace(tmp_path / "one"), TODAY)
     (source / "orders.parquet").unlink()
     for day, rows in orders.groupby("happened_on"):
         folder = source / "orders" / f"{column}={pd.Timestamp(str(day)).date()}"
@@ -168,7 +169,7 @@ def test_a_table_in_a_folder_of_days_is_the_table_in_one_file(tmp_path: Path, co
         rows.drop(columns="happened_on").to_parquet(folder / "part-0.parquet", index=False)
     ingest(source, Workspace(tmp_path / "many"), TODAY)
     assert len(orders) > 1
-    whole, parted = (open_lake(Workspace(tmp_path / home)) for home in ("one", "many"))
+    whole, parted = open_lake(own_good_marketplace.workspace), open_lake(Workspace(tmp_path / "many"))
     assert whole.fingerprint == parted.fingerprint
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tests.data.small_marketplace import good_frames, ingested, quarantined, spoiled
+from tests.data.small_marketplace import Ingested, good_frames, ingested, quarantined, spoiled
 
 
 def rules_of(home: Path, table: str) -> dict[int, list[str]]:
@@ -91,5 +91,5 @@ def test_a_document_may_say_its_kind_and_only_a_known_one(tmp_path: Path) -> Non
     }
 
 
-def test_a_status_change_of_one_certificate_is_no_duplicate(tmp_path: Path) -> None:
-    assert ingested(good_frames(), tmp_path)["certificates"].quarantined == 0
+def test_a_status_change_of_one_certificate_is_no_duplicate(good_marketplace: Ingested) -> None:
+    assert good_marketplace.counts["certificates"].quarantined == 0

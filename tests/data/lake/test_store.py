@@ -12,7 +12,7 @@ from data.lake.store import latest_known_on, open_lake, reading_order
 from data.lake.surrogate_keys import SKU_CODE, SKU_RANK, has_sku_code
 from data.lake.tables import schema_of, tables_from_frames
 from data.workspace import Workspace
-from tests.data.small_marketplace import good_frames, ingested, spoiled
+from tests.data.small_marketplace import Ingested, good_frames, ingested, spoiled
 
 
 def test_without_a_lake_the_sentence_says_what_to_run(tmp_path: Path) -> None:
@@ -20,9 +20,8 @@ def test_without_a_lake_the_sentence_says_what_to_run(tmp_path: Path) -> None:
         open_lake(Workspace(tmp_path))
 
 
-def test_every_table_of_the_lake_has_the_contracts_schema_and_known_on(tmp_path: Path) -> None:
-    ingested(good_frames(), tmp_path)
-    tables = open_lake(Workspace(tmp_path / "workspace"))
+def test_every_table_of_the_lake_has_the_contracts_schema_and_known_on(good_marketplace: Ingested) -> None:
+    tables = open_lake(good_marketplace.workspace)
     for table in TABLES:
         codes = (SKU_RANK, SKU_CODE) if table is SKUS else (SKU_CODE,) if has_sku_code(table) else ()
         assert tables[table.name].columns == (*schema_of(table), *codes)
@@ -39,11 +38,13 @@ def test_a_table_nobody_gave_is_empty_and_known_to_be_absent(tmp_path: Path) -> 
     assert tables["audits"].count().to_pyarrow().as_py() == 0
 
 
-def test_the_fingerprint_ignores_row_order_and_notices_one_changed_value(tmp_path: Path) -> None:
+def test_the_fingerprint_ignores_row_order_and_notices_one_changed_value(
+    good_marketplace: Ingested, tmp_path: Path
+) -> None:
     turned = {name: frame.iloc[::-1].reset_index(drop=True) for name, frame in good_frames().items()}
     changed = spoiled("skus", 0, price_eur="9.98")
-    fingerprints = []
-    for n, frames in enumerate((good_frames(), turned, changed)):
+    fingerprints = [open_lake(good_marketplace.workspace).fingerprint]
+    for n, frames in enumerate((turned, changed)):
         ingested(frames, tmp_path / str(n))
         fingerprints.append(open_lake(Workspace(tmp_path / str(n) / "workspace")).fingerprint)
     assert fingerprints[0] == fingerprints[1] != fingerprints[2]
@@ -72,9 +73,8 @@ def test_without_events_there_is_no_latest_day() -> None:
         latest_known_on(tables_from_frames({"suppliers": good_frames()["suppliers"]}))
 
 
-def test_a_damaged_file_of_the_lake_is_named(tmp_path: Path) -> None:
-    ingested(good_frames(), tmp_path)
-    workspace = Workspace(tmp_path / "workspace")
+def test_a_damaged_file_of_the_lake_is_named(own_good_marketplace: Ingested) -> None:
+    workspace = own_good_marketplace.workspace
     (file,) = workspace.lake.glob("*/skus.parquet")
     file.write_bytes(file.read_bytes()[:-20])
     with pytest.raises(
@@ -83,10 +83,9 @@ def test_a_damaged_file_of_the_lake_is_named(tmp_path: Path) -> None:
         open_lake(workspace)
 
 
-def test_a_lake_of_an_older_contract_is_read_without_the_new_columns(tmp_path: Path) -> None:
+def test_a_lake_of_an_older_contract_is_read_without_the_new_columns(own_good_marketplace: Ingested) -> None:
     """Certificates were ingested before kind, number, holder and standard were declared: these are missing values."""
-    ingested(good_frames(), tmp_path)
-    workspace, added = Workspace(tmp_path / "workspace"), ["kind", "number", "holder", "standard"]
+    workspace, added = own_good_marketplace.workspace, ["kind", "number", "holder", "standard"]
     for file in workspace.lake.glob("*/certificates/*/*.parquet"):
         pd.read_parquet(file).drop(columns=added).to_parquet(file, index=False)
     certificates = open_lake(workspace)["certificates"].to_pyarrow()
