@@ -1,6 +1,7 @@
 """Small models with everything a real one has, for the tests of this room and of those above it."""
 
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,7 @@ def tiny_outcomes(matrix: Floats, seed: int) -> NDArray[np.bool_]:
     return np.asarray(np.random.default_rng(seed).random(len(matrix)) < 1.0 / (1.0 + np.exp(-logit)))
 
 
+@cache
 def tiny_booster_text(seed: int) -> str:
     """A booster of 20 small trees on random values of FEATURE_NAMES."""
     import lightgbm
@@ -55,6 +57,7 @@ def tiny_booster_text(seed: int) -> str:
     return str(lightgbm.train(recipe, data, num_boost_round=20).model_to_string())
 
 
+@cache
 def tiny_calibration(seed: int) -> Calibration:
     """A calibration learned from 400 simulated labels."""
     draw = np.random.default_rng(seed)

@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -48,12 +50,26 @@ class Scored:
     scores: Path
 
 
-def scored_workspace(home: Path, seed: int = 0) -> Scored:
-    """A small catalogue scored by a small champion in a new workspace at `home`."""
-    workspace, tables = Workspace(home.resolve()), small_catalogue(seed=seed)
+def scored_workspace(home: Path) -> Scored:
+    """A small catalogue scored by a small champion in a new workspace at `home`; scored once, then copied."""
+    workspace = Workspace(home.resolve())
+    shutil.copytree(_scored_once().name, workspace.home, dirs_exist_ok=True)
+    return Scored(workspace, small_catalogue(), workspace.scores(DAY))
+
+
+@cache
+def _scored_once() -> "TemporaryDirectory[str]":
+    """The folder of a scored workspace, which goes with the process."""
+    folder = TemporaryDirectory(prefix="scored-")
+    score_in(Workspace(Path(folder.name).resolve()))
+    return folder
+
+
+def score_in(workspace: Workspace) -> Path:
+    """Score a small catalogue by a small champion in a new workspace, and return the folder of the scores."""
     tiny_champion(workspace)
-    scores = score_catalogue(workspace, tables, load_champion(workspace), DAY, SilentProgress(), rows_per_part=64)
-    return Scored(workspace, tables, scores)
+    champion = load_champion(workspace)
+    return score_catalogue(workspace, small_catalogue(), champion, DAY, SilentProgress(), rows_per_part=64)
 
 
 def ingested_workspace(home: Path) -> Workspace:

@@ -22,7 +22,7 @@ from serving.scoring.batch import CatalogueScores, score_catalogue
 from serving.scoring.checkpoint import ScoringCheckpoint, open_checkpoint
 from tests.features.catalogues import DAY, small_catalogue
 from tests.models.worlds import tiny_champion
-from tests.serving.conftest import ROOT, Scored, scored_workspace
+from tests.serving.conftest import ROOT, Scored, score_in
 
 ROWS_PER_PART = 25
 """Eight parts of the 200 SKUs."""
@@ -233,4 +233,4 @@ def test_the_size_of_a_batch_changes_no_value(
 
 def test_scores_of_one_workspace_are_the_bytes_of_another(tmp_path: Path, scored: Scored) -> None:
     """The same model, lake and day give the same bytes in another workspace."""
-    assert bytes_of(scored_workspace(tmp_path / "elsewhere").scores) == bytes_of(scored.scores)
+    assert bytes_of(score_in(Workspace(tmp_path / "elsewhere"))) == bytes_of(scored.scores)
