@@ -6,7 +6,7 @@ Run: make bench-promise. Every replay goes the product's way: plan drawn, result
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cache
 from os import cpu_count
@@ -45,11 +45,15 @@ class World:
 
 @dataclass(frozen=True)
 class Listed:
-    """One list of one replay: how many SKUs, the share of them wrong (0 of none), and the share of all right ones."""
+    """One list of one replay: how many SKUs, the share of them wrong (0 of none), and the share of all right ones.
+
+    `stated` is the share that may be wrong where a list is given, as the list itself says.
+    """
 
     size: int
     wrong: float
     power: float
+    stated: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Replay:
 class Replayed:
     """The lists of one world and promise over all replays; means, and one standard error of `wrong`.
 
-    `wrong_where_listed` leaves out replays whose tests carried no list; `naive_` is the cut-off that trusts `p_fail`.
+    `..._where_listed` leave out replays whose tests carried no list; `naive_` is the cut-off that trusts `p_fail`.
     """
 
     world: str
@@ -76,6 +80,7 @@ class Replayed:
     error: float
     listed: float
     wrong_where_listed: float
+    stated_where_listed: float
     size: float
     power: float
     naive_wrong: float
@@ -100,8 +105,8 @@ def main(replays: int = REPLAYS) -> None:
     ]
     rows = [
         (each.world, f"{each.goal}, {each.promised:.0%}", f"{each.wrong:.2%} ± {each.error:.2%}",
-         "yes" if each.kept else "NO", f"{each.listed:.0%}", f"{each.wrong_where_listed:.2%}", f"{each.size:,.0f}",
-         f"{each.power:.0%}", f"{each.naive_wrong:.2%}", f"{each.naive_size:,.0f}", f"{each.naive_power:.0%}")
+         "yes" if each.kept else "NO", f"{each.listed:.0%}", f"{each.wrong_where_listed:.2%}",
+         f"{each.stated_where_listed:.2%}", f"{each.size:,.0f}", f"{each.power:.0%}", f"{each.naive_wrong:.2%}", f"{each.naive_size:,.0f}", f"{each.naive_power:.0%}")
         for each in measured
     ]  # fmt: skip
     explanation = (
@@ -109,12 +114,13 @@ def main(replays: int = REPLAYS) -> None:
         f"{measured[0].tests:,.0f} full tests (EUR {BUDGET_EUR:,}) drawn with different seeds against one truth. The "
         "list is that of `touchstone select`, the naive cut-off the longest list by `p_fail` whose own `p_fail` add up "
         "to the promised share. Means over replays, ± one standard error; a replay whose tests carry no list counts as "
-        "0 wrong, as the promise counts it; the mean of the others stands beside it and may be higher. Power is the "
+        "0 wrong, as the promise counts it; the mean of the others stands beside it, with what these "
+        "lists say of themselves. Power is the "
         "share of all untested SKUs with the outcome that are on the list; kept: at most the promised share, within "
         "two standard errors."
     )
     columns = ("score", "promise", "wrong on average", "kept", "replays with a list", "wrong where there is one",
-               "SKUs listed", "power", "naive: wrong", "naive: SKUs", "naive: power")  # fmt: skip
+               "stated for these", "SKUs listed", "power", "naive: wrong", "naive: SKUs", "naive: power")  # fmt: skip
     result = {"machine": machine(), "versions": versions("numpy", "scipy"), "lists": [vars(each) for each in measured]}
     page = write_report("promise", "Lists with a promise", result, [explanation, table(columns, rows)])
     sys.stdout.write(page.read_text(encoding="utf-8"))
@@ -180,13 +186,15 @@ def _lists(workspace: Workspace, plan: Plan, world: World) -> Iterator[tuple[Lis
         try:
             selected = select_list(workspace, request, REPORTED + timedelta(days=1), selection_policy_in_force(DAY))
             rows = [int(name[1:]) for name in selected.units["sku_id"].to_pylist()]
+            stated = selected.false_share_given
         except UserError:
-            rows = []
+            rows, stated = [], 0.0
         expected = 1 - p_fail if goal == FAILS else p_fail
         order = np.flatnonzero(open_)[np.argsort(expected[open_], kind="stable")]
         within = np.cumsum(expected[order]) / np.arange(1, len(order) + 1) <= share
         naive = order[: int(within.sum())]
-        yield _listed(np.array(rows, dtype=np.int64), wrong, open_), _listed(naive, wrong, open_)
+        own = _listed(np.array(rows, dtype=np.int64), wrong, open_)
+        yield replace(own, stated=stated), _listed(naive, wrong, open_)
 
 
 def _listed(rows: "np.ndarray[tuple[int], np.dtype[np.int64]]", wrong: Truths, open_: Truths) -> Listed:
@@ -201,7 +209,8 @@ def _summary(name: str, number: int, replays: Sequence[Replay]) -> Replayed:
     return Replayed(
         world=name, goal=goal, promised=share, replays=len(replays), tests=_mean(each.tests for each in replays),
         wrong=float(wrong.mean()), error=float(wrong.std(ddof=1) / len(wrong) ** 0.5), listed=float(listed.mean()),
-        wrong_where_listed=float(wrong[listed].mean()) if listed.any() else 0.0,
+        wrong_where_listed=_mean(wrong[listed]) if listed.any() else 0.0,
+        stated_where_listed=_mean(each.stated for each in own if each.size) if listed.any() else 0.0,
         size=_mean(each.size for each in own), power=_mean(each.power for each in own),
         naive_wrong=_mean(each.wrong for each in naive), naive_size=_mean(each.size for each in naive),
         naive_power=_mean(each.power for each in naive),
