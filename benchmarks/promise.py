@@ -106,7 +106,8 @@ def main(replays: int = REPLAYS) -> None:
     rows = [
         (each.world, f"{each.goal}, {each.promised:.0%}", f"{each.wrong:.2%} ± {each.error:.2%}",
          "yes" if each.kept else "NO", f"{each.listed:.0%}", f"{each.wrong_where_listed:.2%}",
-         f"{each.stated_where_listed:.2%}", f"{each.size:,.0f}", f"{each.power:.0%}", f"{each.naive_wrong:.2%}", f"{each.naive_size:,.0f}", f"{each.naive_power:.0%}")
+         f"{each.stated_where_listed:.2%}", f"{each.size:,.0f}", f"{each.power:.0%}",
+         f"{each.naive_wrong:.2%}", f"{each.naive_size:,.0f}", f"{each.naive_power:.0%}")
         for each in measured
     ]  # fmt: skip
     explanation = (
@@ -115,9 +116,8 @@ def main(replays: int = REPLAYS) -> None:
         "list is that of `touchstone select`, the naive cut-off the longest list by `p_fail` whose own `p_fail` add up "
         "to the promised share. Means over replays, ± one standard error; a replay whose tests carry no list counts as "
         "0 wrong, as the promise counts it; the mean of the others stands beside it, with what these "
-        "lists say of themselves. Power is the "
-        "share of all untested SKUs with the outcome that are on the list; kept: at most the promised share, within "
-        "two standard errors."
+        "lists say of themselves. Power is the share of all untested SKUs with the outcome that are on the list; kept: "
+        "at most the promised share, within two standard errors."
     )
     columns = ("score", "promise", "wrong on average", "kept", "replays with a list", "wrong where there is one",
                "stated for these", "SKUs listed", "power", "naive: wrong", "naive: SKUs", "naive: power")  # fmt: skip
