@@ -134,7 +134,9 @@ def _run_walk(forest: Forest, branches: Branches) -> Walk:
 @compile_kernel
 def _walk_all(split_start, features, branches, n_features, walk):  # type: ignore[no-untyped-def]
     """Fill `walk`, tree by tree in preorder, with a stack of the path from the root instead of recursion."""
-    size = np.max(np.diff(split_start)) + 1
+    size = 1
+    for tree in range(walk.distinct.size):
+        size = max(size, split_start[tree + 1] - split_start[tree] + 1)
     path, turns, tests = (np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(size, np.int64))
     weights = np.ones(size)
     # The closest test above on each feature, how the path left it, and the product of its shares.

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .engine import Precision, compile_outputs
-from .matrix import Matrix, ModelColumns, categories_in, matrix_of
+from .matrix import Matrix, ModelColumns, categories_in, in_model_order, matrix_of
 from .model_file import UnsupportedModel
 
 Values = NDArray[np.floating]
@@ -48,10 +48,10 @@ class Explainer:
     def shap_values(self, X: Any) -> Values:  # noqa: N803 - shap's name
         """SHAP values (rows, features), or (rows, features, classes).
 
-        `X` is an array, a pandas frame or an Arrow table with the columns of the model.
+        `X` is a pandas frame or an Arrow table with the columns of the model in any order, or an array in its order.
 
         Raises:
-            ValueError: other columns than the model's, another order, or values that are no numbers.
+            ValueError: other columns than the model's, or values that are no numbers.
 
         """
         return self._values(matrix_of(X, self._columns))
@@ -75,10 +75,11 @@ class Explainer:
                 "explainer(X) gives a shap.Explanation, and shap is not installed. "
                 "Run pip install shap, or take the arrays of explainer.shap_values(X)."
             ) from error
-        matrix = matrix_of(X, self._columns)
+        table = in_model_order(X, self._columns)
+        matrix = matrix_of(table, self._columns)
         values = self._values(matrix)
         base_values = np.broadcast_to(np.asarray(self.expected_value), (len(matrix), *values.shape[2:])).copy()
-        data = X.to_numpy() if hasattr(X, "to_numpy") else matrix
+        data = table.to_numpy() if hasattr(table, "to_numpy") else matrix
         return Explanation(values, base_values=base_values, data=data, feature_names=self.feature_names)
 
     def _values(self, matrix: Matrix) -> Values:

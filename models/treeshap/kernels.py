@@ -164,7 +164,7 @@ def _explain_next(program, memory, matrix, start):  # type: ignore[no-untyped-de
 @compile_kernel
 def explain_rows(program, memory, matrix, values):  # type: ignore[no-untyped-def]
     """Write every contribution to `values` (n, features)."""
-    start = 0
+    start = np.int64(0)  # of a literal 0, numba would compile all that follows once more
     while start < matrix.shape[0]:
         rows, width = _explain_next(program, memory, matrix, start)
         for row in range(rows):
@@ -176,7 +176,7 @@ def explain_rows(program, memory, matrix, values):  # type: ignore[no-untyped-de
 @compile_kernel
 def explain_top(program, memory, matrix, base_value, top):  # type: ignore[no-untyped-def]
     """Fill `top.features` and `top.values` (n, k) with each row's largest contributions, and `top.margin`."""
-    start = 0
+    start = np.int64(0)  # of a literal 0, numba would compile all that follows once more
     while start < matrix.shape[0]:
         rows, width = _explain_next(program, memory, matrix, start)
         for row in range(rows):

@@ -44,17 +44,37 @@ def matrix_of(rows: Any, columns: ModelColumns) -> Matrix:
     """The matrix (n, features), float64, C order, NaN where missing, of an array, a pandas frame or an Arrow table.
 
     Raises:
-        ValueError: other columns than the model's, another order, or values that are no numbers.
+        ValueError: other columns than the model's, or values that are no numbers.
 
     """
-    package = type(rows).__module__.partition(".")[0]
-    if package not in ("pandas", "pyarrow"):
+    if _package(rows) not in ("pandas", "pyarrow"):
         return _matrix_of_array(rows, columns)
-    names = [str(name) for name in (rows.columns if package == "pandas" else rows.schema.names)]
-    _require_columns(names, columns)
-    read = _pandas_column if package == "pandas" else _arrow_column
-    table = [read(rows, place, name) for place, name in enumerate(names)]
-    return _matrix_of_table(table, names, columns)
+    table = in_model_order(rows, columns)
+    names = [str(name) for name in _names(table)]
+    read = _pandas_column if _package(rows) == "pandas" else _arrow_column
+    return _matrix_of_table([read(table, place, name) for place, name in enumerate(names)], names, columns)
+
+
+def in_model_order(rows: Any, columns: ModelColumns) -> Any:
+    """A pandas frame or an Arrow table with its columns in the order of the model; anything else as it is.
+
+    Raises:
+        ValueError: other columns than the model's.
+
+    """
+    if _package(rows) not in ("pandas", "pyarrow"):
+        return rows
+    places = _places_of([str(name) for name in _names(rows)], columns)
+    return rows.iloc[:, places] if _package(rows) == "pandas" else rows.select(places)
+
+
+def _package(rows: Any) -> str:
+    return type(rows).__module__.partition(".")[0]
+
+
+def _names(table: Any) -> Sequence[Any]:
+    names: Sequence[Any] = table.columns if _package(table) == "pandas" else table.schema.names
+    return names
 
 
 def _matrix_of_array(rows: Any, columns: ModelColumns) -> Matrix:
@@ -73,23 +93,19 @@ def _matrix_of_array(rows: Any, columns: ModelColumns) -> Matrix:
     return matrix
 
 
-def _require_columns(names: Sequence[str], columns: ModelColumns) -> None:
+def _places_of(names: Sequence[str], columns: ModelColumns) -> list[int]:
+    """The place in the table of each column of the model, by name, a space being LightGBM's underscore."""
     expected = columns.names if columns.are_named else tuple(names)
-    given = tuple(name.replace(" ", "_") for name in names) if columns.are_named else expected
+    given = [name.replace(" ", "_") for name in names] if columns.are_named else list(expected)
     missing = [name for name in expected if name not in given]
-    strange = [name for name in given if name not in expected]
-    if missing or strange or len(given) != len(columns.names):
+    strange = [name for name, known in zip(names, given, strict=True) if known not in expected or given.count(known) > 1]
+    if missing or len(given) != len(columns.names):
         raise ValueError(
             f"The table must have the {len(columns.names)} columns of the model, got {len(names)}; missing: "
-            f"{', '.join(missing) or 'none'}; not of the model: {', '.join(strange) or 'none'}. "
-            "Pass table[explainer.feature_names]."
+            f"{', '.join(missing) or 'none'}; not of the model, or twice: {', '.join(strange) or 'none'}. "
+            "Pass the columns of explainer.feature_names alone, in any order."
         )
-    if given != expected:
-        place = next(place for place, name in enumerate(given) if name != expected[place])
-        raise ValueError(
-            f"The columns of the table are in another order than the model's: column {place} is {given[place]}, "
-            f"where {expected[place]} belongs. Pass table[explainer.feature_names]."
-        )
+    return [given.index(name) for name in expected] if columns.are_named else list(range(len(names)))
 
 
 def _matrix_of_table(table: Sequence[TableColumn], names: Sequence[str], columns: ModelColumns) -> Matrix:

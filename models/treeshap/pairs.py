@@ -187,7 +187,7 @@ def _explain_next(program, pairs, work, matrix, start):  # type: ignore[no-untyp
 @compile_kernel
 def explain_pairs(program, pairs, work, matrix, values):  # type: ignore[no-untyped-def]
     """Write every interaction to `values` (n, features, features), which holds zeros."""
-    start = 0
+    start = np.int64(0)  # of a literal 0, numba would compile all that follows once more
     while start < matrix.shape[0]:
         rows = _explain_next(program, pairs, work, matrix, start)
         for row in range(rows):
@@ -205,7 +205,7 @@ def explain_pairs(program, pairs, work, matrix, values):  # type: ignore[no-unty
 @compile_kernel
 def explain_top_pairs(program, pairs, work, matrix, top):  # type: ignore[no-untyped-def]
     """Fill `top.first`, `top.second` and `top.values` (n, k) with each row's largest pairs."""
-    start = 0
+    start = np.int64(0)  # of a literal 0, numba would compile all that follows once more
     chosen = np.zeros(top.first.shape[1], dtype=np.int32)
     while start < matrix.shape[0]:
         rows = _explain_next(program, pairs, work, matrix, start)

@@ -130,6 +130,17 @@ def test_pandas_categories_are_coded_as_lightgbm_codes_them(words: list[str | No
     assert_array_equal(Explainer(ON_FRAMES).shap_values(table), Explainer(ON_FRAMES).shap_values(frame))
 
 
+@settings(max_examples=20, deadline=None)
+@given(st.permutations(["word", "price eur", "size", "sold"]), st.booleans())
+def test_columns_are_matched_by_name_in_any_order_with_spaces_as_underscores(order: list[str], underscored: bool) -> None:
+    """LightGBM writes `price_eur` into its model for a column `price eur`."""
+    frame = TRAINING[order].rename(columns={"price eur": "price_eur"} if underscored else {})
+    expected = Explainer(ON_FRAMES).shap_values(TRAINING)
+    assert_array_equal(Explainer(ON_FRAMES).shap_values(frame), expected)
+    assert_array_equal(Explainer(ON_FRAMES).shap_values(pa.Table.from_pandas(frame, preserve_index=False)), expected)
+    assert list(Explainer(ON_FRAMES)(frame).data[1]) == list(TRAINING.iloc[1])
+
+
 def test_an_arrow_table_in_chunks_with_nulls_is_read() -> None:
     chunks = pa.chunked_array([pa.array(["red", None]).dictionary_encode(), pa.array(["blue"]).dictionary_encode()])
     sizes = pa.array([0, 40, None]).dictionary_encode()
@@ -146,10 +157,10 @@ def test_an_arrow_table_in_chunks_with_nulls_is_read() -> None:
     [
         (
             lambda f: f.drop(columns="size"),
-            r"columns of the model, got 3; missing: size; not of the model: none\. Pass",
+            r"columns of the model, got 3; missing: size; not of the model, or twice: none\. Pass",
         ),
-        (lambda f: f.rename(columns={"word": "term"}), "missing: word; not of the model: term"),
-        (lambda f: f[["price eur", "word", "size", "sold"]], "another order than the model's: column 0 is price_eur"),
+        (lambda f: f.rename(columns={"word": "term"}), "missing: word; not of the model, or twice: term"),
+        (lambda f: f.assign(price_eur=1.0), "got 5; missing: none; not of the model, or twice: price eur, price_eur"),
         (lambda f: f.assign(word=1.0), "trained on 2 categorical columns, got 1: size"),
         (lambda f: f.assign(sold="yes"), "Column sold is .*, which is neither a number nor a category"),
         (lambda f: f.to_numpy(), "must be numbers, got ndarray"),

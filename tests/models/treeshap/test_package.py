@@ -56,7 +56,7 @@ def _examples() -> list[str]:
 def test_all_examples_of_the_readme_run() -> None:
     """Under the name that the package has in this project, so that its compiled kernels are used."""
     examples = "".join(_examples()).replace("from lightgbm_treeshap", "from models.treeshap")
-    subprocess.run([sys.executable, "-W", "error", "-c", examples], cwd=PACKAGE.parents[1], check=True)
+    exec(examples, {})  # noqa: S102 - our own code
 
 
 CHECK = """
