@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup setup-spark setup-s3 demo test test-fast lint picture lock clean
+.PHONY: setup setup-spark setup-s3 setup-explain demo test test-fast lint bench-explain picture lock clean
 
 setup: $(VENV)/installed
 
@@ -26,6 +26,16 @@ setup-s3: .venv-s3/installed
 	.venv-s3/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-s3.lock
 	@touch $@
 
+# The rivals of models/treeshap, for `make bench-explain`; the newest of some need Python 3.12, so the newest is taken.
+EXPLAIN_PYTHON ?= $(firstword $(foreach version,3.13 3.12,$(shell python$(version) -c 'import sys; print(sys.executable)' 2>/dev/null)) $(PYTHON))
+
+setup-explain: .venv-explain/installed
+
+.venv-explain/installed: requirements-explain.lock
+	$(EXPLAIN_PYTHON) -m venv .venv-explain
+	.venv-explain/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-explain.lock
+	@touch $@
+
 demo: setup
 	$(BIN)/touchstone demo
 
@@ -40,6 +50,11 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --num-workers 2
 	$(BIN)/lint-imports
+
+# The demo for its champion, then everybody on the same models: about ten minutes.
+bench-explain: setup setup-explain
+	$(BIN)/python -m benchmarks.explain_models build/explain
+	.venv-explain/bin/python -m benchmarks.explain build/explain
 
 bench-%: setup
 	$(BIN)/python -m benchmarks.$* $(WORKSPACE)
@@ -58,6 +73,8 @@ lock:
 		--group spark --constraint requirements.lock --output-file requirements-spark.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
 		--group s3 --output-file requirements-s3.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
+		--group explain --output-file requirements-explain.lock
 
 clean:
-	rm -rf $(VENV) .venv-s3 workspace build *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-s3 .venv-explain workspace build *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -1,256 +1,195 @@
-"""Contributions: the engine against LightGBM, shap and other public engines, on the same model, rows and threads.
+"""SHAP values and interactions: the engine against what a user would pick, on the same models, rows and one thread.
 
-Run with `python -m benchmarks.explain`.
+`make bench-explain` runs the demo for its champion, then this in an environment of the newest rivals.
 """
 
+import json
+import os
+import statistics
+import subprocess
 import sys
-import tempfile
-import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
-from importlib import import_module
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
-import lightgbm
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
+from benchmarks.explain_limit import operations_per_second, work_of
+from benchmarks.explain_models import ExplainedModel, Matrix, ModelShape, champion, grow
+from benchmarks.explain_page import sections
+from benchmarks.explain_rivals import (
+    ENGINES,
+    LIGHTGBM,
+    OURS,
+    SHAP,
+    SHAPIQ,
+    VALUES,
+    WOODELF,
+    XGBOOST,
+    AbsentError,
+    Explain,
+    Kind,
+    quietly,
+    sums_by_feature,
+)
 from benchmarks.process import run_anew
-from benchmarks.report import interleaved_medians, machine, table, versions, write_report
-from models.treeshap import Engine, compile_model
+from benchmarks.report import interleaved_medians, machine, versions, write_report
 
-Contestants = dict[str, tuple[int, Callable[[], object]]]
-LATENCY_ROWS = (1, 10, 100)
-FEATURES, CATEGORICAL = 100, range(90, 100)
-START = """
-import sys, time
-started = time.perf_counter()
-from pathlib import Path
-import numpy
-from models.treeshap import compile_model
-engine = compile_model(Path(sys.argv[1]).read_text())
-rows = numpy.zeros((40, engine.n_features))
-engine.top(rows[:1], 5), engine.top(rows, 5), engine.contributions(rows[:1])
-print(time.perf_counter() - started)
-"""
+SHAPES = (
+    ModelShape("A", 300, 31, 32_768, 2_048),
+    ModelShape("B", 600, 127, 2_048, 512),
+    ModelShape("As woodelf publishes", 100, 64, 32_768, 4_096, depth=6, features=127),
+    ModelShape("A with categories", 300, 31, 32_768, 2_048, categorical=True),
+)
+PEERS = ("shap", "shapiq", "woodelf-explainer", "xgboost-cpu")
+LATENCY_ROWS = (1, 10, 1_000)
+ALONE_ROWS = 1_000
+LONGEST_ALONE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class Size:
-    """A model's size (depth -1: unlimited), and the rows on which the slow and the fast engines are timed."""
+class Effort:
+    """How long to measure: seconds of one run of an engine, rounds, and the seconds that no request exceeds.
 
-    name: str
-    trees: int
-    leaves: int
-    oracle_rows: int
+    `alone` are the engines that first run in a process of their own: with a time limit, for it may not end.
+    """
+
+    seconds: float = 0.3
+    rounds: int = 5
+    longest_seconds: float = 5.0
+    compared_rows: int = 32
+    alone: tuple[str, ...] = (OURS, LIGHTGBM, SHAP, WOODELF, SHAPIQ)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An engine that is ready: its function, the rows it explains at once, and about how many seconds a row takes."""
+
+    explain: Explain
     rows: int
-    rounds: int
-    categorical: bool = True
-    depth: int = -1
+    row_seconds: float
 
 
-SIZES = (
-    Size("As the default recipe", 136, 7, 2_000, 32_768, 7),
-    Size("A", 300, 31, 300, 8_192, 7),
-    Size("B", 600, 127, 40, 1_024, 5),
-    Size("A without categories", 300, 31, 300, 32_768, 3, categorical=False),
-)
+def measure(model: ExplainedModel, kind: Kind, effort: Effort, folder: Path) -> dict[str, Any]:
+    """By engine: microseconds a row, rows at once, milliseconds of few rows, difference and start, or why not."""
+    most = model.shape.rows if kind == "values" else model.shape.pair_rows
+    few = model.rows[: effort.compared_rows]
+    contributions = VALUES[LIGHTGBM](model)(few)[:, : model.shape.features]
+    engines: dict[str, dict[str, Any]] = {}
+    candidates: dict[str, Candidate] = {}
+    for name, make in ENGINES[kind].items():
+        try:
+            start = _alone(model, kind, name, folder) if name in effort.alone else {}
+            explain = make(model)
+            sums = sums_by_feature(quietly(explain, few), model.shape)
+            candidates[name] = _candidate(name, explain, model.rows[:most], effort)
+        except AbsentError as reason:
+            engines[name] = {"absent": str(reason)}
+            continue
+        except Exception as error:  # whatever a rival raises is the reason that the page gives
+            engines[name] = {"absent": f"it fails ({type(error).__name__}: {str(error)[:120]})"}
+            continue
+        difference = None if sums is None or name == XGBOOST else float(np.abs(sums - contributions).max())
+        engines[name] = {"rows": candidates[name].rows, "difference": difference, **start}
+    runs = {name: partial(quietly, each.explain, model.rows[: each.rows]) for name, each in candidates.items()}
+    for name, seconds in interleaved_medians(runs, effort.rounds).items():
+        engines[name]["us_per_row"] = 1e6 * seconds / candidates[name].rows
+    for name, each in candidates.items():
+        engines[name]["ms"] = {n: _milliseconds(each, model, n, effort) for n in LATENCY_ROWS}
+    return engines
 
 
-def rows_of(count: int, seed: int, categorical: bool = True) -> NDArray[np.float64]:
-    """Rows of 90 normal features and 10 with 20 categories, or of 100 normal ones; 5 % of the values are missing."""
-    rng = np.random.default_rng(seed)
-    matrix = rng.normal(size=(count, FEATURES))
-    if categorical:
-        matrix[:, CATEGORICAL] = rng.integers(0, 20, (count, len(CATEGORICAL)))
-    matrix[rng.random(matrix.shape) < 0.05] = np.nan
-    return matrix
+def _alone(model: ExplainedModel, kind: Kind, name: str, folder: Path) -> dict[str, Any]:
+    """Start and memory of an engine in a process of its own."""
+    if model.shape.categorical and name == WOODELF:
+        return {}
+    np.save(folder / "alone.npy", model.rows[:ALONE_ROWS])
+    (folder / "alone.txt").write_text(model.text, encoding="utf-8")
+    command = ("-m", "benchmarks.explain_alone", str(folder / "alone.txt"), str(folder / "alone.npy"), kind, name)
+    try:
+        if name == OURS:
+            run_anew(*command)  # what is compiled lies on disk afterwards
+        measured: dict[str, Any] = json.loads(run_anew(*command, timeout_seconds=LONGEST_ALONE_SECONDS)[0])
+    except subprocess.TimeoutExpired as error:
+        raise AbsentError(f"it takes more than {LONGEST_ALONE_SECONDS:.0f} s for its first rows") from error
+    except subprocess.CalledProcessError as error:
+        raise AbsentError(f"it stops with exit code {error.returncode} in a process of its own") from error
+    return measured
 
 
-def grow(size: Size) -> lightgbm.Booster:
-    """A model on an outcome with interactions, waves and categories."""
-    matrix = rows_of(30_000, 0, size.categorical)
-    known = np.nan_to_num(matrix)
-    rng = np.random.default_rng(1)
-    score = known[:, 0] * known[:, 1] + np.sin(3 * known[:, 2]) + 2 * (known[:, 90] == 3)
-    score += known[:, 3:40] @ rng.normal(size=37) * 0.3 + rng.normal(size=len(known))
-    settings = {"objective": "binary", "num_leaves": size.leaves, "max_depth": size.depth,
-                "learning_rate": 0.05, "verbose": -1}  # fmt: skip
-    categorical = list(CATEGORICAL) if size.categorical else []
-    dataset = lightgbm.Dataset(matrix, (score > 0).astype(float), categorical_feature=categorical)
-    return lightgbm.train(settings, dataset, size.trees)
+def _candidate(name: str, explain: Explain, rows: Matrix, effort: Effort) -> Candidate:
+    """The rows that fill the seconds of a run; woodelf gets all, for it prepares much each time that it is asked."""
+    probe = len(rows) if name == WOODELF else min(32, len(rows))
+    started = time.perf_counter()
+    quietly(explain, rows[:probe])
+    row_seconds = (time.perf_counter() - started) / probe
+    if name == WOODELF:
+        return Candidate(explain, probe, row_seconds)
+    return Candidate(explain, int(np.clip(effort.seconds / row_seconds, 4, len(rows))), row_seconds)
 
 
-def measure(size: Size, booster: lightgbm.Booster) -> dict[str, Any]:
-    """Microseconds per row of every engine by threads, differences from LightGBM, latencies, and the start."""
-    rows = rows_of(size.rows, 2, size.categorical)
-    few = rows[: size.oracle_rows]
-    text = booster.model_to_string()
-    engines = {"float64": compile_model(text), "float32": compile_model(text, "float32")}
-    expected = np.asarray(booster.predict(few, pred_contrib=True))
-    raw = np.asarray(booster.predict(few, raw_score=True))
-    difference: dict[str, Any] = {
-        **{p: _difference(engine.contributions(few).values, expected) for p, engine in engines.items()},
-        "base value": float(np.abs(expected[:, -1] - engines["float64"].base_value).max()),
-        "margin": float(np.abs(engines["float64"].margin(few) - raw).max()),
-    }
-    result: dict[str, Any] = {"difference": difference}
-    for threads in (1, 2):
-        contestants = engine_contestants(booster, engines, rows, few, threads)
-        if threads == 1:
-            _add_shap(contestants, booster, few, expected, difference)
-            if not size.categorical:
-                _add_woodelf(contestants, booster, rows, expected, difference)
-        seconds = interleaved_medians({name: run for name, (_, run) in contestants.items()}, size.rounds)
-        result[f"us_per_row_{threads}"] = {n: 1e6 * s / contestants[n][0] for n, s in seconds.items()}
-    for count in LATENCY_ROWS:
-        result[f"ms_{count}"] = latency_ms(booster, engines["float64"], rows[:count])
-    result["start_seconds"] = start_seconds(booster)
+def _milliseconds(candidate: Candidate, model: ExplainedModel, count: int, effort: Effort) -> float | None:
+    """Median milliseconds of a request of so many rows; None where one would take too long."""
+    if candidate.row_seconds * count > effort.longest_seconds:
+        return None
+    rows = model.rows[:count]
+    taken: list[float] = []
+    while len(taken) < 21 and sum(taken) < effort.seconds:
+        started = time.perf_counter()
+        quietly(candidate.explain, rows)
+        taken.append(time.perf_counter() - started)
+    return 1e3 * statistics.median(taken)
+
+
+def limit(model: ExplainedModel, rate: float, measured_us: float) -> dict[str, float]:
+    """The work of a row's contributions, its least microseconds at this rate, and the share of the time that is it."""
+    work = work_of(model.text)
+    least = 1e6 * work.operations / rate
+    return {**work._asdict(), "least_us": least, "share": least / measured_us}
+
+
+def installed(names: Sequence[str]) -> dict[str, str]:
+    """The versions of those that are installed, `absent` for the others."""
+    result: dict[str, str] = {}
+    for name in names:
+        try:
+            result |= versions(name)
+        except PackageNotFoundError:
+            result[name] = "absent"
     return result
 
 
-def engine_contestants(
-    booster: lightgbm.Booster,
-    engines: dict[str, Engine],
-    rows: NDArray[np.float64],
-    few: NDArray[np.float64],
-    threads: int,
-) -> Contestants:
-    """LightGBM on a few rows and the engine on all, with so many threads."""
-    contestants: Contestants = {
-        "LightGBM pred_contrib": (len(few), partial(booster.predict, few, pred_contrib=True, num_threads=threads))
-    }
-    for precision, engine in engines.items():
-        contestants[f"treeshap {precision}"] = (len(rows), partial(engine.contributions, rows, threads))
-        contestants[f"treeshap {precision}, top 5 only"] = (len(rows), partial(engine.top, rows, 5, threads))
-    return contestants
-
-
-def latency_ms(booster: lightgbm.Booster, engine: Engine, rows: NDArray[np.float64]) -> dict[str, float]:
-    """Median milliseconds of one request, one thread."""
-    seconds = interleaved_medians(
-        {
-            "LightGBM pred_contrib": partial(booster.predict, rows, pred_contrib=True, num_threads=1),
-            "treeshap float64": partial(engine.top, rows, 5),
-        },
-        rounds=21 if len(rows) < 100 else 3,
-    )
-    return {name: 1e3 * taken for name, taken in seconds.items()}
-
-
-def _difference(values: NDArray[np.floating], expected: NDArray[np.float64]) -> float:
-    return float(np.abs(values - expected[:, :FEATURES]).max())
-
-
-def _add_shap(
-    contestants: Contestants,
-    booster: lightgbm.Booster,
-    few: NDArray[np.float64],
-    expected: NDArray[np.float64],
-    differences: dict[str, Any],
-) -> None:
-    """Shap hands LightGBM models to LightGBM."""
-    import shap
-
-    explainer = shap.TreeExplainer(booster, feature_perturbation="tree_path_dependent")
-    differences["shap.TreeExplainer"] = _difference(np.asarray(one_shap(explainer, few)), expected)
-    contestants["shap.TreeExplainer"] = (len(few), partial(one_shap, explainer, few))
-
-
-def _add_woodelf(
-    contestants: Contestants,
-    booster: lightgbm.Booster,
-    rows: NDArray[np.float64],
-    expected: NDArray[np.float64],
-    differences: dict[str, Any],
-) -> None:
-    """Woodelf where it is installed (`pip install woodelf-explainer`); it prepares much, so it gets all the rows."""
-    if find_spec("woodelf") is None:
-        differences["woodelf"] = "not installed"
-        return
-    woodelf: Any = import_module("woodelf")  # an optional contestant, not a dependency
-    frame = pd.DataFrame(rows, columns=booster.feature_name())
-    explainer = woodelf.WoodelfExplainer(booster, feature_perturbation="tree_path_dependent")
-
-    def explain() -> Any:
-        with threadpool_limits(1):
-            return explainer.shap_values(frame, verbose=False)
-
-    differences["woodelf"] = _difference(np.asarray(explain())[: len(expected)], expected)
-    contestants["woodelf"] = (len(rows), explain)
-
-
-def one_shap(explainer: Any, few: NDArray[np.float64]) -> object:
-    """The answer of shap on one thread: it has no option for threads, and warns each time of its output's form."""
-    with warnings.catch_warnings(), threadpool_limits(1):
-        warnings.simplefilter("ignore", UserWarning)
-        return explainer.shap_values(few, check_additivity=False)
-
-
-def start_seconds(booster: lightgbm.Booster) -> float:
-    """Seconds in a new process from before the imports (numba and numpy among them) to the engine's first answers."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "booster.txt"
-        booster.save_model(path)
-        taken = [float(run_anew("-c", START, str(path))[0]) for _ in range(5)]
-    return sorted(taken)[2]
-
-
-def section(size: Size, result: dict[str, Any]) -> str:
-    """The Markdown section of one model."""
-    lightgbm_us = {threads: result[f"us_per_row_{threads}"]["LightGBM pred_contrib"] for threads in (1, 2)}
-    lines = []
-    for name, one in result["us_per_row_1"].items():
-        two = result["us_per_row_2"].get(name)
-        more = (f"{two:,.1f}", f"{lightgbm_us[2] / two:.0f}x") if two else ("", "")
-        lines.append((name, f"{one:,.1f}", f"{lightgbm_us[1] / one:.0f}x", *more))
-    latency = [
-        (n, *(f"{result[f'ms_{n}'][engine]:.2f}" for engine in ("LightGBM pred_contrib", "treeshap float64")))
-        for n in LATENCY_ROWS
-    ]
-    differences = "; ".join(
-        f"{name} {value if isinstance(value, str) else format(value, '.1e')}"
-        for name, value in result["difference"].items()
-    )
-    return "\n\n".join(
-        [
-            f"## {size.name}: {size.trees} trees x {size.leaves} leaves, depth unlimited",
-            table(("engine", "µs/row, 1 thread", "ratio", "µs/row, 2 threads", "ratio"), lines),
-            table(("rows", "LightGBM, ms", "treeshap float64 with top 5, ms"), latency),
-            f"Largest absolute differences from LightGBM: {differences}.",
-            "In a new process with compiled code on disk, from before the imports of numba and numpy to the engine's "
-            f"first answers: {result['start_seconds']:.2f} s.",
-        ]
-    )
-
-
-def main() -> None:
-    """Measure both models and write the report."""
-    peers = ("woodelf-explainer",) if find_spec("woodelf") else ()
+def run(models: Sequence[Callable[[], ExplainedModel]], folder: Path, effort: Effort) -> Path:
+    """Measure every model and write the report."""
+    os.environ["OMP_NUM_THREADS"] = "1"  # read when the first rival is imported
     measured: dict[str, Any] = {
         "machine": machine(),
-        "versions": versions("lightgbm", "shap", "numba", "numpy", *peers),
+        "versions": installed(("lightgbm", "numba", "numpy", *PEERS)),
+        "operations_per_second": operations_per_second(),
         "models": {},
     }
-    sections = [
-        "Exact path-dependent contributions of the same rows; 100 features, of which 10 categorical, 5 % missing. "
-        "Medians of interleaved rounds in one run; ratios are to LightGBM with as many threads. LightGBM and its peers "
-        "explain fewer rows in a round, since their time per row does not depend on the number. shap "
-        "hands LightGBM models to LightGBM. woodelf takes no categorical splits, so it is met on a model without; it "
-        "gets all rows, since its preparation counts. fasttreeshap 0.1.6 asks for a shap below 0.46 and does not "
-        "install beside it."
-    ]
-    for size in SIZES:
-        measured["models"][size.name] = measure(size, grow(size))
-        sections.append(section(size, measured["models"][size.name]))
-    page = write_report("explain", "Explaining", measured, sections)
-    sys.stdout.write(page.read_text(encoding="utf-8"))
+    kinds: tuple[Kind, ...] = ("values", "interactions")
+    for make in models:
+        model = make()
+        result: dict[str, Any] = {"shape": asdict(model.shape), "heading": str(model.shape)}
+        for kind in kinds:
+            sys.stderr.write(f"{model.shape}: {kind}\n")
+            result[kind] = measure(model, kind, effort, folder)
+        ours = result["values"][OURS]["us_per_row"]
+        result["limit"] = limit(model, measured["operations_per_second"], ours)
+        measured["models"][model.shape.name] = result
+    return write_report("explain", "Explaining", measured, sections(measured))
+
+
+def main(folder: Path) -> None:
+    """Measure the demo's champion, then the grown models."""
+    models = [partial(champion, folder), *(partial(grow, shape) for shape in SHAPES)]
+    sys.stdout.write(run(models, folder, Effort()).read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]))

@@ -98,7 +98,9 @@ def _places_of(names: Sequence[str], columns: ModelColumns) -> list[int]:
     expected = columns.names if columns.are_named else tuple(names)
     given = [name.replace(" ", "_") for name in names] if columns.are_named else list(expected)
     missing = [name for name in expected if name not in given]
-    strange = [name for name, known in zip(names, given, strict=True) if known not in expected or given.count(known) > 1]
+    strange = [
+        name for name, known in zip(names, given, strict=True) if known not in expected or given.count(known) > 1
+    ]
     if missing or len(given) != len(columns.names):
         raise ValueError(
             f"The table must have the {len(columns.names)} columns of the model, got {len(names)}; missing: "

@@ -132,7 +132,9 @@ def test_pandas_categories_are_coded_as_lightgbm_codes_them(words: list[str | No
 
 @settings(max_examples=20, deadline=None)
 @given(st.permutations(["word", "price eur", "size", "sold"]), st.booleans())
-def test_columns_are_matched_by_name_in_any_order_with_spaces_as_underscores(order: list[str], underscored: bool) -> None:
+def test_columns_are_matched_by_name_in_any_order_with_spaces_as_underscores(
+    order: list[str], underscored: bool
+) -> None:
     """LightGBM writes `price_eur` into its model for a column `price eur`."""
     frame = TRAINING[order].rename(columns={"price eur": "price_eur"} if underscored else {})
     expected = Explainer(ON_FRAMES).shap_values(TRAINING)

@@ -7,10 +7,14 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import warnings
 import zipfile
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
+from numpy.testing import assert_allclose
 
 PACKAGE = Path(__file__).parents[3] / "models/treeshap"
 ALLOWED = {"llvmlite", "numba", "numpy", "shap"}  # llvmlite comes with numba; shap only inside a call, for its plots
@@ -53,10 +57,42 @@ def _examples() -> list[str]:
     return re.findall(r"```python\n(.*?)```", (PACKAGE / "README.md").read_text(encoding="utf-8"), re.DOTALL)
 
 
-def test_all_examples_of_the_readme_run() -> None:
-    """Under the name that the package has in this project, so that its compiled kernels are used."""
-    examples = "".join(_examples()).replace("from lightgbm_treeshap", "from models.treeshap")
-    exec(examples, {})  # noqa: S102 - our own code
+def _in_this_project(*words: str) -> str:
+    """The first examples and those with one of the words, under the name that the package has here."""
+    examples = _examples()
+    chosen = [*examples[:3], *(example for example in examples[3:] if any(word in example for word in words))]
+    return "".join(chosen).replace("from lightgbm_treeshap", "from models.treeshap")
+
+
+def test_the_examples_of_the_readme_run() -> None:
+    exec(_in_this_project(), {})  # noqa: S102 - our own code
+
+
+@pytest.mark.slow
+def test_the_examples_of_the_readme_for_shap_and_mlflow_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The values that were logged are the explainer's."""
+    import mlflow
+
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    names: dict[str, Any] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # shap 0.51 and MLflow call what their dependencies deprecate
+        mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
+        place = mlflow.create_experiment("explained", artifact_location=str(tmp_path / "runs"))
+        mlflow.set_experiment(experiment_id=place)
+        exec(_in_this_project("import shap", "import mlflow"), names)  # noqa: S102 - our own code
+    (logged,) = (tmp_path / "runs").rglob("shap_values.csv")
+    assert_allclose(pd.read_csv(logged)[names["explainer"].feature_names], names["values"], rtol=0, atol=1e-9)
+
+
+DASHBOARDS = PACKAGE.parents[1] / ".venv-explain/bin/python"
+
+
+@pytest.mark.skipif(not DASHBOARDS.exists(), reason="make setup-explain installs explainerdashboard")
+@pytest.mark.slow
+def test_the_example_of_the_readme_for_explainerdashboard_runs() -> None:
+    example = _in_this_project("import RegressionExplainer")
+    subprocess.run([DASHBOARDS, "-c", example], cwd=PACKAGE.parents[1], check=True)
 
 
 CHECK = """
