@@ -98,7 +98,7 @@ def _is_packed(annotation: ast.expr) -> bool:
 
 
 def _readmes() -> list[str]:
-    foreign = {".venv", "workspace", "node_modules"}
+    foreign = {".venv", ".venv-explain", "workspace", "build", "node_modules"}
     own = [path for path in REPOSITORY.rglob("*.md") if foreign.isdisjoint(path.parts)]
     return sorted(
         path.relative_to(REPOSITORY).as_posix() for path in own if path.name in ("README.md", "CONTRIBUTING.md")
