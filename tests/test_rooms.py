@@ -12,12 +12,18 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 ROOMS = ("data", "features", "models", "sampling", "serving", "training")
-SOURCES: Mapping[str, ast.Module] = {
-    path.relative_to(REPOSITORY).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
+SOURCES = [
+    path.relative_to(REPOSITORY).as_posix()
     for room in (*ROOMS, "benchmarks", "tests") for path in sorted((REPOSITORY / room).rglob("*.py"))
-}  # fmt: skip
-PRODUCT = {path: tree for path, tree in SOURCES.items() if path.startswith(tuple(f"{room}/" for room in ROOMS))}
+]  # fmt: skip
+PRODUCT = [path for path in SOURCES if path.startswith(tuple(f"{room}/" for room in ROOMS))]
 LONGEST_FILE = 300
+
+
+@pytest.fixture(scope="module")
+def trees() -> Mapping[str, ast.Module]:
+    """The syntax tree of every file of the product."""
+    return {path: ast.parse((REPOSITORY / path).read_text(encoding="utf-8")) for path in PRODUCT}
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -47,10 +53,10 @@ def test_no_file_is_longer_than_three_hundred_lines() -> None:
     assert not {path: count for path, count in lines.items() if count > LONGEST_FILE}
 
 
-def test_no_files_import_each_other_in_a_circle() -> None:
+def test_no_files_import_each_other_in_a_circle(trees: Mapping[str, ast.Module]) -> None:
     """Each file can be read after those it imports; imports inside functions and for types count as well."""
     modules = {path.removesuffix(".py").removesuffix("/__init__").replace("/", "."): path for path in PRODUCT}
-    graph = {name: set(_imported(name, PRODUCT[path], modules)) - {name} for name, path in modules.items()}
+    graph = {name: set(_imported(name, trees[path], modules)) - {name} for name, path in modules.items()}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as circle:
@@ -70,21 +76,21 @@ def _imported(importer: str, tree: ast.Module, modules: Mapping[str, str]) -> It
             yield from (alias.name for alias in node.names if alias.name in modules)
 
 
-def test_a_public_class_name_has_one_meaning() -> None:
+def test_a_public_class_name_has_one_meaning(trees: Mapping[str, ast.Module]) -> None:
     """A reader who knows a class from one file never meets another of that name."""
     places = defaultdict(list)
-    for path, tree in PRODUCT.items():
+    for path, tree in trees.items():
         for node in tree.body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places[node.name].append(path)
     assert not {name: paths for name, paths in places.items() if len(paths) > 1}
 
 
-def test_no_parameter_packs_arguments_into_a_tuple() -> None:
+def test_no_parameter_packs_arguments_into_a_tuple(trees: Mapping[str, ast.Module]) -> None:
     """Values of several kinds that travel together are a record with names."""
     packed = [
         f"{path}:{argument.lineno} {argument.arg}"
-        for path, tree in PRODUCT.items() for argument in ast.walk(tree)
+        for path, tree in trees.items() for argument in ast.walk(tree)
         if isinstance(argument, ast.arg) and argument.annotation is not None and _is_packed(argument.annotation)
     ]  # fmt: skip
     assert not packed
