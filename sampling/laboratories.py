@@ -17,7 +17,7 @@ from scipy.stats import beta, norm
 from data.lake.report_versions import with_result
 from data.policy import POLICY_FOLDER, Count, Days, Policy, policy_in_force
 from data.workspace import Workspace
-from sampling.estimation.report import KnownResults
+from sampling.estimation.known_rounds import KnownResults
 from sampling.plan_files import PLAN_FILE, round_ids
 from sampling.problem import Floats, Truths, floats
 from sampling.round_answers import UNIT
@@ -119,7 +119,7 @@ def compare_laboratories(workspace: Workspace, as_of: date, policy: LaboratoryPo
     the laboratories are alike. Tests that another laboratory did than the plan says are left out: nobody drew lots.
     """
     known = KnownResults.of(workspace, as_of)
-    planned = known.answers.filter(pc.invert(known.answers["other_laboratory"]))
+    planned = known.first.filter(pc.invert(known.first["other_laboratory"]))
     tests = _with_expectation(workspace, with_result(planned))
     since = as_of - timedelta(days=policy.recent_days)
     earlier = _between(tests, since - timedelta(days=policy.past_days), since)

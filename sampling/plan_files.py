@@ -10,8 +10,12 @@ import pyarrow.parquet as pq
 from data.workspace import Workspace
 
 RECORD_FILE, PLAN_FILE = "round.json", "plan.parquet"
-_COLUMNS = ["round_id", "sku_id", "market", "package", "lab_id", "method", "as_of", "due_on", "inclusion_probability"]
-_TYPES = {"as_of": pa.date32(), "due_on": pa.date32(), "inclusion_probability": pa.float64()}
+_TEXT = ("round_id", "sku_id", "market", "package", "lab_id", "method", "confirming_package")
+_NUMBERS = ("inclusion_probability", "confirmation_probability", "sensitivity", "p_fail")
+_SCHEMA = pa.schema([
+    *((name, pa.string()) for name in _TEXT), *((name, pa.float64()) for name in _NUMBERS),
+    ("as_of", pa.date32()), ("due_on", pa.date32()), ("confirmed", pa.bool_()),
+])  # fmt: skip
 
 
 def round_ids(workspace: Workspace) -> list[str]:
@@ -20,12 +24,12 @@ def round_ids(workspace: Workspace) -> list[str]:
 
 
 def planned_tests(workspace: Workspace, rounds: Collection[str] | None = None) -> pa.Table:
-    """The tests of all rounds, or of some, as their plans say."""
+    """The tests of all rounds, or of some, as their plans say; null where a plan of an earlier version has no such."""
     names = [name for name in round_ids(workspace) if rounds is None or name in rounds]
-    nothing = pa.schema([(name, _TYPES.get(name, pa.string())) for name in _COLUMNS]).empty_table()
-    return pa.concat_tables([_read_plan(workspace.plans / name / PLAN_FILE) for name in names] or [nothing])
+    plans = [_read_plan(workspace.plans / name / PLAN_FILE) for name in names]
+    return pa.concat_tables(plans or [_SCHEMA.empty_table()])
 
 
 @lru_cache(maxsize=512)
 def _read_plan(path: Path) -> pa.Table:
-    return pq.read_table(path, columns=_COLUMNS)
+    return pq.read_table(path, schema=_SCHEMA)

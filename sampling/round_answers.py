@@ -35,11 +35,16 @@ def plan_of(result: Record, planned: PlannedTests) -> Record | None:
 
 
 def complete_from_plan(result: Record, planned: PlannedTests) -> Record:
-    """The result with what it leaves open (propensity, strategy, package, laboratory) as its plan says it."""
+    """The result with what it leaves open (propensity, strategy, package, laboratory) as its plan says it.
+
+    One of another package than planned has neither propensity nor laboratory of the plan: the planned test alone stands
+    for the SKUs that were not drawn.
+    """
     plan = plan_of(result, planned)
     if plan is None:
         return result
-    filled = {"strategy": "model", **{name: plan[source] for name, source in _FILLED.items()}}
+    own = result["package"] in (None, plan["package"])
+    filled = {"strategy": "model", **{name: plan[source] for name, source in _FILLED.items() if own}}
     return {**result, **{name: value for name, value in filled.items() if result[name] is None}}
 
 
@@ -72,32 +77,68 @@ def answers_among(results: pa.Table, planned: pa.Table) -> pa.Table:
     """The current versions among `results` that answer a planned test, in the order in which they became known.
 
     An answer is of an independent sample, drawn with or after the round, and of the planned package, from whatever
-    laboratory. It may be that no result can be had (status cancelled); a report that was withdrawn is none.
+    laboratory. It may be that no result can be had (status cancelled); a report that was withdrawn is none. Of a
+    confirmed screen, the full test's result answers in place of the screen's as soon as it is in.
     """
-    joined = _join_plans(results, planned)
-    counts = pc.and_(pc.is_valid(joined["planned_on"]), pc.equal(joined["package"], joined["planned_package"]))
-    counts = pc.and_(counts, pc.greater_equal(joined["happened_on"], joined["planned_on"]))
-    counts = pc.and_(counts, pc.invert(pc.equal(pc.fill_null(joined["origin"], ""), SUPPLIER_PROVIDED)))
-    counts = pc.and_(counts, pc.invert(pc.equal(pc.fill_null(joined["status"], ""), ENTERED_IN_ERROR)))
-    answers = joined.filter(counts).sort_by([("known_on", "ascending"), ("test_id", "ascending")])
-    return answers.select([*SCHEMA.names, "other_laboratory"])
+    joined = _independent(results, planned)
+    own = joined.filter(_is_planned(joined))
+    full = joined.filter(_is_confirming(joined))
+    last = own.join(with_result(full).select(UNIT).group_by(UNIT).aggregate([]), UNIT, join_type="left anti")
+    return _in_order(pa.concat_tables([last.select(joined.column_names), with_result(full)]))
+
+
+def screen_answers(results: pa.Table, planned: pa.Table) -> pa.Table:
+    """The answers of the planned packages themselves, whatever confirmed them, else as `answers_among`."""
+    joined = _independent(results, planned)
+    return _in_order(joined.filter(_is_planned(joined)))
+
+
+def confirmations_among(results: pa.Table, planned: pa.Table) -> pa.Table:
+    """The answers of full tests that confirm planned screens, else as `answers_among`."""
+    joined = _independent(results, planned)
+    return _in_order(joined.filter(_is_confirming(joined)))
 
 
 def of_another_package(results: pa.Table, planned: pa.Table) -> pa.Table:
-    """The results that name a planned test and are of another package than it: they answer none."""
+    """The results that name a planned test and are neither of its package nor of what confirms it: they answer none."""
     joined = _join_plans(with_result(results), planned)
-    return joined.filter(pc.not_equal(joined["package"], joined["planned_package"])).select(SCHEMA.names)
+    return joined.filter(pc.invert(pc.or_(_is_planned(joined), _is_confirming(joined)))).select(SCHEMA.names)
+
+
+def _is_planned(joined: pa.Table) -> pa.ChunkedArray:
+    return pc.equal(joined["package"], joined["planned_package"])
+
+
+def _is_confirming(joined: pa.Table) -> pa.ChunkedArray:
+    full = pc.fill_null(pc.equal(joined["package"], joined["confirming_package"]), False)
+    return pc.and_(full, pc.fill_null(joined["confirmed"], False))
+
+
+def _independent(results: pa.Table, planned: pa.Table) -> pa.Table:
+    joined = _join_plans(results, planned)
+    counts = pc.and_(pc.is_valid(joined["planned_on"]), pc.greater_equal(joined["happened_on"], joined["planned_on"]))
+    counts = pc.and_(counts, pc.invert(pc.equal(pc.fill_null(joined["origin"], ""), SUPPLIER_PROVIDED)))
+    counts = pc.and_(counts, pc.invert(pc.equal(pc.fill_null(joined["status"], ""), ENTERED_IN_ERROR)))
+    return joined.filter(counts)
+
+
+def _in_order(answers: pa.Table) -> pa.Table:
+    ordered = answers.sort_by([("known_on", "ascending"), ("test_id", "ascending")])
+    return ordered.select([*SCHEMA.names, "other_laboratory"])
 
 
 def _join_plans(results: pa.Table, planned: pa.Table) -> pa.Table:
-    """The results with planned_on, planned_package and other_laboratory; one that states no package has the planned."""
-    plans = planned.select([*UNIT, "as_of", "package", "lab_id"])
-    plans = plans.rename_columns([*UNIT, "planned_on", "planned_package", "planned_lab"])
-    joined = results.join(plans, UNIT)
+    """The results with planned_on, planned_package, confirming_package, confirmed and other_laboratory.
+
+    One that states no package has the planned; a confirming test has no planned laboratory.
+    """
+    plans = planned.select([*UNIT, "as_of", "package", "lab_id", "confirming_package", "confirmed"])
+    names = [*UNIT, "planned_on", "planned_package", "planned_lab", "confirming_package", "confirmed"]
+    joined = results.join(plans.rename_columns(names), UNIT)
     package = pc.coalesce(joined["package"], joined["planned_package"])
     joined = joined.set_column(joined.column_names.index("package"), "package", package)
     other = pc.fill_null(pc.not_equal(joined["lab_id"], joined["planned_lab"]), False)
-    return joined.append_column("other_laboratory", other)
+    return joined.append_column("other_laboratory", pc.and_(other, _is_planned(joined)))
 
 
 def is_cancelled(answers: pa.Table) -> pa.ChunkedArray:

@@ -22,7 +22,8 @@ from sampling.conformal_selection import (
     select_units,
     smallest_false_share,
 )
-from sampling.estimation.report import KnownResults, latest_rounds
+from sampling.estimation.known_rounds import KnownResults
+from sampling.estimation.report import latest_rounds
 from sampling.estimation.round_data import Domain
 from sampling.plan_files import PLAN_FILE
 from sampling.policy import sampling_policy_in_force

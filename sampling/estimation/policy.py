@@ -19,7 +19,10 @@ class LaboratorySkill(TomlTable):
 
 
 class EstimationPolicy(Policy, subject="estimation"):
-    """When an estimated share of failing SKUs may be published."""
+    """When an estimated share of failing SKUs may be published.
+
+    The stated sensitivity of a screen counts like `screen_prior_failures` failing goods that it was tried on.
+    """
 
     level: Annotated[float, Field(ge=0.5, le=0.9999)]
     final_share: Share
@@ -29,6 +32,7 @@ class EstimationPolicy(Policy, subject="estimation"):
     narrow: Share
     widest_relative: Least
     views_days: Count
+    screen_prior_failures: Annotated[float, Field(gt=0, le=1e6)]
     laboratory: LaboratorySkill
 
 

@@ -1,6 +1,7 @@
 """The share of failing SKUs in a catalogue and its parts: one figure per domain, pooled over rounds."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,7 +40,10 @@ class DomainEstimate:
 
 @dataclass(frozen=True)
 class _RoundEstimate:
-    """One round's estimate of one domain, as shares; `foreseen` is the variance known at design time."""
+    """One round's estimate of one domain, as shares; `foreseen` is the variance known at design time.
+
+    `screen_errors` are by how much it would fall if a screen's sensitivity were one standard deviation higher.
+    """
 
     value: float
     expected: float
@@ -48,6 +52,7 @@ class _RoundEstimate:
     expected_failures: float
     tests: int
     failures: int
+    screen_errors: Mapping[str, float]
 
 
 def prevalence(
@@ -60,7 +65,7 @@ def prevalence(
 
     Each round's difference estimate has the larger of its design variance and the variance foreseen. Rounds are
     weighted by 1 / the variance foreseen at design time: weights that follow the results would favour the rounds
-    which by luck found few failures.
+    which by luck found few failures. What is not known of a screen's sensitivity errs in all rounds alike.
     """
     estimates = [
         (each, estimate) for each in rounds if (estimate := _estimate_round(each, domain, measure)) is not None
@@ -72,6 +77,11 @@ def prevalence(
         float(weight @ [getattr(estimate, name) for _, estimate in estimates]) for name in ("value", "expected")
     )
     variance = float(weight**2 @ [estimate.variance for _, estimate in estimates])
+    common = defaultdict[str, float](float)
+    for part, (_, estimate) in zip(weight, estimates, strict=True):
+        for screen, error in estimate.screen_errors.items():
+            common[screen] += float(part) * error
+    variance += sum(error**2 for error in common.values())
     share = korn_graubard(value, variance, expected, policy.level)
     foreseen = sum(estimate.expected_failures for _, estimate in estimates)
     return DomainEstimate(
@@ -137,7 +147,8 @@ def _estimate_round(data: RoundData, domain: Domain, measure: str) -> _RoundEsti
         foreseen=foreseen / total**2,
         expected_failures=float(shrink_to_mean(tested.p_fail[at_random], mean).sum()),
         tests=len(tested.failed),
-        failures=int((tested.failed > 0.5).sum()),
+        failures=data.count_failures(domain),
+        screen_errors={screen: error / total for screen, error in data.screen_errors(domain, by_units).items()},
     )
 
 

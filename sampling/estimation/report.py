@@ -7,23 +7,20 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from data.errors import UserError
-from data.lake.lab_results import current_results
 from data.lake.report_versions import with_result
 from data.workspace import Workspace, replace_atomically
 from sampling.cancellations import Cancellation, cancellations
+from sampling.estimation.known_rounds import KnownResults, load_rounds
 from sampling.estimation.policy import EstimationPolicy
 from sampling.estimation.prevalence import BY_SKUS, BY_UNITS_SOLD, DomainEstimate, domains_of, prevalence
-from sampling.estimation.round_data import Domain, RoundData, RoundRecord, build_round_data
+from sampling.estimation.round_data import Domain, RoundData
 from sampling.estimation.round_views import SurfaceRatio, ratio_words, surface_ratios, weighed_rounds
-from sampling.plan_files import PLAN_FILE, planned_tests, round_ids
+from sampling.estimation.screens import ScreenSensitivity
+from sampling.plan_files import round_ids
 from sampling.problem import Floats
-from sampling.round_answers import SUPPLIER_PROVIDED, UNIT, answers_among, is_cancelled, round_answers
-from sampling.rounds import OUTSIDE_FILE, STRATA_FILE, round_folder, round_record
+from sampling.round_answers import round_answers
 
 RISKIEST = (0.01, 0.05, 0.10)
 
@@ -86,6 +83,7 @@ class PrevalenceEstimate:
     `not_obtainable` planned tests no result can be had; they count as tests that did not answer. `cancelled` are the
     rounds among them that were cancelled by then: what came in counts, what was not done did not answer. `shown` says,
     by surface, how much more often failing SKUs are shown than listed; empty where the marketplace tells of no views.
+    `screens` is what all rounds so far teach of the screens among their packages.
     """
 
     as_of: date
@@ -98,6 +96,7 @@ class PrevalenceEstimate:
     not_obtainable: int = 0
     cancelled: tuple[Cancellation, ...] = ()
     shown: tuple[SurfaceRatio, ...] = ()
+    screens: tuple[ScreenSensitivity, ...] = ()
 
     @property
     def catalogue(self) -> DomainEstimate:
@@ -122,7 +121,7 @@ def estimate_prevalence(
         if (figure := prevalence(rounds, domain, measure, policy)) is not None
     ]
     catalogue = figures[0]
-    tests_drawn = sum(len(each.units) / each.share_in for each in rounds)
+    tests_drawn = sum(each.planned for each in rounds)
     return PrevalenceEstimate(
         as_of,
         tuple(figures),
@@ -132,9 +131,10 @@ def estimate_prevalence(
         catalogue.tests / tests_drawn,
         policy.version,
         sum(known.count_not_obtainable(name) for name in names if name not in ended)
-        + sum(known.count_without_result(workspace, name) for name in ended),
+        + sum(known.count_without_result(name) for name in ended),
         tuple(ended.values()),
         tuple(surface_ratios(weighed_rounds(workspace, rounds, policy), policy)),
+        tuple(known.screens(known.screen_evidence(), as_of, policy).values()),
     )
 
 
@@ -159,53 +159,6 @@ def write_estimate(estimate: PrevalenceEstimate, folder: Path) -> Path:
     return target
 
 
-@dataclass(frozen=True)
-class KnownResults:
-    """The results known by a day on samples that no supplier provided: `answers` of planned tests, and `all`."""
-
-    answers: pa.Table
-    all: pa.Table
-
-    @classmethod
-    def of(cls, workspace: Workspace, as_of: date) -> "KnownResults":
-        """Those known before `as_of`, in the versions that counted then, in the order in which they became known."""
-        current = current_results(workspace, as_of).sort_by("known_on")
-        independent = current.filter(pc.invert(pc.is_in(current["origin"], pa.array([SUPPLIER_PROVIDED]))))
-        return cls(answers_among(independent, planned_tests(workspace)), with_result(independent))
-
-    def of_round(self, round_id: str) -> pa.Table:
-        """The results of a round's own tests."""
-        return with_result(self.answers.filter(pc.equal(self.answers["round_id"], round_id)))
-
-    def count_not_obtainable(self, round_id: str) -> int:
-        """How many of a round's tests are known to have no result."""
-        cancelled = self.answers.filter(is_cancelled(self.answers)).filter(pc.field("round_id") == round_id)
-        return len(cancelled.join(self.of_round(round_id).select(UNIT), UNIT, join_type="left anti"))
-
-    def count_without_result(self, workspace: Workspace, round_id: str) -> int:
-        """How many of a round's tests have no result."""
-        answered = self.of_round(round_id).select(UNIT).group_by(UNIT).aggregate([])
-        return len(planned_tests(workspace, [round_id])) - len(answered)
-
-
-def load_rounds(
-    workspace: Workspace, names: Sequence[str], known: KnownResults, policy: EstimationPolicy
-) -> list[RoundData]:
-    """The rounds with their own results. Raises UserError as `estimate_prevalence`."""
-    return [_load_round(workspace, name, known, policy) for name in names]
-
-
-def _load_round(workspace: Workspace, round_id: str, known: KnownResults, policy: EstimationPolicy) -> RoundData:
-    """One round with its own results, and with those of tests drawn before it for what was in test."""
-    folder = round_folder(workspace, round_id)
-    day = date.fromisoformat(round_record(workspace, round_id)["as_of"])
-    own = known.of_round(round_id)
-    earlier = known.all.filter(pc.less_equal(known.all["happened_on"], pa.scalar(day, pa.date32())))
-    files = {"plan": PLAN_FILE, "strata": STRATA_FILE, "outside": OUTSIDE_FILE}
-    tables = {name: pq.read_table(folder / file) for name, file in files.items()}
-    return build_round_data(RoundRecord(round_id, **tables, results=own, earlier=earlier), policy)
-
-
 def _figure_record(figure: DomainEstimate) -> dict[str, object]:
     record = asdict(figure)
     if figure.withheld:
@@ -228,6 +181,7 @@ def estimate_text(estimate: PrevalenceEstimate) -> str:
     if len(largest) < len(cells):
         lines.append(f"{len(cells) - len(largest)} of {len(cells)} cells carry no figure of their own; see the file.")
     lines += [ratio_words(each) for each in estimate.shown]
+    lines += [each.sentence for each in estimate.screens]
     lines.append(_skill_line(estimate))
     lines += [_cancelled_line(each) for each in estimate.cancelled]
     if estimate.not_obtainable:

@@ -1,7 +1,7 @@
 """Data of one round: its frame summed by stratum, tests with inclusion probabilities, known SKUs outside the frame."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +9,14 @@ import pyarrow.compute as pc
 
 from data.errors import UserError
 from sampling.estimation.difference_estimator import Outcomes
+from sampling.estimation.outcomes import (
+    TestErrors,
+    corrected_outcomes,
+    last_values,
+    planned_results,
+)
 from sampling.estimation.policy import EstimationPolicy
+from sampling.estimation.screens import Screens, chance_to_fail_after_pass
 from sampling.problem import Floats, Integers, Truths, floats
 from sampling.testing_value import shrink_to_mean
 
@@ -33,9 +40,6 @@ def response_rates(answered: Truths, groupings: Sequence[Sequence[object]]) -> F
 
 def _group_numbers(names: Iterable[object]) -> Integers:
     return np.unique(np.asarray([str(name) for name in names]), return_inverse=True)[1].astype(np.int64)
-
-
-DECIDED = ("pass", "fail")
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ class CellUnion(Domain):
 
 
 _BETWEEN = "\x1f"
+NO_RESULTS = pa.schema([(name, pa.string()) for name in ("sku_id", "market", "result")]).empty_table()
 
 
 @dataclass(frozen=True)
@@ -76,16 +81,20 @@ class RoundData:
 
     `strata` has one row per category, market and stratum: skus, p_fail_sum, exposure, exposure_p_fail, and what was
     foreseen of its sums' variances with response and laboratory errors, foreseen and exposure_foreseen (strata that
-    could not be drawn are left out). `units` are the tests with a result: sku_id, category, market, failed (corrected
-    for laboratory errors), noise (the variance of `failed` by these errors), p_fail, inclusion (times the response
-    rate), exposure. `outside` are the SKUs that were in test or validly tested by then and whose result is known by
-    now: sku_id, category, market, exposure, failed.
+    could not be drawn are left out). `units` are the tests with a result: sku_id, category, market, found (whether the
+    test failed), failed (corrected for errors of laboratories and screens), noise (the variance of `failed` by these
+    errors), p_fail, inclusion (times the response rate), exposure, screen (null of a full test). `outside` are the SKUs
+    that were in test or validly tested by then and whose result is known by now: sku_id, category, market, exposure,
+    screen, failed (where only a screen passed it, the chance that it fails nevertheless). `error` of both is how much
+    `failed` would fall if the screen's sensitivity were one standard deviation higher. `planned` tests were drawn, of
+    which a share is in.
     """
 
     round_id: str
     strata: pa.Table
     units: pa.Table
     outside: pa.Table
+    planned: int
     share_in: float
 
     def tested(self, domain: Domain, by_exposure: bool) -> Outcomes:
@@ -95,12 +104,29 @@ class RoundData:
         failed, p_fail, inclusion, noise = (floats(units, name) for name in ("failed", "p_fail", "inclusion", "noise"))
         return Outcomes(failed, p_fail, inclusion, size, noise)
 
+    def count_failures(self, domain: Domain) -> int:
+        """The tests in a domain that failed."""
+        return int(floats(self.units, "found")[domain.holds(self.units)].sum())
+
+    def screen_errors(self, domain: Domain, by_exposure: bool) -> dict[str, float]:
+        """By screen, how much the total of failures in a domain would fall by one standard deviation of sensitivity."""
+        total = dict[str, float]()
+        for table in (self.units, self.outside):
+            own = table.filter(pa.array(domain.holds(table) & (floats(table, "error") != 0)))
+            size = floats(own, "exposure") if by_exposure else np.ones(len(own))
+            chance = floats(own, "inclusion") if "inclusion" in own.column_names else np.ones(len(own))
+            for screen, error in zip(own["screen"].to_pylist(), size * floats(own, "error") / chance, strict=True):
+                total[screen] = total.get(screen, 0.0) + float(error)
+        return total
+
 
 @dataclass(frozen=True)
 class RoundRecord:
     """A round as written: `plan`, `strata` and `outside`, and results (sku_id, market, result).
 
-    `results` are of the round's own tests, `earlier` of tests drawn before it; the last row of a SKU counts.
+    `results` are of the round's own tests, `confirmations` of the full tests that confirm its screens, `earlier` of
+    tests drawn before it, by package and with the `p_fail` of their plan where they had one; the last row of a SKU
+    counts. `screens` is what earlier rounds taught of screens.
     """
 
     round_id: str
@@ -109,6 +135,8 @@ class RoundRecord:
     outside: pa.Table
     results: pa.Table
     earlier: pa.Table
+    confirmations: pa.Table = field(default_factory=lambda: NO_RESULTS)
+    screens: Screens = field(default_factory=dict)
 
 
 def build_round_data(record: RoundRecord, policy: EstimationPolicy) -> RoundData:
@@ -119,33 +147,28 @@ def build_round_data(record: RoundRecord, policy: EstimationPolicy) -> RoundData
     """
     plan = record.plan
     _refuse_unknown_chances(record.round_id, plan)
-    answered = _last_results(plan, record.results)
-    known = np.isin(np.array([str(result) for result in answered]), DECIDED)
-    if not known.any():
+    told = planned_results(plan, record.results, record.confirmations)
+    if not told.answered.any():
         raise UserError(
             f"Round {record.round_id} has no result yet; the mean of its scores is no prevalence. "
             "Hand in results with `touchstone results FILE`."
         )
     everybody = [0] * len(plan)
-    rate = response_rates(known, (_strata_names(plan), plan["category"].to_pylist(), everybody))
-    youden, noise = _youden_and_noise(plan, policy)
-    failed = (np.array([result == "fail" for result in answered], dtype=np.float64) - noise) / youden
-    columns = {
-        "sku_id": plan["sku_id"],
-        "category": plan["category"],
-        "market": plan["market"],
-        "failed": pa.array(failed),
-        "noise": pa.array(_laboratory_variance(failed, youden, noise)),
-        "p_fail": plan["p_fail"],
-        "inclusion": pa.array(floats(plan, "inclusion_probability") * rate),
-        "exposure": pa.array(_exposure(plan)),
-    }
-    units = pa.table(columns).filter(pa.array(known))
+    rate = response_rates(told.answered, (_strata_names(plan), plan["category"].to_pylist(), everybody))
+    errors = TestErrors.of(told, plan, record.screens, policy)
+    outcomes = corrected_outcomes(told, floats(plan, "p_fail"), errors)
+    units = pa.table({
+        "sku_id": plan["sku_id"], "category": plan["category"], "market": plan["market"],
+        "found": pa.array(told.found), "failed": pa.array(outcomes.failed), "noise": pa.array(outcomes.noise),
+        "error": pa.array(outcomes.error), "p_fail": plan["p_fail"],
+        "inclusion": pa.array(floats(plan, "inclusion_probability") * rate), "exposure": pa.array(_exposure(plan)),
+        "screen": pa.array(told.package, pa.string(), mask=~told.screened),
+    }).filter(pa.array(told.answered))  # fmt: skip
     reachable = record.strata.filter(pc.greater(record.strata["inclusion"], 0))
-    outcomes = _append_foreseen_variance(reachable, plan, rate, youden, noise)
     return RoundData(
-        record.round_id, outcomes, units, _known_outside(record.outside, record.earlier), float(known.mean())
-    )
+        record.round_id, _append_foreseen_variance(reachable, plan, rate, errors), units,
+        _known_outside(record), len(plan), float((told.answered & ~told.pending).mean()),
+    )  # fmt: skip
 
 
 def _refuse_unknown_chances(round_id: str, plan: pa.Table) -> None:
@@ -158,39 +181,13 @@ def _refuse_unknown_chances(round_id: str, plan: pa.Table) -> None:
         )
 
 
-def _last_results(plan: pa.Table, results: pa.Table) -> list[str | None]:
-    """The last result of each unit of the plan, None where there is none."""
-    keys = zip(results["sku_id"].to_pylist(), results["market"].to_pylist(), strict=True)
-    last = dict(zip(keys, results["result"].to_pylist(), strict=True))
-    return [last.get(key) for key in zip(plan["sku_id"].to_pylist(), plan["market"].to_pylist(), strict=True)]
-
-
 def _strata_names(plan: pa.Table) -> list[str]:
     columns = (plan[name].to_pylist() for name in ("category", "market", "stratum"))
     return [_BETWEEN.join(str(part) for part in parts) for parts in zip(*columns, strict=True)]
 
 
-def _youden_and_noise(plan: pa.Table, policy: EstimationPolicy) -> tuple[Floats, Floats]:
-    """Per unit what Rogan and Gladen (Am. J. Epidemiol. 107 (1978) 71) need: Se + Sp - 1, and 1 - Sp."""
-    sensitivity = policy.laboratory.sensitivity * _sensitivity(plan)
-    noise = 1 - policy.laboratory.specificity
-    return sensitivity - noise, np.full(len(plan), noise)
-
-
-def _laboratory_variance(failed: Floats, youden: Floats, noise: Floats) -> Floats:
-    """The variance of corrected results about the truth: sound goods called failing, failing ones overlooked."""
-    sensitivity = youden + noise
-    return np.asarray((failed * sensitivity * (1 - sensitivity) + (1 - failed) * noise * (1 - noise)) / youden**2)
-
-
-def _sensitivity(plan: pa.Table) -> Floats:
-    return floats(plan, "sensitivity") if "sensitivity" in plan.column_names else np.ones(len(plan))
-
-
-def _append_foreseen_variance(
-    strata: pa.Table, plan: pa.Table, rate: Floats, youden: Floats, noise: Floats
-) -> pa.Table:
-    """The strata with the variances foreseen of their sums, by their units' response and laboratory.
+def _append_foreseen_variance(strata: pa.Table, plan: pa.Table, rate: Floats, errors: TestErrors) -> pa.Table:
+    """The strata with the variances foreseen of their sums, by their units' response and tests.
 
     A stratum without a drawn unit answers like the average one.
     """
@@ -198,34 +195,48 @@ def _append_foreseen_variance(
     units = np.bincount(group)
     position = np.searchsorted(names, own := np.array(_strata_names(strata)))
     is_drawn = np.isin(own, names)
-    rates, youdens = (
-        np.where(is_drawn, (np.bincount(group, weights=each) / units)[np.where(is_drawn, position, 0)], each.mean())
-        for each in (rate, youden)
-    )
+
+    def of_stratum(values: Floats) -> Floats:
+        means = np.bincount(group, weights=values) / units
+        return np.where(is_drawn, means[np.where(is_drawn, position, 0)], values.mean())
+
+    tests = replace(errors, sensitivity=of_stratum(errors.sensitivity), pass_chance=of_stratum(errors.pass_chance))
     skus, expected, chance, variance, exposure, exposure_variance = (
         floats(strata, name)
         for name in ("skus", "p_fail_sum", "inclusion", "variance", "exposure", "exposure_variance")
     )
     mixed = shrink_to_mean(expected / skus, float(expected.sum() / skus.sum()))
-    seen = mixed * youdens + noise[0]
-    foreseen = skus * (seen * (1 - seen) / youdens**2 / (chance * rates) - mixed * (1 - mixed))
+    foreseen = skus * (tests.variance(mixed) / (chance * of_stratum(rate)) - mixed * (1 - mixed))
     square = np.where(variance > 0, exposure_variance / np.where(variance > 0, variance, 1), (exposure / skus) ** 2)
     return strata.append_column("foreseen", pa.array(foreseen)).append_column(
         "exposure_foreseen", pa.array(square * foreseen)
     )
 
 
-def _known_outside(outside: pa.Table, results: pa.Table) -> pa.Table:
-    """The SKUs outside the frame whose state is known: those in test by then have their result by now."""
-    known = _last_results(outside, results)
-    failed = [
-        before if before is not None else {"fail": True, "pass": False}.get(str(now))
-        for before, now in zip(outside["failed"].to_pylist(), known, strict=True)
-    ]
+def _known_outside(record: RoundRecord) -> pa.Table:
+    """The SKUs outside the frame whose state is known, by their last result: those in test by then have it by now."""
+    outside, earlier = record.outside, record.earlier
+    last, package, p_fail = (last_values(outside, earlier, name) for name in ("result", "package", "p_fail"))
+    usual = float(floats(record.strata, "p_fail_sum").sum() / floats(record.strata, "skus").sum())
+    failed, screens, error = list[float | None](), list[str | None](), list[float]()
+    for row, before in enumerate(outside["failed"].to_pylist()):
+        state = {"fail": 1.0, "pass": 0.0}.get(str(last[row]), None if before is None else float(before))
+        screen = record.screens.get(str(package[row])) if last[row] == "pass" else None
+        slope = 0.0
+        if screen is not None:
+            chance = usual if p_fail[row] is None else float(p_fail[row])
+            state, higher = (
+                float(chance_to_fail_after_pass(chance, min(each, 1.0)))
+                for each in (screen.value, screen.value + screen.spread)
+            )
+            slope = state - higher
+        failed.append(state)
+        screens.append(screen.screen if screen else None)
+        error.append(slope)
     table = pa.table({
         "sku_id": outside["sku_id"], "category": outside["category"], "market": outside["market"],
-        "exposure": pa.array(_exposure(outside)),
-        "failed": pa.array(failed, pa.bool_()),
+        "exposure": pa.array(_exposure(outside)), "failed": pa.array(failed, pa.float64()),
+        "screen": pa.array(screens, pa.string()), "error": pa.array(error, pa.float64()),
     })  # fmt: skip
     return table.filter(pc.is_valid(table["failed"]))
 

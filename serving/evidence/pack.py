@@ -13,10 +13,10 @@ from data.database.audit_log import AuditEvent, Versions, newest_audit_rows, rec
 from data.errors import UserError
 from data.visible_text import escape_formula
 from data.workspace import Workspace, replace_atomically
+from sampling.estimation.known_rounds import KnownResults, load_rounds
 from sampling.estimation.policy import estimation_policy_in_force
 from sampling.estimation.prevalence import BY_SKUS, BY_UNITS_SOLD, domains_of, prevalence
 from sampling.estimation.publication_policy import publication_policy_in_force
-from sampling.estimation.report import KnownResults, load_rounds
 from sampling.estimation.round_views import surface_ratios, weighed_rounds
 from sampling.plan_files import round_ids
 from sampling.rounds import round_record
@@ -32,6 +32,7 @@ from serving.evidence.tables import (
     outside_table,
     prevalence_table,
     rounds_table,
+    screens_table,
     status_table,
     strata_table,
     tests_table,
@@ -67,6 +68,7 @@ def gather_evidence(engine: sa.Engine, workspace: Workspace, quarter: Quarter, n
     publication, decisions = publication_policy_in_force(quarter.last), decision_policy_in_force(quarter.last)
     known = RoundsAsKnown(workspace, answered, as_of, publication, estimation)
     data = load_rounds(workspace, answered, results, estimation)
+    screens = results.screens(results.screen_evidence(), as_of, estimation)
     estimates = [
         estimate for measure in (BY_SKUS, BY_UNITS_SOLD) for domain in (domains_of(data) if data else [])
         if (estimate := prevalence(data, domain, measure, estimation)) is not None
@@ -76,7 +78,7 @@ def gather_evidence(engine: sa.Engine, workspace: Workspace, quarter: Quarter, n
     records = quarter_records(engine, workspace, quarter)
     tables = (
         rounds_table(known), prevalence_table(estimates), strata_table(data), tests_table(known, data, results),
-        outside_table(data), decisions_table(records.restrictions, decisions),
+        outside_table(data), screens_table(screens), decisions_table(records.restrictions, decisions),
         appeals_table(records.answered, decisions),
         status_table("documents", "a document that sellers named, by its newest status", records.certificates),
         status_table("corrective_actions", "a corrective action that was due in the quarter", records.actions),

@@ -159,8 +159,12 @@ def _method(policy: EstimationPolicy) -> ReportSection:
         f"rounds are pooled with weights known at design time. Intervals of {100 * policy.level:.0f} % are those of "
         "Korn and Graubard (1998).",
         f"Results are corrected for errors of laboratories: sensitivity {laboratory.sensitivity}, specificity "
-        f"{laboratory.specificity}, times the sensitivity of a screen. Samples that sellers provided do not count. "
-        "Tests without a result are a second phase of the draw within their stratum.",
+        f"{laboratory.specificity}. Samples that sellers provided do not count. Tests without a result are a second "
+        "phase of the draw within their stratum.",
+        "A screen overlooks failures. A share of the goods that it passes gets the full test, drawn before with known "
+        "probability: a pass counts with its chance to fail all the same, and where the full test spoke with the "
+        "difference divided by that probability (ch. 9). Where no full test is in, results are divided by the "
+        "sensitivity in `screens.csv`, whose error is the same in every round.",
     ))  # fmt: skip
 
 
@@ -172,8 +176,8 @@ def _limits(content: EvidenceContent) -> ReportSection:
         raw + "A SKU that passed was not shown to be safe: a package finds the hazards that it names, on the units "
         "bought.",
         "SKUs whose category has no test package are checked for papers only; no laboratory failure of theirs is "
-        "found. A SKU with a valid result counts by it until it is drawn again; where that result is of a screen, a "
-        "failure may be overlooked.",
+        "found. A SKU with a valid result counts by it until it is drawn again; where only a screen passed it, by the "
+        "chance that it fails all the same.",
         "Figures weighted by units sold count an unknown number of units as none. Figures are of what was on sale when "
         "a round was drawn, not of what was sold before.",
         "Restrictions without a clock rest on a fact that sets none, or were decided before the context of decisions "
@@ -191,10 +195,11 @@ def _recompute(policy: EstimationPolicy) -> ReportSection:
         "Variance = the larger of sum of `foreseen` (strata) and the design variance, divided by the square of N. "
         "Design variance: sum of `noise` / `inclusion_used`, plus, over the n tests with `inclusion_used` below 1, n "
         "/ (n - 1) times the sum of (1 - chance) x (miss / chance - centre) squared, where centre is the mean of "
-        "miss / chance weighted with (1 - chance).",
+        "miss / chance weighted with (1 - chance). To that comes, for every screen, the square of (sum of `error` / "
+        "`inclusion_used` (tests) + sum of `failing_error` (outside)) / N; over several rounds of their weighted sum.",
         "Several rounds are pooled with weights in proportion to 1 / (sum of `foreseen` / N squared). For units "
-        "sold, take `exposure`, `exposure_p_fail`, `exposure_foreseen` and `failing_exposure` instead, and weigh "
-        "each miss with `exposure`.",
+        "sold, take `exposure`, `exposure_p_fail`, `exposure_foreseen`, `failing_exposure` and "
+        "`failing_error_exposure` instead, and weigh each miss and `error` with `exposure`.",
         "By views, take `views` of views_tests.csv, the sums of views_strata.csv and views_outside.csv. The variance "
         "of the logarithm of the ratio is that of the sum of (views / (N of views x share by views) - 1 / (N x share "
         "by SKUs)) x miss / chance: the larger of the design variance, with this factor as size, and the one "

@@ -4,16 +4,17 @@ Left out are officers, keys, words that people wrote, and suppliers: a sole trad
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from sampling.estimation.known_rounds import KnownResults
 from sampling.estimation.prevalence import DomainEstimate
-from sampling.estimation.report import KnownResults
 from sampling.estimation.round_data import RoundData
+from sampling.estimation.screens import Screens
 from sampling.plan_files import PLAN_FILE
 from sampling.rounds import round_folder, round_record, round_status
 from serving.decisions.appeals import answer_due_on
@@ -25,7 +26,8 @@ from serving.trends.trend_rows import RoundsAsKnown
 
 Rows = list[dict[str, object]]
 _PLANNED = ["sku_id", "market", "category", "stratum", "package", "lab_id", "reason", "p_fail", "exposure",
-            "inclusion_probability", "cost_eur"]  # fmt: skip
+            "inclusion_probability", "cost_eur", "confirming_package", "confirmed",
+            "confirmation_probability"]  # fmt: skip
 _REPORTED = ["test_id", "version", "happened_on", "known_on", "origin", "result", "severity", "hazard", "report_number",
              "standard", "clause"]  # fmt: skip
 SKU = ["sku_id", "market"]
@@ -69,8 +71,8 @@ def tests_table(known: RoundsAsKnown, data: Sequence[RoundData], results: KnownR
     for each in data:
         plan = pq.read_table(round_folder(known.workspace, each.round_id) / PLAN_FILE)
         planned = plan.select([name for name in _PLANNED if name in plan.column_names])
-        used = each.units.select([*SKU, "failed", "noise", "inclusion"])
-        used = used.rename_columns([*SKU, "failed", "noise", "inclusion_used"])
+        used = each.units.select([*SKU, "failed", "noise", "error", "inclusion"])
+        used = used.rename_columns([*SKU, "failed", "noise", "error", "inclusion_used"])
         answers = results.of_round(each.round_id).select([*SKU, *_REPORTED])
         newest = answers.group_by(SKU, use_threads=False).aggregate([(name, "last") for name in _REPORTED])
         newest = newest.rename_columns([*SKU, *_REPORTED])
@@ -82,9 +84,12 @@ def tests_table(known: RoundsAsKnown, data: Sequence[RoundData], results: KnownR
         "stratum": "its stratum, see strata", "package": "test package planned", "lab_id": "laboratory planned",
         "reason": "why it had its chance", "p_fail": "predicted probability to fail, fixed before the draw",
         "exposure": "units sold in 90 days", "inclusion_probability": "chance to be drawn",
-        "cost_eur": "price of the test",
-        "failed": "1 failed, 0 passed, corrected for errors of laboratories",
+        "cost_eur": "price of the test", "confirming_package": "full test that may confirm a screen",
+        "confirmed": "whether a full test follows even if the screen passes",
+        "confirmation_probability": "chance of that once drawn",
+        "failed": "1 failed, 0 passed, corrected for errors of laboratories and for what screens overlook",
         "noise": "variance of `failed` by these errors",
+        "error": "how much `failed` would fall if the screen found one standard deviation more",
         "inclusion_used": "chance to be drawn times the response rate of its stratum", "test_id": "the report",
         "version": "its version", "happened_on": "sample drawn", "known_on": "report issued",
         "origin": "where the sample came from", "result": "what the laboratory found", "severity": "of a failure",
@@ -110,27 +115,41 @@ def strata_table(data: Sequence[RoundData]) -> EvidenceTable:
     return EvidenceTable("strata", "a stratum of a round's frame", columns, rows)
 
 
+def screens_table(screens: Screens) -> EvidenceTable:
+    """What is known of the sensitivity of screens."""
+    columns = {
+        "screen": "test package that is a screen", "value": "share of failures that it finds, estimated",
+        "low": "lower limit", "high": "upper limit", "spread": "standard deviation", "stated": "share stated",
+        "stated_spread": "standard deviation of what was stated", "found": "failures that it found",
+        "overlooked": "failures that full tests found among what it passed",
+    }  # fmt: skip
+    return EvidenceTable("screens", "a screen among the packages", columns, [asdict(each) for each in screens.values()])
+
+
 def outside_table(data: Sequence[RoundData]) -> EvidenceTable:
     """SKUs outside the frames whose state was known, summed by cell."""
     rows: Rows = []
+    key = ["category", "market", "screen"]
     for each in data:
         table = each.outside.append_column("skus", pa.repeat(1, len(each.outside)))
-        failed = pc.cast(table["failed"], pa.float64())
-        table = table.append_column("failing", failed).append_column(
-            "failing_exposure", pc.multiply(failed, table["exposure"])
-        )
-        summed = table.group_by(["category", "market"]).aggregate(
-            [(name, "sum") for name in ("skus", "exposure", "failing", "failing_exposure")]
-        ).sort_by([("category", "ascending"), ("market", "ascending")])  # fmt: skip
+        for name, source in (("failing", "failed"), ("failing_error", "error")):
+            table = table.append_column(name, table[source])
+            table = table.append_column(f"{name}_exposure", pc.multiply(table[source], table["exposure"]))
+        sums = ("skus", "exposure", "failing", "failing_exposure", "failing_error", "failing_error_exposure")
+        summed = table.group_by(key).aggregate([(name, "sum") for name in sums])
         rows += [
             {"round_id": each.round_id, **{name.removesuffix("_sum"): value for name, value in row.items()}}
-            for row in summed.to_pylist()
+            for row in summed.sort_by([(name, "ascending") for name in key]).to_pylist()
         ]
     columns = {
         "round_id": "the round", "category": "category", "market": "market",
+        "screen": "the screen that passed them, empty where a full test said so or it failed",
         "skus": "SKUs in test or validly tested when it was drawn, whose result is known",
         "exposure": "their units sold",
-        "failing": "those that failed", "failing_exposure": "the units sold of those",
+        "failing": "those that failed; of SKUs that only a screen passed, those expected to fail",
+        "failing_exposure": "the units sold of those",
+        "failing_error": "how much `failing` would fall if the screen found one standard deviation more",
+        "failing_error_exposure": "the same of `failing_exposure`",
     }  # fmt: skip
     return EvidenceTable("outside", "a cell of SKUs outside a round's frame", columns, rows)
 

@@ -23,7 +23,7 @@ from sampling.cancellations import cancellations
 from sampling.plan_files import planned_tests
 from sampling.policy import SamplingPolicy, sampling_policy_in_force
 from sampling.problem import Package
-from sampling.round_answers import UNIT, round_answers
+from sampling.round_answers import UNIT, confirmations_among, screen_answers
 from serving.decisions.cases import ORDER_TEST
 from serving.decisions.policy import decision_policy_in_force
 from serving.decisions.records import IN_FORCE, SkuKey
@@ -139,21 +139,35 @@ def open_orders(orders: Sequence[LabOrder], today: date | None) -> Mapping[str, 
 
 
 def _planned(sources: OrderSources, round_id: str | None) -> Iterator[LabOrder]:
+    """The tests of rounds: those planned, and the full tests that confirm screens unless the screen failed."""
     planned = planned_tests(sources.workspace)
     if round_id is not None:
         planned = planned.filter(pc.equal(planned["round_id"], round_id))
     rows, cancelled = planned.to_pylist(), cancellations(sources.workspace)
-    answers = round_answers(sources.workspace).select(UNIT).to_pylist()
-    answered = {(row["round_id"], row["sku_id"], row["market"]) for row in answers}
+    current = current_results(sources.workspace)
+    first = screen_answers(current, planned)
+    failed = first.filter(pc.fill_null(pc.equal(first["result"], "fail"), False))
+    confirmed = _units(confirmations_among(current, planned)) | _units(failed)
+    answered = _units(first) | _units(confirmations_among(current, planned))
     titles = sources.store.titles([(row["sku_id"], row["market"]) for row in rows])
     for row in rows:
         policy, key = sampling_policy_in_force(row["as_of"]), SkuKey(row["sku_id"], row["market"])
+        unit, title, ended = (row["round_id"], *key), titles[key], row["round_id"] in cancelled
+        due_on, until = row["due_on"], row["due_on"] + timedelta(days=policy.grace_days)
         yield LabOrder(
-            _order_id(row["round_id"], *key), key, titles[key], row["lab_id"] or NO_LAB,
-            _package(policy, row["package"]), row["package"], _standard(policy, row["package"]), row["due_on"],
-            row["due_on"] + timedelta(days=policy.grace_days), row["round_id"],
-            (row["round_id"], *key) in answered, cancelled=row["round_id"] in cancelled,
+            _order_id(*unit), key, title, row["lab_id"] or NO_LAB, _package(policy, row["package"]), row["package"],
+            _standard(policy, row["package"]), due_on, until, row["round_id"], unit in answered, ended,
         )  # fmt: skip
+        if row["confirmed"] and (full := row["confirming_package"]) is not None:
+            package = _package(policy, full)
+            yield LabOrder(
+                _order_id(*unit, full), key, title, _lab_of(policy, package), package, full, _standard(policy, full),
+                due_on, until, row["round_id"], unit in confirmed, ended,
+            )  # fmt: skip
+
+
+def _units(answers: pa.Table) -> set[tuple[str, ...]]:
+    return {tuple(row.values()) for row in answers.select(UNIT).to_pylist()}
 
 
 def _ordered(sources: OrderSources) -> Iterator[LabOrder]:

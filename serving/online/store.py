@@ -20,6 +20,8 @@ from models.reasons import ReasonWriter, RowContext
 from models.registry import load_model
 from models.risk_bands import bands_in_force
 from models.scorer import Scores
+from sampling.estimation.known_rounds import learned_screens
+from sampling.estimation.policy import estimation_policy_in_force
 from sampling.plan import Plan, allocate
 from sampling.policy import sampling_policy_in_force
 from sampling.randomness import SeedCommitment
@@ -163,7 +165,8 @@ class OnlineStore:
         UserError where budget or catalogue do not allow one.
         """
         as_of = self.publication.as_of
-        policy = sampling_policy_in_force(as_of)
+        learned = learned_screens(self._workspace, as_of, estimation_policy_in_force(as_of))
+        policy = sampling_policy_in_force(as_of).with_screens(learned)
         same_round = SeedCommitment(seed, nonce).round_id(as_of)
         in_test = in_progress(self._workspace, as_of, policy.grace_days, but=same_round)
         return allocate(self.candidates(), policy, budget_eur, seed, in_test, nonce)

@@ -13,8 +13,8 @@ from data.errors import UserError
 from data.lake.location import current_table
 from data.workspace import Workspace
 from sampling.estimation.disclosure import CellContent, Row
-from sampling.estimation.report import KnownResults
-from sampling.estimation.round_data import DECIDED
+from sampling.estimation.known_rounds import KnownResults
+from sampling.estimation.outcomes import DECIDED
 from sampling.plan_files import PLAN_FILE
 from sampling.problem import Truths
 from sampling.rounds import FRAME_FILE, round_folder

@@ -9,10 +9,10 @@ import numpy as np
 
 from data.workspace import Workspace
 from sampling.estimation.disclosure import CellContent, DisclosureTable, Row, round_to, rows_to_publish
+from sampling.estimation.known_rounds import KnownResults, load_rounds
 from sampling.estimation.policy import EstimationPolicy
 from sampling.estimation.prevalence import BY_SKUS, DomainEstimate, domains_of, prevalence
 from sampling.estimation.publication_policy import PublicationPolicy
-from sampling.estimation.report import KnownResults, load_rounds
 from sampling.estimation.round_data import CellUnion, RoundData
 from sampling.problem import floats
 from serving.trends.edition import CATALOGUE, CATEGORY, CELL, GROUP, TrendRow

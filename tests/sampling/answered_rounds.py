@@ -14,7 +14,7 @@ from sampling.policy import sampling_policy_in_force
 from sampling.rounds import write_plan
 from tests.sampling.frames import candidates
 
-SKUS, BUDGET_EUR, REPORTED_AFTER = 3_000, 80_000, timedelta(days=20)
+SKUS, BUDGET_EUR, REPORTED_AFTER = 3_000, 100_000, timedelta(days=20)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
 """A round on paper for the tests of estimation: a frame of two cells, a plan drawn from it, and its results."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from data.policy import validate
 from sampling.estimation.policy import EstimationPolicy
@@ -12,7 +13,7 @@ from sampling.problem import Floats, Truths
 
 NUMBERS = {
     "level": 0.95, "final_share": 0.95, "least_effective_tests": 30, "least_expected_failures": 10, "widest": 0.3,
-    "narrow": 0.05, "widest_relative": 1.3, "views_days": 90,
+    "narrow": 0.05, "widest_relative": 1.3, "views_days": 90, "screen_prior_failures": 10,
 }  # fmt: skip
 
 
@@ -52,6 +53,21 @@ class Market:
         }).filter(pa.array(answered))  # fmt: skip
         nothing = pa.table({name: pa.array([], kind) for name, kind in OUTSIDE.items()})
         return RoundRecord(name, plan, self.strata(), nothing, results, results.slice(0, 0))
+
+    def screened(self, seed: int, stated: float, finds: float, share: float, name: str = "r1") -> RoundRecord:
+        """One Poisson draw in which every test is a screen that `finds` less than all, a `share` of them confirmed."""
+        record, rng = self.record(seed, name=name, sensitivity=finds), np.random.default_rng(seed + 10_000)
+        plan, passed = record.plan, pc.equal(record.results["result"], "pass")
+        confirmed = pa.array(rng.random(len(plan)) < share)
+        failing = self.failing[[int(sku[1:]) for sku in plan["sku_id"].to_pylist()]]
+        full = record.results.set_column(2, "result", pa.array(np.where(failing, "fail", "pass").tolist()))
+        columns = {
+            "sensitivity": stated, "package": "screen", "confirming_package": "full", "confirmation_probability": share,
+        }  # fmt: skip
+        for column, value in columns.items():
+            plan = plan.append_column(column, pa.repeat(value, len(plan)))
+        plan = plan.append_column("confirmed", confirmed)
+        return replace(record, plan=plan, confirmations=full.filter(pc.and_(passed, confirmed)))
 
     def strata(self) -> pa.Table:
         """One stratum per cell and inclusion probability."""

@@ -82,7 +82,7 @@ def simulate(
     """
     world, records = MarketplaceSimulator(scenario, seed), LabRecords(scenario.skus, scenario.cells)
     for now in range(WARM_UP + size.rounds):
-        _advance_round(world, records, now)
+        advance_round(world, records, now)
         features = observed_features(world, records, now)
         model = fit_online_model(records.closed(now), now, seed) if scored else WITHOUT_MODEL
         rows = records.eligible(now)
@@ -96,7 +96,7 @@ def simulate(
         records.add(_batch(world, draw, tested))
 
 
-def _advance_round(world: MarketplaceSimulator, records: LabRecords, now: int) -> None:
+def advance_round(world: MarketplaceSimulator, records: LabRecords, now: int) -> None:
     """New listings, batches and hazards; results arrive, failures are delisted, caught sellers may hop."""
     records.renew(world.advance())
     gone = np.zeros(world.scenario.skus, dtype=np.bool_)

@@ -20,7 +20,7 @@ from data.lake.lab_results import SCHEMA, current_results
 from data.lake.report_versions import newest_reports
 from data.lake.store import open_lake
 from data.workspace import Workspace, write_pointer
-from sampling.estimation.report import KnownResults
+from sampling.estimation.known_rounds import KnownResults
 from sampling.plan import Plan, allocate
 from sampling.rounds import in_progress, round_status, write_plan
 from serving.decisions.cases import results_of

@@ -101,9 +101,9 @@ def recomputed(pack: EvidencePack, cell: dict[str, str]) -> dict[str, float]:
     tests = [row for row in tests if row["failed"]]
     by_units = cell["measure"] == "units sold"
     size = column(tests, "exposure") if by_units else np.ones(len(tests))
-    names = ("exposure", "exposure_p_fail", "exposure_foreseen", "failing_exposure")
+    names = ("exposure", "exposure_p_fail", "exposure_foreseen", "failing_exposure", "failing_error_exposure")
     if not by_units:
-        names = ("skus", "p_fail_sum", "foreseen", "failing")
+        names = ("skus", "p_fail_sum", "foreseen", "failing", "failing_error")
     total = column(strata, names[0]).sum() + column(outside, names[0]).sum()
     expected, foreseen = (float(column(strata, name).sum()) for name in names[1:3])
     known, chance = float(column(outside, names[3]).sum()), column(tests, "inclusion_used")
@@ -115,12 +115,17 @@ def recomputed(pack: EvidencePack, cell: dict[str, str]) -> dict[str, float]:
     design = float((size**2 * column(tests, "noise") / chance).sum())
     design += n / (n - 1) * float((spare * (expanded - centre) ** 2).sum()) if n > 1 else 0.0
     variance = max(design, foreseen) / total**2
+    error, outside_error = size * column(tests, "error") / chance, column(outside, names[4])
+    for screen in {row["package"] for row in tests} | {row["screen"] for row in outside}:
+        of_tests, of_outside = ([row[name] == screen for row in each] for name, each in
+                                (("package", tests), ("screen", outside)))  # fmt: skip
+        variance += float((error[of_tests].sum() + outside_error[of_outside].sum()) / total) ** 2
     t = max(share, (known + expected) / total)
     effective = t * (1 - t) / variance
     failures = share * effective
     return {
         "share": share, "variance": variance, "tests": len(tests),
-        "failures": int((column(tests, "failed") > 0.5).sum()),
+        "failures": sum(row["result"] == "fail" for row in tests),
         "low": float(beta.ppf(0.025, failures, effective - failures + 1)),
         "high": float(beta.ppf(0.975, failures + 1, effective - failures)),
     }  # fmt: skip
@@ -252,8 +257,8 @@ def drawn_again(tmp_path: Path) -> Office:
 
 def test_every_column_is_explained(pack: EvidencePack) -> None:
     explained = {(row["file"], row["column"]) for row in rows(pack, "columns") if row["means"]}
-    for name in ("rounds", "tests", "strata", "outside", "prevalence", "decisions", "appeals", "documents", "exposure",
-                 "views_strata", "views_tests", "views_outside"):  # fmt: skip
+    for name in ("rounds", "tests", "strata", "outside", "screens", "prevalence", "decisions", "appeals", "documents",
+                 "exposure", "views_strata", "views_tests", "views_outside"):  # fmt: skip
         heads = (pack.folder / f"{name}.csv").read_text("utf-8").splitlines()[0].split(",")
         assert {(f"{name}.csv", head) for head in heads} <= explained
 

@@ -94,9 +94,17 @@ def accepted(client: TestClient, preview: BeautifulSoup) -> str:
     return str(client.post("/ui/results/accept", data=fields).text)
 
 
+def keys_to_test(planned: AppContext) -> list[tuple[str, str]]:
+    """The SKU and market of every planned test, twice where a full test confirms its screen."""
+    rows = planned_tests(planned.settings.workspace).to_pylist()
+    confirmed = [row for row in rows if row["confirmed"] and row["confirming_package"]]
+    assert confirmed
+    return [(row["sku_id"], row["market"]) for row in [*rows, *confirmed]]
+
+
 def test_every_open_test_is_in_the_file_of_one_laboratory(planned: AppContext) -> None:
     by_lab = open_orders(orders_of(planned), DAY)
-    expected = [(row["sku_id"], row["market"]) for row in planned_tests(planned.settings.workspace).to_pylist()]
+    expected = keys_to_test(planned)
     listed = [tuple(each.key) for tests in by_lab.values() for each in tests]
     assert sorted(listed) == sorted([*expected, ORDERED])
 
@@ -130,7 +138,8 @@ def test_the_same_file_with_results_is_previewed_then_accepted_once(planned: App
     assert (ordered["sku_id"], ordered["market"], ordered["strategy"]) == (*ORDERED, "follow_up")
     [round_id] = {row["round_id"] for row in stored if row is not ordered}
     status = round_status(workspace, round_id)
-    assert status.received == status.planned == len(rows) - 1
+    assert status.received == status.planned == len(planned_tests(workspace))
+    assert len(rows) - 1 == len(keys_to_test(planned))
     assert open_orders(orders_of(planned), DAY) == {}
     again = handed_in(client, filled(rows, result="fail", severity="critical"))
     assert f"0 of {len(rows)} results will be accepted" in again.text
@@ -155,6 +164,28 @@ def test_a_suppliers_own_sample_answers_no_order(planned: AppContext, origin: st
     assert {each.answered for each in orders_of(planned)} == {origin == "warehouse"}
 
 
+def test_a_screen_that_failed_needs_no_confirming_test(planned: AppContext) -> None:
+    """Its price holds the full test of what it finds; one that passed waits for the full test."""
+    rows = planned_tests(planned.settings.workspace).to_pylist()
+    row = next(row for row in rows if row["confirmed"] and row["confirming_package"])
+    result = dict.fromkeys(SCHEMA.names) | {
+        "test_id": "N-1", "sku_id": row["sku_id"], "market": row["market"], "happened_on": DAY, "known_on": DAY,
+        "origin": "warehouse", "round_id": row["round_id"], "version": 1,
+    }  # fmt: skip
+
+    def answered() -> dict[str, bool]:
+        own = [each for each in orders_of(planned) if tuple(each.key) == (row["sku_id"], row["market"])]
+        return {each.package_name: each.answered for each in own if each.round_id}
+
+    screen, full = row["package"], row["confirming_package"]
+    assert answered() == {screen: False, full: False}
+    for version, (result_of_screen, confirmed) in enumerate([("pass", False), ("fail", True)], start=1):
+        amended = result | {"package": screen, "result": result_of_screen, "version": version}
+        store_results(planned.engine, planned.settings.workspace, [amended], Sender("Lab", "k-lab", SHOP_NOW))
+        file_results(planned.engine, planned.settings.workspace, SHOP_NOW)
+        assert answered() == {screen: True, full: confirmed}
+
+
 def test_an_officers_test_answers_no_planned_one(planned: AppContext) -> None:
     """A result for an officer's order leaves every test of the round open, even one of the same SKU."""
     client = signed_into(planned, "scheduler")
@@ -162,7 +193,7 @@ def test_an_officers_test_answers_no_planned_one(planned: AppContext) -> None:
     rows = rows_of(order_file([ordered], POLICY))
     accepted(client, handed_in(client, filled(rows, result="pass")))
     waiting = [each for each in orders_of(planned) if not each.answered]
-    assert len(waiting) == len(planned_tests(planned.settings.workspace))
+    assert len(waiting) == len(keys_to_test(planned))
     assert all(each.round_id for each in waiting)
 
 

@@ -1,0 +1,92 @@
+"""The sensitivity of screens: as policy states it, and as full tests of screens that passed teach it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import beta
+
+from sampling.estimation.policy import EstimationPolicy
+from sampling.problem import Floats
+
+_GRID = (np.arange(4_000) + 0.5) / 4_000
+
+
+@dataclass(frozen=True)
+class ScreenEvidence:
+    """Failures in one round that a screen found, and failures that full tests found among what it passed.
+
+    `chance` is the probability that a full test looked at a SKU that passed.
+    """
+
+    round_id: str
+    screen: str
+    found: int
+    overlooked: int
+    chance: float
+
+
+@dataclass(frozen=True)
+class ScreenSensitivity:
+    """The share of failures that a screen finds: mean, interval and standard deviation of what is known.
+
+    `stated` and `stated_spread` are mean and standard deviation before the first result; `found` and `overlooked` the
+    failures that taught the rest.
+    """
+
+    screen: str
+    value: float
+    low: float
+    high: float
+    spread: float
+    stated: float
+    stated_spread: float
+    found: int = 0
+    overlooked: int = 0
+
+    @property
+    def sentence(self) -> str:
+        """What is known, in words."""
+        known = f"{self.screen} finds {self.value:.0%} of failures ({self.low:.0%} to {self.high:.0%})"
+        if not self.found + self.overlooked:
+            return f"{known}, as stated: no full test has looked at what it passed."
+        return (
+            f"{known}: {self.found:,} found, {self.overlooked:,} overlooked where full tests looked; "
+            f"{self.stated:.0%} stated."
+        )
+
+
+Screens = Mapping[str, ScreenSensitivity]
+"""What is known of screens, by the name of their package."""
+
+
+def learn_sensitivity(
+    screen: str, stated: float, evidence: Iterable[ScreenEvidence], policy: EstimationPolicy
+) -> ScreenSensitivity:
+    """What `evidence` teaches of the sensitivity of a screen that is `stated` to find such a share of failures.
+
+    The statement counts like `policy.screen_prior_failures` failing goods (a beta distribution). Of the failures that
+    were seen, the screen found each with the odds of Se to (1 - Se) x chance; the posterior is summed on a grid.
+    """
+    prior = stated * policy.screen_prior_failures, (1 - stated) * policy.screen_prior_failures
+    log_density, found, overlooked = np.asarray(beta.logpdf(_GRID, *prior)), 0, 0
+    for each in evidence:
+        if each.chance > 0:
+            missed = (1 - _GRID) * each.chance
+            log_density += each.found * np.log(_GRID) + each.overlooked * np.log(missed)
+            log_density -= (each.found + each.overlooked) * np.log(_GRID + missed)
+            found, overlooked = found + each.found, overlooked + each.overlooked
+    weight = np.exp(log_density - log_density.max())
+    weight /= weight.sum()
+    mean = float(_GRID @ weight)
+    tail = (1 - policy.level) / 2
+    low, high = np.interp((tail, 1 - tail), np.cumsum(weight), _GRID)
+    spread = float(np.sqrt(weight @ (_GRID - mean) ** 2))
+    return ScreenSensitivity(
+        screen, mean, float(low), float(high), spread, stated, float(beta.std(*prior)), found, overlooked
+    )
+
+
+def chance_to_fail_after_pass(p_fail: Floats | float, sensitivity: Floats | float) -> Floats:
+    """The probability that goods fail although a screen of this sensitivity passed them (Bayes)."""
+    return np.asarray(p_fail * (1 - sensitivity) / (1 - p_fail * sensitivity))
