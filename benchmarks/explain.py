@@ -40,10 +40,10 @@ from benchmarks.process import run_anew
 from benchmarks.report import interleaved_medians, machine, versions, write_report
 
 SHAPES = (
-    ModelShape("A", 300, 31, 32_768, 2_048),
+    ModelShape("A", 300, 31, 16_384, 2_048),
     ModelShape("B", 600, 127, 2_048, 512),
-    ModelShape("As woodelf publishes", 100, 64, 32_768, 16_384, depth=6, features=127),
-    ModelShape("A with categories", 300, 31, 32_768, 2_048, categorical=True),
+    ModelShape("As woodelf publishes", 100, 64, 16_384, 8_192, depth=6, features=127),
+    ModelShape("A with categories", 300, 31, 16_384, 2_048, categorical=True),
 )
 PEERS = ("shap", "shapiq", "woodelf-explainer", "xgboost-cpu")
 LATENCY_ROWS = (1, 10, 1_000)
@@ -59,7 +59,7 @@ class Effort:
     """
 
     seconds: float = 0.3
-    rounds: int = 5
+    rounds: int = 3
     longest_seconds: float = 5.0
     compared_rows: int = 32
     alone: tuple[str, ...] = (OURS, LIGHTGBM, SHAP, WOODELF, SHAPIQ)
