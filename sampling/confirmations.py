@@ -11,18 +11,25 @@ import numpy as np
 
 from sampling.policy import SamplingPolicy
 from sampling.problem import Cell, Codes, Constraints, Floats, Integers, Package, Truths, Words
-from sampling.randomness import hash_columns, permanent_random_numbers
+from sampling.randomness import ONE, hash_columns, permanent_random_numbers, systematic
 
 NONE = -1
+_EVEN = 0.2
+"""The part of the chance to be confirmed that does not follow the model."""
 
 
 @dataclass(frozen=True)
 class DrawnTests:
-    """The drawn tests of a round: number of the package, of the cell, and hash of the key; arrays along the tests."""
+    """The drawn tests of a round; arrays along them.
+
+    Number of the package, of the cell, hash of the key, predicted probability to fail, inclusion probability.
+    """
 
     package: Codes
     cell: Codes
     words: Words
+    p_fail: Floats
+    inclusion: Floats
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,9 @@ def draw_confirmations(drawn: DrawnTests, limits: Constraints, policy: SamplingP
     """Choose at random which drawn screens are confirmed, within the budget and the slots that the draw left.
 
     Of n tests of a screen beside one full package the policy's share is confirmed, rounded down or up at random and
-    at least one, as far as money and slots allow; each of the n has the same chance.
+    at least one, as far as money and slots allow. Each has a chance in proportion to the standard deviation that an
+    overlooked failure of it adds to the prevalence (Neyman's allocation), part of it even: what was drawn to explore
+    stands for many SKUs, and is confirmed more often than what was nearly sure to be drawn.
     """
     full = limits.full_package[drawn.cell]
     finds = np.array([package.finds_laboratory_failures for package in policy.packages])
@@ -90,12 +99,35 @@ def draw_confirmations(drawn: DrawnTests, limits: Constraints, policy: SamplingP
     numbers, tests = np.unique(pair[pair != NONE], return_counts=True)
     counts = _affordable_counts(drawn, numbers, tests, limits, _Offers(policy, seed))
     draws = permanent_random_numbers(drawn.words, hash_columns(f"{seed} confirmation"))
+    weight = np.sqrt(drawn.p_fail * (1 - drawn.p_fail)) / drawn.inclusion
     confirmed, probability = ~screened, np.where(screened, 0.0, 1.0)
     for number, count in zip(numbers, counts, strict=True):
         own = np.flatnonzero(pair == number)
-        confirmed[own[np.lexsort((drawn.words[own], draws[own]))[:count]]] = True
-        probability[own] = count / len(own)
+        own = own[np.lexsort((drawn.words[own], draws[own]))]
+        chance = whole_probabilities(_EVEN * weight[own].mean() + (1 - _EVEN) * weight[own], count)
+        start = int(permanent_random_numbers(np.zeros(1, dtype=np.uint64), hash_columns(f"{seed} {number}"))[0] * ONE)
+        confirmed[own] = systematic(chance, np.array([start]), np.zeros(1, dtype=np.int64))
+        probability[own] = chance / ONE
     return Confirmations(np.where(pair == NONE, NONE, full), confirmed, probability)
+
+
+def whole_probabilities(weight: Floats, count: int) -> Integers:
+    """Probabilities in proportion to `weight`, at most 1, that add up to `count` exactly, as multiples of 2**-36."""
+    share, certain = np.zeros(len(weight)), np.zeros(len(weight), dtype=np.bool_)
+    count = min(count, len(weight))
+    while True:
+        left, rest = count - int(certain.sum()), weight[~certain].sum()
+        share[~certain] = (
+            left / max(len(weight) - int(certain.sum()), 1) if rest <= 0 else left * weight[~certain] / rest
+        )
+        share[certain] = 1.0
+        if not (share > 1).any():
+            break
+        certain |= share >= 1
+    chance = np.floor(share * ONE).astype(np.int64)
+    open_ = np.flatnonzero(chance < ONE)
+    chance[open_[: max(count * ONE - int(chance.sum()), 0)]] += 1
+    return chance
 
 
 @dataclass(frozen=True)

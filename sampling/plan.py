@@ -138,7 +138,10 @@ def allocate(
             "No laboratory has a free slot for any package of these SKUs. Wait a round, or add laboratories."
         )
     sampled = draw_sample(units, solution, limits, seed)
-    tests = DrawnTests(solution.package[sampled], frame.cell[sampled], frame.words[sampled])
+    tests = DrawnTests(
+        solution.package[sampled], frame.cell[sampled], frame.words[sampled], frame.p_fail[sampled],
+        solution.inclusion[sampled] / ONE,
+    )  # fmt: skip
     confirmations = draw_confirmations(tests, limits, policy, seed)
     drawn = DrawnRound(frame, limits, units, solution, sampled, confirmations)
     summary = _summary(drawn, policy, budget_eur, SeedCommitment(seed, nonce))

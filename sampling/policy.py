@@ -185,7 +185,7 @@ class SamplingPolicy(Policy, subject="sampling"):
         if self.confirmation is None or package.sensitivity == 1:
             return 0.0
         known = self._screens.get(package.name)
-        unknown = min(1.0, known.spread / known.stated_spread) if known and known.stated_spread else 1.0
+        unknown = min(1.0, known.spread / known.stated_spread) ** 2 if known and known.stated_spread else 1.0
         return self.confirmation.least + (self.confirmation.first - self.confirmation.least) * unknown
 
     @property

@@ -49,12 +49,13 @@ class PlannedResults:
         return np.where(self.retested, self.failed_retest, self.failed)
 
     def evidence(self, round_id: str) -> list[ScreenEvidence]:
-        """What the round teaches of each screen, by its chance of a confirming test."""
-        named = np.array(self.package, dtype=np.str_)
-        groups = sorted(set(zip(named[self.screened].tolist(), self.pass_chance[self.screened].tolist(), strict=True)))
+        """What the round teaches of each screen, by its chance of a confirming test, which is rounded to 0.01."""
+        named, rounded = np.array(self.package, dtype=np.str_), np.round(self.pass_chance, 2)
+        rounded[(rounded == 0) & (self.pass_chance > 0)] = 0.005
+        groups = sorted(set(zip(named[self.screened].tolist(), rounded[self.screened].tolist(), strict=True)))
         told = []
         for screen, chance in groups:
-            own = self.screened & (named == screen) & (self.pass_chance == chance)
+            own = self.screened & (named == screen) & (rounded == chance)
             found, overlooked = own & self.failed & self.found, own & ~self.failed & self.found
             told.append(ScreenEvidence(round_id, screen, int(found.sum()), int(overlooked.sum()), chance))
         return told

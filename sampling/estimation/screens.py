@@ -69,13 +69,17 @@ def learn_sensitivity(
     were seen, the screen found each with the odds of Se to (1 - Se) x chance; the posterior is summed on a grid.
     """
     prior = stated * policy.screen_prior_failures, (1 - stated) * policy.screen_prior_failures
-    log_density, found, overlooked = np.asarray(beta.logpdf(_GRID, *prior)), 0, 0
+    by_chance: dict[float, tuple[int, int]] = {}
     for each in evidence:
-        if each.chance > 0:
-            missed = (1 - _GRID) * each.chance
-            log_density += each.found * np.log(_GRID) + each.overlooked * np.log(missed)
-            log_density -= (each.found + each.overlooked) * np.log(_GRID + missed)
-            found, overlooked = found + each.found, overlooked + each.overlooked
+        found, overlooked = by_chance.get(each.chance, (0, 0))
+        by_chance[each.chance] = found + each.found, overlooked + each.overlooked
+    by_chance.pop(0.0, None)
+    log_density = np.asarray(beta.logpdf(_GRID, *prior))
+    for chance, (found, overlooked) in by_chance.items():
+        missed = (1 - _GRID) * chance
+        log_density += found * np.log(_GRID) + overlooked * np.log(missed)
+        log_density -= (found + overlooked) * np.log(_GRID + missed)
+    found, overlooked = (sum(each) for each in zip(*by_chance.values(), strict=True)) if by_chance else (0, 0)
     weight = np.exp(log_density - log_density.max())
     weight /= weight.sum()
     mean = float(_GRID @ weight)
