@@ -41,7 +41,9 @@ class BudgetBounds:
     @property
     def explanation(self) -> str:
         """Why not less."""
-        return f"The smallest budget is {euros(self.least_eur)}: the price of the cheapest test ({self.cheapest.name})."
+        share = " with its share of confirming tests" if self.cheapest.sensitivity < 1 else ""
+        price = f"the price of the cheapest test{share} ({self.cheapest.name})"
+        return f"The smallest budget is {euros(self.least_eur)}: {price}."
 
     @property
     def suggestions(self) -> tuple[int, ...]:

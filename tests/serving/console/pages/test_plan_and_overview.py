@@ -103,7 +103,7 @@ def test_a_budget_that_is_none_is_asked_for_again_and_stays_as_typed(
     answer = scheduler.get("/ui/plan", params={"budget_eur": typed}, headers=headers)
     assert answer.status_code == (200 if by_htmx else 400)
     page = BeautifulSoup(answer.text, "html.parser")
-    assert "Enter a budget between EUR 53 and EUR 200,000." in page.select("#bought")[0].text
+    assert "Enter a budget between EUR 50.20 and EUR 200,000." in page.select("#bought")[0].text
     assert page.select("#budget_eur")[0]["value"] == typed
     assert not page.select("form[method=post] button.primary")
 
