@@ -124,12 +124,13 @@ def _alone(model: ExplainedModel, kind: Kind, name: str, folder: Path) -> dict[s
 
 
 def _candidate(name: str, explain: Explain, rows: Matrix, effort: Effort) -> Candidate:
-    """The rows that fill the seconds of a run; woodelf gets all, for it prepares much each time that it is asked."""
-    probe = len(rows) if name == WOODELF else min(32, len(rows))
+    """The rows that fill the seconds of a run; woodelf, which prepares anew each time, and treeshap get all."""
+    gets_all = name.startswith((OURS, WOODELF))
+    probe = len(rows) if gets_all else min(32, len(rows))
     started = time.perf_counter()
     quietly(explain, rows[:probe])
     row_seconds = (time.perf_counter() - started) / probe
-    if name == WOODELF:
+    if gets_all:
         return Candidate(explain, probe, row_seconds)
     return Candidate(explain, int(np.clip(effort.seconds / row_seconds, 4, len(rows))), row_seconds)
 

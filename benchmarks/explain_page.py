@@ -8,9 +8,9 @@ from benchmarks.report import table
 ABOUT = (
     "Exact path-dependent SHAP values and interactions of LightGBM models: the same rows for everybody, one thread, "
     "float64 unless said otherwise, all in one run. Times are medians of interleaved rounds, each with as many rows as "
-    "an engine explains in about the same time; woodelf gets all rows, since it prepares anew for every question. Of "
-    "the values of the grown models 5 % are missing. shap hands contributions to LightGBM. xgboost explains a model of "
-    "its own, of as many trees and leaves, in float32.",
+    "an engine explains in about the same time; woodelf, which prepares anew for every question, and treeshap get all "
+    "rows. Of the values of the grown models 5 % are missing. shap hands contributions to LightGBM. xgboost explains a "
+    "model of its own, of as many trees and leaves, in float32.",
     "`from LightGBM` is the largest difference from LightGBM's contributions; of interactions, that of the sums over a "
     "feature's cells. `start` is the time of a new process from before its imports to the answer for one row, compiled "
     "code lying on disk; `memory` is the most that this process holds while it explains 1,000 rows, or as many as take "
