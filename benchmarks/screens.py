@@ -29,7 +29,7 @@ from training.simulation.loop import advance_round
 from training.simulation.online_model import fit_online_model, observed_features
 
 START, SKUS, TESTS, WARM_UP, ROUNDS, JUDGED_FROM = date(2026, 1, 5), 20_000, 200, 2, 12, 2
-SEEDS = tuple(range(801, 809))
+SEEDS = tuple(range(901, 909))
 """Written down, with every setting, before the first of their worlds was replayed."""
 PREVALENCES = {0.05: -3.55, 0.10: -2.6, 0.19: -1.6}
 """Shares of failing SKUs at the start, and the log-odds of the simulator that give them."""

@@ -42,6 +42,7 @@ class PlannedResults:
     pending: Truths
     chance: Floats
     pass_chance: Floats
+    p_fail: Floats
 
     @property
     def found(self) -> Truths:
@@ -57,7 +58,8 @@ class PlannedResults:
         for screen, chance in groups:
             own = self.screened & (named == screen) & (rounded == chance)
             found, overlooked = own & self.failed & self.found, own & ~self.failed & self.found
-            told.append(ScreenEvidence(round_id, screen, int(found.sum()), int(overlooked.sum()), chance))
+            unseen = self.p_fail[own & self.answered & ~self.failed & ~self.retested]
+            told.append(ScreenEvidence(round_id, screen, int(found.sum()), int(overlooked.sum()), chance, unseen))
         return told
 
 
@@ -82,7 +84,7 @@ def planned_results(plan: pa.Table, results: pa.Table, confirmations: pa.Table) 
     pass_chance = np.where(screened, probability * of_pass, 1.0)
     return PlannedResults(
         package, screened, answered, failed, retested, second == "fail", planned & ~failed & ~retested,
-        np.where(screened & failed, probability * of_fail, pass_chance), pass_chance,
+        np.where(screened & failed, probability * of_fail, pass_chance), pass_chance, floats(plan, "p_fail"),
     )  # fmt: skip
 
 

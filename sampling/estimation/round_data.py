@@ -225,11 +225,12 @@ def _known_outside(record: RoundRecord) -> pa.Table:
         slope = 0.0
         if screen is not None:
             chance = usual if p_fail[row] is None else float(p_fail[row])
-            state, higher = (
+            expected, higher = (
                 float(chance_to_fail_after_pass(chance, min(each, 1.0)))
                 for each in (screen.value, screen.value + screen.spread)
             )
-            slope = state - higher
+            state = min(expected * screen.hidden_ratio, 1.0)
+            slope = max(expected - higher, expected * screen.hidden_error)
         failed.append(state)
         screens.append(screen.screen if screen else None)
         error.append(slope)

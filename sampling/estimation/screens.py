@@ -1,7 +1,7 @@
 """The sensitivity of screens: as policy states it, and as full tests of screens that passed teach it."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.stats import beta
@@ -16,7 +16,8 @@ _GRID = (np.arange(4_000) + 0.5) / 4_000
 class ScreenEvidence:
     """Failures in one round that a screen found, and failures that full tests found among what it passed.
 
-    `chance` is the probability that a full test looked at a SKU that passed.
+    `chance` is the probability that a full test looked at a SKU that passed; `unseen` are the predicted probabilities
+    to fail of those passes at which none looked.
     """
 
     round_id: str
@@ -24,6 +25,7 @@ class ScreenEvidence:
     found: int
     overlooked: int
     chance: float
+    unseen: Floats = field(default_factory=lambda: np.zeros(0))
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class ScreenSensitivity:
     """The share of failures that a screen finds: mean, interval and standard deviation of what is known.
 
     `stated` and `stated_spread` are mean and standard deviation before the first result; `found` and `overlooked` the
-    failures that taught the rest.
+    failures that taught the rest. Of the failures that predictions and sensitivity let expect among passes at which no
+    full test looked there are `hidden_ratio` times as many, with standard error `hidden_error`.
     """
 
     screen: str
@@ -43,6 +46,8 @@ class ScreenSensitivity:
     stated_spread: float
     found: int = 0
     overlooked: int = 0
+    hidden_ratio: float = 1.0
+    hidden_error: float = 0.0
 
     @property
     def sentence(self) -> str:
@@ -70,10 +75,10 @@ def learn_sensitivity(
     """
     prior = stated * policy.screen_prior_failures, (1 - stated) * policy.screen_prior_failures
     by_chance: dict[float, tuple[int, int]] = {}
+    evidence = [each for each in evidence if each.chance > 0]
     for each in evidence:
         found, overlooked = by_chance.get(each.chance, (0, 0))
         by_chance[each.chance] = found + each.found, overlooked + each.overlooked
-    by_chance.pop(0.0, None)
     log_density = np.asarray(beta.logpdf(_GRID, *prior))
     for chance, (found, overlooked) in by_chance.items():
         missed = (1 - _GRID) * chance
@@ -87,8 +92,25 @@ def learn_sensitivity(
     low, high = np.interp((tail, 1 - tail), np.cumsum(weight), _GRID)
     spread = float(np.sqrt(weight @ (_GRID - mean) ** 2))
     return ScreenSensitivity(
-        screen, mean, float(low), float(high), spread, stated, float(beta.std(*prior)), found, overlooked
-    )
+        screen, mean, float(low), float(high), spread, stated, float(beta.std(*prior)), found, overlooked,
+        *_hidden_ratio(evidence, mean),
+    )  # fmt: skip
+
+
+def _hidden_ratio(evidence: Sequence[ScreenEvidence], sensitivity: float) -> tuple[float, float]:
+    """How many times as many failures are hidden as expected, by the overlooked that full tests saw; its error.
+
+    Each overlooked failure that was seen stands for (1 - chance) / chance others. One of average weight, as expected,
+    counts beside them, so that a few confirmations do not swing the ratio.
+    """
+    weight = np.array([(1 - each.chance) / each.chance for each in evidence])
+    expected = np.array([chance_to_fail_after_pass(each.unseen, sensitivity).sum() for each in evidence])
+    if not expected.sum() > 0:
+        return 1.0, 0.0
+    usual = float(expected @ weight / expected.sum())
+    seen = np.array([each.overlooked for each in evidence])
+    total = float(expected.sum()) + usual
+    return (float(seen @ weight) + usual) / total, float(np.sqrt(seen @ weight**2 + usual**2)) / total
 
 
 def chance_to_fail_after_pass(p_fail: Floats | float, sensitivity: Floats | float) -> Floats:

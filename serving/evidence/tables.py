@@ -122,6 +122,8 @@ def screens_table(screens: Screens) -> EvidenceTable:
         "low": "lower limit", "high": "upper limit", "spread": "standard deviation", "stated": "share stated",
         "stated_spread": "standard deviation of what was stated", "found": "failures that it found",
         "overlooked": "failures that full tests found among what it passed",
+        "hidden_ratio": "failures hidden among its other passes per failure expected",
+        "hidden_error": "standard error of that",
     }  # fmt: skip
     return EvidenceTable("screens", "a screen among the packages", columns, [asdict(each) for each in screens.values()])
 

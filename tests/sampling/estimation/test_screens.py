@@ -62,3 +62,25 @@ def test_its_interval_holds_the_truth() -> None:
 def test_the_chance_to_fail_after_a_pass_is_bayes(p_fail: float, sensitivity: float) -> None:
     overlooked = p_fail * (1 - sensitivity)
     assert chance_to_fail_after_pass(p_fail, sensitivity) == pytest.approx(overlooked / (overlooked + 1 - p_fail))
+
+
+@given(st.floats(0.3, 0.9), st.floats(0.05, 0.9), st.integers(1, 40))
+def test_hidden_failures_follow_those_that_were_seen(stated: float, chance: float, seen: int) -> None:
+    """As many as expected leave the ratio at 1, twice as many bring it near 2, none near 0."""
+    passes = np.full(4_000, 0.3)
+
+    def ratio(overlooked: int) -> float:
+        evidence = [ScreenEvidence("r", "screen", 0, overlooked, chance, passes)]
+        found = round(overlooked / chance * stated / (1 - stated))
+        evidence.append(ScreenEvidence("q", "screen", found, 0, chance))
+        known = learn_sensitivity("screen", stated, evidence, policy())
+        assert known.hidden_error > 0
+        return known.hidden_ratio * float(chance_to_fail_after_pass(passes, known.value).sum())
+
+    assert ratio(2 * seen) > ratio(seen) > ratio(0)
+    stands_for = seen * (1 - chance) / chance
+    assert abs(ratio(seen) - stands_for) <= max((1 - chance) / chance, 1) * 1.01
+
+
+def test_without_passes_there_is_nothing_to_correct() -> None:
+    assert learn_sensitivity("screen", 0.8, (), policy()).hidden_ratio == 1
