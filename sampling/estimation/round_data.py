@@ -72,7 +72,7 @@ class CellUnion(Domain):
 
 
 _BETWEEN = "\x1f"
-NO_RESULTS = pa.schema([(name, pa.string()) for name in ("sku_id", "market", "result")]).empty_table()
+_RESULTS = pa.schema([(name, pa.string()) for name in ("sku_id", "market", "result")])
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class RoundRecord:
     outside: pa.Table
     results: pa.Table
     earlier: pa.Table
-    confirmations: pa.Table = field(default_factory=lambda: NO_RESULTS)
+    confirmations: pa.Table = field(default_factory=_RESULTS.empty_table)
     screens: Screens = field(default_factory=dict)
 
 

@@ -74,8 +74,11 @@ def learn_sensitivity(
     were seen, the screen found each with the odds of Se to (1 - Se) x chance; the posterior is summed on a grid.
     """
     prior = stated * policy.screen_prior_failures, (1 - stated) * policy.screen_prior_failures
-    by_chance: dict[float, tuple[int, int]] = {}
     evidence = [each for each in evidence if each.chance > 0]
+    if not evidence:
+        low, high = (float(each) for each in beta.interval(policy.level, *prior))
+        return ScreenSensitivity(screen, stated, low, high, float(beta.std(*prior)), stated, float(beta.std(*prior)))
+    by_chance: dict[float, tuple[int, int]] = {}
     for each in evidence:
         found, overlooked = by_chance.get(each.chance, (0, 0))
         by_chance[each.chance] = found + each.found, overlooked + each.overlooked
@@ -84,7 +87,7 @@ def learn_sensitivity(
         missed = (1 - _GRID) * chance
         log_density += found * np.log(_GRID) + overlooked * np.log(missed)
         log_density -= (found + overlooked) * np.log(_GRID + missed)
-    found, overlooked = (sum(each) for each in zip(*by_chance.values(), strict=True)) if by_chance else (0, 0)
+    found, overlooked = (sum(each) for each in zip(*by_chance.values(), strict=True))
     weight = np.exp(log_density - log_density.max())
     weight /= weight.sum()
     mean = float(_GRID @ weight)
