@@ -74,7 +74,7 @@ def test_the_navigation_counts_what_waits(shop: AppContext) -> None:
 def test_what_others_sent_stands_under_one_entry_with_tabs(shop: AppContext) -> None:
     officer = signed_into(shop, "officer")
     for path, tabs in (("appeals", ["Appeals", "Sellers", "Shoppers"]), ("notices", ["Appeals", "Sellers", "Shoppers"]),
-                       ("results", ["Plan", "Laboratories"]), ("ledger", [])):  # fmt: skip
+                       ("results", ["Plan", "Lists", "Laboratories"]), ("ledger", [])):  # fmt: skip
         soup = soup_of(officer, f"/ui/{path}")
         assert len(soup.select("nav[aria-label=Pages] a[aria-current]")) == 1, path
         assert [each.find(string=True) for each in soup.select("main > nav.views a")] == tabs
