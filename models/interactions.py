@@ -72,7 +72,7 @@ def interactions_to_tell(
     points = writer.points(row, sizes)
     order = np.argsort(-np.abs(points), kind="stable")[: policy.most]
     return [
-        _text(writer, (reasons[first[at]], reasons[second[at]]), float(sizes[at]), float(points[at]))
+        _text(writer, reasons[first[at]], reasons[second[at]], float(sizes[at]), float(points[at]))
         for at in order.tolist() if abs(points[at]) >= policy.least_points
     ]  # fmt: skip
 
@@ -106,12 +106,12 @@ def _tellable(writer: ReasonWriter, reasons: Sequence[FeatureContribution]) -> P
 
 
 def _text(
-    writer: ReasonWriter, pair: tuple[FeatureContribution, FeatureContribution], size: float, points: float
+    writer: ReasonWriter, one: FeatureContribution, other: FeatureContribution, size: float, points: float
 ) -> InteractionText:
-    first, second = writer.reasons(pair)
+    first, second = writer.reasons((one, other))
     return InteractionText(
         (first.feature, second.feature), size, points, (first.fact, second.fact),
-        joint_effect_of(points, size, raising=pair[0].contribution > 0),
+        joint_effect_of(points, size, raising=one.contribution > 0),
         first.supplier_may_see and second.supplier_may_see,
     )  # fmt: skip
 

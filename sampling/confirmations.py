@@ -11,7 +11,7 @@ import numpy as np
 
 from sampling.policy import SamplingPolicy
 from sampling.problem import Cell, Codes, Constraints, Floats, Integers, Package, Truths, Words
-from sampling.randomness import ONE, hash_columns, permanent_random_numbers, systematic
+from sampling.randomness import ONE, hash_columns, permanent_random_numbers, systematic, whole_probabilities
 
 NONE = -1
 _EVEN = 0.2
@@ -109,25 +109,6 @@ def draw_confirmations(drawn: DrawnTests, limits: Constraints, policy: SamplingP
         confirmed[own] = systematic(chance, np.array([start]), np.zeros(1, dtype=np.int64))
         probability[own] = chance / ONE
     return Confirmations(np.where(pair == NONE, NONE, full), confirmed, probability)
-
-
-def whole_probabilities(weight: Floats, count: int) -> Integers:
-    """Probabilities in proportion to `weight`, at most 1, that add up to `count` exactly, as multiples of 2**-36."""
-    share, certain = np.zeros(len(weight)), np.zeros(len(weight), dtype=np.bool_)
-    count = min(count, len(weight))
-    while True:
-        left, rest = count - int(certain.sum()), weight[~certain].sum()
-        share[~certain] = (
-            left / max(len(weight) - int(certain.sum()), 1) if rest <= 0 else left * weight[~certain] / rest
-        )
-        share[certain] = 1.0
-        if not (share > 1).any():
-            break
-        certain |= share >= 1
-    chance = np.floor(share * ONE).astype(np.int64)
-    open_ = np.flatnonzero(chance < ONE)
-    chance[open_[: max(count * ONE - int(chance.sum()), 0)]] += 1
-    return chance
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,27 @@ def permanent_random_numbers(words: Words, seed: int) -> Floats:
     return (mix_words(words, seed) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
+def scale_to_total(weight: Floats, total: float) -> Floats:
+    """Probabilities in proportion to `weight`, none above 1, that sum to `total`."""
+    probability, certain = weight * (total / weight.sum()), np.zeros(len(weight), dtype=np.bool_)
+    while bool((probability > 1).any()):
+        certain |= probability >= 1
+        rest = weight[~certain].sum()
+        probability = np.where(certain, 1.0, weight * ((total - certain.sum()) / rest))
+    return np.asarray(probability)
+
+
+def whole_probabilities(weight: Floats, total: int) -> Integers:
+    """As `scale_to_total`, as multiples of 2**-36 whose sum is exact; all 1 where there are no more than `total`."""
+    if total >= len(weight):
+        return np.full(len(weight), ONE, dtype=np.int64)
+    positive = np.maximum(weight, weight.max() * 1e-9) if weight.any() else np.ones(len(weight))
+    whole = np.floor(scale_to_total(positive, total) * ONE).astype(np.int64)
+    open_ = np.flatnonzero(whole < ONE)
+    whole[open_[: max(total * ONE - int(whole.sum()), 0)]] += 1
+    return whole
+
+
 def systematic(probabilities: Integers, start: Integers, first: Integers) -> Truths:
     """Which units systematic draws take, walking them in the order given.
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -66,7 +67,8 @@ class KnownResults:
         answered = self.of_round(round_id).select(UNIT).group_by(UNIT).aggregate([])
         return len(_of_round(self.planned, round_id)) - len(answered)
 
-    def screen_evidence(self) -> list[ScreenEvidence]:
+    @cached_property
+    def screen_evidence(self) -> Sequence[ScreenEvidence]:
         """What every round teaches of its screens."""
         screened = self.planned.filter(pc.less(self.planned["sensitivity"], 1))
         return [
@@ -78,7 +80,7 @@ class KnownResults:
             ).evidence(name)
         ]  # fmt: skip
 
-    def screens(self, evidence: Sequence[ScreenEvidence], before: date, policy: EstimationPolicy) -> Screens:
+    def screens(self, before: date, policy: EstimationPolicy) -> Screens:
         """What the rounds drawn before a day teach of screens, each stated as its first plan has it.
 
         A screen that a laboratory changes needs a new name.
@@ -93,7 +95,10 @@ class KnownResults:
         early = {row["round_id"] for row in rows if row["as_of_first"] < before}
         return {
             name: learn_sensitivity(
-                name, value, [each for each in evidence if each.screen == name and each.round_id in early], policy
+                name,
+                value,
+                [each for each in self.screen_evidence if each.screen == name and each.round_id in early],
+                policy,
             )
             for name, value in stated.items()
         }
@@ -114,8 +119,7 @@ def _of_round(table: pa.Table, round_id: str) -> pa.Table:
 
 def learned_screens(workspace: Workspace, as_of: date, policy: EstimationPolicy) -> Screens:
     """What is known of screens by the results known before `as_of`, by the name of their package."""
-    known = KnownResults.of(workspace, as_of)
-    return known.screens(known.screen_evidence(), as_of, policy)
+    return KnownResults.of(workspace, as_of).screens(as_of, policy)
 
 
 def load_rounds(
@@ -125,13 +129,12 @@ def load_rounds(
 
     Raises UserError where a round is unknown, has no result yet, or was not drawn with known probabilities.
     """
-    evidence = known.screen_evidence()
     loaded = []
     for name in names:
         folder, day = round_folder(workspace, name), date.fromisoformat(round_record(workspace, name)["as_of"])
         files = {"plan": PLAN_FILE, "strata": STRATA_FILE, "outside": OUTSIDE_FILE}
         tables = {part: pq.read_table(folder / file) for part, file in files.items()}
-        screens = known.screens(evidence, day, policy)
+        screens = known.screens(day, policy)
         loaded.append(build_round_data(RoundRecord(
             name, **tables, results=_of_round(with_result(known.first), name), earlier=known.drawn_by(day, screens),
             confirmations=_of_round(known.confirmations, name), screens=screens,

@@ -134,7 +134,7 @@ def estimate_prevalence(
         + sum(known.count_without_result(name) for name in ended),
         tuple(ended.values()),
         tuple(surface_ratios(weighed_rounds(workspace, rounds, policy), policy)),
-        tuple(known.screens(known.screen_evidence(), as_of, policy).values()),
+        tuple(known.screens(as_of, policy).values()),
     )
 
 

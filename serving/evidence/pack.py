@@ -68,7 +68,7 @@ def gather_evidence(engine: sa.Engine, workspace: Workspace, quarter: Quarter, n
     publication, decisions = publication_policy_in_force(quarter.last), decision_policy_in_force(quarter.last)
     known = RoundsAsKnown(workspace, answered, as_of, publication, estimation)
     data = load_rounds(workspace, answered, results, estimation)
-    screens = results.screens(results.screen_evidence(), as_of, estimation)
+    screens = results.screens(as_of, estimation)
     estimates = [
         estimate for measure in (BY_SKUS, BY_UNITS_SOLD) for domain in (domains_of(data) if data else [])
         if (estimate := prevalence(data, domain, measure, estimation)) is not None

@@ -164,7 +164,8 @@ def _method(policy: EstimationPolicy) -> ReportSection:
         "A screen overlooks failures. A share of the goods that it passes gets the full test, drawn before with known "
         "probability: a pass counts with its chance to fail all the same, and where the full test spoke with the "
         "difference divided by that probability (ch. 9). Where no full test is in, results are divided by the "
-        "sensitivity in `screens.csv`, whose error is the same in every round.",
+        "sensitivity that earlier rounds taught, whose error is the same in every round; `screens.csv` has what is "
+        "known by now.",
     ))  # fmt: skip
 
 

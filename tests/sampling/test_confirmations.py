@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import UserError
-from sampling.confirmations import DrawnTests, draw_confirmations, whole_probabilities
+from sampling.confirmations import DrawnTests, draw_confirmations
 from sampling.frame import build_frame
 from sampling.plan import Plan, allocate, constraints_of
 from sampling.policy import SamplingPolicy
-from sampling.randomness import ONE
+from sampling.randomness import ONE, whole_probabilities
 from tests.sampling.frames import AS_OF, MIDDLE, PACKAGES, POLICY, candidates, marketplace, policy_with
 
 SCREEN = {**MIDDLE, "name": "screen", "cost_eur": 10, "method": "xrf", "turnaround_days": 3, "sensitivity": 0.6}

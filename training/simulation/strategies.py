@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from sampling.problem import Codes, Package
-from sampling.randomness import BITS, ONE
+from sampling.randomness import BITS, ONE, scale_to_total
 from training.metrics import Floats
 from training.simulation.lab_records import Integers, LabTestBatch, Matrix, ObservedCellHistory
 from training.simulation.online_model import fit_online_model
@@ -135,16 +135,6 @@ def adaptive_bins(view: StrategyView) -> StrategyChoice:
         if len(part):
             inclusion[part] = weight[part].mean()
     return _draw(scale_to_total(inclusion, view.tests), view)
-
-
-def scale_to_total(weight: Floats, tests: int) -> Floats:
-    """Inclusion probabilities in proportion to `weight`, none above 1, that sum to `tests`."""
-    inclusion, certain = weight * (tests / weight.sum()), np.zeros(len(weight), dtype=np.bool_)
-    while bool((inclusion > 1).any()):
-        certain |= inclusion >= 1
-        rest = weight[~certain].sum()
-        inclusion = np.where(certain, 1.0, weight * ((tests - certain.sum()) / rest))
-    return np.asarray(inclusion)
 
 
 def _top_rows(score: Floats, number: int) -> Integers:

@@ -93,9 +93,8 @@ def test_an_estimate_tells_what_is_known_of_its_screens(drawn: Plan, tmp_path: P
 def test_a_round_is_judged_by_what_earlier_rounds_taught_alone(drawn: Plan, tmp_path: Path) -> None:
     """So that its own confirming tests, which correct it, did not make the guess that they correct."""
     known = KnownResults.of(workspace_with(drawn, tmp_path, results_of(drawn, overlooked=True)), KNOWN)
-    evidence = known.screen_evidence()
-    assert known.screens(evidence, AS_OF, policy())["screen"].overlooked == 0
-    assert known.screens(evidence, AS_OF + timedelta(days=1), policy())["screen"].overlooked > 0
+    assert known.screens(AS_OF, policy())["screen"].overlooked == 0
+    assert known.screens(AS_OF + timedelta(days=1), policy())["screen"].overlooked > 0
 
 
 def test_a_confirming_test_answers_in_place_of_its_screen_and_only_where_planned(drawn: Plan, tmp_path: Path) -> None:
